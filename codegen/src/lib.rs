@@ -1,0 +1,1 @@
+//! How the machine does it: fusion, kernels, schedules, machine code.

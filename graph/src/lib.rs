@@ -1,0 +1,1 @@
+//! What to compute: dims, shapes, ops, differentiation, optimizers, passes, the reference interpreter.

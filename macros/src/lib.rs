@@ -1,0 +1,1 @@
+//! How the user says it: the network! macro.

@@ -1,0 +1,1 @@
+//! Running it: storage, arena, threads, executable.

@@ -1,0 +1,1 @@
+//! Neural-network training as a symbolic graph compiler.
