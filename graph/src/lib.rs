@@ -1,1 +1,21 @@
-//! What to compute: dims, shapes, ops, differentiation, optimizers, passes, the reference interpreter.
+//! What to compute: dims, shapes, ops, differentiation, optimizers, passes, the reference interpreter, and forms to read.
+//!
+//! Modules stand in the order in which data passes them. This crate knows nothing of machine code, does no I/O and holds no `unsafe`.
+#![forbid(unsafe_code)]
+
+pub mod error;
+
+pub mod dim;
+pub mod types;
+
+pub mod op;
+
+pub mod infer;
+
+pub mod random;
+
+pub mod graph;
+
+mod naming;
+
+pub mod builder;

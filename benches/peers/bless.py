@@ -1,0 +1,65 @@
+"""Writes `golden_final_loss.txt`: what PyTorch's losses are for the workloads' initial weights, data and order.
+
+In: nothing but the workloads. Out: the file, lines `name dims value value …`, floats to round-trip precision.
+Holds: the losses are those of a float64 run, so that no peer's rounding is in them; a float32 run's distance from it
+sets the tolerance that every peer, and downhill, is held to.
+"""
+
+import numpy as np
+import torch
+
+import torch_peer
+from workloads import GOLDEN, WORKLOADS
+
+HEADER = """\
+# Losses of the benchmark's training workloads, by PyTorch in float64 from float32 initial weights and data.
+# Made by `peers.py --bless` with {version}; formulas: README.md. A line: name, dims, values.
+# loss.last: the loss that the last of `steps` steps reports (before its update). loss.mean: the mean over all steps.
+# tolerance: relative, for both, for a float32 run. *.head: the first values of each array, to find a slip in a formula.
+"""
+
+
+def relative(a, b):
+    return abs(a - b) / abs(b)
+
+
+def tolerance_for(exact, single):
+    """Eight times the distance of PyTorch's own float32 run, and at least 2e-5, rounded up to one digit."""
+    distance = max(relative(single[-1], exact[-1]), relative(np.mean(single), np.mean(exact)))
+    needed = max(8 * distance, 2e-5)
+    power = 10.0 ** np.floor(np.log10(needed))
+    return float(f"{np.ceil(needed / power - 1e-9) * power:.0e}")
+
+
+def heads(workload):
+    """The first values of what the formulas make, in the order in which they are drawn."""
+    yield "x", workload.x.ravel()[:4]
+    yield "y", workload.y.ravel()[:8]
+    yield "rows", workload.order.ravel()[:8]
+    for i, (weight, bias) in enumerate(workload.parameters):
+        yield f"layer{i}.weight", weight.ravel()[:4]
+        yield f"layer{i}.bias", bias[:4]
+
+
+def records(workload):
+    exact = torch_peer.training_run(workload, dtype=torch.float64)()[1]
+    single = torch_peer.training_run(workload)()[1]
+    yield "widths", workload.widths
+    yield "batch", [workload.batch]
+    yield "steps", [workload.steps]
+    yield "lr", [workload.learning_rate]
+    yield "loss.first", exact[:1]
+    yield "loss.last", exact[-1:]
+    yield "loss.mean", [float(np.mean(exact))]
+    yield "tolerance", [tolerance_for(exact, single)]
+    for name, values in heads(workload):
+        yield f"{name}.head", values
+
+
+def write():
+    torch.set_num_threads(1)
+    lines = []
+    for workload in filter(lambda w: w.training, WORKLOADS):
+        for name, values in records(workload):
+            lines.append(f"{workload.name}/{name} {len(values)} {' '.join(map(str, values))}\n")
+    GOLDEN.write_text(HEADER.format(version=f"PyTorch {torch.__version__}") + "".join(lines))

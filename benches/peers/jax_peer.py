@@ -1,0 +1,122 @@
+"""JAX's side: a jitted step a call, and n steps in one `lax.scan` under one jit.
+
+In: a workload. Out: the seconds of each timed step, and the losses of a run from the initial weights.
+Holds: arrays are on the device, and everything is compiled, before the clock starts (the first run is not counted).
+"""
+
+from time import perf_counter_ns
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+def versions():
+    import jaxlib
+
+    return f"JAX {jax.__version__} (jaxlib {jaxlib.__version__}, optax {optax.__version__})"
+
+
+def forward(parameters, x):
+    """Logits of a ReLU network, [batch, out]."""
+    *hidden, last = parameters
+    for weight, bias in hidden:
+        x = jax.nn.relu(x @ weight + bias)
+    return x @ last[0] + last[1]
+
+
+def output(workload, parameters, x):
+    z = forward(parameters, x)
+    return jax.nn.sigmoid(z) if workload.binary else z
+
+
+def make_step(workload):
+    optimizer = optax.sgd(workload.learning_rate)
+    each = optax.sigmoid_binary_cross_entropy if workload.binary else optax.softmax_cross_entropy_with_integer_labels
+
+    def step(carry, x, y):
+        parameters, state = carry
+        loss, gradient = jax.value_and_grad(lambda p: each(forward(p, x), y).mean())(parameters)
+        updates, state = optimizer.update(gradient, state, parameters)
+        return (optax.apply_updates(parameters, updates), state), loss
+
+    def start():
+        parameters = [tuple(map(jnp.array, layer)) for layer in workload.parameters]
+        return jax.block_until_ready((parameters, optimizer.init(parameters)))
+
+    return step, start
+
+
+def batches(workload):
+    x, y = workload.x, workload.y if workload.binary else workload.y.astype("int32")
+    return jax.block_until_ready([(jnp.array(x[rows]), jnp.array(y[rows])) for rows in workload.order])
+
+
+def one_step_a_call(workload):
+    """A function that trains for `workload.steps` steps, a call each: (seconds a step, losses)."""
+    step, start = make_step(workload)
+    step = jax.jit(step, donate_argnums=0)
+    data = batches(workload)
+
+    def run():
+        carry, times, losses = start(), [], []
+        for i in range(workload.steps):
+            x, y = data[i % len(data)]
+            begin = perf_counter_ns()
+            carry, loss = step(carry, x, y)
+            loss.block_until_ready()
+            losses.append(loss)
+            times.append(perf_counter_ns() - begin)
+        return [t * 1e-9 for t in times], jnp.stack(losses).tolist()
+
+    return run
+
+
+def steps_in_scan(workload):
+    """A function that trains for `workload.steps` steps in one call: ([seconds a step], losses).
+
+    The batches are laid out in their order beforehand: a scan over slices is the fastest form of it.
+    """
+    step, start = make_step(workload)
+    x, y = (jnp.stack(part) for part in zip(*batches(workload)))
+    order = jnp.arange(workload.steps) % len(x)
+
+    @jax.jit
+    def train(carry, x, y, order):
+        return jax.lax.scan(lambda carry, i: step(carry, x[i], y[i]), carry, order)
+
+    def run():
+        carry = start()
+        begin = perf_counter_ns()
+        losses = jax.block_until_ready(train(carry, x, y, order))[1]
+        seconds = (perf_counter_ns() - begin) * 1e-9
+        return [seconds / workload.steps], losses.tolist()
+
+    return run
+
+
+def inference_run(workload):
+    """A function that calls the jitted model once for each row in order: (seconds a call, None)."""
+    model = jax.jit(lambda parameters, x: output(workload, parameters, x))
+    _, start = make_step(workload)
+    parameters, _ = start()
+    data = [x for x, _ in batches(workload)]
+
+    def run():
+        times = []
+        for i in range(workload.steps):
+            x = data[i % len(data)]
+            begin = perf_counter_ns()
+            model(parameters, x).block_until_ready()
+            times.append(perf_counter_ns() - begin)
+        return [t * 1e-9 for t in times], None
+
+    return run
+
+
+def peers():
+    """{name: workload -> run, or None where the form does not apply}"""
+    return {
+        "jax_step": lambda w: one_step_a_call(w) if w.training else inference_run(w),
+        "jax_scan": lambda w: steps_in_scan(w) if w.training else None,
+    }

@@ -1,0 +1,101 @@
+"""PyTorch's side: eager, and through torch.compile.
+
+In: a workload. Out: the seconds of each timed step, and the losses of a run from the initial weights.
+Holds: batches are prepared before the clock starts; a step is zero_grad, forward, loss, backward, update.
+"""
+
+import re
+from time import perf_counter_ns
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def versions():
+    """PyTorch's version with the libraries its products go through."""
+    config = torch.__config__.show()
+    blas = re.search(r"BLAS_INFO=(\w+)", config)
+    mkldnn = re.search(r"MKL-DNN v([\w.]+)", config)
+    path = [blas.group(1) if blas else "unknown BLAS"] + ([f"oneDNN {mkldnn.group(1)}"] if mkldnn else [])
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"PyTorch {torch.__version__} ({', '.join(path)}, {capability})"
+
+
+def set_threads(threads):
+    torch.set_num_threads(threads)
+
+
+def build_model(workload, dtype=torch.float32):
+    layers = []
+    for weight, bias in workload.parameters:
+        linear = nn.Linear(*weight.shape, dtype=dtype)
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(weight.T.copy()))      # PyTorch keeps [out, in]
+            linear.bias.copy_(torch.from_numpy(bias))
+        layers += [linear, nn.ReLU()]
+    layers[-1:] = [nn.Sigmoid()] if workload.binary else []
+    return nn.Sequential(*layers)
+
+
+def batches(workload, dtype=torch.float32):
+    x = torch.from_numpy(workload.x).to(dtype)
+    y = torch.from_numpy(workload.y)
+    y = y.to(dtype) if workload.binary else y
+    return [(x[rows], y[rows]) for rows in torch.from_numpy(workload.order)]
+
+
+def training_run(workload, compiled=False, dtype=torch.float32):
+    """A function that trains from the initial weights for `workload.steps` steps: (seconds a step, losses)."""
+    model = build_model(workload, dtype)
+    initial = [p.detach().clone() for p in model.parameters()]
+    criterion = F.binary_cross_entropy if workload.binary else F.cross_entropy
+    loss_of = lambda x, y: criterion(model(x), y)
+    loss_of = torch.compile(loss_of) if compiled else loss_of
+    optimizer = torch.optim.SGD(model.parameters(), lr=workload.learning_rate)
+    data = batches(workload, dtype)
+
+    def run():
+        with torch.no_grad():
+            for parameter, value in zip(model.parameters(), initial):
+                parameter.copy_(value)
+        times, losses = [], []
+        for step in range(workload.steps):
+            x, y = data[step % len(data)]
+            begin = perf_counter_ns()
+            optimizer.zero_grad(set_to_none=True)
+            loss = loss_of(x, y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+            times.append(perf_counter_ns() - begin)
+        return [t * 1e-9 for t in times], torch.stack(losses).tolist()
+
+    return run
+
+
+def inference_run(workload, compiled=False):
+    """A function that calls the model once for each row in order: (seconds a call, None)."""
+    model = build_model(workload).eval()
+    model = torch.compile(model) if compiled else model
+    data = [x for x, _ in batches(workload)]
+
+    @torch.inference_mode()
+    def run():
+        times = []
+        for step in range(workload.steps):
+            x = data[step % len(data)]
+            begin = perf_counter_ns()
+            model(x)
+            times.append(perf_counter_ns() - begin)
+        return [t * 1e-9 for t in times], None
+
+    return run
+
+
+def peers(with_compile):
+    """{name: workload -> run}"""
+    def maker(compiled):
+        return lambda w: training_run(w, compiled) if w.training else inference_run(w, compiled)
+
+    return {"torch_eager": maker(False)} | ({"torch_compile": maker(True)} if with_compile else {})

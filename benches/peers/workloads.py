@@ -1,0 +1,98 @@
+"""The workloads of the table: shapes, data, initial weights, order of rows, and the golden losses.
+
+In: a workload's name. Out: numpy arrays that every peer, and downhill, starts from; see README.md for the formulas.
+Holds: 1,024 distinct rows; batch sizes divide 1,024, so a pass over the data is a whole number of steps.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+import generator
+
+ROWS = 1024
+DATA_STREAM, LABEL_STREAM, ORDER_STREAM, PARAMETER_STREAM = 1, 2, 3, 16
+GOLDEN = Path(__file__).with_name("golden_final_loss.txt")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A dense ReLU network and how it is trained. `steps` is how long a run is, counted from the initial weights."""
+
+    name: str
+    widths: tuple
+    batch: int
+    steps: int
+    learning_rate: float
+    training: bool = True
+
+    @property
+    def binary(self):
+        """One sigmoid output under binary cross-entropy, rather than classes under a softmax."""
+        return self.widths[-1] == 1
+
+    @cached_property
+    def x(self):
+        return generator.units(DATA_STREAM, ROWS * self.widths[0]).reshape(ROWS, self.widths[0])
+
+    @cached_property
+    def y(self):
+        """Float [rows, 1]: 1 where both inputs have one sign (no line separates that); or int64 [rows]."""
+        if self.binary:
+            positive = self.x > 0
+            return (positive[:, :1] == positive[:, 1:2]).astype(np.float32)
+        return generator.classes(LABEL_STREAM, ROWS, self.widths[-1])
+
+    @cached_property
+    def order(self):
+        """[steps in a pass, batch]: row numbers; step s uses line s modulo the number of lines."""
+        return generator.permutation(ORDER_STREAM, ROWS).reshape(-1, self.batch)
+
+    @cached_property
+    def parameters(self):
+        """[(weight [in, out], bias [out])] a layer, all uniform in ±1/sqrt(in)."""
+        layers = []
+        for i, (n, units) in enumerate(zip(self.widths, self.widths[1:])):
+            scale = np.float32(1 / math.sqrt(n))
+            weight = generator.units(PARAMETER_STREAM + 2 * i, n * units).reshape(n, units) * scale
+            bias = generator.units(PARAMETER_STREAM + 2 * i + 1, units) * scale
+            layers.append((weight, bias))
+        return layers
+
+
+WORKLOADS = [
+    Workload("seed_b1", (2, 50, 1), batch=1, steps=4096, learning_rate=0.1),
+    Workload("seed_b64", (2, 50, 1), batch=64, steps=1024, learning_rate=0.5),
+    Workload("mlp_b1", (784, 128, 10), batch=1, steps=1024, learning_rate=0.01),
+    Workload("mlp_b64", (784, 128, 10), batch=64, steps=256, learning_rate=0.1),
+    Workload("mlp512_b128", (784, 512, 512, 10), batch=128, steps=32, learning_rate=0.1),
+    Workload("mlp2048_b256", (1024, 2048, 2048, 1000), batch=256, steps=5, learning_rate=0.1),
+    Workload("infer_seed_b1", (2, 50, 1), batch=1, steps=4096, learning_rate=0.0, training=False),
+    Workload("infer_mlp_b1", (784, 128, 10), batch=1, steps=4096, learning_rate=0.0, training=False),
+]
+SLOW = {"mlp2048_b256"}
+
+
+def read_golden(path=GOLDEN):
+    """{name: [values]} from lines `name dims value value …`; `#` starts a comment line."""
+    records = {}
+    for line in path.read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, _, *values = line.split()
+            records[name] = [float(value) for value in values]
+    return records
+
+
+def check_losses(workload, losses, peer, golden=None):
+    """Asserts that a run's losses are PyTorch's: the last one, and the mean of all, within the file's tolerance."""
+    golden = golden or read_golden()
+    losses = np.asarray(losses, dtype=np.float64)
+    assert len(losses) == workload.steps == golden[f"{workload.name}/steps"][0], f"{workload.name}: steps differ"
+    tolerance = golden[f"{workload.name}/tolerance"][0]
+    for what, value in (("last", losses[-1]), ("mean", losses.mean())):
+        want = golden[f"{workload.name}/loss.{what}"][0]
+        if not abs(value - want) <= tolerance * abs(want):
+            raise SystemExit(f"{peer}, {workload.name}: {what} loss {value!r}, golden {want!r}, tolerance {tolerance}")

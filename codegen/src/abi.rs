@@ -1,0 +1,46 @@
+//! What native code is called with.
+//!
+//! In: nothing. Out: [`Context`], the one argument of every entry's function, and [`InputBinding`]. Their layout is a
+//! contract between the code generator (which loads the fields by offset) and the runtime (which fills them); both use these types.
+//!
+//! An entry's function is `extern "C" fn(*mut Context)`. It runs `steps` steps, one after another: step `t` uses the rows
+//! `rows[t·batch .. (t+1)·batch]` of every looked-up input. Every step computes its loss first and stores it in
+//! `losses[t]`; a loss that is not finite ends the call before that step has changed any storage, with `stopped = t`.
+
+/// The argument of an entry's function.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Context {
+    /// A pointer for each storage of the entry, in the entry's order. 64-byte aligned.
+    pub storages: *const *mut u8,
+    /// A binding for each input of the entry, in the entry's order.
+    pub inputs: *const InputBinding,
+    /// Where each output goes, in the entry's order. Row-major, 4-byte elements.
+    pub outputs: *const *mut u8,
+    /// Intermediate values. 64-byte aligned, as large as the entry's plan says for these symbols.
+    pub arena: *mut u8,
+    /// Byte offset in the arena of each planned buffer.
+    pub offsets: *const i64,
+    /// The value of each run-time symbol, in the entry's order.
+    pub symbols: *const i64,
+    /// Row numbers: `steps · batch` of them. Never null for an entry with looked-up inputs and a batch that is not empty.
+    pub rows: *const u32,
+    /// Room for `steps` losses.
+    pub losses: *mut f32,
+    /// How many steps to run.
+    pub steps: i64,
+    /// Set by native code: the step whose loss was not finite, or −1.
+    pub stopped: i64,
+}
+
+/// Where an input lies.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct InputBinding {
+    /// First element.
+    pub base: *const u8,
+    /// Looked-up inputs: bytes from one row to the next. Others: unused.
+    pub row_stride: i64,
+    /// Inputs that are not looked up: bytes from one step's value to the next one's; 0 keeps one value.
+    pub step_stride: i64,
+}

@@ -1,0 +1,381 @@
+//! The builder: what user code and the macro write a graph with.
+//!
+//! In: calls in the order of the declaration. Out: a [`Declaration`], a graph with named outputs and losses.
+//!
+//! Must hold:
+//! - no call panics or returns early on a user's mistake: it is recorded with its place, and the value it would have given is
+//!   *unknown*; whatever an unknown value touches is unknown and gives no second message. All mistakes come out at
+//!   [`Builder::finish`].
+//! - only this layer inserts broadcasts. Shapes are aligned at their last axes; an axis of the number 1 stretches, a missing axis
+//!   is added; an axis written as a symbol never stretches, even when its value is 1.
+
+use crate::dim::Dim;
+use crate::error::{Error, Errors, Origin};
+use crate::graph::{Graph, Input, NodeId, Role, Storage, StorageKind, Undecided};
+use crate::naming::Names;
+use crate::op::Op;
+use crate::random::Initializer;
+use crate::types::{ElementType, Shape, Type};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Whether the graph being built is for training or for inference; dropout and the like look at it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Mode {
+    /// For a training step.
+    Train,
+    /// For `forward`.
+    Infer,
+}
+
+/// A loss: a scalar to minimise.
+#[derive(Clone, Debug)]
+pub struct Loss {
+    /// `loss` when it was given no name.
+    pub name: Arc<str>,
+    /// The scalar.
+    pub node: NodeId,
+    /// Indices of the storages to train; `None` for all.
+    pub over: Option<Vec<usize>>,
+    /// Where it was declared.
+    pub origin: Origin,
+}
+
+/// A declared network: the graph of its values, what comes out, what is minimised.
+#[derive(Clone, Debug)]
+pub struct Declaration {
+    /// Every value of the declaration; inputs, storages, bindings.
+    pub graph: Graph,
+    /// Named outputs in order.
+    pub outputs: Vec<(Arc<str>, NodeId)>,
+    /// Losses in order.
+    pub losses: Vec<Loss>,
+    /// Mode it was built in.
+    pub mode: Mode,
+}
+
+/// Collects a declaration. A cheap handle: clones build the same graph.
+#[derive(Clone)]
+pub struct Builder {
+    state: Rc<RefCell<State>>,
+}
+
+struct State {
+    graph: Graph,
+    mode: Mode,
+    outputs: Vec<(Arc<str>, NodeId)>,
+    losses: Vec<Loss>,
+    errors: Vec<Error>,
+    names: Names,
+    labels: HashMap<NodeId, Arc<str>>,
+    streams: u32,
+}
+
+/// A value of the graph being built: a handle that user code computes with. *Unknown* after a mistake, or where the macro
+/// cannot see into a function.
+#[derive(Clone)]
+pub struct Value {
+    builder: Builder,
+    node: Option<NodeId>,
+}
+
+impl Builder {
+    /// An empty declaration.
+    pub fn new(mode: Mode) -> Builder {
+        Builder {
+            state: Rc::new(RefCell::new(State {
+                graph: Graph::new(),
+                mode,
+                outputs: Vec::new(),
+                losses: Vec::new(),
+                errors: Vec::new(),
+                names: Names::default(),
+                labels: HashMap::new(),
+                streams: 0,
+            })),
+        }
+    }
+
+    /// A builder that accepts dims that may or may not agree, for checking while rustc runs.
+    pub fn for_checking() -> Builder {
+        let builder = Builder::new(Mode::Train);
+        builder.state.borrow_mut().graph.undecided = Undecided::Accept;
+        builder
+    }
+
+    /// Train or infer.
+    pub fn mode(&self) -> Mode {
+        self.state.borrow().mode
+    }
+
+    /// Calls made from now on come from `origin` (its `layer` is filled in from the open scopes).
+    pub fn at(&self, origin: Origin) {
+        let mut state = self.state.borrow_mut();
+        let layer = state.names.path();
+        state.graph.set_origin(Origin { layer, ..origin });
+    }
+
+    /// The current place.
+    pub fn origin(&self) -> Origin {
+        self.state.borrow().graph.current_origin().clone()
+    }
+
+    /// The dim of a build value: a symbol whose number is known when building.
+    pub fn argument(&self, name: &str, value: usize) -> Dim {
+        let value = i64::try_from(value).unwrap_or(i64::MAX);
+        self.state.borrow_mut().graph.bindings.insert(name.into(), value);
+        Dim::symbol(name)
+    }
+
+    /// Declares an input of every entry that reads it.
+    pub fn input(&self, name: &str, element: ElementType, shape: impl Into<Shape>) -> Value {
+        self.declare_input(name, Type::new(element, shape), Role::Input)
+    }
+
+    /// Declares an input that only losses may read.
+    pub fn target(&self, name: &str, element: ElementType, shape: impl Into<Shape>) -> Value {
+        self.declare_input(name, Type::new(element, shape), Role::Target)
+    }
+
+    fn declare_input(&self, name: &str, ty: Type, role: Role) -> Value {
+        let node = {
+            let mut state = self.state.borrow_mut();
+            if state.graph.input_index(name).is_some() {
+                drop(state);
+                return self.fail(Error::new(format!("`{name}` is declared twice")));
+            }
+            state.graph.add_input(Input { name: name.into(), ty, role, below: None })
+        };
+        self.value(node).named(name)
+    }
+
+    /// Says that an integer input holds class indices below `count`; checked when data is bound. Values that are no inputs are
+    /// left as they are.
+    pub fn below(&self, indices: &Value, count: &Dim) {
+        let mut state = self.state.borrow_mut();
+        if let Some(node) = indices.node
+            && let Op::Input(index) = *state.graph.op(node)
+        {
+            let input = &mut state.graph.inputs[index];
+            input.below.get_or_insert_with(|| count.clone());
+        }
+    }
+
+    /// Declares a trainable tensor; its full name begins with the open scopes.
+    pub fn parameter(&self, name: &str, shape: impl Into<Shape>, initializer: Initializer) -> Value {
+        self.declare_storage(name, Type::new(ElementType::F32, shape), StorageKind::Parameter, initializer)
+    }
+
+    /// Declares a tensor that is kept but not trained.
+    pub fn state(&self, name: &str, ty: Type, initializer: Initializer) -> Value {
+        self.declare_storage(name, ty, StorageKind::State, initializer)
+    }
+
+    fn declare_storage(&self, name: &str, ty: Type, kind: StorageKind, initializer: Initializer) -> Value {
+        let mut state = self.state.borrow_mut();
+        let index = state.graph.storages.len();
+        state.names.declare(index, name);
+        let origin = state.graph.current_origin().clone();
+        let node = state.graph.add_storage(Storage { name: name.into(), ty, kind, initializer, origin });
+        drop(state);
+        self.value(node).named(name)
+    }
+
+    /// Runs `body` inside the scope of a binding or an instance: parameters made in it are named after it.
+    pub fn scope<R>(&self, name: &str, body: impl FnOnce() -> R) -> R {
+        self.state.borrow_mut().names.enter_binding(name);
+        let result = body();
+        self.state.borrow_mut().names.leave();
+        result
+    }
+
+    /// Runs `body` as one layer of the open binding: the binding's layers with parameters are numbered when there are several.
+    pub fn layer<R>(&self, body: impl FnOnce() -> R) -> R {
+        self.state.borrow_mut().names.enter_layer();
+        let result = body();
+        self.state.borrow_mut().names.leave();
+        result
+    }
+
+    /// Runs `body` as turn `turn` of a loop: names of parameters made in bindings inside end in the turn.
+    pub fn turn<R>(&self, turn: usize, body: impl FnOnce() -> R) -> R {
+        let before = self.state.borrow_mut().names.enter_turn(turn);
+        let result = body();
+        self.state.borrow_mut().names.leave_turn(before);
+        result
+    }
+
+    /// Number of storages declared so far: with [`Builder::storages_since`] it tells which belong to an instance.
+    pub fn storage_count(&self) -> usize {
+        self.state.borrow().graph.storages.len()
+    }
+
+    /// Indices of the storages declared since the count was `start`.
+    pub fn storages_since(&self, start: usize) -> Vec<usize> {
+        (start..self.storage_count()).collect()
+    }
+
+    /// A fresh stream of random bits.
+    pub fn random_stream(&self) -> u32 {
+        let mut state = self.state.borrow_mut();
+        state.streams += 1;
+        state.streams - 1
+    }
+
+    /// Declares an output.
+    pub fn output(&self, name: &str, value: &Value) {
+        let mut state = self.state.borrow_mut();
+        if state.outputs.iter().any(|(known, _)| &**known == name) {
+            drop(state);
+            self.error(Error::new(format!("output `{name}` is declared twice")));
+        } else if let Some(node) = value.node {
+            state.outputs.push((name.into(), node));
+        }
+    }
+
+    /// Declares a loss, a scalar to minimise over the storages `over` (all when `None`).
+    pub fn loss(&self, name: &str, value: &Value, over: Option<Vec<usize>>) {
+        let Some(node) = value.node else { return };
+        let ty = value.ty();
+        if ty.as_ref().is_some_and(|ty| ty.rank() != 0 || !ty.element.is_float()) {
+            let shape = ty.map(|ty| ty.to_string()).unwrap_or_default();
+            self.error(
+                Error::new(format!("loss `{name}` is no scalar"))
+                    .note(format!("it has type {shape}"))
+                    .help("take `mean(…)` or `sum(…)` of it"),
+            );
+            return;
+        }
+        let mut state = self.state.borrow_mut();
+        if state.losses.iter().any(|loss| &*loss.name == name) {
+            drop(state);
+            self.error(Error::new(format!("loss `{name}` is declared twice")));
+            return;
+        }
+        let origin = state.graph.current_origin().clone();
+        state.losses.push(Loss { name: name.into(), node, over, origin });
+    }
+
+    /// Records a mistake at the current place (unless it has one).
+    pub fn error(&self, error: Error) {
+        let mut state = self.state.borrow_mut();
+        let error = if error.origin == Origin::default() {
+            let origin = Origin { layer: state.names.path(), ..state.graph.current_origin().clone() };
+            error.at(origin)
+        } else {
+            error
+        };
+        if !state.errors.contains(&error) {
+            state.errors.push(error);
+        }
+    }
+
+    /// Records a mistake and gives the unknown value.
+    pub fn fail(&self, error: Error) -> Value {
+        self.error(error);
+        self.unknown()
+    }
+
+    /// A value nothing is known of.
+    pub fn unknown(&self) -> Value {
+        Value { builder: self.clone(), node: None }
+    }
+
+    /// Takes the mistakes recorded so far.
+    pub fn take_errors(&self) -> Vec<Error> {
+        std::mem::take(&mut self.state.borrow_mut().errors)
+    }
+
+    /// The handle of a node.
+    pub fn value(&self, node: NodeId) -> Value {
+        Value { builder: self.clone(), node: Some(node) }
+    }
+
+    /// A scalar f32 constant.
+    pub fn constant(&self, value: f64) -> Value {
+        let node = self.state.borrow_mut().graph.constant(ElementType::F32, value);
+        self.value(node)
+    }
+
+    /// Works on the graph itself; for code that writes primitives.
+    pub fn with_graph<R>(&self, work: impl FnOnce(&mut Graph) -> R) -> R {
+        work(&mut self.state.borrow_mut().graph)
+    }
+
+    /// Adds a primitive; a refusal is recorded as a mistake, and an unknown operand makes an unknown value.
+    pub fn apply(&self, op: Op, operands: &[&Value]) -> Value {
+        let Some(nodes) = operands.iter().map(|value| value.node).collect::<Option<Vec<_>>>() else {
+            return self.unknown();
+        };
+        let added = self.state.borrow_mut().graph.try_add(op, &nodes);
+        match added {
+            Ok(node) => self.value(node),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Ends the declaration.
+    ///
+    /// # Errors
+    /// All mistakes recorded.
+    pub fn finish(self) -> Result<Declaration, Errors> {
+        let mut state = self.state.borrow_mut();
+        if !state.errors.is_empty() {
+            return Err(Errors(std::mem::take(&mut state.errors)));
+        }
+        let full_names = state.names.resolve();
+        for (storage, name) in state.graph.storages.iter_mut().zip(full_names) {
+            storage.name = name;
+        }
+        Ok(Declaration {
+            graph: std::mem::take(&mut state.graph),
+            outputs: std::mem::take(&mut state.outputs),
+            losses: std::mem::take(&mut state.losses),
+            mode: state.mode,
+        })
+    }
+}
+
+impl Value {
+    /// The builder it belongs to.
+    pub fn builder(&self) -> &Builder {
+        &self.builder
+    }
+
+    /// Its node; `None` when unknown.
+    pub fn node(&self) -> Option<NodeId> {
+        self.node
+    }
+
+    /// Its type; `None` when unknown.
+    pub fn ty(&self) -> Option<Type> {
+        self.node.map(|node| self.builder.state.borrow().graph.ty(node).clone())
+    }
+
+    /// Its shape; `None` when unknown.
+    pub fn shape(&self) -> Option<Shape> {
+        self.ty().map(|ty| ty.shape)
+    }
+
+    /// Names it for messages and pictures; the first name stays.
+    #[must_use]
+    pub fn named(self, name: &str) -> Value {
+        if let Some(node) = self.node {
+            self.builder.state.borrow_mut().labels.entry(node).or_insert_with(|| name.into());
+        }
+        self
+    }
+
+    /// How messages speak of it: its name in backticks, or what made it.
+    pub fn label(&self) -> String {
+        let Some(node) = self.node else { return "an unknown value".into() };
+        let state = self.builder.state.borrow();
+        match (state.labels.get(&node), state.graph.op(node)) {
+            (Some(name), _) => format!("`{name}`"),
+            (None, Op::Constant(literal)) => format!("`{literal}`"),
+            (None, _) => "this value".into(),
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! The graph: what one entry of a program computes.
+//!
+//! In: ops and operands. Out: [`Graph`], append-only and hash-consed.
+//!
+//! Must hold:
+//! - a node's operands have smaller ids, so ids in order are an order of evaluation;
+//! - the same op on the same operands is the same node; sources carry identity in their op;
+//! - every node's type is what [`crate::infer`] says;
+//! - inputs, storages and results are named here: no node id outlives a pass.
+//!
+//! Two graphs are equal when they hold the same nodes in the same order and the same names; origins do not count.
+
+use crate::dim::{Agreement, Bindings, Dim};
+use crate::error::{Error, Origin};
+use crate::infer::infer;
+use crate::op::Op;
+use crate::random::Initializer;
+use crate::types::{ElementType, Literal, Shape, Type};
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// A node of one graph.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct NodeId(u32);
+
+impl NodeId {
+    /// Position in the graph.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// An op with its result's type.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Node {
+    /// What it does.
+    pub op: Op,
+    /// What it gives.
+    pub ty: Type,
+}
+
+/// What an input is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Role {
+    /// `input`: every entry that reads it must be given it.
+    Input,
+    /// `target`: read by losses only.
+    Target,
+    /// A scalar given to every step: learning rate and the like.
+    Hyper,
+    /// Given by the loop around a body.
+    Body,
+}
+
+/// Something given from outside.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Input {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its type.
+    pub ty: Type,
+    /// What for.
+    pub role: Role,
+    /// For an integer that is a class index: it must be below this. Checked when data is bound.
+    pub below: Option<Dim>,
+}
+
+/// What a storage is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum StorageKind {
+    /// Trained.
+    Parameter,
+    /// Kept, not trained: optimizer moments, running statistics, step counter.
+    State,
+}
+
+/// Something kept from step to step.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Storage {
+    /// Its name: `h.weight`.
+    pub name: Arc<str>,
+    /// Its type.
+    pub ty: Type,
+    /// What for.
+    pub kind: StorageKind,
+    /// How it starts.
+    pub initializer: Initializer,
+    /// Where it was declared.
+    pub origin: Origin,
+}
+
+/// What a result is for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub enum Purpose {
+    /// A named output.
+    Output(Arc<str>),
+    /// A scalar to minimise.
+    Loss(Arc<str>),
+    /// The gradient of the loss by the storage or input of this name.
+    Gradient(Arc<str>),
+    /// The next value of the storage at this index.
+    Update(usize),
+}
+
+/// The graph of one entry.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    nodes: DiGraph<Node, u32>,
+    known: HashMap<(Op, Vec<NodeId>), NodeId>,
+    origins: Vec<Origin>,
+    current: Origin,
+    /// What is given.
+    pub inputs: Vec<Input>,
+    /// What is kept.
+    pub storages: Vec<Storage>,
+    /// What comes out.
+    pub results: Vec<(Purpose, NodeId)>,
+    /// Known values of symbols (build values such as `hidden`).
+    pub bindings: Bindings,
+    /// What to make of dims that may or may not agree.
+    pub undecided: Undecided,
+}
+
+/// What to make of dims that agree for some values of the symbols only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Undecided {
+    /// An error: the graph must hold for every size.
+    #[default]
+    Reject,
+    /// Accepted: values will be known later (while rustc runs).
+    Accept,
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new() -> Graph {
+        Graph::default()
+    }
+
+    /// An empty graph with the same inputs, storages, bindings and strictness: what a pass fills.
+    pub fn same_interface(&self) -> Graph {
+        Graph {
+            inputs: self.inputs.clone(),
+            storages: self.storages.clone(),
+            bindings: self.bindings.clone(),
+            undecided: self.undecided,
+            ..Graph::default()
+        }
+    }
+
+    /// Appends `op`, or finds it. The node inherits the current origin.
+    ///
+    /// # Errors
+    /// Operands that the op does not take.
+    pub fn try_add(&mut self, op: Op, operands: &[NodeId]) -> Result<NodeId, Error> {
+        let key = (op, operands.to_vec());
+        if let Some(&id) = self.known.get(&key) {
+            return Ok(id);
+        }
+        let ty = infer(self, &key.0, operands)?;
+        let index = self.nodes.add_node(Node { op: key.0.clone(), ty });
+        for (position, operand) in operands.iter().enumerate() {
+            self.nodes.add_edge(NodeIndex::new(operand.index()), index, position as u32);
+        }
+        self.origins.push(self.current.clone());
+        let id = NodeId(index.index() as u32);
+        self.known.insert(key, id);
+        Ok(id)
+    }
+
+    /// As [`Graph::try_add`] for downhill's own code, where a refusal is a bug.
+    ///
+    /// # Panics
+    /// Where inference refuses.
+    #[track_caller]
+    pub fn add(&mut self, op: Op, operands: &[NodeId]) -> NodeId {
+        match self.try_add(op.clone(), operands) {
+            Ok(id) => id,
+            Err(error) => {
+                let types: Vec<String> = operands.iter().map(|&id| self.ty(id).to_string()).collect();
+                bug(&format!("{op:?} of ({}): {error}", types.join(", ")))
+            }
+        }
+    }
+
+    /// Nodes added from now on come from here.
+    pub fn set_origin(&mut self, origin: Origin) -> Origin {
+        std::mem::replace(&mut self.current, origin)
+    }
+
+    /// Where nodes added now come from.
+    pub fn current_origin(&self) -> &Origin {
+        &self.current
+    }
+
+    /// Number of nodes.
+    pub fn len(&self) -> usize {
+        self.nodes.node_count()
+    }
+
+    /// True without nodes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All nodes, operands before users.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
+        (0..self.len() as u32).map(NodeId)
+    }
+
+    /// The node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[NodeIndex::new(id.index())]
+    }
+
+    /// Its op.
+    pub fn op(&self, id: NodeId) -> &Op {
+        &self.node(id).op
+    }
+
+    /// Its type.
+    pub fn ty(&self, id: NodeId) -> &Type {
+        &self.node(id).ty
+    }
+
+    /// Its shape.
+    pub fn shape(&self, id: NodeId) -> &Shape {
+        &self.node(id).ty.shape
+    }
+
+    /// Where it was declared.
+    pub fn origin(&self, id: NodeId) -> &Origin {
+        &self.origins[id.index()]
+    }
+
+    /// Its operands, in order.
+    pub fn operands(&self, id: NodeId) -> Vec<NodeId> {
+        let edges = self.nodes.edges_directed(NodeIndex::new(id.index()), petgraph::Direction::Incoming);
+        let mut operands: Vec<(u32, NodeId)> =
+            edges.map(|edge| (*edge.weight(), NodeId(edge.source().index() as u32))).collect();
+        operands.sort_unstable();
+        operands.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// The operand at `position`.
+    ///
+    /// # Panics
+    /// Where the op has fewer.
+    pub fn operand(&self, id: NodeId, position: usize) -> NodeId {
+        self.operands(id)[position]
+    }
+
+    /// The nodes that read it, once per read.
+    pub fn users(&self, id: NodeId) -> Vec<NodeId> {
+        let mut users: Vec<NodeId> =
+            self.nodes.neighbors(NodeIndex::new(id.index())).map(|user| NodeId(user.index() as u32)).collect();
+        users.sort_unstable();
+        users
+    }
+
+    /// Compares two dims under what is known of the symbols.
+    pub fn compare(&self, a: &Dim, b: &Dim) -> Agreement {
+        match a.compare(b) {
+            Agreement::Undecided => a.bind(&self.bindings).compare(&b.bind(&self.bindings)),
+            decided => decided,
+        }
+    }
+
+    /// Whether dims may stand for each other here: equal, or undecided where that is accepted.
+    pub fn agrees(&self, a: &Dim, b: &Dim) -> bool {
+        match self.compare(a, b) {
+            Agreement::Equal => true,
+            Agreement::Unequal => false,
+            Agreement::Undecided => self.undecided == Undecided::Accept,
+        }
+    }
+
+    /// The result with this purpose.
+    pub fn result(&self, purpose: &Purpose) -> Option<NodeId> {
+        self.results.iter().find(|(p, _)| p == purpose).map(|(_, id)| *id)
+    }
+
+    /// The index of the storage called `name`.
+    pub fn storage_index(&self, name: &str) -> Option<usize> {
+        self.storages.iter().position(|storage| &*storage.name == name)
+    }
+
+    /// The index of the input called `name`.
+    pub fn input_index(&self, name: &str) -> Option<usize> {
+        self.inputs.iter().position(|input| &*input.name == name)
+    }
+
+    /// Declares an input and gives its node.
+    pub fn add_input(&mut self, input: Input) -> NodeId {
+        self.inputs.push(input);
+        self.add(Op::Input(self.inputs.len() - 1), &[])
+    }
+
+    /// Declares a storage and gives its node.
+    pub fn add_storage(&mut self, storage: Storage) -> NodeId {
+        self.storages.push(storage);
+        self.add(Op::Storage(self.storages.len() - 1), &[])
+    }
+
+    /// A scalar constant.
+    pub fn constant(&mut self, element: ElementType, value: f64) -> NodeId {
+        self.add(Op::Constant(Literal::new(element, value)), &[])
+    }
+
+    /// `value` spread over the shape of `like`, in its element type.
+    pub fn full_like(&mut self, like: NodeId, value: f64) -> NodeId {
+        let ty = self.ty(like).clone();
+        let scalar = self.constant(ty.element, value);
+        self.spread(scalar, &ty.shape)
+    }
+
+    /// A scalar spread over `shape`.
+    pub fn spread(&mut self, scalar: NodeId, shape: &Shape) -> NodeId {
+        if shape.rank() == 0 {
+            return scalar;
+        }
+        self.add(Op::Broadcast { shape: shape.clone(), axes: Vec::new() }, &[scalar])
+    }
+
+    /// The scalar constant a node is or spreads, if it does.
+    pub fn constant_value(&self, id: NodeId) -> Option<f64> {
+        match self.op(id) {
+            Op::Constant(literal) => Some(literal.value()),
+            Op::Broadcast { .. } | Op::Reshape(_) | Op::Convert(ElementType::F32 | ElementType::F64) => {
+                self.constant_value(self.operand(id, 0))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl PartialEq for Graph {
+    fn eq(&self, other: &Graph) -> bool {
+        self.len() == other.len()
+            && self.inputs == other.inputs
+            && self.storages == other.storages
+            && self.results == other.results
+            && self.ids().all(|id| self.node(id) == other.node(id) && self.operands(id) == other.operands(id))
+    }
+}
+
+impl Eq for Graph {}
+
+impl Hash for Graph {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.inputs.hash(state);
+        self.results.hash(state);
+        for id in self.ids() {
+            self.node(id).hash(state);
+            self.operands(id).hash(state);
+        }
+    }
+}
+
+/// Reports a broken invariant of downhill itself.
+///
+/// # Panics
+/// Always.
+#[track_caller]
+#[cold]
+pub fn bug(what: &str) -> ! {
+    panic!("downhill bug: {what}; please report it with the network that shows it")
+}

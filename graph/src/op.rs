@@ -1,0 +1,244 @@
+//! The primitives: what a node does. The closed list everything else is made of.
+//!
+//! Out: [`Op`]. A variant carries attributes only; operands are edges of the graph, in order.
+//!
+//! # Semantics
+//!
+//! - Shapes of elementwise operands are equal: broadcasting is explicit ([`Op::Broadcast`]), only the builder inserts it.
+//! - Integers wrap. `Convert` from a float to an integer goes towards zero, saturates, and maps NaN to 0; from bool it
+//!   gives 1 or 0; to bool it is `x ≠ 0`.
+//! - `Max`/`Min` propagate NaN; the gradient of a tie is split in halves.
+//! - A rectifier is `select(x ≤ 0, 0, x)`: its derivative at 0 is 0 and NaN passes. The sign of a zero result is not defined.
+//! - `Sign` of NaN is NaN, of ±0 is 0. `Pow` is IEEE's `pow`.
+//! - Comparisons with NaN are false, but `NotEqual`, which is true.
+//! - Reductions of nothing: sum 0, max −∞ (integers: the least), min +∞ (the greatest). Max and min propagate NaN; on a tie the
+//!   gradient is split evenly among the equal elements. `ArgMax` takes the first of equals, and the first NaN before all else.
+//! - `Sum` may round after every addition; its order is not part of the meaning, but is the same on every machine.
+//! - Float `Sqrt` and `Div` are correctly rounded; `exp`, `log`, … have the error bounds that code generation states.
+
+use crate::dim::Dim;
+use crate::graph::Graph;
+use crate::types::{ElementType, Literal, Shape};
+use std::sync::Arc;
+
+/// What a node computes from its operands.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Op {
+    /// The n-th entry of [`Graph::inputs`]. No operands.
+    Input(usize),
+    /// The n-th entry of [`Graph::storages`], as it was before the entry ran. No operands.
+    Storage(usize),
+    /// A scalar. No operands.
+    Constant(Literal),
+    /// The index along `axis` of each element of `shape`, as i32. No operands.
+    Iota {
+        /// Result shape.
+        shape: Shape,
+        /// Which index.
+        axis: usize,
+    },
+    /// The value of a dim as a scalar of this (non-bool) type. No operands.
+    DimValue {
+        /// The dim.
+        dim: Dim,
+        /// The type.
+        element: ElementType,
+    },
+    /// Uniform u32 bits: Threefry of (seed, step, stream, element's index). No operands.
+    RandomBits {
+        /// Which stream; the builder hands them out, so two draws stay two.
+        stream: u32,
+        /// Result shape.
+        shape: Shape,
+    },
+    /// Elementwise, one operand.
+    Unary(Unary),
+    /// Elementwise, two operands.
+    Binary(Binary),
+    /// Elementwise, two operands, to bool.
+    Compare(Compare),
+    /// (bool, a, b): a where true, else b.
+    Select,
+    /// To another element type.
+    Convert(ElementType),
+    /// Folds `axes` (ascending) away.
+    Reduce {
+        /// How.
+        kind: Reduction,
+        /// Which axes of the operand.
+        axes: Vec<usize>,
+    },
+    /// The index of the greatest element along `axis`, as i32.
+    ArgMax {
+        /// Which axis of the operand.
+        axis: usize,
+    },
+    /// The same elements in row-major order under another shape of equal size.
+    Reshape(Shape),
+    /// Result axis `i` is operand axis `permutation[i]`.
+    Transpose(Vec<usize>),
+    /// Operand axis `i` becomes result axis `axes[i]` (ascending, of equal size); the other axes of `shape` are new.
+    Broadcast {
+        /// Result shape.
+        shape: Shape,
+        /// Where each operand axis goes.
+        axes: Vec<usize>,
+    },
+    /// Elements `start`, `start + stride`, … before `end`, along each axis.
+    Slice(Vec<Range>),
+    /// Zeros around, and between, the operand's elements: the adjoint of `Slice`.
+    Pad(Vec<Padding>),
+    /// Operands one after another along `axis`; at least one operand.
+    Concatenate {
+        /// Which axis.
+        axis: usize,
+    },
+    /// Elements in reverse order along `axes` (ascending).
+    Reverse(Vec<usize>),
+    /// Product of two tensors: sums over `contract` pairs of axes, keeps `batch` pairs together.
+    /// Result axes: batch (in the order of the pairs), then lhs's others, then rhs's others.
+    DotGeneral {
+        /// (lhs axis, rhs axis) kept.
+        batch: Vec<(usize, usize)>,
+        /// (lhs axis, rhs axis) summed over.
+        contract: Vec<(usize, usize)>,
+    },
+    /// The operand, as a constant to differentiation.
+    StopGradient,
+    /// (value, surrogate): the value; its derivative is the surrogate's. For formulas whose exact derivative is known in a better
+    /// form than the rules find from the way the value is computed.
+    Surrogate,
+    /// One result of a loop over `length` turns. Operands: carried initial values, sliced tensors (axis 0 has `length`), captured
+    /// values. The body's inputs are in the same order (a sliced one without its axis 0); its outputs are the next carried values, then
+    /// values to stack along a new axis 0. Nodes that differ only in `result` are one loop.
+    Scan {
+        /// The body.
+        body: Arc<Graph>,
+        /// How many operands are carried.
+        carried: usize,
+        /// How many operands are sliced.
+        sliced: usize,
+        /// Number of turns.
+        length: Dim,
+        /// Which result: final carried values first, then stacked ones.
+        result: usize,
+    },
+}
+
+/// A range along an axis.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Range {
+    /// First index.
+    pub start: Dim,
+    /// One past the last.
+    pub end: Dim,
+    /// Step, ≥ 1.
+    pub stride: i64,
+}
+
+/// Zeros along an axis.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Padding {
+    /// Before.
+    pub low: Dim,
+    /// After.
+    pub high: Dim,
+    /// Between neighbours.
+    pub interior: i64,
+}
+
+/// Elementwise functions of one operand.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Unary {
+    /// −x; wraps on integers.
+    Neg,
+    /// eˣ.
+    Exp,
+    /// eˣ − 1, accurate near 0.
+    Expm1,
+    /// ln x.
+    Log,
+    /// ln(1 + x), accurate near 0.
+    Log1p,
+    /// √x.
+    Sqrt,
+    /// tanh x.
+    Tanh,
+    /// 1 / (1 + e⁻ˣ).
+    Logistic,
+    /// ln(1 + eˣ), without overflow; its derivative is `Logistic`.
+    Softplus,
+    /// sin x.
+    Sin,
+    /// cos x.
+    Cos,
+    /// The error function.
+    Erf,
+    /// |x|.
+    Abs,
+    /// −1, 0 or 1.
+    Sign,
+    /// Towards −∞.
+    Floor,
+    /// Neither NaN nor infinite; gives bool.
+    IsFinite,
+    /// Logical on bool, bitwise on integers.
+    Not,
+}
+
+/// Elementwise functions of two operands of one type.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Binary {
+    /// x + y.
+    Add,
+    /// x − y.
+    Sub,
+    /// x · y.
+    Mul,
+    /// x / y (floats).
+    Div,
+    /// The greater.
+    Max,
+    /// The lesser.
+    Min,
+    /// xʸ (floats).
+    Pow,
+    /// Logical on bool, bitwise on integers.
+    And,
+    /// Logical on bool, bitwise on integers.
+    Or,
+    /// Logical on bool, bitwise on integers.
+    Xor,
+    /// x « (y mod 32) (integers).
+    ShiftLeft,
+    /// x » (y mod 32), zeros come in (integers).
+    ShiftRight,
+}
+
+/// Comparisons.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Compare {
+    /// =
+    Equal,
+    /// ≠
+    NotEqual,
+    /// <
+    Less,
+    /// ≤
+    LessEqual,
+    /// >
+    Greater,
+    /// ≥
+    GreaterEqual,
+}
+
+/// Ways to fold an axis.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Reduction {
+    /// Σ.
+    Sum,
+    /// Greatest.
+    Max,
+    /// Least.
+    Min,
+}
