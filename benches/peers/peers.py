@@ -9,14 +9,13 @@ and its last and mean loss are asserted against `golden_final_loss.txt`.
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from table import TARGET, cpu_name
 
 
 def parse_arguments():
@@ -26,13 +25,9 @@ def parse_arguments():
     parser.add_argument("--compile", action="store_true", help="torch.compile too")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3.0, help="timed for at least so long a workload and peer")
-    parser.add_argument("--out", type=Path, default=target_folder() / "peers.json")
+    parser.add_argument("--out", type=Path, default=TARGET / "peers.json")
     parser.add_argument("--bless", action="store_true", help="write golden_final_loss.txt from PyTorch and stop")
     return parser.parse_args()
-
-
-def target_folder():
-    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 
 
 def restrict_threads(threads):
@@ -64,14 +59,6 @@ def import_peers(options):
     except ImportError as error:
         print(f"JAX skipped: {error}")
     return found, versions
-
-
-def cpu_name():
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def measure(workload, run, peer, seconds):
@@ -108,11 +95,13 @@ def main():
     try:
         import numpy  # noqa: F401, what the data are made with
     except ImportError as error:
-        return print(f"peers skipped: {error}")
+        print(f"peers skipped: {error}")
+        return
     if options.bless:
         import bless
 
-        return bless.write()
+        bless.write()
+        return
     found, versions = import_peers(options)
     results = {}
     for workload in chosen_workloads(options):
