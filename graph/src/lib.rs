@@ -16,6 +16,18 @@ pub mod random;
 
 pub mod graph;
 
+pub mod rebuild;
+
 mod naming;
 
+pub mod instance;
+
 pub mod builder;
+
+pub mod value;
+
+pub mod composite;
+
+pub mod language;
+
+pub mod network;

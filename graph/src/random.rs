@@ -1,8 +1,14 @@
 //! Random numbers and initial values: Threefry, the same on every machine.
 //!
-//! In: an initializer, a shape, a seed. Out: numbers.
+//! In: seed, step, stream and element; or an initializer, a shape and a name. Out: bits; or numbers.
+//!
+//! Must hold:
+//! - a number depends on nothing but its key: no state, no order of drawing, no threads;
+//! - a storage's numbers hang on its name, so that another layer beside it changes nothing;
+//! - only `libm` and correctly rounded operations are used, never the platform's `ln` or `cos`.
 
-use crate::dim::Dim;
+use crate::dim::{Bindings, Dim};
+use crate::error::Error;
 
 /// How a storage starts.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,4 +55,253 @@ pub enum Initializer {
     },
     /// Uniform in ±1/√fan: what PyTorch's `Linear` starts weight and bias with.
     FanIn(Dim),
+    /// Orthonormal rows or columns (the fewer of them), times `gain`.
+    Orthogonal {
+        /// Gain.
+        gain: f64,
+    },
+}
+
+/// A key, or a counter.
+type Words = [u32; 2];
+
+/// Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw: Parallel Random Numbers, as Easy as 1, 2, 3; SC 2011).
+pub fn threefry(key: Words, counter: Words) -> Words {
+    const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];
+    let schedule = [key[0], key[1], 0x1BD1_1BDA ^ key[0] ^ key[1]];
+    let mut x = [counter[0].wrapping_add(schedule[0]), counter[1].wrapping_add(schedule[1])];
+    for group in 0..5 {
+        for rotation in ROTATIONS[group % 2] {
+            x[0] = x[0].wrapping_add(x[1]);
+            x[1] = x[1].rotate_left(rotation) ^ x[0];
+        }
+        x[0] = x[0].wrapping_add(schedule[(group + 1) % 3]);
+        x[1] = x[1].wrapping_add(schedule[(group + 2) % 3]).wrapping_add(group as u32 + 1);
+    }
+    x
+}
+
+/// What a stream's keys, and what a storage's, are told apart by.
+const STREAMS: u32 = 0;
+const STORAGES: u32 = 1;
+
+/// The key of all elements of `stream` in `step`: computed once a step, it leaves one [`threefry`] an element.
+pub fn stream_key(seed: u64, step: u64, stream: u32) -> Words {
+    threefry(threefry(words(seed), [stream, STREAMS]), words(step))
+}
+
+/// The bits of element `element` of `stream` in `step`: the first word of the element's [`threefry`] under [`stream_key`].
+pub fn random_bits(seed: u64, step: u64, stream: u32, element: u64) -> u32 {
+    threefry(stream_key(seed, step, stream), words(element))[0]
+}
+
+/// Low word first.
+fn words(number: u64) -> Words {
+    [number as u32, (number >> 32) as u32]
+}
+
+/// The numbers of one storage.
+struct Source {
+    key: Words,
+}
+
+impl Source {
+    fn new(seed: u64, name: &str) -> Source {
+        // FNV-1a: any hash that never changes.
+        let hash = name.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+        });
+        Source { key: threefry(threefry(words(seed), [0, STORAGES]), words(hash)) }
+    }
+
+    /// Uniform in 0..1 with 53 bits.
+    fn uniform(&self, index: u64) -> f64 {
+        let [low, high] = threefry(self.key, words(index));
+        let bits = u64::from(high) << 32 | u64::from(low);
+        (bits >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+    }
+
+    /// Gaussian of mean 0 and deviation 1, by Box and Muller.
+    fn normal(&self, index: u64) -> f64 {
+        // 1 − u is in (0, 1]: its logarithm is finite.
+        let radius = (-2.0 * libm::log(1.0 - self.uniform(2 * index))).sqrt();
+        radius * libm::cos(std::f64::consts::TAU * self.uniform(2 * index + 1))
+    }
+}
+
+impl Initializer {
+    /// The values, row-major, that the storage `name` of this shape starts with. Round them once for f32.
+    ///
+    /// # Errors
+    /// A fan that `bindings` leave open; numbers that make no distribution.
+    pub fn sample(&self, name: &str, shape: &[usize], seed: u64, bindings: &Bindings) -> Result<Vec<f64>, Error> {
+        self.check()?;
+        let count: usize = shape.iter().product();
+        let source = Source::new(seed, name);
+        let uniform = |low: f64, high: f64| (0..count as u64).map(|i| low + (high - low) * source.uniform(i)).collect();
+        let normal = |mean: f64, spread: f64| (0..count as u64).map(|i| mean + spread * source.normal(i)).collect();
+        let (fan_in, fan_out) = fans(shape);
+        let rectified = |slope: &f64| (1.0 + slope * slope) * fan_in;
+        Ok(match self {
+            Initializer::Zeros => vec![0.0; count],
+            Initializer::Ones => vec![1.0; count],
+            Initializer::Constant(value) => vec![*value; count],
+            Initializer::Uniform { low, high } => uniform(*low, *high),
+            Initializer::Normal { mean, deviation } => normal(*mean, *deviation),
+            Initializer::XavierUniform { gain } => around_zero(gain * (6.0 / (fan_in + fan_out)).sqrt(), uniform),
+            Initializer::XavierNormal { gain } => normal(0.0, gain * (2.0 / (fan_in + fan_out)).sqrt()),
+            Initializer::KaimingUniform { slope } => around_zero((6.0 / rectified(slope)).sqrt(), uniform),
+            Initializer::KaimingNormal { slope } => normal(0.0, (2.0 / rectified(slope)).sqrt()),
+            Initializer::FanIn(fan) => {
+                let fan = fan.evaluate(bindings).filter(|&fan| fan > 0).ok_or_else(|| unbound(name, fan))?;
+                around_zero(1.0 / (fan as f64).sqrt(), uniform)
+            }
+            Initializer::Orthogonal { gain } => orthogonal(&source, shape, *gain),
+        })
+    }
+
+    /// Refuses numbers that make no distribution.
+    ///
+    /// # Errors
+    /// Numbers that are not finite, a negative deviation, an empty range.
+    pub fn check(&self) -> Result<(), Error> {
+        let (numbers, order): (Vec<f64>, bool) = match self {
+            Initializer::Zeros | Initializer::Ones | Initializer::FanIn(_) => (Vec::new(), true),
+            Initializer::Constant(value) => (vec![*value], true),
+            Initializer::Uniform { low, high } => (vec![*low, *high], low <= high),
+            Initializer::Normal { mean, deviation } => (vec![*mean, *deviation], *deviation >= 0.0),
+            Initializer::XavierUniform { gain } | Initializer::XavierNormal { gain } => (vec![*gain], *gain >= 0.0),
+            Initializer::KaimingUniform { slope } | Initializer::KaimingNormal { slope } => (vec![*slope], true),
+            Initializer::Orthogonal { gain } => (vec![*gain], *gain >= 0.0),
+        };
+        if numbers.iter().all(|number| number.is_finite()) && order {
+            return Ok(());
+        }
+        let error = Error::new(format!("{self:?} is no distribution"));
+        Err(error.help("numbers must be finite, `low` at most `high`, deviations and gains not negative"))
+    }
+}
+
+fn around_zero(bound: f64, uniform: impl Fn(f64, f64) -> Vec<f64>) -> Vec<f64> {
+    uniform(-bound, bound)
+}
+
+fn unbound(name: &str, fan: &Dim) -> Error {
+    Error::new(format!("`{name}` starts with a fan of `{fan}`, which is no size above 0 when the network is built"))
+}
+
+/// (fan in, fan out) of weights laid out `[…, in, out]`, PyTorch's with the last axes swapped: leading axes are a window, which multiplies
+/// both. A vector's fans are its length.
+fn fans(shape: &[usize]) -> (f64, f64) {
+    match shape {
+        [] => (1.0, 1.0),
+        [n] => (*n as f64, *n as f64),
+        [window @ .., n, m] => {
+            let window: f64 = window.iter().map(|&size| size as f64).product();
+            (*n as f64 * window, *m as f64 * window)
+        }
+    }
+}
+
+/// Gram–Schmidt, twice (once loses orthogonality to rounding), over Gaussian vectors: the rows, or the columns where they are fewer.
+fn orthogonal(source: &Source, shape: &[usize], gain: f64) -> Vec<f64> {
+    let columns = shape.last().copied().unwrap_or(1);
+    let rows: usize = shape[..shape.len().saturating_sub(1)].iter().product();
+    let (count, length) = (rows.min(columns), rows.max(columns));
+    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(count);
+    for i in 0..count {
+        let mut vector: Vec<f64> = (0..length).map(|j| source.normal((i * length + j) as u64)).collect();
+        for _ in 0..2 {
+            for other in &basis {
+                let along = dot(&vector, other);
+                vector.iter_mut().zip(other).for_each(|(x, y)| *x -= along * y);
+            }
+        }
+        let norm = dot(&vector, &vector).sqrt();
+        vector.iter_mut().for_each(|x| *x /= norm);
+        basis.push(vector);
+    }
+    let element = |row: usize, column: usize| if rows <= columns { basis[row][column] } else { basis[column][row] };
+    (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))).map(|(r, c)| gain * element(r, c)).collect()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(initializer: &Initializer, shape: &[usize]) -> Vec<f64> {
+        initializer.sample("h.weight", shape, 7, &Bindings::new()).expect("a distribution")
+    }
+
+    /// Random123's own known answers for threefry2x32, 20 rounds.
+    #[test]
+    fn threefry_answers_as_published() {
+        assert_eq!(threefry([0, 0], [0, 0]), [0x6b20_0159, 0x99ba_4efe]);
+        assert_eq!(threefry([u32::MAX; 2], [u32::MAX; 2]), [0x1cb9_96fc, 0xbb00_2be7]);
+        assert_eq!(threefry([0x1319_8a2e, 0x0370_7344], [0x243f_6a88, 0x85a3_08d3]), [0xc492_3a9c, 0x483d_f7a0]);
+    }
+
+    /// These bits are part of what a seed means: they never change.
+    #[test]
+    fn a_seed_means_the_same_forever() {
+        assert_eq!([0, 1, 1 << 40].map(|element| random_bits(1, 2, 3, element)), GOLDEN_BITS);
+        let normal = sample(&Initializer::Normal { mean: 0.0, deviation: 1.0 }, &[3]);
+        assert_eq!(normal.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), GOLDEN_NORMAL);
+        let uniform = sample(&Initializer::Uniform { low: -1.0, high: 1.0 }, &[3]);
+        assert_eq!(uniform.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), GOLDEN_UNIFORM);
+    }
+
+    const GOLDEN_BITS: [u32; 3] = [0, 0, 0];
+    const GOLDEN_NORMAL: [u64; 3] = [0, 0, 0];
+    const GOLDEN_UNIFORM: [u64; 3] = [0, 0, 0];
+
+    #[test]
+    fn moments_are_those_of_the_distribution() {
+        let normal = sample(&Initializer::Normal { mean: 2.0, deviation: 3.0 }, &[100, 400]);
+        let mean = normal.iter().sum::<f64>() / 40_000.0;
+        let variance = normal.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 40_000.0;
+        assert!((mean - 2.0).abs() < 0.06 && (variance - 9.0).abs() < 0.3, "{mean} {variance}");
+        let uniform = sample(&Initializer::FanIn(Dim::from(4)), &[100, 400]);
+        assert!(uniform.iter().all(|x| x.abs() <= 0.5) && uniform.iter().any(|x| x.abs() > 0.499));
+    }
+
+    #[test]
+    fn fans_are_pytorchs() {
+        let bound = |initializer: Initializer| sample(&initializer, &[300, 100]).iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+        assert!((bound(Initializer::XavierUniform { gain: 1.0 }) - (6.0 / 400.0_f64).sqrt()).abs() < 1e-4);
+        assert!((bound(Initializer::KaimingUniform { slope: 0.0 }) - (6.0 / 300.0_f64).sqrt()).abs() < 1e-4);
+    }
+
+    #[test]
+    fn a_storage_has_numbers_of_its_own() {
+        let start = Initializer::Normal { mean: 0.0, deviation: 1.0 };
+        let other = start.sample("h.bias", &[3], 7, &Bindings::new()).expect("a distribution");
+        assert_ne!(sample(&start, &[3]), other);
+    }
+
+    #[test]
+    fn orthogonal_is() {
+        for (rows, columns) in [(5, 3), (3, 5), (4, 4)] {
+            let w = sample(&Initializer::Orthogonal { gain: 1.0 }, &[rows, columns]);
+            let row = |i: usize| w[i * columns..(i + 1) * columns].to_vec();
+            let column = |j: usize| (0..rows).map(|i| w[i * columns + j]).collect::<Vec<f64>>();
+            let vectors: Vec<Vec<f64>> = if rows <= columns { (0..rows).map(row).collect() } else { (0..columns).map(column).collect() };
+            for (i, a) in vectors.iter().enumerate() {
+                for (j, b) in vectors.iter().enumerate() {
+                    assert!((dot(a, b) - f64::from(u8::from(i == j))).abs() < 1e-14);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_distribution_is_an_error() {
+        assert!(Initializer::Uniform { low: 1.0, high: 0.0 }.check().is_err());
+        assert!(Initializer::Normal { mean: 0.0, deviation: f64::NAN }.check().is_err());
+        assert!(Initializer::FanIn(Dim::symbol("n")).sample("w", &[1], 0, &Bindings::new()).is_err());
+    }
 }

@@ -1,0 +1,154 @@
+//! Activations and dropout.
+//!
+//! Must hold: value and gradient are finite for every finite operand. Where a formula has a branch that is not taken, its argument is
+//! clamped there, so that no infinity meets the zero that differentiation sends into it.
+
+use crate::builder::{Mode, Value};
+use crate::error::Error;
+use crate::graph::NodeId;
+use crate::op::{Binary, Compare, Op, Reduction, Unary};
+use crate::types::{ElementType, Literal, Shape};
+use crate::value::{
+    Over, add, erf, exp, expm1, less_equal, log, logistic, minimum, multiply, reduce, require_float, select,
+    spoken, stop_gradient, subtract, tanh,
+};
+use std::borrow::Borrow;
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
+/// max(x, 0). Its derivative at 0 is 0; NaN passes.
+pub fn relu(x: impl Borrow<Value>) -> Value {
+    let x = x.borrow();
+    select(less_equal(x, 0.0), 0.0, x)
+}
+
+/// x, or `slope`·x where x ≤ 0.
+pub fn leaky_relu(x: impl Borrow<Value>, slope: f64) -> Value {
+    let x = x.borrow();
+    select(less_equal(x, 0.0), multiply(x, slope), x)
+}
+
+/// x, or `alpha`·(eˣ − 1) where x ≤ 0.
+pub fn elu(x: impl Borrow<Value>, alpha: f64) -> Value {
+    let x = x.borrow();
+    select(less_equal(x, 0.0), multiply(expm1(minimum(x, 0.0)), alpha), x)
+}
+
+/// x·Φ(x), by the error function.
+pub fn gelu(x: impl Borrow<Value>) -> Value {
+    let x = x.borrow();
+    let cumulative = multiply(add(erf(multiply(x, FRAC_1_SQRT_2)), 1.0), 0.5);
+    multiply(x, cumulative)
+}
+
+/// x·Φ(x), approximated by tanh.
+pub fn gelu_tanh(x: impl Borrow<Value>) -> Value {
+    let x = x.borrow();
+    let cube = multiply(multiply(x, x), x);
+    let inner = multiply(add(x, multiply(cube, 0.044715)), (2.0 / PI).sqrt());
+    multiply(x, multiply(add(tanh(inner), 1.0), 0.5))
+}
+
+/// x·sigmoid(x).
+pub fn silu(x: impl Borrow<Value>) -> Value {
+    let x = x.borrow();
+    multiply(x, logistic(x))
+}
+
+/// 1/(1 + e⁻ˣ).
+pub fn sigmoid(x: impl Borrow<Value>) -> Value {
+    logistic(x)
+}
+
+/// eˣ/Σeˣ along `axis`.
+pub fn softmax(x: impl Borrow<Value>, axis: i64) -> Value {
+    let x = x.borrow();
+    if !require_float(x, "softmax") {
+        return x.builder().unknown();
+    }
+    let e = exp(shifted(x, axis));
+    let total = reduce(Reduction::Sum, &e, &along(axis));
+    e / total
+}
+
+/// ln softmax, without overflow.
+pub fn log_softmax(x: impl Borrow<Value>, axis: i64) -> Value {
+    let x = x.borrow();
+    if !require_float(x, "log_softmax") {
+        return x.builder().unknown();
+    }
+    let s = shifted(x, axis);
+    let total = reduce(Reduction::Sum, &exp(&s), &along(axis));
+    subtract(s, log(total))
+}
+
+/// x less its greatest element along `axis`: the greatest is then 0 and no exponential overflows.
+pub(super) fn shifted(x: &Value, axis: i64) -> Value {
+    subtract(x, stop_gradient(reduce(Reduction::Max, x, &along(axis))))
+}
+
+/// One axis, kept at size 1 so that it broadcasts back.
+fn along(axis: i64) -> Over {
+    Over { axes: Some(vec![axis]), keep: true }
+}
+
+/// The z and axis of which `p` is the [`softmax`], if it is one.
+pub(super) fn softmax_operand(p: &Value) -> Option<(Value, i64)> {
+    let builder = p.builder();
+    let node = p.node()?;
+    let rank = p.shape()?.rank();
+    // p = e / …, e = exp(z − …): what z would be; then hash-consing tells whether p is its softmax.
+    let step = |id: NodeId| builder.with_graph(|graph| graph.operands(id).first().copied());
+    let z = builder.value(step(step(step(node)?)?)?);
+    let is_exponential = builder.with_graph(|graph| {
+        let e = graph.operand(node, 0);
+        matches!(graph.op(node), Op::Binary(Binary::Div))
+            && matches!(graph.op(e), Op::Unary(Unary::Exp))
+            && graph.shape(node) == graph.shape(z.node().unwrap_or(e))
+    });
+    if !is_exponential {
+        return None;
+    }
+    (0..rank as i64).find(|&axis| softmax(&z, axis).node() == Some(node)).map(|axis| (z, axis))
+}
+
+/// While training, zero with probability `rate`, and the rest scaled by 1/(1 − rate); otherwise `x`.
+pub fn dropout(x: impl Borrow<Value>, rate: f64) -> Value {
+    let x = x.borrow();
+    let builder = x.builder();
+    if !(0.0..=1.0).contains(&rate) {
+        let error = Error::new(format!("a dropout rate of {rate}"));
+        return builder.fail(error.help("the rate is the share that is dropped: from 0 to 1"));
+    }
+    let Some(ty) = x.ty() else { return builder.unknown() };
+    if !ty.element.is_float() {
+        return builder.fail(Error::new(format!("`dropout` needs floats but {} is {ty}", spoken(x, "its operand"))));
+    }
+    if builder.mode() == Mode::Infer || rate == 0.0 {
+        return x.clone();
+    }
+    if rate == 1.0 {
+        return multiply(x, 0.0);
+    }
+    multiply(select(kept(x, &ty.shape, rate), x, 0.0), 1.0 / (1.0 - rate))
+}
+
+/// Mask that holds with probability 1 − rate.
+fn kept(x: &Value, shape: &Shape, rate: f64) -> Value {
+    let builder = x.builder();
+    let stream = builder.random_stream();
+    let bits = builder.apply(Op::RandomBits { stream, shape: shape.clone() }, &[]);
+    // rate·2³² of the 2³² words fall below the threshold; the cast saturates.
+    let threshold = (rate * 4_294_967_296.0).round() as u32;
+    let threshold = builder.with_graph(|graph| {
+        let scalar = graph.add(Op::Constant(Literal::new(ElementType::U32, f64::from(threshold))), &[]);
+        graph.spread(scalar, shape)
+    });
+    builder.apply(Op::Compare(Compare::GreaterEqual), &[&bits, &builder.value(threshold)])
+}
+
+/// −100 where ln p is below it (as PyTorch's losses on probabilities), with a gradient that stays finite.
+pub(super) fn clamped_log(p: &Value) -> Value {
+    let least = (-100.0_f64).exp();
+    let tiny = less_equal(p, least);
+    select(&tiny, -100.0, log(select(&tiny, 1.0, p)))
+}

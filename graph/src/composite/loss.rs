@@ -1,0 +1,201 @@
+//! Losses: scalars to minimise, means over all elements (or rows), as PyTorch's defaults.
+//!
+//! Must hold: logits of ±10⁴ give finite losses and gradients. Losses on probabilities recognise the sigmoid or softmax that made
+//! them and take the logits instead: p·(1 − p) cannot be cancelled in f32 afterwards.
+
+use super::activation::{clamped_log, relu, shifted, softmax_operand};
+use crate::builder::Value;
+use crate::dim::Dim;
+use crate::error::Error;
+use crate::op::{Op, Reduction, Unary};
+use crate::types::{ElementType, Shape};
+use crate::value::{
+    Over, abs, both_shapes, exp, greater, label_mask, less_equal, log, log1p, maximum, mean, multiply, negate, reduce,
+    require_float, reshape, select, softplus, spoken, square, stop_gradient, subtract, sum_over, surrogate,
+};
+use std::borrow::Borrow;
+
+/// Mean of (p − y)².
+pub fn squared_error(p: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
+    on_pair("squared_error", p.borrow(), y.borrow(), |p, y| square(subtract(p, y)))
+}
+
+/// Mean of |p − y|.
+pub fn absolute_error(p: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
+    on_pair("absolute_error", p.borrow(), y.borrow(), |p, y| abs(subtract(p, y)))
+}
+
+/// Mean of ½d² where |d| ≤ δ, else δ·(|d| − ½δ), for d = p − y.
+pub fn huber(p: impl Borrow<Value>, y: impl Borrow<Value>, delta: f64) -> Value {
+    let p = p.borrow();
+    if delta.is_nan() || delta <= 0.0 {
+        return p.builder().fail(Error::new(format!("`huber` with a delta of {delta}")).help("it must be above 0"));
+    }
+    on_pair("huber", p, y.borrow(), |p, y| {
+        let d = subtract(p, y);
+        let size = abs(&d);
+        select(less_equal(&size, delta), square(&d) * 0.5, (size - 0.5 * delta) * delta)
+    })
+}
+
+/// Mean of max(0, 1 − y·s), for labels y = ±1.
+pub fn hinge(s: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
+    on_pair("hinge", s.borrow(), y.borrow(), |s, y| relu(1.0 - multiply(y, s)))
+}
+
+/// Mean of ln(1 + e^(−y·s)), for labels y = ±1.
+pub fn logistic_loss(s: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
+    on_pair("logistic_loss", s.borrow(), y.borrow(), |s, y| softplus(negate(multiply(y, s))))
+}
+
+/// Mean of −y·ln σ(z) − (1 − y)·ln(1 − σ(z)), from logits.
+pub fn bce_with_logits(z: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
+    on_pair("bce_with_logits", z.borrow(), y.borrow(), |z, y| {
+        let product = multiply(z, y);
+        // The value without cancellation; the derivative exactly σ(z) − y.
+        let value = subtract(relu(z), &product) + softplus(negate(abs(z)));
+        surrogate(value, subtract(softplus(z), product))
+    })
+}
+
+/// Mean of −y·ln p − (1 − y)·ln(1 − p), the logarithms no less than −100. A sigmoid's logits are taken instead of `p`.
+pub fn binary_cross_entropy(p: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
+    let (p, y) = (p.borrow(), y.borrow());
+    if let Some(z) = sigmoid_operand(p) {
+        return bce_with_logits(z, y);
+    }
+    on_pair("binary_cross_entropy", p, y, |p, y| {
+        let value = multiply(y, maximum(log(p), -100.0)) + multiply(1.0 - y, maximum(log1p(-p), -100.0));
+        surrogate(negate(value), steep_cross_entropy(p, y))
+    })
+}
+
+/// What [`binary_cross_entropy`] differentiates: (p − y)/max(p·(1 − p), 10⁻¹²), PyTorch's gradient, and smooth where that is.
+fn steep_cross_entropy(p: &Value, y: &Value) -> Value {
+    let safe = greater(multiply(p, 1.0 - p), 1e-12);
+    let inside = select(&safe, p, 0.5);
+    let smooth = multiply(y, log(&inside)) + multiply(1.0 - y, log1p(-inside));
+    let steep = multiply(stop_gradient(subtract(p, y) * 1e12), p);
+    select(safe, negate(smooth), steep)
+}
+
+/// Mean over the rows of −Σ y·ln softmax(z). `y` holds class indices (`i32`, one axis less) or probabilities (the shape of `z`).
+///
+/// # Shapes
+/// `z` is `[…, classes]`, `y` is `i32[…]` or `[…, classes]`.
+pub fn cross_entropy(z: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
+    let (z, y) = (z.borrow(), y.borrow());
+    if !takes_rows("cross_entropy", z, y) {
+        return z.builder().unknown();
+    }
+    let s = shifted(z, -1);
+    let total = log(reduce(Reduction::Sum, &exp(&s), &Over { axes: Some(vec![-1]), keep: true }));
+    if is_index(y) {
+        return mean(subtract(sum_last(&total), picked(&s, y)));
+    }
+    mean(sum_last(&multiply(y, subtract(total, s))))
+}
+
+/// Mean over the rows of −Σ y·ln p, the logarithms no less than −100. A softmax's logits are taken instead of `p`.
+///
+/// # Shapes
+/// `p` is `[…, classes]`, `y` is `i32[…]` or `[…, classes]`.
+pub fn categorical_cross_entropy(p: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
+    let (p, y) = (p.borrow(), y.borrow());
+    let last = p.shape().map(|shape| shape.rank() as i64 - 1);
+    if let Some((z, axis)) = softmax_operand(p)
+        && Some(axis) == last
+    {
+        return cross_entropy(z, y);
+    }
+    if takes_rows("categorical_cross_entropy", p, y) { rows_of(&clamped_log(p), y) } else { p.builder().unknown() }
+}
+
+/// Mean over the rows of −Σ y·l, for logarithms `l` of probabilities as [`super::log_softmax`] gives them.
+///
+/// # Shapes
+/// `l` is `[…, classes]`, `y` is `i32[…]` or `[…, classes]`.
+pub fn negative_log_likelihood(l: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
+    let (l, y) = (l.borrow(), y.borrow());
+    if takes_rows("nll", l, y) { rows_of(l, y) } else { l.builder().unknown() }
+}
+
+fn rows_of(l: &Value, y: &Value) -> Value {
+    let rows = if is_index(y) { picked(l, y) } else { sum_last(&multiply(y, l)) };
+    negate(mean(rows))
+}
+
+/// The element of each row that the label names, without a gather: zeros elsewhere, then the sum.
+fn picked(rows: &Value, labels: &Value) -> Value {
+    let Some(classes) = rows.shape().and_then(|shape| shape.dims().last().cloned()) else {
+        return rows.builder().unknown();
+    };
+    sum_last(&select(label_mask(labels, &classes), rows, 0.0))
+}
+
+fn is_index(y: &Value) -> bool {
+    y.ty().is_some_and(|ty| ty.element == ElementType::I32)
+}
+
+fn sum_last(x: &Value) -> Value {
+    sum_over(x, &[-1])
+}
+
+/// Whether a loss over rows can take these operands; a mistake is recorded.
+fn takes_rows(name: &str, z: &Value, y: &Value) -> bool {
+    let (Some(left), Some(right)) = (z.ty(), y.ty()) else { return false };
+    if !require_float(z, name) {
+        return false;
+    }
+    if left.rank() == 0 {
+        let error = Error::new(format!("`{name}` of a scalar")).note(both_shapes(z, y));
+        z.builder().error(error.help("the last axis of its first operand holds the classes"));
+        return false;
+    }
+    let rows = if is_index(y) { &left.shape.dims()[..left.rank() - 1] } else { left.shape.dims() };
+    if !agree(z, rows, right.shape.dims()) {
+        let (a, b) = (spoken(z, "the first operand"), spoken(y, "the second"));
+        let expected = Shape(rows.to_vec());
+        let error = Error::new(format!("`{name}` needs {b} to be {expected} for {a}, but it is {}", right.shape));
+        let help = "labels are class indices, `i32` with one axis less, or probabilities of the same shape";
+        z.builder().error(error.note(both_shapes(z, y)).help(help));
+        return false;
+    }
+    is_index(y) || require_float(y, name)
+}
+
+/// The mean of `f` of two operands of one shape; the second may be a scalar. They do not broadcast otherwise: `[batch, 1]` beside
+/// `[batch]` would silently make a loss of batch² elements.
+fn on_pair(name: &str, p: &Value, y: &Value, f: impl FnOnce(&Value, &Value) -> Value) -> Value {
+    let builder = p.builder();
+    let (Some(left), Some(right)) = (p.shape(), y.shape()) else { return builder.unknown() };
+    if !require_float(p, name) || !is_literal(y) && !require_float(y, name) {
+        return builder.unknown();
+    }
+    if right.rank() > 0 && !agree(p, left.dims(), right.dims()) {
+        let (a, b) = (spoken(p, "the first operand"), spoken(y, "the second"));
+        let error = Error::new(format!("`{name}` compares {a}, which is {left}, with {b}, which is {right}"));
+        return builder.fail(error.help("both must have the same shape, or the second be a scalar; `reshape` makes them so"));
+    }
+    mean(f(p, y))
+}
+
+fn agree(value: &Value, a: &[Dim], b: &[Dim]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| value.builder().with_graph(|graph| graph.agrees(a, b)))
+}
+
+fn is_literal(value: &Value) -> bool {
+    value.node().is_some_and(|id| value.builder().with_graph(|graph| matches!(graph.op(id), Op::Constant(_))))
+}
+
+/// The z of which `p` is the sigmoid, through reshapes.
+fn sigmoid_operand(p: &Value) -> Option<Value> {
+    let (node, builder) = (p.node()?, p.builder());
+    let (op, operand) = builder.with_graph(|graph| (graph.op(node).clone(), graph.operands(node).first().copied()));
+    let operand = builder.value(operand?);
+    match op {
+        Op::Unary(Unary::Logistic) => Some(operand),
+        Op::Reshape(shape) => sigmoid_operand(&operand).map(|z| reshape(z, shape)),
+        _ => None,
+    }
+}

@@ -1,0 +1,194 @@
+//! Broadcasting and element types: bringing operands to one shape and one type.
+//!
+//! In: values as the user wrote them. Out: values that primitives accept, or a recorded mistake.
+
+use crate::builder::{Builder, Value};
+use crate::dim::{Agreement, Dim};
+use crate::error::Error;
+use crate::graph::{Graph, Undecided};
+use crate::op::Op;
+use crate::types::{ElementType, Shape, Type};
+
+/// Gives all `values` one element type: literals and sizes follow the tensors beside them. `None` after a mistake or for unknowns.
+pub(crate) fn coerce(values: &[&Value]) -> Option<Vec<Value>> {
+    let types = values.iter().map(|value| value.ty()).collect::<Option<Vec<Type>>>()?;
+    let first = types[0].element;
+    if types.iter().all(|ty| ty.element == first) {
+        return Some(values.iter().map(|&value| value.clone()).collect());
+    }
+    let leader = (0..values.len()).find(|&i| !follows(values[i])).unwrap_or(0);
+    let element = types[leader].element;
+    values.iter().zip(&types).map(|(value, ty)| {
+        if ty.element == element { Some((*value).clone()) } else { follow(value, element, values[leader]) }
+    }).collect()
+}
+
+/// Whether a value has no element type of its own: a literal or a size.
+fn follows(value: &Value) -> bool {
+    let is_free = |graph: &mut Graph| value.node().is_some_and(|id| matches!(graph.op(id), Op::Constant(_) | Op::DimValue { .. }));
+    value.builder().with_graph(is_free)
+}
+
+/// `value` as an `element`, where it is a literal or a size.
+fn follow(value: &Value, element: ElementType, leader: &Value) -> Option<Value> {
+    let builder = value.builder();
+    let op = value.node().map(|id| builder.with_graph(|graph| graph.op(id).clone()));
+    match op {
+        Some(Op::Constant(literal)) if element != ElementType::Bool => {
+            let number = literal.value();
+            if element.is_integer() && (number.fract() != 0.0 || !fits(number, element)) {
+                let error = Error::new(format!("`{literal}` is no {element}"));
+                builder.error(error.note(format!("{} is {element}", leader.label())).help("convert one of them: `f32(…)`"));
+                return None;
+            }
+            let node = builder.with_graph(|graph| graph.constant(element, number));
+            Some(builder.value(node))
+        }
+        Some(Op::DimValue { dim, .. }) if element != ElementType::Bool => {
+            Some(builder.apply(Op::DimValue { dim, element }, &[]))
+        }
+        _ => {
+            let found = value.ty().map(|ty| ty.element).unwrap_or_default();
+            let (left, right) = (spoken(leader, "one operand"), spoken(value, "the other"));
+            let error = Error::new(format!("{left} is {element} but {right} is {found}"));
+            builder.error(error.help(format!("convert one of them: `{element}(…)` or `{found}(…)`")));
+            None
+        }
+    }
+}
+
+fn fits(number: f64, element: ElementType) -> bool {
+    match element {
+        ElementType::I32 => (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number),
+        ElementType::U32 => (0.0..=f64::from(u32::MAX)).contains(&number),
+        _ => true,
+    }
+}
+
+/// Broadcasts all `values` to their common shape. `None` after a mistake or for unknowns.
+pub(crate) fn stretch_together(values: &[&Value]) -> Option<Vec<Value>> {
+    let shapes = values.iter().map(|value| value.shape()).collect::<Option<Vec<Shape>>>()?;
+    let builder = values[0].builder();
+    let mut common = shapes[0].clone();
+    let mut widest = 0;
+    for (position, shape) in shapes.iter().enumerate().skip(1) {
+        match builder.with_graph(|graph| common_dims(graph, common.dims(), shape.dims())) {
+            Ok(dims) => common = Shape(dims),
+            Err(from_end) => {
+                builder.error(misfit(values[widest], values[position], from_end));
+                return None;
+            }
+        }
+        if shape.rank() > shapes[widest].rank() {
+            widest = position;
+        }
+    }
+    Some(values.iter().map(|value| stretch(value, &common)).collect())
+}
+
+/// The shape two operands broadcast to, or the axis (counted from the end, from 1) that does not fit.
+pub(crate) fn common_dims(graph: &Graph, a: &[Dim], b: &[Dim]) -> Result<Vec<Dim>, usize> {
+    let rank = a.len().max(b.len());
+    let from_end = |dims: &[Dim], i: usize| dims.len().checked_sub(i).map(|position| dims[position].clone());
+    (1..=rank).rev().map(|i| match (from_end(a, i), from_end(b, i)) {
+        (Some(x), Some(y)) => common_dim(graph, x, y).ok_or(i),
+        (x, y) => x.or(y).ok_or(i),
+    }).collect()
+}
+
+/// The size two axes broadcast to. Only the number 1 stretches.
+fn common_dim(graph: &Graph, a: Dim, b: Dim) -> Option<Dim> {
+    if a == b || b.is(1) {
+        Some(a)
+    } else if a.is(1) {
+        Some(b)
+    } else {
+        // Of two names for one size the number says more.
+        graph.agrees(&a, &b).then(|| if b.as_constant().is_some() { b } else { a })
+    }
+}
+
+/// `value` broadcast to `target`, which [`common_dims`] gave.
+pub(crate) fn stretch(value: &Value, target: &Shape) -> Value {
+    let Some(shape) = value.shape() else { return value.clone() };
+    let (dims, new) = (shape.dims(), target.rank() - shape.rank());
+    let stays = |&axis: &usize| !dims[axis].is(1) || target.dims()[new + axis].is(1);
+    let kept: Vec<usize> = (0..dims.len()).filter(stays).collect();
+    if new == 0 && kept.len() == dims.len() {
+        return value.clone();
+    }
+    let builder = value.builder();
+    let narrow = if kept.len() == dims.len() {
+        value.clone()
+    } else {
+        builder.apply(Op::Reshape(Shape(kept.iter().map(|&axis| dims[axis].clone()).collect())), &[value])
+    };
+    let axes = kept.iter().map(|axis| axis + new).collect();
+    builder.apply(Op::Broadcast { shape: target.clone(), axes }, &[&narrow])
+}
+
+/// Two operands of which axis `from_end` (from 1, counted from the end) differs.
+fn misfit(a: &Value, b: &Value, from_end: usize) -> Error {
+    let (x, y) = (a.shape().unwrap_or_default(), b.shape().unwrap_or_default());
+    let (m, n) = (&x.dims()[x.rank() - from_end], &y.dims()[y.rank() - from_end]);
+    let axis = match from_end {
+        _ if x.rank() == y.rank() => format!("axis {}", x.rank() - from_end),
+        1 => "the last axis".into(),
+        _ => format!("axis -{from_end}"),
+    };
+    let pair = match (a.label().as_str(), b.label().as_str()) {
+        ("this value", "this value") => "these values".to_owned(),
+        _ => format!("{} and {}", spoken(a, "the other operand"), spoken(b, "the other operand")),
+    };
+    let builder = a.builder();
+    let certain = builder.with_graph(|graph| graph.compare(m, n)) == Agreement::Unequal;
+    let verb = if certain { "do not fit" } else { "may not fit" };
+    Error::new(format!("{pair} {verb}: {axis} is {m} in one and {n} in the other"))
+        .note(both_shapes(a, b))
+        .help(misfit_help(builder, m, n))
+}
+
+fn misfit_help(builder: &Builder, m: &Dim, n: &Dim) -> String {
+    let symbolic = m.as_constant().is_none() || n.as_constant().is_none();
+    if symbolic && builder.with_graph(|graph| graph.undecided) == Undecided::Reject {
+        return format!("give both the same size: {m} and {n} agree for some values only");
+    }
+    "make both sizes the same; only an axis written as the number 1 stretches".into()
+}
+
+/// `x`: [batch, 2]    `a`: [3, units]
+pub(crate) fn both_shapes(a: &Value, b: &Value) -> String {
+    let part = |value: &Value, instead: &str| {
+        format!("{}: {}", spoken(value, instead), value.shape().unwrap_or_default())
+    };
+    format!("{}    {}", part(a, "one"), part(b, "the other"))
+}
+
+/// The value's name, or `instead` where it has none.
+pub(crate) fn spoken(value: &Value, instead: &str) -> String {
+    let label = value.label();
+    if label.starts_with('`') { label } else { instead.into() }
+}
+
+/// Records a mistake where `value` is no float; true when it is one or unknown.
+pub(crate) fn require_float(value: &Value, what: &str) -> bool {
+    let Some(ty) = value.ty() else { return true };
+    if !ty.element.is_float() {
+        let error = Error::new(format!("`{what}` needs floats but {} is {ty}", spoken(value, "its operand")));
+        value.builder().error(error.help("convert it: `f32(…)`"));
+    }
+    ty.element.is_float()
+}
+
+/// Position of `axis`, which counts from the end when negative; a mistake is recorded.
+pub(crate) fn resolve_axis(value: &Value, axis: i64, rank: usize) -> Option<usize> {
+    let from_start = if axis < 0 { axis + rank as i64 } else { axis };
+    let position = usize::try_from(from_start).ok().filter(|&position| position < rank);
+    if position.is_none() {
+        let shape = value.shape().unwrap_or_default();
+        let error = Error::new(format!("{} has no axis {axis}", spoken(value, "the operand"))).note(format!("its shape is {shape}"));
+        let range = if rank == 0 { "it is a scalar".into() } else { format!("axes are 0 to {}, or -1 to -{rank} from the end", rank - 1) };
+        value.builder().error(error.help(range));
+    }
+    position
+}
