@@ -111,6 +111,7 @@ pub struct Graph {
     nodes: DiGraph<Node, u32>,
     known: HashMap<(Op, Vec<NodeId>), NodeId>,
     origins: Vec<Origin>,
+    labels: HashMap<NodeId, Arc<str>>,
     current: Origin,
     /// What is given.
     pub inputs: Vec<Input>,
@@ -234,6 +235,16 @@ impl Graph {
     /// Where it was declared.
     pub fn origin(&self, id: NodeId) -> &Origin {
         &self.origins[id.index()]
+    }
+
+    /// What the declaration calls it, if it has a name. Names do not count when graphs are compared.
+    pub fn label(&self, id: NodeId) -> Option<&Arc<str>> {
+        self.labels.get(&id)
+    }
+
+    /// Names a node for pictures and texts; the first name stays.
+    pub fn set_label(&mut self, id: NodeId, label: Arc<str>) {
+        self.labels.entry(id).or_insert(label);
     }
 
     /// Its operands, in order.

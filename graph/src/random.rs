@@ -255,9 +255,9 @@ mod tests {
         assert_eq!(uniform.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), GOLDEN_UNIFORM);
     }
 
-    const GOLDEN_BITS: [u32; 3] = [0, 0, 0];
-    const GOLDEN_NORMAL: [u64; 3] = [0, 0, 0];
-    const GOLDEN_UNIFORM: [u64; 3] = [0, 0, 0];
+    const GOLDEN_BITS: [u32; 3] = [3_287_600_783, 3_728_976_779, 1_792_213_098];
+    const GOLDEN_NORMAL: [u64; 3] = [0x3fe8_e39d_df0c_2b6b, 0xbfda_3ffb_851d_40f8, 0x3fab_afc7_e770_e646];
+    const GOLDEN_UNIFORM: [u64; 3] = [0xbfdc_d05c_7657_25b8, 0xbfed_8051_4d6c_3a9e, 0xbfdc_d9c3_67ca_4dc8];
 
     #[test]
     fn moments_are_those_of_the_distribution() {

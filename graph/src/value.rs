@@ -8,12 +8,14 @@
 //! - broadcasting is here and nowhere else ([`align`]).
 
 mod align;
+mod derivative;
 mod elementwise;
 mod matmul;
 mod movement;
 mod operators;
 mod reduce;
 
+pub use derivative::gradient;
 pub use elementwise::{
     abs, absolute, add, and, convert, cos, divide, dim_value, equal, erf, exp, expm1, floor, full, greater, greater_equal,
     is_finite, less, less_equal, log, log1p, logistic, maximum, minimum, multiply, negate, not, not_equal, ones, or, pow,

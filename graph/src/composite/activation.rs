@@ -9,7 +9,7 @@ use crate::graph::NodeId;
 use crate::op::{Binary, Compare, Op, Reduction, Unary};
 use crate::types::{ElementType, Literal, Shape};
 use crate::value::{
-    Over, add, erf, exp, expm1, less_equal, log, logistic, minimum, multiply, reduce, require_float, select,
+    Over, add, erf, exp, expm1, less_equal, log, logistic, multiply, reduce, require_float, select,
     spoken, stop_gradient, subtract, tanh,
 };
 use std::borrow::Borrow;
@@ -30,7 +30,9 @@ pub fn leaky_relu(x: impl Borrow<Value>, slope: f64) -> Value {
 /// x, or `alpha`·(eˣ − 1) where x ≤ 0.
 pub fn elu(x: impl Borrow<Value>, alpha: f64) -> Value {
     let x = x.borrow();
-    select(less_equal(x, 0.0), multiply(expm1(minimum(x, 0.0)), alpha), x)
+    let negative = less_equal(x, 0.0);
+    let clamped = select(&negative, x, 0.0);
+    select(negative, multiply(expm1(clamped), alpha), x)
 }
 
 /// x·Φ(x), by the error function.

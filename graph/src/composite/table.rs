@@ -220,6 +220,7 @@ pub(super) static TABLE: &[Composite] = &[
     conversion!("i32", I32),
     conversion!("u32", U32),
     of_one!("stop_gradient", v::stop_gradient, "x, a constant to differentiation"),
+    entry("gradient", &[Y, X], "∂(sum of y)/∂x", |_, given| v::gradient(given.tensor("y"), given.tensor("x"))),
     // Reductions.
     entry("sum", &[X, AXES, KEEP], "the sum", |_, given| fold(Reduction::Sum, given)),
     entry("mean", &[X, AXES, KEEP], "the mean", |_, given| v::average(given.tensor("x"), &over(given))),

@@ -55,7 +55,6 @@ macro_rules! operator {
             }
         }
         operator!(literal f64, $trait, $method, $function);
-        operator!(literal f32, $trait, $method, $function);
         operator!(literal i32, $trait, $method, $function);
     };
     (literal $literal:ty, $trait:ident, $method:ident, $function:ident) => {
