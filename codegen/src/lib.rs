@@ -1,1 +1,39 @@
-//! How the machine does it: fusion, kernels, schedules, machine code.
+//! How the machine does it: from the graph of an entry to machine code in a module.
+//!
+//! Modules stand in the order in which data passes them: what native code is called with; fusion ([`prepare`], [`fuse`]); kernels
+//! ([`kernel`], [`build`]); their order and memory ([`plan`]); schedules and lane programs ([`schedule`], [`emit`], [`lane`]);
+//! machine code ([`clif`], `launch`); and [`compile`], the pipeline itself. This crate is generic over where code is
+//! put (`cranelift_module::Module`), runs none of it and holds no `unsafe`.
+#![forbid(unsafe_code)]
+
+pub mod error;
+
+pub mod abi;
+pub mod entry;
+pub mod target;
+
+pub mod affine;
+
+pub mod prepare;
+
+pub mod fuse;
+
+pub mod kernel;
+
+pub mod build;
+
+pub mod plan;
+
+pub mod schedule;
+
+pub mod lane;
+
+mod scalar;
+
+pub mod emit;
+
+pub mod clif;
+
+mod launch;
+
+pub mod compile;

@@ -1,0 +1,233 @@
+//! The pipeline from a graph to machine code, in one place.
+//!
+//! In: a module to put code in, a target, and the optimized graph of an entry. Out: an [`Entry`]. Each line of
+//! [`Compiler::entry`] is a step with its own time; [`Compiler::dump`] shows what each gave.
+
+use crate::affine::Axis;
+use crate::build::{Homes, assign_homes, build};
+use crate::clif;
+use crate::emit::{Emitted, emit};
+use crate::entry::{Entry, InputSlot};
+use crate::error::Error;
+use crate::fuse::{Fused, fuse};
+use crate::kernel::{Buffer, Kernel};
+use crate::lane::Program;
+use crate::launch::{self, Call, Launch};
+use crate::plan::{Plan, plan};
+use crate::prepare::{Prepared, prepare};
+use crate::schedule::{Schedule, choose_lanes, choose_rows};
+use crate::target::Target;
+use cranelift_module::{FuncId, Module};
+use downhill_graph::dim::{Bindings, Dim};
+use downhill_graph::graph::{Graph, NodeId, Purpose, Role, bug};
+use downhill_graph::op::Op;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Compiles entries into a module. Kernels that are equal are compiled once, whichever entry they belong to.
+pub struct Compiler<'m, M: Module> {
+    module: &'m mut M,
+    target: &'m Target,
+    known: HashMap<Program, FuncId>,
+    entries: usize,
+    report: Report,
+    dump: Option<&'m mut dyn FnMut(Stage, &str)>,
+}
+
+/// Forms that can be shown on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// Groups of values that one kernel makes.
+    Fused,
+    /// Kernel IR.
+    Kernel,
+    /// Order of kernels and the arena.
+    Plan,
+    /// Lane programs.
+    Lane,
+}
+
+/// What compiling cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Fusion, kernels, schedules, plans.
+    pub planning: Duration,
+    /// Lowering, register allocation, machine code.
+    pub generation: Duration,
+    /// Kernels called by all entries.
+    pub kernels: usize,
+    /// Kernels compiled: equal ones count once.
+    pub distinct_kernels: usize,
+}
+
+impl<'m, M: Module> Compiler<'m, M> {
+    /// A compiler that puts code into `module`.
+    pub fn new(module: &'m mut M, target: &'m Target) -> Compiler<'m, M> {
+        Compiler { module, target, known: HashMap::new(), entries: 0, report: Report::default(), dump: None }
+    }
+
+    /// Shows every form made from now on.
+    #[must_use]
+    pub fn dump(mut self, show: &'m mut dyn FnMut(Stage, &str)) -> Compiler<'m, M> {
+        self.dump = Some(show);
+        self
+    }
+
+    /// What compiling has cost so far.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Compiles the graph of one entry. `fixed` are run sizes that this variant is for (a batch size); its results have the same bits
+    /// as the generic variant's.
+    ///
+    /// # Errors
+    /// What has no compiled form, and what Cranelift reports.
+    pub fn entry(&mut self, name: &str, graph: &Graph, fixed: &Bindings) -> Result<Entry, Error> {
+        let start = Instant::now();
+        let symbols = run_symbols(graph);
+        let outputs = named_results(graph);
+        let looked_up = looked_up_inputs(graph, symbols.first());
+        let prepared = prepare(graph);
+        let fused = fuse(&prepared, &input_nodes(&prepared.graph, &looked_up));
+        self.show(Stage::Fused, || describe_groups(&prepared, &fused));
+        let homes = assign_homes(&prepared.graph, &fused, &outputs, looked_up);
+        let kernels = fused.groups.iter().map(|group| build(&prepared.graph, &homes, group)).collect::<Result<Vec<_>, _>>()?;
+        let Homes { looked_up, arena, .. } = homes;
+        let plan = plan(&prepared.graph, kernels, arena);
+        self.show(Stage::Kernel, || plan.kernels.iter().map(Kernel::to_string).collect());
+        self.show(Stage::Plan, || describe_plan(&plan));
+        let lanes: Vec<BTreeSet<Axis>> = plan.kernels.iter().map(choose_lanes).collect();
+        let emitted: Vec<Emitted> =
+            plan.kernels.iter().zip(lanes).map(|(kernel, lanes)| specialize(kernel, lanes, fixed)).collect();
+        self.report.planning += start.elapsed();
+        let start = Instant::now();
+        let mut calls = Vec::new();
+        for (kernel, emitted) in plan.kernels.iter().zip(emitted) {
+            self.show(Stage::Lane, || format!("{}\n{}", kernel.name, emitted.program));
+            let makes_loss = kernel.accesses().iter().any(|(buffer, _, store)| *store && *buffer == Buffer::Loss);
+            calls.push(Call { function: self.kernel(&emitted.program)?, emitted: Arc::new(emitted), makes_loss });
+        }
+        let bind = |dim: &Dim| dim.bind(fixed);
+        let batch = (!looked_up.is_empty()).then(|| bind(&Dim::symbol(symbols.first().map_or("", |name| &**name))));
+        let launch = Launch { calls: &calls, symbols: &symbols, looked_up: &|n| looked_up.contains(&n), batch };
+        self.entries += 1;
+        let function = launch::define(self.module, self.target, &format!("entry{}", self.entries), &launch)?;
+        self.report.generation += start.elapsed();
+        self.report.kernels += calls.len();
+        let mut arena = plan.arena;
+        arena.sizes.iter_mut().for_each(|size| *size = bind(size));
+        let read = read_inputs(graph);
+        let slot = |(n, input): (usize, &downhill_graph::graph::Input)| InputSlot {
+            name: input.name.clone(),
+            ty: input.ty.clone(),
+            role: input.role,
+            below: input.below.clone(),
+            lookup: looked_up.contains(&n),
+            read: read.contains(&n),
+        };
+        Ok(Entry {
+            name: name.to_owned(),
+            function,
+            storages: graph.storages.iter().map(|storage| (storage.name.clone(), storage.ty.clone())).collect(),
+            inputs: graph.inputs.iter().enumerate().map(slot).collect(),
+            outputs: outputs.iter().map(|purpose| (purpose.clone(), result_type(graph, purpose))).collect(),
+            symbols,
+            fixed: fixed.clone(),
+            arena,
+        })
+    }
+
+    /// The function of a kernel, made now or before.
+    fn kernel(&mut self, program: &Program) -> Result<FuncId, Error> {
+        if let Some(&known) = self.known.get(program) {
+            return Ok(known);
+        }
+        let name = format!("kernel{}", self.known.len());
+        let function = clif::define(self.module, self.target, &name, program)?;
+        self.known.insert(program.clone(), function);
+        self.report.distinct_kernels += 1;
+        Ok(function)
+    }
+
+    fn show(&mut self, stage: Stage, text: impl FnOnce() -> String) {
+        if let Some(dump) = &mut self.dump {
+            dump(stage, &text());
+        }
+    }
+}
+
+/// Fixes sizes, then chooses what may differ between variants.
+fn specialize(kernel: &Kernel, lanes: BTreeSet<Axis>, fixed: &Bindings) -> Emitted {
+    let kernel = kernel.map_dims(&|dim| dim.bind(fixed));
+    let rows = choose_rows(&kernel, &lanes);
+    emit(&kernel, &Schedule { lanes, rows })
+}
+
+/// The run-time symbols of a graph: first the one that counts the rows of its inputs, then the others as they come.
+fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
+    let mut symbols: Vec<Arc<str>> = Vec::new();
+    let data = || graph.inputs.iter().filter(|input| matches!(input.role, Role::Input | Role::Target));
+    let leading = data().filter_map(|input| input.ty.shape.dims().first());
+    let rows = leading.filter(|dim| dim.symbols().iter().any(|name| **dim == Dim::symbol(name)));
+    for dim in rows.take(1).chain(data().flat_map(|input| input.ty.shape.dims())) {
+        for name in dim.symbols() {
+            if !symbols.contains(&name) {
+                symbols.push(name);
+            }
+        }
+    }
+    symbols
+}
+
+/// Results that are given out, in order.
+fn named_results(graph: &Graph) -> Vec<Purpose> {
+    let given = |purpose: &&(Purpose, NodeId)| matches!(purpose.0, Purpose::Output(_) | Purpose::Gradient(_));
+    graph.results.iter().filter(given).map(|(purpose, _)| purpose.clone()).collect()
+}
+
+fn result_type(graph: &Graph, purpose: &Purpose) -> downhill_graph::types::Type {
+    graph.result(purpose).map(|id| graph.ty(id).clone()).unwrap_or_else(|| bug("a result without a node"))
+}
+
+/// A training step takes the rows of its data through a table; other entries are given rows that lie in order.
+fn looked_up_inputs(graph: &Graph, rows: Option<&Arc<str>>) -> BTreeSet<usize> {
+    let trains = graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Update(_)));
+    let Some(rows) = rows.filter(|_| trains) else { return BTreeSet::new() };
+    let by_row = |input: &downhill_graph::graph::Input| {
+        matches!(input.role, Role::Input | Role::Target) && input.ty.shape.dims().first() == Some(&Dim::symbol(rows))
+    };
+    graph.inputs.iter().enumerate().filter(|(_, input)| by_row(input)).map(|(n, _)| n).collect()
+}
+
+fn input_nodes(graph: &Graph, wanted: &BTreeSet<usize>) -> BTreeSet<NodeId> {
+    graph.ids().filter(|&id| matches!(graph.op(id), Op::Input(n) if wanted.contains(n))).collect()
+}
+
+fn read_inputs(graph: &Graph) -> BTreeSet<usize> {
+    graph.ids().filter_map(|id| if let Op::Input(n) = graph.op(id) { Some(*n) } else { None }).collect()
+}
+
+fn describe_groups(prepared: &Prepared, fused: &Fused) -> String {
+    let mut text = String::new();
+    for (number, group) in fused.groups.iter().enumerate() {
+        let _ = writeln!(text, "group {number}");
+        for root in &group.roots {
+            let _ = writeln!(text, "  %{}: {}", root.node.index(), prepared.graph.ty(root.node));
+        }
+    }
+    text
+}
+
+fn describe_plan(plan: &Plan) -> String {
+    let mut text = String::new();
+    for (number, kernel) in plan.kernels.iter().enumerate() {
+        let _ = writeln!(text, "{number}: {}", kernel.name);
+    }
+    for (number, (size, (first, last))) in plan.arena.sizes.iter().zip(&plan.arena.lifetimes).enumerate() {
+        let _ = writeln!(text, "arena{number}: {size} bytes, kernels {first} to {last}");
+    }
+    text
+}

@@ -1,0 +1,369 @@
+//! From a scheduled kernel to a lane program.
+//!
+//! In: a [`Kernel`] and its [`Schedule`]. Out: [`Emitted`]: the program, and what its arguments stand for.
+//!
+//! A loop with a block of rows becomes two loops: whole blocks, in whose body everything that differs between the rows is
+//! there once a row and everything else once, and the rows left over.
+//! Must hold: no decision here changes the order of a fold; the schedule has made them all.
+
+use crate::affine::Axis;
+use crate::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
+use crate::lane::{Address, Binary as B, Combine, Integer, Kind, Portion, Program, ProgramBuilder, Reg, Unary as U, Var};
+use crate::scalar;
+use crate::schedule::Schedule;
+use downhill_graph::dim::Dim;
+use downhill_graph::graph::bug;
+use downhill_graph::op::{Compare, Reduction};
+use downhill_graph::types::ElementType;
+use std::collections::{HashMap, HashSet};
+
+/// Bytes of an element in memory, of every type that is compiled.
+const ELEMENT_BYTES: i64 = 4;
+
+/// A lane program and the meaning of its arguments.
+#[derive(Clone, Debug)]
+pub struct Emitted {
+    /// The code.
+    pub program: Program,
+    /// What each pointer argument points to.
+    pub pointers: Vec<Pointer>,
+    /// What each integer argument is.
+    pub integers: Vec<Number>,
+}
+
+/// What a pointer argument points to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pointer {
+    /// This many bytes into a buffer.
+    Into(Buffer, Dim),
+    /// The row numbers of this step.
+    Rows,
+}
+
+/// What an integer argument is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// The value of a dim.
+    Dim(Dim),
+    /// Bytes from one row of a looked-up input to the next.
+    RowStride(usize),
+}
+
+/// Emits.
+pub fn emit(kernel: &Kernel, schedule: &Schedule) -> Emitted {
+    let mut definitions = HashMap::new();
+    kernel.visit(&mut |item| {
+        if let Item::Let(value, expression) = item {
+            definitions.insert(*value, expression);
+        }
+    });
+    let mut emit = Emit {
+        kernel,
+        schedule,
+        definitions,
+        b: ProgramBuilder::new(),
+        pointers: Vec::new(),
+        integers: Vec::new(),
+        vars: HashMap::new(),
+        registers: HashMap::new(),
+        block: None,
+    };
+    emit.items(&kernel.body);
+    emit.pointers.iter().for_each(|_| _ = emit.b.pointer());
+    emit.integers.iter().for_each(|_| _ = emit.b.integer());
+    Emitted { program: emit.b.finish(), pointers: emit.pointers, integers: emit.integers }
+}
+
+/// A block of rows being emitted.
+struct Block {
+    axis: Axis,
+    rows: usize,
+    /// The values that differ between the rows.
+    differ: HashSet<ValueId>,
+}
+
+struct Emit<'a> {
+    kernel: &'a Kernel,
+    schedule: &'a Schedule,
+    definitions: HashMap<ValueId, &'a Expression>,
+    b: ProgramBuilder,
+    pointers: Vec<Pointer>,
+    integers: Vec<Number>,
+    vars: HashMap<Axis, Var>,
+    /// A register, or one a row of the block.
+    registers: HashMap<ValueId, Vec<Reg>>,
+    block: Option<Block>,
+}
+
+impl Emit<'_> {
+    fn items(&mut self, items: &[Item]) {
+        for item in items {
+            match item {
+                Item::Let(value, expression) => {
+                    let registers = (0..self.copies(*value)).map(|row| self.expression(*value, expression, row)).collect();
+                    self.registers.insert(*value, registers);
+                }
+                Item::Store(buffer, access, value) => self.store(*buffer, access, *value),
+                Item::Loop(inner) => match self.schedule.rows.get(&inner.axis) {
+                    Some(&rows) if self.block.is_none() => self.blocks(inner, rows),
+                    _ => self.plain_loop(inner, Portion::Whole),
+                },
+            }
+        }
+    }
+
+    /// How many registers a value has here.
+    fn copies(&self, value: ValueId) -> usize {
+        self.block.as_ref().filter(|block| block.differ.contains(&value)).map_or(1, |block| block.rows)
+    }
+
+    /// The register of a value in a row.
+    fn register(&self, value: ValueId, row: usize) -> Reg {
+        match self.registers.get(&value).map(Vec::as_slice) {
+            Some([one]) => *one,
+            Some(several) => several[row],
+            None => bug("a value of a kernel used before it is set"),
+        }
+    }
+
+    /// Whole blocks of rows, then the rest.
+    fn blocks(&mut self, inner: &Loop, rows: u32) {
+        let mut differ = HashSet::new();
+        differing(&inner.body, inner.axis, &mut differ);
+        self.block = Some(Block { axis: inner.axis, rows: rows as usize, differ });
+        self.plain_loop(inner, Portion::Blocks(rows));
+        self.block = None;
+        let extent = self.kernel.extents[inner.axis.0 as usize].as_constant();
+        if extent.is_none_or(|extent| extent % i64::from(rows) != 0) {
+            self.plain_loop(inner, Portion::Rest(rows));
+        }
+    }
+
+    fn plain_loop(&mut self, inner: &Loop, portion: Portion) {
+        let var = self.b.var();
+        self.vars.insert(inner.axis, var);
+        let end = self.integer(Number::Dim(self.kernel.extents[inner.axis.0 as usize].clone()));
+        let lanes = self.schedule.lanes.contains(&inner.axis);
+        let starts: Vec<Reg> =
+            inner.accumulators.iter().map(|a| scalar::identity(&mut self.b, a.kind, self.kernel.element(a.result))).collect();
+        self.b.begin_loop(var, Integer::Constant(0), end, portion, lanes);
+        let mut inside: Vec<Vec<Reg>> = Vec::new();
+        for (accumulator, &start) in inner.accumulators.iter().zip(&starts) {
+            let combine = lanes.then(|| combine(accumulator.kind, self.kernel.element(accumulator.result)));
+            inside.push((0..self.copies(accumulator.result)).map(|_| self.b.carry(start, combine)).collect());
+        }
+        self.items(&inner.body);
+        let mut next = Vec::new();
+        for (accumulator, inside) in inner.accumulators.iter().zip(&inside) {
+            next.extend(inside.iter().enumerate().map(|(row, &so_far)| self.fold_in(accumulator, so_far, row)).collect::<Vec<_>>());
+        }
+        let mut after = self.b.end_loop(&next).into_iter();
+        for (accumulator, inside) in inner.accumulators.iter().zip(&inside) {
+            self.registers.insert(accumulator.result, after.by_ref().take(inside.len()).collect());
+        }
+    }
+
+    fn fold_in(&mut self, accumulator: &Accumulator, so_far: Reg, row: usize) -> Reg {
+        let element = self.kernel.element(accumulator.result);
+        match accumulator.term {
+            Term::Product(x, y) => {
+                let (x, y) = (self.register(x, row), self.register(y, row));
+                self.b.fma(x, y, so_far)
+            }
+            Term::Value(value) => {
+                let value = self.register(value, row);
+                let op = match accumulator.kind {
+                    Reduction::Sum => downhill_graph::op::Binary::Add,
+                    Reduction::Max => downhill_graph::op::Binary::Max,
+                    Reduction::Min => downhill_graph::op::Binary::Min,
+                };
+                scalar::binary(&mut self.b, op, element, so_far, value)
+            }
+        }
+    }
+
+    fn expression(&mut self, value: ValueId, expression: &Expression, row: usize) -> Reg {
+        let element = self.kernel.element(value);
+        match expression {
+            Expression::Constant(literal) => scalar::literal(&mut self.b, *literal),
+            Expression::Load(buffer, access) => {
+                let address = self.address(*buffer, access, row);
+                match scalar::kind(element) {
+                    Kind::Mask => {
+                        let stored = self.b.load(Kind::I32, address);
+                        scalar::convert(&mut self.b, ElementType::I32, ElementType::Bool, stored)
+                    }
+                    kind => self.b.load(kind, address),
+                }
+            }
+            Expression::Index(at) => self.index(at, row),
+            Expression::Dim(dim) => {
+                let whole = self.dim(dim);
+                scalar::convert(&mut self.b, ElementType::I32, element, whole)
+            }
+            Expression::Unary(unary, x) => {
+                let register = self.register(*x, row);
+                scalar::unary(&mut self.b, *unary, self.kernel.element(*x), register)
+            }
+            Expression::Binary(binary, x, y) => {
+                let (a, c) = (self.register(*x, row), self.register(*y, row));
+                scalar::binary(&mut self.b, *binary, self.kernel.element(*x), a, c)
+            }
+            Expression::Compare(compare, x, y) => {
+                let (a, c) = (self.register(*x, row), self.register(*y, row));
+                scalar::compare(&mut self.b, *compare, self.kernel.element(*x), a, c)
+            }
+            Expression::Select(mask, x, y) => {
+                let [m, a, c] = [*mask, *x, *y].map(|operand| self.register(operand, row));
+                if self.is_rectifier(*mask, *x, *y) { self.b.binary(B::PickGreater, a, c) } else { self.b.select(m, a, c) }
+            }
+            Expression::Convert(x) => {
+                let register = self.register(*x, row);
+                scalar::convert(&mut self.b, self.kernel.element(*x), element, register)
+            }
+        }
+    }
+
+    /// `select(y ≤ 0, 0, y)`: one instruction that passes NaN (and gives a zero of either sign for −0, which no comparison sees).
+    fn is_rectifier(&self, mask: ValueId, x: ValueId, y: ValueId) -> bool {
+        let zero = |value: ValueId| matches!(self.definitions.get(&value), Some(Expression::Constant(l)) if l.element == ElementType::F32 && l.value() == 0.0 && l.value().is_sign_positive());
+        zero(x)
+            && matches!(self.definitions.get(&mask), Some(Expression::Compare(Compare::LessEqual, a, c)) if *a == y && zero(*c))
+    }
+
+    fn store(&mut self, buffer: Buffer, access: &Access, value: ValueId) {
+        let axis = self.block.as_ref().map(|block| block.axis);
+        let moves = axis.is_some_and(|axis| uses(access, axis));
+        let rows = if moves { self.block.as_ref().map_or(1, |block| block.rows) } else { 1 };
+        for row in 0..rows {
+            let mut register = self.register(value, row);
+            if self.b.register(register).kind == Kind::Mask {
+                register = self.b.unary(U::FromMask, register);
+            }
+            let address = self.address(buffer, access, row);
+            self.b.store(address, register);
+        }
+    }
+
+    fn address(&mut self, buffer: Buffer, access: &Access, row: usize) -> Address {
+        let bytes = Dim::from(ELEMENT_BYTES);
+        let constant = &access.at.constant * &bytes;
+        let (fixed, rest) = match constant.as_constant() {
+            Some(fixed) => (fixed, Dim::default()),
+            None => (0, constant),
+        };
+        let pointer = position(&mut self.pointers, Pointer::Into(buffer, rest));
+        let mut address = Address::new(pointer).offset(fixed);
+        for (axis, coefficient) in &access.at.terms {
+            let stride = self.integer(Number::Dim(coefficient * &bytes));
+            address = address.index_plus(self.vars[axis], self.plus(*axis, row), stride);
+        }
+        if let (Some((axis, plus)), Buffer::Input(input)) = (access.row, buffer) {
+            let table = position(&mut self.pointers, Pointer::Rows);
+            let stride = self.integer(Number::RowStride(input));
+            address = address.lookup(table, self.vars[&axis], plus + self.plus(axis, row), stride);
+        }
+        address
+    }
+
+    /// What a row of the block adds to the counter of an axis.
+    fn plus(&self, axis: Axis, row: usize) -> i64 {
+        if self.block.as_ref().is_some_and(|block| block.axis == axis) { row as i64 } else { 0 }
+    }
+
+    /// A number as an operand of loops and addresses.
+    fn integer(&mut self, number: Number) -> Integer {
+        if let Number::Dim(dim) = &number
+            && let Some(constant) = dim.as_constant()
+        {
+            return Integer::Constant(constant);
+        }
+        Integer::Argument(position(&mut self.integers, number))
+    }
+
+    /// The value of a dim as an i32 in a register.
+    fn dim(&mut self, dim: &Dim) -> Reg {
+        match self.integer(Number::Dim(dim.clone())) {
+            Integer::Constant(value) => self.b.constant_i(value as i32),
+            Integer::Argument(argument) => self.b.argument(argument),
+        }
+    }
+
+    fn index(&mut self, at: &crate::affine::Affine, row: usize) -> Reg {
+        let mut sum: Option<Reg> = None;
+        for (axis, coefficient) in &at.terms {
+            let mut term = self.b.counter(self.vars[axis], self.plus(*axis, row));
+            if !coefficient.is(1) {
+                let factor = self.dim(coefficient);
+                term = self.b.binary(B::MulI, term, factor);
+            }
+            sum = Some(sum.map_or(term, |sum| self.b.binary(B::AddI, sum, term)));
+        }
+        match sum {
+            Some(sum) if at.constant.is(0) => sum,
+            Some(sum) => {
+                let constant = self.dim(&at.constant);
+                self.b.binary(B::AddI, sum, constant)
+            }
+            None => self.dim(&at.constant),
+        }
+    }
+}
+
+/// The position of `item` in `list`, where it is put if it is not there.
+fn position<T: PartialEq>(list: &mut Vec<T>, item: T) -> u32 {
+    let found = list.iter().position(|known| *known == item);
+    found.unwrap_or_else(|| {
+        list.push(item);
+        list.len() - 1
+    }) as u32
+}
+
+fn combine(kind: Reduction, element: ElementType) -> Combine {
+    match (kind, element.is_float()) {
+        (Reduction::Sum, true) => Combine::AddF,
+        (Reduction::Max, true) => Combine::MaxF,
+        (Reduction::Min, true) => Combine::MinF,
+        (Reduction::Sum, false) => Combine::AddI,
+        (Reduction::Max, false) => Combine::MaxI,
+        (Reduction::Min, false) => Combine::MinI,
+    }
+}
+
+fn uses(access: &Access, axis: Axis) -> bool {
+    access.at.terms.contains_key(&axis) || access.row.is_some_and(|(row, _)| row == axis)
+}
+
+/// Collects the values of `items` that depend on the counter of `axis`.
+fn differing(items: &[Item], axis: Axis, differ: &mut HashSet<ValueId>) {
+    for item in items {
+        match item {
+            Item::Let(value, expression) => {
+                let depends = match expression {
+                    Expression::Constant(_) | Expression::Dim(_) => false,
+                    Expression::Load(_, access) => uses(access, axis),
+                    Expression::Index(at) => at.terms.contains_key(&axis),
+                    Expression::Unary(_, x) | Expression::Convert(x) => differ.contains(x),
+                    Expression::Binary(_, x, y) | Expression::Compare(_, x, y) => differ.contains(x) || differ.contains(y),
+                    Expression::Select(m, x, y) => [m, x, y].into_iter().any(|operand| differ.contains(operand)),
+                };
+                if depends {
+                    differ.insert(*value);
+                }
+            }
+            Item::Store(..) => {}
+            Item::Loop(inner) => {
+                differing(&inner.body, axis, differ);
+                for accumulator in &inner.accumulators {
+                    let depends = match accumulator.term {
+                        Term::Value(x) => differ.contains(&x),
+                        Term::Product(x, y) => differ.contains(&x) || differ.contains(&y),
+                    };
+                    if depends {
+                        differ.insert(accumulator.result);
+                    }
+                }
+            }
+        }
+    }
+}

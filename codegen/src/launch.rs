@@ -1,0 +1,243 @@
+//! The native function of an entry: the loop over steps, and in it the calls of the kernels.
+//!
+//! In: kernels already defined, with what their arguments stand for. Out: a function `extern "C" fn(*mut Context)`
+//! that keeps the promises of [`crate::abi`].
+//!
+//! Must hold: between the store of a loss and the first kernel that writes a storage stands the test that the loss is finite.
+
+use crate::abi::{Context, InputBinding};
+use crate::clif::define_built;
+use crate::emit::{Emitted, Number, Pointer};
+use crate::error::Error;
+use crate::kernel::Buffer;
+use crate::target::Target;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::{F32, I32, I64};
+use cranelift_codegen::ir::{AbiParam, Block, BlockArg, Function, InstBuilder, MemFlagsData, Type, Value};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_module::{FuncId, Linkage, Module};
+use downhill_graph::dim::{Dim, Symbol};
+use downhill_graph::graph::bug;
+use std::collections::HashMap;
+use std::mem::{offset_of, size_of};
+use std::sync::Arc;
+
+/// A kernel to call.
+pub(crate) struct Call {
+    pub(crate) function: FuncId,
+    pub(crate) emitted: Arc<Emitted>,
+    /// It stores the loss.
+    pub(crate) makes_loss: bool,
+}
+
+/// What the function is made of.
+pub(crate) struct Launch<'a> {
+    pub(crate) calls: &'a [Call],
+    /// Run-time symbols in the order of `Context::symbols`; looked-up rows are counted in the first.
+    pub(crate) symbols: &'a [Arc<str>],
+    /// Which inputs are looked up.
+    pub(crate) looked_up: &'a dyn Fn(usize) -> bool,
+    /// The batch in elements, when rows are looked up.
+    pub(crate) batch: Option<Dim>,
+}
+
+/// Defines the function.
+///
+/// # Errors
+/// What Cranelift reports.
+pub(crate) fn define(module: &mut impl Module, target: &Target, name: &str, launch: &Launch<'_>) -> Result<FuncId, Error> {
+    let mut context = module.make_context();
+    context.func.signature = module.make_signature();
+    context.func.signature.params = vec![AbiParam::new(I64)];
+    let id = module.declare_function(name, Linkage::Export, &context.func.signature)?;
+    let config = module.target_config();
+    let functions: Vec<_> =
+        launch.calls.iter().map(|call| module.declare_func_in_func(call.function, &mut context.func)).collect();
+    let mut builder_context = FunctionBuilderContext::new();
+    let mut writer = Writer::begin(&mut context.func, &mut builder_context, launch);
+    writer.all_steps(&functions);
+    writer.f.seal_all_blocks();
+    writer.f.finalize(config);
+    define_built(module, target, id, &mut context)?;
+    Ok(id)
+}
+
+struct Writer<'a, 'f> {
+    f: FunctionBuilder<'f>,
+    launch: &'a Launch<'a>,
+    context: Value,
+    dims: HashMap<Dim, Value>,
+    exit: Block,
+    /// Number of the current step.
+    step: Value,
+    /// Row numbers of the current step.
+    rows: Value,
+}
+
+impl<'a, 'f> Writer<'a, 'f> {
+    fn begin(func: &'f mut Function, builder_context: &'f mut FunctionBuilderContext, launch: &'a Launch<'a>) -> Self {
+        let mut f = FunctionBuilder::new(func, builder_context);
+        let entry = f.create_block();
+        f.append_block_params_for_function_params(entry);
+        f.switch_to_block(entry);
+        let context = f.block_params(entry)[0];
+        let exit = f.create_block();
+        Writer { f, launch, context, dims: HashMap::new(), exit, step: context, rows: context }
+    }
+
+    fn field(&mut self, ty: Type, offset: usize) -> Value {
+        self.f.ins().load(ty, MemFlagsData::trusted(), self.context, offset as i32)
+    }
+
+    /// `base[index]` of a table of pointers or 64-bit integers that the context points to.
+    fn entry_of(&mut self, table: usize, index: usize) -> Value {
+        let base = self.field(I64, table);
+        self.f.ins().load(I64, MemFlagsData::trusted(), base, (index * size_of::<i64>()) as i32)
+    }
+
+    fn all_steps(&mut self, functions: &[cranelift_codegen::ir::FuncRef]) {
+        let none = self.f.ins().iconst(I64, -1);
+        self.f.ins().store(MemFlagsData::trusted(), none, self.context, offset_of!(Context, stopped) as i32);
+        // Sizes do not change from step to step: they are computed before the loop.
+        for call in self.launch.calls {
+            for number in &call.emitted.integers {
+                if let Number::Dim(dim) = number {
+                    self.dim(dim);
+                }
+            }
+            for pointer in &call.emitted.pointers {
+                if let Pointer::Into(_, offset) = pointer {
+                    self.dim(offset);
+                }
+            }
+        }
+        let row_bytes = self.launch.batch.clone().map(|batch| self.dim(&(&batch * &Dim::from(size_of::<u32>()))));
+        let zero = self.f.ins().iconst(I64, 0);
+        let first_rows = self.field(I64, offset_of!(Context, rows));
+        let (head, turn) = (self.f.create_block(), self.f.create_block());
+        self.step = self.f.append_block_param(head, I64);
+        self.rows = self.f.append_block_param(head, I64);
+        self.f.ins().jump(head, &[BlockArg::Value(zero), BlockArg::Value(first_rows)]);
+        self.f.switch_to_block(head);
+        let steps = self.field(I64, offset_of!(Context, steps));
+        let more = self.f.ins().icmp(IntCC::SignedLessThan, self.step, steps);
+        self.f.ins().brif(more, turn, &[], self.exit, &[]);
+        self.f.switch_to_block(turn);
+        for (call, function) in self.launch.calls.iter().zip(functions) {
+            let pointers: Vec<Value> = call.emitted.pointers.iter().map(|pointer| self.pointer(pointer)).collect();
+            let integers: Vec<Value> = call.emitted.integers.iter().map(|number| self.number(number)).collect();
+            self.f.ins().call(*function, &[pointers, integers].concat());
+            if call.makes_loss {
+                self.stop_unless_finite();
+            }
+        }
+        let next = self.f.ins().iadd_imm_s(self.step, 1);
+        let next_rows = row_bytes.map_or(self.rows, |bytes| self.f.ins().iadd(self.rows, bytes));
+        self.f.ins().jump(head, &[BlockArg::Value(next), BlockArg::Value(next_rows)]);
+        self.f.switch_to_block(self.exit);
+        self.f.ins().return_(&[]);
+    }
+
+    /// Ends the call where this step's loss is infinite or NaN: all ones in the exponent.
+    fn stop_unless_finite(&mut self) {
+        let place = self.buffer(Buffer::Loss);
+        let bits = self.f.ins().load(I32, MemFlagsData::trusted(), place, 0);
+        let exponent = self.f.ins().band_imm_u(bits, 0x7f80_0000);
+        let broken = self.f.ins().icmp_imm_u(IntCC::Equal, exponent, 0x7f80_0000);
+        let (stop, go_on) = (self.f.create_block(), self.f.create_block());
+        self.f.ins().brif(broken, stop, &[], go_on, &[]);
+        self.f.switch_to_block(stop);
+        self.f.ins().store(MemFlagsData::trusted(), self.step, self.context, offset_of!(Context, stopped) as i32);
+        self.f.ins().jump(self.exit, &[]);
+        self.f.switch_to_block(go_on);
+    }
+
+    fn number(&mut self, number: &Number) -> Value {
+        match number {
+            Number::Dim(dim) => self.dim(dim),
+            Number::RowStride(input) => self.binding(*input, offset_of!(InputBinding, row_stride)),
+        }
+    }
+
+    fn binding(&mut self, input: usize, field: usize) -> Value {
+        let table = self.field(I64, offset_of!(Context, inputs));
+        let offset = input * size_of::<InputBinding>() + field;
+        self.f.ins().load(I64, MemFlagsData::trusted(), table, offset as i32)
+    }
+
+    fn pointer(&mut self, pointer: &Pointer) -> Value {
+        match pointer {
+            Pointer::Rows => self.rows,
+            Pointer::Into(buffer, offset) => {
+                let base = self.buffer(*buffer);
+                if offset.is(0) {
+                    return base;
+                }
+                let offset = self.dim(offset);
+                self.f.ins().iadd(base, offset)
+            }
+        }
+    }
+
+    fn buffer(&mut self, buffer: Buffer) -> Value {
+        match buffer {
+            Buffer::Storage(n) => self.entry_of(offset_of!(Context, storages), n),
+            Buffer::Output(n) => self.entry_of(offset_of!(Context, outputs), n),
+            Buffer::Loss => {
+                let losses = self.field(I64, offset_of!(Context, losses));
+                let offset = self.f.ins().imul_imm_s(self.step, i64::from(F32.bytes()));
+                self.f.ins().iadd(losses, offset)
+            }
+            Buffer::Arena(n) => {
+                let arena = self.field(I64, offset_of!(Context, arena));
+                let offset = self.entry_of(offset_of!(Context, offsets), n);
+                self.f.ins().iadd(arena, offset)
+            }
+            Buffer::Input(n) => {
+                let base = self.binding(n, offset_of!(InputBinding, base));
+                if (self.launch.looked_up)(n) {
+                    return base;
+                }
+                let stride = self.binding(n, offset_of!(InputBinding, step_stride));
+                let offset = self.f.ins().imul(self.step, stride);
+                self.f.ins().iadd(base, offset)
+            }
+        }
+    }
+
+    /// The value of a dim, computed where it is first asked for: before the loop over steps.
+    fn dim(&mut self, dim: &Dim) -> Value {
+        if let Some(&value) = self.dims.get(dim) {
+            return value;
+        }
+        let mut sum = self.f.ins().iconst(I64, 0);
+        for (symbols, coefficient) in dim.terms() {
+            let mut product = self.f.ins().iconst(I64, *coefficient);
+            for symbol in symbols {
+                let factor = self.symbol(symbol);
+                product = self.f.ins().imul(product, factor);
+            }
+            sum = self.f.ins().iadd(sum, product);
+        }
+        self.dims.insert(dim.clone(), sum);
+        sum
+    }
+
+    fn symbol(&mut self, symbol: &Symbol) -> Value {
+        match symbol {
+            Symbol::Named(name) => {
+                let place = self.launch.symbols.iter().position(|known| known == name);
+                let place = place.unwrap_or_else(|| bug(&format!("the size `{name}` is nobody's input's")));
+                self.entry_of(offset_of!(Context, symbols), place)
+            }
+            Symbol::Quotient(pair) => {
+                let (numerator, denominator) = (self.dim(&pair.0), self.dim(&pair.1));
+                // A size of 0 below the line would trap; 1 gives a number that no loop over an empty axis uses.
+                let zero = self.f.ins().icmp_imm_s(IntCC::Equal, denominator, 0);
+                let one = self.f.ins().iconst(I64, 1);
+                let denominator = self.f.ins().select(zero, one, denominator);
+                self.f.ins().sdiv(numerator, denominator)
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The order of kernels, and the layout of memory.
+//!
+//! In: kernels in an order of evaluation. Out: [`Plan`]: kernels in an order that also keeps the promises below, and the arena.
+//!
+//! # The aliasing contract
+//!
+//! - Every kernel of a step sees the storages as they were before the step. So a kernel that writes a storage runs after every other
+//!   kernel that reads it. Where two kernels would each have to wait for the other, or where a kernel reads elements of a storage
+//!   other than the one it writes in that turn, the new value goes to the arena, and a copy at the end of the step moves it.
+//! - Storages are written after the loss has been stored and found finite.
+//! - Buffers of the arena overlap only where no kernel uses both while either holds a value that is still needed. A kernel's
+//!   own reads and writes never overlap, unless they are the same buffer.
+//! - Inputs, storages, outputs and the arena are distinct memory.
+
+use crate::affine::{Affine, Axis};
+use crate::entry::Arena;
+use crate::kernel::{Access, Buffer, Expression, Item, Kernel, Loop, ValueId};
+use downhill_graph::dim::{Bindings, Dim};
+use downhill_graph::graph::{Graph, bug};
+use downhill_graph::types::{ElementType, Shape};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Kernels in the order in which they run.
+#[derive(Debug)]
+pub struct Plan {
+    /// The kernels.
+    pub kernels: Vec<Kernel>,
+    /// Where the arena's buffers go.
+    pub arena: Arena,
+}
+
+/// Bytes to which every buffer is aligned.
+pub const ALIGNMENT: usize = 64;
+
+/// Plans. `arena` holds the bytes of each arena buffer.
+pub fn plan(graph: &Graph, mut kernels: Vec<Kernel>, mut arena: Vec<Dim>) -> Plan {
+    let mut copies: Vec<Kernel> = Vec::new();
+    for kernel in &mut kernels {
+        for storage in overtaken(kernel) {
+            detour(graph, kernel, storage, &mut arena, &mut copies);
+        }
+    }
+    let mut ordered = order(graph, kernels, &mut arena, &mut copies);
+    ordered.append(&mut copies);
+    let arena = drop_unread(&mut ordered, &arena);
+    Plan { kernels: ordered, arena }
+}
+
+/// Storages that a kernel writes and of which it reads anything but the element it writes in the same turn.
+fn overtaken(kernel: &Kernel) -> BTreeSet<usize> {
+    let accesses = kernel.accesses();
+    let written = |buffer: Buffer| accesses.iter().filter(move |(b, _, store)| *store && *b == buffer).map(|(_, access, _)| *access);
+    let apart = |(buffer, access, store): &(Buffer, &Access, bool)| {
+        !store && written(*buffer).any(|target| target != *access)
+    };
+    accesses.iter().filter(|access| apart(access)).filter_map(|(buffer, _, _)| storage(*buffer)).collect()
+}
+
+fn storage(buffer: Buffer) -> Option<usize> {
+    if let Buffer::Storage(n) = buffer { Some(n) } else { None }
+}
+
+/// Sends a storage's new value through the arena.
+fn detour(graph: &Graph, kernel: &mut Kernel, storage: usize, arena: &mut Vec<Dim>, copies: &mut Vec<Kernel>) {
+    let ty = &graph.storages[storage].ty;
+    arena.push(&ty.shape.size() * &Dim::from(4));
+    let place = Buffer::Arena(arena.len() - 1);
+    redirect(&mut kernel.body, Buffer::Storage(storage), place);
+    copies.push(copy(&graph.storages[storage].name, ty.element, &ty.shape, place, Buffer::Storage(storage)));
+}
+
+fn redirect(items: &mut [Item], from: Buffer, to: Buffer) {
+    for item in items {
+        match item {
+            Item::Store(buffer, _, _) if *buffer == from => *buffer = to,
+            Item::Loop(inner) => redirect(&mut inner.body, from, to),
+            _ => {}
+        }
+    }
+}
+
+fn copy(name: &str, element: ElementType, shape: &Shape, from: Buffer, to: Buffer) -> Kernel {
+    let access = Access { row: None, at: Affine::axis(Axis(0)) };
+    let body = vec![Item::Let(ValueId(0), Expression::Load(from, access.clone())), Item::Store(to, access, ValueId(0))];
+    Kernel {
+        name: format!("{name}:copy"),
+        extents: vec![shape.size()],
+        values: vec![element],
+        body: vec![Item::Loop(Loop { axis: Axis(0), accumulators: Vec::new(), body })],
+    }
+}
+
+/// What a kernel reads and writes.
+fn touched(kernel: &Kernel) -> (BTreeSet<Buffer>, BTreeSet<Buffer>) {
+    let (writes, reads): (Vec<_>, Vec<_>) = kernel.accesses().into_iter().partition(|(_, _, store)| *store);
+    (reads.iter().map(|a| a.0).collect(), writes.iter().map(|a| a.0).collect())
+}
+
+/// Orders kernels so that readers of a storage come before its writer; stays close to the given order.
+fn order(graph: &Graph, kernels: Vec<Kernel>, arena: &mut Vec<Dim>, copies: &mut Vec<Kernel>) -> Vec<Kernel> {
+    let mut waiting: Vec<Kernel> = kernels;
+    let mut done: Vec<Kernel> = Vec::new();
+    while !waiting.is_empty() {
+        let ready = (0..waiting.len()).find(|&candidate| {
+            let (reads, writes) = touched(&waiting[candidate]);
+            waiting.iter().enumerate().filter(|(other, _)| *other != candidate).all(|(other, kernel)| {
+                let (other_reads, other_writes) = touched(kernel);
+                let feeds = other < candidate && other_writes.iter().any(|b| storage(*b).is_none() && reads.contains(b));
+                let still_reads = writes.iter().any(|b| storage(*b).is_some() && other_reads.contains(b));
+                let loss_first = other_writes.contains(&Buffer::Loss) && writes.iter().any(|b| storage(*b).is_some());
+                !feeds && !still_reads && !loss_first
+            })
+        });
+        match ready {
+            Some(index) => done.push(waiting.remove(index)),
+            None => break_circle(graph, &mut waiting, arena, copies),
+        }
+    }
+    done
+}
+
+/// No kernel can run without overwriting what another still reads: the first that could otherwise run takes the detour.
+fn break_circle(graph: &Graph, waiting: &mut [Kernel], arena: &mut Vec<Dim>, copies: &mut Vec<Kernel>) {
+    let all: Vec<BTreeSet<Buffer>> = waiting.iter().map(|kernel| touched(kernel).0).collect();
+    for (index, kernel) in waiting.iter_mut().enumerate() {
+        let writes = touched(kernel).1;
+        let contested = writes.iter().filter_map(|b| storage(*b)).find(|&s| {
+            all.iter().enumerate().any(|(other, reads)| other != index && reads.contains(&Buffer::Storage(s)))
+        });
+        if let Some(contested) = contested {
+            return detour(graph, kernel, contested, arena, copies);
+        }
+    }
+    bug("kernels wait for each other")
+}
+
+/// Removes stores to arena buffers that nothing loads, numbers the others anew and finds their lifetimes.
+fn drop_unread(kernels: &mut Vec<Kernel>, sizes: &[Dim]) -> Arena {
+    let mut lifetimes: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+    for (position, kernel) in kernels.iter().enumerate() {
+        for (buffer, _, store) in kernel.accesses() {
+            if let (Buffer::Arena(n), false) = (buffer, store) {
+                lifetimes.entry(n).or_insert((position, position)).1 = position;
+            }
+        }
+    }
+    for (position, kernel) in kernels.iter_mut().enumerate() {
+        keep_stores(&mut kernel.body, &mut |n| {
+            let lifetime = lifetimes.get_mut(&n);
+            lifetime.map(|lifetime| lifetime.0 = lifetime.0.min(position)).is_some()
+        });
+    }
+    let numbers: BTreeMap<usize, usize> = lifetimes.keys().enumerate().map(|(new, &old)| (old, new)).collect();
+    kernels.iter_mut().for_each(|kernel| renumber(&mut kernel.body, &numbers));
+    Arena {
+        sizes: lifetimes.keys().map(|&n| sizes[n].clone()).collect(),
+        lifetimes: lifetimes.into_values().collect(),
+    }
+}
+
+fn keep_stores(items: &mut Vec<Item>, wanted: &mut dyn FnMut(usize) -> bool) {
+    items.retain_mut(|item| match item {
+        Item::Store(Buffer::Arena(n), _, _) => wanted(*n),
+        Item::Loop(inner) => {
+            keep_stores(&mut inner.body, wanted);
+            !(inner.body.is_empty() && inner.accumulators.is_empty())
+        }
+        _ => true,
+    });
+}
+
+fn renumber(items: &mut [Item], numbers: &BTreeMap<usize, usize>) {
+    for item in items {
+        match item {
+            Item::Let(_, Expression::Load(Buffer::Arena(n), _)) | Item::Store(Buffer::Arena(n), _, _) => *n = numbers[n],
+            Item::Loop(inner) => renumber(&mut inner.body, numbers),
+            _ => {}
+        }
+    }
+}
+
+/// Where the arena's buffers lie, for known sizes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// Byte offset of each buffer.
+    pub offsets: Vec<i64>,
+    /// Bytes of the whole arena.
+    pub bytes: usize,
+}
+
+impl Arena {
+    /// Lays the buffers out: the largest first, each at the lowest place where it overlaps nothing that lives when it does.
+    /// `None` when `sizes` leaves a symbol unknown, or where a size is beyond what memory can hold.
+    pub fn layout(&self, sizes: &Bindings) -> Option<Layout> {
+        let bytes = self.sizes.iter().map(|size| usize::try_from(size.evaluate(sizes)?).ok()?.checked_next_multiple_of(ALIGNMENT));
+        let bytes: Vec<usize> = bytes.collect::<Option<_>>()?;
+        let mut largest_first: Vec<usize> = (0..bytes.len()).collect();
+        largest_first.sort_by_key(|&buffer| (std::cmp::Reverse(bytes[buffer]), buffer));
+        let mut placed: Vec<(usize, usize)> = Vec::new();
+        for buffer in largest_first {
+            let (first, last) = self.lifetimes[buffer];
+            let mut taken: Vec<(usize, usize)> = placed
+                .iter()
+                .filter(|(other, _)| self.lifetimes[*other].0 <= last && first <= self.lifetimes[*other].1)
+                .map(|&(other, offset)| (offset, offset + bytes[other]))
+                .collect();
+            taken.sort_unstable();
+            let mut offset = 0_usize;
+            for (start, end) in taken {
+                if offset.checked_add(bytes[buffer])? <= start {
+                    break;
+                }
+                offset = offset.max(end);
+            }
+            offset.checked_add(bytes[buffer])?;
+            placed.push((buffer, offset));
+        }
+        placed.sort_unstable();
+        let total = placed.iter().map(|&(buffer, offset)| offset + bytes[buffer]).max().unwrap_or(0);
+        i64::try_from(total).ok()?;
+        Some(Layout { offsets: placed.iter().map(|&(_, offset)| offset as i64).collect(), bytes: total })
+    }
+}
