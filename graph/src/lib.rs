@@ -16,7 +16,16 @@ pub mod random;
 
 pub mod graph;
 
+pub mod tensor;
+
 pub mod rebuild;
+
+pub mod interpret;
+pub mod verify;
+
+pub mod differentiate;
+
+pub mod passes;
 
 mod naming;
 

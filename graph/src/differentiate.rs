@@ -1,0 +1,164 @@
+//! Reverse-mode differentiation.
+//!
+//! In: a graph, a node, the nodes to differentiate by. Out: the gradients of the sum of the node's elements, appended to the same
+//! graph as ordinary nodes, so that they can be differentiated again.
+//!
+//! The rules (`rules.rs`) know one op each. The walker here knows the rest, once: which nodes lie on a path from a wanted node
+//! to the result (nothing else gets a gradient), how contributions add up, which origin a gradient node has: that of the node it
+//! comes from.
+
+mod rules;
+mod scan;
+
+use crate::error::Error;
+use crate::graph::{Graph, NodeId};
+use crate::op::{Binary, Op, Unary};
+use crate::rebuild::ancestors;
+
+/// Appends the gradients of the sum of `of`'s elements by each of `wrt`; zeros where there is no path.
+///
+/// # Errors
+/// Values that are no floats, and operations without a gradient.
+///
+/// # Examples
+/// ```
+/// use downhill_graph::differentiate::differentiate;
+/// use downhill_graph::graph::{Graph, Input, Purpose, Role};
+/// use downhill_graph::interpret::{Environment, Precision, interpret};
+/// use downhill_graph::op::{Op, Unary};
+/// use downhill_graph::types::{ElementType, Type};
+///
+/// let mut graph = Graph::new();
+/// let ty = Type::new(ElementType::F32, [2]);
+/// let x = graph.add_input(Input { name: "x".into(), ty, role: Role::Input, below: None });
+/// let y = graph.add(Op::Unary(Unary::Exp), &[x]);
+/// let gradient = differentiate(&mut graph, y, &[x])?[0];
+/// graph.results.push((Purpose::Gradient("x".into()), gradient));
+/// let results = interpret(&graph, &Environment::new().input("x", [0.0_f32, 1.0]), Precision::F32)?;
+/// assert_eq!(results[0].1.as_f32()?, [1.0, std::f32::consts::E]);
+/// # Ok::<(), downhill_graph::error::Error>(())
+/// ```
+pub fn differentiate(graph: &mut Graph, of: NodeId, wrt: &[NodeId]) -> Result<Vec<NodeId>, Error> {
+    for &id in [of].iter().chain(wrt) {
+        if !graph.ty(id).element.is_float() {
+            let message = format!("a value of type {} has no gradient: only floats have", graph.ty(id));
+            return Err(Error::new(message).at(graph.origin(id).clone()));
+        }
+    }
+    let seed = graph.full_like(of, 1.0);
+    differentiate_from(graph, &[(of, seed)], wrt)
+}
+
+/// As [`differentiate`], for several results with the given gradients arriving at them.
+pub(crate) fn differentiate_from(
+    graph: &mut Graph,
+    seeds: &[(NodeId, NodeId)],
+    wrt: &[NodeId],
+) -> Result<Vec<NodeId>, Error> {
+    let origin = graph.current_origin().clone();
+    let mut walker = Walker::new(graph, seeds, wrt);
+    let walked = walker.walk();
+    let gradients: Vec<Option<NodeId>> = wrt.iter().map(|id| walker.gradients[id.index()]).collect();
+    graph.set_origin(origin);
+    walked?;
+    Ok(gradients
+        .into_iter()
+        .zip(wrt)
+        .map(|(gradient, &id)| gradient.unwrap_or_else(|| graph.full_like(id, 0.0)))
+        .collect())
+}
+
+/// Whether the gradient of an op's result reaches its operand at `position`; the operand must be a float besides.
+fn passes_to(op: &Op, position: usize) -> bool {
+    match op {
+        Op::Input(_)
+        | Op::Storage(_)
+        | Op::Constant(_)
+        | Op::Iota { .. }
+        | Op::DimValue { .. }
+        | Op::RandomBits { .. } => false,
+        Op::Unary(Unary::Sign | Unary::Floor | Unary::IsFinite | Unary::Not) => false,
+        Op::Unary(_) => true,
+        Op::Binary(Binary::And | Binary::Or | Binary::Xor | Binary::ShiftLeft | Binary::ShiftRight) => false,
+        Op::Binary(_) => true,
+        Op::Compare(_) | Op::ArgMax { .. } | Op::StopGradient => false,
+        Op::Select => position > 0,
+        Op::Surrogate => position == 1,
+        Op::Convert(_)
+        | Op::Reduce { .. }
+        | Op::Reshape(_)
+        | Op::Transpose(_)
+        | Op::Broadcast { .. }
+        | Op::Slice(_)
+        | Op::Pad(_)
+        | Op::Concatenate { .. }
+        | Op::Reverse(_)
+        | Op::DotGeneral { .. } => true,
+        // Which results depend on which operands is for the body to say; treating all as dependent costs only zeros.
+        Op::Scan { .. } => true,
+    }
+}
+
+struct Walker<'a> {
+    graph: &'a mut Graph,
+    /// Nodes on a path from a wanted node to a seeded one.
+    on_path: Vec<bool>,
+    /// What has arrived so far.
+    gradients: Vec<Option<NodeId>>,
+}
+
+impl<'a> Walker<'a> {
+    fn new(graph: &'a mut Graph, seeds: &[(NodeId, NodeId)], wrt: &[NodeId]) -> Walker<'a> {
+        let roots: Vec<NodeId> = seeds.iter().map(|(root, _)| *root).collect();
+        let mut on_path = vec![false; graph.len()];
+        for id in wrt {
+            on_path[id.index()] = true;
+        }
+        for id in graph.ids().filter(|&id| graph.ty(id).element.is_float()) {
+            let op = graph.op(id);
+            let carries =
+                |(position, operand): (usize, NodeId)| on_path[operand.index()] && passes_to(op, position);
+            if graph.operands(id).into_iter().enumerate().any(carries) {
+                on_path[id.index()] = true;
+            }
+        }
+        for (on_path, needed) in on_path.iter_mut().zip(ancestors(graph, &roots)) {
+            *on_path &= needed;
+        }
+        let mut walker = Walker { gradients: vec![None; graph.len()], graph, on_path };
+        for &(root, seed) in seeds {
+            walker.arrive(root, seed);
+        }
+        walker
+    }
+
+    fn walk(&mut self) -> Result<(), Error> {
+        for id in self.graph.ids().rev() {
+            let Some(gradient) = self.gradients[id.index()] else { continue };
+            let op = self.graph.op(id).clone();
+            self.graph.set_origin(self.graph.origin(id).clone());
+            if let Op::Scan { .. } = op {
+                self.through_scan(id)?;
+                continue;
+            }
+            for (position, operand) in self.graph.operands(id).into_iter().enumerate() {
+                if self.on_path[operand.index()] && passes_to(&op, position) {
+                    let contribution = rules::pull(self.graph, id, position, gradient)?;
+                    self.arrive(operand, contribution);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn arrive(&mut self, at: NodeId, contribution: NodeId) {
+        if !self.on_path[at.index()] {
+            return;
+        }
+        let sum = match self.gradients[at.index()] {
+            Some(sum) => self.graph.add(Op::Binary(Binary::Add), &[sum, contribution]),
+            None => contribution,
+        };
+        self.gradients[at.index()] = Some(sum);
+    }
+}

@@ -1,0 +1,155 @@
+//! Entries: the graphs that a program is made of.
+//!
+//! In: a [`Declaration`]. Out: one optimized graph for what is to be run: `forward` gives the outputs, `gradients` a loss and
+//! derivatives of it, `step` a loss and the next values of the storages.
+//!
+//! Must hold: all entries of a declaration have the same storages in the same order (an optimizer's states behind them), so
+//! that they run over the same memory. Inputs that an entry does not read stay in its table.
+
+use crate::builder::{Declaration, Loss};
+use crate::differentiate::differentiate;
+use crate::error::{Error, nearest};
+use crate::graph::{Graph, NodeId, Purpose, StorageKind};
+use crate::op::Op;
+use crate::optimizer::Optimizer;
+use crate::passes::optimize;
+use crate::rebuild::ancestors;
+use std::sync::Arc;
+
+/// The declared outputs.
+///
+/// # Errors
+/// A size that comes out negative for the network's arguments.
+pub fn forward(declaration: &Declaration) -> Result<Graph, Error> {
+    let mut graph = start(declaration)?;
+    let outputs = declaration.outputs.iter();
+    graph.results = outputs.map(|(name, id)| (Purpose::Output(name.clone()), *id)).collect();
+    Ok(optimize(&graph))
+}
+
+/// A loss and its gradients by storages and inputs; by all that the loss trains when `wrt` names none. `loss` may be left out
+/// where there is one only.
+///
+/// # Errors
+/// Unknown names, several losses and none named, values that are no floats, operations without a gradient.
+pub fn gradients(declaration: &Declaration, loss: Option<&str>, wrt: &[&str]) -> Result<Graph, Error> {
+    let loss = find_loss(declaration, loss)?;
+    let mut graph = start(declaration)?;
+    let wanted: Vec<(Arc<str>, NodeId)> = if wrt.is_empty() {
+        let trained = trained(&mut graph, loss);
+        trained.into_iter().map(|(index, node)| (graph.storages[index].name.clone(), node)).collect()
+    } else {
+        wrt.iter().map(|name| find_leaf(&mut graph, name)).collect::<Result<_, _>>()?
+    };
+    let nodes: Vec<NodeId> = wanted.iter().map(|(_, node)| *node).collect();
+    let gradients = differentiate(&mut graph, loss.node, &nodes)?;
+    graph.results = vec![(Purpose::Loss(loss.name.clone()), loss.node)];
+    for ((name, _), gradient) in wanted.into_iter().zip(gradients) {
+        graph.results.push((Purpose::Gradient(name), gradient));
+    }
+    Ok(optimize(&graph))
+}
+
+/// One training step: a loss and the update of all that it trains. `loss` may be left out where there is one only.
+///
+/// # Errors
+/// Unknown names, several losses and none named, operations without a gradient.
+pub fn step(declaration: &Declaration, loss: Option<&str>, optimizer: &Optimizer) -> Result<Graph, Error> {
+    let loss = find_loss(declaration, loss)?;
+    let mut graph = start(declaration)?;
+    let trained = trained(&mut graph, loss);
+    let nodes: Vec<NodeId> = trained.iter().map(|(_, node)| *node).collect();
+    let gradients = differentiate(&mut graph, loss.node, &nodes)?;
+    graph.results = vec![(Purpose::Loss(loss.name.clone()), loss.node)];
+    let parameters: Vec<(usize, NodeId, NodeId)> =
+        trained.into_iter().zip(gradients).map(|((index, node), gradient)| (index, node, gradient)).collect();
+    optimizer.append(&mut graph, &parameters);
+    Ok(optimize(&graph))
+}
+
+/// The loss called `name`, or the only one.
+///
+/// # Errors
+/// An unknown name, no loss at all, several and none named.
+pub fn find_loss<'a>(declaration: &'a Declaration, name: Option<&str>) -> Result<&'a Loss, Error> {
+    let names = || declaration.losses.iter().map(|loss| &*loss.name);
+    match (name, declaration.losses.as_slice()) {
+        (_, []) => Err(Error::new("the network declares no loss").help("add `loss …;` to train it")),
+        (None, [only]) => Ok(only),
+        (None, _) => Err(Error::new("the network declares several losses")
+            .note(listed("they are", names()))
+            .help("name one of them")),
+        (Some(name), losses) => losses
+            .iter()
+            .find(|loss| &*loss.name == name)
+            .ok_or_else(|| unknown(&format!("no loss is called `{name}`"), name, "losses", names())),
+    }
+}
+
+/// A copy of the declared values without results; sizes that came out wrong are found here.
+fn start(declaration: &Declaration) -> Result<Graph, Error> {
+    let mut graph = declaration.graph.clone();
+    graph.results.clear();
+    for id in graph.ids() {
+        for dim in graph.shape(id).dims() {
+            if let Some(size) = dim.evaluate(&graph.bindings).filter(|size| *size < 0) {
+                let error = Error::new(format!("an axis has the size `{dim}`, which is {size} here"));
+                return Err(error
+                    .note(format!("the shape is {}", graph.shape(id)))
+                    .at(graph.origin(id).clone()));
+            }
+        }
+    }
+    Ok(graph)
+}
+
+/// The parameters that a loss trains: those it names, or all it depends on, with their nodes.
+fn trained(graph: &mut Graph, loss: &Loss) -> Vec<(usize, NodeId)> {
+    let reached = ancestors(graph, &[loss.node]);
+    let depends = |graph: &Graph, index: usize| {
+        graph.ids().any(|id| reached.get(id.index()) == Some(&true) && *graph.op(id) == Op::Storage(index))
+    };
+    let all: Vec<usize> = match &loss.over {
+        Some(over) => over.clone(),
+        None => (0..graph.storages.len()).filter(|&index| depends(graph, index)).collect(),
+    };
+    let parameters = all.into_iter().filter(|&index| {
+        graph.storages.get(index).is_some_and(|s| s.kind == StorageKind::Parameter && s.ty.element.is_float())
+    });
+    let parameters: Vec<usize> = parameters.collect();
+    parameters.into_iter().map(|index| (index, graph.add(Op::Storage(index), &[]))).collect()
+}
+
+/// The storage or float input called `name`, with its node.
+fn find_leaf(graph: &mut Graph, name: &str) -> Result<(Arc<str>, NodeId), Error> {
+    let op = match (graph.storage_index(name), graph.input_index(name)) {
+        (Some(index), _) => Op::Storage(index),
+        (None, Some(index)) => Op::Input(index),
+        (None, None) => {
+            let storages = graph.storages.iter().map(|storage| &*storage.name);
+            let known = storages.chain(graph.inputs.iter().map(|input| &*input.name));
+            return Err(unknown(&format!("no parameter or input is called `{name}`"), name, "names", known));
+        }
+    };
+    let node = graph.add(op, &[]);
+    if !graph.ty(node).element.is_float() {
+        return Err(Error::new(format!(
+            "`{name}` is {} and has no gradient: only floats have",
+            graph.ty(node)
+        )));
+    }
+    Ok((name.into(), node))
+}
+
+fn unknown<'a>(message: &str, name: &str, what: &str, known: impl Iterator<Item = &'a str> + Clone) -> Error {
+    let error = Error::new(message).note(listed(&format!("known {what}:"), known.clone()));
+    match nearest(name, known) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error,
+    }
+}
+
+fn listed<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    format!("{what} {}", names.join(", "))
+}

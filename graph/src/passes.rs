@@ -1,0 +1,51 @@
+//! Passes: smaller graphs of the same meaning.
+//!
+//! In: a graph. Out: another, with the same inputs, storages and purposes of results. Passes are free functions; all of them
+//! treat the bodies of loops like the graph around them, and drop what no result needs.
+//!
+//! Must hold: a result that is finite, infinite or NaN stays so, and moves by rounding only.
+
+mod bind;
+mod simplify;
+
+pub use bind::bind;
+pub use simplify::simplify;
+
+use crate::graph::{Graph, bug};
+use crate::op::Op;
+use crate::rebuild::rebuild;
+use crate::verify::verify;
+
+/// All passes, in order.
+pub fn optimize(graph: &Graph) -> Graph {
+    // Numbers first: equal sizes become the same size, and with them equal nodes the same node.
+    let graph = checked("bind", bind(graph, &graph.bindings));
+    // Nothing is differentiated any more, so the markers only hide equal nodes from each other.
+    let graph = checked("erase_gradient_markers", erase_gradient_markers(&graph));
+    let graph = checked("simplify", simplify(&graph));
+    checked("eliminate_dead", eliminate_dead(&graph))
+}
+
+/// Drops the nodes that no result needs; the tables of inputs and storages stay.
+pub fn eliminate_dead(graph: &Graph) -> Graph {
+    rebuild(graph, &eliminate_dead, &mut |graph, op, operands| graph.add(op, operands))
+}
+
+/// Removes what only differentiation looks at: `StopGradient`, and `Surrogate`, of which the value stays.
+pub fn erase_gradient_markers(graph: &Graph) -> Graph {
+    let erased = rebuild(graph, &erase_gradient_markers, &mut |graph, op, operands| match op {
+        Op::StopGradient | Op::Surrogate => operands[0],
+        op => graph.add(op, operands),
+    });
+    eliminate_dead(&erased)
+}
+
+/// Runs the verifier in debug builds.
+fn checked(pass: &str, graph: Graph) -> Graph {
+    if cfg!(debug_assertions)
+        && let Err(errors) = verify(&graph)
+    {
+        bug(&format!("after `{pass}`: {errors}"));
+    }
+    graph
+}

@@ -1,0 +1,161 @@
+//! Neutral elements, signs, powers, choices. Signs move outward, where sums absorb them.
+
+use super::{add as node, binary, is_constant, is_float, operands_of, unary};
+use crate::graph::{Graph, NodeId};
+use crate::op::{Binary, Op, Unary};
+
+/// The node without its sign, if it is the negative of something (or a negative constant), seen through views.
+fn without_sign(graph: &mut Graph, id: NodeId) -> Option<NodeId> {
+    match graph.op(id) {
+        Op::Unary(Unary::Neg) => Some(graph.operand(id, 0)),
+        Op::Constant(literal) if literal.element.is_float() && literal.value() < 0.0 => {
+            Some(graph.constant(literal.element, -literal.value()))
+        }
+        view @ (Op::Broadcast { .. } | Op::Reshape(_) | Op::Transpose(_)) => {
+            let view = view.clone();
+            let positive = without_sign(graph, graph.operand(id, 0))?;
+            Some(node(graph, view, &[positive]))
+        }
+        _ => None,
+    }
+}
+
+/// As [`without_sign`], but not of constants, which stand in a sum as they are.
+fn negated(graph: &mut Graph, id: NodeId) -> Option<NodeId> {
+    if graph.constant_value(id).is_some() { None } else { without_sign(graph, id) }
+}
+
+/// −−x → x, −(a − b) → b − a, ¬¬x → x.
+pub(super) fn neg(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+    let Op::Unary(function @ (Unary::Neg | Unary::Not)) = op else { return None };
+    let x = operands[0];
+    if graph.op(x) == op {
+        return Some(graph.operand(x, 0));
+    }
+    if *function == Unary::Neg {
+        let (a, b) = operands_of(graph, x, Binary::Sub)?;
+        return Some(binary(graph, Binary::Sub, b, a));
+    }
+    None
+}
+
+/// x + 0 → x, a + (−b) → a − b, x + x → x·2.
+pub(super) fn add(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+    let Op::Binary(Binary::Add) = op else { return None };
+    let (a, b) = (operands[0], operands[1]);
+    if is_constant(graph, b, 0.0) {
+        return Some(a);
+    }
+    if is_constant(graph, a, 0.0) {
+        return Some(b);
+    }
+    if let Some(b) = negated(graph, b) {
+        return Some(binary(graph, Binary::Sub, a, b));
+    }
+    if let Some(a) = negated(graph, a) {
+        return Some(binary(graph, Binary::Sub, b, a));
+    }
+    if a == b && is_float(graph, a) {
+        let two = graph.full_like(a, 2.0);
+        return Some(binary(graph, Binary::Mul, a, two));
+    }
+    None
+}
+
+/// x − 0 → x, 0 − x → −x, a − (−b) → a + b, (−a) − b → −(a + b).
+pub(super) fn sub(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+    let Op::Binary(Binary::Sub) = op else { return None };
+    let (a, b) = (operands[0], operands[1]);
+    if is_constant(graph, b, 0.0) {
+        return Some(a);
+    }
+    if is_constant(graph, a, 0.0) {
+        return Some(unary(graph, Unary::Neg, b));
+    }
+    if let Some(b) = negated(graph, b) {
+        return Some(binary(graph, Binary::Add, a, b));
+    }
+    let a = negated(graph, a)?;
+    let sum = binary(graph, Binary::Add, a, b);
+    Some(unary(graph, Unary::Neg, sum))
+}
+
+/// x·1 → x, (−a)·b → −(a·b).
+pub(super) fn mul(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+    let Op::Binary(Binary::Mul) = op else { return None };
+    let (a, b) = (operands[0], operands[1]);
+    if is_constant(graph, b, 1.0) {
+        return Some(a);
+    }
+    if is_constant(graph, a, 1.0) {
+        return Some(b);
+    }
+    if !is_float(graph, a) {
+        return None;
+    }
+    let (a, b) = match (without_sign(graph, a), without_sign(graph, b)) {
+        (Some(a), Some(b)) => return Some(binary(graph, Binary::Mul, a, b)),
+        (Some(a), None) => (a, b),
+        (None, Some(b)) => (a, b),
+        (None, None) => return None,
+    };
+    let product = binary(graph, Binary::Mul, a, b);
+    Some(unary(graph, Unary::Neg, product))
+}
+
+/// x/1 → x, (−a)/b and a/(−b) → −(a/b).
+pub(super) fn div(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+    let Op::Binary(Binary::Div) = op else { return None };
+    let (a, b) = (operands[0], operands[1]);
+    if is_constant(graph, b, 1.0) {
+        return Some(a);
+    }
+    let (a, b) = match (without_sign(graph, a), without_sign(graph, b)) {
+        (Some(a), Some(b)) => return Some(binary(graph, Binary::Div, a, b)),
+        (Some(a), None) => (a, b),
+        (None, Some(b)) => (a, b),
+        (None, None) => return None,
+    };
+    let quotient = binary(graph, Binary::Div, a, b);
+    Some(unary(graph, Unary::Neg, quotient))
+}
+
+/// x⁰ → 1 (of NaN too), x¹ → x, x² → x·x, x³ → x·x·x, x⁻¹ → 1/x.
+pub(super) fn pow(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+    let Op::Binary(Binary::Pow) = op else { return None };
+    let (x, exponent) = (operands[0], operands[1]);
+    if is_constant(graph, exponent, 0.0) {
+        return Some(graph.full_like(x, 1.0));
+    }
+    if is_constant(graph, exponent, 1.0) {
+        return Some(x);
+    }
+    if is_constant(graph, exponent, -1.0) {
+        let one = graph.full_like(x, 1.0);
+        return Some(binary(graph, Binary::Div, one, x));
+    }
+    let (is_square, is_cube) = (is_constant(graph, exponent, 2.0), is_constant(graph, exponent, 3.0));
+    if !is_square && !is_cube {
+        return None;
+    }
+    let square = binary(graph, Binary::Mul, x, x);
+    Some(if is_cube { binary(graph, Binary::Mul, square, x) } else { square })
+}
+
+/// A known mask; the same on both sides; max(x, x), min(x, x), x ∧ x, x ∨ x.
+pub(super) fn choice(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+    match op {
+        Op::Select if is_constant(graph, operands[0], 1.0) => Some(operands[1]),
+        Op::Select if is_constant(graph, operands[0], 0.0) => Some(operands[2]),
+        Op::Select if operands[1] == operands[2] => Some(operands[1]),
+        Op::Select => {
+            let Op::Unary(Unary::Not) = graph.op(operands[0]) else { return None };
+            let mask = graph.operand(operands[0], 0);
+            Some(node(graph, Op::Select, &[mask, operands[2], operands[1]]))
+        }
+        Op::Binary(Binary::Max | Binary::Min | Binary::And | Binary::Or) if operands[0] == operands[1] => {
+            Some(operands[0])
+        }
+        _ => None,
+    }
+}

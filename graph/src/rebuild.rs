@@ -1,0 +1,83 @@
+//! Walking a graph into a new one: what every pass is made of.
+//!
+//! In: a graph and what to do with each op. Out: a new graph with the same inputs, storages and purposes of results.
+//! Must hold: only nodes that a result needs are visited, operands before users; nodes keep their origins and names; equal nodes become
+//! one because they are added anew; bodies of loops are passed on to the same pass.
+
+use crate::graph::{Graph, NodeId};
+use crate::op::Op;
+use std::sync::Arc;
+
+/// For every node, whether a result needs it.
+pub fn live(graph: &Graph) -> Vec<bool> {
+    let roots: Vec<NodeId> = graph.results.iter().map(|(_, id)| *id).collect();
+    ancestors(graph, &roots)
+}
+
+/// For every node, whether one of `roots` is it or needs it.
+pub fn ancestors(graph: &Graph, roots: &[NodeId]) -> Vec<bool> {
+    let mut needed = vec![false; graph.len()];
+    for root in roots {
+        needed[root.index()] = true;
+    }
+    for id in graph.ids().rev() {
+        if needed[id.index()] {
+            for operand in graph.operands(id) {
+                needed[operand.index()] = true;
+            }
+        }
+    }
+    needed
+}
+
+/// Fills `into` with `graph`'s live nodes as `rule` puts them there (given the op and its operands in `into`), and maps the
+/// results. `into` starts as [`Graph::same_interface`] or a changed copy of it; bodies go through `body` first.
+pub fn rebuild_into(
+    mut into: Graph,
+    graph: &Graph,
+    body: &dyn Fn(&Graph) -> Graph,
+    rule: &mut dyn FnMut(&mut Graph, Op, &[NodeId]) -> NodeId,
+) -> Graph {
+    let live = live(graph);
+    let mut places: Vec<Option<NodeId>> = vec![None; graph.len()];
+    let place = |places: &[Option<NodeId>], id: NodeId| match places[id.index()] {
+        Some(place) => place,
+        None => crate::graph::bug("a live node has a dead operand"),
+    };
+    for id in graph.ids().filter(|id| live[id.index()]) {
+        let operands: Vec<NodeId> =
+            graph.operands(id).into_iter().map(|operand| place(&places, operand)).collect();
+        into.set_origin(graph.origin(id).clone());
+        let op = with_body(graph.op(id), body);
+        let new = rule(&mut into, op, &operands);
+        if let Some(label) = graph.label(id) {
+            into.set_label(new, label.clone());
+        }
+        places[id.index()] = Some(new);
+    }
+    into.set_origin(graph.current_origin().clone());
+    into.results = graph.results.iter().map(|(purpose, id)| (purpose.clone(), place(&places, *id))).collect();
+    into
+}
+
+/// As [`rebuild_into`] an empty graph of the same interface.
+pub fn rebuild(
+    graph: &Graph,
+    body: &dyn Fn(&Graph) -> Graph,
+    rule: &mut dyn FnMut(&mut Graph, Op, &[NodeId]) -> NodeId,
+) -> Graph {
+    rebuild_into(graph.same_interface(), graph, body, rule)
+}
+
+fn with_body(op: &Op, pass: &dyn Fn(&Graph) -> Graph) -> Op {
+    match op {
+        Op::Scan { body, carried, sliced, length, result } => Op::Scan {
+            body: Arc::new(pass(body)),
+            carried: *carried,
+            sliced: *sliced,
+            length: length.clone(),
+            result: *result,
+        },
+        other => other.clone(),
+    }
+}
