@@ -1,0 +1,391 @@
+//! Optimizers: how a step changes parameters, as data and as expressions appended to the graph.
+//!
+//! In: options named and defaulted as PyTorch's; parameters with their gradients. Out: states, a learning rate given at run time,
+//! and an update for each parameter and state.
+//!
+//! Must hold: right-hand sides read what was stored before the step. Formulas are PyTorch's
+//! (`torch.optim.SGD`, `Adam`, `AdamW`), with scalars that hang on the step alone computed once, as scalars.
+//!
+//! # Examples
+//! ```
+//! use downhill_graph::optimizer::{Optimizer, adamw, sgd};
+//!
+//! let plain: Optimizer = sgd(0.1).into();
+//! assert_eq!(plain.learning_rate(), 0.1);
+//! assert!(Optimizer::from(sgd(0.1).nesterov(true)).check().is_err()); // Nesterov's momentum needs momentum
+//! assert!(Optimizer::from(adamw(1e-3).betas(0.9, 0.99).weight_decay(0.05)).check().is_ok());
+//! ```
+
+use crate::error::Error;
+use crate::graph::{Graph, Input, NodeId, Purpose, Role, Storage, StorageKind};
+use crate::op::{Binary, Compare, Op, Unary};
+use crate::random::Initializer;
+use crate::types::{ElementType, Shape, Type};
+
+/// How a step changes parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Optimizer {
+    /// Gradient descent.
+    Sgd(Sgd),
+    /// Adam or AdamW.
+    Adam(Adam),
+}
+
+/// Stochastic gradient descent; made by [`sgd`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sgd {
+    learning_rate: f64,
+    momentum: f64,
+    dampening: f64,
+    nesterov: bool,
+    weight_decay: f64,
+}
+
+/// Adam, made by [`adam`], or AdamW, made by [`adamw`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adam {
+    learning_rate: f64,
+    betas: (f64, f64),
+    epsilon: f64,
+    weight_decay: f64,
+    decoupled: bool,
+}
+
+/// Gradient descent: `w ← w − learning_rate·g`.
+pub fn sgd(learning_rate: f64) -> Sgd {
+    Sgd { learning_rate, momentum: 0.0, dampening: 0.0, nesterov: false, weight_decay: 0.0 }
+}
+
+/// Adam (Kingma, Ba: Adam, a Method for Stochastic Optimization; 2015). Its weight decay is added to the gradient.
+pub fn adam(learning_rate: f64) -> Adam {
+    Adam { learning_rate, betas: (0.9, 0.999), epsilon: 1e-8, weight_decay: 0.0, decoupled: false }
+}
+
+/// AdamW (Loshchilov, Hutter: Decoupled Weight Decay Regularization; 2019), with PyTorch's weight decay of 0.01.
+pub fn adamw(learning_rate: f64) -> Adam {
+    Adam { weight_decay: 0.01, decoupled: true, ..adam(learning_rate) }
+}
+
+impl Sgd {
+    /// Share of the last step's direction that is kept: 0.9 is usual.
+    #[must_use]
+    pub fn momentum(self, momentum: f64) -> Sgd {
+        Sgd { momentum, ..self }
+    }
+
+    /// Share of the gradient that momentum leaves out.
+    #[must_use]
+    pub fn dampening(self, dampening: f64) -> Sgd {
+        Sgd { dampening, ..self }
+    }
+
+    /// Nesterov's momentum: the gradient as it will be after the next move.
+    #[must_use]
+    pub fn nesterov(self, nesterov: bool) -> Sgd {
+        Sgd { nesterov, ..self }
+    }
+
+    /// `weight_decay·w` is added to the gradient.
+    #[must_use]
+    pub fn weight_decay(self, weight_decay: f64) -> Sgd {
+        Sgd { weight_decay, ..self }
+    }
+}
+
+impl Adam {
+    /// How long the averages of gradient and squared gradient remember.
+    #[must_use]
+    pub fn betas(self, first: f64, second: f64) -> Adam {
+        Adam { betas: (first, second), ..self }
+    }
+
+    /// Added to the divisor.
+    #[must_use]
+    pub fn eps(self, epsilon: f64) -> Adam {
+        Adam { epsilon, ..self }
+    }
+
+    /// Adam: `weight_decay·w` is added to the gradient. AdamW: the step also shrinks weights by `learning_rate·weight_decay`.
+    #[must_use]
+    pub fn weight_decay(self, weight_decay: f64) -> Adam {
+        Adam { weight_decay, ..self }
+    }
+}
+
+impl From<Sgd> for Optimizer {
+    fn from(sgd: Sgd) -> Optimizer {
+        Optimizer::Sgd(sgd)
+    }
+}
+
+impl From<Adam> for Optimizer {
+    fn from(adam: Adam) -> Optimizer {
+        Optimizer::Adam(adam)
+    }
+}
+
+/// The name of the input that every step is given.
+pub const LEARNING_RATE: &str = "learning_rate";
+
+impl Optimizer {
+    /// The learning rate when a step names none.
+    pub fn learning_rate(&self) -> f64 {
+        match self {
+            Optimizer::Sgd(sgd) => sgd.learning_rate,
+            Optimizer::Adam(adam) => adam.learning_rate,
+        }
+    }
+
+    /// Refuses options that make no sense.
+    ///
+    /// # Errors
+    /// What PyTorch's constructors refuse.
+    pub fn check(&self) -> Result<(), Error> {
+        at_least_zero("learning rate", self.learning_rate())?;
+        match self {
+            Optimizer::Sgd(sgd) => {
+                at_least_zero("momentum", sgd.momentum)?;
+                at_least_zero("weight decay", sgd.weight_decay)?;
+                require(sgd.dampening.is_finite(), || format!("a dampening of {}", sgd.dampening), "it must be finite")?;
+                let plain = sgd.momentum > 0.0 && sgd.dampening == 0.0;
+                require(!sgd.nesterov || plain, || "Nesterov's momentum without momentum, or with dampening".into(), {
+                    "give it `.momentum(0.9)` and no dampening"
+                })
+            }
+            Optimizer::Adam(adam) => {
+                at_least_zero("weight decay", adam.weight_decay)?;
+                at_least_zero("eps", adam.epsilon)?;
+                let (first, second) = adam.betas;
+                let proper = |beta: f64| (0.0..1.0).contains(&beta);
+                require(proper(first) && proper(second), || format!("betas of {first} and {second}"), {
+                    "each must be at least 0 and below 1"
+                })
+            }
+        }
+    }
+
+    /// Appends states and updates for `parameters`: (index of the storage, its node, its gradient). `prefix` keeps the states of several
+    /// losses apart; it is empty where there is one.
+    pub fn append(&self, graph: &mut Graph, prefix: &str, parameters: &[(usize, NodeId, NodeId)]) {
+        let origin = graph.current_origin().clone();
+        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}.") };
+        let rate = learning_rate_input(graph);
+        let mut writer = Writer { graph, prefix };
+        match self {
+            Optimizer::Sgd(sgd) => sgd.append(&mut writer, rate, parameters),
+            Optimizer::Adam(adam) => adam.append(&mut writer, rate, parameters),
+        }
+        graph.set_origin(origin);
+    }
+}
+
+fn at_least_zero(what: &str, number: f64) -> Result<(), Error> {
+    require(number.is_finite() && number >= 0.0, || format!("a {what} of {number}"), "it must be finite and at least 0")
+}
+
+fn require(holds: bool, message: impl FnOnce() -> String, help: &str) -> Result<(), Error> {
+    if holds { Ok(()) } else { Err(Error::new(message()).help(help)) }
+}
+
+fn learning_rate_input(graph: &mut Graph) -> NodeId {
+    let known = graph.inputs.iter().position(|input| &*input.name == LEARNING_RATE && input.role == Role::Hyper);
+    if let Some(index) = known {
+        return graph.add(Op::Input(index), &[]);
+    }
+    let ty = Type::new(ElementType::F32, Shape::scalar());
+    graph.add_input(Input { name: LEARNING_RATE.into(), ty, role: Role::Hyper, below: None })
+}
+
+impl Sgd {
+    fn append(&self, w: &mut Writer<'_>, rate: NodeId, parameters: &[(usize, NodeId, NodeId)]) {
+        // PyTorch's momentum begins as the whole first gradient; it begins at 0 here, so only dampening must wait a step.
+        let dampened = self.momentum != 0.0 && self.dampening != 0.0;
+        let share = dampened.then(|| {
+            let (before, _) = w.step();
+            let first = w.is_zero(before);
+            let (whole, rest) = (w.number(1.0), w.number(1.0 - self.dampening));
+            w.graph.add(Op::Select, &[first, whole, rest])
+        });
+        for &(storage, parameter, gradient) in parameters {
+            w.begin(storage);
+            let gradient = w.decayed(gradient, parameter, self.weight_decay);
+            let direction = if self.momentum == 0.0 {
+                gradient
+            } else {
+                let (state, old) = w.state(storage, "momentum");
+                let kept = w.scaled(old, self.momentum);
+                let added = share.map_or(gradient, |share| w.times(gradient, share));
+                let velocity = w.binary(Binary::Add, kept, added);
+                w.update(state, velocity);
+                if self.nesterov {
+                    let ahead = w.scaled(velocity, self.momentum);
+                    w.binary(Binary::Add, gradient, ahead)
+                } else {
+                    velocity
+                }
+            };
+            let move_by = w.times(direction, rate);
+            let new = w.binary(Binary::Sub, parameter, move_by);
+            w.update(storage, new);
+        }
+    }
+}
+
+impl Adam {
+    fn append(&self, w: &mut Writer<'_>, rate: NodeId, parameters: &[(usize, NodeId, NodeId)]) {
+        let (_, step) = w.step();
+        let first = w.bias_correction(self.betas.0, step);
+        let second = w.bias_correction(self.betas.1, step);
+        let step_size = w.binary(Binary::Div, rate, first);
+        let spread = w.graph.add(Op::Unary(Unary::Sqrt), &[second]);
+        for &(storage, parameter, gradient) in parameters {
+            w.begin(storage);
+            let coupled = if self.decoupled { 0.0 } else { self.weight_decay };
+            let gradient = w.decayed(gradient, parameter, coupled);
+            let (mean_state, mean) = w.state(storage, "first_moment");
+            let mean = w.toward(mean, gradient, self.betas.0);
+            w.update(mean_state, mean);
+            let (square_state, square) = w.state(storage, "second_moment");
+            let kept = w.scaled(square, self.betas.1);
+            let added = w.binary(Binary::Mul, gradient, gradient);
+            let added = w.scaled(added, 1.0 - self.betas.1);
+            let square = w.binary(Binary::Add, kept, added);
+            w.update(square_state, square);
+
+            let root = w.graph.add(Op::Unary(Unary::Sqrt), &[square]);
+            let root = w.over(root, spread);
+            let divisor = w.plus(root, self.epsilon);
+            let direction = w.binary(Binary::Div, mean, divisor);
+            let move_by = w.times(direction, step_size);
+            let start = if self.decoupled { w.shrunk(parameter, rate, self.weight_decay) } else { parameter };
+            let new = w.binary(Binary::Sub, start, move_by);
+            w.update(storage, new);
+        }
+    }
+}
+
+/// Writes expressions whose scalars follow the parameter's type and shape.
+struct Writer<'a> {
+    graph: &'a mut Graph,
+    prefix: String,
+}
+
+impl Writer<'_> {
+    /// Nodes from now on come from where the parameter was declared.
+    fn begin(&mut self, storage: usize) {
+        let origin = self.graph.storages[storage].origin.clone();
+        self.graph.set_origin(origin);
+    }
+
+    fn binary(&mut self, op: Binary, a: NodeId, b: NodeId) -> NodeId {
+        self.graph.add(Op::Binary(op), &[a, b])
+    }
+
+    fn number(&mut self, value: f64) -> NodeId {
+        self.graph.constant(ElementType::F32, value)
+    }
+
+    /// The f32 scalar `scalar` in the type and shape of `like`.
+    fn like(&mut self, scalar: NodeId, like: NodeId) -> NodeId {
+        let ty = self.graph.ty(like).clone();
+        let scalar =
+            if ty.element == ElementType::F32 { scalar } else { self.graph.add(Op::Convert(ty.element), &[scalar]) };
+        self.graph.spread(scalar, &ty.shape)
+    }
+
+    fn times(&mut self, x: NodeId, scalar: NodeId) -> NodeId {
+        let scalar = self.like(scalar, x);
+        self.binary(Binary::Mul, x, scalar)
+    }
+
+    fn over(&mut self, x: NodeId, scalar: NodeId) -> NodeId {
+        let scalar = self.like(scalar, x);
+        self.binary(Binary::Div, x, scalar)
+    }
+
+    fn scaled(&mut self, x: NodeId, factor: f64) -> NodeId {
+        let factor = self.graph.full_like(x, factor);
+        self.binary(Binary::Mul, x, factor)
+    }
+
+    fn plus(&mut self, x: NodeId, number: f64) -> NodeId {
+        let number = self.graph.full_like(x, number);
+        self.binary(Binary::Add, x, number)
+    }
+
+    /// gradient + decay·parameter.
+    fn decayed(&mut self, gradient: NodeId, parameter: NodeId, decay: f64) -> NodeId {
+        if decay == 0.0 {
+            return gradient;
+        }
+        let pull = self.scaled(parameter, decay);
+        self.binary(Binary::Add, gradient, pull)
+    }
+
+    /// parameter·(1 − rate·decay).
+    fn shrunk(&mut self, parameter: NodeId, rate: NodeId, decay: f64) -> NodeId {
+        if decay == 0.0 {
+            return parameter;
+        }
+        let share = self.scaled(rate, decay);
+        let one = self.number(1.0);
+        let rest = self.binary(Binary::Sub, one, share);
+        self.times(parameter, rest)
+    }
+
+    /// beta·old + (1 − beta)·new, as PyTorch's `lerp` rounds it: from the nearer end.
+    fn toward(&mut self, old: NodeId, new: NodeId, beta: f64) -> NodeId {
+        let difference = self.binary(Binary::Sub, new, old);
+        if beta > 0.5 {
+            let part = self.scaled(difference, 1.0 - beta);
+            self.binary(Binary::Add, old, part)
+        } else {
+            let part = self.scaled(difference, beta);
+            self.binary(Binary::Sub, new, part)
+        }
+    }
+
+    /// 1 − betaᵗ, as −expm1(t·ln beta): exact to the last bits even where betaᵗ is near 1.
+    fn bias_correction(&mut self, beta: f64, step: NodeId) -> NodeId {
+        if beta == 0.0 {
+            return self.number(1.0);
+        }
+        let exponent = self.scaled(step, libm::log(beta));
+        let less = self.graph.add(Op::Unary(Unary::Expm1), &[exponent]);
+        self.graph.add(Op::Unary(Unary::Neg), &[less])
+    }
+
+    fn is_zero(&mut self, scalar: NodeId) -> NodeId {
+        let zero = self.number(0.0);
+        self.graph.add(Op::Compare(Compare::Equal), &[scalar, zero])
+    }
+
+    /// The number of steps before and with this one. In f32 it stays at 2²⁴, where every power it stands in is long 0.
+    fn step(&mut self) -> (NodeId, NodeId) {
+        let name = format!("{}optimizer.step", self.prefix);
+        let ty = Type::new(ElementType::F32, Shape::scalar());
+        let (storage, before) = self.declare(name, ty);
+        let after = self.plus(before, 1.0);
+        self.update(storage, after);
+        (before, after)
+    }
+
+    /// A state shaped as the parameter.
+    fn state(&mut self, parameter: usize, kind: &str) -> (usize, NodeId) {
+        let storage = &self.graph.storages[parameter];
+        let (name, ty) = (format!("{}{}.{kind}", self.prefix, storage.name), storage.ty.clone());
+        self.declare(name, ty)
+    }
+
+    fn declare(&mut self, name: String, ty: Type) -> (usize, NodeId) {
+        let origin = self.graph.current_origin().clone();
+        let initializer = Initializer::Zeros;
+        let storage = Storage { name: name.into(), ty, kind: StorageKind::State, initializer, origin };
+        let node = self.graph.add_storage(storage);
+        (self.graph.storages.len() - 1, node)
+    }
+
+    fn update(&mut self, storage: usize, value: NodeId) {
+        self.graph.results.push((Purpose::Update(storage), value));
+    }
+}
