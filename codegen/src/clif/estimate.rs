@@ -1,0 +1,230 @@
+//! How much of a lane loop's body can be done at once. In: the body. Out: [`Estimate`]: how many registers are live
+//! for each piece of four elements, how many instructions there are, which constants are worth a register.
+//!
+//! Estimates steer speed alone; no result depends on them.
+
+use crate::lane::{Index, Instruction, Item, Loop, Program, Reg, Var};
+
+/// Vector registers that code may count on: sixteen on x86-64, less one for moves.
+pub(super) const REGISTERS: usize = 15;
+/// Most pieces of four elements in a strip.
+pub(super) const MAX_PIECES: usize = 8;
+
+/// What is known about every register of a program.
+pub(super) struct Uses {
+    /// How often it is read.
+    pub(super) count: Vec<u32>,
+    /// True if anything varying reads it.
+    pub(super) varying: Vec<bool>,
+    /// The instruction of each constant.
+    pub(super) constants: Vec<Option<Instruction>>,
+}
+
+impl Uses {
+    pub(super) fn of(program: &Program) -> Uses {
+        let registers = program.registers.len();
+        let mut uses =
+            Uses { count: vec![0; registers], varying: vec![false; registers], constants: vec![None; registers] };
+        uses.items(program, &program.body);
+        uses
+    }
+
+    fn items(&mut self, program: &Program, items: &[Item]) {
+        let varies = |register: Reg| program.registers[register.0 as usize].varying;
+        for item in items {
+            match item {
+                Item::Let(register, instruction) if instruction.is_constant() => {
+                    self.constants[register.0 as usize] = Some(instruction.clone());
+                }
+                Item::Let(register, instruction) => {
+                    for &operand in instruction.operands().iter() {
+                        self.note(operand, varies(*register));
+                    }
+                }
+                // Inside a lane loop every store varies; outside nothing is ever splatted.
+                Item::Store { value, .. } => self.note(*value, true),
+                Item::Loop(item) => {
+                    for carried in &item.carried {
+                        self.note(carried.initial, varies(carried.inside));
+                        self.note(carried.next, varies(carried.inside));
+                    }
+                    self.items(program, &item.body);
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, register: Reg, varying: bool) {
+        let at = register.0 as usize;
+        self.count[at] += 1;
+        self.varying[at] |= varying;
+    }
+}
+
+/// The measures of a lane loop's body.
+pub(super) struct Estimate {
+    /// Live values at each point: varying ones (one for each piece) and splatted uniform ones.
+    live: Vec<(usize, usize)>,
+    /// Instructions, those of inner loops counted once.
+    pub(super) instructions: usize,
+    /// True with a loop inside.
+    pub(super) has_loop: bool,
+    /// True when elements are found through a table at the lane counter.
+    pub(super) has_lane_lookup: bool,
+    /// Uniform registers of outside, and constants of anywhere: each with its number of readers.
+    pub(super) outside: Vec<(Reg, u32)>,
+}
+
+impl Estimate {
+    pub(super) fn of(program: &Program, uses: &Uses, item: &Loop) -> Estimate {
+        let registers = program.registers.len();
+        let mut walk = Walk {
+            program,
+            uses,
+            var: item.var,
+            at: 0,
+            defined: vec![None; registers],
+            last: vec![0; registers],
+            free: vec![false; registers],
+            extend: Vec::new(),
+            outside: vec![0; registers],
+            estimate: Estimate {
+                live: Vec::new(),
+                instructions: 0,
+                has_loop: false,
+                has_lane_lookup: false,
+                outside: Vec::new(),
+            },
+        };
+        walk.item_loop(item);
+        walk.finish()
+    }
+
+    /// Live vector registers when `pieces` pieces are done at once.
+    pub(super) fn pressure(&self, pieces: usize) -> usize {
+        self.live.iter().map(|&(varying, uniform)| varying * pieces + uniform).max().unwrap_or(0)
+    }
+
+    /// The largest number of pieces (a power of two, at most `most`) that fits the registers and keeps the code small.
+    pub(super) fn pieces(&self, most: usize) -> usize {
+        let fits = |pieces: &usize| self.pressure(*pieces) <= REGISTERS && self.instructions * pieces <= 128;
+        if self.has_lane_lookup {
+            return 1;
+        }
+        [8, 4, 2].into_iter().filter(|&pieces| pieces <= most).find(fits).unwrap_or(1)
+    }
+}
+
+struct Walk<'a> {
+    program: &'a Program,
+    uses: &'a Uses,
+    var: Var,
+    at: usize,
+    defined: Vec<Option<usize>>,
+    last: Vec<usize>,
+    /// Registers that cost nothing: loads that are read once, from where they are read.
+    free: Vec<bool>,
+    /// For each open loop its start and the registers of outside read in it.
+    extend: Vec<(usize, Vec<Reg>)>,
+    outside: Vec<u32>,
+    estimate: Estimate,
+}
+
+impl Walk<'_> {
+    fn items(&mut self, items: &[Item]) {
+        for item in items {
+            self.at += 1;
+            match item {
+                Item::Let(register, instruction) => {
+                    self.estimate.instructions += usize::from(!instruction.is_constant());
+                    for &operand in instruction.operands().iter() {
+                        self.read(operand);
+                    }
+                    self.define(*register);
+                    if let Instruction::Load(address) = instruction {
+                        self.free[register.0 as usize] = self.uses.count[register.0 as usize] == 1;
+                        self.address(address);
+                    }
+                    self.free[register.0 as usize] |= instruction.is_constant();
+                }
+                Item::Store { address, value } => {
+                    self.estimate.instructions += 1;
+                    self.address(address);
+                    self.read(*value);
+                }
+                Item::Loop(item) => {
+                    self.estimate.has_loop = true;
+                    self.item_loop(item);
+                }
+            }
+        }
+    }
+
+    fn item_loop(&mut self, item: &Loop) {
+        for carried in &item.carried {
+            self.read(carried.initial);
+        }
+        self.at += 1;
+        self.extend.push((self.at, Vec::new()));
+        for carried in &item.carried {
+            self.define(carried.inside);
+        }
+        self.items(&item.body);
+        self.at += 1;
+        for carried in &item.carried {
+            self.read(carried.next);
+        }
+        let (_, outer) = self.extend.pop().unwrap_or_default();
+        for register in outer {
+            self.last[register.0 as usize] = self.at;
+        }
+        for carried in &item.carried {
+            self.define(carried.after);
+        }
+    }
+
+    fn address(&mut self, address: &crate::lane::Address) {
+        let looked_up = |index: Index| matches!(index, Index::Lookup { var, .. } if var == self.var);
+        self.estimate.has_lane_lookup |= address.terms.iter().any(|term| looked_up(term.index));
+    }
+
+    fn define(&mut self, register: Reg) {
+        self.defined[register.0 as usize] = Some(self.at);
+        self.last[register.0 as usize] = self.at;
+    }
+
+    fn read(&mut self, register: Reg) {
+        let at = register.0 as usize;
+        self.last[at] = self.at;
+        let defined = self.defined[at].filter(|_| self.uses.constants[at].is_none());
+        let Some(defined) = defined else {
+            self.outside[at] += 1;
+            return;
+        };
+        for (start, outer) in &mut self.extend {
+            if defined < *start {
+                outer.push(register);
+                break;
+            }
+        }
+    }
+
+    fn finish(mut self) -> Estimate {
+        let mut live = vec![(0, 0); self.at + 2];
+        for (register, defined) in self.defined.iter().enumerate() {
+            let Some(defined) = *defined else { continue };
+            if self.free[register] {
+                continue;
+            }
+            let varying = self.program.registers[register].varying;
+            for point in &mut live[defined..self.last[register].max(defined)] {
+                point.0 += usize::from(varying);
+                point.1 += usize::from(!varying && self.uses.varying[register]);
+            }
+        }
+        self.estimate.live = live;
+        let outside = self.outside.iter().enumerate().filter(|&(_, &count)| count > 0);
+        self.estimate.outside = outside.map(|(register, &count)| (Reg(register as u32), count)).collect();
+        self.estimate
+    }
+}

@@ -1,0 +1,250 @@
+//! Counted loops. In: a range, values carried through, a closure that emits a turn. Out: the code, and the carried
+//! values after it.
+//!
+//! A loop tests at its end; before it stands one test of whether there is any turn, none when that is known. A loop
+//! known to have one turn, or a few short ones, is written out. Products of the counter with strides that no
+//! addressing mode has are carried as byte offsets and added to.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types::I64};
+
+use super::address::for_each_address;
+use super::emitter::{Bound, Emitter};
+use crate::lane::{Index, Integer, Item, Loop, Portion, Var};
+
+/// Instructions that a loop written out may come to.
+const WRITTEN_OUT: i64 = 48;
+
+/// `start`, `start + step`, … while `index + step ≤ end`.
+#[derive(Clone, Copy)]
+pub(super) struct Steps {
+    pub(super) start: Bound,
+    pub(super) end: Bound,
+    pub(super) step: i64,
+}
+
+impl Steps {
+    /// Number of turns, if known.
+    pub(super) fn turns(self) -> Option<i64> {
+        let (Bound::Known(start), Bound::Known(end)) = (self.start, self.end) else { return None };
+        Some(((end - start) / self.step).max(0))
+    }
+}
+
+/// Emits a turn: from the carried values to the next ones.
+pub(super) type Turn<'t, 'p, 'f, 'b> = &'t mut dyn FnMut(&mut Emitter<'p, 'f, 'b>, &[Value]) -> Vec<Value>;
+
+impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
+    /// A counted loop of the program.
+    pub(super) fn counted_loop(&mut self, item: &'p Loop) {
+        let steps = self.steps(item);
+        let mut initial = Vec::new();
+        for carried in &item.carried {
+            let (vector, pieces) = (self.is_vector(carried.inside), self.pieces_of(carried.inside));
+            initial.extend((0..pieces).map(|piece| self.operand(carried.initial, piece, vector)));
+        }
+        let (_, last) = self.repeat(item.var, &item.body, steps, initial, &mut |emitter, state| {
+            emitter.bind(item.carried.iter().map(|carried| carried.inside), state);
+            emitter.items(&item.body);
+            let mut next = Vec::new();
+            for carried in &item.carried {
+                let (vector, pieces) = (emitter.is_vector(carried.inside), emitter.pieces_of(carried.inside));
+                next.extend((0..pieces).map(|piece| emitter.operand(carried.next, piece, vector)));
+            }
+            next
+        });
+        self.bind(item.carried.iter().map(|carried| carried.after), &last);
+    }
+
+    fn pieces_of(&self, register: crate::lane::Reg) -> usize {
+        if self.varies(register) { self.strip.pieces } else { 1 }
+    }
+
+    /// Sets registers from the values a loop carries: one for each piece of a varying register.
+    fn bind(&mut self, registers: impl Iterator<Item = crate::lane::Reg>, values: &[Value]) {
+        let mut values = values.iter();
+        for register in registers {
+            for (piece, &value) in values.by_ref().take(self.pieces_of(register)).enumerate() {
+                self.set(register, piece, value);
+            }
+        }
+    }
+
+    fn steps(&mut self, item: &Loop) -> Steps {
+        let (start, end) = (self.integer(item.start), self.integer(item.end));
+        match item.portion {
+            Portion::Whole => Steps { start, end, step: 1 },
+            Portion::Blocks(n) => Steps { start, end, step: i64::from(n) },
+            Portion::Rest(n) => Steps { start: self.end_of_blocks(start, end, i64::from(n)), end, step: 1 },
+        }
+    }
+
+    /// Where blocks of `n` end.
+    fn end_of_blocks(&mut self, start: Bound, end: Bound, n: i64) -> Bound {
+        if let (Bound::Known(start), Bound::Known(end)) = (start, end) {
+            return Bound::Known(start + (end - start).max(0) / n * n);
+        }
+        let (start, end) = (self.materialize(start), self.materialize(end));
+        let length = self.f.ins().isub(end, start);
+        let zero = self.f.ins().iconst(I64, 0);
+        let length = self.f.ins().smax(length, zero);
+        let covered = if n.count_ones() == 1 {
+            self.f.ins().band_imm_s(length, -n)
+        } else {
+            let n = self.f.ins().iconst(I64, n);
+            let blocks = self.f.ins().udiv(length, n);
+            self.f.ins().imul(blocks, n)
+        };
+        Bound::Value(self.f.ins().iadd(start, covered))
+    }
+
+    /// Emits a loop over `steps` with `var` as its counter; `items` is what a turn contains. Returns the first index not
+    /// covered and the carried values.
+    pub(super) fn repeat(
+        &mut self,
+        var: Var,
+        items: &'p [Item],
+        steps: Steps,
+        initial: Vec<Value>,
+        turn: Turn<'_, 'p, 'f, 'b>,
+    ) -> (Bound, Vec<Value>) {
+        let short = |turns: &i64| *turns <= 1 || turns * self.size(items) <= WRITTEN_OUT;
+        match (steps.turns().filter(short), steps.start) {
+            (Some(turns), Bound::Known(start)) => {
+                let mut state = initial;
+                for index in (0..turns).map(|number| start + number * steps.step) {
+                    state = self.in_body(var, Bound::Known(index), items, |emitter| turn(emitter, &state));
+                }
+                (Bound::Known(start + turns * steps.step), state)
+            }
+            _ => self.real_loop(var, items, steps, initial, turn),
+        }
+    }
+
+    /// Runs `emit` with `var` open at `index` and a scope of its own.
+    fn in_body<T>(
+        &mut self,
+        var: Var,
+        index: Bound,
+        items: &'p [Item],
+        emit: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let outer = self.vars[var.0 as usize].replace(index);
+        self.open.push(var);
+        self.push_scope();
+        self.prepare_lookups(var, items);
+        let result = emit(self);
+        self.pop_scope();
+        self.open.pop();
+        self.vars[var.0 as usize] = outer;
+        result
+    }
+
+    fn real_loop(
+        &mut self,
+        var: Var,
+        items: &'p [Item],
+        steps: Steps,
+        initial: Vec<Value>,
+        turn: Turn<'_, 'p, 'f, 'b>,
+    ) -> (Bound, Vec<Value>) {
+        self.prepare(items);
+        let strides = carried_strides(var, items);
+        let turns = steps.turns();
+        let start = self.materialize(steps.start);
+        let last = self.plus(steps.end, -steps.step);
+        let last = self.materialize(last);
+        let offsets: Vec<Value> = strides.iter().map(|&stride| self.scaled_start(steps.start, start, stride)).collect();
+        let advances: Vec<Value> = strides.iter().map(|&stride| self.advance(stride, steps.step)).collect();
+        let body = self.f.create_block();
+        let exit = self.f.create_block();
+        let body_arguments: Vec<Value> = [start].into_iter().chain(offsets).chain(initial.iter().copied()).collect();
+        let exit_arguments: Vec<Value> = [start].into_iter().chain(initial.iter().copied()).collect();
+        let body_parameters = self.parameters(body, &body_arguments);
+        let exit_parameters = self.parameters(exit, &exit_arguments);
+        if turns.is_some() {
+            self.f.ins().jump(body, &arguments(&body_arguments));
+        } else {
+            let any = self.f.ins().icmp(IntCC::SignedLessThanOrEqual, start, last);
+            self.f.ins().brif(any, body, &arguments(&body_arguments), exit, &arguments(&exit_arguments));
+        }
+        self.f.switch_to_block(body);
+        let (index, rest) = (body_parameters[0], &body_parameters[1..]);
+        let (offsets, state) = rest.split_at(strides.len());
+        let next_state = self.in_body(var, Bound::Value(index), items, |emitter| {
+            for (&stride, &offset) in strides.iter().zip(offsets) {
+                emitter.scope().offsets.insert((var, stride), offset);
+            }
+            turn(emitter, state)
+        });
+        let next = self.f.ins().iadd_imm_s(index, steps.step);
+        let next_offsets: Vec<Value> =
+            offsets.iter().zip(advances).map(|(&offset, advance)| self.f.ins().iadd(offset, advance)).collect();
+        let body_arguments: Vec<Value> =
+            [next].into_iter().chain(next_offsets).chain(next_state.iter().copied()).collect();
+        let exit_arguments: Vec<Value> = [next].into_iter().chain(next_state).collect();
+        let more = self.f.ins().icmp(IntCC::SignedLessThanOrEqual, next, last);
+        self.f.ins().brif(more, body, &arguments(&body_arguments), exit, &arguments(&exit_arguments));
+        self.f.seal_block(body);
+        self.f.seal_block(exit);
+        self.f.switch_to_block(exit);
+        let after = match (turns, steps.start) {
+            (Some(turns), Bound::Known(start)) => Bound::Known(start + turns * steps.step),
+            _ => Bound::Value(exit_parameters[0]),
+        };
+        (after, exit_parameters[1..].to_vec())
+    }
+
+    fn scaled_start(&mut self, start: Bound, value: Value, stride: Integer) -> Value {
+        match (start, stride) {
+            (Bound::Known(start), Integer::Constant(stride)) => self.f.ins().iconst(I64, start * stride),
+            (Bound::Known(0), _) => self.f.ins().iconst(I64, 0),
+            _ => self.scaled(value, stride),
+        }
+    }
+
+    /// What a turn adds to a byte offset.
+    fn advance(&mut self, stride: Integer, step: i64) -> Value {
+        match stride {
+            Integer::Constant(stride) => self.f.ins().iconst(I64, stride * step),
+            Integer::Argument(argument) if step == 1 => self.integers[argument as usize],
+            Integer::Argument(argument) => self.f.ins().imul_imm_s(self.integers[argument as usize], step),
+        }
+    }
+
+    fn parameters(&mut self, block: cranelift_codegen::ir::Block, like: &[Value]) -> Vec<Value> {
+        let types: Vec<_> = like.iter().map(|&value| self.f.func.dfg.value_type(value)).collect();
+        types.into_iter().map(|ty| self.f.append_block_param(block, ty)).collect()
+    }
+
+    /// Instructions in `items` for all pieces of a strip, inner loops counted once.
+    pub(super) fn size(&self, items: &[Item]) -> i64 {
+        let pieces = self.strip.pieces as i64;
+        let size = |item: &Item| match item {
+            Item::Let(_, instruction) if instruction.is_constant() => 0,
+            Item::Let(register, _) if !self.varies(*register) => 1,
+            Item::Let(..) | Item::Store { .. } => pieces,
+            Item::Loop(item) => 4 + self.size(&item.body),
+        };
+        items.iter().map(size).sum()
+    }
+}
+
+fn arguments(values: &[Value]) -> Vec<BlockArg> {
+    values.iter().map(|&value| BlockArg::Value(value)).collect()
+}
+
+/// The strides that `var` is multiplied with in `items`, less those of addressing modes, each once.
+fn carried_strides(var: Var, items: &[Item]) -> Vec<Integer> {
+    let mut strides = Vec::new();
+    for_each_address(items, &mut |address| {
+        for term in &address.terms {
+            let counted = matches!(term.index, Index::Var { var: counted, .. } if counted == var);
+            let scalable = matches!(term.stride, Integer::Constant(0 | 1 | 2 | 4 | 8));
+            if counted && !scalable && !strides.contains(&term.stride) {
+                strides.push(term.stride);
+            }
+        }
+    });
+    strides
+}

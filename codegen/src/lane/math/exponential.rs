@@ -1,0 +1,79 @@
+//! exp and expm1. In: x. Out: eˣ and eˣ − 1.
+//!
+//! x = n·ln 2 + r by Cody and Waite's two-part reduction with fma, a minimax polynomial for eʳ, and 2ⁿ put into the
+//! exponent field. Coefficients: weighted minimax fits, relative error below 2⁻²⁵ before rounding.
+
+use super::{Binary, ProgramBuilder, Reg};
+use super::{add_c, clamp, fma_c, keep_tiny, mul_c, polynomial, power_of_two, round_scaled, sub_c};
+
+const LN2_HIGH: f32 = std::f32::consts::LN_2;
+/// ln 2 − `LN2_HIGH`.
+const LN2_LOW: f32 = -1.904_654_2e-9;
+const LOG2_E: f32 = std::f32::consts::LOG2_E;
+
+/// eˣ within 1 ulp, down through the subnormals to 0 (from −103.98) and up to ∞ (from 88.73).
+///
+/// 17 instructions: n is even, n = 2m with |r| ≤ ln 2, so that 2ᵐ is multiplied in twice; only the second
+/// multiplication can round, and only to a subnormal.
+pub fn exp(b: &mut ProgramBuilder, x: Reg) -> Reg {
+    let x = clamp(b, x, -104.0, 89.0);
+    exp_clamped(b, x)
+}
+
+/// [`exp`] of x in −104..=89 or NaN.
+pub(super) fn exp_clamped(b: &mut ProgramBuilder, x: Reg) -> Reg {
+    let (raw, m) = round_scaled(b, x, LOG2_E / 2.0);
+    let r = fma_c(b, m, -2.0 * LN2_HIGH, x);
+    let r = fma_c(b, m, -2.0 * LN2_LOW, r);
+    let power = polynomial(b, r, &EXP);
+    let root = power_of_two(b, raw, 0);
+    let half = b.binary(Binary::MulF, power, root);
+    b.binary(Binary::MulF, half, root)
+}
+
+/// eʳ on |r| ≤ ln 2.
+const EXP: [f32; 8] =
+    [1.961_134_8e-4, 1.410_468e-3, 8.336_109e-3, 4.166_125_9e-2, 1.666_661_4e-1, 5.000_003_6e-1, 1.0, 1.0];
+
+/// (eʳ − 1 − r)/r² on |r| ≤ ln 2 / 2.
+const EXPM1: [f32; 5] = [1.388_250_7e-3, 8.366_581e-3, 4.166_72e-2, 1.666_654_3e-1, 0.5];
+
+/// n (raw bits, see [`round_scaled`]) and q with eˣ = 2ⁿ·(1 + q), |x − n·ln 2| ≤ ln 2 / 2.
+pub(super) fn reduced_expm1(b: &mut ProgramBuilder, x: Reg) -> (Reg, Reg) {
+    let (raw, n) = round_scaled(b, x, LOG2_E);
+    let r = fma_c(b, n, -LN2_HIGH, x);
+    let r = fma_c(b, n, -LN2_LOW, r);
+    let series = polynomial(b, r, &EXPM1);
+    let square = b.binary(Binary::MulF, r, r);
+    (raw, b.fma(series, square, r))
+}
+
+/// eˣ − 1 within 2 ulp; −1 from −17.4 down, ∞ from 88.73, x itself for |x| < 2⁻²⁵.
+pub fn expm1(b: &mut ProgramBuilder, x: Reg) -> Reg {
+    let clamped = clamp(b, x, -26.0, 89.0);
+    let (raw, q) = reduced_expm1(b, clamped);
+    // Half of 2ⁿ: n = 128 is in range, 2¹²⁸ is not.
+    let half = power_of_two(b, raw, -1);
+    let below = sub_c(b, half, 0.5);
+    let halved = b.fma(q, half, below);
+    let result = mul_c(b, halved, 2.0);
+    keep_tiny(b, x, 2f32.powi(-25), result)
+}
+
+/// eˣ·(1 + y) for |y| « 1: [`exp`] of a sum in two parts.
+pub(super) fn exp_of_sum(b: &mut ProgramBuilder, high: Reg, low: Reg) -> Reg {
+    let x = clamp(b, high, -104.0, 89.0);
+    let (raw, m) = round_scaled(b, x, LOG2_E / 2.0);
+    let r = fma_c(b, m, -2.0 * LN2_HIGH, x);
+    let r = fma_c(b, m, -2.0 * LN2_LOW, r);
+    let power = polynomial(b, r, &EXP);
+    let corrected = b.fma(power, low, power);
+    let root = power_of_two(b, raw, 0);
+    let half = b.binary(Binary::MulF, corrected, root);
+    b.binary(Binary::MulF, half, root)
+}
+
+/// 1 + x.
+pub(super) fn one_plus(b: &mut ProgramBuilder, x: Reg) -> Reg {
+    add_c(b, x, 1.0)
+}

@@ -1,0 +1,17 @@
+//! Lane programs: the language in which every kernel's inner work is written once for all targets.
+//!
+//! In: what kernels want computed. Out: a verified [`Program`] that a target's lowering turns into machine code.
+//! Modules stand in the order in which data passes them: the language, making programs, mathematical functions on
+//! top of it, text, the verifier, and the interpreter, which is the reference for every lowering.
+
+mod kinds;
+mod program;
+
+mod builder;
+pub mod interpret;
+pub mod math;
+mod text;
+pub mod verify;
+
+pub use builder::ProgramBuilder;
+pub use program::*;

@@ -1,0 +1,112 @@
+//! Compiles a lane program to a function that takes its arguments from a list.
+
+use cranelift_codegen::ir::{AbiParam, InstBuilder, MemFlagsData, types::I64};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{Linkage, Module, default_libcall_names};
+use downhill_codegen::clif::{define_built, lower};
+use downhill_codegen::lane::{Address, Combine, Integer, Kind, Program, ProgramBuilder, Reg};
+use downhill_codegen::target::Target;
+
+/// Machine code of one program.
+pub(crate) struct Compiled {
+    module: Option<JITModule>,
+    code: extern "C" fn(*const i64),
+    pub(crate) disassembly: Option<String>,
+}
+
+impl Compiled {
+    pub(crate) fn new(program: &Program) -> Compiled {
+        Compiled::with_disassembly(program, false)
+    }
+
+    pub(crate) fn with_disassembly(program: &Program, disassemble: bool) -> Compiled {
+        let target = Target::host().expect("a supported processor");
+        let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
+        let mut context = module.make_context();
+        context.set_disasm(disassemble);
+        context.func.signature.params.push(AbiParam::new(I64));
+        let id = module.declare_function("kernel", Linkage::Local, &context.func.signature).expect("declared");
+        let mut builder_context = FunctionBuilderContext::new();
+        let mut f = FunctionBuilder::new(&mut context.func, &mut builder_context);
+        let entry = f.create_block();
+        f.append_block_params_for_function_params(entry);
+        f.switch_to_block(entry);
+        f.seal_block(entry);
+        let list = f.block_params(entry)[0];
+        let count = (program.pointers + program.integers) as i32;
+        let load = |at| f.ins().load(I64, MemFlagsData::trusted(), list, at * 8);
+        let arguments: Vec<_> = (0..count).map(load).collect();
+        let (pointers, integers) = arguments.split_at(program.pointers as usize);
+        lower(program, &mut f, pointers, integers);
+        f.ins().return_(&[]);
+        f.finalize(module.target_config());
+        define_built(&mut module, &target, id, &mut context).expect("compiled");
+        let disassembly = context.compiled_code().and_then(|code| code.vcode.clone());
+        module.finalize_definitions().expect("finalized");
+        let code = module.get_finalized_function(id);
+        // SAFETY: the function was just made with this signature; `module` owns it as long as `Compiled` lives.
+        let code = unsafe { std::mem::transmute::<*const u8, extern "C" fn(*const i64)>(code) };
+        Compiled { module: Some(module), code, disassembly }
+    }
+
+    /// Runs the code; each buffer must be as long as the program needs.
+    pub(crate) fn run(&self, memory: &mut [Vec<u32>], integers: &[i64]) {
+        let pointers = memory.iter_mut().map(|buffer| buffer.as_mut_ptr() as i64);
+        let arguments: Vec<i64> = pointers.chain(integers.iter().copied()).collect();
+        (self.code)(arguments.as_ptr());
+    }
+}
+
+impl Drop for Compiled {
+    fn drop(&mut self) {
+        if let Some(module) = self.module.take() {
+            // SAFETY: no code of the module runs or is referred to any more.
+            unsafe { module.free_memory() };
+        }
+    }
+}
+
+pub(crate) const FOUR: Integer = Integer::Constant(4);
+
+/// `out[e] = function(in₀[e], in₁[e], …)` for e in 0..n.
+pub(crate) fn elementwise(inputs: u32, function: impl Fn(&mut ProgramBuilder, &[Reg]) -> Reg) -> Program {
+    let mut b = ProgramBuilder::new();
+    let pointers: Vec<u32> = (0..inputs).map(|_| b.pointer()).collect();
+    let (output, n, e) = (b.pointer(), b.integer(), b.var());
+    b.begin_lanes(e, Integer::Constant(0), n);
+    let inputs: Vec<Reg> =
+        pointers.iter().map(|&pointer| b.load(Kind::F32, Address::new(pointer).index(e, FOUR))).collect();
+    let result = function(&mut b, &inputs);
+    b.store(Address::new(output).index(e, FOUR), result);
+    b.end_loop(&[]);
+    b.finish()
+}
+
+/// `out[0] = fold of function(in[e])`.
+pub(crate) fn reduction(
+    initial: f32,
+    combine: Combine,
+    n: Integer,
+    function: impl Fn(&mut ProgramBuilder, Reg) -> Reg,
+) -> Program {
+    let mut b = ProgramBuilder::new();
+    let (x, y, e) = (b.pointer(), b.pointer(), b.var());
+    if matches!(n, Integer::Argument(_)) {
+        b.integer();
+    }
+    let initial = b.constant_f(initial);
+    b.begin_lanes(e, Integer::Constant(0), n);
+    let inside = b.carry(initial, Some(combine));
+    let element = b.load(Kind::F32, Address::new(x).index(e, FOUR));
+    let value = function(&mut b, element);
+    let next = b.binary(combine.binary(), inside, value);
+    let after = b.end_loop(&[next]);
+    b.store(Address::new(y), after[0]);
+    b.finish()
+}
+
+/// Equal bits, any NaN being equal to any NaN where `floats` says the words are floats.
+pub(crate) fn same_bits(x: u32, y: u32) -> bool {
+    x == y || (f32::from_bits(x).is_nan() && f32::from_bits(y).is_nan())
+}
