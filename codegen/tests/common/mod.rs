@@ -1,0 +1,145 @@
+//! Runs the graph of an entry as machine code, for comparison with the interpreter.
+
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::default_libcall_names;
+use downhill_codegen::abi::{Context, InputBinding};
+use downhill_codegen::compile::Compiler;
+use downhill_codegen::entry::Entry;
+use downhill_codegen::error::Error;
+use downhill_codegen::target::Target;
+use downhill_graph::dim::Bindings;
+use downhill_graph::graph::{Graph, Purpose};
+use downhill_graph::interpret::Environment;
+use downhill_graph::tensor::{Data, Tensor};
+use downhill_graph::types::{ElementType, Type};
+use std::collections::BTreeMap;
+
+/// 64-byte aligned memory, with a known pattern behind its end that must survive.
+struct Memory(Vec<[u32; 16]>, usize);
+
+const GUARD: u32 = 0xdead_beef;
+
+impl Memory {
+    fn new(words: &[u32]) -> Memory {
+        let mut lines = vec![[GUARD; 16]; words.len() / 16 + 2];
+        lines.as_flattened_mut()[..words.len()].copy_from_slice(words);
+        Memory(lines, words.len())
+    }
+
+    fn words(&self) -> &[u32] {
+        let flat = self.0.as_flattened();
+        assert!(flat[self.1..].iter().all(|&word| word == GUARD), "native code wrote behind the end of a buffer");
+        &flat[..self.1]
+    }
+
+    fn pointer(&mut self) -> *mut u8 {
+        self.0.as_mut_ptr().cast()
+    }
+}
+
+fn to_words(tensor: &Tensor) -> Vec<u32> {
+    match tensor.data() {
+        Data::F32(values) => values.iter().map(|x| x.to_bits()).collect(),
+        Data::I32(values) => values.iter().map(|&x| x as u32).collect(),
+        Data::U32(values) => values.clone(),
+        Data::Bool(values) => values.iter().map(|&x| u32::from(x)).collect(),
+        Data::F64(_) => panic!("compiled code has no f64"),
+    }
+}
+
+fn from_words(ty: &Type, sizes: &Bindings, words: &[u32]) -> Tensor {
+    let shape = ty.shape.evaluate(sizes).expect("sizes are known");
+    match ty.element {
+        ElementType::F32 => Tensor::new(shape, words.iter().map(|&w| f32::from_bits(w)).collect::<Vec<_>>()),
+        ElementType::I32 => Tensor::new(shape, words.iter().map(|&w| w as i32).collect::<Vec<_>>()),
+        ElementType::U32 => Tensor::new(shape, words.to_vec()),
+        ElementType::Bool => Tensor::new(shape, words.iter().map(|&w| w != 0).collect::<Vec<_>>()),
+        ElementType::F64 => panic!("compiled code has no f64"),
+    }
+    .expect("as many words as elements")
+}
+
+/// What one call of an entry left behind.
+pub(crate) struct Outcome {
+    /// Results by purpose, in the order of the graph's results.
+    pub(crate) results: Vec<(Purpose, Tensor)>,
+    /// `Context::stopped`.
+    pub(crate) stopped: i64,
+}
+
+/// Compiles `graph`, with the sizes in `fixed` fixed, and runs one step of it in `environment`.
+pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) -> Result<Outcome, Error> {
+    let target = Target::host()?;
+    let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
+    let entry = Compiler::new(&mut module, &target).entry("test", graph, fixed)?;
+    module.finalize_definitions().expect("no unresolved symbol");
+    // SAFETY: the entry's function has exactly this type, and `module` outlives the call below.
+    let native: extern "C" fn(*mut Context) = unsafe { std::mem::transmute(module.get_finalized_function(entry.function)) };
+    let outcome = call(graph, environment, &entry, native);
+    // SAFETY: nothing made by the module is used any more.
+    unsafe { module.free_memory() };
+    Ok(outcome)
+}
+
+fn call(graph: &Graph, environment: &Environment, entry: &Entry, native: extern "C" fn(*mut Context)) -> Outcome {
+    let sizes = environment.bindings(graph).expect("consistent sizes");
+    let words = |ty: &Type| ty.shape.evaluate(&sizes).expect("sizes are known").iter().product::<usize>();
+    let mut storages: Vec<Memory> = graph
+        .storages
+        .iter()
+        .map(|s| environment.storages.get(&s.name).map_or_else(|| Memory::new(&vec![0; words(&s.ty)]), |t| Memory::new(&to_words(t))))
+        .collect();
+    let mut inputs: Vec<Memory> = graph
+        .inputs
+        .iter()
+        .map(|i| environment.inputs.get(&i.name).map_or_else(|| Memory::new(&[]), |t| Memory::new(&to_words(t))))
+        .collect();
+    let mut outputs: Vec<Memory> = entry.outputs.iter().map(|(_, ty)| Memory::new(&vec![0; words(ty)])).collect();
+    let symbols: Vec<i64> = entry.symbols.iter().map(|name| sizes[name]).collect();
+    let layout = entry.arena.layout(&sizes).expect("sizes are known");
+    let mut arena = Memory::new(&vec![0x7fc0_0000; layout.bytes / 4]);
+    let rows: Vec<u32> = (0..symbols.first().copied().unwrap_or(0) as u32).collect();
+    let mut losses = [0.0_f32];
+    let storage_pointers: Vec<*mut u8> = storages.iter_mut().map(Memory::pointer).collect();
+    let output_pointers: Vec<*mut u8> = outputs.iter_mut().map(Memory::pointer).collect();
+    let bindings: Vec<InputBinding> = inputs
+        .iter_mut()
+        .zip(&graph.inputs)
+        .map(|(memory, input)| {
+            let row: i64 = input.ty.shape.dims().iter().skip(1).map(|dim| dim.evaluate(&sizes).expect("known")).product();
+            InputBinding { base: memory.pointer(), row_stride: 4 * row, step_stride: 0 }
+        })
+        .collect();
+    let mut context = Context {
+        storages: storage_pointers.as_ptr(),
+        inputs: bindings.as_ptr(),
+        outputs: output_pointers.as_ptr(),
+        arena: arena.pointer(),
+        offsets: layout.offsets.as_ptr(),
+        symbols: symbols.as_ptr(),
+        rows: rows.as_ptr(),
+        losses: losses.as_mut_ptr(),
+        steps: 1,
+        stopped: 0,
+    };
+    native(&mut context);
+    arena.words();
+    inputs.iter().for_each(|memory| _ = memory.words());
+    let mut named: BTreeMap<Purpose, Tensor> = BTreeMap::new();
+    for ((purpose, ty), memory) in entry.outputs.iter().zip(&outputs) {
+        named.insert(purpose.clone(), from_words(ty, &sizes, memory.words()));
+    }
+    let results = graph
+        .results
+        .iter()
+        .map(|(purpose, _)| {
+            let tensor = match purpose {
+                Purpose::Update(n) => from_words(&graph.storages[*n].ty, &sizes, storages[*n].words()),
+                Purpose::Loss(_) => Tensor::scalar(losses[0]),
+                other => named[other].clone(),
+            };
+            (purpose.clone(), tensor)
+        })
+        .collect();
+    Outcome { results, stopped: context.stopped }
+}

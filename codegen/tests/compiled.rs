@@ -1,0 +1,224 @@
+//! Compiled entries against the interpreter, over ops, layouts and odd sizes.
+
+mod common;
+
+use downhill_graph::dim::{Bindings, Dim};
+use downhill_graph::graph::{Graph, Input, NodeId, Purpose, Role, Storage, StorageKind};
+use downhill_graph::interpret::{Environment, Precision, interpret};
+use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Unary};
+use downhill_graph::random::Initializer;
+use downhill_graph::tensor::Tensor;
+use downhill_graph::types::{ElementType, Shape, Type};
+
+const F32: ElementType = ElementType::F32;
+
+/// A graph under test with its environment.
+struct Case {
+    graph: Graph,
+    environment: Environment,
+    seed: u64,
+}
+
+impl Case {
+    fn new() -> Case {
+        Case { graph: Graph::new(), environment: Environment::new(), seed: 1 }
+    }
+
+    fn numbers(&mut self, count: usize) -> Vec<f32> {
+        (0..count)
+            .map(|_| {
+                self.seed = self.seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                (self.seed >> 40) as f32 / (1 << 23) as f32 - 1.0
+            })
+            .collect()
+    }
+
+    fn tensor(&mut self, shape: &[usize]) -> Tensor {
+        let values = self.numbers(shape.iter().product());
+        Tensor::new(shape.to_vec(), values).expect("as many as the shape says")
+    }
+
+    /// An input with axes named `dims` (numbers stay numbers), filled at random with sizes `sizes`.
+    fn input(&mut self, name: &str, dims: &[&str], sizes: &[usize]) -> NodeId {
+        let dims: Vec<Dim> = dims.iter().map(|d| d.parse::<i64>().map_or_else(|_| Dim::symbol(d), Dim::from)).collect();
+        let tensor = self.tensor(sizes);
+        self.environment = std::mem::take(&mut self.environment).input(name, tensor);
+        self.graph.add_input(Input { name: name.into(), ty: Type::new(F32, Shape(dims)), role: Role::Input, below: None })
+    }
+
+    fn storage(&mut self, name: &str, sizes: &[usize]) -> NodeId {
+        let tensor = self.tensor(sizes);
+        self.environment = std::mem::take(&mut self.environment).storage(name, tensor);
+        let shape = Shape(sizes.iter().map(|&n| Dim::from(n)).collect());
+        self.graph.add_storage(Storage {
+            name: name.into(),
+            ty: Type::new(F32, shape),
+            kind: StorageKind::Parameter,
+            initializer: Initializer::Zeros,
+            origin: Default::default(),
+        })
+    }
+
+    fn output(&mut self, name: &str, node: NodeId) {
+        self.graph.results.push((Purpose::Output(name.into()), node));
+    }
+
+    /// Runs both ways, generic and with every size fixed; the two variants must agree in every bit.
+    fn check(&self, tolerance: f64) {
+        let expected = interpret(&self.graph, &self.environment, Precision::F64).expect("the interpreter runs it");
+        let generic = common::run(&self.graph, &self.environment, &Bindings::new()).expect("it compiles");
+        let sizes = self.environment.bindings(&self.graph).expect("consistent sizes");
+        let fixed = common::run(&self.graph, &self.environment, &sizes).expect("it compiles");
+        for (((purpose, expected), (_, found)), (_, same)) in expected.iter().zip(&generic.results).zip(&fixed.results) {
+            assert_eq!(expected.shape(), found.shape(), "{purpose:?}");
+            for (position, (e, f)) in expected.to_f64_vec().iter().zip(found.to_f64_vec()).enumerate() {
+                let close = (e - f).abs() <= tolerance * e.abs().max(1.0) || (e.is_nan() && f.is_nan()) || *e == f;
+                assert!(close, "{purpose:?}[{position}] is {f}, expected {e}");
+            }
+            let bits = |t: &Tensor| t.to_f64_vec().iter().map(|x| if x.is_nan() { u64::MAX } else { x.to_bits() }).collect::<Vec<_>>();
+            assert_eq!(bits(found), bits(same), "{purpose:?} differs between the generic variant and the one for fixed sizes");
+        }
+    }
+}
+
+const SIZES: [usize; 8] = [0, 1, 2, 3, 7, 17, 50, 130];
+
+#[test]
+fn products_in_all_layouts() {
+    for (m, k, n) in [(1, 1, 1), (1, 50, 1), (3, 2, 50), (8, 16, 16), (9, 17, 33), (64, 20, 10), (1, 30, 40), (5, 0, 4), (0, 3, 4), (13, 40, 1)] {
+        for (x_axis, y_axis) in [(1, 0), (0, 0), (1, 1), (0, 1)] {
+            let mut case = Case::new();
+            let x = if x_axis == 1 { case.input("x", &["b", "k"], &[m, k]) } else { case.input("x", &["k", "b"], &[k, m]) };
+            let y = if y_axis == 0 { case.input("y", &["k", "n"], &[k, n]) } else { case.input("y", &["n", "k"], &[n, k]) };
+            let z = case.graph.add(Op::DotGeneral { batch: vec![], contract: vec![(x_axis, y_axis)] }, &[x, y]);
+            let z = case.graph.add(Op::Unary(Unary::Tanh), &[z]);
+            case.output("z", z);
+            case.check(1e-5);
+        }
+    }
+}
+
+#[test]
+fn batched_products() {
+    let mut case = Case::new();
+    let x = case.input("x", &["b", "4", "m", "k"], &[3, 4, 5, 6]);
+    let y = case.input("y", &["b", "4", "n", "k"], &[3, 4, 7, 6]);
+    let z = case.graph.add(Op::DotGeneral { batch: vec![(0, 0), (1, 1)], contract: vec![(3, 3)] }, &[x, y]);
+    let both = case.graph.add(Op::DotGeneral { batch: vec![], contract: vec![(0, 0), (1, 1), (2, 2)] }, &[z, z]);
+    case.output("z", z);
+    case.output("both", both);
+    case.check(1e-5);
+}
+
+#[test]
+fn reductions_over_any_axes() {
+    for &a in &SIZES {
+        for &b in &SIZES[..6] {
+            for axes in [vec![0], vec![1], vec![0, 1]] {
+                let mut case = Case::new();
+                let x = case.input("x", &["a", "b"], &[a, b]);
+                for kind in [Reduction::Sum, Reduction::Max, Reduction::Min] {
+                    let r = case.graph.add(Op::Reduce { kind, axes: axes.clone() }, &[x]);
+                    case.output(&format!("{kind:?}"), r);
+                }
+                case.check(1e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn softmax_rows_in_one_kernel() {
+    for &(rows, columns) in &[(1, 1), (5, 10), (64, 17), (3, 130)] {
+        let mut case = Case::new();
+        let x = case.input("x", &["batch", "10"], &[rows, 10]);
+        let w = case.storage("w", &[10, columns]);
+        let z = case.graph.add(Op::DotGeneral { batch: vec![], contract: vec![(1, 0)] }, &[x, w]);
+        let shape = case.graph.shape(z).clone();
+        let greatest = case.graph.add(Op::Reduce { kind: Reduction::Max, axes: vec![1] }, &[z]);
+        let greatest = case.graph.add(Op::Broadcast { shape: shape.clone(), axes: vec![0] }, &[greatest]);
+        let shifted = case.graph.add(Op::Binary(Binary::Sub), &[z, greatest]);
+        let e = case.graph.add(Op::Unary(Unary::Exp), &[shifted]);
+        let sum = case.graph.add(Op::Reduce { kind: Reduction::Sum, axes: vec![1] }, &[e]);
+        let sum = case.graph.add(Op::Broadcast { shape, axes: vec![0] }, &[sum]);
+        let p = case.graph.add(Op::Binary(Binary::Div), &[e, sum]);
+        case.output("p", p);
+        let best = case.graph.add(Op::ArgMax { axis: 1 }, &[p]);
+        case.output("best", best);
+        case.check(1e-5);
+    }
+}
+
+#[test]
+fn moves_fold_into_accesses() {
+    let mut case = Case::new();
+    let x = case.input("x", &["b", "6", "5"], &[4, 6, 5]);
+    let g = &mut case.graph;
+    let t = g.add(Op::Transpose(vec![2, 0, 1]), &[x]);
+    let ranges = [(0, 5, 2), (1, 3, 1), (2, 6, 3)];
+    let s = g.add(
+        Op::Slice(ranges.iter().map(|&(a, b, stride)| Range { start: a.into(), end: b.into(), stride }).collect()),
+        &[t],
+    );
+    let r = g.add(Op::Reverse(vec![0, 2]), &[s]);
+    let flat = g.add(Op::Reshape(Shape(vec![(&(&g.shape(r).dims()[0].clone() * &2.into()) * &2.into())])), &[r]);
+    let sine = g.add(Op::Unary(Unary::Sin), &[flat]);
+    let p = g.add(Op::Pad(vec![Padding { low: 2.into(), high: 1.into(), interior: 1 }]), &[sine]);
+    let c = g.add(Op::Concatenate { axis: 0 }, &[p, flat, p]);
+    let index = g.add(Op::Iota { shape: g.shape(c).clone(), axis: 0 }, &[]);
+    let index = g.add(Op::Convert(F32), &[index]);
+    let out = g.add(Op::Binary(Binary::Mul), &[c, index]);
+    case.output("out", out);
+    case.output("r", r);
+    case.output("x", x);
+    case.check(1e-5);
+}
+
+#[test]
+fn a_flattened_batch() {
+    for rows in [0, 1, 5] {
+        let mut case = Case::new();
+        let x = case.input("x", &["b", "3", "4"], &[rows, 3, 4]);
+        let flat = case.graph.add(Op::Reshape(Shape(vec![Dim::symbol("b"), 12.into()])), &[x]);
+        let w = case.storage("w", &[12, 5]);
+        let z = case.graph.add(Op::DotGeneral { batch: vec![], contract: vec![(1, 0)] }, &[flat, w]);
+        case.output("z", z);
+        case.check(1e-5);
+    }
+}
+
+/// Every storage takes a value made of others' old values: in a circle, transposed, and after a product of itself.
+#[test]
+fn updates_are_simultaneous() {
+    let mut case = Case::new();
+    let (a, b, c) = (case.storage("a", &[6, 6]), case.storage("b", &[6, 6]), case.storage("c", &[6, 6]));
+    let x = case.input("x", &["n"], &[3]);
+    let g = &mut case.graph;
+    let loss = g.add(Op::Reduce { kind: Reduction::Sum, axes: vec![0] }, &[x]);
+    let turned = g.add(Op::Transpose(vec![1, 0]), &[c]);
+    let product = g.add(Op::DotGeneral { batch: vec![], contract: vec![(1, 0)] }, &[b, b]);
+    let next = [b, g.add(Op::Binary(Binary::Add), &[product, a]), turned];
+    g.results.push((Purpose::Loss("loss".into()), loss));
+    next.iter().enumerate().for_each(|(n, &node)| g.results.push((Purpose::Update(n), node)));
+    case.check(1e-5);
+    case.environment = case.environment.clone().input("x", [f32::NAN, 0.0, 0.0]);
+    let stopped = common::run(&case.graph, &case.environment, &Bindings::new()).expect("it compiles");
+    assert_eq!(stopped.stopped, 0);
+    for (n, name) in ["a", "b", "c"].iter().enumerate() {
+        assert_eq!(stopped.results[n + 1].1, case.environment.storages[*name], "an update before the loss was known to be finite");
+    }
+}
+
+#[test]
+fn a_rectifier_passes_nan_and_stops_at_zero() {
+    let mut case = Case::new();
+    let x = case.input("x", &["n"], &[7]);
+    let zero = case.graph.full_like(x, 0.0);
+    let mask = case.graph.add(Op::Compare(Compare::LessEqual), &[x, zero]);
+    let relu = case.graph.add(Op::Select, &[mask, zero, x]);
+    case.output("relu", relu);
+    case.output("mask", mask);
+    let values = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 0.0, 1e-45, -1e-45];
+    case.environment = case.environment.clone().input("x", values);
+    case.check(0.0);
+}
