@@ -1,1 +1,83 @@
-//! Neural-network training as a symbolic graph compiler.
+//! Neural-network training as a symbolic graph compiler: declare a network, get machine code.
+//!
+//! A network is declared with [`network!`]. From that one declaration downhill builds a symbolic graph, derives the
+//! gradients by the chain rule, adds the optimizer's update, fuses the training step into few kernels, compiles them to
+//! machine code in milliseconds with Cranelift, and runs them without allocating.
+//!
+//! ```
+//! use downhill::prelude::*;
+//!
+//! network! {
+//!     /// Two inputs, one hidden layer, one probability.
+//!     pub Classifier(hidden: usize) {
+//!         input  x: [batch, 2];
+//!         target y: [batch, 1];
+//!
+//!         let h = relu(linear(x, hidden));
+//!         let p = sigmoid(linear(h, 1));
+//!
+//!         output p;
+//!         loss   binary_cross_entropy(p, y);
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), downhill::Error> {
+//!     let mut net = Classifier::new(50).seed(7).optimizer(sgd(1.0)).build()?;
+//!     let x = Tensor::from([[0.0_f32, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]);
+//!     let y = Tensor::from([[0.0_f32], [1.0], [1.0], [0.0]]);
+//!     let first = net.step(&x, &y)?; // one training step; the loss before it
+//!     let data = Dataset::new([("x", x.clone()), ("y", y)])?;
+//!     for seed in 0..200 {
+//!         net.epoch(&data, Epoch { batch: 2, seed })?; // every row once, in one native call
+//!     }
+//!     assert!(net.gradients(&x, data.column("y")?)?.loss() < Some(first));
+//!     println!("{}", net.forward(&x)?); // inference
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What can be handed in
+//! [`Tensor`](tensor::Tensor)s, slices, `Vec`s, arrays, nested arrays, and `ndarray` views with the feature
+//! `ndarray`: whatever is [`Data`](view::Data). Numbers without a shape are taken as rows. Several inputs are a tuple:
+//! `net.step((&x, &t), &y)`.
+//!
+//! # Seeing what happens
+//! [`Model::graph`](model::Model::graph) gives the graph of `forward` or `step`, [`Model::report`](model::Model::report) where
+//! the build's time went, and the environment variable [`DOWNHILL_DUMP`](dump) shows the stages of a build.
+#![forbid(unsafe_code)]
+
+pub use downhill_graph::{builder, composite, error, graph, network, optimizer, tensor, types};
+pub use downhill_macros::network;
+pub use downhill_runtime::error::Error;
+pub use downhill_runtime::{dataset, dump, epoch, model, program, report, run, view};
+
+pub mod build;
+
+pub mod data;
+
+/// What most programs need: `use downhill::prelude::*;`.
+pub mod prelude {
+    pub use crate::build::Configure;
+    pub use crate::data::{accuracy, binary_accuracy, one_hot, split};
+    pub use downhill_graph::builder::Value;
+    pub use downhill_graph::network::Network;
+    pub use downhill_graph::optimizer::{adam, adamw, sgd};
+    pub use downhill_graph::tensor::Tensor;
+    pub use downhill_macros::network;
+    pub use downhill_runtime::dataset::Dataset;
+    pub use downhill_runtime::epoch::{Epoch, EpochOptions, EpochReport};
+    pub use downhill_runtime::model::Model;
+    pub use downhill_runtime::program::Program;
+    pub use downhill_runtime::run::Outputs;
+}
+
+/// What the expansion of [`network!`] names; no part of the interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use downhill_graph as graph;
+}
+
+/// The README's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,1 +1,31 @@
-//! Running it: storage, arena, threads, executable.
+//! Running it: machine code and its owner, storage, the call into native code, epochs.
+//!
+//! Modules stand in the order in which data passes them. The only `unsafe` of downhill is here: the memory of machine code
+//! ([`code`]), the call into it (`call`, `run`, `epoch`), and reading class indices behind a checked pointer (`bind`).
+
+pub mod error;
+
+pub mod dump;
+pub mod report;
+
+pub mod view;
+
+mod bind;
+
+pub mod code;
+
+pub mod program;
+
+mod prepare;
+
+mod storage;
+
+mod call;
+
+pub mod model;
+
+pub mod run;
+
+pub mod dataset;
+
+pub mod epoch;

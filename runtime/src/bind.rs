@@ -1,0 +1,340 @@
+//! From what a caller hands in to what native code reads: which tensor is which input, and how large every symbol is.
+//!
+//! In: an entry's input slots, the caller's views. Out: an [`Interface`], made once an entry; [`Given`]s, made
+//! every call; the value of each symbol.
+//!
+//! Must hold: nothing allocates unless there is a mistake to report.
+
+use crate::error::Error;
+use crate::view::{Data, Extent, Feed, MAX_RANK, View};
+use downhill_codegen::entry::InputSlot;
+use downhill_graph::dim::{Bindings, Dim, Symbol};
+use downhill_graph::graph::Role;
+use downhill_graph::types::{ElementType, Shape};
+use std::sync::Arc;
+
+/// What an entry is to be given.
+#[derive(Debug)]
+pub(crate) struct Interface {
+    /// As messages call it: `step`, `forward`.
+    pub(crate) entry: String,
+    /// In the order of the entry's inputs.
+    pub(crate) slots: Vec<Slot>,
+    /// The symbols that the shapes of what is given decide.
+    pub(crate) symbols: Vec<Arc<str>>,
+    /// The symbol that counts rows, if there is one.
+    pub(crate) rows: Option<usize>,
+}
+
+/// One input.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) name: Arc<str>,
+    pub(crate) role: Role,
+    pub(crate) element: ElementType,
+    /// As declared.
+    pub(crate) shape: Shape,
+    pub(crate) below: Option<Dim>,
+    pub(crate) lookup: bool,
+    pub(crate) read: bool,
+    rules: Vec<Rule>,
+}
+
+/// What the size of an axis says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Rule {
+    /// It is this.
+    Known(i64),
+    /// It is `times · symbol + plus`.
+    Linear { symbol: usize, times: i64, plus: i64 },
+    /// It follows from symbols that other axes decide.
+    Follows,
+}
+
+/// Something handed in, valid for the call it was handed to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given {
+    pub(crate) base: *const u8,
+    pub(crate) element: ElementType,
+    pub(crate) len: usize,
+    pub(crate) extent: Extent,
+    /// Elements behind `base`: `len` of them, or, for a column of a data set, those of all its rows.
+    pub(crate) whole: usize,
+}
+
+impl Given {
+    pub(crate) fn new(view: &View<'_>) -> Given {
+        let elements = &view.elements;
+        let len = elements.len();
+        Given { base: elements.base(), element: elements.element(), len, extent: view.extent, whole: len }
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        match self.extent {
+            Extent::Shaped(rank, dims) => format!("{:?}", &dims[..usize::from(rank)]),
+            Extent::Flat | Extent::Unfit(_) if self.len == 1 => "1 number".into(),
+            Extent::Flat | Extent::Unfit(_) => format!("{} numbers", self.len),
+        }
+    }
+
+    /// Whether it is what a slot of this shape takes.
+    pub(crate) fn fits(&self, shape: &[usize], len: usize) -> bool {
+        match &self.extent {
+            Extent::Shaped(rank, dims) => usize::from(*rank) == shape.len() && dims[..shape.len()] == *shape,
+            Extent::Flat => self.len == len,
+            Extent::Unfit(_) => false,
+        }
+    }
+}
+
+impl Interface {
+    pub(crate) fn new(entry: &str, inputs: &[InputSlot], symbols: &[Arc<str>], bindings: &Bindings) -> Interface {
+        let slots = inputs.iter().map(|input| Slot {
+            name: input.name.clone(),
+            role: input.role,
+            element: input.ty.element,
+            shape: input.ty.shape.clone(),
+            below: input.below.as_ref().map(|below| below.bind(bindings)),
+            lookup: input.lookup,
+            read: input.read,
+            rules: input.ty.shape.dims().iter().map(|dim| rule(&dim.bind(bindings), symbols)).collect(),
+        });
+        let slots: Vec<Slot> = slots.collect();
+        let counts_rows = |slot: &Slot| slot.is_data() && slot.rules.first() == Some(&ROWS);
+        let rows = slots.iter().any(counts_rows).then_some(0);
+        Interface { entry: entry.to_owned(), slots, symbols: symbols.to_vec(), rows }
+    }
+
+    /// Puts what is given in the order of declaration into its slots. Inputs that the entry does not read may be left out.
+    pub(crate) fn place<'a>(&self, role: Role, feed: &impl Feed<'a>, given: &mut [Option<Given>]) -> Result<(), Error> {
+        let of_role = |slot: &&Slot| slot.role == role;
+        let mut found = 0;
+        feed.visit(|_| found += 1);
+        let declared = self.slots.iter().filter(of_role).count();
+        let read = self.slots.iter().filter(of_role).filter(|slot| slot.read).count();
+        if found != declared && found != read {
+            return Err(self.wrong_count(role, read > 0, found));
+        }
+        let mut places =
+            (0..self.slots.len()).filter(|&i| self.slots[i].role == role && (self.slots[i].read || found == declared));
+        feed.visit(|view| {
+            if let Some(place) = places.next() {
+                given[place] = Some(Given::new(&view));
+            }
+        });
+        Ok(())
+    }
+
+    fn wrong_count(&self, role: Role, only_read: bool, found: usize) -> Error {
+        let wanted = self.slots.iter().filter(|slot| slot.role == role && (slot.read || !only_read));
+        Error::Count {
+            entry: self.entry.clone(),
+            kind: if role == Role::Target { "target" } else { "input" },
+            expected: wanted.map(|slot| slot.name.to_string()).collect(),
+            found,
+        }
+    }
+
+    /// Puts what is given by name into its slots.
+    pub(crate) fn place_named(&self, named: &[(&str, &dyn Data)], given: &mut [Option<Given>]) -> Result<(), Error> {
+        for (name, data) in named {
+            let place = self.data_slot(name)?;
+            if given[place].replace(Given::new(&data.view())).is_some() {
+                return Err(Error::Duplicate { kind: "input", name: (*name).to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Which slot takes the data of this name.
+    pub(crate) fn data_slot(&self, name: &str) -> Result<usize, Error> {
+        let found = self.slots.iter().position(|slot| *slot.name == *name && slot.is_data());
+        found.ok_or_else(|| {
+            let known = self.slots.iter().filter(|slot| slot.is_data());
+            Error::unknown("input", name, known.map(|slot| &*slot.name))
+        })
+    }
+
+    /// Reads the symbols' values off what is given; `sizes` has room for one a symbol.
+    pub(crate) fn solve(&self, given: &[Option<Given>], sizes: &mut [i64]) -> Result<(), Error> {
+        sizes.fill(UNKNOWN);
+        let read = || self.slots.iter().enumerate().filter(|(_, slot)| slot.read && slot.is_data());
+        for (index, slot) in read() {
+            if given[index].is_none() {
+                return Err(Error::Missing { entry: self.entry.clone(), name: slot.name.to_string() });
+            }
+            self.solve_shaped(index, given, sizes)?;
+        }
+        for (index, slot) in read() {
+            if let Some(Given { extent: Extent::Flat, len, .. }) = given[index] {
+                self.solve_flat(slot, len, sizes)?;
+            }
+        }
+        match sizes.iter().position(|&size| size == UNKNOWN) {
+            None => Ok(()),
+            Some(symbol) => Err(Error::usage(
+                format!("nothing that `{}` was given tells the size of `{}`", self.entry, self.symbols[symbol]),
+                "give a tensor with a shape, or declare an input that has this size as an axis",
+            )),
+        }
+    }
+
+    fn solve_shaped(&self, index: usize, all: &[Option<Given>], sizes: &mut [i64]) -> Result<(), Error> {
+        let (slot, Some(given)) = (&self.slots[index], &all[index]) else { return Ok(()) };
+        if given.element != slot.element {
+            return Err(Error::Element {
+                name: slot.name.to_string(),
+                expected: slot.element,
+                found: given.element,
+            });
+        }
+        let (rank, dims) = match given.extent {
+            Extent::Flat => return Ok(()),
+            Extent::Unfit(reason) => return Err(slot.misfit(given, reason.into())),
+            Extent::Shaped(rank, dims) => (usize::from(rank), dims),
+        };
+        if rank != slot.rules.len() {
+            let axes = |n: usize| if n == 1 { "1 axis".into() } else { format!("{n} axes") };
+            return Err(slot.misfit(given, format!("it has {}, not {}", axes(rank), axes(slot.rules.len()))));
+        }
+        for (axis, (&rule, &size)) in slot.rules.iter().zip(&dims).enumerate() {
+            let size = size as i64;
+            match rule {
+                Rule::Known(expected) if expected != size => {
+                    return Err(slot.misfit(given, format!("axis {axis} has size {size}, not {expected}")));
+                }
+                Rule::Known(_) | Rule::Follows => {}
+                Rule::Linear { symbol, times, plus } => {
+                    let value = (size - plus) / times;
+                    if value < 0 || value * times + plus != size {
+                        let dim = &slot.shape.dims()[axis];
+                        return Err(slot.misfit(given, format!("axis {axis}, `{dim}`, cannot have size {size}")));
+                    }
+                    if sizes[symbol] != UNKNOWN && sizes[symbol] != value {
+                        return Err(self.disagreement(symbol, sizes[symbol], (slot, value), all));
+                    }
+                    sizes[symbol] = value;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A length fits when it makes whole rows.
+    fn solve_flat(&self, slot: &Slot, len: usize, sizes: &mut [i64]) -> Result<(), Error> {
+        let flat = Given { base: std::ptr::null(), element: slot.element, len, extent: Extent::Flat, whole: len };
+        let mut row = 1_i64;
+        for rule in slot.rules.iter().skip(1) {
+            let size = rule.size(sizes).ok_or_else(|| {
+                slot.misfit(&flat, "a length alone does not tell its shape; give a tensor or nested arrays".into())
+            })?;
+            row = row.saturating_mul(size);
+        }
+        let len = i64::try_from(len).unwrap_or(i64::MAX);
+        match slot.rules.first() {
+            Some(&Rule::Linear { symbol, times: 1, plus: 0 }) if sizes[symbol] == UNKNOWN => {
+                let rows = if row == 0 { 0 } else { len / row };
+                if rows * row != len {
+                    return Err(slot.misfit(&flat, format!("they do not make rows of {row}")));
+                }
+                sizes[symbol] = rows;
+                Ok(())
+            }
+            first => {
+                let expected = first.map_or(Some(1), |rule| rule.size(sizes)).map(|rows| rows.saturating_mul(row));
+                match expected {
+                    Some(expected) if expected != len => Err(slot.misfit(&flat, format!("it takes {expected}"))),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn disagreement(&self, symbol: usize, size: i64, second: (&Slot, i64), given: &[Option<Given>]) -> Error {
+        let decides = |rule: &Rule| matches!(rule, Rule::Linear { symbol: decided, .. } if *decided == symbol);
+        let shaped = |given: &Option<Given>| given.is_some_and(|given| given.extent != Extent::Flat);
+        let mut slots = self.slots.iter().zip(given);
+        let first = slots.find(|(slot, given)| slot.read && shaped(given) && slot.rules.iter().any(decides));
+        Error::Disagreement {
+            symbol: self.symbols[symbol].to_string(),
+            first: (first.map_or_else(String::new, |(slot, _)| slot.name.to_string()), size),
+            second: (second.0.name.to_string(), second.1),
+        }
+    }
+
+    /// The values of the symbols by name.
+    pub(crate) fn bindings(&self, sizes: &[i64], build_values: &Bindings) -> Bindings {
+        let symbols = self.symbols.iter().cloned().zip(sizes.iter().copied());
+        symbols.chain(build_values.iter().map(|(name, &value)| (name.clone(), value))).collect()
+    }
+}
+
+const UNKNOWN: i64 = -1;
+
+/// An axis of as many elements as there are rows: the first symbol counts them.
+const ROWS: Rule = Rule::Linear { symbol: 0, times: 1, plus: 0 };
+
+impl Rule {
+    fn size(self, sizes: &[i64]) -> Option<i64> {
+        match self {
+            Rule::Known(size) => Some(size),
+            Rule::Linear { symbol, .. } if sizes[symbol] == UNKNOWN => None,
+            Rule::Linear { symbol, times, plus } => Some(times.saturating_mul(sizes[symbol]).saturating_add(plus)),
+            Rule::Follows => None,
+        }
+    }
+}
+
+impl Slot {
+    /// Whether callers hand it in.
+    pub(crate) fn is_data(&self) -> bool {
+        matches!(self.role, Role::Input | Role::Target)
+    }
+
+    pub(crate) fn misfit(&self, given: &Given, reason: String) -> Error {
+        Error::Shape {
+            name: self.name.to_string(),
+            expected: self.shape.to_string(),
+            found: given.describe(),
+            reason,
+        }
+    }
+
+    /// Refuses class indices that are not below `classes`.
+    ///
+    /// # Safety
+    /// `given` is still borrowed, and its elements have 4 bytes.
+    pub(crate) unsafe fn check_classes(&self, given: &Given, classes: i64) -> Result<(), Error> {
+        // SAFETY: the caller's promise. Both element types that can be class indices are read as bits.
+        let indices = unsafe { std::slice::from_raw_parts(given.base.cast::<u32>(), given.whole) };
+        let limit = u32::try_from(classes.clamp(0, i64::from(i32::MAX))).unwrap_or(0);
+        // A negative i32 is a large u32. Folding without an early end lets the compiler use vectors.
+        if !indices.iter().fold(false, |wrong, &index| wrong | (index >= limit)) {
+            return Ok(());
+        }
+        let position = indices.iter().position(|&index| index >= limit).unwrap_or(0);
+        let bits = indices[position];
+        let signed = self.element == ElementType::I32;
+        let value = if signed { i64::from(bits as i32) } else { i64::from(bits) };
+        Err(Error::Class { name: self.name.to_string(), position, value, classes })
+    }
+}
+
+fn rule(dim: &Dim, symbols: &[Arc<str>]) -> Rule {
+    if let Some(size) = dim.as_constant() {
+        return Rule::Known(size);
+    }
+    let (plus, rest) = match dim.terms() {
+        [(none, plus), rest @ ..] if none.is_empty() => (*plus, rest),
+        terms => (0, terms),
+    };
+    if let [(factors, times)] = rest
+        && let [Symbol::Named(name)] = factors.as_slice()
+        && let Some(symbol) = symbols.iter().position(|known| known == name)
+    {
+        return Rule::Linear { symbol, times: *times, plus };
+    }
+    Rule::Follows
+}
+
+const _: () = assert!(MAX_RANK <= u8::MAX as usize);

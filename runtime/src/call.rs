@@ -1,0 +1,88 @@
+//! The call into native code: the only place where pointers to a model's memory are made.
+//!
+//! In: buffers, bound inputs, sizes. Out: which step stopped the call, if any.
+//!
+//! Must hold, and is checked or arranged here and in [`crate::model`]:
+//! - every storage and the arena are as large as the entry says for these sizes, 64-byte aligned, and borrowed mutably;
+//! - every input was checked against its slot and is still borrowed by the caller;
+//! - every output has room for its elements;
+//! - `rows` has one row number a step and row, each below the number of rows of every looked-up input;
+//! - `losses` has room for one loss a step.
+
+use crate::bind::Given;
+use crate::code::Function;
+use crate::storage::Buffer;
+use downhill_codegen::abi::{Context, InputBinding};
+use downhill_graph::types::ElementType;
+
+/// What a call needs room for; kept from call to call so that none allocates.
+#[derive(Debug, Default)]
+pub(crate) struct Frame {
+    pub(crate) given: Vec<Option<Given>>,
+    pub(crate) sizes: Vec<i64>,
+    pub(crate) inputs: Vec<InputBinding>,
+    pub(crate) outputs: Vec<*mut u8>,
+    storages: Vec<*mut u8>,
+    /// Masks as native code reads them, by slot.
+    masks: Vec<Vec<u32>>,
+}
+
+// SAFETY: the pointers in a frame are made anew by every call and never read after it.
+unsafe impl Send for Frame {}
+
+/// The rest of what a call needs.
+pub(crate) struct Work<'a> {
+    pub(crate) function: &'a Function,
+    /// All storages of the model, and which of them the entry uses.
+    pub(crate) storages: (&'a mut [Buffer], &'a [usize]),
+    pub(crate) arena: &'a mut Buffer,
+    pub(crate) offsets: &'a [i64],
+    pub(crate) symbols: &'a [i64],
+    pub(crate) rows: &'a [u32],
+    pub(crate) losses: &'a mut [f32],
+    pub(crate) steps: usize,
+}
+
+impl Frame {
+    /// Copies what was given as `bool`s: in memory, native code's masks are words of 0 or 1.
+    ///
+    /// # Safety
+    /// What was given is still borrowed.
+    pub(crate) unsafe fn widen_masks(&mut self) {
+        self.masks.resize(self.given.len().max(self.masks.len()), Vec::new());
+        for (given, mask) in self.given.iter_mut().zip(&mut self.masks) {
+            if let Some(given) = given.as_mut().filter(|given| given.element == ElementType::Bool) {
+                // SAFETY: a borrow of this many `bool`s was taken apart into base and length.
+                let bools = unsafe { std::slice::from_raw_parts(given.base.cast::<bool>(), given.whole) };
+                mask.clear();
+                mask.extend(bools.iter().map(|&bit| u32::from(bit)));
+                given.base = mask.as_ptr().cast();
+            }
+        }
+    }
+
+    /// Runs an entry. Gives the step whose loss was not finite, if any.
+    ///
+    /// # Safety
+    /// What the head of this file says must hold.
+    pub(crate) unsafe fn call(&mut self, work: Work<'_>) -> Option<usize> {
+        let (storages, used) = work.storages;
+        self.storages.clear();
+        self.storages.extend(used.iter().map(|&index| storages[index].as_mut_ptr()));
+        let mut context = Context {
+            storages: self.storages.as_ptr(),
+            inputs: self.inputs.as_ptr(),
+            outputs: self.outputs.as_ptr(),
+            arena: work.arena.as_mut_ptr(),
+            offsets: work.offsets.as_ptr(),
+            symbols: work.symbols.as_ptr(),
+            rows: work.rows.as_ptr(),
+            losses: work.losses.as_mut_ptr(),
+            steps: work.steps as i64,
+            stopped: -1,
+        };
+        // SAFETY: the caller's promise; all pointers come from borrows that last until this function returns.
+        unsafe { work.function.call(&mut context) };
+        usize::try_from(context.stopped).ok()
+    }
+}

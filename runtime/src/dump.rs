@@ -1,0 +1,125 @@
+//! `DOWNHILL_DUMP`: seeing the stages of a build.
+//!
+//! In: the variable, read here and nowhere else. Out: a [`Dump`], passed on explicitly.
+//!
+//! `DOWNHILL_DUMP=graph,plan` prints the stages to standard error, each under a line that names it.
+//! `DOWNHILL_DUMP=graph,plan:/tmp/seen` writes them to files `<program>.<entry>.<stage>.txt` in that folder, which is made if
+//! need be.
+
+use crate::error::Error;
+use std::path::PathBuf;
+
+/// The environment variable.
+pub const VARIABLE: &str = "DOWNHILL_DUMP";
+
+/// What can be looked at, in the order of a build.
+const STAGES: [Stage; 6] =
+    [Stage::Graph, Stage::Gradient, Stage::Fused, Stage::Kernel, Stage::Plan, Stage::Lane];
+
+/// A stage of a build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// An entry's graph as text.
+    Graph,
+    /// The gradients as formulas.
+    Gradient,
+    /// What one kernel makes together.
+    Fused,
+    /// The kernels.
+    Kernel,
+    /// The arena.
+    Plan,
+    /// Lane programs.
+    Lane,
+}
+
+impl Stage {
+    /// Its word in the variable.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Graph => "graph",
+            Stage::Gradient => "gradient",
+            Stage::Fused => "fused",
+            Stage::Kernel => "kernel",
+            Stage::Plan => "plan",
+            Stage::Lane => "lane",
+        }
+    }
+}
+
+/// Which stages to show, and where.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Dump {
+    stages: Vec<Stage>,
+    folder: Option<PathBuf>,
+}
+
+impl Dump {
+    /// What the environment asks for; nothing when the variable is not set.
+    ///
+    /// # Errors
+    /// A word that names no stage.
+    pub fn from_environment() -> Result<Dump, Error> {
+        std::env::var(VARIABLE).map_or_else(|_| Ok(Dump::default()), |text| Dump::parse(&text))
+    }
+
+    /// What `text` asks for: stages, then a folder after a colon.
+    ///
+    /// # Errors
+    /// A word that names no stage.
+    pub fn parse(text: &str) -> Result<Dump, Error> {
+        let (words, folder) = match text.split_once(':') {
+            Some((words, folder)) => (words, Some(PathBuf::from(folder))),
+            None => (text, None),
+        };
+        let words = words.split(',').map(str::trim).filter(|word| !word.is_empty());
+        let stages = words.map(|word| {
+            let stage = STAGES.into_iter().find(|stage| stage.name() == word);
+            stage.ok_or_else(|| Error::unknown("stage for DOWNHILL_DUMP", word, STAGES.map(Stage::name)))
+        });
+        Ok(Dump { stages: stages.collect::<Result<_, _>>()?, folder })
+    }
+
+    /// Whether this stage is asked for: what is not need not be made.
+    pub fn wants(&self, stage: Stage) -> bool {
+        self.stages.contains(&stage)
+    }
+
+    /// Shows `text()` if this stage is asked for. A folder that cannot be written to is reported on standard error: a build
+    /// does not fail for being watched.
+    pub fn show(&self, program: &str, entry: &str, stage: Stage, text: impl FnOnce() -> String) {
+        if !self.wants(stage) {
+            return;
+        }
+        let text = text();
+        let Some(folder) = &self.folder else {
+            eprintln!("──── {program} · {entry} · {}\n{}", stage.name(), text.trim_end());
+            return;
+        };
+        let path = folder.join(format!("{program}.{}.{}.txt", entry.replace(' ', "_"), stage.name()));
+        let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, text));
+        if let Err(error) = written {
+            eprintln!("{VARIABLE}: {} could not be written: {error}", path.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_and_a_folder() {
+        let dump = Dump::parse("graph, plan:/tmp/seen").expect("stages");
+        assert!(dump.wants(Stage::Graph) && dump.wants(Stage::Plan) && !dump.wants(Stage::Lane));
+        assert_eq!(dump.folder, Some(PathBuf::from("/tmp/seen")));
+        assert_eq!(Dump::parse("").expect("nothing"), Dump::default());
+    }
+
+    #[test]
+    fn an_unknown_stage_is_an_error() {
+        let error = Dump::parse("grph").expect_err("no stage");
+        assert_eq!(error.to_string(), "there is no stage for DOWNHILL_DUMP `grph`; did you mean `graph`?");
+    }
+}

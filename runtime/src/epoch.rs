@@ -1,0 +1,319 @@
+//! Many steps in one native call: an epoch over a data set.
+//!
+//! In: a data set, a batch size, an order of rows. Out: [`EpochReport`], a loss a step.
+//!
+//! Must hold:
+//! - n steps in one call are, bit for bit, n calls of one step on the same rows;
+//! - rows that are left over when the batch does not divide them make a last, smaller step, as in PyTorch: nothing is dropped;
+//! - an epoch into a report that has held one as long allocates nothing.
+
+use crate::bind::{Given, Interface};
+use crate::dataset::Dataset;
+use crate::error::Error;
+use crate::model::Model;
+use crate::run::number_rows;
+use crate::view::Extent;
+use downhill_graph::random::threefry;
+use std::time::{Duration, Instant};
+
+/// How to go through a data set once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch {
+    /// Rows a step.
+    pub batch: usize,
+    /// Of the order of rows: another seed is another order, the same on every machine.
+    pub seed: u64,
+}
+
+/// What else can be said of an epoch; `EpochOptions::default()` says nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EpochOptions<'a> {
+    /// Which loss to train, where there are several.
+    pub loss: Option<&'a str>,
+    /// A learning rate for each step; they are not kept.
+    pub learning_rates: Option<&'a [f32]>,
+    /// The rows in this order instead of the seed's; a row may be left out or come several times.
+    pub rows: Option<&'a [u32]>,
+}
+
+/// What an epoch did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EpochReport {
+    /// The loss of each step, before its update.
+    pub losses: Vec<f32>,
+    /// How many rows were trained on.
+    pub rows: usize,
+    /// Rows of each step but the last.
+    pub batch: usize,
+    /// How long it took.
+    pub time: Duration,
+}
+
+impl EpochReport {
+    /// The mean loss of a row: every step counts as much as it had rows. NaN after an epoch of nothing.
+    pub fn mean(&self) -> f64 {
+        let rows = |step: usize| self.batch.min(self.rows - (step * self.batch).min(self.rows));
+        let sum: f64 = self.losses.iter().enumerate().map(|(step, &loss)| f64::from(loss) * rows(step) as f64).sum();
+        sum / self.rows as f64
+    }
+
+    /// Steps a second.
+    pub fn steps_per_second(&self) -> f64 {
+        self.losses.len() as f64 / self.time.as_secs_f64()
+    }
+}
+
+impl Model {
+    /// Trains on every row of a data set once, in a random order: `net.epoch(&data, Epoch { batch: 64, seed: 1 })?`.
+    ///
+    /// # Errors
+    /// A column that is no input, or does not fit; class indices out of range; a batch of 0; a loss that is not finite (the parameters
+    /// are then those from before that step).
+    pub fn epoch(&mut self, data: &Dataset, epoch: Epoch) -> Result<EpochReport, Error> {
+        self.epoch_with(data, epoch, EpochOptions::default())
+    }
+
+    /// As [`Model::epoch`], with a named loss, a schedule of learning rates, or an order of rows.
+    ///
+    /// # Errors
+    /// As [`Model::epoch`]; too few or too many learning rates; a row that is none.
+    pub fn epoch_with(
+        &mut self,
+        data: &Dataset,
+        epoch: Epoch,
+        options: EpochOptions<'_>,
+    ) -> Result<EpochReport, Error> {
+        let mut report = EpochReport::default();
+        self.epoch_into(data, epoch, options, &mut report)?;
+        Ok(report)
+    }
+
+    /// As [`Model::epoch_with`], into a report that is used again: allocates nothing once it has held an epoch as long. After an
+    /// error the report holds the losses of the steps that were made.
+    ///
+    /// # Errors
+    /// As [`Model::epoch_with`].
+    pub fn epoch_into(
+        &mut self,
+        data: &Dataset,
+        epoch: Epoch,
+        options: EpochOptions<'_>,
+        report: &mut EpochReport,
+    ) -> Result<(), Error> {
+        let start = Instant::now();
+        let step = self.step_of(options.loss)?;
+        let mut order = std::mem::take(&mut self.order);
+        let trained = self.train_rows(step, data, epoch, options, &mut order, report);
+        self.order = order;
+        report.time = start.elapsed();
+        trained
+    }
+
+    fn train_rows(
+        &mut self,
+        step: usize,
+        data: &Dataset,
+        epoch: Epoch,
+        options: EpochOptions<'_>,
+        order: &mut Vec<u32>,
+        report: &mut EpochReport,
+    ) -> Result<(), Error> {
+        if epoch.batch == 0 {
+            return Err(Error::usage("an epoch with a batch of 0 was asked for", "a batch is at least 1"));
+        }
+        let rows = order_of_rows(data, epoch.seed, options.rows, order)?;
+        let steps = rows.len().div_ceil(epoch.batch);
+        if let Some(rates) = options.learning_rates
+            && rates.len() != steps
+        {
+            return Err(Error::usage(
+                format!("{} learning rates were given for {steps} steps", rates.len()),
+                "give one a step; `data.steps(batch)` says how many there are",
+            ));
+        }
+        self.check_columns(step, data)?;
+        report.losses.clear();
+        report.losses.resize(steps, 0.0);
+        (report.rows, report.batch) = (rows.len(), epoch.batch);
+        let full = rows.len() / epoch.batch;
+        let (full_rows, rest) = rows.split_at(full * epoch.batch);
+        let (full_rates, last_rate) = match options.learning_rates {
+            Some(rates) => (Some(&rates[..full]), Some(&rates[full..])),
+            None => (None, None),
+        };
+        let made = self.train_batches(step, data, (full_rows, epoch.batch), full_rates, &mut report.losses[..full], 0);
+        let made = made.and_then(|()| match rest.is_empty() {
+            true => Ok(()),
+            false => {
+                self.train_batches(step, data, (rest, rest.len()), last_rate, &mut report.losses[full..], full)
+            }
+        });
+        if let Err(Error::NonFiniteLoss { step, .. }) = made {
+            report.losses.truncate(step);
+            report.rows = report.rows.min(step * epoch.batch);
+        }
+        made
+    }
+
+    /// Makes a step a loss, of `batch` rows each; `before` steps of the epoch have been made.
+    fn train_batches(
+        &mut self,
+        step: usize,
+        data: &Dataset,
+        (rows, batch): (&[u32], usize),
+        rates: Option<&[f32]>,
+        losses: &mut [f32],
+        before: usize,
+    ) -> Result<(), Error> {
+        if losses.is_empty() {
+            return Ok(());
+        }
+        let interface = &self.entries[step].entry.interface;
+        self.frame.given.clear();
+        self.frame.given.resize(interface.slots.len(), None);
+        place_columns(interface, data, batch, &mut self.frame.given);
+        // SAFETY: the columns are borrowed until this function returns.
+        unsafe { self.take_in(step) }?;
+        self.frame.outputs.clear();
+        // SAFETY: the columns are borrowed until this function returns and have `data.rows()` rows, which every row number is
+        // below; `rows` has `batch` numbers a loss; a step has no outputs; there is a learning rate a loss.
+        let stopped = unsafe { self.launch(step, rows, rates, losses) };
+        let made = stopped.unwrap_or(losses.len());
+        let failed = stopped.map(|stopped| self.not_finite(step, before + stopped, stopped));
+        self.steps_made += made as u64;
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Refuses columns that are no inputs, and inputs without rows.
+    fn check_columns(&self, step: usize, data: &Dataset) -> Result<(), Error> {
+        let interface = &self.entries[step].entry.interface;
+        for (name, _) in data.columns() {
+            interface.data_slot(name)?;
+        }
+        match interface.slots.iter().find(|slot| slot.read && slot.is_data() && !slot.lookup) {
+            None => Ok(()),
+            Some(slot) => Err(Error::usage(
+                format!("input `{}`: {} has no rows to train on one after another", slot.name, slot.shape),
+                "train with `step`, which takes such an input whole",
+            )),
+        }
+    }
+}
+
+/// Puts every column into its slot as a batch of its rows.
+fn place_columns(interface: &Interface, data: &Dataset, batch: usize, given: &mut [Option<Given>]) {
+    for (name, view) in data.views() {
+        let Ok(slot) = interface.data_slot(name) else { continue };
+        let mut column = Given::new(&view);
+        if let Extent::Shaped(rank, dims) = &mut column.extent {
+            dims[0] = batch;
+            column.len = dims[..usize::from(*rank)].iter().product();
+        }
+        given[slot] = Some(column);
+    }
+}
+
+/// The rows to visit: those given, checked, or all in the seed's order.
+fn order_of_rows<'a>(
+    data: &Dataset,
+    seed: u64,
+    given: Option<&'a [u32]>,
+    order: &'a mut Vec<u32>,
+) -> Result<&'a [u32], Error> {
+    if let Some(rows) = given {
+        return match rows.iter().find(|&&row| row as usize >= data.rows()) {
+            Some(row) => {
+                Err(Error::usage(format!("there is no row {row}"), format!("the data set has {} rows", data.rows())))
+            }
+            None => Ok(rows),
+        };
+    }
+    order.clear();
+    number_rows(order, data.rows())?;
+    shuffle(order, seed);
+    Ok(order)
+}
+
+/// Puts `items` into an order that depends on the seed and on how many there are: Fisher and Yates' shuffle, every order equally
+/// likely.
+pub fn shuffle<T>(items: &mut [T], seed: u64) {
+    let mut words = Words { key: [seed as u32, (seed >> 32) as u32], block: [[0; 2]; BLOCK], next: 0 };
+    for last in (1..items.len()).rev() {
+        // Row numbers are u32s, so that a range fits.
+        items.swap(last, words.below(last as u32 + 1) as usize);
+    }
+}
+
+/// Threefry, many counters at a time: the compiler makes vectors of them.
+const BLOCK: usize = 32;
+
+/// Random words.
+struct Words {
+    key: [u32; 2],
+    block: [[u32; 2]; BLOCK],
+    next: u64,
+}
+
+/// Tells the words of an order of rows from every other use of a seed.
+const ORDERS: u32 = 2 << 30;
+
+impl Words {
+    fn word(&mut self) -> u32 {
+        let (index, half) = (self.next / 2, (self.next % 2) as usize);
+        let place = (index % BLOCK as u64) as usize;
+        if place == 0 && half == 0 {
+            for (offset, pair) in self.block.iter_mut().enumerate() {
+                let counter = index + offset as u64;
+                *pair = threefry(self.key, [counter as u32, ORDERS | (counter >> 32) as u32]);
+            }
+        }
+        self.next += 1;
+        self.block[place][half]
+    }
+
+    /// A number below `range`, each equally likely (Lemire: Fast Random Integer Generation in an Interval, 2019).
+    fn below(&mut self, range: u32) -> u32 {
+        loop {
+            let product = u64::from(self.word()) * u64::from(range);
+            if product as u32 >= range || product as u32 >= range.wrapping_neg() % range {
+                return (product >> 32) as u32;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_has_every_row_once() {
+        let mut rows: Vec<u32> = (0..1000).collect();
+        shuffle(&mut rows, 7);
+        let mut again: Vec<u32> = (0..1000).collect();
+        shuffle(&mut again, 7);
+        assert_eq!(rows, again);
+        shuffle(&mut again, 8);
+        assert_ne!(rows, again);
+        rows.sort_unstable();
+        assert!(rows.iter().copied().eq(0..1000));
+    }
+
+    #[test]
+    fn every_order_of_three_is_as_likely() {
+        let mut counts = std::collections::BTreeMap::new();
+        for seed in 0..6000 {
+            let mut items = [0, 1, 2];
+            shuffle(&mut items, seed);
+            *counts.entry(items).or_insert(0) += 1;
+        }
+        assert_eq!(counts.len(), 6);
+        assert!(counts.values().all(|&count| (880..1120).contains(&count)), "{counts:?}");
+    }
+
+    #[test]
+    fn the_mean_counts_rows() {
+        let report = EpochReport { losses: vec![1.0, 4.0], rows: 3, batch: 2, ..EpochReport::default() };
+        assert_eq!(report.mean(), 2.0);
+    }
+}

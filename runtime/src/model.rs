@@ -1,0 +1,213 @@
+//! Numbers: parameters, states and the memory to work in.
+//!
+//! In: a program, a seed. Out: [`Model`]. Running it is in [`crate::run`] and [`crate::epoch`].
+
+use crate::bind::Given;
+use crate::call::Frame;
+use crate::error::Error;
+use crate::prepare::{concrete, elements};
+use crate::program::Program;
+use crate::report::Report;
+use crate::run::Runnable;
+use crate::storage::Buffer;
+use crate::view::{Data, Elements, Extent};
+use downhill_graph::dim::Bindings;
+use downhill_graph::graph::{Graph, Storage, StorageKind};
+use downhill_graph::optimizer::LEARNING_RATE;
+use downhill_graph::tensor::Tensor;
+use downhill_graph::types::ElementType;
+use std::sync::Arc;
+
+/// A network that can be run and trained: a [`Program`] with parameters of its own.
+///
+/// A model is `Send`; several share one program and run side by side.
+#[derive(Debug)]
+pub struct Model {
+    pub(crate) program: Arc<Program>,
+    pub(crate) storages: Vec<Buffer>,
+    pub(crate) arena: Buffer,
+    /// 0, 1, 2, …: the rows of a single step.
+    pub(crate) identity: Vec<u32>,
+    pub(crate) frame: Frame,
+    pub(crate) entries: Vec<Runnable>,
+    /// Training steps made so far.
+    pub(crate) steps_made: u64,
+    /// An epoch's order of rows.
+    pub(crate) order: Vec<u32>,
+}
+
+impl Program {
+    /// A model with fresh parameters. The same seed gives the same parameters on every machine.
+    ///
+    /// # Errors
+    /// No memory for the parameters.
+    pub fn model(self: &Arc<Program>, seed: u64) -> Result<Model, Error> {
+        let mut storages = Vec::with_capacity(self.storages().len());
+        for storage in self.storages() {
+            storages.push(initial(storage, seed, self.bindings())?);
+        }
+        Ok(Model {
+            entries: self.entries().map(Runnable::new).collect(),
+            program: self.clone(),
+            storages,
+            arena: Buffer::default(),
+            identity: Vec::new(),
+            frame: Frame::default(),
+            steps_made: 0,
+            order: Vec::new(),
+        })
+    }
+}
+
+fn initial(storage: &Storage, seed: u64, bindings: &Bindings) -> Result<Buffer, Error> {
+    let shape = concrete(&storage.ty.shape, &Bindings::new(), &storage.name)?;
+    let mut buffer = Buffer::new(elements(&shape, &storage.name)?, &format!("`{}`", storage.name))?;
+    let values = storage.initializer.sample(&storage.name, &shape, seed, bindings)?;
+    match storage.ty.element {
+        ElementType::I32 => buffer.set_bits(values.iter().map(|&value| value as i32 as u32)),
+        ElementType::U32 => buffer.set_bits(values.iter().map(|&value| value as u32)),
+        _ => buffer.set_bits(values.iter().map(|&value| (value as f32).to_bits())),
+    }
+    Ok(buffer)
+}
+
+impl Model {
+    /// The machine code it runs. `net.program().model(seed)` is a second network of the same kind, without compiling again.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// What building its program took.
+    pub fn report(&self) -> &Report {
+        self.program.report()
+    }
+
+    /// How long building its program took.
+    pub fn compile_time(&self) -> std::time::Duration {
+        self.report().compile_time()
+    }
+
+    /// The graph of an entry: `forward`, `step`; where a network has several losses, `step judge`.
+    ///
+    /// # Errors
+    /// There is no such entry.
+    pub fn graph(&self, entry: &str) -> Result<&Graph, Error> {
+        self.program.graph(entry)
+    }
+
+    /// How many training steps it has made.
+    pub fn steps_made(&self) -> u64 {
+        self.steps_made
+    }
+
+    /// Names and shapes of the parameters, in the order of declaration.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, Vec<usize>)> {
+        self.listed(StorageKind::Parameter)
+    }
+
+    /// Names and shapes of the states: what is kept and not trained, an optimizer's moments among them.
+    pub fn states(&self) -> impl Iterator<Item = (&str, Vec<usize>)> {
+        self.listed(StorageKind::State)
+    }
+
+    /// A copy of a parameter: `net.parameter("h.weight")?`.
+    ///
+    /// # Errors
+    /// There is no such parameter.
+    pub fn parameter(&self, name: &str) -> Result<Tensor, Error> {
+        self.read(StorageKind::Parameter, name)
+    }
+
+    /// A copy of a state.
+    ///
+    /// # Errors
+    /// There is no such state.
+    pub fn state(&self, name: &str) -> Result<Tensor, Error> {
+        self.read(StorageKind::State, name)
+    }
+
+    /// Overwrites a parameter.
+    ///
+    /// # Errors
+    /// There is no such parameter; another type or shape.
+    pub fn set_parameter(&mut self, name: &str, value: &(impl Data + ?Sized)) -> Result<(), Error> {
+        self.write(StorageKind::Parameter, name, value)
+    }
+
+    /// Overwrites a state.
+    ///
+    /// # Errors
+    /// There is no such state; another type or shape.
+    pub fn set_state(&mut self, name: &str, value: &(impl Data + ?Sized)) -> Result<(), Error> {
+        self.write(StorageKind::State, name, value)
+    }
+
+    /// The learning rate of the steps to come, of every loss. Nothing is compiled again.
+    pub fn set_learning_rate(&mut self, rate: f32) {
+        for runnable in &mut self.entries {
+            runnable.set_hyper(LEARNING_RATE, rate);
+        }
+    }
+
+    /// The learning rate of the steps to come, of one loss.
+    ///
+    /// # Errors
+    /// There is no such loss, or it has no step.
+    pub fn set_learning_rate_of(&mut self, loss: &str, rate: f32) -> Result<(), Error> {
+        let step = self.step_of(Some(loss))?;
+        self.entries[step].set_hyper(LEARNING_RATE, rate);
+        Ok(())
+    }
+
+    fn listed(&self, kind: StorageKind) -> impl Iterator<Item = (&str, Vec<usize>)> {
+        let of_kind = self.program.storages().iter().filter(move |storage| storage.kind == kind);
+        of_kind.map(|storage| (&*storage.name, storage_shape(storage)))
+    }
+
+    fn read(&self, kind: StorageKind, name: &str) -> Result<Tensor, Error> {
+        let index = self.program.storage_of(kind, name)?;
+        let (storage, bits) = (&self.program.storages()[index], self.storages[index].bits());
+        let shape = storage_shape(storage);
+        Ok(match storage.ty.element {
+            ElementType::I32 => Tensor::new(shape, bits.map(|bits| bits as i32).collect())?,
+            ElementType::U32 => Tensor::new(shape, bits.collect())?,
+            ElementType::Bool => Tensor::new(shape, bits.map(|bits| bits != 0).collect())?,
+            ElementType::F32 | ElementType::F64 => Tensor::new(shape, bits.map(f32::from_bits).collect())?,
+        })
+    }
+
+    fn write(&mut self, kind: StorageKind, name: &str, value: &(impl Data + ?Sized)) -> Result<(), Error> {
+        let index = self.program.storage_of(kind, name)?;
+        let storage = &self.program.storages()[index];
+        let (view, shape) = (value.view(), storage_shape(storage));
+        let found = view.elements.element();
+        if found != storage.ty.element {
+            return Err(Error::Element { name: name.to_owned(), expected: storage.ty.element, found });
+        }
+        let reason = match view.extent {
+            Extent::Unfit(reason) => Some(reason.to_owned()),
+            Extent::Flat if view.elements.len() != shape.iter().product() => {
+                Some(format!("it takes {}", shape.iter().product::<usize>()))
+            }
+            Extent::Shaped(rank, dims) if dims[..usize::from(rank)] != shape => Some("the shapes differ".to_owned()),
+            _ => None,
+        };
+        if let Some(reason) = reason {
+            let (expected, found) = (storage.ty.shape.to_string(), Given::new(&view).describe());
+            return Err(Error::Shape { name: name.to_owned(), expected, found, reason });
+        }
+        let buffer = &mut self.storages[index];
+        match view.elements {
+            Elements::F32(elements) => buffer.set_bits(elements.iter().map(|value| value.to_bits())),
+            Elements::F64(elements) => buffer.set_bits(elements.iter().map(|&value| (value as f32).to_bits())),
+            Elements::I32(elements) => buffer.set_bits(elements.iter().map(|&value| value as u32)),
+            Elements::U32(elements) => buffer.set_bits(elements.iter().copied()),
+            Elements::Bool(elements) => buffer.set_bits(elements.iter().map(|&value| u32::from(value))),
+        }
+        Ok(())
+    }
+}
+
+fn storage_shape(storage: &Storage) -> Vec<usize> {
+    storage.ty.shape.evaluate(&Bindings::new()).unwrap_or_default()
+}

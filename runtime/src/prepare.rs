@@ -1,0 +1,144 @@
+//! A size made ready: everything about a call that its sizes decide, worked out once.
+//!
+//! In: an entry, the value of each symbol. Out: [`Prepared`]. Calls of a prepared size allocate nothing.
+
+use crate::bind::Given;
+use crate::error::Error;
+use crate::program::CompiledEntry;
+use downhill_graph::dim::{Bindings, Dim, Symbol};
+use downhill_graph::types::Shape;
+
+/// An entry, ready for one size.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// Of the interface's symbols.
+    pub(crate) sizes: Vec<i64>,
+    /// For each input slot.
+    pub(crate) slots: Vec<PreparedSlot>,
+    /// Rows of a step; `None` where no input has rows.
+    pub(crate) batch: Option<usize>,
+    /// Which of the entry's variants runs.
+    pub(crate) variant: usize,
+    /// What that variant's `Context::symbols` is.
+    pub(crate) symbols: Vec<i64>,
+    /// Where its buffers lie in the arena.
+    pub(crate) offsets: Vec<i64>,
+    /// How large the arena must be.
+    pub(crate) arena_bytes: usize,
+    /// Shape and number of elements of each output.
+    pub(crate) outputs: Vec<(Vec<usize>, usize)>,
+}
+
+/// An input, ready for one size.
+#[derive(Debug, Default)]
+pub(crate) struct PreparedSlot {
+    pub(crate) shape: Vec<usize>,
+    /// Number of elements.
+    pub(crate) len: usize,
+    /// From one row to the next, in bytes.
+    pub(crate) row_bytes: i64,
+    /// Class indices must be below this.
+    pub(crate) classes: Option<i64>,
+}
+
+impl Prepared {
+    /// Works everything out.
+    ///
+    /// # Errors
+    /// Sizes that no memory holds.
+    pub(crate) fn new(entry: &CompiledEntry, sizes: &[i64]) -> Result<Prepared, Error> {
+        let interface = &entry.interface;
+        let bindings = interface.bindings(sizes, &entry.graph.bindings);
+        let slots = interface.slots.iter().map(|slot| {
+            let shape = if slot.read { concrete(&slot.shape, &bindings, &slot.name)? } else { Vec::new() };
+            let row: usize = shape.iter().skip(1).product();
+            Ok::<_, Error>(PreparedSlot {
+                len: elements(&shape, &slot.name)?,
+                row_bytes: i64::try_from(row.saturating_mul(4)).unwrap_or(i64::MAX),
+                classes: slot.below.as_ref().filter(|_| slot.read).and_then(|below| below.evaluate(&bindings)),
+                shape,
+            })
+        });
+        let slots = slots.collect::<Result<Vec<_>, _>>()?;
+        let batch = interface.rows.and_then(|rows| usize::try_from(sizes[rows]).ok());
+        let (variant, code) = entry.variant(&bindings);
+        let outputs = code.entry.outputs.iter().map(|(purpose, ty)| {
+            let shape = concrete(&ty.shape, &bindings, &format!("{purpose:?}"))?;
+            let len = elements(&shape, "an output")?;
+            Ok((shape, len))
+        });
+        let outputs = outputs.collect::<Result<Vec<_>, Error>>()?;
+        let too_large = || Error::Memory { what: "intermediate values".into(), bytes: usize::MAX };
+        let room: f64 = code.entry.arena.sizes.iter().map(|size| estimate(size, &bindings)).sum();
+        let layout = (room <= MOST_BYTES).then(|| code.entry.arena.layout(&bindings)).flatten().ok_or_else(too_large)?;
+        let symbols = code.entry.symbols.iter().map(|name| bindings.get(name).copied().unwrap_or(0)).collect();
+        Ok(Prepared {
+            sizes: sizes.to_vec(),
+            slots,
+            batch,
+            variant,
+            symbols,
+            offsets: layout.offsets,
+            arena_bytes: layout.bytes,
+            outputs,
+        })
+    }
+
+    /// Whether what is given has this size.
+    pub(crate) fn fits(&self, entry: &CompiledEntry, given: &[Option<Given>]) -> bool {
+        let slots = entry.interface.slots.iter().zip(&self.slots).zip(given);
+        slots.filter(|((slot, _), _)| slot.read && slot.is_data()).all(|((slot, prepared), given)| match given {
+            Some(given) => given.element == slot.element && given.fits(&prepared.shape, prepared.len),
+            None => false,
+        })
+    }
+
+    /// Refuses what has another shape than this size says: axes whose sizes follow from other axes.
+    ///
+    /// # Errors
+    /// The first input that does not fit.
+    pub(crate) fn check(&self, entry: &CompiledEntry, given: &[Option<Given>]) -> Result<(), Error> {
+        let slots = entry.interface.slots.iter().zip(&self.slots).zip(given);
+        for ((slot, prepared), given) in slots.filter(|((slot, _), _)| slot.read && slot.is_data()) {
+            if let Some(given) = given.as_ref().filter(|given| !given.fits(&prepared.shape, prepared.len)) {
+                return Err(slot.misfit(given, format!("it takes {:?}", prepared.shape)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// More than any address space; sizes up to here are exact in an i64.
+const MOST_BYTES: f64 = 281_474_976_710_656.0;
+
+/// About how large a dim is, without overflow.
+fn estimate(dim: &Dim, bindings: &Bindings) -> f64 {
+    let value = |symbol: &Symbol| match symbol {
+        Symbol::Named(name) => bindings.get(name).copied().unwrap_or(0) as f64,
+        Symbol::Quotient(pair) => estimate(&pair.0, bindings) / estimate(&pair.1, bindings).max(1.0),
+    };
+    let terms = dim.terms().iter();
+    terms.map(|(symbols, coefficient)| *coefficient as f64 * symbols.iter().map(value).product::<f64>()).sum()
+}
+
+/// The sizes of a shape all of whose symbols are known.
+pub(crate) fn concrete(shape: &Shape, bindings: &Bindings, name: &str) -> Result<Vec<usize>, Error> {
+    let too_large = shape.dims().iter().any(|dim| estimate(dim, bindings) > MOST_BYTES);
+    if too_large {
+        return Err(Error::Memory { what: format!("`{name}`"), bytes: usize::MAX });
+    }
+    shape.evaluate(bindings).ok_or_else(|| {
+        let symbols: Vec<String> = bindings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        Error::usage(
+            format!("`{name}` of shape {shape} has no size under {}", symbols.join(", ")),
+            "its axes must be decided by the sizes of the inputs and must not be negative",
+        )
+    })
+}
+
+/// How many elements a shape has.
+pub(crate) fn elements(shape: &[usize], name: &str) -> Result<usize, Error> {
+    let size = shape.iter().try_fold(1_usize, |size, &dim| size.checked_mul(dim));
+    size.filter(|&size| size as f64 <= MOST_BYTES)
+        .ok_or_else(|| Error::Memory { what: format!("`{name}`"), bytes: usize::MAX })
+}

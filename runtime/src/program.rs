@@ -1,0 +1,361 @@
+//! A network as machine code.
+//!
+//! In: a declaration, optimizers, batch sizes. Out: [`Program`], which models run. The road of a build is
+//! [`Program::build`], to be read aloud.
+//!
+//! Must hold: a program never changes what a model sees; the gradients' entries, compiled when first asked for, are
+//! the only thing added to it.
+
+use crate::bind::Interface;
+use crate::code::{Assembly, Function};
+use crate::dump::{Dump, Stage};
+use crate::error::Error;
+use crate::report::Report;
+use downhill_codegen::compile::Compiler;
+use cranelift_module::Module;
+use downhill_codegen::entry::Entry;
+use downhill_codegen::target::Target;
+use downhill_graph::builder::{Declaration, Mode};
+use downhill_graph::dim::Bindings;
+use downhill_graph::entry;
+use downhill_graph::error::Errors;
+use downhill_graph::graph::{Graph, Storage, StorageKind, bug};
+use downhill_graph::optimizer::{LEARNING_RATE, Optimizer};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How a network is to be built.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// For every loss that has none of its own; without any, the program cannot train.
+    pub optimizer: Option<Optimizer>,
+    /// By the name of a loss.
+    pub optimizers: Vec<(String, Optimizer)>,
+    /// Batch sizes to compile variants for; every other size runs too, through a generic one.
+    pub batch_sizes: Vec<usize>,
+    /// Stages to show; those that the environment asks for when `None`.
+    pub dump: Option<Dump>,
+}
+
+/// A loss, and what its gradients are by: all that it trains when empty.
+type GradientKey = (String, Vec<String>);
+
+/// Machine code of a network's entries, with what is known of them. Shared by the models that run it.
+pub struct Program {
+    name: String,
+    target: Target,
+    train: Declaration,
+    /// The network's arguments.
+    bindings: Bindings,
+    batch_sizes: Vec<usize>,
+    dump: Dump,
+    storages: Vec<Storage>,
+    forward: Arc<CompiledEntry>,
+    steps: Vec<Arc<CompiledEntry>>,
+    gradients: Mutex<Vec<(GradientKey, Arc<CompiledEntry>)>>,
+    report: Report,
+}
+
+/// One entry: its graph and the code of its variants.
+#[derive(Debug)]
+pub(crate) struct CompiledEntry {
+    /// `forward`, `step`, `step judge`, `gradients`.
+    pub(crate) name: String,
+    /// The loss it is about.
+    pub(crate) loss: Option<Arc<str>>,
+    pub(crate) graph: Graph,
+    pub(crate) interface: Interface,
+    /// Which of the program's storages it uses, in its own order.
+    pub(crate) storages: Vec<usize>,
+    /// Values of the scalar inputs before anyone set them, by slot; 0 for other slots.
+    pub(crate) hypers: Vec<f32>,
+    /// The generic one first.
+    variants: Vec<Variant>,
+}
+
+/// An entry's code for some sizes.
+#[derive(Debug)]
+pub(crate) struct Variant {
+    pub(crate) entry: Entry,
+    pub(crate) function: Function,
+}
+
+/// An entry that is to be compiled.
+struct Plan {
+    name: String,
+    loss: Option<Arc<str>>,
+    graph: Graph,
+    /// The learning rate before anyone set it.
+    rate: f32,
+}
+
+impl Program {
+    /// Builds a network: graph, gradients, updates, machine code. `declare` is called for each mode.
+    ///
+    /// # Errors
+    /// Mistakes in the declaration, unknown losses, sizes that are none, and what the machine lacks.
+    pub fn build(
+        name: &str,
+        declare: impl Fn(Mode) -> Result<Declaration, Errors>,
+        options: Options,
+    ) -> Result<Program, Error> {
+        let mut report = Report::default();
+        let dump = options.dump.clone().map_or_else(Dump::from_environment, Ok)?;
+        let target = report.stage("target", Target::host)?;
+        let infer = report.stage("declare", || declare(Mode::Infer))?;
+        let train = report.stage("declare", || declare(Mode::Train))?;
+        check_options(&train, &options)?;
+        let mut plans = vec![report.stage("differentiate", || plan_forward(&infer))?];
+        plans.extend(report.stage("differentiate", || plan_steps(&train, &options))?);
+        let storages = union_of_storages(&plans);
+        let making = Making { program: name, storages: &storages, target: &target, batch_sizes: &options.batch_sizes };
+        let mut entries = making.compile(plans, &dump, &mut report)?.into_iter();
+        let forward = entries.next().unwrap_or_else(|| bug("no forward entry"));
+        Ok(Program {
+            name: name.to_owned(),
+            target,
+            bindings: train.graph.bindings.clone(),
+            train,
+            batch_sizes: options.batch_sizes,
+            dump,
+            storages,
+            forward,
+            steps: entries.collect(),
+            gradients: Mutex::default(),
+            report,
+        })
+    }
+
+    /// The network's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What building it took.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// The names of the losses, in the order of declaration.
+    pub fn losses(&self) -> impl Iterator<Item = &str> {
+        self.train.losses.iter().map(|loss| &*loss.name)
+    }
+
+    /// The graph of an entry: `forward`, `step`; where a network has several losses, `step judge`.
+    ///
+    /// # Errors
+    /// There is no such entry.
+    pub fn graph(&self, entry: &str) -> Result<&Graph, Error> {
+        let entries = || std::iter::once(&self.forward).chain(&self.steps);
+        let found = entries().find(|known| known.name == entry);
+        found
+            .map(|entry| &entry.graph)
+            .ok_or_else(|| Error::unknown("entry", entry, entries().map(|entry| entry.name.as_str())))
+    }
+
+    /// The network's arguments.
+    pub(crate) fn bindings(&self) -> &Bindings {
+        &self.bindings
+    }
+
+    /// Parameters and states of all entries.
+    pub(crate) fn storages(&self) -> &[Storage] {
+        &self.storages
+    }
+
+    pub(crate) fn storage_of(&self, kind: StorageKind, name: &str) -> Result<usize, Error> {
+        let mut known = self.storages.iter();
+        known.position(|storage| storage.kind == kind && &*storage.name == name).ok_or_else(|| {
+            let word = if kind == StorageKind::Parameter { "parameter" } else { "state" };
+            let names = self.storages.iter().filter(|storage| storage.kind == kind);
+            Error::unknown(word, name, names.map(|storage| &*storage.name))
+        })
+    }
+
+    /// `forward`, then a step for each loss.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Arc<CompiledEntry>> {
+        std::iter::once(&self.forward).chain(&self.steps).cloned()
+    }
+
+    /// The entry that gives a loss and its gradients by these storages and inputs, or by all it trains; compiled when first
+    /// asked for.
+    pub(crate) fn gradients(&self, loss: &str, by: &[&str]) -> Result<Arc<CompiledEntry>, Error> {
+        let same = |key: &GradientKey| key.0 == loss && key.1.iter().eq(by);
+        let mut known = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, entry)) = known.iter().find(|(key, _)| same(key)) {
+            return Ok(entry.clone());
+        }
+        let plan = Plan {
+            name: entry_name(&self.train, "gradients", loss),
+            loss: Some(loss.into()),
+            graph: entry::gradients(&self.train, Some(loss), by)?,
+            rate: 0.0,
+        };
+        let making = Making {
+            program: &self.name,
+            storages: &self.storages,
+            target: &self.target,
+            batch_sizes: &self.batch_sizes,
+        };
+        let compiled = making.compile(vec![plan], &self.dump, &mut Report::default())?;
+        let entry = compiled.into_iter().next().unwrap_or_else(|| bug("no gradients entry"));
+        known.push(((loss.to_owned(), by.iter().map(|&name| name.to_owned()).collect()), entry.clone()));
+        Ok(entry)
+    }
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Program").field("name", &self.name).field("report", &self.report).finish_non_exhaustive()
+    }
+}
+
+impl CompiledEntry {
+    /// The variant for these sizes: one that was compiled for them, or the generic one.
+    pub(crate) fn variant(&self, sizes: &Bindings) -> (usize, &Variant) {
+        let fits = |variant: &Variant| variant.entry.fixed.iter().all(|(name, value)| sizes.get(name) == Some(value));
+        let special = self.variants.iter().rposition(fits).unwrap_or(0);
+        (special, &self.variants[special])
+    }
+
+    pub(crate) fn variant_at(&self, index: usize) -> &Variant {
+        &self.variants[index]
+    }
+}
+
+fn check_options(train: &Declaration, options: &Options) -> Result<(), Error> {
+    for (position, (loss, _)) in options.optimizers.iter().enumerate() {
+        if !train.losses.iter().any(|known| &*known.name == loss) {
+            return Err(Error::unknown("loss", loss, train.losses.iter().map(|loss| &*loss.name)));
+        }
+        if options.optimizers[..position].iter().any(|(known, _)| known == loss) {
+            return Err(Error::Duplicate { kind: "optimizer of loss", name: loss.clone() });
+        }
+    }
+    if options.batch_sizes.contains(&0) {
+        return Err(Error::usage("a batch size of 0 was given", "batch sizes are at least 1"));
+    }
+    Ok(())
+}
+
+/// `step` where there is one loss, else `step judge`.
+fn entry_name(train: &Declaration, what: &str, loss: &str) -> String {
+    if train.losses.len() == 1 { what.to_owned() } else { format!("{what} {loss}") }
+}
+
+fn plan_forward(infer: &Declaration) -> Result<Plan, Error> {
+    Ok(Plan { name: "forward".into(), loss: None, graph: entry::forward(infer)?, rate: 0.0 })
+}
+
+fn plan_steps(train: &Declaration, options: &Options) -> Result<Vec<Plan>, Error> {
+    let mut plans = Vec::new();
+    for loss in &train.losses {
+        let own = options.optimizers.iter().find(|(name, _)| **name == *loss.name).map(|(_, optimizer)| optimizer);
+        let Some(optimizer) = own.or(options.optimizer.as_ref()) else { continue };
+        optimizer.check()?;
+        plans.push(Plan {
+            name: entry_name(train, "step", &loss.name),
+            loss: Some(loss.name.clone()),
+            graph: entry::step(train, Some(&loss.name), optimizer)?,
+            rate: optimizer.learning_rate() as f32,
+        });
+    }
+    Ok(plans)
+}
+
+/// Every storage of any entry, once, in the order of declaration: parameters, then what optimizers keep.
+fn union_of_storages(plans: &[Plan]) -> Vec<Storage> {
+    let mut union: Vec<Storage> = Vec::new();
+    for storage in plans.iter().flat_map(|plan| &plan.graph.storages) {
+        if !union.iter().any(|known| known.name == storage.name) {
+            union.push(storage.clone());
+        }
+    }
+    union
+}
+
+/// What entries are compiled for.
+struct Making<'a> {
+    program: &'a str,
+    storages: &'a [Storage],
+    target: &'a Target,
+    batch_sizes: &'a [usize],
+}
+
+impl Making<'_> {
+    /// Machine code for each plan, in one piece of memory.
+    fn compile(
+        &self,
+        plans: Vec<Plan>,
+        dump: &Dump,
+        report: &mut Report,
+    ) -> Result<Vec<Arc<CompiledEntry>>, Error> {
+        let mut assembly = Assembly::new(self.target)?;
+        let mut compiled: Vec<Vec<Entry>> = Vec::new();
+        for plan in &plans {
+            dump.show(self.program, &plan.name, Stage::Graph, || format!("{:#?}", plan.graph));
+        }
+        let mut compiler = Compiler::new(&mut assembly.module, self.target);
+        for plan in &plans {
+            compiled.push(self.variants(&mut compiler, plan)?);
+        }
+        let made = compiler.report().clone();
+        report.add("plan", made.planning);
+        report.add("generate", made.generation);
+        report.entries += plans.len();
+        report.kernels += made.distinct_kernels;
+        report.code_bytes += assembly.code_bytes();
+        let finished = report.stage("finish", || assembly.finish())?;
+        let entries = plans.into_iter().zip(compiled).map(|(plan, entries)| {
+            let variants = entries.into_iter().map(|entry| {
+                // SAFETY: the code generator defines every entry's function with the signature of `codegen::abi`.
+                let function = unsafe { finished.function(entry.function) };
+                Variant { entry, function }
+            });
+            Arc::new(CompiledEntry::new(plan, variants.collect(), self.storages))
+        });
+        Ok(entries.collect())
+    }
+
+    /// The generic variant of an entry, then one for each batch size if it has rows.
+    fn variants<M: Module>(&self, compiler: &mut Compiler<'_, M>, plan: &Plan) -> Result<Vec<Entry>, Error> {
+        let generic = compiler.entry(&plan.name, &plan.graph, &Bindings::new())?;
+        let interface = CompiledEntry::interface(plan, &generic);
+        let mut variants = vec![generic];
+        if let Some(rows) = interface.rows {
+            for &size in self.batch_sizes {
+                let size = i64::try_from(size).unwrap_or(i64::MAX);
+                let fixed = Bindings::from([(interface.symbols[rows].clone(), size)]);
+                if !variants.iter().any(|variant| variant.fixed == fixed) {
+                    variants.push(compiler.entry(&plan.name, &plan.graph, &fixed)?);
+                }
+            }
+        }
+        Ok(variants)
+    }
+}
+
+impl CompiledEntry {
+    fn interface(plan: &Plan, generic: &Entry) -> Interface {
+        Interface::new(&plan.name, &generic.inputs, &generic.symbols, &plan.graph.bindings)
+    }
+
+    fn new(plan: Plan, variants: Vec<Variant>, storages: &[Storage]) -> CompiledEntry {
+        let generic = &variants[0].entry;
+        let interface = CompiledEntry::interface(&plan, generic);
+        let index = |name: &Arc<str>| {
+            let found = storages.iter().position(|storage| storage.name == *name);
+            found.unwrap_or_else(|| bug("an entry's storage is not the program's"))
+        };
+        let hyper = |name: &str| if name == LEARNING_RATE { plan.rate } else { 0.0 };
+        CompiledEntry {
+            storages: generic.storages.iter().map(|(name, _)| index(name)).collect(),
+            hypers: generic.inputs.iter().map(|input| hyper(&input.name)).collect(),
+            name: plan.name,
+            loss: plan.loss,
+            graph: plan.graph,
+            interface,
+            variants,
+        }
+    }
+}

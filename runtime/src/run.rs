@@ -1,0 +1,502 @@
+//! One call of one entry: forward, a training step, gradients.
+//!
+//! In: a model, what the caller hands in. Out: outputs, a loss, gradients.
+//!
+//! Must hold: a call of a prepared size allocates nothing but the tensors it returns; every pointer that native code
+//! gets was checked for the entry and the sizes it is called with.
+
+use crate::bind::{Given, Interface};
+use crate::call::Work;
+use crate::error::Error;
+use crate::model::Model;
+use crate::prepare::Prepared;
+use crate::program::CompiledEntry;
+use crate::view::{Data, DataMut, Feed, ViewMut};
+use downhill_codegen::abi::InputBinding;
+use downhill_graph::graph::{Purpose, Role};
+use downhill_graph::optimizer::LEARNING_RATE;
+use downhill_graph::tensor::Tensor;
+use downhill_graph::types::ElementType;
+use std::sync::Arc;
+
+/// How many sizes of an entry stay prepared.
+const MOST_PREPARED: usize = 32;
+
+/// The position of `forward` among a model's entries.
+const FORWARD: usize = 0;
+
+/// An entry with what a model has worked out for it.
+#[derive(Debug)]
+pub(crate) struct Runnable {
+    pub(crate) entry: Arc<CompiledEntry>,
+    prepared: Vec<Prepared>,
+    /// The one in use.
+    last: usize,
+    /// Scalar inputs, by slot.
+    hypers: Vec<f32>,
+}
+
+/// Named tensors that one call gave: outputs, or gradients with their loss.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outputs {
+    /// The loss; `None` where none was computed.
+    loss: Option<f32>,
+    named: Vec<(Arc<str>, Tensor)>,
+    kind: &'static str,
+}
+
+impl Outputs {
+    /// The tensor of this name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn get(&self, name: &str) -> Result<&Tensor, Error> {
+        let found = self.iter().find(|(known, _)| *known == name).map(|(_, tensor)| tensor);
+        found.ok_or_else(|| Error::unknown(self.kind, name, self.iter().map(|(name, _)| name)))
+    }
+
+    /// All, in the order of declaration.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.named.iter().map(|(name, tensor)| (&**name, tensor))
+    }
+
+    /// The loss whose gradients these are.
+    pub fn loss(&self) -> Option<f32> {
+        self.loss
+    }
+}
+
+impl Model {
+    /// Inference with the only output: `net.forward(&x)?`. Inputs in the order of declaration; several as a tuple.
+    ///
+    /// # Errors
+    /// Inputs that do not fit; a network with several outputs.
+    pub fn forward<'a>(&mut self, inputs: impl Feed<'a>) -> Result<Tensor, Error> {
+        self.only_output()?;
+        let mut named = self.forward_all(inputs)?.named;
+        named.pop().map(|(_, tensor)| tensor).ok_or_else(|| downhill_graph::graph::bug("no output"))
+    }
+
+    /// Inference with all outputs by name.
+    ///
+    /// # Errors
+    /// Inputs that do not fit.
+    pub fn forward_all<'a>(&mut self, inputs: impl Feed<'a>) -> Result<Outputs, Error> {
+        self.ready(FORWARD, |interface, given| interface.place(Role::Input, &inputs, given))?;
+        self.outputs(FORWARD, "output")
+    }
+
+    /// Inference with all outputs by name, from inputs by name.
+    ///
+    /// # Errors
+    /// Unknown names, inputs that do not fit.
+    pub fn forward_with(&mut self, inputs: &[(&str, &dyn Data)]) -> Result<Outputs, Error> {
+        self.ready(FORWARD, |interface, given| interface.place_named(inputs, given))?;
+        self.outputs(FORWARD, "output")
+    }
+
+    /// Inference with the only output written to `output`; allocates nothing. For tight loops.
+    ///
+    /// # Errors
+    /// Inputs that do not fit; an output of another size or type; a network with several outputs.
+    pub fn forward_into<'a>(
+        &mut self,
+        inputs: impl Feed<'a>,
+        output: &mut (impl DataMut + ?Sized),
+    ) -> Result<(), Error> {
+        self.only_output()?;
+        self.ready(FORWARD, |interface, given| interface.place(Role::Input, &inputs, given))?;
+        self.launch_once(FORWARD, &mut [output.view_mut()]).map(|_| ())
+    }
+
+    /// One training step: `net.step(&x, &y)?`. Gives the loss before the update. Inputs and targets in the order
+    /// of declaration; several as a tuple, none as `()`.
+    ///
+    /// # Errors
+    /// Data that does not fit, an empty batch, a loss that is not finite (the parameters are then those from before the step),
+    /// a network with several losses.
+    pub fn step<'a>(&mut self, inputs: impl Feed<'a>, targets: impl Feed<'a>) -> Result<f32, Error> {
+        let step = self.step_of(None)?;
+        self.step_at(step, &inputs, &targets)
+    }
+
+    /// One training step on the loss of this name.
+    ///
+    /// # Errors
+    /// As [`Model::step`]; an unknown loss.
+    pub fn step_loss<'a>(&mut self, loss: &str, inputs: impl Feed<'a>, targets: impl Feed<'a>) -> Result<f32, Error> {
+        let step = self.step_of(Some(loss))?;
+        self.step_at(step, &inputs, &targets)
+    }
+
+    /// One training step from inputs and targets by name: `net.step_with(&[("x", &x), ("y", &y)])?`.
+    ///
+    /// # Errors
+    /// As [`Model::step`]; unknown names.
+    pub fn step_with(&mut self, data: &[(&str, &dyn Data)]) -> Result<f32, Error> {
+        let step = self.step_of(None)?;
+        self.ready(step, |interface, given| interface.place_named(data, given))?;
+        self.train_once(step)
+    }
+
+    /// The loss and its gradients by all parameters that it trains, without training. Compiled when first asked for.
+    ///
+    /// # Errors
+    /// As [`Model::step`].
+    pub fn gradients<'a>(&mut self, inputs: impl Feed<'a>, targets: impl Feed<'a>) -> Result<Outputs, Error> {
+        self.gradients_of(None, &[], inputs, targets)
+    }
+
+    /// The gradients of a loss (the only one when none is named) by these parameters, states and inputs (all that it trains when none is
+    /// named). Compiled when first asked for.
+    ///
+    /// # Errors
+    /// As [`Model::step_loss`]; unknown names, and names of what has no gradient.
+    pub fn gradients_of<'a>(
+        &mut self,
+        loss: Option<&str>,
+        by: &[&str],
+        inputs: impl Feed<'a>,
+        targets: impl Feed<'a>,
+    ) -> Result<Outputs, Error> {
+        let entry = self.program.gradients(self.loss_name(loss)?, by)?;
+        let known = self.entries.iter().position(|runnable| Arc::ptr_eq(&runnable.entry, &entry));
+        let index = known.unwrap_or(self.entries.len());
+        if known.is_none() {
+            self.entries.push(Runnable::new(entry));
+        }
+        self.ready(index, |interface, given| place_both(interface, &inputs, &targets, given))?;
+        self.refuse_empty(index)?;
+        self.outputs(index, "gradient")
+    }
+
+    fn step_at<'a>(&mut self, step: usize, inputs: &impl Feed<'a>, targets: &impl Feed<'a>) -> Result<f32, Error> {
+        self.ready(step, |interface, given| place_both(interface, inputs, targets, given))?;
+        self.train_once(step)
+    }
+
+    fn train_once(&mut self, step: usize) -> Result<f32, Error> {
+        self.refuse_empty(step)?;
+        let loss = self.launch_once(step, &mut [])?;
+        self.steps_made += 1;
+        Ok(loss)
+    }
+
+    fn only_output(&self) -> Result<(), Error> {
+        let outputs = self.entries[FORWARD].outputs();
+        match outputs.len() {
+            1 => Ok(()),
+            0 => Err(Error::usage("this network has no output", "declare one: `output p;`")),
+            _ => Err(Error::usage(
+                format!("this network has several outputs: {}", names(outputs).join(", ")),
+                "use `forward_all`, which gives each by its name",
+            )),
+        }
+    }
+
+    /// The position of a loss's step among the entries; of the only one when no loss is named.
+    pub(crate) fn step_of(&self, loss: Option<&str>) -> Result<usize, Error> {
+        let loss = self.loss_name(loss)?;
+        let found = self.entries.iter().position(|runnable| runnable.is_step_of(loss));
+        found.ok_or_else(|| {
+            Error::usage(
+                format!("loss `{loss}` has no training step: no optimizer was given for it"),
+                "add `.optimizer(sgd(0.1))` before `.build()`",
+            )
+        })
+    }
+
+    /// The loss of this name; the only one when none is named.
+    fn loss_name(&self, loss: Option<&str>) -> Result<&str, Error> {
+        let names = || self.program.losses();
+        if let Some(wanted) = loss {
+            return names().find(|name| *name == wanted).ok_or_else(|| Error::unknown("loss", wanted, names()));
+        }
+        let mut all = names();
+        match (all.next(), all.next()) {
+            (Some(only), None) => Ok(only),
+            (None, _) => Err(Error::usage("this network has no loss", "declare one: `loss squared_error(p, y);`")),
+            (Some(first), Some(_)) => Err(Error::usage(
+                "this network has several losses, and none was named",
+                format!("name one, as in `step_loss(\"{first}\", …)`"),
+            )),
+        }
+    }
+
+    /// Takes what `place` puts into an entry's slots: checked, and prepared for its size.
+    fn ready(
+        &mut self,
+        index: usize,
+        place: impl FnOnce(&Interface, &mut [Option<Given>]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let interface = &self.entries[index].entry.interface;
+        self.frame.given.clear();
+        self.frame.given.resize(interface.slots.len(), None);
+        place(interface, &mut self.frame.given)?;
+        // SAFETY: what was placed is borrowed for longer than this call.
+        unsafe { self.take_in(index) }
+    }
+
+    /// Checks what was placed, and prepares for its size.
+    ///
+    /// # Safety
+    /// It is still borrowed.
+    pub(crate) unsafe fn take_in(&mut self, index: usize) -> Result<(), Error> {
+        // SAFETY: as promised.
+        unsafe { self.frame.widen_masks() };
+        self.prepare(index)?;
+        let runnable = &self.entries[index];
+        let slots = runnable.entry.interface.slots.iter().zip(&runnable.prepared().slots).zip(&self.frame.given);
+        for ((slot, prepared), given) in slots {
+            if let (Some(classes), Some(given)) = (prepared.classes, given) {
+                // SAFETY: as promised; `prepare` has checked the element type.
+                unsafe { slot.check_classes(given, classes) }?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds or makes what is prepared for the sizes of what was given.
+    fn prepare(&mut self, index: usize) -> Result<(), Error> {
+        let (runnable, frame) = (&mut self.entries[index], &mut self.frame);
+        let last = runnable.prepared.get(runnable.last);
+        if last.is_some_and(|prepared| prepared.fits(&runnable.entry, &frame.given)) {
+            return Ok(());
+        }
+        frame.sizes.resize(runnable.entry.interface.symbols.len(), 0);
+        runnable.entry.interface.solve(&frame.given, &mut frame.sizes)?;
+        if let Some(known) = runnable.prepared.iter().position(|prepared| prepared.sizes == frame.sizes) {
+            runnable.prepared[known].check(&runnable.entry, &frame.given)?;
+            runnable.last = known;
+            return Ok(());
+        }
+        let prepared = Prepared::new(&runnable.entry, &frame.sizes)?;
+        prepared.check(&runnable.entry, &frame.given)?;
+        self.arena.grow(prepared.arena_bytes.div_ceil(4), "intermediate values")?;
+        if runnable.entry.interface.slots.iter().any(|slot| slot.lookup) {
+            number_rows(&mut self.identity, prepared.batch.unwrap_or(0))?;
+        }
+        if runnable.prepared.len() == MOST_PREPARED {
+            runnable.prepared.remove(0);
+        }
+        runnable.prepared.push(prepared);
+        runnable.last = runnable.prepared.len() - 1;
+        Ok(())
+    }
+
+    fn refuse_empty(&self, index: usize) -> Result<(), Error> {
+        let runnable = &self.entries[index];
+        match (runnable.prepared().batch, runnable.entry.interface.rows) {
+            (Some(0), Some(rows)) => {
+                Err(Error::EmptyBatch { symbol: runnable.entry.interface.symbols[rows].to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs a ready entry and collects its outputs.
+    fn outputs(&mut self, index: usize, kind: &'static str) -> Result<Outputs, Error> {
+        let runnable = &self.entries[index];
+        let has_loss = runnable.entry.loss.is_some();
+        let outputs = runnable.outputs().iter().zip(&runnable.prepared().outputs);
+        let mut room: Vec<Room> = outputs.map(|((_, ty), (_, len))| Room::new(ty.element, *len)).collect();
+        let mut views: Vec<ViewMut<'_>> = room.iter_mut().map(Room::view_mut).collect();
+        let loss = self.launch_once(index, &mut views)?;
+        let runnable = &self.entries[index];
+        let outputs = runnable.outputs().iter().zip(&runnable.prepared().outputs).zip(room);
+        let named = outputs.map(|(((purpose, ty), (shape, _)), room)| {
+            Ok((name_of(purpose), room.into_tensor(shape.clone(), ty.element)?))
+        });
+        Ok(Outputs { loss: has_loss.then_some(loss), named: named.collect::<Result<_, Error>>()?, kind })
+    }
+
+    /// Runs a ready entry once. Gives its loss, 0 where it has none.
+    fn launch_once(&mut self, index: usize, outputs: &mut [ViewMut<'_>]) -> Result<f32, Error> {
+        let runnable = &self.entries[index];
+        runnable.bind_outputs(outputs, &mut self.frame.outputs)?;
+        let mut losses = [0.0];
+        let rows = ..runnable.prepared().batch.unwrap_or(0).min(self.identity.len());
+        let identity = std::mem::take(&mut self.identity);
+        // SAFETY: the outputs were just bound and are borrowed until this function returns; what is given was made ready; row
+        // numbers are below the batch, which is how many rows every input has.
+        let stopped = unsafe { self.launch(index, &identity[rows], None, &mut losses) };
+        self.identity = identity;
+        match stopped {
+            None => Ok(losses[0]),
+            Some(step) => Err(self.not_finite(index, step, step)),
+        }
+    }
+
+    pub(crate) fn not_finite(&self, index: usize, step: usize, made: usize) -> Error {
+        Error::NonFiniteLoss {
+            loss: self.entries[index].entry.loss.as_deref().unwrap_or_default().to_owned(),
+            step,
+            steps_before: self.steps_made + made as u64,
+        }
+    }
+
+    /// Runs a ready entry, a step for each loss. Gives the step whose loss was not finite, if any.
+    ///
+    /// # Safety
+    /// What was made ready is still borrowed, the frame's outputs are those of the prepared size, `rows` holds one number
+    /// a row and step, each below the number of rows of every looked-up input; learning rates are one a step.
+    pub(crate) unsafe fn launch(
+        &mut self,
+        index: usize,
+        rows: &[u32],
+        rates: Option<&[f32]>,
+        losses: &mut [f32],
+    ) -> Option<usize> {
+        let runnable = &self.entries[index];
+        let prepared = runnable.prepared();
+        let frame = &mut self.frame;
+        frame.inputs.clear();
+        let slots = runnable.entry.interface.slots.iter().zip(&prepared.slots).zip(&frame.given).zip(&runnable.hypers);
+        frame.inputs.extend(slots.map(|(((slot, prepared), given), hyper)| match (slot.is_data(), rates) {
+            (true, _) => InputBinding {
+                base: given.map_or(std::ptr::null(), |given| given.base),
+                row_stride: prepared.row_bytes,
+                step_stride: 0,
+            },
+            (false, Some(rates)) if *slot.name == *LEARNING_RATE => {
+                InputBinding { base: rates.as_ptr().cast(), row_stride: 0, step_stride: 4 }
+            }
+            (false, _) => InputBinding { base: std::ptr::from_ref(hyper).cast(), row_stride: 0, step_stride: 0 },
+        }));
+        let work = Work {
+            function: &runnable.entry.variant_at(prepared.variant).function,
+            storages: (&mut self.storages, &runnable.entry.storages),
+            arena: &mut self.arena,
+            offsets: &prepared.offsets,
+            symbols: &prepared.symbols,
+            rows,
+            steps: losses.len(),
+            losses,
+        };
+        // SAFETY: storages have the sizes the program gives them, the arena was grown when the size was prepared; the rest is
+        // this function's own condition.
+        unsafe { frame.call(work) }
+    }
+}
+
+fn place_both<'a>(
+    interface: &Interface,
+    inputs: &impl Feed<'a>,
+    targets: &impl Feed<'a>,
+    given: &mut [Option<Given>],
+) -> Result<(), Error> {
+    interface.place(Role::Input, inputs, given)?;
+    interface.place(Role::Target, targets, given)
+}
+
+/// Makes `rows` hold at least 0, 1, … `count` − 1.
+pub(crate) fn number_rows(rows: &mut Vec<u32>, count: usize) -> Result<(), Error> {
+    let refused = || Error::Memory { what: format!("{count} rows"), bytes: count.saturating_mul(4) };
+    let end = u32::try_from(count).map_err(|_| refused())?;
+    if count > rows.len() {
+        rows.try_reserve(count - rows.len()).map_err(|_| refused())?;
+        rows.extend(rows.len() as u32..end);
+    }
+    Ok(())
+}
+
+impl Runnable {
+    pub(crate) fn new(entry: Arc<CompiledEntry>) -> Runnable {
+        Runnable { hypers: entry.hypers.clone(), entry, prepared: Vec::new(), last: 0 }
+    }
+
+    /// What was made ready.
+    pub(crate) fn prepared(&self) -> &Prepared {
+        &self.prepared[self.last]
+    }
+
+    pub(crate) fn set_hyper(&mut self, name: &str, value: f32) {
+        for (slot, hyper) in self.entry.interface.slots.iter().zip(&mut self.hypers) {
+            if slot.role == Role::Hyper && *slot.name == *name {
+                *hyper = value;
+            }
+        }
+    }
+
+    fn is_step_of(&self, loss: &str) -> bool {
+        self.entry.loss.as_deref() == Some(loss) && self.outputs().is_empty()
+    }
+
+    fn outputs(&self) -> &[(Purpose, downhill_graph::types::Type)] {
+        &self.entry.variant_at(0).entry.outputs
+    }
+
+    /// Checks that each output has the room it takes.
+    fn bind_outputs(&self, outputs: &mut [ViewMut<'_>], pointers: &mut Vec<*mut u8>) -> Result<(), Error> {
+        pointers.clear();
+        let expected = self.outputs().iter().zip(&self.prepared().outputs);
+        for (((purpose, ty), (shape, len)), output) in expected.zip(outputs) {
+            if output.element() != stored_as(ty.element) {
+                let (name, found) = (name_of(purpose).to_string(), output.element());
+                return Err(Error::Element { name, expected: stored_as(ty.element), found });
+            }
+            if output.len() != *len {
+                return Err(Error::Shape {
+                    name: name_of(purpose).to_string(),
+                    expected: format!("{shape:?}"),
+                    found: format!("room for {}", output.len()),
+                    reason: format!("it takes {len}"),
+                });
+            }
+            pointers.push(output.base());
+        }
+        Ok(())
+    }
+}
+
+/// Masks are written as words.
+fn stored_as(element: ElementType) -> ElementType {
+    if element == ElementType::Bool { ElementType::U32 } else { element }
+}
+
+fn name_of(purpose: &Purpose) -> Arc<str> {
+    match purpose {
+        Purpose::Output(name) | Purpose::Loss(name) | Purpose::Gradient(name) => name.clone(),
+        Purpose::Update(index) => format!("update {index}").into(),
+    }
+}
+
+fn names(outputs: &[(Purpose, downhill_graph::types::Type)]) -> Vec<String> {
+    outputs.iter().map(|(purpose, _)| format!("`{}`", name_of(purpose))).collect()
+}
+
+/// Memory for an output that becomes a tensor.
+enum Room {
+    F32(Vec<f32>),
+    I32(Vec<i32>),
+    U32(Vec<u32>),
+}
+
+impl Room {
+    fn new(element: ElementType, len: usize) -> Room {
+        match element {
+            ElementType::F32 | ElementType::F64 => Room::F32(vec![0.0; len]),
+            ElementType::I32 => Room::I32(vec![0; len]),
+            ElementType::U32 | ElementType::Bool => Room::U32(vec![0; len]),
+        }
+    }
+
+    fn view_mut(&mut self) -> ViewMut<'_> {
+        match self {
+            Room::F32(elements) => elements.view_mut(),
+            Room::I32(elements) => elements.view_mut(),
+            Room::U32(elements) => elements.view_mut(),
+        }
+    }
+
+    fn into_tensor(self, shape: Vec<usize>, element: ElementType) -> Result<Tensor, Error> {
+        Ok(match self {
+            Room::F32(elements) => Tensor::new(shape, elements)?,
+            Room::I32(elements) => Tensor::new(shape, elements)?,
+            Room::U32(elements) if element == ElementType::Bool => {
+                Tensor::new(shape, elements.into_iter().map(|mask| mask != 0).collect())?
+            }
+            Room::U32(elements) => Tensor::new(shape, elements)?,
+        })
+    }
+}

@@ -1,0 +1,293 @@
+//! What a caller hands in: borrowed numbers with a shape.
+//!
+//! In: tensors, slices, `Vec`s, arrays, `ndarray` views. Out: [`View`], through [`Data`]; several at once through [`Feed`].
+//!
+//! A slice or a `Vec` of numbers is *flat*: it has a length and no shape, and is taken as the rows of what it is given
+//! to. `&[0.1, 0.2, 0.3, 0.4]` for an input `x: [batch, 2]` is two rows.
+//!
+//! f64 has no implementation but through a tensor or a [`View`]: with f32 the only float, `&[0.1, 0.2]` needs no suffix.
+
+use downhill_graph::tensor::{Data as Owned, Tensor};
+use downhill_graph::types::ElementType;
+
+/// The most axes a tensor can have when it is handed in.
+pub const MAX_RANK: usize = 8;
+
+/// Borrowed numbers.
+#[derive(Clone, Copy, Debug)]
+pub enum Elements<'a> {
+    /// f32.
+    F32(&'a [f32]),
+    /// f64.
+    F64(&'a [f64]),
+    /// i32.
+    I32(&'a [i32]),
+    /// u32.
+    U32(&'a [u32]),
+    /// bool.
+    Bool(&'a [bool]),
+}
+
+impl Elements<'_> {
+    /// Their type.
+    pub fn element(&self) -> ElementType {
+        match self {
+            Elements::F32(_) => ElementType::F32,
+            Elements::F64(_) => ElementType::F64,
+            Elements::I32(_) => ElementType::I32,
+            Elements::U32(_) => ElementType::U32,
+            Elements::Bool(_) => ElementType::Bool,
+        }
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        match self {
+            Elements::F32(elements) => elements.len(),
+            Elements::F64(elements) => elements.len(),
+            Elements::I32(elements) => elements.len(),
+            Elements::U32(elements) => elements.len(),
+            Elements::Bool(elements) => elements.len(),
+        }
+    }
+
+    /// True for none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn base(&self) -> *const u8 {
+        match self {
+            Elements::F32(elements) => elements.as_ptr().cast(),
+            Elements::F64(elements) => elements.as_ptr().cast(),
+            Elements::I32(elements) => elements.as_ptr().cast(),
+            Elements::U32(elements) => elements.as_ptr().cast(),
+            Elements::Bool(elements) => elements.as_ptr().cast(),
+        }
+    }
+}
+
+/// How the numbers of a [`View`] are arranged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Rows, however many they make.
+    Flat,
+    /// Row-major, of this many axes; the sizes beyond are 0.
+    Shaped(u8, [usize; MAX_RANK]),
+    /// Not row-major, or of too many axes: what is the matter.
+    Unfit(&'static str),
+}
+
+/// Borrowed numbers with a shape, row-major.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    pub(crate) elements: Elements<'a>,
+    pub(crate) extent: Extent,
+}
+
+impl<'a> View<'a> {
+    /// Numbers whose shape follows from what they are given to.
+    pub fn flat(elements: Elements<'a>) -> View<'a> {
+        View { elements, extent: Extent::Flat }
+    }
+
+    /// Numbers of this shape, row-major. A shape of another size, or of more than [`MAX_RANK`] axes, makes a view that
+    /// is refused wherever it is handed in.
+    pub fn shaped(elements: Elements<'a>, shape: &[usize]) -> View<'a> {
+        let size = shape.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim));
+        let mut dims = [0; MAX_RANK];
+        let extent = if shape.len() > MAX_RANK {
+            Extent::Unfit("it has more than 8 axes")
+        } else if size != Some(elements.len()) {
+            Extent::Unfit("its length is not the product of its shape")
+        } else {
+            dims[..shape.len()].copy_from_slice(shape);
+            Extent::Shaped(shape.len() as u8, dims)
+        };
+        View { elements, extent }
+    }
+}
+
+/// Numbers that can be handed in.
+pub trait Data {
+    /// A look at them; nothing is copied.
+    fn view(&self) -> View<'_>;
+}
+
+impl Data for View<'_> {
+    fn view(&self) -> View<'_> {
+        *self
+    }
+}
+
+impl Data for Tensor {
+    fn view(&self) -> View<'_> {
+        let elements = match self.data() {
+            Owned::F32(elements) => Elements::F32(elements),
+            Owned::F64(elements) => Elements::F64(elements),
+            Owned::I32(elements) => Elements::I32(elements),
+            Owned::U32(elements) => Elements::U32(elements),
+            Owned::Bool(elements) => Elements::Bool(elements),
+        };
+        View::shaped(elements, self.shape())
+    }
+}
+
+macro_rules! data_of {
+    ($($type:ty => $variant:ident),*) => {$(
+        impl Data for $type {
+            fn view(&self) -> View<'_> {
+                View::shaped(Elements::$variant(std::slice::from_ref(self)), &[])
+            }
+        }
+        impl Data for [$type] {
+            fn view(&self) -> View<'_> {
+                View::flat(Elements::$variant(self))
+            }
+        }
+        impl Data for Vec<$type> {
+            fn view(&self) -> View<'_> {
+                View::flat(Elements::$variant(self))
+            }
+        }
+        impl<const N: usize> Data for [$type; N] {
+            fn view(&self) -> View<'_> {
+                View::flat(Elements::$variant(self))
+            }
+        }
+        impl<const N: usize> Data for [[$type; N]] {
+            fn view(&self) -> View<'_> {
+                View::shaped(Elements::$variant(self.as_flattened()), &[self.len(), N])
+            }
+        }
+        impl<const N: usize> Data for Vec<[$type; N]> {
+            fn view(&self) -> View<'_> {
+                self.as_slice().view()
+            }
+        }
+        impl<const N: usize, const M: usize> Data for [[$type; N]; M] {
+            fn view(&self) -> View<'_> {
+                self.as_slice().view()
+            }
+        }
+        #[cfg(feature = "ndarray")]
+        impl<S: ndarray::Data<Elem = $type>, D: ndarray::Dimension> Data for ndarray::ArrayBase<S, D> {
+            fn view(&self) -> View<'_> {
+                match self.as_slice() {
+                    Some(elements) => View::shaped(Elements::$variant(elements), self.shape()),
+                    None => View {
+                        elements: Elements::$variant(&[]),
+                        extent: Extent::Unfit("its elements are not in row-major order (see `as_standard_layout`)"),
+                    },
+                }
+            }
+        }
+    )*};
+}
+
+data_of!(f32 => F32, i32 => I32, u32 => U32, bool => Bool);
+
+/// Several [`Data`] in the order of declaration: `&x`, a tuple `(&x, &t)`, or `()` for none. `'a` is how long they are borrowed.
+pub trait Feed<'a> {
+    /// Looks at each in turn.
+    fn visit(&self, each: impl FnMut(View<'a>));
+}
+
+impl<'a, T: Data + ?Sized> Feed<'a> for &'a T {
+    fn visit(&self, mut each: impl FnMut(View<'a>)) {
+        each((*self).view());
+    }
+}
+
+impl<'a> Feed<'a> for () {
+    fn visit(&self, _: impl FnMut(View<'a>)) {}
+}
+
+macro_rules! feed_of {
+    ($($name:ident),*) => {
+        impl<'a, $($name: Data + ?Sized),*> Feed<'a> for ($(&'a $name,)*) {
+            fn visit(&self, mut each: impl FnMut(View<'a>)) {
+                #[allow(non_snake_case, reason = "the types' names serve as the bindings'")]
+                let ($($name,)*) = *self;
+                $(each($name.view());)*
+            }
+        }
+    };
+}
+
+feed_of!(A);
+feed_of!(A, B);
+feed_of!(A, B, C);
+feed_of!(A, B, C, D);
+feed_of!(A, B, C, D, E);
+feed_of!(A, B, C, D, E, F);
+
+/// Where an output is written: a slice, a `Vec`, an array or a tensor of the output's size and element type.
+pub trait DataMut {
+    /// A look at it.
+    fn view_mut(&mut self) -> ViewMut<'_>;
+}
+
+/// Numbers to be overwritten.
+#[derive(Debug)]
+pub enum ViewMut<'a> {
+    /// f32.
+    F32(&'a mut [f32]),
+    /// i32.
+    I32(&'a mut [i32]),
+    /// u32, or what a mask is written as: 0 for false.
+    U32(&'a mut [u32]),
+}
+
+impl ViewMut<'_> {
+    pub(crate) fn element(&self) -> ElementType {
+        match self {
+            ViewMut::F32(_) => ElementType::F32,
+            ViewMut::I32(_) => ElementType::I32,
+            ViewMut::U32(_) => ElementType::U32,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            ViewMut::F32(elements) => elements.len(),
+            ViewMut::I32(elements) => elements.len(),
+            ViewMut::U32(elements) => elements.len(),
+        }
+    }
+
+    pub(crate) fn base(&mut self) -> *mut u8 {
+        match self {
+            ViewMut::F32(elements) => elements.as_mut_ptr().cast(),
+            ViewMut::I32(elements) => elements.as_mut_ptr().cast(),
+            ViewMut::U32(elements) => elements.as_mut_ptr().cast(),
+        }
+    }
+}
+
+macro_rules! data_mut_of {
+    ($($type:ty => $variant:ident),*) => {$(
+        impl DataMut for [$type] {
+            fn view_mut(&mut self) -> ViewMut<'_> {
+                ViewMut::$variant(self)
+            }
+        }
+        impl DataMut for Vec<$type> {
+            fn view_mut(&mut self) -> ViewMut<'_> {
+                ViewMut::$variant(self)
+            }
+        }
+        impl<const N: usize> DataMut for [$type; N] {
+            fn view_mut(&mut self) -> ViewMut<'_> {
+                ViewMut::$variant(self)
+            }
+        }
+        impl<const N: usize, const M: usize> DataMut for [[$type; N]; M] {
+            fn view_mut(&mut self) -> ViewMut<'_> {
+                ViewMut::$variant(self.as_flattened_mut())
+            }
+        }
+    )*};
+}
+
+data_mut_of!(f32 => F32, i32 => I32, u32 => U32);

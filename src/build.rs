@@ -1,0 +1,130 @@
+//! From a declared network to one that runs.
+//!
+//! In: what `network!` makes, and how to build it. Out: a [`Model`], or every mistake.
+
+use downhill_graph::network::Network;
+use downhill_graph::optimizer::Optimizer;
+use downhill_runtime::dump::Dump;
+use downhill_runtime::error::Error;
+use downhill_runtime::model::Model;
+use downhill_runtime::program::{Options, Program};
+use std::sync::Arc;
+
+/// Says how a network is to be built; each of these starts a [`Build`]. Every network has them.
+pub trait Configure: Network + Sized {
+    /// The seed of the parameters' initial values; 0 unless said.
+    fn seed(self, seed: u64) -> Build<Self> {
+        Build::new(self).seed(seed)
+    }
+
+    /// How a step changes parameters, for every loss that has no optimizer of its own.
+    fn optimizer(self, optimizer: impl Into<Optimizer>) -> Build<Self> {
+        Build::new(self).optimizer(optimizer)
+    }
+
+    /// The optimizer of one loss.
+    fn optimizer_for(self, loss: &str, optimizer: impl Into<Optimizer>) -> Build<Self> {
+        Build::new(self).optimizer_for(loss, optimizer)
+    }
+
+    /// Batch sizes to compile code of their own for. Every other size runs too, with the same bits.
+    fn batch_sizes(self, sizes: impl IntoIterator<Item = usize>) -> Build<Self> {
+        Build::new(self).batch_sizes(sizes)
+    }
+
+    /// Builds it for inference: without an optimizer there are no training steps.
+    ///
+    /// # Errors
+    /// As [`Build::build`].
+    fn build(self) -> Result<Model, Error> {
+        Build::new(self).build()
+    }
+}
+
+impl<N: Network> Configure for N {}
+
+/// A network with the options it is to be built with.
+///
+/// ```
+/// use downhill::prelude::*;
+///
+/// network! {
+///     pub Line() {
+///         input  x: [batch, 1];
+///         target y: [batch, 1];
+///         output p = linear(x, 1);
+///         loss squared_error(p, y);
+///     }
+/// }
+///
+/// # fn main() -> Result<(), downhill::Error> {
+/// let mut net = Line::new().seed(7).optimizer(sgd(0.1).momentum(0.9)).batch_sizes([64]).build()?;
+/// let loss = net.step(&[0.5], &[1.0])?;
+/// # assert!(loss.is_finite());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Build<N> {
+    network: N,
+    seed: u64,
+    options: Options,
+}
+
+impl<N: Network> Build<N> {
+    fn new(network: N) -> Build<N> {
+        Build { network, seed: 0, options: Options::default() }
+    }
+
+    /// The seed of the parameters' initial values; 0 unless said.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Build<N> {
+        Build { seed, ..self }
+    }
+
+    /// How a step changes parameters, for every loss that has no optimizer of its own.
+    #[must_use]
+    pub fn optimizer(mut self, optimizer: impl Into<Optimizer>) -> Build<N> {
+        self.options.optimizer = Some(optimizer.into());
+        self
+    }
+
+    /// The optimizer of one loss.
+    #[must_use]
+    pub fn optimizer_for(mut self, loss: &str, optimizer: impl Into<Optimizer>) -> Build<N> {
+        self.options.optimizers.push((loss.to_owned(), optimizer.into()));
+        self
+    }
+
+    /// Batch sizes to compile code of their own for. Every other size runs too, with the same bits.
+    #[must_use]
+    pub fn batch_sizes(mut self, sizes: impl IntoIterator<Item = usize>) -> Build<N> {
+        self.options.batch_sizes.extend(sizes);
+        self
+    }
+
+    /// Stages of the build to show, instead of those that the environment variable `DOWNHILL_DUMP` names.
+    #[must_use]
+    pub fn dump(mut self, dump: Dump) -> Build<N> {
+        self.options.dump = Some(dump);
+        self
+    }
+
+    /// Graph, gradients, machine code, parameters.
+    ///
+    /// # Errors
+    /// Mistakes that the network's arguments let show, all at once; options that make no sense; what the machine lacks.
+    pub fn build(self) -> Result<Model, Error> {
+        let seed = self.seed;
+        self.program()?.model(seed)
+    }
+
+    /// The machine code alone; `program.model(seed)` makes networks that run it.
+    ///
+    /// # Errors
+    /// As [`Build::build`].
+    pub fn program(self) -> Result<Arc<Program>, Error> {
+        let declare = |mode| self.network.declaration(mode);
+        Program::build(self.network.name(), declare, self.options).map(Arc::new)
+    }
+}
