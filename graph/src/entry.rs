@@ -53,8 +53,9 @@ pub fn gradients(declaration: &Declaration, loss: Option<&str>, wrt: &[&str]) ->
 /// One training step: a loss and the update of all that it trains. `loss` may be left out where there is one only.
 ///
 /// # Errors
-/// Unknown names, several losses and none named, operations without a gradient.
+/// Options of the optimizer that make no sense, unknown names, several losses and none named, operations without a gradient.
 pub fn step(declaration: &Declaration, loss: Option<&str>, optimizer: &Optimizer) -> Result<Graph, Error> {
+    optimizer.check()?;
     let loss = find_loss(declaration, loss)?;
     let mut graph = start(declaration)?;
     let trained = trained(&mut graph, loss);
@@ -63,7 +64,9 @@ pub fn step(declaration: &Declaration, loss: Option<&str>, optimizer: &Optimizer
     graph.results = vec![(Purpose::Loss(loss.name.clone()), loss.node)];
     let parameters: Vec<(usize, NodeId, NodeId)> =
         trained.into_iter().zip(gradients).map(|((index, node), gradient)| (index, node, gradient)).collect();
-    optimizer.append(&mut graph, &parameters);
+    // With several losses each has an optimizer of its own, with states of its own.
+    let prefix = if declaration.losses.len() > 1 { &*loss.name } else { "" };
+    optimizer.append(&mut graph, prefix, &parameters);
     Ok(optimize(&graph))
 }
 

@@ -37,6 +37,10 @@ pub mod value;
 
 pub mod composite;
 
+pub mod optimizer;
+
+pub mod entry;
+
 pub mod language;
 
 pub mod network;

@@ -44,7 +44,9 @@ fn cases() -> Vec<Case> {
         (Unary::Abs, -2.0, -0.1),
     ];
     cases.extend(unaries.map(|(function, low, high)| case(Op::Unary(function), &[&[2, 3]], low, high)));
-    for function in [Binary::Add, Binary::Sub, Binary::Mul, Binary::Div, Binary::Max, Binary::Min, Binary::Pow] {
+    for function in
+        [Binary::Add, Binary::Sub, Binary::Mul, Binary::Div, Binary::Max, Binary::Min, Binary::Pow]
+    {
         cases.push(case(Op::Binary(function), &[&[2, 3], &[2, 3]], 0.4, 2.0));
     }
     for kind in [Reduction::Sum, Reduction::Max, Reduction::Min] {
@@ -118,7 +120,8 @@ fn compare_with_differences(
     let step = 1e-5;
     let t = numbers.tensor(point[which].shape(), -1.0, 1.0);
     let moved = |sign: f64| {
-        let values = point[which].to_f64_vec().into_iter().zip(t.to_f64_vec()).map(|(x, t)| x + sign * step * t);
+        let values =
+            point[which].to_f64_vec().into_iter().zip(t.to_f64_vec()).map(|(x, t)| x + sign * step * t);
         let mut point = point.to_vec();
         point[which] = Tensor::new(point[which].shape(), values.collect()).expect("the same shape");
         value(graph, of, &environment(&point)).item().expect("a scalar")
@@ -180,24 +183,34 @@ fn expectation(op: &Op) -> (String, bool) {
             Unary::Neg | Unary::Exp | Unary::Expm1 | Unary::Log | Unary::Log1p | Unary::Sqrt => {
                 (format!("{function:?}"), true)
             }
-            Unary::Tanh | Unary::Logistic | Unary::Softplus | Unary::Sin | Unary::Cos | Unary::Erf | Unary::Abs => {
-                (format!("{function:?}"), true)
-            }
+            Unary::Tanh
+            | Unary::Logistic
+            | Unary::Softplus
+            | Unary::Sin
+            | Unary::Cos
+            | Unary::Erf
+            | Unary::Abs => (format!("{function:?}"), true),
         },
         Op::Binary(function) => match function {
             Binary::And | Binary::Or | Binary::Xor | Binary::ShiftLeft | Binary::ShiftRight => {
                 (format!("{function:?}"), false)
             }
-            Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Max | Binary::Min | Binary::Pow => {
-                (format!("{function:?}"), true)
-            }
+            Binary::Add
+            | Binary::Sub
+            | Binary::Mul
+            | Binary::Div
+            | Binary::Max
+            | Binary::Min
+            | Binary::Pow => (format!("{function:?}"), true),
         },
         Op::Reduce { kind, .. } => match kind {
             Reduction::Sum | Reduction::Max | Reduction::Min => (format!("reduce {kind:?}"), true),
         },
         Op::Input(_) | Op::Storage(_) | Op::Constant(_) | Op::Iota { .. } => ("source".into(), false),
         Op::DimValue { .. } | Op::RandomBits { .. } => ("source".into(), false),
-        Op::Compare(_) | Op::ArgMax { .. } | Op::StopGradient => ("constant to differentiation".into(), false),
+        Op::Compare(_) | Op::ArgMax { .. } | Op::StopGradient => {
+            ("constant to differentiation".into(), false)
+        }
         Op::Select => ("select".into(), true),
         Op::Convert(_) => ("convert".into(), true),
         Op::Reshape(_) => ("reshape".into(), true),
@@ -219,9 +232,40 @@ fn every_op_with_a_gradient_has_a_case() {
     let covered: BTreeSet<String> = cases().iter().map(|case| expectation(&case.op).0).collect();
     assert!(cases().iter().all(|case| expectation(&case.op).1));
     let expected = [
-        "Neg", "Exp", "Expm1", "Log", "Log1p", "Sqrt", "Tanh", "Logistic", "Softplus", "Sin", "Cos", "Erf", "Abs", "Add",
-        "Sub", "Mul", "Div", "Max", "Min", "Pow", "reduce Sum", "reduce Max", "reduce Min", "select", "convert", "reshape",
-        "transpose", "broadcast", "slice", "pad", "concatenate", "reverse", "dot", "surrogate",
+        "Neg",
+        "Exp",
+        "Expm1",
+        "Log",
+        "Log1p",
+        "Sqrt",
+        "Tanh",
+        "Logistic",
+        "Softplus",
+        "Sin",
+        "Cos",
+        "Erf",
+        "Abs",
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+        "Max",
+        "Min",
+        "Pow",
+        "reduce Sum",
+        "reduce Max",
+        "reduce Min",
+        "select",
+        "convert",
+        "reshape",
+        "transpose",
+        "broadcast",
+        "slice",
+        "pad",
+        "concatenate",
+        "reverse",
+        "dot",
+        "surrogate",
     ];
     let expected: BTreeSet<String> = expected.iter().map(|name| name.to_string()).collect();
     assert_eq!(covered, expected);

@@ -1,0 +1,319 @@
+//! Each simplification has a case here; what must not be simplified too; and the forms that losses' gradients end in.
+
+mod support;
+
+use downhill_graph::builder::{Builder, Declaration, Mode};
+use downhill_graph::composite::{
+    bce_with_logits, binary_cross_entropy, cross_entropy, sigmoid, softmax, squared_error,
+};
+use downhill_graph::differentiate::differentiate;
+use downhill_graph::dim::{Bindings, Dim};
+use downhill_graph::graph::{Graph, NodeId, Purpose};
+use downhill_graph::op::{Binary, Compare, Op, Range, Reduction, Unary};
+use downhill_graph::passes::{bind, erase_gradient_markers, optimize, simplify};
+use downhill_graph::types::{ElementType, Shape};
+use support::{binary, input, input_of, show, unary};
+
+/// The formula of the only result after `simplify`.
+fn simplified(build: impl Fn(&mut Graph) -> NodeId) -> String {
+    let mut graph = Graph::new();
+    let result = build(&mut graph);
+    graph.results.push((Purpose::Output("y".into()), result));
+    let simple = simplify(&graph);
+    assert_eq!(simple, simplify(&simple), "simplifying again changes nothing");
+    show(&simple, simple.results[0].1)
+}
+
+/// As [`simplified`], of two inputs `x0` and `x1` of two elements each.
+fn of_two(build: impl Fn(&mut Graph, NodeId, NodeId) -> NodeId) -> String {
+    simplified(|graph| {
+        let (x, y) = (input(graph, &[2]), input(graph, &[2]));
+        build(graph, x, y)
+    })
+}
+
+fn constant(graph: &mut Graph, like: NodeId, value: f64) -> NodeId {
+    graph.full_like(like, value)
+}
+
+#[test]
+fn neutral_elements() {
+    let with = |function, value: f64, constant_first: bool| {
+        of_two(move |graph, x, _| {
+            let c = constant(graph, x, value);
+            if constant_first { binary(graph, function, c, x) } else { binary(graph, function, x, c) }
+        })
+    };
+    assert_eq!(with(Binary::Add, 0.0, false), "x0");
+    assert_eq!(with(Binary::Add, 0.0, true), "x0");
+    assert_eq!(with(Binary::Sub, 0.0, false), "x0");
+    assert_eq!(with(Binary::Sub, 0.0, true), "neg(x0)");
+    assert_eq!(with(Binary::Mul, 1.0, false), "x0");
+    assert_eq!(with(Binary::Mul, 1.0, true), "x0");
+    assert_eq!(with(Binary::Mul, -1.0, true), "neg(x0)");
+    assert_eq!(with(Binary::Div, 1.0, false), "x0");
+    assert_eq!(with(Binary::Div, -1.0, false), "neg(x0)");
+    assert_eq!(with(Binary::Pow, 1.0, false), "x0");
+    assert_eq!(with(Binary::Pow, 0.0, false), "spread(1)");
+    assert_eq!(with(Binary::Pow, 2.0, false), "mul(x0, x0)");
+    assert_eq!(with(Binary::Pow, 3.0, false), "mul(mul(x0, x0), x0)");
+    assert_eq!(with(Binary::Pow, -1.0, false), "div(spread(1), x0)");
+}
+
+#[test]
+fn what_nan_and_infinity_forbid_stays() {
+    let zero_times = of_two(|graph, x, _| {
+        let zero = constant(graph, x, 0.0);
+        binary(graph, Binary::Mul, x, zero)
+    });
+    assert_eq!(zero_times, "mul(x0, spread(0))");
+    assert_eq!(of_two(|graph, x, _| binary(graph, Binary::Sub, x, x)), "sub(x0, x0)");
+    assert_eq!(of_two(|graph, x, _| binary(graph, Binary::Div, x, x)), "div(x0, x0)");
+    let there_and_back = of_two(|graph, x, _| {
+        let (huge, tiny) = (constant(graph, x, 1e30), constant(graph, x, 1e-30));
+        let up = binary(graph, Binary::Mul, x, huge);
+        binary(graph, Binary::Mul, up, tiny)
+    });
+    assert_eq!(
+        there_and_back,
+        "mul(mul(x0, spread(1000000000000000000000000000000)), spread(0.000000000000000000000000000001))"
+    );
+}
+
+#[test]
+fn signs_move_outward() {
+    let with_neg = |function, first: bool, second: bool| {
+        of_two(move |graph, x, y| {
+            let a = if first { unary(graph, Unary::Neg, x) } else { x };
+            let b = if second { unary(graph, Unary::Neg, y) } else { y };
+            binary(graph, function, a, b)
+        })
+    };
+    assert_eq!(with_neg(Binary::Add, false, true), "sub(x0, x1)");
+    assert_eq!(with_neg(Binary::Add, true, false), "sub(x1, x0)");
+    assert_eq!(with_neg(Binary::Sub, false, true), "add(x0, x1)");
+    assert_eq!(with_neg(Binary::Sub, true, false), "neg(add(x0, x1))");
+    assert_eq!(with_neg(Binary::Mul, true, false), "neg(mul(x0, x1))");
+    assert_eq!(with_neg(Binary::Mul, true, true), "mul(x0, x1)");
+    assert_eq!(with_neg(Binary::Div, false, true), "neg(div(x0, x1))");
+    let twice = of_two(|graph, x, _| {
+        let negative = unary(graph, Unary::Neg, x);
+        unary(graph, Unary::Neg, negative)
+    });
+    assert_eq!(twice, "x0");
+    let of_difference = of_two(|graph, x, y| {
+        let difference = binary(graph, Binary::Sub, x, y);
+        unary(graph, Unary::Neg, difference)
+    });
+    assert_eq!(of_difference, "sub(x1, x0)");
+    let in_sum = of_two(|graph, x, _| {
+        let negative = unary(graph, Unary::Neg, x);
+        graph.add(Op::Reduce { kind: Reduction::Sum, axes: vec![0] }, &[negative])
+    });
+    assert_eq!(in_sum, "neg(sum[0](x0))");
+}
+
+#[test]
+fn views_compose_and_cancel() {
+    let views = |ops: &[Op]| {
+        let ops = ops.to_vec();
+        simplified(move |graph| {
+            let x = input(graph, &[2, 3]);
+            ops.iter().fold(x, |x, op| graph.add(op.clone(), &[x]))
+        })
+    };
+    assert_eq!(views(&[Op::Transpose(vec![1, 0]), Op::Transpose(vec![1, 0])]), "x0");
+    assert_eq!(views(&[Op::Reshape([6].into()), Op::Reshape([2, 3].into())]), "x0");
+    assert_eq!(views(&[Op::Reshape([6].into()), Op::Reshape([3, 2].into())]), "reshape[3, 2](x0)");
+    let wide = |dims: [i64; 3], axes: [usize; 2]| Op::Broadcast { shape: dims.into(), axes: axes.into() };
+    let wider = Op::Broadcast { shape: [5, 4, 2, 3].into(), axes: vec![1, 2, 3] };
+    assert_eq!(views(&[wide([4, 2, 3], [1, 2]), wider]), "broadcast[2, 3](x0)");
+    assert_eq!(views(&[Op::Broadcast { shape: [2, 3].into(), axes: vec![0, 1] }]), "x0");
+    assert_eq!(views(&[Op::Reverse(vec![0]), Op::Reverse(vec![0])]), "x0");
+    assert_eq!(views(&[Op::Convert(ElementType::F64)]), "x0");
+    let all = |end: i64| Range { start: 0.into(), end: end.into(), stride: 1 };
+    assert_eq!(views(&[Op::Slice(vec![all(2), all(3)])]), "x0");
+    assert_eq!(views(&[Op::Concatenate { axis: 1 }]), "x0");
+}
+
+#[test]
+fn what_a_broadcast_repeats_is_computed_once() {
+    let spread = simplified(|graph| {
+        let s = input(graph, &[]);
+        let t = input(graph, &[]);
+        let (s, t) = (graph.spread(s, &[2, 2].into()), graph.spread(t, &[2, 2].into()));
+        binary(graph, Binary::Add, s, t)
+    });
+    assert_eq!(spread, "spread(add(x0, x1))");
+    let rows = simplified(|graph| {
+        let row = input(graph, &[3]);
+        let wide = graph.add(Op::Broadcast { shape: [2, 3].into(), axes: vec![1] }, &[row]);
+        let two = graph.full_like(wide, 2.0);
+        let product = binary(graph, Binary::Mul, wide, two);
+        unary(graph, Unary::Exp, product)
+    });
+    assert_eq!(rows, "broadcast[1](exp(mul(x0, spread(2))))");
+}
+
+#[test]
+fn constants_fold_and_masks_decide() {
+    let folded = of_two(|graph, x, _| {
+        let (three, four) = (constant(graph, x, 3.0), constant(graph, x, 4.0));
+        let seven = binary(graph, Binary::Add, three, four);
+        let mask = graph.add(Op::Compare(Compare::Greater), &[seven, four]);
+        let sevens = binary(graph, Binary::Mul, x, seven);
+        graph.add(Op::Select, &[mask, sevens, x])
+    });
+    assert_eq!(folded, "mul(x0, spread(7))");
+    let same = of_two(|graph, x, y| {
+        let mask = graph.add(Op::Compare(Compare::Less), &[x, y]);
+        graph.add(Op::Select, &[mask, y, y])
+    });
+    assert_eq!(same, "x1");
+    let inverted = of_two(|graph, x, y| {
+        let mask = graph.add(Op::Compare(Compare::Less), &[x, y]);
+        let not = unary(graph, Unary::Not, mask);
+        graph.add(Op::Select, &[not, x, y])
+    });
+    assert_eq!(inverted, "select(less(x0, x1), x1, x0)");
+    assert_eq!(of_two(|graph, x, _| binary(graph, Binary::Max, x, x)), "x0");
+    let rounded = simplified(|graph| {
+        let (a, b) = (graph.constant(ElementType::F32, 0.1), graph.constant(ElementType::F32, 0.2));
+        binary(graph, Binary::Add, a, b)
+    });
+    assert_eq!(rounded, f64::from(0.1_f32 + 0.2_f32).to_string());
+}
+
+#[test]
+fn reductions_and_products() {
+    let thin = simplified(|graph| {
+        let x = input(graph, &[2, 1]);
+        graph.add(Op::Reduce { kind: Reduction::Max, axes: vec![1] }, &[x])
+    });
+    assert_eq!(thin, "reshape[2](x0)");
+    let twice = simplified(|graph| {
+        let x = input(graph, &[2, 3, 4]);
+        let once = graph.add(Op::Reduce { kind: Reduction::Sum, axes: vec![1] }, &[x]);
+        graph.add(Op::Reduce { kind: Reduction::Sum, axes: vec![0, 1] }, &[once])
+    });
+    assert_eq!(twice, "sum[0, 1, 2](x0)");
+    let repeated = simplified(|graph| {
+        let x = input_of(graph, ElementType::F32, [3]);
+        let wide =
+            graph.add(Op::Broadcast { shape: Shape(vec![Dim::symbol("n"), 3.into()]), axes: vec![1] }, &[x]);
+        graph.add(Op::Reduce { kind: Reduction::Sum, axes: vec![0] }, &[wide])
+    });
+    assert_eq!(repeated, "mul(x0, spread(n))");
+    let outer = simplified(|graph| {
+        let (x, y) = (input(graph, &[2, 1]), input(graph, &[1, 3]));
+        graph.add(Op::DotGeneral { batch: vec![], contract: vec![(1, 0)] }, &[x, y])
+    });
+    assert_eq!(outer, "mul(broadcast[0](reshape[2](x0)), broadcast[1](reshape[3](x1)))");
+    let transposed = simplified(|graph| {
+        let (x, y) = (input(graph, &[4, 2]), input(graph, &[4, 3]));
+        let x = graph.add(Op::Transpose(vec![1, 0]), &[x]);
+        let product = graph.add(Op::DotGeneral { batch: vec![], contract: vec![(1, 0)] }, &[x, y]);
+        graph.add(Op::Transpose(vec![1, 0]), &[product])
+    });
+    assert_eq!(transposed, "dot[][(0, 0)](x1, x0)");
+}
+
+/// The gradient of a loss by its input `z`, optimized.
+fn loss_gradient(declare: impl Fn(&Builder)) -> String {
+    let builder = Builder::new(Mode::Train);
+    declare(&builder);
+    let Declaration { mut graph, losses, .. } = builder.finish().expect("a right declaration");
+    let z = graph.add(Op::Input(graph.input_index("z").expect("declared")), &[]);
+    let gradient = differentiate(&mut graph, losses[0].node, &[z]).expect("has a gradient")[0];
+    graph.results.push((Purpose::Gradient("z".into()), gradient));
+    let graph = optimize(&graph);
+    show(&graph, graph.results[0].1)
+}
+
+#[test]
+fn gradients_of_losses_end_as_on_paper() {
+    let shape = || Shape(vec![Dim::symbol("batch"), 1.into()]);
+    let from_logits = loss_gradient(|b| {
+        let (z, y) = (b.input("z", ElementType::F32, shape()), b.target("y", ElementType::F32, shape()));
+        b.loss("loss", &bce_with_logits(z, y), None);
+    });
+    assert_eq!(from_logits, "mul(sub(logistic(z), y), spread(div(1, batch)))");
+    let from_probabilities = loss_gradient(|b| {
+        let (z, y) = (b.input("z", ElementType::F32, shape()), b.target("y", ElementType::F32, shape()));
+        b.loss("loss", &binary_cross_entropy(sigmoid(z), y), None);
+    });
+    assert_eq!(from_probabilities, from_logits);
+    let squares = loss_gradient(|b| {
+        let (z, y) = (b.input("z", ElementType::F32, shape()), b.target("y", ElementType::F32, shape()));
+        b.loss("loss", &squared_error(z, y), None);
+    });
+    assert_eq!(squares, "mul(sub(z, y), spread(div(2, batch)))");
+}
+
+#[test]
+fn gradients_of_cross_entropies_end_in_softmax_minus_labels() {
+    let rows = || Shape(vec![Dim::symbol("batch"), 10.into()]);
+    let by_labels = loss_gradient(|b| {
+        let z = b.input("z", ElementType::F32, rows());
+        let y = b.target("y", ElementType::I32, [Dim::symbol("batch")]);
+        b.loss("loss", &cross_entropy(z, y), None);
+    });
+    let e = "exp(sub(z, broadcast[0](max[1](z))))";
+    let p = format!("div({e}, broadcast[0](sum[1]({e})))");
+    let labels = "f32(equal(iota { shape: [batch, 10], axis: 1 }(), broadcast[0](y)))";
+    assert_eq!(by_labels, format!("mul(sub({p}, {labels}), spread(div(1, batch)))"));
+    let by_probabilities = loss_gradient(|b| {
+        let (z, y) = (b.input("z", ElementType::F32, rows()), b.target("y", ElementType::F32, rows()));
+        b.loss("loss", &cross_entropy(z, y), None);
+    });
+    let weighted = format!("mul({p}, broadcast[0](sum[1](y)))");
+    assert_eq!(by_probabilities, format!("mul(sub({weighted}, y), spread(div(1, batch)))"));
+}
+
+#[test]
+fn the_softmax_of_the_gradient_is_that_of_the_output() {
+    let builder = Builder::new(Mode::Train);
+    let z = builder.input("z", ElementType::F32, Shape(vec![Dim::symbol("batch"), 10.into()]));
+    let y = builder.target("y", ElementType::I32, [Dim::symbol("batch")]);
+    builder.output("p", &softmax(&z, -1));
+    builder.loss("loss", &cross_entropy(&z, &y), None);
+    let Declaration { mut graph, outputs, losses, .. } = builder.finish().expect("a right declaration");
+    let z = z.node().expect("known");
+    let gradient = differentiate(&mut graph, losses[0].node, &[z]).expect("has a gradient")[0];
+    graph.results =
+        vec![(Purpose::Output("p".into()), outputs[0].1), (Purpose::Gradient("z".into()), gradient)];
+    let graph = optimize(&graph);
+    let exponentials = graph.ids().filter(|&id| *graph.op(id) == Op::Unary(Unary::Exp)).count();
+    let quotients =
+        graph.ids().filter(|&id| *graph.op(id) == Op::Binary(Binary::Div) && graph.ty(id).rank() > 0).count();
+    assert_eq!((exponentials, quotients), (1, 1));
+}
+
+#[test]
+fn markers_go_and_sizes_are_bound() {
+    let mut graph = Graph::new();
+    let x = input_of(&mut graph, ElementType::F32, [Dim::symbol("n")]);
+    let stopped = graph.add(Op::StopGradient, &[x]);
+    let exp = unary(&mut graph, Unary::Exp, stopped);
+    let marked = graph.add(Op::Surrogate, &[exp, x]);
+    graph.results.push((Purpose::Output("y".into()), marked));
+    let erased = erase_gradient_markers(&graph);
+    assert_eq!(show(&erased, erased.results[0].1), "exp(x0)");
+    assert_eq!(erased.len(), 2);
+    let bound = bind(&erased, &Bindings::from([("n".into(), 5)]));
+    assert_eq!(bound.shape(bound.results[0].1), &Shape::from([5]));
+    assert_eq!(bound.inputs[0].ty.shape, Shape::from([5]));
+}
+
+#[test]
+fn equal_nodes_are_one_and_dead_ones_go() {
+    let mut graph = Graph::new();
+    let (x, y) = (input(&mut graph, &[2]), input(&mut graph, &[2]));
+    let one = unary(&mut graph, Unary::Exp, x);
+    let again = unary(&mut graph, Unary::Exp, x);
+    assert_eq!(one, again);
+    unary(&mut graph, Unary::Log, y);
+    graph.results.push((Purpose::Output("y".into()), one));
+    let optimized = optimize(&graph);
+    assert_eq!((optimized.len(), optimized.inputs.len()), (2, 2));
+}
