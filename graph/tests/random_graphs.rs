@@ -11,7 +11,7 @@ use downhill_graph::tensor::Tensor;
 use downhill_graph::types::ElementType;
 use downhill_graph::verify::verify;
 use proptest::prelude::*;
-use support::{binary, environment, input, input_of, unary};
+use support::{binary, environment, input, input_of, show, unary};
 
 const UNARY: [Unary; 9] = [
     Unary::Neg,
@@ -42,16 +42,34 @@ impl Choices<'_> {
     }
 }
 
+/// A divisor: the sign of a zero may change, and with it the infinity that dividing by it gives.
+fn away_from_zero(graph: &mut Graph, x: NodeId) -> NodeId {
+    let square = binary(graph, Binary::Mul, x, x);
+    let half = graph.full_like(x, 0.5);
+    binary(graph, Binary::Add, square, half)
+}
+
 /// Adds one node made of earlier ones; every value is `[2, 3]`, or comes back to it.
 fn grow(graph: &mut Graph, pool: &mut Vec<NodeId>, choices: &mut Choices<'_>) {
     let (a, b) = (choices.of(pool), choices.of(pool));
     let node = match choices.below(16) {
         0 | 1 => unary(graph, choices.of(&UNARY), a),
-        2..=4 => binary(graph, choices.of(&BINARY), a, b),
+        2..=4 => {
+            let function = choices.of(&BINARY);
+            let b = if function == Binary::Div { away_from_zero(graph, b) } else { b };
+            binary(graph, function, a, b)
+        }
         5 | 6 => {
             let value = graph.full_like(a, choices.of(&CONSTANTS));
-            let (x, y) = if choices.below(2) == 0 { (a, value) } else { (value, a) };
-            binary(graph, choices.of(&BINARY), x, y)
+            let function = choices.of(&BINARY);
+            match (choices.below(2), function) {
+                (0, _) => binary(graph, function, a, value),
+                (_, Binary::Div) => {
+                    let a = away_from_zero(graph, a);
+                    binary(graph, function, value, a)
+                }
+                _ => binary(graph, function, value, a),
+            }
         }
         7 => {
             let comparison = choices.of(&[Compare::Less, Compare::GreaterEqual, Compare::Equal]);
@@ -122,6 +140,12 @@ fn random_graph(bytes: &[u8], element: ElementType) -> Graph {
     graph
 }
 
+/// Every result as a formula.
+fn formulas(graph: &Graph) -> String {
+    let lines = graph.results.iter().map(|(purpose, id)| format!("{purpose:?} = {}", show(graph, *id)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn values(graph: &Graph, point: &[Tensor], precision: Precision) -> Vec<f64> {
     let results = interpret(graph, &environment(point), precision).expect("runs");
     results.into_iter().flat_map(|(_, tensor)| tensor.to_f64_vec()).collect()
@@ -158,7 +182,7 @@ proptest! {
         let scale = before.iter().copied().filter(|x| x.is_finite()).fold(1.0, |scale: f64, x| scale.max(x.abs()));
         for (x, y) in before.iter().zip(&after) {
             let alike = x == y || (x.is_nan() && y.is_nan()) || (x - y).abs() <= 1e-6 * scale;
-            prop_assert!(alike, "{x} became {y}");
+            prop_assert!(alike, "{x} became {y}\n{}\n{}", formulas(&graph), formulas(&optimize(&graph)));
         }
     }
 
@@ -169,7 +193,7 @@ proptest! {
             (values(&graph, &at, Precision::F64), values(&optimize(&graph), &at, Precision::F64));
         for (x, y) in before.iter().zip(&after) {
             let alike = (x.is_nan() && y.is_nan()) || x == y || (x.is_finite() && y.is_finite());
-            prop_assert!(alike, "{x} became {y}");
+            prop_assert!(alike, "{x} became {y}\n{}\n{}", formulas(&graph), formulas(&optimize(&graph)));
         }
     }
 

@@ -1,0 +1,233 @@
+//! The graph as a picture, in Graphviz' language.
+//!
+//! In: a graph, best an entry's. Out: DOT text with a cluster each for inputs, parameters, forward, backward and update. A node says
+//! its name (or the number it has in [`Graph::to_text`]), its expression, its type and where it was declared. Constants,
+//! broadcasts and comparisons with a constant stand inside the expressions that use them.
+
+use crate::formula::{Expressions, is_transparent};
+use crate::graph::{Graph, NodeId, Purpose, StorageKind};
+use crate::op::{Binary, Compare, Op};
+use crate::rebuild::{ancestors, live};
+use crate::text::role_name;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// What a node is part of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Part {
+    Inputs,
+    Parameters,
+    Forward,
+    Backward,
+    Update,
+}
+
+const PARTS: [(Part, &str, &str); 5] = [
+    (Part::Inputs, "inputs", "#e8f0fe"),
+    (Part::Parameters, "parameters", "#fef3e0"),
+    (Part::Forward, "forward", "#e9f6ec"),
+    (Part::Backward, "backward", "#fbe9e9"),
+    (Part::Update, "update", "#f1ebfa"),
+];
+
+impl Graph {
+    /// The graph in Graphviz' language: `dot -Tsvg`.
+    pub fn to_dot(&self) -> String {
+        let picture = Picture::of(self);
+        let mut text = String::from(
+            "digraph network {\n  rankdir=TB; compound=true; nodesep=0.25; ranksep=0.4; fontname=\"Helvetica\";\n  \
+             node [shape=box, style=\"rounded,filled\", fillcolor=white, color=\"#777777\", fontname=\"Helvetica\", fontsize=11];\n  \
+             edge [color=\"#555555\", arrowsize=0.7];\n",
+        );
+        for (part, title, color) in PARTS {
+            let members: Vec<NodeId> = self.ids().filter(|&id| picture.shows(id) && picture.part(id) == part).collect();
+            if members.is_empty() {
+                continue;
+            }
+            let _ = writeln!(text, "  subgraph cluster_{title} {{");
+            let _ = writeln!(text, "    label=\"{title}\"; labeljust=l; style=\"rounded,filled\"; color=\"{color}\";");
+            for id in members {
+                let _ = writeln!(text, "    {}", picture.node(id));
+            }
+            text.push_str("  }\n");
+        }
+        for id in self.ids().filter(|&id| picture.shows(id)) {
+            for source in picture.sources(id) {
+                let _ = writeln!(text, "  n{} -> n{};", source.index(), id.index());
+            }
+        }
+        text.push_str(&picture.storing());
+        text + "}\n"
+    }
+}
+
+struct Picture<'a> {
+    graph: &'a Graph,
+    live: Vec<bool>,
+    /// Needed by an output or a loss.
+    forward: Vec<bool>,
+    /// Hangs on what only updates read.
+    updating: Vec<bool>,
+}
+
+impl Picture<'_> {
+    fn of(graph: &Graph) -> Picture<'_> {
+        let is_forward = |purpose: &Purpose| matches!(purpose, Purpose::Output(_) | Purpose::Loss(_));
+        let roots: Vec<NodeId> = graph.results.iter().filter(|(p, _)| is_forward(p)).map(|(_, id)| *id).collect();
+        let live = if graph.results.is_empty() { vec![true; graph.len()] } else { live(graph) };
+        let forward = if roots.is_empty() { live.clone() } else { ancestors(graph, &roots) };
+        let updating = updating(graph, &forward);
+        Picture { graph, live, forward, updating }
+    }
+
+    fn part(&self, id: NodeId) -> Part {
+        match self.graph.op(id) {
+            Op::Input(_) => Part::Inputs,
+            Op::Storage(_) => Part::Parameters,
+            _ if self.forward[id.index()] => Part::Forward,
+            _ if self.updating[id.index()] => Part::Update,
+            _ => Part::Backward,
+        }
+    }
+
+    /// Whether the node has a box of its own.
+    fn shows(&self, id: NodeId) -> bool {
+        let is_result = || self.graph.results.iter().any(|(_, result)| *result == id);
+        self.live[id.index()] && (self.graph.label(id).is_some() || is_result() || !self.is_inside(id))
+    }
+
+    /// Whether the node stands inside the expressions of its users.
+    fn is_inside(&self, id: NodeId) -> bool {
+        let graph = self.graph;
+        let is_plain = |id: NodeId| graph.constant_value(id).is_some() || is_size(graph, id);
+        match graph.op(id) {
+            Op::Constant(_) | Op::DimValue { .. } | Op::Iota { .. } => true,
+            Op::Compare(compare) => {
+                let label_mask = *compare == Compare::Equal;
+                graph.operands(id).into_iter().any(|operand| is_plain(operand) || label_mask && is_index(graph, operand))
+            }
+            Op::Binary(Binary::Div | Binary::Mul) => graph.operands(id).into_iter().all(is_plain),
+            _ => is_transparent(graph, id),
+        }
+    }
+
+    /// The boxes an expression reads, in order, each once.
+    fn sources(&self, id: NodeId) -> Vec<NodeId> {
+        let mut sources = Vec::new();
+        let mut open: Vec<NodeId> = self.graph.operands(id);
+        open.reverse();
+        let mut seen = BTreeSet::new();
+        while let Some(operand) = open.pop() {
+            if !seen.insert(operand) {
+                continue;
+            }
+            if self.shows(operand) {
+                sources.push(operand);
+            } else {
+                open.extend(self.graph.operands(operand).into_iter().rev());
+            }
+        }
+        sources
+    }
+
+    fn name(&self, id: NodeId) -> String {
+        match self.graph.op(id) {
+            Op::Input(index) => self.graph.inputs[*index].name.to_string(),
+            Op::Storage(index) => self.graph.storages[*index].name.to_string(),
+            _ => self.graph.label(id).map_or_else(|| format!("%{}", id.index()), |label| label.to_string()),
+        }
+    }
+
+    fn node(&self, id: NodeId) -> String {
+        let (graph, name) = (self.graph, escape(&self.name(id)));
+        let expressions = Expressions { graph, name: &|id| self.shows(id).then(|| self.name(id)) };
+        let (head, look) = match graph.op(id) {
+            Op::Input(index) => (format!("<B>{name}</B>  {}", role_name(graph.inputs[*index].role)), ", shape=ellipse"),
+            Op::Storage(index) if graph.storages[*index].kind == StorageKind::State => {
+                (format!("<B>{name}</B>  state"), ", shape=cylinder, style=filled")
+            }
+            Op::Storage(_) => (format!("<B>{name}</B>"), ", shape=cylinder, style=filled"),
+            _ => (format!("<B>{name}</B> = {}", escape(&expressions.definition(id))), ""),
+        };
+        let purposes: String = self.purposes(id).iter().map(|purpose| format!("<B>{}</B><BR/>", escape(purpose))).collect();
+        let border = if purposes.is_empty() { "" } else { ", penwidth=2, color=\"#333333\"" };
+        let ty = escape(&graph.ty(id).to_string());
+        let place = self.place(id);
+        format!("n{} [label=<{purposes}{head}<BR/><FONT COLOR=\"#555555\">{ty}</FONT>{place}>{look}{border}];", id.index())
+    }
+
+    /// The results that the node is.
+    fn purposes(&self, id: NodeId) -> Vec<String> {
+        let loss = self.graph.results.iter().find_map(|(purpose, _)| match purpose {
+            Purpose::Loss(name) => Some(&**name),
+            _ => None,
+        });
+        let results = self.graph.results.iter().filter(|(_, result)| *result == id);
+        let words = results.map(|(purpose, _)| match purpose {
+            Purpose::Output(name) => format!("output {name}"),
+            Purpose::Loss(name) if &**name == "loss" => "loss".into(),
+            Purpose::Loss(name) => format!("loss {name}"),
+            Purpose::Gradient(name) => format!("∂{}/∂{name}", loss.unwrap_or("loss")),
+            Purpose::Update(index) => format!("{} ←", self.graph.storages[*index].name),
+        });
+        words.collect()
+    }
+
+    /// Layer and source line.
+    fn place(&self, id: NodeId) -> String {
+        let origin = self.graph.origin(id);
+        let layer = if origin.layer.is_empty() { String::new() } else { format!("in {}", origin.layer) };
+        let line = if origin.file.is_empty() { String::new() } else { format!("{}:{}", origin.file, origin.line) };
+        let parts: Vec<String> = [layer, line].into_iter().filter(|part| !part.is_empty()).collect();
+        if parts.is_empty() {
+            return String::new();
+        }
+        format!("<BR/><FONT POINT-SIZE=\"9\" COLOR=\"#888888\">{}</FONT>", escape(&parts.join(" · ")))
+    }
+
+    /// Dashed arrows from new values to the storages that take them.
+    fn storing(&self) -> String {
+        let mut text = String::new();
+        for (purpose, value) in &self.graph.results {
+            let Purpose::Update(index) = purpose else { continue };
+            let storage = self.graph.ids().find(|&id| *self.graph.op(id) == Op::Storage(*index));
+            if let Some(storage) = storage.filter(|&id| self.shows(id)) {
+                let look = "style=dashed, color=\"#8a63d2\", constraint=false";
+                let _ = writeln!(text, "  n{} -> n{} [{look}];", value.index(), storage.index());
+            }
+        }
+        text
+    }
+}
+
+/// Which nodes hang, other than by way of forward nodes, on what no forward node reads: hyper-parameters and states of optimizers.
+fn updating(graph: &Graph, forward: &[bool]) -> Vec<bool> {
+    let mut updating = vec![false; graph.len()];
+    for (purpose, id) in &graph.results {
+        updating[id.index()] |= matches!(purpose, Purpose::Update(_));
+    }
+    for id in graph.ids().filter(|id| !forward[id.index()]) {
+        let starts = match graph.op(id) {
+            Op::Input(index) => graph.inputs[*index].role == crate::graph::Role::Hyper,
+            Op::Storage(index) => graph.storages[*index].kind == StorageKind::State,
+            _ => false,
+        };
+        updating[id.index()] |= starts || graph.operands(id).into_iter().any(|operand| updating[operand.index()]);
+    }
+    updating
+}
+
+fn is_size(graph: &Graph, id: NodeId) -> bool {
+    match graph.op(id) {
+        Op::DimValue { .. } => true,
+        _ => is_transparent(graph, id) && is_size(graph, graph.operand(id, 0)),
+    }
+}
+
+fn is_index(graph: &Graph, id: NodeId) -> bool {
+    matches!(graph.op(id), Op::Iota { .. })
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
