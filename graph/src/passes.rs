@@ -3,7 +3,7 @@
 //! In: a graph. Out: another, with the same inputs, storages and purposes of results. Passes are free functions; all of them
 //! treat the bodies of loops like the graph around them, and drop what no result needs.
 //!
-//! Must hold: a result that is finite, infinite or NaN stays so, and moves by rounding only.
+//! Must hold: a result that is finite, infinite or NaN stays so, and moves by rounding only. The sign of a zero is no part of that.
 
 mod bind;
 mod simplify;
