@@ -134,13 +134,13 @@ impl<'a> Walker<'a> {
 
     fn walk(&mut self) -> Result<(), Error> {
         for id in self.graph.ids().rev() {
-            let Some(gradient) = self.gradients[id.index()] else { continue };
             let op = self.graph.op(id).clone();
             self.graph.set_origin(self.graph.origin(id).clone());
             if let Op::Scan { .. } = op {
                 self.through_scan(id)?;
                 continue;
             }
+            let Some(gradient) = self.gradients[id.index()] else { continue };
             for (position, operand) in self.graph.operands(id).into_iter().enumerate() {
                 if self.on_path[operand.index()] && passes_to(&op, position) {
                     let contribution = rules::pull(self.graph, id, position, gradient)?;

@@ -1,11 +1,219 @@
-//! The gradient of a loop.
+//! The gradient of a loop: another loop, backwards.
+//!
+//! In: all results of one loop with the gradients that arrived at them. Out: the gradients of its operands.
+//!
+//! The forward loop runs again and stacks the carried values that each turn began with. The reversed loop takes them turn by
+//! turn, runs the body on them and differentiates it there: carried are the gradients of the carried values and the sums of the
+//! captured values' gradients; stacked are the gradients of the slices. It is made of the same primitives, so it can be
+//! differentiated again.
 
-use super::Walker;
+use super::{Walker, differentiate_from};
+use crate::dim::Dim;
 use crate::error::Error;
-use crate::graph::NodeId;
+use crate::graph::{Graph, Input, NodeId, Purpose, Role, bug};
+use crate::op::{Binary, Op};
+use crate::types::Type;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// One loop: its op's attributes and operands.
+struct Loop {
+    body: Arc<Graph>,
+    carried: usize,
+    sliced: usize,
+    length: Dim,
+    operands: Vec<NodeId>,
+}
+
+/// Where things stand among the results of the reversed loop.
+struct Reversed {
+    body: Graph,
+    operands: Vec<NodeId>,
+    carried: usize,
+    sliced: usize,
+    /// (operand of the forward loop, result of the reversed one).
+    gradients: Vec<(usize, usize)>,
+}
+
+impl Loop {
+    fn slices(&self) -> Range<usize> {
+        self.carried..self.carried + self.sliced
+    }
+
+    fn is_same(&self, op: &Op, operands: &[NodeId]) -> Option<usize> {
+        let Op::Scan { body, carried, sliced, length, result } = op else { return None };
+        let same =
+            (*carried, *sliced, length) == (self.carried, self.sliced, &self.length) && *body == self.body;
+        (same && operands == self.operands).then_some(*result)
+    }
+}
 
 impl Walker<'_> {
+    /// Sends gradients through the loop of which `id` is a result, once, at the first of its results: all users of all its results
+    /// have been passed by then.
     pub(super) fn through_scan(&mut self, id: NodeId) -> Result<(), Error> {
-        Err(Error::new("there is no gradient through a scan yet").at(self.graph.origin(id).clone()))
+        let Op::Scan { body, carried, sliced, length, .. } = self.graph.op(id).clone() else {
+            bug("not a scan")
+        };
+        let forward = Loop { body, carried, sliced, length, operands: self.graph.operands(id) };
+        let mut arrived: Vec<Option<NodeId>> = vec![None; forward.body.results.len()];
+        for member in self.graph.ids().take(self.on_path.len()) {
+            if let Some(result) = forward.is_same(self.graph.op(member), &self.graph.operands(member)) {
+                if member < id {
+                    return Ok(());
+                }
+                arrived[result] = self.gradients[member.index()];
+            }
+        }
+        if arrived.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        let wanted: Vec<bool> =
+            forward.operands.iter().map(|operand| self.on_path[operand.index()]).collect();
+        let reversed = reverse(self.graph, &forward, &arrived, &wanted)?;
+        let body = Arc::new(reversed.body);
+        for (operand, result) in reversed.gradients {
+            let scan = Op::Scan {
+                body: body.clone(),
+                carried: reversed.carried,
+                sliced: reversed.sliced,
+                length: forward.length.clone(),
+                result,
+            };
+            let mut gradient = self.graph.add(scan, &reversed.operands);
+            if forward.slices().contains(&operand) {
+                gradient = self.graph.add(Op::Reverse(vec![0]), &[gradient]);
+            }
+            self.arrive(forward.operands[operand], gradient);
+        }
+        Ok(())
     }
+}
+
+/// Makes the reversed loop and, in `graph`, its operands.
+fn reverse(
+    graph: &mut Graph,
+    forward: &Loop,
+    arrived: &[Option<NodeId>],
+    wanted: &[bool],
+) -> Result<Reversed, Error> {
+    let is_float = |position: &usize| forward.body.inputs[*position].ty.element.is_float();
+    let moving: Vec<usize> = (0..forward.carried).filter(is_float).collect();
+    let captured: Vec<usize> =
+        (forward.slices().end..forward.operands.len()).filter(|&i| wanted[i]).collect();
+    let slices: Vec<usize> = forward.slices().filter(|&i| wanted[i]).collect();
+    let stacked: Vec<usize> = (forward.carried..arrived.len()).filter(|&i| arrived[i].is_some()).collect();
+
+    let mut body = forward.body.same_interface();
+    body.inputs.clear();
+    let mut operands = Vec::new();
+    let mut declare = |body: &mut Graph, ty: &Type, operand: NodeId| {
+        let name = format!("{}", body.inputs.len()).into();
+        operands.push(operand);
+        body.add_input(Input { name, ty: ty.clone(), role: Role::Body, below: None })
+    };
+    // Carried: gradients of the carried values, sums of the captured values' gradients.
+    let mut seeds = Vec::new();
+    for &i in &moving {
+        let zeros = graph.full_like(forward.operands[i], 0.0);
+        seeds.push((i, declare(&mut body, &forward.body.inputs[i].ty, arrived[i].unwrap_or(zeros))));
+    }
+    let mut sums = Vec::new();
+    for &i in &captured {
+        let zeros = graph.full_like(forward.operands[i], 0.0);
+        sums.push(declare(&mut body, &forward.body.inputs[i].ty, zeros));
+    }
+    // Sliced, from the last turn to the first: what each turn began with, its slices, the gradients of what it stacked.
+    let mut inputs = Vec::new();
+    for (i, began) in residuals(graph, forward).into_iter().enumerate() {
+        inputs.push(declare(&mut body, &forward.body.inputs[i].ty, began));
+    }
+    for i in forward.slices() {
+        let slices = graph.add(Op::Reverse(vec![0]), &[forward.operands[i]]);
+        inputs.push(declare(&mut body, &forward.body.inputs[i].ty, slices));
+    }
+    for &i in &stacked {
+        let Some(gradient) = arrived[i] else { continue };
+        let gradients = graph.add(Op::Reverse(vec![0]), &[gradient]);
+        let ty = forward.body.ty(forward.body.results[i].1);
+        seeds.push((i, declare(&mut body, ty, gradients)));
+    }
+    let sliced = forward.carried + forward.sliced + stacked.len();
+    for i in forward.slices().end..forward.operands.len() {
+        inputs.push(declare(&mut body, &forward.body.inputs[i].ty, forward.operands[i]));
+    }
+    let gradients =
+        differentiate_body(&mut body, forward, &inputs, &seeds, (&moving, &captured, &sums, &slices))?;
+    Ok(Reversed {
+        body,
+        operands,
+        carried: moving.len() + captured.len(),
+        sliced,
+        gradients: keep(gradients, wanted),
+    })
+}
+
+/// Puts the forward body into the reversed one, differentiates it there and names the results: (operand, result).
+fn differentiate_body(
+    body: &mut Graph,
+    forward: &Loop,
+    inputs: &[NodeId],
+    seeds: &[(usize, NodeId)],
+    (moving, captured, sums, slices): (&[usize], &[usize], &[NodeId], &[usize]),
+) -> Result<Vec<(usize, usize)>, Error> {
+    let results = inline(body, &forward.body, inputs);
+    let seeds: Vec<(NodeId, NodeId)> = seeds.iter().map(|&(result, seed)| (results[result], seed)).collect();
+    let operands: Vec<usize> = [moving, captured, slices].concat();
+    let wrt: Vec<NodeId> = operands.iter().map(|&operand| inputs[operand]).collect();
+    let mut gradients = differentiate_from(body, &seeds, &wrt)?;
+    for (gradient, &sum) in gradients[moving.len()..].iter_mut().zip(sums) {
+        *gradient = body.add(Op::Binary(Binary::Add), &[sum, *gradient]);
+    }
+    let named = gradients.iter().enumerate().map(|(i, &id)| (Purpose::Output(format!("{i}").into()), id));
+    body.results = named.collect();
+    Ok(operands.into_iter().enumerate().map(|(result, operand)| (operand, result)).collect())
+}
+
+/// Those that someone asked for.
+fn keep(gradients: Vec<(usize, usize)>, wanted: &[bool]) -> Vec<(usize, usize)> {
+    gradients.into_iter().filter(|(operand, _)| wanted[*operand]).collect()
+}
+
+/// The values that each turn began with, stacked from the last turn to the first.
+fn residuals(graph: &mut Graph, forward: &Loop) -> Vec<NodeId> {
+    let mut body = (*forward.body).clone();
+    let first = body.results.len();
+    for i in 0..forward.carried {
+        let began = body.add(Op::Input(i), &[]);
+        let name = format!("began.{}", body.results.len());
+        body.results.push((Purpose::Output(name.into()), began));
+    }
+    let body = Arc::new(body);
+    let stacks = (0..forward.carried).map(|i| {
+        let scan = Op::Scan {
+            body: body.clone(),
+            carried: forward.carried,
+            sliced: forward.sliced,
+            length: forward.length.clone(),
+            result: first + i,
+        };
+        let stack = graph.add(scan, &forward.operands);
+        graph.add(Op::Reverse(vec![0]), &[stack])
+    });
+    stacks.collect()
+}
+
+/// Adds the nodes of `body` with `inputs` in the place of its inputs; gives its results.
+fn inline(into: &mut Graph, body: &Graph, inputs: &[NodeId]) -> Vec<NodeId> {
+    let mut places: Vec<NodeId> = Vec::with_capacity(body.len());
+    for id in body.ids() {
+        let operands: Vec<NodeId> =
+            body.operands(id).into_iter().map(|operand| places[operand.index()]).collect();
+        into.set_origin(body.origin(id).clone());
+        places.push(match body.op(id) {
+            Op::Input(index) => inputs[*index],
+            op => into.add(op.clone(), &operands),
+        });
+    }
+    body.results.iter().map(|(_, id)| places[id.index()]).collect()
 }

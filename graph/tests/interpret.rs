@@ -1,0 +1,172 @@
+//! The corners of the semantics at the head of `op.rs`, as the interpreter has them.
+
+mod support;
+
+use downhill_graph::dim::Dim;
+use downhill_graph::graph::{Graph, NodeId, Purpose};
+use downhill_graph::interpret::{Environment, Precision, interpret};
+use downhill_graph::op::{Binary, Compare, Op, Range, Reduction, Unary};
+use downhill_graph::random::random_bits;
+use downhill_graph::tensor::Tensor;
+use downhill_graph::types::{ElementType, Shape};
+use support::{binary, environment, input_of, unary};
+
+fn run(graph: &Graph, id: NodeId, environment: &Environment, precision: Precision) -> Tensor {
+    let mut graph = graph.clone();
+    graph.results = vec![(Purpose::Output("y".into()), id)];
+    interpret(&graph, environment, precision).expect("runs").remove(0).1
+}
+
+/// `op` of one-dimensional tensors.
+fn apply(op: Op, operands: &[Tensor]) -> Tensor {
+    let mut graph = Graph::new();
+    let ids: Vec<NodeId> =
+        operands.iter().map(|t| input_of(&mut graph, t.element(), [Dim::from(t.len())])).collect();
+    let y = graph.add(op, &ids);
+    run(&graph, y, &environment(operands), Precision::F32)
+}
+
+#[test]
+fn integers_wrap() {
+    let extremes = Tensor::from([i32::MAX, i32::MIN, 46_341]);
+    let added = apply(Op::Binary(Binary::Add), &[extremes.clone(), Tensor::from([1, -1, 0])]);
+    assert_eq!(added.as_i32().expect("i32"), [i32::MIN, i32::MAX, 46_341]);
+    let product = apply(Op::Binary(Binary::Mul), &[extremes.clone(), extremes.clone()]);
+    assert_eq!(product.as_i32().expect("i32"), [1, 0, 46_341_i32.wrapping_mul(46_341)]);
+    assert_eq!(
+        apply(Op::Unary(Unary::Abs), std::slice::from_ref(&extremes)).as_i32().expect("i32")[1],
+        i32::MIN
+    );
+    let negative = apply(Op::Unary(Unary::Neg), &[Tensor::from([1_u32, 0])]);
+    assert_eq!(negative.as_u32().expect("u32"), [u32::MAX, 0]);
+    let shifted = apply(Op::Binary(Binary::ShiftRight), &[Tensor::from([-1, 8]), Tensor::from([28, 33])]);
+    assert_eq!(shifted.as_i32().expect("i32"), [15, 4]);
+    let not = apply(Op::Unary(Unary::Not), &[Tensor::from([0_u32])]);
+    assert_eq!(not.as_u32().expect("u32"), [u32::MAX]);
+}
+
+#[test]
+fn conversions_saturate() {
+    let x = Tensor::from([1e20_f32, -1e20, f32::NAN, -2.9, 2.9]);
+    let integers = apply(Op::Convert(ElementType::I32), std::slice::from_ref(&x));
+    assert_eq!(integers.as_i32().expect("i32"), [i32::MAX, i32::MIN, 0, -2, 2]);
+    let unsigned = apply(Op::Convert(ElementType::U32), std::slice::from_ref(&x));
+    assert_eq!(unsigned.as_u32().expect("u32"), [u32::MAX, 0, 0, 0, 2]);
+    let truth = apply(Op::Convert(ElementType::Bool), &[Tensor::from([0.0_f32, -0.0, f32::NAN, 0.5])]);
+    assert_eq!(truth.as_bool().expect("bool"), [false, false, true, true]);
+    let numbers = apply(Op::Convert(ElementType::F32), &[Tensor::from([true, false])]);
+    assert_eq!(numbers.as_f32().expect("f32"), [1.0, 0.0]);
+    let same_bits = apply(Op::Convert(ElementType::U32), &[Tensor::from([-1])]);
+    assert_eq!(same_bits.as_u32().expect("u32"), [u32::MAX]);
+}
+
+#[test]
+fn nan_passes_and_compares_false() {
+    let (x, y) = (Tensor::from([f32::NAN, 1.0]), Tensor::from([1.0, f32::NAN]));
+    for function in [Binary::Max, Binary::Min] {
+        assert!(
+            apply(Op::Binary(function), &[x.clone(), y.clone()])
+                .as_f32()
+                .expect("f32")
+                .iter()
+                .all(|v| v.is_nan())
+        );
+    }
+    for comparison in
+        [Compare::Equal, Compare::Less, Compare::LessEqual, Compare::Greater, Compare::GreaterEqual]
+    {
+        let compared = apply(Op::Compare(comparison), &[x.clone(), y.clone()]);
+        assert_eq!(compared.as_bool().expect("bool"), [false, false]);
+    }
+    let different = apply(Op::Compare(Compare::NotEqual), &[x, y]);
+    assert_eq!(different.as_bool().expect("bool"), [true, true]);
+    let sign = apply(Op::Unary(Unary::Sign), &[Tensor::from([f32::NAN, -0.0, -3.0, 0.5])]);
+    assert!(sign.as_f32().expect("f32")[0].is_nan());
+    assert_eq!(sign.as_f32().expect("f32")[1..], [0.0, -1.0, 1.0]);
+    let greatest =
+        apply(Op::Reduce { kind: Reduction::Max, axes: vec![0] }, &[Tensor::from([1.0, f32::NAN, 2.0])]);
+    assert!(greatest.item().expect("one").is_nan());
+    let finite = apply(Op::Unary(Unary::IsFinite), &[Tensor::from([f32::NAN, f32::INFINITY, 1.0])]);
+    assert_eq!(finite.as_bool().expect("bool"), [false, false, true]);
+}
+
+#[test]
+fn reductions_of_nothing_and_first_of_equals() {
+    let fold = |kind, empty: Tensor| apply(Op::Reduce { kind, axes: vec![0] }, &[empty]).item().expect("one");
+    let (floats, integers) = (|| Tensor::from(Vec::<f32>::new()), || Tensor::from(Vec::<i32>::new()));
+    assert_eq!(fold(Reduction::Sum, floats()), 0.0);
+    assert_eq!(fold(Reduction::Max, floats()), f64::NEG_INFINITY);
+    assert_eq!(fold(Reduction::Min, floats()), f64::INFINITY);
+    assert_eq!(fold(Reduction::Max, integers()), f64::from(i32::MIN));
+    assert_eq!(fold(Reduction::Min, integers()), f64::from(i32::MAX));
+    let arg_max = |x: &[f32]| apply(Op::ArgMax { axis: 0 }, &[Tensor::from(x)]).item().expect("one");
+    assert_eq!(arg_max(&[1.0, 3.0, 3.0]), 1.0);
+    assert_eq!(arg_max(&[1.0, f32::NAN, 9.0, f32::NAN]), 1.0);
+}
+
+#[test]
+fn functions_are_stable_far_out() {
+    let x = Tensor::from([-1e4_f32, 1e4, f32::NEG_INFINITY, f32::INFINITY]);
+    let softplus = apply(Op::Unary(Unary::Softplus), std::slice::from_ref(&x));
+    assert_eq!(softplus.as_f32().expect("f32"), [0.0, 1e4, 0.0, f32::INFINITY]);
+    let logistic = apply(Op::Unary(Unary::Logistic), std::slice::from_ref(&x));
+    assert_eq!(logistic.as_f32().expect("f32"), [0.0, 1.0, 0.0, 1.0]);
+    assert!(apply(Op::Unary(Unary::Softplus), &[Tensor::from([f32::NAN])]).item().expect("one").is_nan());
+    let powers = apply(
+        Op::Binary(Binary::Pow),
+        &[Tensor::from([f32::NAN, 1.0, 0.0]), Tensor::from([0.0, f32::NAN, -1.0])],
+    );
+    assert_eq!(powers.as_f32().expect("f32"), [1.0, 1.0, f32::INFINITY]);
+}
+
+#[test]
+fn precision_rounds_or_does_not() {
+    let mut graph = Graph::new();
+    let x = input_of(&mut graph, ElementType::F32, [Dim::from(1)]);
+    let third = graph.full_like(x, 3.0);
+    let y = binary(&mut graph, Binary::Div, x, third);
+    let at = environment(&[Tensor::from([1.0_f32])]);
+    assert_eq!(run(&graph, y, &at, Precision::F32).as_f32().expect("f32"), [1.0_f32 / 3.0]);
+    assert_eq!(run(&graph, y, &at, Precision::F64).as_f64().expect("f64"), [1.0 / 3.0]);
+}
+
+#[test]
+fn sizes_follow_from_shapes_and_must_agree() {
+    let n = Dim::symbol("n");
+    let mut graph = Graph::new();
+    let x = input_of(&mut graph, ElementType::F32, Shape(vec![&(&Dim::from(2) * &n) + &Dim::from(1)]));
+    let y = input_of(&mut graph, ElementType::F32, [n.clone()]);
+    let size = graph.add(Op::DimValue { dim: n.clone(), element: ElementType::F32 }, &[]);
+    let range = Range { start: n.clone(), end: &n + &Dim::from(1), stride: 1 };
+    let middle = graph.add(Op::Slice(vec![range]), &[x]);
+    let twice = unary(&mut graph, Unary::Exp, y);
+    graph.results =
+        [size, middle, twice].map(|id| (Purpose::Output(format!("{}", id.index()).into()), id)).to_vec();
+    let given =
+        |x: usize, y: usize| environment(&[Tensor::from(vec![0.5_f32; x]), Tensor::from(vec![0.5_f32; y])]);
+    let results = interpret(&graph, &given(5, 2), Precision::F32).expect("runs");
+    assert_eq!(results[0].1.item(), Ok(2.0));
+    assert_eq!(results[1].1.item(), Ok(0.5));
+    let error = interpret(&graph, &given(5, 3), Precision::F32).expect_err("a contradiction");
+    assert_eq!(error.message, "`x1` has an axis of size 3, expected 2");
+    assert!(interpret(&graph, &given(4, 2), Precision::F32).is_err());
+    let error = interpret(&graph, &Environment::new(), Precision::F32).expect_err("nothing given");
+    assert_eq!(error.message, "input `x0` is not given");
+    let wrong = environment(&[Tensor::from([1_i32, 2, 3]), Tensor::from([1.0_f32])]);
+    assert!(
+        interpret(&graph, &wrong, Precision::F32)
+            .expect_err("wrong type")
+            .message
+            .contains("expected f32[3]")
+    );
+}
+
+#[test]
+fn random_bits_are_threefry_by_element() {
+    let mut graph = Graph::new();
+    let bits = graph.add(Op::RandomBits { stream: 3, shape: [2, 2].into() }, &[]);
+    let mut at = Environment::new();
+    (at.seed, at.step) = (7, 11);
+    let expected: Vec<u32> = (0..4).map(|element| random_bits(7, 11, 3, element)).collect();
+    assert_eq!(run(&graph, bits, &at, Precision::F32).as_u32().expect("u32"), expected);
+}
