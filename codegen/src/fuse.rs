@@ -77,8 +77,13 @@ fn choose_stored(prepared: &Prepared, looked_up: &BTreeSet<NodeId>) -> BTreeSet<
     let mut stored: BTreeSet<NodeId> = graph.results.iter().map(|(_, id)| *id).collect();
     stored.extend(&prepared.relaid);
     let mut cost = vec![0_u32; graph.len()];
+    // Scalars of sizes and hyper-parameters alone: every kernel computes them once, before its loops.
+    let mut free = vec![false; graph.len()];
     for id in graph.ids() {
         let operands = graph.operands(id);
+        free[id.index()] = graph.shape(id).rank() == 0
+            && !matches!(graph.op(id), Op::Reduce { .. } | Op::DotGeneral { .. } | Op::Reshape(_) | Op::Slice(_) | Op::Scan { .. })
+            && operands.iter().all(|operand| free[operand.index()]);
         match graph.op(id) {
             Op::Reduce { .. } | Op::Pad(_) | Op::Concatenate { .. } => {
                 stored.insert(id);
@@ -103,7 +108,7 @@ fn choose_stored(prepared: &Prepared, looked_up: &BTreeSet<NodeId>) -> BTreeSet<
         cost[id.index()] = inline.fold(own_cost(graph.op(id)), u32::saturating_add);
         let users = graph.users(id);
         let repeated = users.len() > 1 || users.iter().any(|&user| widens(graph, user));
-        if cost[id.index()] >= WORTH_STORING && repeated && computed(graph, id) {
+        if cost[id.index()] >= WORTH_STORING && repeated && computed(graph, id) && !free[id.index()] {
             stored.insert(id);
         }
     }
@@ -329,7 +334,14 @@ impl Grouping<'_> {
         if is_update {
             direct.extend(self.losses.iter().filter_map(|loss| self.home.get(loss)));
         }
-        let found = (0..self.groups.len()).rev().find(|&candidate| self.accepts(candidate, &root, &direct, is_update));
+        // What made the operands comes first: they may still be in registers.
+        let others = (0..self.groups.len()).rev().filter(|candidate| !direct.contains(candidate));
+        let found = direct
+            .iter()
+            .rev()
+            .copied()
+            .chain(others)
+            .find(|&candidate| self.accepts(candidate, &root, &direct, is_update));
         let home = found.unwrap_or_else(|| {
             self.groups.push(Group::default());
             self.needs.push(BTreeSet::new());
@@ -359,13 +371,14 @@ impl Grouping<'_> {
         }
         let is_product = |root: &Root| root.domain.len() > 1 && matches!(self.graph.op(root.node), Op::DotGeneral { .. });
         let product = group.roots.iter().any(is_product);
-        if is_product(root) || (product && !direct.contains(&candidate)) {
+        let reads_it = direct.contains(&candidate);
+        if is_product(root) || (product && !reads_it) {
             return false;
         }
         group.roots.iter().all(|other| {
             let shared = shared_axes(root, other);
             let fits = shared == root.domain.len() && shared == other.domain.len()
-                || (!product && shared > 0 && shared == root.domain.len().min(other.domain.len()));
+                || (!product && reads_it && shared > 0 && shared == root.domain.len().min(other.domain.len()));
             fits && root.reads.iter().filter(|read| read.node == other.node).all(|read| in_step(read, other, shared))
         })
     }

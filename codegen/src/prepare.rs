@@ -6,10 +6,10 @@
 //! additions hangs on it).
 
 use downhill_graph::dim::Dim;
-use downhill_graph::graph::{Graph, NodeId};
+use downhill_graph::graph::{Graph, NodeId, bug};
 use downhill_graph::op::{Binary, Compare, Op, Reduction};
 use downhill_graph::types::{ElementType, Shape};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// A graph ready for fusion.
 #[derive(Debug)]
@@ -24,12 +24,14 @@ pub struct Prepared {
 pub fn prepare(graph: &Graph) -> Prepared {
     let mut prepared = Prepared { graph: graph.same_interface(), relaid: BTreeSet::new() };
     let mut map: Vec<NodeId> = Vec::with_capacity(graph.len());
+    let mut rectified = HashMap::new();
     for id in graph.ids() {
         let operands: Vec<NodeId> = graph.operands(id).iter().map(|operand| map[operand.index()]).collect();
         prepared.graph.set_origin(graph.origin(id).clone());
         let new = match graph.op(id) {
             Op::ArgMax { axis } => first_of_greatest(&mut prepared.graph, operands[0], *axis),
             Op::DotGeneral { batch, contract } => product(&mut prepared, operands[0], operands[1], batch, contract),
+            Op::Select => select(&mut prepared.graph, &mut rectified, &operands),
             Op::StopGradient | Op::Surrogate => operands[0],
             op => prepared.graph.add(op.clone(), &operands),
         };
@@ -37,6 +39,27 @@ pub fn prepare(graph: &Graph) -> Prepared {
     }
     prepared.graph.results = graph.results.iter().map(|(purpose, id)| (purpose.clone(), map[id.index()])).collect();
     prepared
+}
+
+/// A selection. Where it asks whether x ≤ 0 and x has been rectified, it asks that of the rectified value instead: the answer
+/// is the same, NaN included, and the backward pass need not keep x.
+fn select(graph: &mut Graph, rectified: &mut HashMap<NodeId, NodeId>, operands: &[NodeId]) -> NodeId {
+    let [mask, x, y] = operands[..] else { bug("a selection of other than three operands") };
+    let is_zero = |graph: &Graph, id: NodeId| graph.constant_value(id) == Some(0.0);
+    if graph.op(mask) != &Op::Compare(Compare::LessEqual) || !is_zero(graph, graph.operand(mask, 1)) {
+        return graph.add(Op::Select, operands);
+    }
+    let (asked, zero) = (graph.operand(mask, 0), graph.operand(mask, 1));
+    if asked == y && is_zero(graph, x) {
+        let positive = graph.add(Op::Select, operands);
+        rectified.insert(y, positive);
+        return positive;
+    }
+    let mask = match rectified.get(&asked) {
+        Some(&positive) => graph.add(Op::Compare(Compare::LessEqual), &[positive, zero]),
+        None => mask,
+    };
+    graph.add(Op::Select, &[mask, x, y])
 }
 
 /// The least index whose element equals the maximum, or is NaN: a NaN makes the maximum NaN, which equals nothing.
