@@ -7,18 +7,18 @@
 
 mod activation;
 mod argument;
+mod call;
 mod initializer;
 mod layer;
 mod loss;
 mod table;
 
-pub use activation::{
-    dropout, elu, gelu, gelu_tanh, leaky_relu, log_softmax, relu, sigmoid, silu, softmax,
-};
-pub use argument::{Argument, Arguments, Composite, Default, Kind, Parameter, call, find, names, signature};
+pub use activation::{dropout, elu, gelu, gelu_tanh, leaky_relu, log_softmax, relu, sigmoid, silu, softmax};
+pub use argument::{Argument, Default, Kind, Parameter};
+pub use call::{Arguments, Composite, call, find, names, signature};
 pub use initializer::{initializer, initializer_names, initializer_signature};
 pub use layer::{Linear, linear, positions};
 pub use loss::{
-    absolute_error, bce_with_logits, binary_cross_entropy, categorical_cross_entropy, cross_entropy, hinge, huber,
-    logistic_loss, negative_log_likelihood, squared_error,
+    absolute_error, bce_with_logits, binary_cross_entropy, categorical_cross_entropy, cross_entropy, hinge,
+    huber, logistic_loss, negative_log_likelihood, squared_error,
 };

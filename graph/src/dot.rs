@@ -6,7 +6,7 @@
 
 use crate::formula::{Expressions, is_transparent};
 use crate::graph::{Graph, NodeId, Purpose, StorageKind};
-use crate::op::{Binary, Compare, Op};
+use crate::op::{Binary, Compare, Op, Unary};
 use crate::rebuild::{ancestors, live};
 use crate::text::role_name;
 use std::collections::BTreeSet;
@@ -40,12 +40,16 @@ impl Graph {
              edge [color=\"#555555\", arrowsize=0.7];\n",
         );
         for (part, title, color) in PARTS {
-            let members: Vec<NodeId> = self.ids().filter(|&id| picture.shows(id) && picture.part(id) == part).collect();
+            let members: Vec<NodeId> =
+                self.ids().filter(|&id| picture.shows(id) && picture.part(id) == part).collect();
             if members.is_empty() {
                 continue;
             }
             let _ = writeln!(text, "  subgraph cluster_{title} {{");
-            let _ = writeln!(text, "    label=\"{title}\"; labeljust=l; style=\"rounded,filled\"; color=\"{color}\";");
+            let _ = writeln!(
+                text,
+                "    label=\"{title}\"; labeljust=l; style=\"rounded,filled\"; color=\"{color}\";"
+            );
             for id in members {
                 let _ = writeln!(text, "    {}", picture.node(id));
             }
@@ -56,7 +60,6 @@ impl Graph {
                 let _ = writeln!(text, "  n{} -> n{};", source.index(), id.index());
             }
         }
-        text.push_str(&picture.storing());
         text + "}\n"
     }
 }
@@ -64,7 +67,7 @@ impl Graph {
 struct Picture<'a> {
     graph: &'a Graph,
     live: Vec<bool>,
-    /// Needed by an output or a loss.
+    /// Needed by an output, a loss or a value that the declaration names.
     forward: Vec<bool>,
     /// Hangs on what only updates read.
     updating: Vec<bool>,
@@ -73,8 +76,10 @@ struct Picture<'a> {
 impl Picture<'_> {
     fn of(graph: &Graph) -> Picture<'_> {
         let is_forward = |purpose: &Purpose| matches!(purpose, Purpose::Output(_) | Purpose::Loss(_));
-        let roots: Vec<NodeId> = graph.results.iter().filter(|(p, _)| is_forward(p)).map(|(_, id)| *id).collect();
         let live = if graph.results.is_empty() { vec![true; graph.len()] } else { live(graph) };
+        let results = graph.results.iter().filter(|(purpose, _)| is_forward(purpose)).map(|(_, id)| *id);
+        let named = graph.ids().filter(|&id| live[id.index()] && graph.label(id).is_some());
+        let roots: Vec<NodeId> = results.chain(named).collect();
         let forward = if roots.is_empty() { live.clone() } else { ancestors(graph, &roots) };
         let updating = updating(graph, &forward);
         Picture { graph, live, forward, updating }
@@ -104,11 +109,21 @@ impl Picture<'_> {
             Op::Constant(_) | Op::DimValue { .. } | Op::Iota { .. } => true,
             Op::Compare(compare) => {
                 let label_mask = *compare == Compare::Equal;
-                graph.operands(id).into_iter().any(|operand| is_plain(operand) || label_mask && is_index(graph, operand))
+                graph
+                    .operands(id)
+                    .into_iter()
+                    .any(|operand| is_plain(operand) || label_mask && is_index(graph, operand))
             }
-            Op::Binary(Binary::Div | Binary::Mul) => graph.operands(id).into_iter().all(is_plain),
-            _ => is_transparent(graph, id),
+            Op::Binary(Binary::Div | Binary::Mul) if graph.operands(id).into_iter().all(is_plain) => true,
+            op => is_transparent(graph, id) || is_slight(graph, op, id) && self.has_one_reader(id),
         }
+    }
+
+    /// Whether one box, of the same part, reads the node.
+    fn has_one_reader(&self, id: NodeId) -> bool {
+        let readers: Vec<NodeId> =
+            self.graph.users(id).into_iter().filter(|user| self.live[user.index()]).collect();
+        matches!(readers[..], [reader] if self.part(reader) == self.part(id) && !is_transparent(self.graph, reader))
     }
 
     /// The boxes an expression reads, in order, each once.
@@ -142,18 +157,24 @@ impl Picture<'_> {
         let (graph, name) = (self.graph, escape(&self.name(id)));
         let expressions = Expressions { graph, name: &|id| self.shows(id).then(|| self.name(id)) };
         let (head, look) = match graph.op(id) {
-            Op::Input(index) => (format!("<B>{name}</B>  {}", role_name(graph.inputs[*index].role)), ", shape=ellipse"),
+            Op::Input(index) => {
+                (format!("<B>{name}</B>  {}", role_name(graph.inputs[*index].role)), ", shape=ellipse")
+            }
             Op::Storage(index) if graph.storages[*index].kind == StorageKind::State => {
                 (format!("<B>{name}</B>  state"), ", shape=cylinder, style=filled")
             }
             Op::Storage(_) => (format!("<B>{name}</B>"), ", shape=cylinder, style=filled"),
             _ => (format!("<B>{name}</B> = {}", escape(&expressions.definition(id))), ""),
         };
-        let purposes: String = self.purposes(id).iter().map(|purpose| format!("<B>{}</B><BR/>", escape(purpose))).collect();
+        let purposes: String =
+            self.purposes(id).iter().map(|purpose| format!("<B>{}</B><BR/>", escape(purpose))).collect();
         let border = if purposes.is_empty() { "" } else { ", penwidth=2, color=\"#333333\"" };
         let ty = escape(&graph.ty(id).to_string());
         let place = self.place(id);
-        format!("n{} [label=<{purposes}{head}<BR/><FONT COLOR=\"#555555\">{ty}</FONT>{place}>{look}{border}];", id.index())
+        format!(
+            "n{} [label=<{purposes}{head}<BR/><FONT COLOR=\"#555555\">{ty}</FONT>{place}>{look}{border}];",
+            id.index()
+        )
     }
 
     /// The results that the node is.
@@ -177,26 +198,13 @@ impl Picture<'_> {
     fn place(&self, id: NodeId) -> String {
         let origin = self.graph.origin(id);
         let layer = if origin.layer.is_empty() { String::new() } else { format!("in {}", origin.layer) };
-        let line = if origin.file.is_empty() { String::new() } else { format!("{}:{}", origin.file, origin.line) };
+        let line =
+            if origin.file.is_empty() { String::new() } else { format!("{}:{}", origin.file, origin.line) };
         let parts: Vec<String> = [layer, line].into_iter().filter(|part| !part.is_empty()).collect();
         if parts.is_empty() {
             return String::new();
         }
         format!("<BR/><FONT POINT-SIZE=\"9\" COLOR=\"#888888\">{}</FONT>", escape(&parts.join(" · ")))
-    }
-
-    /// Dashed arrows from new values to the storages that take them.
-    fn storing(&self) -> String {
-        let mut text = String::new();
-        for (purpose, value) in &self.graph.results {
-            let Purpose::Update(index) = purpose else { continue };
-            let storage = self.graph.ids().find(|&id| *self.graph.op(id) == Op::Storage(*index));
-            if let Some(storage) = storage.filter(|&id| self.shows(id)) {
-                let look = "style=dashed, color=\"#8a63d2\", constraint=false";
-                let _ = writeln!(text, "  n{} -> n{} [{look}];", value.index(), storage.index());
-            }
-        }
-        text
     }
 }
 
@@ -212,7 +220,8 @@ fn updating(graph: &Graph, forward: &[bool]) -> Vec<bool> {
             Op::Storage(index) => graph.storages[*index].kind == StorageKind::State,
             _ => false,
         };
-        updating[id.index()] |= starts || graph.operands(id).into_iter().any(|operand| updating[operand.index()]);
+        updating[id.index()] |=
+            starts || graph.operands(id).into_iter().any(|operand| updating[operand.index()]);
     }
     updating
 }
@@ -221,6 +230,19 @@ fn is_size(graph: &Graph, id: NodeId) -> bool {
     match graph.op(id) {
         Op::DimValue { .. } => true,
         _ => is_transparent(graph, id) && is_size(graph, graph.operand(id, 0)),
+    }
+}
+
+/// Too slight for a box where it is read once: a sign, or a product with a scalar.
+fn is_slight(graph: &Graph, op: &Op, id: NodeId) -> bool {
+    let is_scalar = |id: NodeId| {
+        let spread = matches!(graph.op(id), Op::Broadcast { axes, .. } if axes.is_empty());
+        spread || graph.constant_value(id).is_some()
+    };
+    match op {
+        Op::Unary(Unary::Neg | Unary::Abs) => true,
+        Op::Binary(Binary::Mul) => graph.operands(id).into_iter().any(is_scalar),
+        _ => false,
     }
 }
 

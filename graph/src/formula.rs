@@ -105,7 +105,8 @@ fn is_leaf(graph: &Graph, id: NodeId) -> bool {
 
 /// Not worth a line: what is as short as a name, and comparisons with a number, which read well in place.
 fn is_worth_a_line(graph: &Graph, id: NodeId) -> bool {
-    let short = matches!(graph.op(id), Op::Constant(_) | Op::DimValue { .. } | Op::Iota { .. } | Op::Compare(_));
+    let short =
+        matches!(graph.op(id), Op::Constant(_) | Op::DimValue { .. } | Op::Iota { .. } | Op::Compare(_));
     !short && !is_transparent(graph, id) && !is_short_transpose(graph, id)
 }
 

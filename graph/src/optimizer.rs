@@ -16,11 +16,13 @@
 //! assert!(Optimizer::from(adamw(1e-3).betas(0.9, 0.99).weight_decay(0.05)).check().is_ok());
 //! ```
 
-use crate::error::Error;
-use crate::graph::{Graph, Input, NodeId, Purpose, Role, Storage, StorageKind};
-use crate::op::{Binary, Compare, Op, Unary};
-use crate::random::Initializer;
+mod writer;
+
+use crate::error::{Error, Origin};
+use crate::graph::{Graph, Input, NodeId, Role};
+use crate::op::{Binary, Op, Unary};
 use crate::types::{ElementType, Shape, Type};
+use writer::Writer;
 
 /// How a step changes parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,11 +148,17 @@ impl Optimizer {
             Optimizer::Sgd(sgd) => {
                 at_least_zero("momentum", sgd.momentum)?;
                 at_least_zero("weight decay", sgd.weight_decay)?;
-                require(sgd.dampening.is_finite(), || format!("a dampening of {}", sgd.dampening), "it must be finite")?;
+                require(
+                    sgd.dampening.is_finite(),
+                    || format!("a dampening of {}", sgd.dampening),
+                    "it must be finite",
+                )?;
                 let plain = sgd.momentum > 0.0 && sgd.dampening == 0.0;
-                require(!sgd.nesterov || plain, || "Nesterov's momentum without momentum, or with dampening".into(), {
-                    "give it `.momentum(0.9)` and no dampening"
-                })
+                require(
+                    !sgd.nesterov || plain,
+                    || "Nesterov's momentum without momentum, or with dampening".into(),
+                    "give it `.momentum(0.9)` and no dampening",
+                )
             }
             Optimizer::Adam(adam) => {
                 at_least_zero("weight decay", adam.weight_decay)?;
@@ -169,6 +177,8 @@ impl Optimizer {
     pub fn append(&self, graph: &mut Graph, prefix: &str, parameters: &[(usize, NodeId, NodeId)]) {
         let origin = graph.current_origin().clone();
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}.") };
+        // What belongs to no parameter was declared nowhere.
+        graph.set_origin(Origin::default());
         let rate = learning_rate_input(graph);
         let mut writer = Writer { graph, prefix };
         match self {
@@ -180,7 +190,11 @@ impl Optimizer {
 }
 
 fn at_least_zero(what: &str, number: f64) -> Result<(), Error> {
-    require(number.is_finite() && number >= 0.0, || format!("a {what} of {number}"), "it must be finite and at least 0")
+    require(
+        number.is_finite() && number >= 0.0,
+        || format!("a {what} of {number}"),
+        "it must be finite and at least 0",
+    )
 }
 
 fn require(holds: bool, message: impl FnOnce() -> String, help: &str) -> Result<(), Error> {
@@ -188,7 +202,8 @@ fn require(holds: bool, message: impl FnOnce() -> String, help: &str) -> Result<
 }
 
 fn learning_rate_input(graph: &mut Graph) -> NodeId {
-    let known = graph.inputs.iter().position(|input| &*input.name == LEARNING_RATE && input.role == Role::Hyper);
+    let known =
+        graph.inputs.iter().position(|input| &*input.name == LEARNING_RATE && input.role == Role::Hyper);
     if let Some(index) = known {
         return graph.add(Op::Input(index), &[]);
     }
@@ -261,131 +276,5 @@ impl Adam {
             let new = w.binary(Binary::Sub, start, move_by);
             w.update(storage, new);
         }
-    }
-}
-
-/// Writes expressions whose scalars follow the parameter's type and shape.
-struct Writer<'a> {
-    graph: &'a mut Graph,
-    prefix: String,
-}
-
-impl Writer<'_> {
-    /// Nodes from now on come from where the parameter was declared.
-    fn begin(&mut self, storage: usize) {
-        let origin = self.graph.storages[storage].origin.clone();
-        self.graph.set_origin(origin);
-    }
-
-    fn binary(&mut self, op: Binary, a: NodeId, b: NodeId) -> NodeId {
-        self.graph.add(Op::Binary(op), &[a, b])
-    }
-
-    fn number(&mut self, value: f64) -> NodeId {
-        self.graph.constant(ElementType::F32, value)
-    }
-
-    /// The f32 scalar `scalar` in the type and shape of `like`.
-    fn like(&mut self, scalar: NodeId, like: NodeId) -> NodeId {
-        let ty = self.graph.ty(like).clone();
-        let scalar =
-            if ty.element == ElementType::F32 { scalar } else { self.graph.add(Op::Convert(ty.element), &[scalar]) };
-        self.graph.spread(scalar, &ty.shape)
-    }
-
-    fn times(&mut self, x: NodeId, scalar: NodeId) -> NodeId {
-        let scalar = self.like(scalar, x);
-        self.binary(Binary::Mul, x, scalar)
-    }
-
-    fn over(&mut self, x: NodeId, scalar: NodeId) -> NodeId {
-        let scalar = self.like(scalar, x);
-        self.binary(Binary::Div, x, scalar)
-    }
-
-    fn scaled(&mut self, x: NodeId, factor: f64) -> NodeId {
-        let factor = self.graph.full_like(x, factor);
-        self.binary(Binary::Mul, x, factor)
-    }
-
-    fn plus(&mut self, x: NodeId, number: f64) -> NodeId {
-        let number = self.graph.full_like(x, number);
-        self.binary(Binary::Add, x, number)
-    }
-
-    /// gradient + decay·parameter.
-    fn decayed(&mut self, gradient: NodeId, parameter: NodeId, decay: f64) -> NodeId {
-        if decay == 0.0 {
-            return gradient;
-        }
-        let pull = self.scaled(parameter, decay);
-        self.binary(Binary::Add, gradient, pull)
-    }
-
-    /// parameter·(1 − rate·decay).
-    fn shrunk(&mut self, parameter: NodeId, rate: NodeId, decay: f64) -> NodeId {
-        if decay == 0.0 {
-            return parameter;
-        }
-        let share = self.scaled(rate, decay);
-        let one = self.number(1.0);
-        let rest = self.binary(Binary::Sub, one, share);
-        self.times(parameter, rest)
-    }
-
-    /// beta·old + (1 − beta)·new, as PyTorch's `lerp` rounds it: from the nearer end.
-    fn toward(&mut self, old: NodeId, new: NodeId, beta: f64) -> NodeId {
-        let difference = self.binary(Binary::Sub, new, old);
-        if beta > 0.5 {
-            let part = self.scaled(difference, 1.0 - beta);
-            self.binary(Binary::Add, old, part)
-        } else {
-            let part = self.scaled(difference, beta);
-            self.binary(Binary::Sub, new, part)
-        }
-    }
-
-    /// 1 − betaᵗ, as −expm1(t·ln beta): exact to the last bits even where betaᵗ is near 1.
-    fn bias_correction(&mut self, beta: f64, step: NodeId) -> NodeId {
-        if beta == 0.0 {
-            return self.number(1.0);
-        }
-        let exponent = self.scaled(step, libm::log(beta));
-        let less = self.graph.add(Op::Unary(Unary::Expm1), &[exponent]);
-        self.graph.add(Op::Unary(Unary::Neg), &[less])
-    }
-
-    fn is_zero(&mut self, scalar: NodeId) -> NodeId {
-        let zero = self.number(0.0);
-        self.graph.add(Op::Compare(Compare::Equal), &[scalar, zero])
-    }
-
-    /// The number of steps before and with this one. In f32 it stays at 2²⁴, where every power it stands in is long 0.
-    fn step(&mut self) -> (NodeId, NodeId) {
-        let name = format!("{}optimizer.step", self.prefix);
-        let ty = Type::new(ElementType::F32, Shape::scalar());
-        let (storage, before) = self.declare(name, ty);
-        let after = self.plus(before, 1.0);
-        self.update(storage, after);
-        (before, after)
-    }
-
-    /// A state shaped as the parameter.
-    fn state(&mut self, parameter: usize, kind: &str) -> (usize, NodeId) {
-        let storage = &self.graph.storages[parameter];
-        let (name, ty) = (format!("{}{}.{kind}", self.prefix, storage.name), storage.ty.clone());
-        self.declare(name, ty)
-    }
-
-    fn declare(&mut self, name: String, ty: Type) -> (usize, NodeId) {
-        let origin = self.graph.current_origin().clone();
-        let initializer = Initializer::Zeros;
-        let storage = Storage { name: name.into(), ty, kind: StorageKind::State, initializer, origin };
-        let node = self.graph.add_storage(storage);
-        (self.graph.storages.len() - 1, node)
-    }
-
-    fn update(&mut self, storage: usize, value: NodeId) {
-        self.graph.results.push((Purpose::Update(storage), value));
     }
 }

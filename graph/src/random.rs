@@ -134,12 +134,20 @@ impl Initializer {
     ///
     /// # Errors
     /// A fan that `bindings` leave open; numbers that make no distribution.
-    pub fn sample(&self, name: &str, shape: &[usize], seed: u64, bindings: &Bindings) -> Result<Vec<f64>, Error> {
+    pub fn sample(
+        &self,
+        name: &str,
+        shape: &[usize],
+        seed: u64,
+        bindings: &Bindings,
+    ) -> Result<Vec<f64>, Error> {
         self.check()?;
         let count: usize = shape.iter().product();
         let source = Source::new(seed, name);
-        let uniform = |low: f64, high: f64| (0..count as u64).map(|i| low + (high - low) * source.uniform(i)).collect();
-        let normal = |mean: f64, spread: f64| (0..count as u64).map(|i| mean + spread * source.normal(i)).collect();
+        let uniform =
+            |low: f64, high: f64| (0..count as u64).map(|i| low + (high - low) * source.uniform(i)).collect();
+        let normal =
+            |mean: f64, spread: f64| (0..count as u64).map(|i| mean + spread * source.normal(i)).collect();
         let (fan_in, fan_out) = fans(shape);
         let rectified = |slope: &f64| (1.0 + slope * slope) * fan_in;
         Ok(match self {
@@ -148,7 +156,9 @@ impl Initializer {
             Initializer::Constant(value) => vec![*value; count],
             Initializer::Uniform { low, high } => uniform(*low, *high),
             Initializer::Normal { mean, deviation } => normal(*mean, *deviation),
-            Initializer::XavierUniform { gain } => around_zero(gain * (6.0 / (fan_in + fan_out)).sqrt(), uniform),
+            Initializer::XavierUniform { gain } => {
+                around_zero(gain * (6.0 / (fan_in + fan_out)).sqrt(), uniform)
+            }
             Initializer::XavierNormal { gain } => normal(0.0, gain * (2.0 / (fan_in + fan_out)).sqrt()),
             Initializer::KaimingUniform { slope } => around_zero((6.0 / rectified(slope)).sqrt(), uniform),
             Initializer::KaimingNormal { slope } => normal(0.0, (2.0 / rectified(slope)).sqrt()),
@@ -170,8 +180,12 @@ impl Initializer {
             Initializer::Constant(value) => (vec![*value], true),
             Initializer::Uniform { low, high } => (vec![*low, *high], low <= high),
             Initializer::Normal { mean, deviation } => (vec![*mean, *deviation], *deviation >= 0.0),
-            Initializer::XavierUniform { gain } | Initializer::XavierNormal { gain } => (vec![*gain], *gain >= 0.0),
-            Initializer::KaimingUniform { slope } | Initializer::KaimingNormal { slope } => (vec![*slope], true),
+            Initializer::XavierUniform { gain } | Initializer::XavierNormal { gain } => {
+                (vec![*gain], *gain >= 0.0)
+            }
+            Initializer::KaimingUniform { slope } | Initializer::KaimingNormal { slope } => {
+                (vec![*slope], true)
+            }
             Initializer::Orthogonal { gain } => (vec![*gain], *gain >= 0.0),
         };
         if numbers.iter().all(|number| number.is_finite()) && order {
@@ -187,7 +201,9 @@ fn around_zero(bound: f64, uniform: impl Fn(f64, f64) -> Vec<f64>) -> Vec<f64> {
 }
 
 fn unbound(name: &str, fan: &Dim) -> Error {
-    Error::new(format!("`{name}` starts with a fan of `{fan}`, which is no size above 0 when the network is built"))
+    Error::new(format!(
+        "`{name}` starts with a fan of `{fan}`, which is no size above 0 when the network is built"
+    ))
 }
 
 /// (fan in, fan out) of weights laid out `[…, in, out]`, PyTorch's with the last axes swapped: leading axes are a window, which multiplies
@@ -221,8 +237,12 @@ fn orthogonal(source: &Source, shape: &[usize], gain: f64) -> Vec<f64> {
         vector.iter_mut().for_each(|x| *x /= norm);
         basis.push(vector);
     }
-    let element = |row: usize, column: usize| if rows <= columns { basis[row][column] } else { basis[column][row] };
-    (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))).map(|(r, c)| gain * element(r, c)).collect()
+    let element =
+        |row: usize, column: usize| if rows <= columns { basis[row][column] } else { basis[column][row] };
+    (0..rows)
+        .flat_map(|row| (0..columns).map(move |column| (row, column)))
+        .map(|(r, c)| gain * element(r, c))
+        .collect()
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -242,7 +262,10 @@ mod tests {
     fn threefry_answers_as_published() {
         assert_eq!(threefry([0, 0], [0, 0]), [0x6b20_0159, 0x99ba_4efe]);
         assert_eq!(threefry([u32::MAX; 2], [u32::MAX; 2]), [0x1cb9_96fc, 0xbb00_2be7]);
-        assert_eq!(threefry([0x1319_8a2e, 0x0370_7344], [0x243f_6a88, 0x85a3_08d3]), [0xc492_3a9c, 0x483d_f7a0]);
+        assert_eq!(
+            threefry([0x1319_8a2e, 0x0370_7344], [0x243f_6a88, 0x85a3_08d3]),
+            [0xc492_3a9c, 0x483d_f7a0]
+        );
     }
 
     /// These bits are part of what a seed means: they never change.
@@ -271,7 +294,9 @@ mod tests {
 
     #[test]
     fn fans_are_pytorchs() {
-        let bound = |initializer: Initializer| sample(&initializer, &[300, 100]).iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+        let bound = |initializer: Initializer| {
+            sample(&initializer, &[300, 100]).iter().fold(0.0_f64, |m, x| m.max(x.abs()))
+        };
         assert!((bound(Initializer::XavierUniform { gain: 1.0 }) - (6.0 / 400.0_f64).sqrt()).abs() < 1e-4);
         assert!((bound(Initializer::KaimingUniform { slope: 0.0 }) - (6.0 / 300.0_f64).sqrt()).abs() < 1e-4);
     }
@@ -289,7 +314,11 @@ mod tests {
             let w = sample(&Initializer::Orthogonal { gain: 1.0 }, &[rows, columns]);
             let row = |i: usize| w[i * columns..(i + 1) * columns].to_vec();
             let column = |j: usize| (0..rows).map(|i| w[i * columns + j]).collect::<Vec<f64>>();
-            let vectors: Vec<Vec<f64>> = if rows <= columns { (0..rows).map(row).collect() } else { (0..columns).map(column).collect() };
+            let vectors: Vec<Vec<f64>> = if rows <= columns {
+                (0..rows).map(row).collect()
+            } else {
+                (0..columns).map(column).collect()
+            };
             for (i, a) in vectors.iter().enumerate() {
                 for (j, b) in vectors.iter().enumerate() {
                     assert!((dot(a, b) - f64::from(u8::from(i == j))).abs() < 1e-14);

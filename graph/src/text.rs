@@ -46,11 +46,16 @@ impl Writer {
     fn graph(&mut self, graph: &Graph, indent: &str) {
         for input in &graph.inputs {
             let below = input.below.as_ref().map(|dim| format!(" below {dim}")).unwrap_or_default();
-            let _ = writeln!(self.text, "{indent}{} {} : {}{below}", role_name(input.role), input.name, input.ty);
+            let _ =
+                writeln!(self.text, "{indent}{} {} : {}{below}", role_name(input.role), input.name, input.ty);
         }
         for storage in &graph.storages {
             let kind = if storage.kind == StorageKind::Parameter { "parameter" } else { "state" };
-            let _ = writeln!(self.text, "{indent}{kind} {} : {}  // {:?}", storage.name, storage.ty, storage.initializer);
+            let _ = writeln!(
+                self.text,
+                "{indent}{kind} {} : {}  // {:?}",
+                storage.name, storage.ty, storage.initializer
+            );
         }
         for id in graph.ids() {
             self.node(graph, id, indent);
@@ -62,7 +67,8 @@ impl Writer {
 
     fn node(&mut self, graph: &Graph, id: NodeId, indent: &str) {
         let head = self.head(graph, graph.op(id));
-        let operands: Vec<String> = graph.operands(id).iter().map(|operand| format!("%{}", operand.index())).collect();
+        let operands: Vec<String> =
+            graph.operands(id).iter().map(|operand| format!("%{}", operand.index())).collect();
         let operands = if operands.is_empty() { String::new() } else { format!(" {}", operands.join(", ")) };
         let comment = comment(graph, id);
         let _ = writeln!(self.text, "{indent}%{} = {head}{operands} : {}{comment}", id.index(), graph.ty(id));
@@ -177,7 +183,8 @@ pub(crate) fn range_text(range: &Range) -> String {
 }
 
 fn padding_text(padding: &Padding) -> String {
-    let interior = if padding.interior == 0 { String::new() } else { format!(" between {}", padding.interior) };
+    let interior =
+        if padding.interior == 0 { String::new() } else { format!(" between {}", padding.interior) };
     format!("{}+{}{interior}", padding.low, padding.high)
 }
 

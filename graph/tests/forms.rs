@@ -45,7 +45,11 @@ fn classifier() -> Declaration {
 fn heat() -> Declaration {
     let b = Builder::new(Mode::Train);
     let x = b.input("x", F32, [Dim::symbol("batch"), Dim::from(1)]);
-    let u = b.scope("u", || linear(downhill_graph::value::tanh(linear(&x, 8, Linear::default())), 1, Linear::default())).named("u");
+    let u = b
+        .scope("u", || {
+            linear(downhill_graph::value::tanh(linear(&x, 8, Linear::default())), 1, Linear::default())
+        })
+        .named("u");
     let slope = gradient(&u, &x).named("slope");
     b.loss("loss", &mean(square(slope - 1.0)), None);
     b.finish().expect("no mistakes")
@@ -69,7 +73,10 @@ fn text_of_a_step() {
 #[test]
 fn formulas_of_gradients() {
     frozen("seed_gradients.formulas", &gradients(&seed(), None, &[]).expect("gradients").to_formulas());
-    frozen("classifier_gradients.formulas", &gradients(&classifier(), None, &[]).expect("gradients").to_formulas());
+    frozen(
+        "classifier_gradients.formulas",
+        &gradients(&classifier(), None, &[]).expect("gradients").to_formulas(),
+    );
     frozen("heat_gradients.formulas", &gradients(&heat(), None, &[]).expect("gradients").to_formulas());
 }
 

@@ -56,10 +56,12 @@ fn step(declaration: &Declaration, optimizer: &Optimizer) -> Graph {
     optimizer.check().expect("sensible options");
     let mut graph = declaration.graph.clone();
     let loss = declaration.losses[0].node;
-    let parameters: Vec<NodeId> = (0..graph.storages.len()).map(|index| graph.add(Op::Storage(index), &[])).collect();
+    let parameters: Vec<NodeId> =
+        (0..graph.storages.len()).map(|index| graph.add(Op::Storage(index), &[])).collect();
     let gradients = differentiate(&mut graph, loss, &parameters).expect("a gradient");
     graph.results.push((Purpose::Loss("loss".into()), loss));
-    let trained: Vec<_> = (0..).zip(parameters).zip(gradients).map(|((index, node), g)| (index, node, g)).collect();
+    let trained: Vec<_> =
+        (0..).zip(parameters).zip(gradients).map(|((index, node), g)| (index, node, g)).collect();
     optimizer.append(&mut graph, "", &trained);
     graph
 }
@@ -92,7 +94,9 @@ fn follow(network: &str, declaration: &Declaration, labels: ElementType, lines: 
     let optimizer = optimizer(lines, path);
     let graph = step(declaration, &optimizer);
     let mut storages: BTreeMap<String, Tensor> = BTreeMap::new();
-    let sizes = |dims: &[Dim]| -> Vec<usize> { dims.iter().map(|d| d.as_constant().expect("known") as usize).collect() };
+    let sizes = |dims: &[Dim]| -> Vec<usize> {
+        dims.iter().map(|d| d.as_constant().expect("known") as usize).collect()
+    };
     for storage in &graph.storages {
         let dims = sizes(storage.ty.shape.dims());
         let initial = lines.get(&format!("{network}/initial/{}", storage.name));
@@ -111,9 +115,14 @@ fn follow(network: &str, declaration: &Declaration, labels: ElementType, lines: 
             match purpose {
                 Purpose::Loss(_) => {
                     let loss = tensor.item().expect("a scalar");
-                    assert!((loss - expected).abs() < 1e-7 * expected, "{path} step {turn}: {loss}, not {expected}");
+                    assert!(
+                        (loss - expected).abs() < 1e-7 * expected,
+                        "{path} step {turn}: {loss}, not {expected}"
+                    );
                 }
-                Purpose::Update(index) => drop(storages.insert(graph.storages[index].name.to_string(), tensor)),
+                Purpose::Update(index) => {
+                    drop(storages.insert(graph.storages[index].name.to_string(), tensor))
+                }
                 other => panic!("{other:?}"),
             }
         }
@@ -157,7 +166,10 @@ fn states_are_named_after_parameters() {
     assert!(names(sgd(1.0).into()).is_empty());
     let momenta = ["h.weight.momentum", "h.bias.momentum", "p.weight.momentum", "p.bias.momentum"];
     assert_eq!(names(sgd(1.0).momentum(0.9).into()), momenta);
-    assert_eq!(names(adam(1.0).into())[..3], ["optimizer.step", "h.weight.first_moment", "h.weight.second_moment"]);
+    assert_eq!(
+        names(adam(1.0).into())[..3],
+        ["optimizer.step", "h.weight.first_moment", "h.weight.second_moment"]
+    );
 }
 
 #[test]
@@ -165,7 +177,10 @@ fn senseless_options_are_refused() {
     let refused = |optimizer: Optimizer| optimizer.check().unwrap_err().message;
     assert_eq!(refused(sgd(-1.0).into()), "a learning rate of -1");
     assert_eq!(refused(sgd(f64::NAN).into()), "a learning rate of NaN");
-    assert_eq!(refused(sgd(1.0).nesterov(true).into()), "Nesterov's momentum without momentum, or with dampening");
+    assert_eq!(
+        refused(sgd(1.0).nesterov(true).into()),
+        "Nesterov's momentum without momentum, or with dampening"
+    );
     assert_eq!(refused(adam(1.0).betas(0.9, 1.0).into()), "betas of 0.9 and 1");
     assert_eq!(refused(adamw(1.0).weight_decay(-0.1).into()), "a weight decay of -0.1");
 }

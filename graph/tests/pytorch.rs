@@ -59,7 +59,9 @@ fn loss(name: &str, p: &Value, y: &Value) -> Value {
         "logistic" | "logistic_moderate" => logistic_loss(p, y),
         "binary_cross_entropy" | "binary_cross_entropy_edge" => binary_cross_entropy(p, y),
         "bce_with_logits" => bce_with_logits(p, y),
-        "cross_entropy_indices" | "cross_entropy_indices_moderate" | "cross_entropy_probabilities" => cross_entropy(p, y),
+        "cross_entropy_indices" | "cross_entropy_indices_moderate" | "cross_entropy_probabilities" => {
+            cross_entropy(p, y)
+        }
         other => panic!("no loss for {other}"),
     }
 }
@@ -69,7 +71,12 @@ fn declare(b: &Builder, name: &str, element: ElementType, case: &Case) -> Value 
 }
 
 /// Output and gradient as the interpreter has them.
-fn run(name: &str, case: &BTreeMap<String, Case>, precision: Precision, passes: bool) -> (Vec<f64>, Vec<f64>) {
+fn run(
+    name: &str,
+    case: &BTreeMap<String, Case>,
+    precision: Precision,
+    passes: bool,
+) -> (Vec<f64>, Vec<f64>) {
     let b = Builder::new(Mode::Train);
     let x = declare(&b, "x", F32, &case["input"]);
     let (second, element, output, total) = if let Some(target) = case.get("target") {
@@ -88,10 +95,16 @@ fn run(name: &str, case: &BTreeMap<String, Case>, precision: Precision, passes: 
     graph.results.push((Purpose::Output("output".into()), output.node().expect("known")));
     graph.results.push((Purpose::Gradient("x".into()), slope.node().expect("known")));
     let graph = if passes { optimize(&graph) } else { graph };
-    let wide = |element: ElementType| if precision == Precision::F64 && element == F32 { ElementType::F64 } else { element };
-    let given = |case: &Case, element| Tensor::from_f64(wide(element), case.dims.clone(), &case.values).expect("a tensor");
-    let environment = Environment::new().input("x", given(&case["input"], F32)).input("y", given(second, element));
-    let results = interpret(&graph, &environment, precision).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let wide = |element: ElementType| {
+        if precision == Precision::F64 && element == F32 { ElementType::F64 } else { element }
+    };
+    let given = |case: &Case, element| {
+        Tensor::from_f64(wide(element), case.dims.clone(), &case.values).expect("a tensor")
+    };
+    let environment =
+        Environment::new().input("x", given(&case["input"], F32)).input("y", given(second, element));
+    let results =
+        interpret(&graph, &environment, precision).unwrap_or_else(|error| panic!("{name}: {error}"));
     (results[0].1.to_f64_vec(), results[1].1.to_f64_vec())
 }
 

@@ -110,7 +110,9 @@ fn literals_follow_and_tensors_do_not() {
     );
     assert!(mistake(&exp(&i)).starts_with("`exp` needs floats but `i` is i32[batch]"));
     assert!(mistake(&(less(&x, 0.0) + 1.0)).starts_with("one operand is bool but `1.0` is f32"));
-    assert!(mistake(&(less(&x, 0.0) + less(&x, 1.0))).starts_with("`+` needs numbers but its operand is a mask"));
+    assert!(
+        mistake(&(less(&x, 0.0) + less(&x, 1.0))).starts_with("`+` needs numbers but its operand is a mask")
+    );
 }
 
 #[test]
@@ -126,9 +128,14 @@ fn movement() {
     assert_eq!(shape(&sum_over(&x, &[-1, 0])), "[4]");
     assert_eq!(shape(&argmax(&x, -1)), "[batch, 4]");
     assert_eq!(shape(&expand(&x, -1)), "[batch, 4, 6, 1]");
-    assert!(mistake(&reshape(&x, vec![Dim::from(7)])).starts_with("`x` with shape [batch, 4, 6] has not as many"));
+    assert!(
+        mistake(&reshape(&x, vec![Dim::from(7)])).starts_with("`x` with shape [batch, 4, 6] has not as many")
+    );
     assert!(mistake(&sum_over(&x, &[3])).starts_with("`x` has no axis 3"));
-    assert!(mistake(&slice(&x, 1, 3, Some(Dim::from(9)), 1)).starts_with("3..9 by 1 is no range of axis 1 of `x`"));
+    assert!(
+        mistake(&slice(&x, 1, 3, Some(Dim::from(9)), 1))
+            .starts_with("3..9 by 1 is no range of axis 1 of `x`")
+    );
     let y = input(&b, "y", &["batch", "5"]);
     assert!(mistake(&concatenate(&b, &[&x, &y], 1)).starts_with("`x` and `y` do not fit beside each other"));
 }
@@ -148,7 +155,13 @@ fn layers_name_their_parameters() {
     let declaration = b.finish().expect("no mistakes");
     let storages: Vec<String> =
         declaration.graph.storages.iter().map(|s| format!("{}: {}", s.name, s.ty.shape)).collect();
-    let expected = ["h.weight: [2, hidden]", "h.bias: [hidden]", "p.0.weight: [hidden, 3]", "p.1.weight: [3, 1]", "p.1.bias: [1]"];
+    let expected = [
+        "h.weight: [2, hidden]",
+        "h.bias: [hidden]",
+        "p.0.weight: [hidden, 3]",
+        "p.1.weight: [3, 1]",
+        "p.1.bias: [1]",
+    ];
     assert_eq!(storages, expected);
     assert_eq!(declaration.graph.storages[0].initializer, Initializer::FanIn(Dim::from(2)));
 }
@@ -163,8 +176,14 @@ fn calls_by_name() {
     assert_eq!(shape(&loss), "[]");
     let both = call(&b, "concatenate", vec![(&x).into(), (&x).into()], vec![("axis", 1.into())]);
     assert_eq!(shape(&both), "[batch, 4]");
-    assert_eq!(shape(&call(&b, "mean", vec![(&x).into()], vec![("axis", (-1).into()), ("keep", true.into())])), "[batch, 1]");
-    assert_eq!(shape(&call(&b, "multiply", vec![(&x).into(), Dim::symbol("batch").into()], vec![])), "[batch, 2]");
+    assert_eq!(
+        shape(&call(&b, "mean", vec![(&x).into()], vec![("axis", (-1).into()), ("keep", true.into())])),
+        "[batch, 1]"
+    );
+    assert_eq!(
+        shape(&call(&b, "multiply", vec![(&x).into(), Dim::symbol("batch").into()], vec![])),
+        "[batch, 2]"
+    );
     let unknown_rate = vec![(&x).into(), Argument::Unknown];
     assert_eq!(shape(&call(&b, "dropout", unknown_rate, vec![])), "[batch, 2]");
     assert_eq!(shape(&call(&b, "linear", vec![(&x).into(), Argument::Unknown], vec![])), "unknown");
@@ -176,7 +195,10 @@ fn wrong_calls_are_explained() {
     let x = input(&b, "x", &["batch", "2"]);
     let x = || Argument::from(&x);
     let wrong = |name, positional, named| mistake(&call(&b, name, positional, named));
-    assert_eq!(wrong("linaer", vec![x()], vec![]), "nothing is called `linaer` here\n   = help: did you mean `linear`?");
+    assert_eq!(
+        wrong("linaer", vec![x()], vec![]),
+        "nothing is called `linaer` here\n   = help: did you mean `linear`?"
+    );
     assert_eq!(
         wrong("linear", vec![x()], vec![]),
         "`linear` misses `units`\n   = help: it is called as `linear(x, units, bias: true, init: fan_in)`"
@@ -189,7 +211,10 @@ fn wrong_calls_are_explained() {
         wrong("leaky_relu", vec![x()], vec![("slop", 0.2.into())]),
         "`leaky_relu` has no argument `slop`\n   = it is called as `leaky_relu(x, slope: 0.01)`\n   = help: did you mean `slope`?"
     );
-    assert_eq!(wrong("linear", vec![x(), x()], vec![]), "`units` of `linear` must be a size, but is the value `x`");
+    assert_eq!(
+        wrong("linear", vec![x(), x()], vec![]),
+        "`units` of `linear` must be a size, but is the value `x`"
+    );
     assert_eq!(signature("mean"), "mean(x, axes: all, keep: false)");
 }
 

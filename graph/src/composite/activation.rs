@@ -9,8 +9,8 @@ use crate::graph::NodeId;
 use crate::op::{Binary, Compare, Op, Reduction, Unary};
 use crate::types::{ElementType, Literal, Shape};
 use crate::value::{
-    Over, add, erf, exp, expm1, less_equal, log, logistic, multiply, reduce, require_float, select,
-    spoken, stop_gradient, subtract, tanh,
+    Over, add, erf, exp, expm1, less_equal, log, logistic, multiply, reduce, require_float, select, spoken,
+    stop_gradient, subtract, tanh,
 };
 use std::borrow::Borrow;
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
@@ -123,7 +123,8 @@ pub fn dropout(x: impl Borrow<Value>, rate: f64) -> Value {
     }
     let Some(ty) = x.ty() else { return builder.unknown() };
     if !ty.element.is_float() {
-        return builder.fail(Error::new(format!("`dropout` needs floats but {} is {ty}", spoken(x, "its operand"))));
+        return builder
+            .fail(Error::new(format!("`dropout` needs floats but {} is {ty}", spoken(x, "its operand"))));
     }
     if builder.mode() == Mode::Infer || rate == 0.0 {
         return x.clone();

@@ -1,6 +1,7 @@
 //! Initialisers by name: how `param a: [n, units] = normal(0.0, 1.0)` says how it starts.
 
-use super::argument::{Argument, Default, Kind, Parameter, convert, place, signature_of, unknown_name};
+use super::argument::{Argument, Default, Kind, Parameter, convert};
+use super::call::{place, signature_of, unknown_name};
 use crate::builder::Builder;
 use crate::error::Error;
 use crate::random::Initializer;
@@ -18,7 +19,11 @@ const fn number(name: &'static str, default: Option<Default>) -> Parameter {
 const GAIN: Parameter = number("gain", Some(Default::Number(1.0)));
 const SLOPE: Parameter = number("slope", Some(Default::Number(0.0)));
 
-const fn entry(name: &'static str, parameters: &'static [Parameter], make: fn(&[f64]) -> Initializer) -> Entry {
+const fn entry(
+    name: &'static str,
+    parameters: &'static [Parameter],
+    make: fn(&[f64]) -> Initializer,
+) -> Entry {
     Entry { name, parameters, make }
 }
 
@@ -26,7 +31,10 @@ static TABLE: &[Entry] = &[
     entry("zeros", &[], |_| Initializer::Zeros),
     entry("ones", &[], |_| Initializer::Ones),
     entry("constant", &[number("value", None)], |n| Initializer::Constant(n[0])),
-    entry("uniform", &[number("low", None), number("high", None)], |n| Initializer::Uniform { low: n[0], high: n[1] }),
+    entry("uniform", &[number("low", None), number("high", None)], |n| Initializer::Uniform {
+        low: n[0],
+        high: n[1],
+    }),
     entry(
         "normal",
         &[number("mean", Some(Default::Number(0.0))), number("deviation", Some(Default::Number(1.0)))],
@@ -71,7 +79,11 @@ pub fn initializer(
     if name == "fan_in" {
         let slots = place(name, FAN_IN, positional, named)?;
         let argument = convert(builder, name, &FAN_IN[0], slots.concat().remove(0))?;
-        return Ok(if let Argument::Dim(size) = argument { Initializer::FanIn(size) } else { Initializer::Zeros });
+        return Ok(if let Argument::Dim(size) = argument {
+            Initializer::FanIn(size)
+        } else {
+            Initializer::Zeros
+        });
     }
     let Some(entry) = TABLE.iter().find(|entry| entry.name == name) else {
         let error = unknown_name(name, initializer_names());

@@ -31,7 +31,10 @@ pub fn linear(x: impl Borrow<Value>, units: impl Into<Dim>, options: Linear) -> 
     let builder = x.builder();
     let Some(shape) = x.shape() else { return builder.unknown() };
     let Some(inputs) = shape.dims().last() else {
-        let error = Error::new(format!("{} is a scalar, but `linear` needs an axis to work on", spoken(x, "the operand")));
+        let error = Error::new(format!(
+            "{} is a scalar, but `linear` needs an axis to work on",
+            spoken(x, "the operand")
+        ));
         return builder.fail(error.help("give it a shape such as `[batch, 1]`"));
     };
     if units.as_constant().is_some_and(|units| units < 1) {
@@ -45,7 +48,11 @@ pub fn linear(x: impl Borrow<Value>, units: impl Into<Dim>, options: Linear) -> 
         let start = options.init.clone().unwrap_or_else(fan_in);
         let weight = builder.parameter("weight", [inputs.clone(), units.clone()], start);
         let product = matmul(x, weight);
-        if options.bias { add(product, builder.parameter("bias", [units.clone()], fan_in())) } else { product }
+        if options.bias {
+            add(product, builder.parameter("bias", [units.clone()], fan_in()))
+        } else {
+            product
+        }
     })
 }
 

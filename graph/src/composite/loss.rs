@@ -10,28 +10,31 @@ use crate::error::Error;
 use crate::op::{Op, Reduction, Unary};
 use crate::types::{ElementType, Shape};
 use crate::value::{
-    Over, abs, both_shapes, exp, greater, label_mask, less_equal, log, log1p, maximum, mean, multiply, negate, reduce,
-    require_float, reshape, select, softplus, spoken, square, stop_gradient, subtract, sum_over, surrogate,
+    Operand, Over, abs, both_shapes, exp, greater, label_mask, less_equal, log, log1p, maximum, mean,
+    multiply, negate, reduce, require_float, reshape, select, softplus, spoken, square, stop_gradient,
+    subtract, sum_over, surrogate,
 };
 use std::borrow::Borrow;
 
 /// Mean of (p − y)².
-pub fn squared_error(p: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
-    on_pair("squared_error", p.borrow(), y.borrow(), |p, y| square(subtract(p, y)))
+pub fn squared_error(p: impl Borrow<Value>, y: impl Operand) -> Value {
+    on_pair("squared_error", p.borrow(), y, |p, y| square(subtract(p, y)))
 }
 
 /// Mean of |p − y|.
-pub fn absolute_error(p: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
-    on_pair("absolute_error", p.borrow(), y.borrow(), |p, y| abs(subtract(p, y)))
+pub fn absolute_error(p: impl Borrow<Value>, y: impl Operand) -> Value {
+    on_pair("absolute_error", p.borrow(), y, |p, y| abs(subtract(p, y)))
 }
 
 /// Mean of ½d² where |d| ≤ δ, else δ·(|d| − ½δ), for d = p − y.
-pub fn huber(p: impl Borrow<Value>, y: impl Borrow<Value>, delta: f64) -> Value {
+pub fn huber(p: impl Borrow<Value>, y: impl Operand, delta: f64) -> Value {
     let p = p.borrow();
     if delta.is_nan() || delta <= 0.0 {
-        return p.builder().fail(Error::new(format!("`huber` with a delta of {delta}")).help("it must be above 0"));
+        return p
+            .builder()
+            .fail(Error::new(format!("`huber` with a delta of {delta}")).help("it must be above 0"));
     }
-    on_pair("huber", p, y.borrow(), |p, y| {
+    on_pair("huber", p, y, |p, y| {
         let d = subtract(p, y);
         let size = abs(&d);
         select(less_equal(&size, delta), square(&d) * 0.5, (size - 0.5 * delta) * delta)
@@ -39,18 +42,18 @@ pub fn huber(p: impl Borrow<Value>, y: impl Borrow<Value>, delta: f64) -> Value 
 }
 
 /// Mean of max(0, 1 − y·s), for labels y = ±1.
-pub fn hinge(s: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
-    on_pair("hinge", s.borrow(), y.borrow(), |s, y| relu(1.0 - multiply(y, s)))
+pub fn hinge(s: impl Borrow<Value>, y: impl Operand) -> Value {
+    on_pair("hinge", s.borrow(), y, |s, y| relu(1.0 - multiply(y, s)))
 }
 
 /// Mean of ln(1 + e^(−y·s)), for labels y = ±1.
-pub fn logistic_loss(s: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
-    on_pair("logistic_loss", s.borrow(), y.borrow(), |s, y| softplus(negate(multiply(y, s))))
+pub fn logistic_loss(s: impl Borrow<Value>, y: impl Operand) -> Value {
+    on_pair("logistic_loss", s.borrow(), y, |s, y| softplus(negate(multiply(y, s))))
 }
 
 /// Mean of −y·ln σ(z) − (1 − y)·ln(1 − σ(z)), from logits.
-pub fn bce_with_logits(z: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
-    on_pair("bce_with_logits", z.borrow(), y.borrow(), |z, y| {
+pub fn bce_with_logits(z: impl Borrow<Value>, y: impl Operand) -> Value {
+    on_pair("bce_with_logits", z.borrow(), y, |z, y| {
         let product = multiply(z, y);
         // The value without cancellation; the derivative exactly σ(z) − y.
         let value = subtract(relu(z), &product) + softplus(negate(abs(z)));
@@ -59,8 +62,9 @@ pub fn bce_with_logits(z: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
 }
 
 /// Mean of −y·ln p − (1 − y)·ln(1 − p), the logarithms no less than −100. A sigmoid's logits are taken instead of `p`.
-pub fn binary_cross_entropy(p: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
-    let (p, y) = (p.borrow(), y.borrow());
+pub fn binary_cross_entropy(p: impl Borrow<Value>, y: impl Operand) -> Value {
+    let p = p.borrow();
+    let y = &y.beside(p);
     if let Some(z) = sigmoid_operand(p) {
         return bce_with_logits(z, y);
     }
@@ -83,8 +87,9 @@ fn steep_cross_entropy(p: &Value, y: &Value) -> Value {
 ///
 /// # Shapes
 /// `z` is `[…, classes]`, `y` is `i32[…]` or `[…, classes]`.
-pub fn cross_entropy(z: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
-    let (z, y) = (z.borrow(), y.borrow());
+pub fn cross_entropy(z: impl Borrow<Value>, y: impl Operand) -> Value {
+    let z = z.borrow();
+    let y = &y.beside(z);
     if !takes_rows("cross_entropy", z, y) {
         return z.builder().unknown();
     }
@@ -100,23 +105,29 @@ pub fn cross_entropy(z: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
 ///
 /// # Shapes
 /// `p` is `[…, classes]`, `y` is `i32[…]` or `[…, classes]`.
-pub fn categorical_cross_entropy(p: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
-    let (p, y) = (p.borrow(), y.borrow());
+pub fn categorical_cross_entropy(p: impl Borrow<Value>, y: impl Operand) -> Value {
+    let p = p.borrow();
+    let y = &y.beside(p);
     let last = p.shape().map(|shape| shape.rank() as i64 - 1);
     if let Some((z, axis)) = softmax_operand(p)
         && Some(axis) == last
     {
         return cross_entropy(z, y);
     }
-    if takes_rows("categorical_cross_entropy", p, y) { rows_of(&clamped_log(p), y) } else { p.builder().unknown() }
+    if takes_rows("categorical_cross_entropy", p, y) {
+        rows_of(&clamped_log(p), y)
+    } else {
+        p.builder().unknown()
+    }
 }
 
 /// Mean over the rows of −Σ y·l, for logarithms `l` of probabilities as [`super::log_softmax`] gives them.
 ///
 /// # Shapes
 /// `l` is `[…, classes]`, `y` is `i32[…]` or `[…, classes]`.
-pub fn negative_log_likelihood(l: impl Borrow<Value>, y: impl Borrow<Value>) -> Value {
-    let (l, y) = (l.borrow(), y.borrow());
+pub fn negative_log_likelihood(l: impl Borrow<Value>, y: impl Operand) -> Value {
+    let l = l.borrow();
+    let y = &y.beside(l);
     if takes_rows("nll", l, y) { rows_of(l, y) } else { l.builder().unknown() }
 }
 
@@ -156,7 +167,8 @@ fn takes_rows(name: &str, z: &Value, y: &Value) -> bool {
     if !agree(z, rows, right.shape.dims()) {
         let (a, b) = (spoken(z, "the first operand"), spoken(y, "the second"));
         let expected = Shape(rows.to_vec());
-        let error = Error::new(format!("`{name}` needs {b} to be {expected} for {a}, but it is {}", right.shape));
+        let error =
+            Error::new(format!("`{name}` needs {b} to be {expected} for {a}, but it is {}", right.shape));
         let help = "labels are class indices, `i32` with one axis less, or probabilities of the same shape";
         z.builder().error(error.note(both_shapes(z, y)).help(help));
         return false;
@@ -166,8 +178,8 @@ fn takes_rows(name: &str, z: &Value, y: &Value) -> bool {
 
 /// The mean of `f` of two operands of one shape; the second may be a scalar. They do not broadcast otherwise: `[batch, 1]` beside
 /// `[batch]` would silently make a loss of batch² elements.
-fn on_pair(name: &str, p: &Value, y: &Value, f: impl FnOnce(&Value, &Value) -> Value) -> Value {
-    let builder = p.builder();
+fn on_pair(name: &str, p: &Value, y: impl Operand, f: impl FnOnce(&Value, &Value) -> Value) -> Value {
+    let (builder, y) = (p.builder(), &y.beside(p));
     let (Some(left), Some(right)) = (p.shape(), y.shape()) else { return builder.unknown() };
     if !require_float(p, name) || !is_literal(y) && !require_float(y, name) {
         return builder.unknown();
@@ -175,7 +187,9 @@ fn on_pair(name: &str, p: &Value, y: &Value, f: impl FnOnce(&Value, &Value) -> V
     if right.rank() > 0 && !agree(p, left.dims(), right.dims()) {
         let (a, b) = (spoken(p, "the first operand"), spoken(y, "the second"));
         let error = Error::new(format!("`{name}` compares {a}, which is {left}, with {b}, which is {right}"));
-        return builder.fail(error.help("both must have the same shape, or the second be a scalar; `reshape` makes them so"));
+        return builder.fail(
+            error.help("both must have the same shape, or the second be a scalar; `reshape` makes them so"),
+        );
     }
     mean(f(p, y))
 }
@@ -191,7 +205,8 @@ fn is_literal(value: &Value) -> bool {
 /// The z of which `p` is the sigmoid, through reshapes.
 fn sigmoid_operand(p: &Value) -> Option<Value> {
     let (node, builder) = (p.node()?, p.builder());
-    let (op, operand) = builder.with_graph(|graph| (graph.op(node).clone(), graph.operands(node).first().copied()));
+    let (op, operand) =
+        builder.with_graph(|graph| (graph.op(node).clone(), graph.operands(node).first().copied()));
     let operand = builder.value(operand?);
     match op {
         Op::Unary(Unary::Logistic) => Some(operand),

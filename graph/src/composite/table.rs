@@ -1,7 +1,8 @@
 //! The table of composites: a line or two each.
 
 use super::activation as a;
-use super::argument::{Arguments, Composite, Default, Kind, Parameter};
+use super::argument::{Default, Kind, Parameter};
+use super::call::{Arguments, Composite};
 use super::layer::{self, Linear};
 use super::loss;
 use crate::builder::{Builder, Value};
@@ -82,7 +83,9 @@ fn slice(_: &Builder, arguments: &Arguments) -> Value {
 }
 
 fn one_hot(builder: &Builder, arguments: &Arguments) -> Value {
-    arguments.dim("classes").map_or_else(|| builder.unknown(), |classes| v::one_hot(arguments.tensor("labels"), classes))
+    arguments
+        .dim("classes")
+        .map_or_else(|| builder.unknown(), |classes| v::one_hot(arguments.tensor("labels"), classes))
 }
 
 macro_rules! of_one {
@@ -170,9 +173,17 @@ pub(super) static TABLE: &[Composite] = &[
     loss!("hinge", loss::hinge, "mean of max(0, 1 − y·p), labels ±1"),
     loss!("logistic", loss::logistic_loss, "mean of ln(1 + e^(−y·p)), labels ±1"),
     loss!("logistic_loss", loss::logistic_loss, "mean of ln(1 + e^(−y·p)), labels ±1"),
-    loss!("binary_cross_entropy", loss::binary_cross_entropy, "cross-entropy of probabilities of two classes"),
+    loss!(
+        "binary_cross_entropy",
+        loss::binary_cross_entropy,
+        "cross-entropy of probabilities of two classes"
+    ),
     loss!("bce_with_logits", loss::bce_with_logits, "cross-entropy of two classes, from logits"),
-    loss!("cross_entropy", loss::cross_entropy, "cross-entropy from logits, with class indices or probabilities"),
+    loss!(
+        "cross_entropy",
+        loss::cross_entropy,
+        "cross-entropy from logits, with class indices or probabilities"
+    ),
     loss!("categorical_cross_entropy", loss::categorical_cross_entropy, "cross-entropy of probabilities"),
     loss!("nll", loss::negative_log_likelihood, "cross-entropy of logarithms of probabilities"),
     of_one!("squares", v::squares, "Σ x²"),
@@ -220,13 +231,17 @@ pub(super) static TABLE: &[Composite] = &[
     conversion!("i32", I32),
     conversion!("u32", U32),
     of_one!("stop_gradient", v::stop_gradient, "x, a constant to differentiation"),
-    entry("gradient", &[Y, X], "∂(sum of y)/∂x", |_, given| v::gradient(given.tensor("y"), given.tensor("x"))),
+    entry("gradient", &[Y, X], "∂(sum of y)/∂x", |_, given| {
+        v::gradient(given.tensor("y"), given.tensor("x"))
+    }),
     // Reductions.
     entry("sum", &[X, AXES, KEEP], "the sum", |_, given| fold(Reduction::Sum, given)),
     entry("mean", &[X, AXES, KEEP], "the mean", |_, given| v::average(given.tensor("x"), &over(given))),
     entry("max", &[X, AXES, KEEP], "the greatest", |_, given| fold(Reduction::Max, given)),
     entry("min", &[X, AXES, KEEP], "the least", |_, given| fold(Reduction::Min, given)),
-    entry("argmax", &[X, LAST], "index of the greatest", |_, given| v::argmax(given.tensor("x"), given.integer("axis"))),
+    entry("argmax", &[X, LAST], "index of the greatest", |_, given| {
+        v::argmax(given.tensor("x"), given.integer("axis"))
+    }),
     // Shapes.
     entry("reshape", &[X, SHAPE], "the same elements in another shape", |_, given| {
         v::reshape(given.tensor("x"), given.shape("shape"))

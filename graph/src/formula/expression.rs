@@ -137,9 +137,13 @@ impl Expressions<'_> {
 
     fn unary(&self, unary: Unary, x: NodeId) -> Expression {
         match unary {
-            Unary::Neg => Expression { text: format!("−{}", self.at(x, Binds::Matrix)), binds: Binds::Minus },
+            Unary::Neg => {
+                Expression { text: format!("−{}", self.at(x, Binds::Matrix)), binds: Binds::Minus }
+            }
             Unary::Abs => atom(format!("|{}|", self.text(x))),
-            Unary::Sqrt => Expression { text: format!("√{}", self.at(x, Binds::Atom)), binds: Binds::Power },
+            Unary::Sqrt => {
+                Expression { text: format!("√{}", self.at(x, Binds::Atom)), binds: Binds::Power }
+            }
             Unary::Logistic => self.call("sigmoid", &[x]),
             other => self.call(&op_name(&Op::Unary(other)), &[x]),
         }
@@ -206,7 +210,8 @@ impl Expressions<'_> {
     /// The axis of a matrix along which a vector that is spread over it lies.
     fn spread_axis(&self, id: NodeId) -> Option<usize> {
         match self.graph.op(id) {
-            Op::Broadcast { shape, axes } if shape.rank() == 2 && (self.name)(id).is_none() => match axes[..] {
+            Op::Broadcast { shape, axes } if shape.rank() == 2 && (self.name)(id).is_none() => match axes[..]
+            {
                 [axis] => Some(axis),
                 _ => None,
             },
@@ -242,9 +247,13 @@ impl Expressions<'_> {
             return self.call("relu", &[x]);
         }
         let zero = |id: NodeId| self.graph.constant_value(id) == Some(0.0);
-        if zero(b) { self.masked(a, self.text(mask)) }
-        else if zero(a) { self.masked(b, self.opposite(mask)) }
-        else { self.call("select", operands) }
+        if zero(b) {
+            self.masked(a, self.text(mask))
+        } else if zero(a) {
+            self.masked(b, self.opposite(mask))
+        } else {
+            self.call("select", operands)
+        }
     }
 
     fn masked(&self, x: NodeId, mask: String) -> Expression {
@@ -276,7 +285,11 @@ impl Expressions<'_> {
     }
 
     fn convert(&self, element: ElementType, x: NodeId) -> Expression {
-        if self.graph.ty(x).element == ElementType::Bool { atom(format!("[{}]", self.text(x))) } else { self.call(element.name(), &[x]) }
+        if self.graph.ty(x).element == ElementType::Bool {
+            atom(format!("[{}]", self.text(x)))
+        } else {
+            self.call(element.name(), &[x])
+        }
     }
 
     fn reduction(&self, kind: Reduction, axes: &[usize], x: NodeId) -> Expression {
@@ -309,12 +322,19 @@ impl Expressions<'_> {
     }
 
     /// A matrix product with the transposes that its pairs of axes amount to.
-    fn product(&self, batch: &[(usize, usize)], contract: &[(usize, usize)], a: NodeId, b: NodeId) -> Expression {
+    fn product(
+        &self,
+        batch: &[(usize, usize)],
+        contract: &[(usize, usize)],
+        a: NodeId,
+        b: NodeId,
+    ) -> Expression {
         let (left, right) = (self.graph.shape(a).rank(), self.graph.shape(b).rank());
         match *contract {
             [(i, j)] if batch.is_empty() && left <= 2 && right <= 2 => {
                 let a = if left == 2 && i == 0 { self.transposed(a).text } else { self.left_factor(a) };
-                let b = if right == 2 && j == 1 { self.transposed(b).text } else { self.at(b, Binds::Factor) };
+                let b =
+                    if right == 2 && j == 1 { self.transposed(b).text } else { self.at(b, Binds::Factor) };
                 self.matrix_product(a, b)
             }
             [(i, 0)] if batch.is_empty() && i + 1 == left && right <= 2 => {

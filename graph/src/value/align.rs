@@ -18,14 +18,24 @@ pub(crate) fn coerce(values: &[&Value]) -> Option<Vec<Value>> {
     }
     let leader = (0..values.len()).find(|&i| !follows(values[i])).unwrap_or(0);
     let element = types[leader].element;
-    values.iter().zip(&types).map(|(value, ty)| {
-        if ty.element == element { Some((*value).clone()) } else { follow(value, element, values[leader]) }
-    }).collect()
+    values
+        .iter()
+        .zip(&types)
+        .map(|(value, ty)| {
+            if ty.element == element {
+                Some((*value).clone())
+            } else {
+                follow(value, element, values[leader])
+            }
+        })
+        .collect()
 }
 
 /// Whether a value has no element type of its own: a literal or a size.
 fn follows(value: &Value) -> bool {
-    let is_free = |graph: &mut Graph| value.node().is_some_and(|id| matches!(graph.op(id), Op::Constant(_) | Op::DimValue { .. }));
+    let is_free = |graph: &mut Graph| {
+        value.node().is_some_and(|id| matches!(graph.op(id), Op::Constant(_) | Op::DimValue { .. }))
+    };
     value.builder().with_graph(is_free)
 }
 
@@ -38,7 +48,11 @@ fn follow(value: &Value, element: ElementType, leader: &Value) -> Option<Value> 
             let number = literal.value();
             if element.is_integer() && (number.fract() != 0.0 || !fits(number, element)) {
                 let error = Error::new(format!("`{literal}` is no {element}"));
-                builder.error(error.note(format!("{} is {element}", leader.label())).help("convert one of them: `f32(…)`"));
+                builder.error(
+                    error
+                        .note(format!("{} is {element}", leader.label()))
+                        .help("convert one of them: `f32(…)`"),
+                );
                 return None;
             }
             let node = builder.with_graph(|graph| graph.constant(element, number));
@@ -90,10 +104,13 @@ pub(crate) fn stretch_together(values: &[&Value]) -> Option<Vec<Value>> {
 pub(crate) fn common_dims(graph: &Graph, a: &[Dim], b: &[Dim]) -> Result<Vec<Dim>, usize> {
     let rank = a.len().max(b.len());
     let from_end = |dims: &[Dim], i: usize| dims.len().checked_sub(i).map(|position| dims[position].clone());
-    (1..=rank).rev().map(|i| match (from_end(a, i), from_end(b, i)) {
-        (Some(x), Some(y)) => common_dim(graph, x, y).ok_or(i),
-        (x, y) => x.or(y).ok_or(i),
-    }).collect()
+    (1..=rank)
+        .rev()
+        .map(|i| match (from_end(a, i), from_end(b, i)) {
+            (Some(x), Some(y)) => common_dim(graph, x, y).ok_or(i),
+            (x, y) => x.or(y).ok_or(i),
+        })
+        .collect()
 }
 
 /// The size two axes broadcast to. Only the number 1 stretches.
@@ -186,8 +203,13 @@ pub(crate) fn resolve_axis(value: &Value, axis: i64, rank: usize) -> Option<usiz
     let position = usize::try_from(from_start).ok().filter(|&position| position < rank);
     if position.is_none() {
         let shape = value.shape().unwrap_or_default();
-        let error = Error::new(format!("{} has no axis {axis}", spoken(value, "the operand"))).note(format!("its shape is {shape}"));
-        let range = if rank == 0 { "it is a scalar".into() } else { format!("axes are 0 to {}, or -1 to -{rank} from the end", rank - 1) };
+        let error = Error::new(format!("{} has no axis {axis}", spoken(value, "the operand")))
+            .note(format!("its shape is {shape}"));
+        let range = if rank == 0 {
+            "it is a scalar".into()
+        } else {
+            format!("axes are 0 to {}, or -1 to -{rank} from the end", rank - 1)
+        };
         value.builder().error(error.help(range));
     }
     position

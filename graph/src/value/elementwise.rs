@@ -78,7 +78,8 @@ fn number_function(name: &str, op: Unary, x: &Value) -> Value {
 }
 
 fn mask_refused(name: &str, x: &Value) -> Error {
-    Error::new(format!("`{name}` needs numbers but {} is a mask", spoken(x, "its operand"))).help("convert it: `f32(…)`")
+    Error::new(format!("`{name}` needs numbers but {} is a mask", spoken(x, "its operand")))
+        .help("convert it: `f32(…)`")
 }
 
 /// x².
@@ -134,11 +135,14 @@ fn binary(sign: &str, op: Binary, takes: Takes, a: &Value, b: impl Operand) -> V
     let Some(pair) = together(a, &b) else { return builder.unknown() };
     let Some(element) = pair[0].ty().map(|ty| ty.element) else { return builder.unknown() };
     match takes {
-        Takes::Floats if !require_float(&pair[0], sign) => return builder.unknown(),
-        Takes::Numbers if element == ElementType::Bool => return builder.fail(mask_refused(sign, &pair[0])),
+        Takes::Floats if !require_float(&pair[0], sign) => builder.unknown(),
+        Takes::Numbers if element == ElementType::Bool => builder.fail(mask_refused(sign, &pair[0])),
         Takes::Bits if element.is_float() => {
-            let error = Error::new(format!("`{sign}` needs masks but {} is {element}", spoken(&pair[0], "its operand")));
-            return builder.fail(error.help("compare it first, as in `x > 0`"));
+            let error = Error::new(format!(
+                "`{sign}` needs masks but {} is {element}",
+                spoken(&pair[0], "its operand")
+            ));
+            builder.fail(error.help("compare it first, as in `x > 0`"))
         }
         _ => builder.apply(Op::Binary(op), &[&pair[0], &pair[1]]),
     }
@@ -185,7 +189,8 @@ pub fn select(mask: impl Borrow<Value>, a: impl Operand, b: impl Operand) -> Val
     let builder = mask.builder();
     let (a, b) = (a.beside(mask), b.beside(mask));
     if mask.ty().is_some_and(|ty| ty.element != ElementType::Bool) {
-        let error = Error::new(format!("`select` needs a mask but {} is none", spoken(mask, "its first operand")));
+        let error =
+            Error::new(format!("`select` needs a mask but {} is none", spoken(mask, "its first operand")));
         return builder.fail(error.help("compare it first, as in `select(x > 0, a, b)`"));
     }
     let Some(pair) = coerce(&[&a, &b]) else { return builder.unknown() };

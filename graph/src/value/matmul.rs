@@ -28,7 +28,8 @@ fn product(a: &Value, b: &Value) -> Option<Value> {
     let builder = a.builder();
     for (value, shape) in [(a, &x), (b, &y)] {
         if shape.rank() == 0 {
-            let error = Error::new(format!("`@` with a scalar: {} has no axes", spoken(value, "one operand")));
+            let error =
+                Error::new(format!("`@` with a scalar: {} has no axes", spoken(value, "one operand")));
             builder.error(error.note(both_shapes(a, b)).help("use `*` to scale"));
             return None;
         }
@@ -41,17 +42,27 @@ fn product(a: &Value, b: &Value) -> Option<Value> {
     if x.rank() <= 2 || y.rank() <= 2 {
         return Some(plain(a, b, x.rank(), y.rank()));
     }
-    let leading = builder.with_graph(|graph| common_dims(graph, &x.dims()[..x.rank() - 2], &y.dims()[..y.rank() - 2]));
+    let leading =
+        builder.with_graph(|graph| common_dims(graph, &x.dims()[..x.rank() - 2], &y.dims()[..y.rank() - 2]));
     let Ok(leading) = leading else {
-        let error = Error::new(format!("leading axes of {} and {} do not fit", spoken(a, "the left"), spoken(b, "the right")));
-        builder.error(error.note(both_shapes(a, b)).help("all axes but the last two must be equal, or the number 1"));
+        let error = Error::new(format!(
+            "leading axes of {} and {} do not fit",
+            spoken(a, "the left"),
+            spoken(b, "the right")
+        ));
+        builder.error(
+            error.note(both_shapes(a, b)).help("all axes but the last two must be equal, or the number 1"),
+        );
         return None;
     };
     let rank = leading.len() + 2;
     let whole = |shape: &Shape| Shape([&leading, &shape.dims()[shape.rank() - 2..]].concat());
     let batch = (0..rank - 2).map(|axis| (axis, axis)).collect();
     let contract = vec![(rank - 1, rank - 2)];
-    Some(builder.apply(Op::DotGeneral { batch, contract }, &[&stretch(a, &whole(&x)), &stretch(b, &whole(&y))]))
+    Some(
+        builder
+            .apply(Op::DotGeneral { batch, contract }, &[&stretch(a, &whole(&x)), &stretch(b, &whole(&y))]),
+    )
 }
 
 /// Products of which one side has no leading axes.
@@ -79,7 +90,8 @@ fn misfit(a: &Value, b: &Value, x: &Shape, y: &Shape) -> Error {
 
 /// The likely mend: the declaration of a parameter that follows, or a transpose that fits.
 fn mend(a: &Value, b: &Value, m: &Dim, y: &Shape) -> String {
-    let is_parameter = b.node().is_some_and(|id| b.builder().with_graph(|graph| matches!(graph.op(id), Op::Storage(_))));
+    let is_parameter =
+        b.node().is_some_and(|id| b.builder().with_graph(|graph| matches!(graph.op(id), Op::Storage(_))));
     let name = b.label();
     if is_parameter && name.starts_with('`') {
         let mut dims = y.dims().to_vec();

@@ -22,7 +22,10 @@ pub fn reshape(x: impl Borrow<Value>, shape: impl Into<Shape>) -> Value {
     }
     let sizes = open.len() <= 1 && builder.with_graph(|graph| graph.agrees(&old.size(), &new.size()));
     if !sizes {
-        let error = Error::new(format!("{} with shape {old} has not as many elements as {new}", spoken(x, "the operand")));
+        let error = Error::new(format!(
+            "{} with shape {old} has not as many elements as {new}",
+            spoken(x, "the operand")
+        ));
         let help = "the sizes must multiply to the same number; one of them may be -1";
         return builder.fail(error.note(format!("{} elements for {}", old.size(), new.size())).help(help));
     }
@@ -52,7 +55,10 @@ pub fn transpose(x: impl Borrow<Value>) -> Value {
     let x = x.borrow();
     let Some(rank) = x.shape().map(|shape| shape.rank()) else { return x.builder().unknown() };
     if rank < 2 {
-        let error = Error::new(format!("{} has {rank} axes; `transpose` swaps the last two", spoken(x, "the operand")));
+        let error = Error::new(format!(
+            "{} has {rank} axes; `transpose` swaps the last two",
+            spoken(x, "the operand")
+        ));
         return x.builder().fail(error);
     }
     let order = (0..rank - 2).chain([rank - 1, rank - 2]).collect();
@@ -70,7 +76,8 @@ pub fn transpose_by(x: impl Borrow<Value>, order: &[i64]) -> Value {
     let mut sorted = axes.clone();
     sorted.sort_unstable();
     if !sorted.iter().copied().eq(0..rank) {
-        let error = Error::new(format!("{order:?} is no order of the {rank} axes of {}", spoken(x, "the operand")));
+        let error =
+            Error::new(format!("{order:?} is no order of the {rank} axes of {}", spoken(x, "the operand")));
         return x.builder().fail(error.help("name every axis once"));
     }
     x.builder().apply(Op::Transpose(axes), &[x])
@@ -100,7 +107,9 @@ fn join(values: &[&Value], axis: i64) -> Option<Value> {
     let shapes = values.iter().map(|value| value.shape()).collect::<Option<Vec<Shape>>>()?;
     let axis = resolve_axis(first, axis, shapes[0].rank())?;
     for (other, shape) in values.iter().zip(&shapes).skip(1) {
-        let fits = |i: usize| i == axis || first.builder().with_graph(|g| g.agrees(&shapes[0].dims()[i], &shape.dims()[i]));
+        let fits = |i: usize| {
+            i == axis || first.builder().with_graph(|g| g.agrees(&shapes[0].dims()[i], &shape.dims()[i]))
+        };
         if shape.rank() != shapes[0].rank() || !(0..shape.rank()).all(fits) {
             let (a, b) = (spoken(first, "the first operand"), spoken(other, "another"));
             let error = Error::new(format!("{a} and {b} do not fit beside each other along axis {axis}"));
@@ -117,7 +126,13 @@ fn join(values: &[&Value], axis: i64) -> Option<Value> {
 }
 
 /// Elements `start`, `start + stride`, … before `end` along `axis`. Negative numbers count from the end; no end is the axis' end.
-pub fn slice(x: impl Borrow<Value>, axis: i64, start: impl Into<Dim>, end: Option<Dim>, stride: i64) -> Value {
+pub fn slice(
+    x: impl Borrow<Value>,
+    axis: i64,
+    start: impl Into<Dim>,
+    end: Option<Dim>,
+    stride: i64,
+) -> Value {
     let x = x.borrow();
     cut(x, axis, start.into(), end, stride).unwrap_or_else(|| x.builder().unknown())
 }
@@ -128,10 +143,18 @@ fn cut(x: &Value, axis: i64, start: Dim, end: Option<Dim>, stride: i64) -> Optio
     let size = &shape.dims()[axis];
     let from_end = |dim: Dim| if dim.as_constant().is_some_and(|n| n < 0) { size + &dim } else { dim };
     let (start, end) = (from_end(start), end.map_or_else(|| size.clone(), from_end));
-    let inside = [&start, &(&end - &start), &(size - &end)].iter().all(|dim| dim.as_constant().is_none_or(|n| n >= 0));
+    let inside =
+        [&start, &(&end - &start), &(size - &end)].iter().all(|dim| dim.as_constant().is_none_or(|n| n >= 0));
     if stride < 1 || !inside {
-        let error = Error::new(format!("{start}..{end} by {stride} is no range of axis {axis} of {}", spoken(x, "the operand")));
-        x.builder().error(error.note(format!("its size is {size}")).help("0 ≤ start ≤ end ≤ size, and a stride of at least 1"));
+        let error = Error::new(format!(
+            "{start}..{end} by {stride} is no range of axis {axis} of {}",
+            spoken(x, "the operand")
+        ));
+        x.builder().error(
+            error
+                .note(format!("its size is {size}"))
+                .help("0 ≤ start ≤ end ≤ size, and a stride of at least 1"),
+        );
         return None;
     }
     let mut ranges: Vec<Range> =

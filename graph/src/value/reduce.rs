@@ -26,7 +26,8 @@ impl Over {
     /// The axes of `x`, ascending; a mistake is recorded.
     fn resolve(&self, x: &Value, rank: usize) -> Option<Vec<usize>> {
         let Some(axes) = &self.axes else { return Some((0..rank).collect()) };
-        let mut resolved = axes.iter().map(|&axis| resolve_axis(x, axis, rank)).collect::<Option<Vec<usize>>>()?;
+        let mut resolved =
+            axes.iter().map(|&axis| resolve_axis(x, axis, rank)).collect::<Option<Vec<usize>>>()?;
         resolved.sort_unstable();
         let count = resolved.len();
         resolved.dedup();
@@ -92,13 +93,19 @@ pub(crate) fn reduce(kind: Reduction, x: &Value, over: &Over) -> Value {
 fn fold(kind: Reduction, x: &Value, over: &Over) -> Option<Value> {
     let ty = x.ty()?;
     if ty.element == ElementType::Bool {
-        let error = Error::new(format!("{} is a mask, which cannot be summed or compared in size", spoken(x, "the operand")));
+        let error = Error::new(format!(
+            "{} is a mask, which cannot be summed or compared in size",
+            spoken(x, "the operand")
+        ));
         x.builder().error(error.help("convert it: `f32(…)`"));
         return None;
     }
     let axes = over.resolve(x, ty.rank())?;
-    let result =
-        if axes.is_empty() { x.clone() } else { x.builder().apply(Op::Reduce { kind, axes: axes.clone() }, &[x]) };
+    let result = if axes.is_empty() {
+        x.clone()
+    } else {
+        x.builder().apply(Op::Reduce { kind, axes: axes.clone() }, &[x])
+    };
     if !over.keep || axes.is_empty() {
         return Some(result);
     }

@@ -1,0 +1,136 @@
+//! What composites promise beyond PyTorch's numbers: recognition, stability, randomness.
+
+use downhill_graph::builder::{Builder, Mode, Value};
+use downhill_graph::composite::*;
+use downhill_graph::dim::Dim;
+use downhill_graph::graph::Purpose;
+use downhill_graph::interpret::{Environment, Precision, interpret};
+use downhill_graph::passes::optimize;
+use downhill_graph::tensor::Tensor;
+use downhill_graph::types::ElementType::{F32, I32};
+use downhill_graph::value::*;
+
+/// The results, each flat, in f32 after all passes.
+fn run(b: Builder, results: &[&Value], environment: &Environment) -> Vec<Vec<f64>> {
+    let nodes: Vec<_> = results.iter().map(|value| value.node()).collect();
+    let mut graph = b.finish().unwrap_or_else(|errors| panic!("{errors}")).graph;
+    for (position, node) in nodes.into_iter().enumerate() {
+        graph.results.push((Purpose::Output(format!("{position}").into()), node.expect("known")));
+    }
+    let values = interpret(&optimize(&graph), environment, Precision::F32).expect("values");
+    values.into_iter().map(|(_, tensor)| tensor.to_f64_vec()).collect()
+}
+
+fn tensor(dims: &[usize], values: &[f64]) -> Tensor {
+    Tensor::from_f64(F32, dims, values).expect("a tensor")
+}
+
+#[test]
+fn losses_on_probabilities_take_the_logits() {
+    let b = Builder::new(Mode::Train);
+    let z = b.input("z", F32, [Dim::symbol("batch"), Dim::from(3)]);
+    let y = b.target("y", F32, [Dim::symbol("batch"), Dim::from(3)]);
+    assert_eq!(binary_cross_entropy(sigmoid(&z), &y).node(), bce_with_logits(&z, &y).node());
+    let flat = reshape(sigmoid(&z), [Dim::from(-1)]);
+    let labels = reshape(&y, [Dim::from(-1)]);
+    let logits = reshape(&z, [Dim::from(-1)]);
+    assert_eq!(binary_cross_entropy(&flat, &labels).node(), bce_with_logits(&logits, &labels).node());
+    assert_eq!(categorical_cross_entropy(softmax(&z, -1), &y).node(), cross_entropy(&z, &y).node());
+    assert_eq!(categorical_cross_entropy(softmax(&z, 1), &y).node(), cross_entropy(&z, &y).node());
+    assert_ne!(categorical_cross_entropy(softmax(&z, 0), &y).node(), cross_entropy(&z, &y).node());
+    let almost = exp(&z) / sum_over(exp(&z), &[0]);
+    assert_ne!(categorical_cross_entropy(almost, &y).node(), cross_entropy(&z, &y).node());
+    assert!(b.take_errors().is_empty());
+}
+
+#[test]
+fn extreme_logits_stay_finite() {
+    let rows = [1e4, -1e4, 0.0, -1e4, -1e4, 1e4, 3e4, 1e4, -3e4];
+    type Loss = fn(&Value, &Value) -> Value;
+    let on_targets: [(&str, Loss); 10] = [
+        ("squared_error", |z, y| squared_error(z, y)),
+        ("huber", |z, y| huber(z, y, 1.0)),
+        ("hinge", |z, y| hinge(z, y * 2.0 - 1.0)),
+        ("logistic", |z, y| logistic_loss(z, y * 2.0 - 1.0)),
+        ("bce_with_logits", |z, y| bce_with_logits(z, y)),
+        ("binary_cross_entropy of sigmoid", |z, y| binary_cross_entropy(sigmoid(z), y)),
+        ("binary_cross_entropy", |z, y| binary_cross_entropy(sigmoid(z) * 1.0 + 0.0, y)),
+        ("cross_entropy", |z, y| cross_entropy(z, y)),
+        ("categorical_cross_entropy", |z, y| categorical_cross_entropy(softmax(z, -1), y)),
+        ("nll", |z, y| negative_log_likelihood(log_softmax(z, -1), y)),
+    ];
+    for (name, loss) in on_targets {
+        let b = Builder::new(Mode::Train);
+        let z = b.input("z", F32, [3, 3]);
+        let y = b.target("y", F32, [3, 3]);
+        let value = loss(&z, &y);
+        let slope = gradient(&value, &z);
+        let environment = Environment::new()
+            .input("z", tensor(&[3, 3], &rows))
+            .input("y", tensor(&[3, 3], &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]));
+        let all = run(b, &[&value, &slope], &environment);
+        assert!(all.iter().flatten().all(|x| x.is_finite()), "{name}: {all:?}");
+    }
+}
+
+#[test]
+fn second_derivatives_of_losses_are_right() {
+    // d²/dz² of the mean over one element: σ(1 − σ), whatever the label.
+    let b = Builder::new(Mode::Train);
+    let z = b.input("z", F32, [4]);
+    let loss = bce_with_logits(&z, 1.0) * 4.0;
+    let second = gradient(gradient(&loss, &z), &z);
+    let points = [-30.0, -0.5, 0.0, 2.0];
+    let all = run(b, &[&second], &Environment::new().input("z", tensor(&[4], &points)));
+    for (found, z) in all[0].iter().zip(points) {
+        let p = 1.0 / (1.0 + f64::exp(-z));
+        assert!((found - p * (1.0 - p)).abs() < 1e-6, "at {z}: {found}");
+    }
+}
+
+#[test]
+fn class_indices_pick_their_row() {
+    let b = Builder::new(Mode::Train);
+    let z = b.input("z", F32, [Dim::symbol("batch"), Dim::symbol("time"), Dim::from(3)]);
+    let y = b.target("y", I32, [Dim::symbol("batch"), Dim::symbol("time")]);
+    let by_index = cross_entropy(&z, &y);
+    let by_probability = cross_entropy(&z, one_hot(&y, &Dim::from(3)));
+    let logits: Vec<f64> = (0..12).map(|i| f64::from(i * 7 % 5)).collect();
+    let labels = Tensor::from_f64(I32, [2, 2], &[0.0, 2.0, 1.0, 2.0]).expect("a tensor");
+    let environment = Environment::new().input("z", tensor(&[2, 2, 3], &logits)).input("y", labels);
+    let all = run(b, &[&by_index, &by_probability], &environment);
+    assert!((all[0][0] - all[1][0]).abs() < 1e-6, "{all:?}");
+}
+
+#[test]
+fn dropout_drops_its_share_and_keeps_the_mean() {
+    let b = Builder::new(Mode::Train);
+    let x = ones(&b, [100, 100]);
+    let (first, second) = (dropout(&x, 0.25), dropout(&x, 0.25));
+    let all = run(b, &[&first, &second], &Environment::new());
+    let dropped = all[0].iter().filter(|x| **x == 0.0).count();
+    assert!((2300..2700).contains(&dropped), "{dropped}");
+    assert!(all[0].iter().all(|x| *x == 0.0 || (x - 4.0 / 3.0).abs() < 1e-6));
+    assert_ne!(all[0], all[1], "two draws are two");
+
+    let b = Builder::new(Mode::Infer);
+    let x = b.input("x", F32, [3]);
+    assert_eq!(dropout(&x, 0.25).node(), x.node());
+    assert!(dropout(&x, 1.5).node().is_none());
+}
+
+#[test]
+fn matmul_with_leading_axes_is_the_sum_of_products() {
+    let b = Builder::new(Mode::Infer);
+    let x = b.input("x", F32, [2, 3, 2]);
+    let w = b.input("w", F32, [1, 2, 2]);
+    let row = b.input("row", F32, [3]);
+    let (product, flat) = (matmul(&x, &w), matmul(&row, &x));
+    let environment = Environment::new()
+        .input("x", tensor(&[2, 3, 2], &(0..12).map(f64::from).collect::<Vec<_>>()))
+        .input("w", tensor(&[1, 2, 2], &[1.0, 2.0, 3.0, 4.0]))
+        .input("row", tensor(&[3], &[1.0, 10.0, 100.0]));
+    let all = run(b, &[&product, &flat], &environment);
+    assert_eq!(all[0][..4], [3.0, 4.0, 11.0, 16.0]);
+    assert_eq!(all[1], [420.0, 531.0, 1086.0, 1197.0]);
+}
