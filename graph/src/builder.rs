@@ -12,6 +12,7 @@
 use crate::dim::Dim;
 use crate::error::{Error, Errors, Origin};
 use crate::graph::{Graph, Input, NodeId, Role, Storage, StorageKind, Undecided};
+use crate::instance::{Instance, Instances};
 use crate::naming::Names;
 use crate::op::Op;
 use crate::random::Initializer;
@@ -69,8 +70,10 @@ struct State {
     losses: Vec<Loss>,
     errors: Vec<Error>,
     names: Names,
+    instances: Instances,
     labels: HashMap<NodeId, Arc<str>>,
     streams: u32,
+    fresh_dims: u32,
 }
 
 /// A value of the graph being built: a handle that user code computes with. *Unknown* after a mistake, or where the macro
@@ -92,8 +95,10 @@ impl Builder {
                 losses: Vec::new(),
                 errors: Vec::new(),
                 names: Names::default(),
+                instances: Instances::default(),
                 labels: HashMap::new(),
                 streams: 0,
+                fresh_dims: 0,
             })),
         }
     }
@@ -175,18 +180,50 @@ impl Builder {
 
     fn declare_storage(&self, name: &str, ty: Type, kind: StorageKind, initializer: Initializer) -> Value {
         let mut state = self.state.borrow_mut();
+        if let Some(index) = state.instances.replay() {
+            drop(state);
+            return self.shared_storage(index, name, &ty);
+        }
         let index = state.graph.storages.len();
         state.names.declare(index, name);
+        state.instances.record(index);
         let origin = state.graph.current_origin().clone();
         let node = state.graph.add_storage(Storage { name: name.into(), ty, kind, initializer, origin });
         drop(state);
         self.value(node).named(name)
     }
 
-    /// Runs `body` inside the scope of a binding or an instance: parameters made in it are named after it.
+    /// The storage of a shared instance's first use, where a later use needs one of type `ty`.
+    fn shared_storage(&self, index: usize, name: &str, ty: &Type) -> Value {
+        let node = self.with_graph(|graph| graph.add(Op::Storage(index), &[]));
+        let first = self.with_graph(|graph| graph.ty(node).clone());
+        let dims = || first.shape.dims().iter().zip(ty.shape.dims());
+        let agree = self.with_graph(|graph| dims().all(|(a, b)| graph.agrees(a, b)));
+        if first.element != ty.element || first.rank() != ty.rank() || !agree {
+            let error = Error::new(format!("the shared `{name}` is {first} but this use needs {ty}"))
+                .note("all uses of a shared instance have the same parameters")
+                .help("give every use the same shape, or declare another instance");
+            return self.fail(error);
+        }
+        self.value(node)
+    }
+
+    /// The storage called `name` (`h.weight`, `h.0.weight`) as seen from the open scopes; layers are numbered as far as declared.
+    pub fn find_storage(&self, name: &str) -> Option<Value> {
+        let index = self.state.borrow().names.find(name)?;
+        let node = self.with_graph(|graph| graph.add(Op::Storage(index), &[]));
+        Some(self.value(node))
+    }
+
+    /// Names of all storages, as far as declared.
+    pub fn storage_names(&self) -> Vec<Arc<str>> {
+        self.state.borrow().names.resolve()
+    }
+
+    /// Runs `body` inside the scope of a binding: parameters made in it are named after it.
     pub fn scope<R>(&self, name: &str, body: impl FnOnce() -> R) -> R {
         self.state.borrow_mut().names.enter_binding(name);
-        let result = body();
+        let result = self.inside(body);
         self.state.borrow_mut().names.leave();
         result
     }
@@ -194,9 +231,45 @@ impl Builder {
     /// Runs `body` as one layer of the open binding: the binding's layers with parameters are numbered when there are several.
     pub fn layer<R>(&self, body: impl FnOnce() -> R) -> R {
         self.state.borrow_mut().names.enter_layer();
-        let result = body();
+        let result = self.inside(body);
         self.state.borrow_mut().names.leave();
         result
+    }
+
+    /// Runs `body` with the place's layer set to the open scopes; what `body` makes of the place ends with it.
+    fn inside<R>(&self, body: impl FnOnce() -> R) -> R {
+        let before = self.origin();
+        self.at(before.clone());
+        let result = body();
+        self.with_graph(|graph| graph.set_origin(before));
+        result
+    }
+
+    /// Declares an instance, whose storages are named after `name` and shared by all its uses.
+    pub fn instance(&self, name: &str) -> Instance {
+        let mut state = self.state.borrow_mut();
+        let site = state.names.site(name);
+        state.instances.declare(site)
+    }
+
+    /// Runs `body` as one use of `instance`: the first use declares storages, later ones are given the same.
+    pub fn shared<R>(&self, instance: Instance, body: impl FnOnce() -> R) -> R {
+        let before = {
+            let mut state = self.state.borrow_mut();
+            let site = state.instances.site(instance);
+            state.instances.enter(instance);
+            state.names.go(site)
+        };
+        let result = self.inside(body);
+        let mut state = self.state.borrow_mut();
+        state.instances.leave();
+        state.names.go(before);
+        result
+    }
+
+    /// Indices of the storages of `instance`: none before its first use.
+    pub fn storages_of(&self, instance: Instance) -> Vec<usize> {
+        self.state.borrow().instances.storages(instance)
     }
 
     /// Runs `body` as turn `turn` of a loop: names of parameters made in bindings inside end in the turn.
@@ -217,6 +290,22 @@ impl Builder {
         (start..self.storage_count()).collect()
     }
 
+    /// A size of which nothing is known: a symbol like no other, spoken of as `name`.
+    pub fn fresh_dim(&self, name: &str) -> Dim {
+        let mut state = self.state.borrow_mut();
+        state.fresh_dims += 1;
+        Dim::symbol(&format!("{name}'{}", state.fresh_dims))
+    }
+
+    /// Gives a node another name for messages (or none), and tells the one it had.
+    pub fn relabel(&self, node: NodeId, name: Option<Arc<str>>) -> Option<Arc<str>> {
+        let labels = &mut self.state.borrow_mut().labels;
+        match name {
+            Some(name) => labels.insert(node, name),
+            None => labels.remove(&node),
+        }
+    }
+
     /// A fresh stream of random bits.
     pub fn random_stream(&self) -> u32 {
         let mut state = self.state.borrow_mut();
@@ -226,6 +315,12 @@ impl Builder {
 
     /// Declares an output.
     pub fn output(&self, name: &str, value: &Value) {
+        if let Some(target) = self.target_below(value) {
+            let error = Error::new(format!("output `{name}` is computed from target `{target}`"))
+                .note("`forward` is given the inputs only")
+                .help(format!("declare `input {target}: …`, or leave `{target}` to the losses"));
+            return self.error(error);
+        }
         let mut state = self.state.borrow_mut();
         if state.outputs.iter().any(|(known, _)| &**known == name) {
             drop(state);
@@ -233,6 +328,23 @@ impl Builder {
         } else if let Some(node) = value.node {
             state.outputs.push((name.into(), node));
         }
+    }
+
+    /// A target that `value` is computed from.
+    fn target_below(&self, value: &Value) -> Option<Arc<str>> {
+        let state = self.state.borrow();
+        let graph = &state.graph;
+        let is_target = |input: usize| graph.inputs[input].role == Role::Target;
+        let mut seen = vec![false; graph.len()];
+        let mut open: Vec<NodeId> = value.node.into_iter().collect();
+        while let Some(node) = open.pop() {
+            match graph.op(node) {
+                _ if std::mem::replace(&mut seen[node.index()], true) => {}
+                Op::Input(input) if is_target(*input) => return Some(graph.inputs[*input].name.clone()),
+                _ => open.extend(graph.operands(node)),
+            }
+        }
+        None
     }
 
     /// Declares a loss, a scalar to minimise over the storages `over` (all when `None`).
@@ -328,6 +440,9 @@ impl Builder {
         let full_names = state.names.resolve();
         for (storage, name) in state.graph.storages.iter_mut().zip(full_names) {
             storage.name = name;
+        }
+        for (node, label) in std::mem::take(&mut state.labels) {
+            state.graph.set_label(node, label);
         }
         Ok(Declaration {
             graph: std::mem::take(&mut state.graph),

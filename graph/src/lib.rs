@@ -44,3 +44,9 @@ pub mod entry;
 pub mod language;
 
 pub mod network;
+
+pub mod text;
+
+pub mod formula;
+
+pub mod dot;

@@ -15,7 +15,22 @@ pub(crate) struct Names {
     open: Vec<Segment>,
     turns: Vec<usize>,
     layers_entered: HashMap<Vec<Segment>, usize>,
-    declared: BTreeMap<usize, (Vec<Segment>, String)>,
+    declared: BTreeMap<usize, Declared>,
+}
+
+/// Where a storage was declared, and as what.
+#[derive(Debug)]
+struct Declared {
+    path: Vec<Segment>,
+    turns: Vec<usize>,
+    name: String,
+}
+
+/// A scope to come back to: the open scopes and turns.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    open: Vec<Segment>,
+    turns: Vec<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +58,21 @@ impl Names {
         self.open.pop();
     }
 
+    /// The scope that a binding called `name` would open here.
+    pub(crate) fn site(&self, name: &str) -> Site {
+        let mut open = self.open.clone();
+        open.push(Segment::Binding(name.into(), self.turns.clone()));
+        Site { open, turns: self.turns.clone() }
+    }
+
+    /// Goes to `site`; returns the scope to come back to by another `go`.
+    pub(crate) fn go(&mut self, site: Site) -> Site {
+        Site {
+            open: std::mem::replace(&mut self.open, site.open),
+            turns: std::mem::replace(&mut self.turns, site.turns),
+        }
+    }
+
     /// Returns what `leave_turn` needs.
     pub(crate) fn enter_turn(&mut self, turn: usize) -> usize {
         self.turns.push(turn);
@@ -60,24 +90,48 @@ impl Names {
     }
 
     pub(crate) fn declare(&mut self, storage: usize, name: &str) {
-        self.declared.insert(storage, (self.open.clone(), name.to_owned()));
+        let declared = Declared { path: self.open.clone(), turns: self.turns.clone(), name: name.to_owned() };
+        self.declared.insert(storage, declared);
     }
 
-    /// The full names, in the order of the storages.
-    pub(crate) fn resolve(&self) -> Vec<Arc<str>> {
-        let mut used: BTreeMap<&[Segment], BTreeSet<usize>> = BTreeMap::new();
-        for (path, _) in self.declared.values() {
+    /// The storage that `name` (`h.weight`) means here: relative to this scope and turn, else to those around it. Numbers of layers
+    /// are those known so far.
+    pub(crate) fn find(&self, name: &str) -> Option<usize> {
+        let used = self.layers_with_storages();
+        (0..=self.open.len()).rev().find_map(|depth| {
+            let inside =
+                self.declared.iter().filter(|(_, declared)| declared.path.starts_with(&self.open[..depth]));
+            let named = |turns: &[usize]| {
+                let is_meant = |declared: &Declared| {
+                    relative_name(declared, depth, turns, &used).as_deref() == Some(name)
+                };
+                inside.clone().filter(|(_, declared)| is_meant(declared)).map(|(index, _)| *index).last()
+            };
+            named(&self.turns).or_else(|| named(&[]))
+        })
+    }
+
+    /// For each scope, its layers that hold storages.
+    fn layers_with_storages(&self) -> LayersUsed<'_> {
+        let mut used: LayersUsed = BTreeMap::new();
+        for Declared { path, .. } in self.declared.values() {
             for (depth, segment) in path.iter().enumerate() {
                 if let Segment::Layer(number) = segment {
                     used.entry(&path[..depth]).or_default().insert(*number);
                 }
             }
         }
+        used
+    }
+
+    /// The full names, in the order of the storages.
+    pub(crate) fn resolve(&self) -> Vec<Arc<str>> {
+        let used = self.layers_with_storages();
         let mut taken: HashMap<String, usize> = HashMap::new();
         self.declared
             .values()
-            .map(|(path, name)| {
-                let full = full_name(path, name, &used);
+            .map(|declared| {
+                let full = relative_name(declared, 0, &[], &used).unwrap_or_default();
                 let count = taken.entry(full.clone()).or_default();
                 *count += 1;
                 // The same binding declared again (two `let h`): a number keeps the second apart.
@@ -87,29 +141,39 @@ impl Names {
     }
 }
 
-fn full_name(path: &[Segment], name: &str, used: &BTreeMap<&[Segment], BTreeSet<usize>>) -> String {
+type LayersUsed<'a> = BTreeMap<&'a [Segment], BTreeSet<usize>>;
+
+/// The name of a storage as seen from the scope at `depth` of its path, in these turns; `None` when it was not declared in them.
+fn relative_name(
+    declared: &Declared,
+    depth: usize,
+    seen_from: &[usize],
+    used: &LayersUsed,
+) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
-    let mut turns: Vec<String> = Vec::new();
-    let mut turns_before = 0;
-    for (depth, segment) in path.iter().enumerate() {
+    let mut turns: Vec<usize> = Vec::new();
+    let mut known = seen_from;
+    for (position, segment) in declared.path.iter().enumerate().skip(depth) {
         match segment {
             Segment::Binding(binding, all) => {
-                parts.append(&mut turns);
+                parts.extend(turns.iter().map(usize::to_string));
                 parts.push(binding.clone());
-                turns = all[turns_before.min(all.len())..].iter().map(usize::to_string).collect();
-                turns_before = all.len();
+                turns = all.strip_prefix(known)?.to_vec();
+                known = all;
             }
             Segment::Layer(number) => {
-                let several = used.get(&path[..depth]).filter(|numbers| numbers.len() > 1);
-                if let Some(position) = several.and_then(|numbers| numbers.iter().position(|n| n == number)) {
-                    parts.push(position.to_string());
+                let several = used.get(&declared.path[..position]).filter(|numbers| numbers.len() > 1);
+                if let Some(number) = several.and_then(|numbers| numbers.iter().position(|n| n == number)) {
+                    parts.push(number.to_string());
                 }
             }
         }
     }
-    parts.append(&mut turns);
-    parts.push(name.to_owned());
-    parts.join(".")
+    parts.extend(turns.iter().map(usize::to_string));
+    parts.push(declared.name.clone());
+    // A parameter straight in a loop: the turn tells its copies apart.
+    parts.extend(declared.turns.strip_prefix(known)?.iter().map(usize::to_string));
+    Some(parts.join("."))
 }
 
 impl Segment {
@@ -156,5 +220,24 @@ mod tests {
         names.leave();
         let full: Vec<String> = names.resolve().iter().map(|name| name.to_string()).collect();
         assert_eq!(full, ["h.weight", "h.1.weight", "h.2.weight", "y.0.weight", "y.1.weight"]);
+    }
+
+    #[test]
+    fn names_are_found_from_the_scope_and_turn_they_are_used_in() {
+        let (mut names, mut count) = (Names::default(), 0);
+        names.enter_binding("h");
+        linear(&mut names, &mut count);
+        names.leave();
+        let before = names.enter_turn(1);
+        names.enter_binding("h");
+        linear(&mut names, &mut count);
+        names.leave();
+        assert_eq!(names.find("h.weight"), Some(1), "the turn's own");
+        names.leave_turn(before);
+        assert_eq!(names.find("h.weight"), Some(0));
+        assert_eq!(names.find("h.1.weight"), Some(1));
+        names.enter_binding("loss");
+        assert_eq!(names.find("h.1.weight"), Some(1), "from an inner scope");
+        assert_eq!(names.find("h.2.weight"), None);
     }
 }

@@ -1,0 +1,89 @@
+//! A network as a type: what `network!` makes of a declaration.
+//!
+//! In: a builder to declare into. Out: a checked [`Declaration`].
+
+use crate::builder::{Builder, Declaration, Mode};
+use crate::error::{Error, Errors, Origin};
+use crate::graph::{Graph, NodeId, Storage, StorageKind};
+use crate::op::Op;
+
+/// A declared network with its arguments: `network!` implements it for the struct it makes.
+pub trait Network {
+    /// The network's name.
+    fn name(&self) -> &str;
+
+    /// Declares inputs, values, outputs and losses, in the order they were written.
+    fn declare(&self, builder: &Builder);
+
+    /// The network's graph, for training or for inference.
+    ///
+    /// # Errors
+    /// All mistakes that these arguments let show.
+    fn declaration(&self, mode: Mode) -> Result<Declaration, Errors> {
+        let builder = Builder::new(mode);
+        self.declare(&builder);
+        let declaration = builder.finish()?;
+        // What is trained is a question of the training graph: others may leave out a loss's terms.
+        let untrained = if mode == Mode::Train { untrained(&declaration) } else { Vec::new() };
+        if untrained.is_empty() { Ok(declaration) } else { Err(Errors(untrained)) }
+    }
+}
+
+/// Parameters that no loss trains: a mistake each, where the parameter was declared.
+///
+/// A parameter that an output depends on is let pass when a loss trains another one of its layer: a loss made of derivatives sees
+/// no constant term, so that `bias` drops out where `weight` does not.
+pub fn untrained(declaration: &Declaration) -> Vec<Error> {
+    let graph = &declaration.graph;
+    let mut trained = vec![false; graph.storages.len()];
+    for loss in &declaration.losses {
+        let reached = ancestors(graph, [loss.node], Through::Derivatives);
+        for index in reached {
+            trained[index] |= loss.over.as_ref().is_none_or(|over| over.contains(&index));
+        }
+    }
+    let shown = ancestors(graph, declaration.outputs.iter().map(|(_, node)| *node), Through::Values);
+    let layer = |index: usize| graph.storages[index].name.rsplit_once('.').map(|(layer, _)| layer);
+    let layer_is_trained =
+        |index| (0..trained.len()).any(|other| trained[other] && layer(other) == layer(index));
+    let is_forgotten = |&index: &usize| {
+        let drops_out = || shown.contains(&index) && layer(index).is_some() && layer_is_trained(index);
+        graph.storages[index].kind == StorageKind::Parameter && !trained[index] && !drops_out()
+    };
+    (0..trained.len()).filter(is_forgotten).map(|index| forgotten(&graph.storages[index])).collect()
+}
+
+fn forgotten(storage: &Storage) -> Error {
+    let origin = Origin { layer: "".into(), ..storage.origin.clone() };
+    Error::new(format!("no loss depends on parameter `{}`, so it is never trained", storage.name))
+        .help("use its value in a loss, leave it out, or declare it as `state`")
+        .at(origin)
+}
+
+/// What counts as depending.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Through {
+    /// The value changes with it.
+    Values,
+    /// The derivative sees it.
+    Derivatives,
+}
+
+/// Indices of the storages that `nodes` depend on.
+fn ancestors(graph: &Graph, nodes: impl IntoIterator<Item = NodeId>, through: Through) -> Vec<usize> {
+    let mut reached = vec![false; graph.len()];
+    for node in nodes {
+        reached[node.index()] = true;
+    }
+    // Operands have smaller ids: one pass backwards sees every user first.
+    let mut storages = Vec::new();
+    for id in graph.ids().rev() {
+        match graph.op(id) {
+            _ if !reached[id.index()] => {}
+            Op::StopGradient if through == Through::Derivatives => {}
+            Op::Storage(index) => storages.push(*index),
+            _ => graph.operands(id).iter().for_each(|operand| reached[operand.index()] = true),
+        }
+    }
+    storages
+}

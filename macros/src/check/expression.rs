@@ -1,0 +1,177 @@
+//! Expressions.
+
+use super::Checker;
+use super::scope::{Item, Named};
+use crate::syntax::{Expression, ExpressionKind, Operator, Place};
+use downhill_graph::composite::{self, Argument};
+use downhill_graph::dim::Dim;
+use downhill_graph::error::{Error, nearest};
+use downhill_graph::language;
+use syn::Ident;
+
+impl<'a> Checker<'a> {
+    pub(super) fn expression(&mut self, expression: &'a Expression) -> Item {
+        let place = expression.place;
+        match &expression.kind {
+            ExpressionKind::Integer(number) => Item::Known(Argument::Integer(*number)),
+            ExpressionKind::Number(number) => Item::Known(Argument::Number(*number)),
+            ExpressionKind::Bool(flag) => Item::Known(Argument::Bool(*flag)),
+            ExpressionKind::Name(name) => self.name(name),
+            ExpressionKind::Parameter(path) => self.parameter(path, place),
+            ExpressionKind::Negate(operand) => {
+                let operand = self.expression(operand);
+                self.at(place);
+                self.negate(operand)
+            }
+            ExpressionKind::Binary(operator, left, right) => {
+                let (left, right) = (self.expression(left), self.expression(right));
+                self.at(place);
+                self.binary(*operator, left, right)
+            }
+            ExpressionKind::Call { function, arguments } => self.call(function, arguments, place),
+            ExpressionKind::PathCall { arguments, .. } => {
+                for argument in arguments {
+                    // A plain Rust value may be handed on; everything else must make sense here.
+                    if !self.is_rust_value(argument) {
+                        self.expression(argument);
+                    }
+                }
+                self.unsure = true;
+                Item::Unknown
+            }
+            ExpressionKind::Shape(parts) => {
+                let parts: Vec<Argument> =
+                    parts.iter().map(|part| self.size(part)).map(Argument::Dim).collect();
+                self.at(place);
+                Item::Known(language::list(&self.builder, &parts))
+            }
+            ExpressionKind::Rust(_) => Item::Unknown,
+        }
+    }
+
+    fn is_rust_value(&self, expression: &Expression) -> bool {
+        let ExpressionKind::Name(name) = &expression.kind else { return false };
+        matches!(self.scopes.find(&name.to_string()), Some(Named::Rust))
+    }
+
+    fn name(&mut self, name: &Ident) -> Item {
+        let (text, place) = (name.to_string(), Place::at(name.span()));
+        match self.scopes.find(&text) {
+            Some(Named::Argument(item) | Named::Size(item) | Named::Value(item)) => item.clone(),
+            Some(Named::Rust) => {
+                let error = Error::new(format!("`{name}` is neither a number nor a size"));
+                self.fail(place, error.help(format!("turn it into one with Rust: `{{ f({name}) }}`")))
+            }
+            Some(Named::Instance(shared)) => {
+                let error = Error::new(format!(
+                    "`{name}` is a shared instance of `{}`, not a value",
+                    shared.function
+                ));
+                self.fail(place, error.help(format!("use it: `{name}(…)`")))
+            }
+            None => self.unknown_name(&text, place),
+        }
+    }
+
+    pub(super) fn unknown_name(&mut self, name: &str, place: Place) -> Item {
+        let error = Error::new(format!("nothing is called `{name}` here"));
+        let near = nearest(name, self.scopes.names()).map(str::to_owned);
+        let callable = composite::find(name).is_some() || self.layer(name).is_some();
+        let error = match near {
+            _ if callable => error.help(format!("`{name}` is a function: `{name}(…)`")),
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error.help(format!("declare it before: `let {name} = …;`")),
+        };
+        self.fail(place, error)
+    }
+
+    /// `h.weight`.
+    fn parameter(&mut self, path: &[String], place: Place) -> Item {
+        let name = path.join(".");
+        self.at(place);
+        if let Some(value) = self.builder.find_storage(&name) {
+            return Item::value(value);
+        }
+        match &path[0] {
+            base if self.scopes.find(base).is_none() => self.unknown_name(base, place),
+            // What is missing may have been made where the check cannot look.
+            _ if self.unsure => Item::Unknown,
+            _ => {
+                let value = language::stored(&self.builder, &name);
+                self.result(value)
+            }
+        }
+    }
+
+    fn negate(&mut self, operand: Item) -> Item {
+        match operand {
+            Item::Known(operand) => self.known(language::negate(&self.builder, &operand)),
+            other => other,
+        }
+    }
+
+    fn binary(&mut self, operator: Operator, left: Item, right: Item) -> Item {
+        let arithmetic = matches!(operator, Operator::Add | Operator::Sub | Operator::Mul | Operator::Div);
+        let numbers = self.is_build_number(&left) && self.is_build_number(&right);
+        let plain = |item: &Item| matches!(item, Item::Known(Argument::Dim(_) | Argument::Integer(_)));
+        if numbers && arithmetic && !(plain(&left) && plain(&right)) && !both_written(&left, &right) {
+            return Item::Number;
+        }
+        // Beside a tensor any number will do: no shape hangs on it.
+        let stand_in = |item: Item| match item {
+            Item::Known(argument) => Some(argument),
+            Item::Number => Some(Argument::Number(0.5)),
+            Item::Unknown => None,
+        };
+        match (stand_in(left), stand_in(right)) {
+            (Some(left), Some(right)) => self.known(language::binary(&self.builder, operator, &left, &right)),
+            _ => {
+                self.unsure = true;
+                Item::Unknown
+            }
+        }
+    }
+
+    /// True for what is a number when the network is built.
+    fn is_build_number(&self, item: &Item) -> bool {
+        match item {
+            Item::Number | Item::Known(Argument::Number(_) | Argument::Integer(_)) => true,
+            Item::Known(Argument::Dim(dim)) => {
+                dim.symbols().iter().all(|symbol| !self.run_symbols.contains(&**symbol))
+            }
+            _ => false,
+        }
+    }
+
+    fn known(&mut self, argument: Argument) -> Item {
+        match argument {
+            Argument::Value(value) => self.result(value),
+            Argument::Unknown => {
+                self.unsure = true;
+                Item::Unknown
+            }
+            other => Item::Known(other),
+        }
+    }
+
+    /// An expression as a size: a new symbol where it is not known.
+    pub(super) fn size(&mut self, expression: &'a Expression) -> Dim {
+        let item = self.expression(expression);
+        self.at(expression.place);
+        let dim = match &item {
+            Item::Known(argument) => language::dim(&self.builder, argument),
+            _ => None,
+        };
+        dim.unwrap_or_else(|| self.builder.fresh_dim("size"))
+    }
+}
+
+/// Two numbers that the source itself gives.
+fn both_written(left: &Item, right: &Item) -> bool {
+    let written = |item: &Item| match item {
+        Item::Known(Argument::Number(_) | Argument::Integer(_)) => true,
+        Item::Known(Argument::Dim(dim)) => dim.as_constant().is_some(),
+        _ => false,
+    };
+    written(left) && written(right)
+}

@@ -1,0 +1,232 @@
+//! The check: interprets a declaration over a real graph while rustc runs.
+//!
+//! In: a [`Program`]. Out: mistakes, each on its tokens.
+//!
+//! Sizes that are arguments are symbols without a number, so what depends on them is *undecided* and left to `build`; what every
+//! choice of the arguments would refuse is refused here. All shape rules are the graph's: the check calls the same functions as the
+//! expansion does.
+//!
+//! Must hold:
+//! - nothing is refused here that some arguments would make right;
+//! - a value that cannot be known (a Rust function's result, a loop that changes shapes) is unknown, and what touches it is
+//!   unknown, without a message.
+
+mod call;
+mod expression;
+mod scope;
+mod statement;
+
+use crate::diagnose::Diagnostics;
+use crate::signature::{self, Axis};
+use crate::syntax::{ArgumentKind, Layer, Network, Place, Program};
+use downhill_graph::builder::{Builder, Value};
+use downhill_graph::composite::Argument;
+use downhill_graph::dim::Dim;
+use downhill_graph::error::{Error, Origin};
+use downhill_graph::network::untrained;
+use downhill_graph::types::{Shape, Type};
+use scope::{Item, Named, Scopes};
+use std::collections::{BTreeSet, HashSet};
+use syn::Ident;
+
+/// Checks all networks, and the layers that none of them uses.
+pub(crate) fn program(program: &Program, diagnostics: &mut Diagnostics) {
+    duplicates(program, diagnostics);
+    if program.networks.is_empty() && diagnostics.is_empty() {
+        let place = program.layers.first().map(|layer| Place::at(layer.name.span()));
+        let error =
+            Error::new("no network is declared").help("add `pub Name(arguments) { … }` that uses the layers");
+        diagnostics.add(place.unwrap_or(Place::at(proc_macro2::Span::call_site())), error);
+    }
+    let mut called = HashSet::new();
+    for network in &program.networks {
+        let mut checker = Checker::new(program, diagnostics);
+        checker.network(network);
+        called.extend(checker.called);
+    }
+    for layer in program.layers.iter().filter(|layer| !called.contains(&layer.name.to_string())) {
+        Checker::new(program, diagnostics).lone_layer(layer);
+    }
+}
+
+fn duplicates(program: &Program, diagnostics: &mut Diagnostics) {
+    let mut twice = |what: &str, names: &mut dyn Iterator<Item = &Ident>| {
+        let mut seen = BTreeSet::new();
+        for name in names {
+            if !seen.insert(name.to_string()) {
+                diagnostics
+                    .add(Place::at(name.span()), Error::new(format!("{what} `{name}` is declared twice")));
+            }
+        }
+    };
+    twice("layer", &mut program.layers.iter().map(|layer| &layer.name));
+    twice("network", &mut program.networks.iter().map(|network| &network.name));
+    for network in &program.networks {
+        twice("argument", &mut network.arguments.iter().map(|argument| &argument.name));
+    }
+    for layer in &program.layers {
+        twice("argument", &mut layer.arguments.iter().map(|argument| &argument.name));
+    }
+}
+
+/// Interprets one network or layer.
+struct Checker<'a> {
+    program: &'a Program,
+    diagnostics: &'a mut Diagnostics,
+    builder: Builder,
+    /// What each number in [`Origin::token`] (from 1) stands for.
+    tokens: Vec<(Place, Vec<String>)>,
+    scopes: Scopes<'a>,
+    /// The layers being called, innermost last.
+    frames: Vec<Frame>,
+    /// Name of the innermost binding.
+    binding: String,
+    /// Symbols whose numbers only a run tells: those that inputs bring.
+    run_symbols: HashSet<String>,
+    /// Names of the layers called so far.
+    called: HashSet<String>,
+    /// A layer is checked on its own.
+    lone: bool,
+    /// Something is unknown, so that what is missing may only be unseen.
+    unsure: bool,
+}
+
+/// A call of a layer in progress.
+struct Frame {
+    layer: String,
+    /// `in layer …, called at … as …`.
+    note: String,
+}
+
+impl<'a> Checker<'a> {
+    fn new(program: &'a Program, diagnostics: &'a mut Diagnostics) -> Checker<'a> {
+        Checker {
+            program,
+            diagnostics,
+            builder: Builder::for_checking(),
+            tokens: Vec::new(),
+            scopes: Scopes::default(),
+            frames: Vec::new(),
+            binding: String::new(),
+            run_symbols: HashSet::new(),
+            called: HashSet::new(),
+            lone: false,
+            unsure: false,
+        }
+    }
+
+    fn network(&mut self, network: &'a Network) {
+        for argument in &network.arguments {
+            let name = argument.name.to_string();
+            let named = match argument.kind {
+                ArgumentKind::Size => Named::Argument(Item::Known(Argument::Dim(Dim::symbol(&name)))),
+                ArgumentKind::Number => Named::Argument(Item::Number),
+                ArgumentKind::Bool => Named::Argument(Item::Unknown),
+                ArgumentKind::Rust => Named::Rust,
+            };
+            self.scopes.declare(&name, named);
+        }
+        self.statements(&network.body);
+        self.report();
+        let place = Place::at(network.name.span());
+        if self.diagnostics.is_empty() {
+            self.conclude(network, place);
+        }
+    }
+
+    /// What must be there in the end.
+    fn conclude(&mut self, network: &Network, place: Place) {
+        use crate::syntax::StatementKind::{Loss, Output};
+        let name = &network.name;
+        if !network.body.iter().any(|statement| matches!(statement.kind, Loss { .. })) {
+            let error = Error::new(format!("network `{name}` has no loss"));
+            self.error(place, error.help("say what to minimise: `loss squared_error(p, y);`"));
+        }
+        if !network.body.iter().any(|statement| matches!(statement.kind, Output(_))) {
+            let error = Error::new(format!("network `{name}` has no output"));
+            self.error(place, error.help("say what `forward` gives: `output p;`"));
+        }
+        if !self.diagnostics.is_empty() || self.unsure {
+            return;
+        }
+        let builder = std::mem::replace(&mut self.builder, Builder::for_checking());
+        let forgotten =
+            builder.finish().map(|declaration| untrained(&declaration)).unwrap_or_else(|errors| errors.0);
+        for error in forgotten {
+            self.add(error);
+        }
+    }
+
+    /// Checks a layer that nothing calls, with symbols for all its sizes.
+    fn lone_layer(&mut self, layer: &'a Layer) {
+        let mut given: Vec<Item> = layer.arguments.iter().map(|_| Item::Unknown).collect();
+        for (position, axes) in signature::axes(layer) {
+            let argument = &layer.arguments[position];
+            let symbols = axes.iter().map(|axis| match axis {
+                Axis::Binds(name) => Some(Dim::symbol(&name.to_string())),
+                Axis::Equals(expression) => match expression.kind {
+                    crate::syntax::ExpressionKind::Integer(number) => Some(Dim::from(number)),
+                    _ => None,
+                },
+            });
+            // A size that is a formula needs the call to be known.
+            if let (Some(dims), Some(ty)) = (symbols.collect::<Option<Vec<Dim>>>(), &argument.ty) {
+                let ty = Type::new(ty.element.unwrap_or_default(), Shape(dims));
+                given[position] =
+                    Item::value(self.builder.input(&argument.name.to_string(), ty.element, ty.shape));
+            }
+        }
+        self.lone = true;
+        self.layer_body(layer, given);
+        self.report();
+    }
+
+    /// Operations from now on stand at `place`.
+    fn at(&mut self, place: Place) {
+        let notes = self.frames.iter().rev().map(|frame| frame.note.clone()).collect();
+        self.tokens.push((place, notes));
+        let token = u32::try_from(self.tokens.len()).unwrap_or(u32::MAX);
+        self.builder.at(Origin { token, ..Origin::default() });
+    }
+
+    /// Records a mistake that the check itself found.
+    fn error(&mut self, place: Place, error: Error) {
+        self.unsure = true;
+        let notes: Vec<String> = self.frames.iter().rev().map(|frame| frame.note.clone()).collect();
+        self.add_with(place, notes, error);
+    }
+
+    /// As [`Checker::error`], for the item that would have been.
+    fn fail(&mut self, place: Place, error: Error) -> Item {
+        self.error(place, error);
+        Item::Unknown
+    }
+
+    /// Takes over what the builder found.
+    fn report(&mut self) {
+        for error in self.builder.take_errors() {
+            self.add(error);
+        }
+    }
+
+    fn add(&mut self, error: Error) {
+        let index = (error.origin.token as usize).wrapping_sub(1);
+        let (place, notes) = match self.tokens.get(index) {
+            Some((place, notes)) => (*place, notes.clone()),
+            None => (Place::at(proc_macro2::Span::call_site()), Vec::new()),
+        };
+        self.unsure = true;
+        self.add_with(place, notes, error);
+    }
+
+    fn add_with(&mut self, place: Place, mut notes: Vec<String>, error: Error) {
+        notes.extend(error.notes.iter().cloned());
+        self.diagnostics.add(place, Error { notes, ..error });
+    }
+
+    /// Notes where a value cannot be known.
+    fn result(&mut self, value: Value) -> Item {
+        self.unsure |= value.node().is_none();
+        Item::value(value)
+    }
+}

@@ -1,0 +1,137 @@
+//! What names mean while a declaration is checked.
+
+use crate::syntax::Expression;
+use downhill_graph::builder::Value;
+use downhill_graph::composite::Argument;
+use downhill_graph::instance::Instance;
+use std::collections::BTreeMap;
+use syn::Ident;
+
+/// What is known of an expression's result.
+#[derive(Clone)]
+pub(super) enum Item {
+    /// What it will be, with symbols for what arguments decide.
+    Known(Argument),
+    /// A number that arguments decide.
+    Number,
+    /// Nothing.
+    Unknown,
+}
+
+impl Item {
+    pub(super) fn value(value: Value) -> Item {
+        if value.node().is_some() { Item::Known(Argument::Value(value)) } else { Item::Unknown }
+    }
+}
+
+/// What a name stands for.
+#[derive(Clone)]
+pub(super) enum Named<'a> {
+    /// An argument of the network.
+    Argument(Item),
+    /// An argument that only Rust understands.
+    Rust,
+    /// A size that an input brought, or a layer's head.
+    Size(Item),
+    /// An input, a parameter, a `let`, the variable of a loop, an argument of a layer.
+    Value(Item),
+    /// A shared instance.
+    Instance(Shared<'a>),
+}
+
+/// `shared g = function(positional, named)`.
+#[derive(Clone)]
+pub(super) struct Shared<'a> {
+    pub(super) instance: Instance,
+    pub(super) function: &'a Ident,
+    pub(super) positional: Vec<Given<'a>>,
+    pub(super) named: Vec<(&'a Ident, Given<'a>)>,
+}
+
+/// An argument of a call.
+#[derive(Clone)]
+pub(super) struct Given<'a> {
+    pub(super) expression: &'a Expression,
+    pub(super) item: Item,
+}
+
+/// Names by block, innermost last; there is always one.
+pub(super) struct Scopes<'a> {
+    blocks: Vec<BTreeMap<String, Named<'a>>>,
+}
+
+impl Default for Scopes<'_> {
+    fn default() -> Self {
+        Scopes { blocks: vec![BTreeMap::new()] }
+    }
+}
+
+impl<'a> Scopes<'a> {
+    pub(super) fn open(&mut self) {
+        self.blocks.push(BTreeMap::new());
+    }
+
+    pub(super) fn close(&mut self) {
+        self.blocks.pop();
+    }
+
+    /// Number of open blocks.
+    pub(super) fn depth(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Adds a name to the innermost block.
+    pub(super) fn declare(&mut self, name: &str, named: Named<'a>) {
+        if let Some(block) = self.blocks.last_mut() {
+            block.insert(name.to_owned(), named);
+        }
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<&Named<'a>> {
+        self.blocks.iter().rev().find_map(|block| block.get(name))
+    }
+
+    pub(super) fn find_mut(&mut self, name: &str) -> Option<&mut Named<'a>> {
+        self.blocks.iter_mut().rev().find_map(|block| block.get_mut(name))
+    }
+
+    /// What the innermost block has under a name.
+    pub(super) fn here(&self, name: &str) -> Option<&Named<'a>> {
+        self.blocks.last().and_then(|block| block.get(name))
+    }
+
+    /// All names in sight.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.blocks.iter().flat_map(|block| block.keys().map(String::as_str))
+    }
+
+    /// Names of shared instances in sight.
+    pub(super) fn instances(&self) -> impl Iterator<Item = &str> {
+        let all = self.blocks.iter().flatten();
+        all.filter(|(_, named)| matches!(named, Named::Instance(_))).map(|(name, _)| name.as_str())
+    }
+
+    /// The values that rebinding can change: block, name, what it is.
+    pub(super) fn values(&self) -> Vec<(usize, String, Item)> {
+        let blocks = self.blocks.iter().enumerate();
+        blocks
+            .flat_map(|(depth, block)| block.iter().map(move |(name, named)| (depth, name, named)))
+            .filter_map(|(depth, name, named)| match named {
+                Named::Value(item) => Some((depth, name.clone(), item.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Forgets what a value is.
+    pub(super) fn forget(&mut self, depth: usize, name: &str) {
+        self.blocks[depth].insert(name.to_owned(), Named::Value(Item::Unknown));
+    }
+
+    pub(super) fn get(&self, depth: usize, name: &str) -> Option<&Item> {
+        match self.blocks[depth].get(name) {
+            Some(Named::Value(item)) => Some(item),
+            _ => None,
+        }
+    }
+}

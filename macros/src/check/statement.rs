@@ -1,0 +1,352 @@
+//! Statements.
+
+use super::Checker;
+use super::scope::{Item, Named};
+use crate::syntax::{
+    Arguments, Expression, ExpressionKind, Output, Place, Statement, StatementKind, TensorType,
+};
+use downhill_graph::builder::Value;
+use downhill_graph::composite::Argument;
+use downhill_graph::dim::Dim;
+use downhill_graph::error::{Error, nearest};
+use downhill_graph::graph::StorageKind;
+use downhill_graph::language;
+use downhill_graph::types::{Shape, Type};
+use syn::Ident;
+
+/// A loop with known bounds and no more turns than this is checked turn by turn.
+const TURNS_CHECKED: i64 = 16;
+
+impl<'a> Checker<'a> {
+    pub(super) fn statements(&mut self, statements: &'a [Statement]) {
+        for statement in statements {
+            self.statement(statement);
+        }
+    }
+
+    fn statement(&mut self, statement: &'a Statement) {
+        let place = statement.place;
+        match &statement.kind {
+            StatementKind::Input { target, name, ty } => {
+                let word = if *target { "target" } else { "input" };
+                if self.at_top(word, place) {
+                    self.input(*target, name, ty);
+                }
+            }
+            StatementKind::Let { name, value } => {
+                let item = self.bound(&name.to_string(), value);
+                self.declare(name, Named::Value(item), true);
+            }
+            StatementKind::Rebind { name, value } => self.rebind(name, value),
+            StatementKind::Shared { name, function, arguments } => {
+                if self.is_free(name, false) {
+                    self.declare_shared(name, function, arguments);
+                }
+            }
+            StatementKind::Storage { kind, name, ty, initializer, arguments } => {
+                self.storage(*kind, name, ty, (initializer, arguments));
+            }
+            StatementKind::Output(outputs) => {
+                if self.at_top("output", place) {
+                    outputs.iter().for_each(|output| self.output(output));
+                }
+            }
+            StatementKind::Loss { name, over, value } => {
+                if self.at_top("loss", place) {
+                    self.loss(name.as_ref(), over, value);
+                }
+            }
+            StatementKind::For { variable, from, to, body } => self.turns(variable.as_ref(), from, to, body),
+        }
+    }
+
+    /// Whether statements that belong straight in a network may stand here.
+    fn at_top(&mut self, word: &str, place: Place) -> bool {
+        let inside = match self.frames.last() {
+            Some(frame) => Some(format!("in layer `{}`", frame.layer)),
+            None if self.scopes.depth() > 1 => Some("in a loop".to_owned()),
+            None if self.lone => Some("in a layer".to_owned()),
+            None => None,
+        };
+        let Some(inside) = inside else { return true };
+        let error = Error::new(format!("`{word}` {inside}"));
+        self.error(place, error.help(format!("`{word}` stands straight in a network")));
+        false
+    }
+
+    /// Evaluates the value of a binding, whose parameters are named after it.
+    fn bound(&mut self, name: &str, value: &'a Expression) -> Item {
+        let builder = self.builder.clone();
+        let outer = std::mem::replace(&mut self.binding, name.to_owned());
+        let item = builder.scope(name, || self.expression(value));
+        self.binding = outer;
+        match item {
+            Item::Known(argument) => Item::Known(language::named(name, argument)),
+            other => other,
+        }
+    }
+
+    /// Whether a new name may be declared; `rebindable` where `name = …` would mend it.
+    fn is_free(&mut self, name: &Ident, rebindable: bool) -> bool {
+        let Some(known) = self.scopes.here(&name.to_string()) else { return true };
+        let what = match known {
+            Named::Argument(_) | Named::Rust => "an argument",
+            Named::Size(_) => "a size",
+            Named::Instance(_) => "a shared instance",
+            Named::Value(_) => "declared",
+        };
+        let error = Error::new(format!("`{name}` is {what} already"));
+        let error = match known {
+            Named::Value(_) if rebindable => error.help(format!("bind it anew without `let`: `{name} = …;`")),
+            _ => error.help("take another name"),
+        };
+        self.error(Place::at(name.span()), error);
+        false
+    }
+
+    fn declare(&mut self, name: &Ident, named: Named<'a>, rebindable: bool) {
+        if self.is_free(name, rebindable) {
+            self.scopes.declare(&name.to_string(), named);
+        }
+    }
+
+    fn rebind(&mut self, name: &Ident, value: &'a Expression) {
+        let text = name.to_string();
+        let item = self.bound(&text, value);
+        let place = Place::at(name.span());
+        match self.scopes.find_mut(&text) {
+            Some(Named::Value(known)) => *known = item,
+            Some(named) => {
+                let what = match named {
+                    Named::Instance(_) => "a shared instance",
+                    Named::Size(_) => "a size",
+                    _ => "an argument",
+                };
+                let error = Error::new(format!("`{name}` is {what} and stays what it is"));
+                self.error(place, error.help("take another name: `let … = …;`"));
+            }
+            None => {
+                let error =
+                    Error::new(format!("nothing is called `{name}` here, so it cannot be bound anew"));
+                let near = nearest(&text, self.scopes.names()).map(|near| format!("did you mean `{near}`?"));
+                self.error(place, error.help(near.unwrap_or_else(|| format!("write `let {name} = …;`"))));
+                self.scopes.declare(&text, Named::Value(Item::Unknown));
+            }
+        }
+    }
+
+    fn input(&mut self, target: bool, name: &Ident, ty: &'a TensorType) {
+        for dim in &ty.dims {
+            self.introduce(dim);
+        }
+        let shape = self.shape(ty);
+        if !self.is_free(name, false) {
+            return;
+        }
+        self.at(Place::at(name.span()));
+        let (text, element) = (name.to_string(), ty.element.unwrap_or_default());
+        let value = if target {
+            self.builder.target(&text, element, shape)
+        } else {
+            self.builder.input(&text, element, shape)
+        };
+        self.scopes.declare(&text, Named::Value(Item::value(value)));
+    }
+
+    /// Names in an input's dims that mean nothing yet are sizes that each run brings.
+    fn introduce(&mut self, dim: &'a Expression) {
+        match &dim.kind {
+            ExpressionKind::Name(name) if self.scopes.find(&name.to_string()).is_none() => {
+                let text = name.to_string();
+                self.run_symbols.insert(text.clone());
+                let size = Item::Known(Argument::Dim(Dim::symbol(&text)));
+                self.scopes.declare(&text, Named::Size(size));
+            }
+            ExpressionKind::Negate(operand) => self.introduce(operand),
+            ExpressionKind::Binary(_, left, right) => {
+                self.introduce(left);
+                self.introduce(right);
+            }
+            _ => {}
+        }
+    }
+
+    fn shape(&mut self, ty: &'a TensorType) -> Shape {
+        let dims: Vec<Argument> = ty.dims.iter().map(|dim| Argument::Dim(self.size(dim))).collect();
+        self.at(ty.place);
+        language::shape(&self.builder, &dims)
+    }
+
+    fn storage(
+        &mut self,
+        kind: StorageKind,
+        name: &Ident,
+        ty: &'a TensorType,
+        start: (&'a Ident, &'a Arguments),
+    ) {
+        let shape = self.shape(ty);
+        let (initializer, arguments) = start;
+        let initializer = self.initializer(initializer, arguments, Place::at(initializer.span()));
+        if !self.is_free(name, false) {
+            return;
+        }
+        self.at(Place::at(name.span()));
+        let (text, element) = (name.to_string(), ty.element.unwrap_or_default());
+        let value = match kind {
+            StorageKind::Parameter => {
+                if element != Default::default() {
+                    let error = Error::new(format!("parameter `{name}` is {element}"));
+                    self.error(ty.place, error.help("parameters are f32; what is not trained is a `state`"));
+                }
+                self.builder.parameter(&text, shape, initializer)
+            }
+            StorageKind::State => self.builder.state(&text, Type::new(element, shape), initializer),
+        };
+        self.scopes.declare(&text, Named::Value(Item::value(value)));
+    }
+
+    fn output(&mut self, output: &'a Output) {
+        let (name, place) = (output.name.to_string(), Place::at(output.name.span()));
+        let item = match &output.value {
+            Some(value) => {
+                let item = self.bound(&name, value);
+                self.declare(&output.name, Named::Value(item.clone()), false);
+                item
+            }
+            None => {
+                let reference = self.scopes.find(&name).cloned();
+                match reference {
+                    Some(Named::Value(item)) => item,
+                    Some(_) => {
+                        let error = Error::new(format!("`{name}` is no value, so it cannot be an output"));
+                        self.fail(place, error.help("give a value a name: `output p = …;`"))
+                    }
+                    None => self.unknown_name(&name, place),
+                }
+            }
+        };
+        self.at(place);
+        if let Some(value) = self.tensor(item) {
+            self.builder.output(&name, &value);
+        }
+    }
+
+    fn tensor(&mut self, item: Item) -> Option<Value> {
+        match item {
+            Item::Known(argument) => language::value(&self.builder, &argument),
+            Item::Number => Some(self.builder.constant(0.5)),
+            Item::Unknown => None,
+        }
+    }
+
+    fn loss(&mut self, name: Option<&Ident>, over: &[Ident], value: &'a Expression) {
+        let text = name.map_or_else(|| "loss".to_owned(), Ident::to_string);
+        let item = self.bound(&text, value);
+        let trained = self.over(over);
+        self.at(name.map_or(value.place, |name| Place::at(name.span())));
+        if let Some(value) = self.tensor(item) {
+            self.builder.loss(&text, &value, trained);
+        }
+    }
+
+    /// The storages of the instances that a loss trains.
+    fn over(&mut self, over: &[Ident]) -> Option<Vec<usize>> {
+        let mut storages = Vec::new();
+        for name in over {
+            let (text, place) = (name.to_string(), Place::at(name.span()));
+            let Some(Named::Instance(shared)) = self.scopes.find(&text) else {
+                let error = Error::new(format!("`{name}` is no shared instance, so no loss can be over it"));
+                let near =
+                    nearest(&text, self.scopes.instances()).map(|near| format!("did you mean `{near}`?"));
+                let help = near.unwrap_or_else(|| format!("declare it: `shared {name} = …;`"));
+                self.error(place, error.help(help));
+                continue;
+            };
+            let own = self.builder.storages_of(shared.instance);
+            if own.is_empty() && !self.unsure {
+                let error = Error::new(format!("`{name}` has no parameters to train"));
+                self.error(place, error.help(format!("use it before: `{name}(…)`")));
+            }
+            storages.extend(own);
+        }
+        (!over.is_empty()).then_some(storages)
+    }
+
+    fn turns(
+        &mut self,
+        variable: Option<&'a Ident>,
+        from: &'a Expression,
+        to: &'a Expression,
+        body: &'a [Statement],
+    ) {
+        let (start, end) = (self.size(from), self.size(to));
+        for bound in [from, to] {
+            self.bound_is_known(bound);
+        }
+        if let (Some(start), Some(end)) = (start.as_constant(), end.as_constant())
+            && end - start <= TURNS_CHECKED
+        {
+            for turn in start.max(0)..end {
+                self.turn(
+                    turn as usize,
+                    variable.map(|name| (name, Item::Known(Argument::Integer(turn)))),
+                    body,
+                );
+            }
+            return;
+        }
+        let before = self.scopes.values();
+        let number = variable.map(|name| {
+            let fresh = self.builder.fresh_dim(&name.to_string());
+            (name, Item::Known(Argument::Dim(fresh)))
+        });
+        self.turn(0, number, body);
+        // One turn stands for all where it keeps every type; what it changes depends on the number of turns.
+        for (depth, name, old) in before {
+            let new = self.scopes.get(depth, &name).cloned();
+            if new.is_none_or(|new| !same(&old, &new)) {
+                self.unsure = true;
+                self.scopes.forget(depth, &name);
+            }
+        }
+    }
+
+    fn turn(&mut self, number: usize, variable: Option<(&'a Ident, Item)>, body: &'a [Statement]) {
+        self.scopes.open();
+        if let Some((name, item)) = variable {
+            self.scopes.declare(&name.to_string(), Named::Value(item));
+        }
+        let builder = self.builder.clone();
+        builder.turn(number, || self.statements(body));
+        self.scopes.close();
+    }
+
+    /// A loop's bound must be known when the network is built.
+    fn bound_is_known(&mut self, bound: &'a Expression) {
+        let dim = self.size(bound);
+        let run = dim.symbols().into_iter().find(|symbol| self.run_symbols.contains(&**symbol));
+        if let Some(symbol) = run {
+            let error = Error::new(format!(
+                "`{symbol}` is not known when the network is built, so no loop can count to it"
+            ));
+            self.error(bound.place, error.help("give the number of turns as an argument of the network"));
+        }
+    }
+}
+
+/// True when two items are surely of the same type.
+fn same(old: &Item, new: &Item) -> bool {
+    match (old, new) {
+        (Item::Known(Argument::Value(old)), Item::Known(Argument::Value(new))) => old.ty() == new.ty(),
+        (Item::Known(Argument::Dim(old)), Item::Known(Argument::Dim(new))) => old == new,
+        (Item::Known(Argument::Integer(old)), Item::Known(Argument::Integer(new))) => old == new,
+        (Item::Known(Argument::Bool(old)), Item::Known(Argument::Bool(new))) => old == new,
+        // Numbers change no shape: any number stands for any other.
+        (
+            Item::Known(Argument::Number(_)) | Item::Number,
+            Item::Known(Argument::Number(_)) | Item::Number,
+        ) => true,
+        (Item::Unknown, _) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,170 @@
+//! Expressions: each becomes a Rust expression of type `Argument`.
+
+use super::statement::SharedCall;
+use super::{Expander, builder, layer_function, local};
+use crate::syntax::{Arguments, Expression, ExpressionKind};
+use downhill_graph::composite::{self, Kind};
+use proc_macro2::{Literal, TokenStream};
+use quote::{ToTokens, quote};
+use syn::Ident;
+
+impl<'a> Expander<'a> {
+    pub(super) fn expression(&self, expression: &'a Expression) -> TokenStream {
+        let builder = builder();
+        match &expression.kind {
+            ExpressionKind::Integer(number) => {
+                let number = Literal::i64_suffixed(*number);
+                quote!(__graph::composite::Argument::Integer(#number))
+            }
+            ExpressionKind::Number(number) => quote!(__graph::composite::Argument::Number(#number)),
+            ExpressionKind::Bool(flag) => quote!(__graph::composite::Argument::Bool(#flag)),
+            ExpressionKind::Name(name) => {
+                let name = local(name);
+                quote!(#name.clone())
+            }
+            ExpressionKind::Parameter(path) => {
+                let name = path.join(".");
+                quote!(__graph::composite::Argument::from(__graph::language::stored(#builder, #name)))
+            }
+            ExpressionKind::Negate(operand) => {
+                let operand = self.reference(operand);
+                quote!(__graph::language::negate(#builder, #operand))
+            }
+            ExpressionKind::Binary(operator, left, right) => {
+                let (left, right) = (self.reference(left), self.reference(right));
+                let operator = Ident::new(&format!("{operator:?}"), proc_macro2::Span::call_site());
+                quote!(__graph::language::binary(#builder, __graph::language::Operator::#operator, #left, #right))
+            }
+            ExpressionKind::Call { function, arguments } => self.call(function, arguments),
+            ExpressionKind::PathCall { path, arguments } => {
+                let arguments = arguments.iter().map(|argument| self.rust_argument(argument));
+                quote!(__graph::composite::Argument::from(#builder.layer(|| #path(#(#arguments),*))))
+            }
+            ExpressionKind::Shape(parts) => {
+                let parts = self.list(parts);
+                quote!(__graph::language::list(#builder, &#parts))
+            }
+            ExpressionKind::Rust(tokens) => quote!(__graph::composite::Argument::from({ #tokens })),
+        }
+    }
+
+    /// A reference to an expression's result.
+    pub(super) fn reference(&self, expression: &'a Expression) -> TokenStream {
+        if let ExpressionKind::Name(name) = &expression.kind {
+            let name = local(name);
+            return quote!(&#name);
+        }
+        let expression = self.expression(expression);
+        quote!(&#expression)
+    }
+
+    /// `[a, b, …]` of `Argument`s.
+    pub(super) fn list(&self, expressions: &'a [Expression]) -> TokenStream {
+        let expressions = expressions.iter().map(|expression| self.expression(expression));
+        quote!([#(#expressions),*])
+    }
+
+    /// What a Rust function gets: plain values as they are, tensors by reference.
+    fn rust_argument(&self, expression: &'a Expression) -> TokenStream {
+        match &expression.kind {
+            ExpressionKind::Integer(number) => Literal::i64_unsuffixed(*number).into_token_stream(),
+            ExpressionKind::Number(number) => Literal::f64_unsuffixed(*number).into_token_stream(),
+            ExpressionKind::Bool(flag) => quote!(#flag),
+            ExpressionKind::Rust(tokens) => quote!({ #tokens }),
+            ExpressionKind::Name(name) if self.rust.iter().any(|known| name == known) => quote!(#name),
+            _ => {
+                let (value, builder) = (self.reference(expression), builder());
+                quote!(&__graph::language::tensor(#builder, #value))
+            }
+        }
+    }
+
+    fn call(&self, function: &'a Ident, arguments: &'a Arguments) -> TokenStream {
+        let name = function.to_string();
+        if let Some(shared) = self.instances.iter().rev().find_map(|block| block.get(&name)) {
+            let (builder, instance) = (builder(), local(function));
+            let SharedCall { function, positional, named } = shared;
+            let (mut all, mut words) = self.arguments(function, arguments, 0);
+            all.extend((0..*positional).map(|number| quote!(#instance.1[#number].clone())));
+            let own = named.iter().enumerate().map(|(number, name)| (*name, positional + number));
+            words.extend(own.map(|(name, number)| (name, quote!(#instance.1[#number].clone()))));
+            let call = self.plain_call(function, all, words);
+            return quote!(#builder.shared(#instance.0, || #call));
+        }
+        let (positional, named) = self.arguments(function, arguments, 0);
+        self.plain_call(function, positional, named)
+    }
+
+    /// Arguments of a call of `function` whose first positional one is the parameter at `first`.
+    #[allow(clippy::type_complexity)]
+    pub(super) fn arguments(
+        &self,
+        function: &Ident,
+        arguments: &'a Arguments,
+        first: usize,
+    ) -> (Vec<TokenStream>, Vec<(&'a Ident, TokenStream)>) {
+        let layer = self.program.layers.iter().any(|layer| layer.name == *function);
+        let parameters = composite::find(&function.to_string())
+            .filter(|_| !layer)
+            .map_or(&[][..], |found| found.parameters);
+        let kind_at = |position: usize| Some(parameters.get(first + position)?.kind);
+        let kind_of = |name: &Ident| Some(parameters.iter().find(|parameter| name == parameter.name)?.kind);
+        let positional = arguments.positional.iter().enumerate();
+        let positional =
+            positional.map(|(position, expression)| self.argument(expression, kind_at(position)));
+        let named =
+            arguments.named.iter().map(|(name, expression)| (name, self.argument(expression, kind_of(name))));
+        (positional.collect(), named.collect())
+    }
+
+    fn argument(&self, expression: &'a Expression, kind: Option<Kind>) -> TokenStream {
+        match (&expression.kind, kind) {
+            (ExpressionKind::Call { function, arguments }, Some(Kind::Initializer)) => {
+                let initializer = self.initializer(function, arguments);
+                quote!(__graph::composite::Argument::Initializer(#initializer))
+            }
+            _ => self.expression(expression),
+        }
+    }
+
+    pub(super) fn initializer(&self, function: &'a Ident, arguments: &'a Arguments) -> TokenStream {
+        let (name, builder) = (function.to_string(), builder());
+        let positional = arguments.positional.iter().map(|expression| self.expression(expression));
+        let named = arguments.named.iter().map(|(name, expression)| {
+            let (name, value) = (name.to_string(), self.expression(expression));
+            quote!((#name, #value))
+        });
+        quote!(__graph::language::initializer(#builder, #name, ::std::vec![#(#positional),*], ::std::vec![#(#named),*]))
+    }
+
+    fn plain_call(
+        &self,
+        function: &Ident,
+        mut positional: Vec<TokenStream>,
+        named: Vec<(&'a Ident, TokenStream)>,
+    ) -> TokenStream {
+        let builder = builder();
+        if let Some(layer) = self.program.layers.iter().find(|layer| layer.name == *function) {
+            let rest = layer.arguments.iter().skip(positional.len());
+            let by_name = |wanted: &Ident| {
+                named.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone())
+            };
+            positional.extend(rest.filter_map(|argument| by_name(&argument.name)).collect::<Vec<_>>());
+            let function = layer_function(&layer.name);
+            return quote!(#function(#builder, #(#positional),*));
+        }
+        let name = function.to_string();
+        let named = named.iter().map(|(name, value)| {
+            let name = name.to_string();
+            quote!((#name, #value))
+        });
+        quote! {
+            __graph::composite::Argument::from(__graph::composite::call(
+                #builder,
+                #name,
+                ::std::vec![#(#positional),*],
+                ::std::vec![#(#named),*],
+            ))
+        }
+    }
+}

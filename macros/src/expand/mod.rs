@@ -1,0 +1,241 @@
+//! The expansion: a struct of the arguments, and calls of the builder in the order of the declaration.
+//!
+//! In: a [`Program`] without mistakes, or one with mistakes for which only stubs are made. Out: Rust.
+//!
+//! Must hold:
+//! - what the check does with a form, the expansion does with the same function of `graph::language`;
+//! - names of the declaration are resolved where the macro is defined (`mixed_site`), so that neither Rust code in `{ … }` nor the
+//!   expansion's own names meet them; names of arguments and loop variables exist a second time as plain Rust values, for `{ … }`;
+//! - each statement sets its line before it does anything.
+
+mod expression;
+mod statement;
+
+use crate::signature::{self, Axis, written};
+use crate::syntax::{ArgumentKind, Layer, Network, Program};
+use downhill_graph::types::ElementType;
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote};
+use std::collections::HashMap;
+use syn::Ident;
+
+/// The whole expansion.
+pub(crate) fn program(program: &Program) -> TokenStream {
+    let types: TokenStream = program.networks.iter().map(network_type).collect();
+    let layers: TokenStream =
+        program.layers.iter().map(|layer| Expander::new(program).layer(layer)).collect();
+    let networks: TokenStream =
+        program.networks.iter().map(|network| Expander::new(program).network(network)).collect();
+    quote! {
+        #types
+        #[allow(unused_mut, unused_variables, unused_assignments, dead_code, clippy::all)]
+        const _: () = {
+            use ::downhill::__private::graph as __graph;
+            #layers
+            #networks
+        };
+    }
+}
+
+/// The types alone, so that a mistake in the declaration gives no second message where they are used.
+pub(crate) fn stubs(program: &Program) -> TokenStream {
+    let stub = |network: &Network| {
+        let (ty, name) = (network_type(network), &network.name);
+        let text = name.to_string();
+        quote! {
+            #ty
+            impl ::downhill::__private::graph::network::Network for #name {
+                fn name(&self) -> &str {
+                    #text
+                }
+                fn declare(&self, _: &::downhill::__private::graph::builder::Builder) {}
+            }
+        }
+    };
+    program.networks.iter().map(stub).collect()
+}
+
+fn network_type(network: &Network) -> TokenStream {
+    let Network { attributes, visibility, name, arguments, .. } = network;
+    let names: Vec<&Ident> = arguments.iter().map(|argument| &argument.name).collect();
+    let types: Vec<&syn::Type> = arguments.iter().map(|argument| &argument.ty).collect();
+    let fields = arguments.iter().map(|argument| {
+        let (attributes, name, ty) = (&argument.attributes, &argument.name, &argument.ty);
+        let about = format!("Argument `{name}` of the network.");
+        let about = if attributes.is_empty() { quote!(#[doc = #about]) } else { quote!() };
+        quote!(#(#attributes)* #about pub #name: #ty)
+    });
+    let about = format!("The network `{name}` with these arguments.");
+    quote! {
+        #(#attributes)*
+        #[derive(Clone, Debug)]
+        #visibility struct #name {
+            #(#fields),*
+        }
+        #[allow(dead_code, clippy::new_without_default, clippy::too_many_arguments)]
+        impl #name {
+            #[doc = #about]
+            #visibility fn new(#(#names: #types),*) -> Self {
+                Self { #(#names),* }
+            }
+        }
+    }
+}
+
+/// Writes the code of one network or layer.
+struct Expander<'a> {
+    program: &'a Program,
+    /// What instances in sight stand for, by block.
+    instances: Vec<HashMap<String, statement::SharedCall<'a>>>,
+    /// Names that plain Rust sees: arguments of the network, variables of loops.
+    rust: Vec<String>,
+}
+
+impl<'a> Expander<'a> {
+    fn new(program: &'a Program) -> Expander<'a> {
+        Expander { program, instances: vec![HashMap::new()], rust: Vec::new() }
+    }
+
+    fn network(&mut self, network: &'a Network) -> TokenStream {
+        let name = &network.name;
+        let (text, builder) = (name.to_string(), builder());
+        self.rust = network.arguments.iter().map(|argument| argument.name.to_string()).collect();
+        let arguments: TokenStream = network.arguments.iter().map(bind_argument).collect();
+        let sizes = self.run_sizes(&network.body);
+        let body = self.statements(&network.body);
+        quote! {
+            impl __graph::network::Network for #name {
+                fn name(&self) -> &str {
+                    #text
+                }
+                fn declare(&self, #builder: &__graph::builder::Builder) {
+                    #arguments
+                    #sizes
+                    #body
+                }
+            }
+        }
+    }
+
+    fn layer(&mut self, layer: &'a Layer) -> TokenStream {
+        let builder = builder();
+        let function = layer_function(&layer.name);
+        let name = layer.name.to_string();
+        let locals: Vec<Ident> = layer.arguments.iter().map(|argument| local(&argument.name)).collect();
+        let texts: Vec<String> = layer.arguments.iter().map(|argument| argument.name.to_string()).collect();
+        let head = self.head(layer);
+        let body = self.statements(&layer.body);
+        let place = place(layer.value.place);
+        let value = self.expression(&layer.value);
+        let returned = layer.result.as_ref().map(|ty| {
+            let (dims, element) = (self.list(&ty.dims), optional_element(ty.element));
+            quote!(__graph::language::returned(#builder, #name, &__result, #element, &#dims);)
+        });
+        let attributes = &layer.attributes;
+        quote! {
+            #(#attributes)*
+            fn #function(
+                #builder: &__graph::builder::Builder,
+                #(#locals: __graph::composite::Argument),*
+            ) -> __graph::composite::Argument {
+                __graph::language::layer(#builder, &[#((#texts, &#locals)),*], || {
+                    #(let mut #locals = #locals.clone();)*
+                    #head
+                    #body
+                    #builder.at(#place);
+                    let __result = #value;
+                    #returned
+                    __result
+                })
+            }
+        }
+    }
+
+    /// Binds the sizes that the head of a layer names, and checks the others.
+    fn head(&mut self, layer: &'a Layer) -> TokenStream {
+        let (mut bound, mut checked) = (TokenStream::new(), TokenStream::new());
+        let builder = builder();
+        for (position, axes) in signature::axes(layer) {
+            let argument = &layer.arguments[position];
+            let Some(ty) = &argument.ty else { continue };
+            let (name, word, value) =
+                (layer.name.to_string(), argument.name.to_string(), local(&argument.name));
+            let given = format_ident!("__{}", argument.name, span = Span::mixed_site());
+            let (texts, element) = (ty.dims.iter().map(written), optional_element(ty.element));
+            let input =
+                quote!(__graph::language::LayerInput { layer: #name, name: #word, argument: &#value });
+            bound.extend(
+                quote!(let #given = __graph::language::given(#builder, #input, #element, &[#(#texts),*]);),
+            );
+            for (number, axis) in axes.iter().enumerate() {
+                match axis {
+                    Axis::Binds(symbol) => {
+                        let symbol = local(symbol);
+                        bound.extend(quote!(let mut #symbol = #given[#number].clone();));
+                    }
+                    Axis::Equals(expression) => {
+                        let (text, expected) = (written(expression), self.expression(expression));
+                        checked.extend(quote! {
+                            __graph::language::fits(#builder, #input, #number, &#given[#number], #text, &#expected);
+                        });
+                    }
+                }
+            }
+        }
+        quote!(#bound #checked)
+    }
+}
+
+fn bind_argument(argument: &crate::syntax::Argument) -> TokenStream {
+    let (name, value, builder) = (&argument.name, local(&argument.name), builder());
+    let text = name.to_string();
+    match argument.kind {
+        ArgumentKind::Size => quote! {
+            let #name = self.#name;
+            let #value = __graph::composite::Argument::Dim(#builder.argument(#text, #name));
+        },
+        ArgumentKind::Number | ArgumentKind::Bool => quote! {
+            let #name = self.#name;
+            let #value = __graph::composite::Argument::from(#name);
+        },
+        ArgumentKind::Rust => quote!(let #name = &self.#name;),
+    }
+}
+
+fn builder() -> Ident {
+    Ident::new("__builder", Span::mixed_site())
+}
+
+/// A name of the declaration, seen only by what the macro writes.
+fn local(name: &Ident) -> Ident {
+    Ident::new(&name.to_string(), Span::mixed_site().located_at(name.span()))
+}
+
+fn layer_function(name: &Ident) -> Ident {
+    format_ident!("__layer_{name}", span = Span::call_site())
+}
+
+/// The user's line, for the messages of `build`.
+fn place(place: crate::syntax::Place) -> TokenStream {
+    let start = place.start.start();
+    let (line, column) = (start.line as u32, start.column as u32 + 1);
+    quote!(__graph::language::place(file!(), #line, #column))
+}
+
+fn element(element: ElementType) -> TokenStream {
+    let variant = match element {
+        ElementType::F32 => quote!(F32),
+        ElementType::F64 => quote!(F64),
+        ElementType::I32 => quote!(I32),
+        ElementType::U32 => quote!(U32),
+        ElementType::Bool => quote!(Bool),
+    };
+    quote!(__graph::types::ElementType::#variant)
+}
+
+fn optional_element(written: Option<ElementType>) -> TokenStream {
+    match written.map(element) {
+        Some(element) => quote!(::core::option::Option::Some(#element)),
+        None => quote!(::core::option::Option::None),
+    }
+}

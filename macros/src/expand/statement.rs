@@ -1,0 +1,188 @@
+//! Statements: each becomes one or a few Rust statements.
+
+use super::{Expander, builder, element, local, place};
+use crate::syntax::{Expression, ExpressionKind, Output, Statement, StatementKind, TensorType};
+use downhill_graph::composite;
+use downhill_graph::graph::StorageKind;
+use proc_macro2::TokenStream;
+use quote::quote;
+use std::collections::{BTreeSet, HashMap};
+use syn::Ident;
+
+/// `shared g = function(…)`: `g` is a pair of the instance and an array of its arguments, positional ones first.
+pub(super) struct SharedCall<'a> {
+    pub(super) function: &'a Ident,
+    pub(super) positional: usize,
+    pub(super) named: Vec<&'a Ident>,
+}
+
+impl<'a> Expander<'a> {
+    pub(super) fn statements(&mut self, statements: &'a [Statement]) -> TokenStream {
+        statements
+            .iter()
+            .map(|statement| {
+                let (builder, place) = (builder(), place(statement.place));
+                let code = self.statement(&statement.kind);
+                quote!(#builder.at(#place); #code)
+            })
+            .collect()
+    }
+
+    /// The sizes that inputs bring: each is the symbol of its name.
+    pub(super) fn run_sizes(&self, statements: &'a [Statement]) -> TokenStream {
+        let mut known: BTreeSet<String> = self.rust.iter().cloned().collect();
+        let mut sizes = TokenStream::new();
+        for statement in statements {
+            let StatementKind::Input { ty, .. } = &statement.kind else { continue };
+            ty.dims.iter().for_each(|dim| symbols(dim, &mut known, &mut sizes));
+        }
+        sizes
+    }
+
+    fn statement(&mut self, statement: &'a StatementKind) -> TokenStream {
+        let builder = builder();
+        match statement {
+            StatementKind::Input { target, name, ty } => {
+                let (variable, text) = (local(name), name.to_string());
+                let (dims, element) = (self.list(&ty.dims), element(ty.element.unwrap_or_default()));
+                let function = if *target { quote!(target) } else { quote!(input) };
+                quote!(let mut #variable = __graph::language::#function(#builder, #text, #element, &#dims);)
+            }
+            StatementKind::Let { name, value } => {
+                let (variable, value) = (local(name), self.bound(name, value));
+                quote!(let mut #variable = #value;)
+            }
+            StatementKind::Rebind { name, value } => {
+                let (variable, value) = (local(name), self.bound(name, value));
+                quote!(#variable = #value;)
+            }
+            StatementKind::Shared { name, function, arguments } => {
+                let (variable, text) = (local(name), name.to_string());
+                let first = composite::find(&function.to_string()).map_or(0, |found| found.parameters.len());
+                let first = first.saturating_sub(arguments.positional.len());
+                let (positional, named) = self.arguments(function, arguments, first);
+                let call = SharedCall {
+                    function,
+                    positional: positional.len(),
+                    named: named.iter().map(|(name, _)| *name).collect(),
+                };
+                let values: Vec<TokenStream> =
+                    positional.into_iter().chain(named.into_iter().map(|(_, value)| value)).collect();
+                let count = values.len();
+                if let Some(block) = self.instances.last_mut() {
+                    block.insert(text.clone(), call);
+                }
+                quote! {
+                    let #variable: (_, [__graph::composite::Argument; #count]) = (#builder.instance(#text), [#(#values),*]);
+                }
+            }
+            StatementKind::Storage { kind, name, ty, initializer, arguments } => {
+                let initializer = self.initializer(initializer, arguments);
+                self.storage(*kind, name, ty, &initializer)
+            }
+            StatementKind::Output(outputs) => outputs.iter().map(|output| self.output(output)).collect(),
+            StatementKind::Loss { name, over, value } => self.loss(name.as_ref(), over, value),
+            StatementKind::For { variable, from, to, body } => self.turns(variable.as_ref(), from, to, body),
+        }
+    }
+
+    /// The value of a binding, inside its scope.
+    fn bound(&self, name: &Ident, value: &'a Expression) -> TokenStream {
+        let (text, builder, value) = (name.to_string(), builder(), self.expression(value));
+        quote!(__graph::language::named(#text, #builder.scope(#text, || #value)))
+    }
+
+    fn storage(
+        &self,
+        kind: StorageKind,
+        name: &Ident,
+        ty: &'a TensorType,
+        initializer: &TokenStream,
+    ) -> TokenStream {
+        let (variable, text, builder) = (local(name), name.to_string(), builder());
+        let dims = self.list(&ty.dims);
+        let call = match kind {
+            StorageKind::Parameter => quote!(param(#builder, #text, &#dims, #initializer)),
+            StorageKind::State => {
+                let element = element(ty.element.unwrap_or_default());
+                quote!(state(#builder, #text, #element, &#dims, #initializer))
+            }
+        };
+        quote!(let mut #variable = __graph::language::#call;)
+    }
+
+    fn output(&self, output: &'a Output) -> TokenStream {
+        let (variable, text, builder) = (local(&output.name), output.name.to_string(), builder());
+        let binding = output.value.as_ref().map(|value| {
+            let value = self.bound(&output.name, value);
+            quote!(let mut #variable = #value;)
+        });
+        quote!(#binding __graph::language::output(#builder, #text, &#variable);)
+    }
+
+    fn loss(&self, name: Option<&Ident>, over: &[Ident], value: &'a Expression) -> TokenStream {
+        let builder = builder();
+        let name = name.cloned().unwrap_or_else(|| Ident::new("loss", value.place.start));
+        let (text, value) = (name.to_string(), self.bound(&name, value));
+        let over = if over.is_empty() {
+            quote!(::core::option::Option::None)
+        } else {
+            let instances = over.iter().map(local);
+            quote!(::core::option::Option::Some([#(#builder.storages_of(#instances.0)),*].concat()))
+        };
+        quote! {
+            let __loss = #value;
+            __graph::language::loss(#builder, #text, &__loss, #over);
+        }
+    }
+
+    fn turns(
+        &mut self,
+        variable: Option<&'a Ident>,
+        from: &'a Expression,
+        to: &'a Expression,
+        body: &'a [Statement],
+    ) -> TokenStream {
+        let builder = builder();
+        let (from, to) = (self.reference(from), self.reference(to));
+        self.instances.push(HashMap::new());
+        let known = self.rust.len();
+        self.rust.extend(variable.map(Ident::to_string));
+        let body = self.statements(body);
+        self.rust.truncate(known);
+        self.instances.pop();
+        // The variable twice: for Rust in `{ … }`, and for the language.
+        let variable = variable.map(|name| {
+            let value = local(name);
+            quote!(let #name = __turn; let #value = __graph::composite::Argument::Integer(__turn as i64);)
+        });
+        quote! {
+            for __turn in __graph::language::turns(#builder, #from, #to) {
+                #builder.turn(__turn, || {
+                    #variable
+                    #body
+                });
+            }
+        }
+    }
+}
+
+fn symbols(dim: &Expression, known: &mut BTreeSet<String>, sizes: &mut TokenStream) {
+    match &dim.kind {
+        ExpressionKind::Name(name) => {
+            let text = name.to_string();
+            if known.insert(text.clone()) {
+                let symbol = local(name);
+                sizes.extend(quote! {
+                    let #symbol = __graph::composite::Argument::Dim(__graph::dim::Dim::symbol(#text));
+                });
+            }
+        }
+        ExpressionKind::Negate(operand) => symbols(operand, known, sizes),
+        ExpressionKind::Binary(_, left, right) => {
+            symbols(left, known, sizes);
+            symbols(right, known, sizes);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,234 @@
+//! Expressions, by operator precedence (after Pratt).
+
+use super::item::comma_separated;
+use super::{here, mistake, nothing_left, since};
+use crate::syntax::{Arguments, Expression, ExpressionKind, Operator, Place};
+use proc_macro2::Span;
+use syn::parse::ParseStream;
+use syn::{Ident, Lit, Token, braced, bracketed, parenthesized, token};
+
+/// How tightly operators bind; each level's right operand is of the next.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Comparison,
+    Sum,
+    Product,
+    Unary,
+}
+
+/// Reads an expression.
+pub(super) fn expression(input: ParseStream) -> syn::Result<Expression> {
+    binary(input, Level::Comparison)
+}
+
+/// Reads the end of a loop's range: it ends before the `{` of the body.
+pub(super) fn bound(input: ParseStream) -> syn::Result<Expression> {
+    binary(input, Level::Sum)
+}
+
+/// What stands for a value that is missing.
+pub(super) fn placeholder(span: Span) -> Expression {
+    Expression { kind: ExpressionKind::Integer(0), place: Place::at(span) }
+}
+
+fn binary(input: ParseStream, level: Level) -> syn::Result<Expression> {
+    let Some(tighter) = level.next() else { return unary(input) };
+    let mut left = binary(input, tighter)?;
+    while let Some(operator) = operator(input, level) {
+        let right = binary(input, tighter)?;
+        let place = left.place.to(right.place);
+        left = Expression { kind: ExpressionKind::Binary(operator, Box::new(left), Box::new(right)), place };
+        if level == Level::Comparison && self::operator(&input.fork(), level).is_some() {
+            let help = "write two comparisons and multiply their masks";
+            return Err(mistake(here(input), "comparisons do not chain", help));
+        }
+    }
+    Ok(left)
+}
+
+impl Level {
+    fn next(self) -> Option<Level> {
+        match self {
+            Level::Comparison => Some(Level::Sum),
+            Level::Sum => Some(Level::Product),
+            Level::Product => Some(Level::Unary),
+            Level::Unary => None,
+        }
+    }
+}
+
+/// Reads an operator of this level, if one is next.
+fn operator(input: ParseStream, level: Level) -> Option<Operator> {
+    macro_rules! read {
+        ($($token:tt => $operator:ident),*) => {
+            $(if input.peek(Token![$token]) {
+                input.parse::<Token![$token]>().ok()?;
+                return Some(Operator::$operator);
+            })*
+        };
+    }
+    match level {
+        // Two characters before one.
+        Level::Comparison => {
+            read!(== => Equal, != => NotEqual, <= => LessEqual, >= => GreaterEqual, < => Less, > => Greater);
+        }
+        Level::Sum => {
+            read!(+ => Add, - => Sub);
+        }
+        Level::Product => {
+            read!(* => Mul, / => Div, @ => MatMul);
+        }
+        Level::Unary => {}
+    }
+    None
+}
+
+fn unary(input: ParseStream) -> syn::Result<Expression> {
+    if !input.peek(Token![-]) {
+        return primary(input);
+    }
+    let minus = Place::at(input.parse::<Token![-]>()?.span);
+    let operand = unary(input)?;
+    let place = minus.to(operand.place);
+    let kind = match operand.kind {
+        ExpressionKind::Integer(value) => ExpressionKind::Integer(-value),
+        ExpressionKind::Number(value) => ExpressionKind::Number(-value),
+        _ => ExpressionKind::Negate(Box::new(operand)),
+    };
+    Ok(Expression { kind, place })
+}
+
+fn primary(input: ParseStream) -> syn::Result<Expression> {
+    let (start, before) = (here(input), input.fork());
+    let kind = primary_kind(input)?;
+    Ok(Expression { kind, place: since(start, input, &before) })
+}
+
+fn primary_kind(input: ParseStream) -> syn::Result<ExpressionKind> {
+    if input.peek(token::Paren) {
+        let content;
+        parenthesized!(content in input);
+        let inner = expression(&content)?;
+        nothing_left(&content, "`)` or an operator")?;
+        return Ok(inner.kind);
+    }
+    if input.peek(token::Bracket) {
+        let content;
+        bracketed!(content in input);
+        return Ok(ExpressionKind::Shape(comma_separated(&content, expression)?));
+    }
+    if input.peek(token::Brace) {
+        let content;
+        braced!(content in input);
+        return Ok(ExpressionKind::Rust(content.parse()?));
+    }
+    if input.peek(Lit) {
+        return literal(input);
+    }
+    let path_begins = input.peek(Token![self]) || input.peek(Token![crate]) || input.peek(Token![super]);
+    if path_begins || input.peek(Token![::]) || input.peek2(Token![::]) {
+        return path_call(input);
+    }
+    if !input.peek(Ident) {
+        return Err(syn::Error::new(here(input), "expected an expression"));
+    }
+    let name: Ident = input.parse()?;
+    if input.peek(token::Paren) {
+        return Ok(ExpressionKind::Call { function: name, arguments: arguments(input)? });
+    }
+    if input.peek(Token![.]) && !input.peek(Token![..]) {
+        return parameter(input, &name);
+    }
+    Ok(ExpressionKind::Name(name))
+}
+
+fn literal(input: ParseStream) -> syn::Result<ExpressionKind> {
+    let literal: Lit = input.parse()?;
+    let suffix = |suffix: &str, span: Span| match suffix {
+        "" => Ok(()),
+        _ => Err(mistake(
+            span,
+            format!("a number without `{suffix}`"),
+            "types follow from where the number is used",
+        )),
+    };
+    match &literal {
+        Lit::Int(integer) => {
+            suffix(integer.suffix(), integer.span())?;
+            Ok(ExpressionKind::Integer(integer.base10_parse()?))
+        }
+        Lit::Float(number) => {
+            suffix(number.suffix(), number.span())?;
+            Ok(ExpressionKind::Number(number.base10_parse()?))
+        }
+        Lit::Bool(value) => Ok(ExpressionKind::Bool(value.value)),
+        other => Err(mistake(
+            other.span(),
+            "expected a number, `true` or `false`",
+            "Rust values go inside `{ … }`",
+        )),
+    }
+}
+
+fn path_call(input: ParseStream) -> syn::Result<ExpressionKind> {
+    let path = input.call(syn::Path::parse_mod_style)?;
+    if !input.peek(token::Paren) {
+        let help = "call a function `path(x)`, or put a Rust value inside `{ … }`";
+        return Err(mistake(here(input), "expected `(` behind a path", help));
+    }
+    let arguments = arguments(input)?;
+    if let Some((name, _)) = arguments.named.first() {
+        let message = "a Rust function takes its arguments by position";
+        return Err(mistake(name.span(), message, format!("leave out `{name}:`")));
+    }
+    Ok(ExpressionKind::PathCall { path, arguments: arguments.positional })
+}
+
+/// `.weight`, `.0.weight` behind a name.
+fn parameter(input: ParseStream, base: &Ident) -> syn::Result<ExpressionKind> {
+    let mut path = vec![base.to_string()];
+    while input.peek(Token![.]) && !input.peek(Token![..]) {
+        input.parse::<Token![.]>()?;
+        if input.peek(Lit) {
+            // `0.1` in `h.0.1.weight` reads as one number.
+            let digits = input.parse::<Lit>()?;
+            let text = quote::ToTokens::to_token_stream(&digits).to_string();
+            path.extend(text.split('.').map(str::to_owned));
+            continue;
+        }
+        let name: Ident = input.parse()?;
+        if input.peek(token::Paren) {
+            let message = format!("`{name}` is called as a method");
+            return Err(mistake(name.span(), message, format!("write `{name}({base}, …)`")));
+        }
+        path.push(name.to_string());
+    }
+    Ok(ExpressionKind::Parameter(path))
+}
+
+/// `(positional, …, name: named, …)`.
+pub(super) fn arguments(input: ParseStream) -> syn::Result<Arguments> {
+    let content;
+    parenthesized!(content in input);
+    let mut arguments = Arguments::default();
+    while !content.is_empty() {
+        if content.peek(Ident) && content.peek2(Token![:]) && !content.peek2(Token![::]) {
+            let name = content.parse()?;
+            content.parse::<Token![:]>()?;
+            arguments.named.push((name, expression(&content)?));
+        } else {
+            let value = expression(&content)?;
+            if !arguments.named.is_empty() {
+                let help = "positional arguments come first";
+                return Err(mistake(value.place.start, "a positional argument behind a named one", help));
+            }
+            arguments.positional.push(value);
+        }
+        if content.peek(Token![,]) {
+            content.parse::<Token![,]>()?;
+        } else {
+            nothing_left(&content, "`,`, `)` or an operator")?;
+        }
+    }
+    Ok(arguments)
+}

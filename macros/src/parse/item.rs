@@ -1,0 +1,192 @@
+//! Layers and networks.
+
+use super::{expression, here, mistake, nothing_left, since, statement};
+use crate::diagnose::Diagnostics;
+use crate::syntax::{Argument, ArgumentKind, Layer, LayerArgument, Network, Program, TensorType};
+use downhill_graph::types::ElementType;
+use proc_macro2::{Span, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::{Attribute, Ident, Token, Visibility, braced, bracketed, parenthesized, token};
+
+/// Reads layers and networks to the end, going on after a mistake behind the next `{ … }`.
+pub(super) fn items(input: ParseStream, program: &mut Program, diagnostics: &mut Diagnostics) {
+    if input.is_empty() {
+        let error = mistake(Span::call_site(), "no network is declared", "write `pub Name(arguments) { … }`");
+        diagnostics.add_syn(&error);
+    }
+    while !input.is_empty() {
+        if let Err(error) = item(input, program, diagnostics) {
+            diagnostics.add_syn(&error);
+            skip_item(input);
+        }
+    }
+}
+
+fn item(input: ParseStream, program: &mut Program, diagnostics: &mut Diagnostics) -> syn::Result<()> {
+    let attributes = input.call(Attribute::parse_outer)?;
+    if word(input, "layer") && input.peek2(Ident) {
+        program.layers.push(layer(input, attributes, diagnostics)?);
+    } else {
+        program.networks.push(network(input, attributes, diagnostics)?);
+    }
+    Ok(())
+}
+
+/// True when the next token is the word `expected`, which Rust does not reserve.
+pub(super) fn word(input: ParseStream, expected: &str) -> bool {
+    input.fork().call(Ident::parse_any).is_ok_and(|found| found == expected)
+}
+
+fn skip_item(input: ParseStream) {
+    while !input.is_empty() {
+        let Ok(tree) = input.parse::<TokenTree>() else { return };
+        if matches!(&tree, TokenTree::Group(group) if group.delimiter() == proc_macro2::Delimiter::Brace) {
+            return;
+        }
+    }
+}
+
+fn layer(
+    input: ParseStream,
+    attributes: Vec<Attribute>,
+    diagnostics: &mut Diagnostics,
+) -> syn::Result<Layer> {
+    input.call(Ident::parse_any)?;
+    let name: Ident = input.parse()?;
+    let content;
+    parenthesized!(content in input);
+    let arguments = comma_separated(&content, layer_argument)?;
+    let result = if input.peek(Token![->]) {
+        input.parse::<Token![->]>()?;
+        Some(tensor_type(input)?)
+    } else {
+        None
+    };
+    let content;
+    let braces = braced!(content in input);
+    let (body, value) = statement::layer_body(&content, diagnostics);
+    let Some(value) = value else {
+        // Where a statement was refused, the result may be what was skipped.
+        if diagnostics.is_empty() {
+            let help = "end the body with an expression that has no `;`";
+            diagnostics.add_syn(&mistake(
+                braces.span.close(),
+                format!("layer `{name}` gives no value"),
+                help,
+            ));
+        }
+        let value = expression::placeholder(name.span());
+        return Ok(Layer { attributes, name, arguments, result, body, value });
+    };
+    Ok(Layer { attributes, name, arguments, result, body, value })
+}
+
+fn layer_argument(input: ParseStream) -> syn::Result<LayerArgument> {
+    let name = input.parse()?;
+    let ty = if input.peek(Token![:]) {
+        input.parse::<Token![:]>()?;
+        Some(tensor_type(input)?)
+    } else {
+        None
+    };
+    Ok(LayerArgument { name, ty })
+}
+
+fn network(
+    input: ParseStream,
+    attributes: Vec<Attribute>,
+    diagnostics: &mut Diagnostics,
+) -> syn::Result<Network> {
+    let visibility: Visibility = input.parse()?;
+    if let Some(keyword) =
+        ["struct", "fn", "let", "input", "mod"].into_iter().find(|keyword| word(input, keyword))
+    {
+        let message = format!("`{keyword}` begins neither a layer nor a network");
+        let help = "write `layer name(…) -> […] { … }` or `pub Name(arguments) { … }`";
+        return Err(mistake(here(input), message, help));
+    }
+    let name: Ident = input.parse()?;
+    let arguments = if input.peek(token::Paren) {
+        let content;
+        parenthesized!(content in input);
+        comma_separated(&content, argument)?
+    } else {
+        Vec::new()
+    };
+    if !input.peek(token::Brace) {
+        return Err(syn::Error::new(here(input), format!("expected `{{` with the body of network `{name}`")));
+    }
+    let content;
+    braced!(content in input);
+    let body = statement::statements(&content, diagnostics);
+    Ok(Network { attributes, visibility, name, arguments, body })
+}
+
+fn argument(input: ParseStream) -> syn::Result<Argument> {
+    let attributes = input.call(Attribute::parse_outer)?;
+    let name: Ident = input.parse()?;
+    if !input.peek(Token![:]) {
+        let message = format!("argument `{name}` of a network has no type");
+        return Err(mistake(name.span(), message, format!("write `{name}: usize`")));
+    }
+    input.parse::<Token![:]>()?;
+    let ty: syn::Type = input.parse()?;
+    let kind = argument_kind(&ty);
+    Ok(Argument { attributes, name, ty, kind })
+}
+
+fn argument_kind(ty: &syn::Type) -> ArgumentKind {
+    let syn::Type::Path(path) = ty else { return ArgumentKind::Rust };
+    match path.path.get_ident().map(Ident::to_string).as_deref() {
+        Some("usize") => ArgumentKind::Size,
+        Some("f32" | "f64") => ArgumentKind::Number,
+        Some("bool") => ArgumentKind::Bool,
+        _ => ArgumentKind::Rust,
+    }
+}
+
+/// `[dims]` or `i32[dims]`.
+pub(super) fn tensor_type(input: ParseStream) -> syn::Result<TensorType> {
+    let (start, before) = (here(input), input.fork());
+    let element = if input.peek(Ident) { Some(element_type(&input.parse()?)?) } else { None };
+    if !input.peek(token::Bracket) {
+        return Err(mistake(
+            here(input),
+            "expected a shape in brackets",
+            "write `[batch, 2]` or `i32[batch]`",
+        ));
+    }
+    let content;
+    bracketed!(content in input);
+    let dims = comma_separated(&content, expression::expression)?;
+    Ok(TensorType { element, dims, place: since(start, input, &before) })
+}
+
+fn element_type(name: &Ident) -> syn::Result<ElementType> {
+    let all = [ElementType::F32, ElementType::F64, ElementType::I32, ElementType::U32, ElementType::Bool];
+    all.into_iter().find(|element| name == element.name()).ok_or_else(|| {
+        mistake(
+            name.span(),
+            format!("`{name}` is no element type"),
+            "f32 (which need not be written), f64, i32, u32 or bool",
+        )
+    })
+}
+
+/// `part, part, …` with an optional comma at the end.
+pub(super) fn comma_separated<T>(
+    content: ParseStream,
+    part: impl Fn(ParseStream) -> syn::Result<T>,
+) -> syn::Result<Vec<T>> {
+    let mut parts = Vec::new();
+    while !content.is_empty() {
+        parts.push(part(content)?);
+        if content.peek(Token![,]) {
+            content.parse::<Token![,]>()?;
+        } else {
+            nothing_left(content, "`,` or an operator")?;
+        }
+    }
+    Ok(parts)
+}

@@ -1,0 +1,291 @@
+//! Statements.
+
+use super::item::{tensor_type, word};
+use super::{expression, here, mistake, semicolon, since};
+use crate::diagnose::Diagnostics;
+use crate::syntax::{Arguments, Expression, Output, Statement, StatementKind};
+use downhill_graph::graph::StorageKind;
+use proc_macro2::TokenTree;
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::{Ident, Token, braced, token};
+
+/// Words that begin a statement when a name follows.
+const KEYWORDS: [&str; 8] = ["input", "target", "shared", "param", "state", "output", "loss", "scan"];
+
+/// Reads statements to the end, going on after a mistake with the next one.
+pub(super) fn statements(input: ParseStream, diagnostics: &mut Diagnostics) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    while !input.is_empty() {
+        match statement(input, diagnostics) {
+            Ok(statement) => statements.push(statement),
+            Err(error) => {
+                diagnostics.add_syn(&error);
+                skip_statement(input);
+            }
+        }
+    }
+    statements
+}
+
+/// Reads the body of a layer: statements, then the value it gives.
+pub(super) fn layer_body(
+    input: ParseStream,
+    diagnostics: &mut Diagnostics,
+) -> (Vec<Statement>, Option<Expression>) {
+    let mut statements = Vec::new();
+    while !input.is_empty() {
+        let read = if begins_statement(input) {
+            statement(input, diagnostics).map(|statement| {
+                statements.push(statement);
+                None
+            })
+        } else {
+            layer_value(input).map(Some)
+        };
+        match read {
+            Ok(None) => {}
+            Ok(Some(value)) => return (statements, Some(value)),
+            Err(error) => {
+                diagnostics.add_syn(&error);
+                skip_statement(input);
+            }
+        }
+    }
+    (statements, None)
+}
+
+fn layer_value(input: ParseStream) -> syn::Result<Expression> {
+    let value = expression::expression(input)?;
+    if input.peek(Token![;]) {
+        return Err(unused(value.place.start));
+    }
+    super::nothing_left(input, "the end of the layer or an operator")?;
+    Ok(value)
+}
+
+fn unused(span: proc_macro2::Span) -> syn::Error {
+    mistake(span, "this value is not used", "name it: `let name = …;`")
+}
+
+fn begins_statement(input: ParseStream) -> bool {
+    let keyword = KEYWORDS.iter().any(|keyword| word(input, keyword)) && input.peek2(Ident);
+    keyword || input.peek(Token![let]) || input.peek(Token![for]) || begins_rebinding(input)
+}
+
+fn begins_rebinding(input: ParseStream) -> bool {
+    input.peek(Ident) && input.peek2(Token![=]) && !input.peek2(Token![==])
+}
+
+/// Skips behind the next `;`, or to what looks like the beginning of a statement.
+fn skip_statement(input: ParseStream) {
+    let mut first = true;
+    while !input.is_empty() {
+        if input.peek(Token![;]) {
+            let _ = input.parse::<Token![;]>();
+            return;
+        }
+        if !first && begins_statement(input) {
+            return;
+        }
+        first = false;
+        if input.parse::<TokenTree>().is_err() {
+            return;
+        }
+    }
+}
+
+fn statement(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<Statement> {
+    let (start, before) = (here(input), input.fork());
+    let kind = statement_kind(input, diagnostics)?;
+    Ok(Statement { kind, place: since(start, input, &before) })
+}
+
+fn statement_kind(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<StatementKind> {
+    if input.peek(Token![let]) {
+        return binding(input);
+    }
+    if input.peek(Token![for]) {
+        return turns(input, diagnostics);
+    }
+    if begins_rebinding(input) {
+        let name = input.parse()?;
+        let value = value_behind_equals(input)?;
+        return Ok(StatementKind::Rebind { name, value });
+    }
+    let keyword = KEYWORDS.into_iter().find(|keyword| word(input, keyword)).unwrap_or("");
+    if keyword.is_empty() {
+        return no_statement(input);
+    }
+    let span = input.call(Ident::parse_any)?.span();
+    match keyword {
+        "input" => declared(input, false),
+        "target" => declared(input, true),
+        "shared" => shared(input),
+        "param" => storage(input, StorageKind::Parameter),
+        "state" => storage(input, StorageKind::State),
+        "output" => outputs(input),
+        "loss" => loss(input),
+        _ => Err(mistake(
+            span,
+            "`scan` cannot be compiled yet",
+            "a recurrence over a known number of steps can be written with `for`",
+        )),
+    }
+}
+
+fn no_statement(input: ParseStream) -> syn::Result<StatementKind> {
+    let span = here(input);
+    let found: Option<Ident> = input.fork().call(Ident::parse_any).ok();
+    if let Some(found) = &found
+        && input.peek2(Ident)
+    {
+        let wrong = found.to_string();
+        let known = KEYWORDS.into_iter().chain(["let", "for"]);
+        let help = downhill_graph::error::nearest(&wrong, known).map_or_else(
+            || {
+                "statements begin with input, target, let, shared, param, state, for, output or loss"
+                    .to_owned()
+            },
+            |keyword| format!("write `{keyword}`"),
+        );
+        return Err(mistake(span, format!("`{found}` begins no statement"), help));
+    }
+    expression::expression(input)?;
+    Err(unused(span))
+}
+
+fn value_behind_equals(input: ParseStream) -> syn::Result<Expression> {
+    input.parse::<Token![=]>()?;
+    let value = expression::expression(input)?;
+    semicolon(input)?;
+    Ok(value)
+}
+
+fn binding(input: ParseStream) -> syn::Result<StatementKind> {
+    input.parse::<Token![let]>()?;
+    if input.peek(Token![mut]) {
+        return Err(mistake(here(input), "`mut` is not needed", "every name can be bound anew: `name = …;`"));
+    }
+    let name: Ident = input.parse()?;
+    if input.peek(Token![:]) {
+        return Err(mistake(here(input), "a `let` has no type", "shapes follow from the value"));
+    }
+    Ok(StatementKind::Let { name, value: value_behind_equals(input)? })
+}
+
+fn declared(input: ParseStream, target: bool) -> syn::Result<StatementKind> {
+    let name = input.parse()?;
+    input.parse::<Token![:]>()?;
+    let ty = tensor_type(input)?;
+    semicolon(input)?;
+    Ok(StatementKind::Input { target, name, ty })
+}
+
+fn shared(input: ParseStream) -> syn::Result<StatementKind> {
+    let name = input.parse()?;
+    input.parse::<Token![=]>()?;
+    let function = input.parse()?;
+    let arguments =
+        if input.peek(token::Paren) { expression::arguments(input)? } else { Arguments::default() };
+    semicolon(input)?;
+    Ok(StatementKind::Shared { name, function, arguments })
+}
+
+fn storage(input: ParseStream, kind: StorageKind) -> syn::Result<StatementKind> {
+    let name: Ident = input.parse()?;
+    input.parse::<Token![:]>()?;
+    let ty = tensor_type(input)?;
+    if !input.peek(Token![=]) {
+        let message = format!("`{name}` has no initial value");
+        return Err(mistake(here(input), message, "write `= zeros()` or another initialiser before the `;`"));
+    }
+    input.parse::<Token![=]>()?;
+    let initializer: Ident = input.parse()?;
+    if !input.peek(token::Paren) {
+        let message = format!("`{initializer}` is not called");
+        return Err(mistake(initializer.span(), message, format!("write `{initializer}()`")));
+    }
+    let arguments = expression::arguments(input)?;
+    semicolon(input)?;
+    Ok(StatementKind::Storage { kind, name, ty, initializer, arguments })
+}
+
+fn outputs(input: ParseStream) -> syn::Result<StatementKind> {
+    let mut outputs = Vec::new();
+    loop {
+        let name: Ident = input.parse()?;
+        if input.peek(token::Paren) || input.peek(Token![::]) {
+            return Err(mistake(
+                name.span(),
+                "an output needs a name",
+                format!("write `output name = {name}…;`"),
+            ));
+        }
+        let value = if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?;
+            Some(expression::expression(input)?)
+        } else {
+            None
+        };
+        outputs.push(Output { name, value });
+        if !input.peek(Token![,]) {
+            break;
+        }
+        input.parse::<Token![,]>()?;
+    }
+    semicolon(input)?;
+    Ok(StatementKind::Output(outputs))
+}
+
+fn loss(input: ParseStream) -> syn::Result<StatementKind> {
+    let over_follows = |input: ParseStream| word(input, "over") && input.peek2(Ident);
+    let second_is_over = || {
+        let fork = input.fork();
+        fork.parse::<Ident>().is_ok() && over_follows(&fork)
+    };
+    let named = begins_rebinding(input) || second_is_over();
+    let name = if named { Some(input.parse()?) } else { None };
+    let mut over = Vec::new();
+    if over_follows(input) {
+        input.parse::<Ident>()?;
+        over.push(input.parse()?);
+        while input.peek(Token![,]) {
+            input.parse::<Token![,]>()?;
+            over.push(input.parse()?);
+        }
+    }
+    if name.is_some() || !over.is_empty() {
+        return Ok(StatementKind::Loss { name, over, value: value_behind_equals(input)? });
+    }
+    let value = expression::expression(input)?;
+    semicolon(input)?;
+    Ok(StatementKind::Loss { name, over, value })
+}
+
+fn turns(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<StatementKind> {
+    input.parse::<Token![for]>()?;
+    let variable = if input.peek(Token![_]) {
+        input.parse::<Token![_]>()?;
+        None
+    } else {
+        Some(input.parse()?)
+    };
+    input.parse::<Token![in]>()?;
+    let from = expression::expression(input)?;
+    if input.peek(Token![..=]) {
+        return Err(mistake(here(input), "a loop ends before its bound", "write `from..to + 1`"));
+    }
+    if !input.peek(Token![..]) {
+        return Err(mistake(here(input), "expected `..`", "write `for _ in 0..depth { … }`"));
+    }
+    input.parse::<Token![..]>()?;
+    let to = expression::bound(input)?;
+    if !input.peek(token::Brace) {
+        return Err(syn::Error::new(here(input), "expected `{` with the body of the loop"));
+    }
+    let content;
+    braced!(content in input);
+    let body = statements(&content, diagnostics);
+    Ok(StatementKind::For { variable, from, to, body })
+}

@@ -1,0 +1,167 @@
+//! The tree of a declaration: what was written, with its place.
+//!
+//! Out: [`Program`]. Nothing here is checked; whatever parses is representable.
+
+use downhill_graph::graph::StorageKind;
+use downhill_graph::types::ElementType;
+use proc_macro2::{Span, TokenStream};
+use syn::Ident;
+
+/// From the first to the last token of something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) start: Span,
+    pub(crate) end: Span,
+}
+
+/// All that stands in one `network! { … }`.
+#[derive(Debug, Default)]
+pub(crate) struct Program {
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) networks: Vec<Network>,
+}
+
+/// `pub Name(arguments) { … }`.
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub(crate) attributes: Vec<syn::Attribute>,
+    pub(crate) visibility: syn::Visibility,
+    pub(crate) name: Ident,
+    pub(crate) arguments: Vec<Argument>,
+    pub(crate) body: Vec<Statement>,
+}
+
+/// An argument of a network: a field of the struct, given to `new`.
+#[derive(Debug)]
+pub(crate) struct Argument {
+    pub(crate) attributes: Vec<syn::Attribute>,
+    pub(crate) name: Ident,
+    pub(crate) ty: syn::Type,
+    pub(crate) kind: ArgumentKind,
+}
+
+/// What the language makes of an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ArgumentKind {
+    /// `usize`: a dim, a number of turns, an integer.
+    Size,
+    /// `f32`, `f64`.
+    Number,
+    /// `bool`.
+    Bool,
+    /// Any other type: seen inside `{ … }` and by functions called by path only.
+    Rust,
+}
+
+/// `layer name(parameters) -> [dims] { body; value }`.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    pub(crate) attributes: Vec<syn::Attribute>,
+    pub(crate) name: Ident,
+    pub(crate) arguments: Vec<LayerArgument>,
+    pub(crate) result: Option<TensorType>,
+    pub(crate) body: Vec<Statement>,
+    pub(crate) value: Expression,
+}
+
+/// `x: [batch, n]` or `units`.
+#[derive(Debug)]
+pub(crate) struct LayerArgument {
+    pub(crate) name: Ident,
+    pub(crate) ty: Option<TensorType>,
+}
+
+/// `[dims]` or `i32[dims]`.
+#[derive(Clone, Debug)]
+pub(crate) struct TensorType {
+    pub(crate) element: Option<ElementType>,
+    pub(crate) dims: Vec<Expression>,
+    pub(crate) place: Place,
+}
+
+/// What stands before a `;`, or a loop.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    pub(crate) kind: StatementKind,
+    pub(crate) place: Place,
+}
+
+#[derive(Debug)]
+pub(crate) enum StatementKind {
+    /// `input x: …`, `target y: …`.
+    Input { target: bool, name: Ident, ty: TensorType },
+    /// `let name = value`.
+    Let { name: Ident, value: Expression },
+    /// `name = value`.
+    Rebind { name: Ident, value: Expression },
+    /// `shared name = function(arguments)`.
+    Shared { name: Ident, function: Ident, arguments: Arguments },
+    /// `param name: … = initializer(…)`, `state …`.
+    Storage { kind: StorageKind, name: Ident, ty: TensorType, initializer: Ident, arguments: Arguments },
+    /// `output a, b = value`.
+    Output(Vec<Output>),
+    /// `loss name over a, b = value`.
+    Loss { name: Option<Ident>, over: Vec<Ident>, value: Expression },
+    /// `for variable in from..to { … }`; no variable for `_`.
+    For { variable: Option<Ident>, from: Expression, to: Expression, body: Vec<Statement> },
+}
+
+/// One output: a known name, or a new one for a value.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) name: Ident,
+    pub(crate) value: Option<Expression>,
+}
+
+/// Arguments of a call: by position, then by name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Arguments {
+    pub(crate) positional: Vec<Expression>,
+    pub(crate) named: Vec<(Ident, Expression)>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Expression {
+    pub(crate) kind: ExpressionKind,
+    pub(crate) place: Place,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum ExpressionKind {
+    Integer(i64),
+    Number(f64),
+    Bool(bool),
+    /// A value, an argument, a dim.
+    Name(Ident),
+    /// A parameter by its name: `h.weight`, `h.0.weight`.
+    Parameter(Vec<String>),
+    Negate(Box<Expression>),
+    Binary(Operator, Box<Expression>, Box<Expression>),
+    /// A composite, a layer, a shared instance.
+    Call {
+        function: Ident,
+        arguments: Arguments,
+    },
+    /// A Rust function by its path.
+    PathCall {
+        path: syn::Path,
+        arguments: Vec<Expression>,
+    },
+    /// `[batch, units]` as an argument.
+    Shape(Vec<Expression>),
+    /// `{ … }`.
+    Rust(TokenStream),
+}
+
+pub(crate) use downhill_graph::language::Operator;
+
+impl Place {
+    pub(crate) fn at(span: Span) -> Place {
+        Place { start: span, end: span }
+    }
+
+    /// From the beginning of this to the end of `last`.
+    pub(crate) fn to(self, last: Place) -> Place {
+        Place { start: self.start, end: last.end }
+    }
+}

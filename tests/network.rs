@@ -1,0 +1,139 @@
+//! The language of `network!`: what its forms declare, seen in the graph's parameters, outputs and losses.
+
+use downhill::__private::graph::builder::{Declaration, Mode};
+use downhill::prelude::*;
+
+network! {
+    /// Two inputs, one hidden layer, one probability.
+    pub Classifier(hidden: usize) {
+        input  x: [batch, 2];
+        target y: [batch, 1];
+
+        let h = relu(linear(x, hidden));
+        let p = sigmoid(linear(h, 1));
+
+        output p;
+        loss   binary_cross_entropy(p, y);
+    }
+}
+
+network! {
+    /// x·A + b, as on the lecture's slide.
+    layer affine(x: [batch, n], units) -> [batch, units] {
+        param a: [n, units] = normal(0.0, 1.0);
+        param b: [units]    = zeros();
+        x @ a + b
+    }
+
+    /// A stack as deep as you like.
+    pub Mlp(width: usize, depth: usize, classes: usize) {
+        input  x: [batch, 64];
+        target label: i32[batch];
+
+        let h = relu(affine(x, width));
+        for _ in 1..depth { h = relu(linear(h, width)); }
+        let logits = linear(h, classes);
+
+        output logits, probability = softmax(logits);
+        loss   cross_entropy(logits, label) + 1e-4 * squares(h.a);
+    }
+}
+
+network! {
+    layer generator(z: [batch, noise]) -> [batch, 64]  { sigmoid(linear(relu(linear(z, 128)), 64)) }
+    layer critic(x: [batch, 64]) -> [batch, 1]         { linear(leaky_relu(linear(x, 128), slope: 0.2), 1) }
+
+    pub Gan(noise: usize) {
+        input z: [batch, noise];
+        input real: [batch, 64];
+        shared g = generator;
+        shared d = critic;
+        let fake = g(z);
+        output fake;
+        loss judge  over d = bce_with_logits(d(real), 1.0) + bce_with_logits(d(stop_gradient(fake)), 0.0);
+        loss artist over g = bce_with_logits(d(fake), 1.0);
+    }
+}
+
+network! {
+    pub Heat(width: usize) {
+        input  x: [batch, 1];
+        input  t: [batch, 1];
+        let u = linear(tanh(linear(concatenate(x, t, axis: 1), width)), 1);
+        let residual = gradient(u, t) - 0.1 * gradient(gradient(u, x), x);
+        output u;
+        loss   mean(residual * residual);
+    }
+}
+
+fn declared(network: &impl Network) -> Declaration {
+    network.declaration(Mode::Train).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// `name: shape` of every storage, with the arguments' numbers.
+fn storages(declaration: &Declaration) -> Vec<String> {
+    let graph = &declaration.graph;
+    graph
+        .storages
+        .iter()
+        .map(|storage| format!("{}: {}", storage.name, storage.ty.shape.bind(&graph.bindings)))
+        .collect()
+}
+
+#[test]
+fn the_first_example() {
+    let declaration = declared(&Classifier::new(50));
+    assert_eq!(
+        storages(&declaration),
+        ["h.weight: [2, 50]", "h.bias: [50]", "p.weight: [50, 1]", "p.bias: [1]"]
+    );
+    assert_eq!(declaration.outputs.len(), 1);
+    assert_eq!(&*declaration.losses[0].name, "loss");
+    assert_eq!(Classifier::new(3).hidden, 3);
+}
+
+#[test]
+fn loops_unroll_and_layers_name_their_parameters() {
+    let declaration = declared(&Mlp::new(32, 3, 10));
+    let expected = [
+        "h.a: [64, 32]",
+        "h.b: [32]",
+        "h.1.weight: [32, 32]",
+        "h.1.bias: [32]",
+        "h.2.weight: [32, 32]",
+        "h.2.bias: [32]",
+        "logits.weight: [32, 10]",
+        "logits.bias: [10]",
+    ];
+    assert_eq!(storages(&declaration), expected);
+    let outputs: Vec<&str> = declaration.outputs.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(outputs, ["logits", "probability"]);
+    assert_eq!(declared(&Mlp::new(32, 1, 10)).graph.storages.len(), 4);
+}
+
+#[test]
+fn shared_instances_have_one_set_of_parameters() {
+    let declaration = declared(&Gan::new(8));
+    let expected = [
+        "g.0.weight: [8, 128]",
+        "g.0.bias: [128]",
+        "g.1.weight: [128, 64]",
+        "g.1.bias: [64]",
+        "d.0.weight: [64, 128]",
+        "d.0.bias: [128]",
+        "d.1.weight: [128, 1]",
+        "d.1.bias: [1]",
+    ];
+    assert_eq!(storages(&declaration), expected);
+    let over: Vec<_> = declaration.losses.iter().map(|loss| loss.over.clone()).collect();
+    assert_eq!(over, [Some(vec![4, 5, 6, 7]), Some(vec![0, 1, 2, 3])]);
+}
+
+#[test]
+fn gradients_are_values() {
+    let declaration = declared(&Heat::new(16));
+    assert_eq!(
+        storages(&declaration),
+        ["u.0.weight: [2, 16]", "u.0.bias: [16]", "u.1.weight: [16, 1]", "u.1.bias: [1]"]
+    );
+}
