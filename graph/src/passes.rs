@@ -1,7 +1,7 @@
 //! Passes: smaller graphs of the same meaning.
 //!
 //! In: a graph. Out: another, with the same inputs, storages and purposes of results. Passes are free functions; all of them
-//! treat the bodies of loops like the graph around them, and drop what no result needs.
+//! treat the bodies of loops like the graph around them, and start from what results need.
 //!
 //! Must hold: a result that is finite, infinite or NaN stays so, and moves by rounding only. The sign of a zero is no part of that.
 
@@ -33,11 +33,10 @@ pub fn eliminate_dead(graph: &Graph) -> Graph {
 
 /// Removes what only differentiation looks at: `StopGradient`, and `Surrogate`, of which the value stays.
 pub fn erase_gradient_markers(graph: &Graph) -> Graph {
-    let erased = rebuild(graph, &erase_gradient_markers, &mut |graph, op, operands| match op {
+    rebuild(graph, &erase_gradient_markers, &mut |graph, op, operands| match op {
         Op::StopGradient | Op::Surrogate => operands[0],
         op => graph.add(op, operands),
-    });
-    eliminate_dead(&erased)
+    })
 }
 
 /// Runs the verifier in debug builds.

@@ -222,7 +222,7 @@ fn expectation(op: &Op) -> (String, bool) {
         Op::Reverse(_) => ("reverse".into(), true),
         Op::DotGeneral { .. } => ("dot".into(), true),
         Op::Surrogate => ("surrogate".into(), true),
-        // Its cases stand in `scans.rs`.
+        // It has a gradient; its cases stand in `scans.rs`.
         Op::Scan { .. } => ("scan".into(), false),
     }
 }

@@ -10,7 +10,7 @@ use downhill_graph::differentiate::differentiate;
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, NodeId, Purpose};
 use downhill_graph::op::{Binary, Compare, Op, Range, Reduction, Unary};
-use downhill_graph::passes::{bind, erase_gradient_markers, optimize, simplify};
+use downhill_graph::passes::{bind, eliminate_dead, erase_gradient_markers, optimize, simplify};
 use downhill_graph::types::{ElementType, Shape};
 use support::{binary, input, input_of, show, unary};
 
@@ -297,7 +297,7 @@ fn markers_go_and_sizes_are_bound() {
     let exp = unary(&mut graph, Unary::Exp, stopped);
     let marked = graph.add(Op::Surrogate, &[exp, x]);
     graph.results.push((Purpose::Output("y".into()), marked));
-    let erased = erase_gradient_markers(&graph);
+    let erased = eliminate_dead(&erase_gradient_markers(&graph));
     assert_eq!(show(&erased, erased.results[0].1), "exp(x0)");
     assert_eq!(erased.len(), 2);
     let bound = bind(&erased, &Bindings::from([("n".into(), 5)]));
