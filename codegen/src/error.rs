@@ -23,7 +23,9 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::UnsupportedCpu { missing } => write!(f, "this processor cannot run downhill's code: {missing}"),
+            Error::UnsupportedCpu { missing } => {
+                write!(f, "this processor cannot run downhill's code: {missing}")
+            }
             Error::Unsupported(what) => f.write_str(what),
             Error::Backend(message) => write!(f, "the code generator failed: {message}"),
         }

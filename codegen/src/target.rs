@@ -31,7 +31,9 @@ impl Target {
         let builder = cranelift_native::builder().map_err(unsupported)?;
         let isa = builder.finish(flags()?).map_err(|error| Error::Backend(error.to_string()))?;
         if !isa.has_native_fma() {
-            return Err(unsupported("it has no fused multiply-add (on x86-64: FMA3, from Haswell or Zen on)"));
+            return Err(unsupported(
+                "it has no fused multiply-add (on x86-64: FMA3, from Haswell or Zen on)",
+            ));
         }
         Ok(Target { isa })
     }

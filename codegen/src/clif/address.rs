@@ -84,8 +84,9 @@ impl<'p> Emitter<'p, '_, '_> {
         for_each_address(items, &mut |address| {
             for &term in &address.terms {
                 if matches!(term.index, Index::Lookup { var: looked, .. } if looked == var) {
+                    let shift = self.shifts[var.0 as usize];
                     (0..lanes).for_each(|lane| {
-                        self.lookup(term, lane);
+                        self.lookup(term, shift + lane);
                     });
                 }
             }
@@ -107,7 +108,7 @@ impl<'p> Emitter<'p, '_, '_> {
         for at in 0..self.open.len() {
             let var = self.open[at];
             let Some(&term) = address.terms.iter().find(|term| term.index.var() == var) else { continue };
-            let lane = if Some(var) == self.lane_var { lane } else { 0 };
+            let lane = if Some(var) == self.lane_var { lane } else { 0 } + self.shifts[var.0 as usize];
             match (term.index, term.stride) {
                 (Index::Lookup { .. }, _) => {
                     let looked_up = self.lookup(term, lane);
@@ -159,6 +160,9 @@ impl<'p> Emitter<'p, '_, '_> {
 
     /// A stride argument times a known number.
     fn multiple(&mut self, argument: u32, factor: i64) -> Value {
+        if factor == 1 {
+            return self.integers[argument as usize];
+        }
         if let Some(known) = self.find(|scope| scope.multiples.get(&(argument, factor))) {
             return known;
         }
@@ -226,7 +230,9 @@ pub(super) fn vector_flags() -> MemFlagsData {
 pub(super) fn for_each_address<'p>(items: &'p [Item], visit: &mut dyn FnMut(&'p Address)) {
     for item in items {
         match item {
-            Item::Let(_, crate::lane::Instruction::Load(address)) | Item::Store { address, .. } => visit(address),
+            Item::Let(_, crate::lane::Instruction::Load(address)) | Item::Store { address, .. } => {
+                visit(address)
+            }
             Item::Let(..) => {}
             Item::Loop(item) => for_each_address(&item.body, visit),
         }

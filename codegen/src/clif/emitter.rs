@@ -70,6 +70,8 @@ pub(super) struct Emitter<'p, 'f, 'b> {
     /// Counters of open loops (the lane loop's: the first element of the strip), outermost first in `open`.
     pub(super) vars: Vec<Option<Bound>>,
     pub(super) open: Vec<Var>,
+    /// What is added to a counter: where turns of its loop are written one behind the other.
+    pub(super) shifts: Vec<i64>,
     pub(super) lane_var: Option<Var>,
     pub(super) strip: Strip,
     scopes: Vec<Scope>,
@@ -96,6 +98,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
             values: vec![[None; MAX_PIECES]; registers],
             vars: vec![None; program.vars as usize],
             open: Vec::new(),
+            shifts: vec![0; program.vars as usize],
             lane_var: None,
             strip: Strip::SCALAR,
             scopes: vec![Scope::default()],
@@ -207,7 +210,9 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
 
     fn value(&self, register: Reg, piece: usize) -> Value {
         let value = self.values[register.0 as usize][piece];
-        value.unwrap_or_else(|| panic!("downhill bug: register {} has no value yet; please report", register.0))
+        value.unwrap_or_else(|| {
+            panic!("downhill bug: register {} has no value yet; please report", register.0)
+        })
     }
 
     /// The bits of a constant register, as of a lane.

@@ -23,8 +23,11 @@ pub(super) struct Uses {
 impl Uses {
     pub(super) fn of(program: &Program) -> Uses {
         let registers = program.registers.len();
-        let mut uses =
-            Uses { count: vec![0; registers], varying: vec![false; registers], constants: vec![None; registers] };
+        let mut uses = Uses {
+            count: vec![0; registers],
+            varying: vec![false; registers],
+            constants: vec![None; registers],
+        };
         uses.items(program, &program.body);
         uses
     }
@@ -100,9 +103,12 @@ impl Estimate {
         walk.finish()
     }
 
-    /// Live vector registers when `pieces` pieces are done at once.
+    /// Live vector registers when `pieces` pieces are done at once. A splat that several pieces read needs one more:
+    /// x86-64's fma overwrites an operand.
     pub(super) fn pressure(&self, pieces: usize) -> usize {
-        self.live.iter().map(|&(varying, uniform)| varying * pieces + uniform).max().unwrap_or(0)
+        let copy = |uniform: usize| usize::from(uniform > 0 && pieces > 1);
+        let live = self.live.iter().map(|&(varying, uniform)| varying * pieces + uniform + copy(uniform));
+        live.max().unwrap_or(0)
     }
 
     /// The largest number of pieces (a power of two, at most `most`) that fits the registers and keeps the code small.

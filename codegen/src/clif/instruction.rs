@@ -68,7 +68,7 @@ impl Emitter<'_, '_, '_> {
 
     fn counter_value(&mut self, var: Var, plus: i64, piece: usize, vector: bool) -> Value {
         let index = self.counter(var);
-        let scalar = match self.plus(index, plus) {
+        let scalar = match self.plus(index, plus + self.shifts[var.0 as usize]) {
             Bound::Known(index) => self.f.ins().iconst(I32, i64::from(index as u32)),
             Bound::Value(index) => self.f.ins().ireduce(I32, index),
         };

@@ -33,7 +33,9 @@ impl<'p> Emitter<'p, '_, '_> {
         match range.turns() {
             Some(0) if item.carried.is_empty() => {}
             _ if item.carried.is_empty() => self.strips(item, &estimate, range),
-            Some(elements) if self.is_short(item, elements) => self.short_reduction(item, range, elements),
+            Some(elements) if self.is_short_reduction(item, elements) => {
+                self.short_reduction(item, range, elements)
+            }
             _ => self.reduction(item, &estimate, range),
         }
         self.pop_scope();
@@ -68,7 +70,8 @@ impl<'p> Emitter<'p, '_, '_> {
         let mut index = range.start;
         for pieces in [8, 4, 2, 1] {
             // A strip width costs a copy of the body; where the extent is known only those that run are made.
-            let made = if known || estimate.has_loop { pieces <= most } else { pieces == most || pieces == 1 };
+            let made =
+                if known || estimate.has_loop { pieces <= most } else { pieces == most || pieces == 1 };
             if made && (known || pieces != 2 || most == 2) {
                 index = self.strip_loop(item, Strip::vectors(pieces), Steps { start: index, ..range });
             }
@@ -87,7 +90,7 @@ impl<'p> Emitter<'p, '_, '_> {
     }
 
     /// True when all strips may be written out.
-    fn is_short(&mut self, item: &Loop, elements: i64) -> bool {
+    fn is_short_reduction(&mut self, item: &Loop, elements: i64) -> bool {
         self.strip = Strip::SCALAR;
         let copies = elements / 4 + elements % 4;
         elements <= 32 && copies * self.size(&item.body) <= SHORT
@@ -98,7 +101,8 @@ impl<'p> Emitter<'p, '_, '_> {
         let Bound::Known(start) = range.start else {
             unreachable!("downhill bug: a known extent with an unknown start; please report");
         };
-        let mut partials: Vec<Vec<Value>> = item.carried.iter().map(|carried| self.initial_partials(carried)).collect();
+        let mut partials: Vec<Vec<Value>> =
+            item.carried.iter().map(|carried| self.initial_partials(carried)).collect();
         for group in 0..(elements / 4) as usize {
             let first = Bound::Known(start + 4 * group as i64);
             let inside = partials.iter().map(|partials| partials[group]).collect();
@@ -108,7 +112,8 @@ impl<'p> Emitter<'p, '_, '_> {
         let group = (elements / 4) as usize;
         for lane in 0..(elements % 4) as u8 {
             let element = Bound::Known(start + 4 * group as i64 + i64::from(lane));
-            let inside = partials.iter().map(|partials| self.f.ins().extractlane(partials[group], lane)).collect();
+            let inside =
+                partials.iter().map(|partials| self.f.ins().extractlane(partials[group], lane)).collect();
             let next = self.fold(item, Strip::SCALAR, element, inside);
             for (partials, next) in partials.iter_mut().zip(next) {
                 partials[group] = self.f.ins().insertlane(partials[group], next, lane);
@@ -122,9 +127,8 @@ impl<'p> Emitter<'p, '_, '_> {
         self.strip = strip;
         let end = self.plus(first, strip.width());
         let steps = Steps { start: first, end, step: strip.width() };
-        let (_, next) = self.repeat(item.var, &item.body, steps, inside, &mut |emitter, inside| {
-            emitter.turn(item, inside)
-        });
+        let (_, next) = self
+            .repeat(item.var, &item.body, steps, inside, &mut |emitter, inside| emitter.turn(item, inside));
         next
     }
 
@@ -151,7 +155,8 @@ impl<'p> Emitter<'p, '_, '_> {
             && !estimate.has_lane_lookup
             && estimate.instructions <= LIGHT
             && MAX_PIECES * item.carried.len() + estimate.pressure(1) <= REGISTERS;
-        let mut partials: Vec<Vec<Value>> = item.carried.iter().map(|carried| self.initial_partials(carried)).collect();
+        let mut partials: Vec<Vec<Value>> =
+            item.carried.iter().map(|carried| self.initial_partials(carried)).collect();
         let mut index = range.start;
         if in_registers {
             self.strip = Strip { piece_by_piece: true, ..Strip::vectors(MAX_PIECES) };
@@ -166,7 +171,8 @@ impl<'p> Emitter<'p, '_, '_> {
         let finished = matches!((index, range.end), (Bound::Known(index), Bound::Known(end)) if index >= end);
         if !finished {
             let widest = if in_registers { 1 } else { estimate.pieces(4) };
-            partials = self.fold_on_stack(item, Steps { start: index, ..range }, range.start, widest, &partials);
+            partials =
+                self.fold_on_stack(item, Steps { start: index, ..range }, range.start, widest, &partials);
         }
         self.combine(item, partials);
     }
@@ -181,8 +187,7 @@ impl<'p> Emitter<'p, '_, '_> {
         partials: &[Vec<Value>],
     ) -> Vec<Vec<Value>> {
         let bytes = PARTIALS as u32 * partials.len() as u32;
-        let slot =
-            self.f.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 4));
+        let slot = self.f.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 4));
         let base = self.f.ins().stack_addr(I64, slot, 0);
         for (at, &value) in partials.iter().flatten().enumerate() {
             self.f.ins().store(vector_flags(), value, base, 16 * at as i32);
@@ -200,7 +205,8 @@ impl<'p> Emitter<'p, '_, '_> {
             });
             index = next;
         }
-        let vector = |carried: &Carried| type_of(self.program.registers[carried.inside.0 as usize].kind, true);
+        let vector =
+            |carried: &Carried| type_of(self.program.registers[carried.inside.0 as usize].kind, true);
         let types: Vec<_> = item.carried.iter().map(vector).collect();
         let load = |(at, ty)| {
             let offset = |piece: usize| (MAX_PIECES * at + piece) as i32 * 16;

@@ -1,9 +1,8 @@
 //! Counted loops. In: a range, values carried through, a closure that emits a turn. Out: the code, and the carried
 //! values after it.
 //!
-//! A loop tests at its end; before it stands one test of whether there is any turn, none when that is known. A loop
-//! known to have one turn, or a few short ones, is written out. Products of the counter with strides that no
-//! addressing mode has are carried as byte offsets and added to.
+//! A loop tests at its head. One known to have one turn, or a few short ones, is written out. Products of the counter
+//! with strides that no addressing mode has are carried as byte offsets and added to.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types::I64};
@@ -14,6 +13,9 @@ use crate::lane::{Index, Integer, Item, Loop, Portion, Var};
 
 /// Instructions that a loop written out may come to.
 const WRITTEN_OUT: i64 = 48;
+
+/// Addresses that may be held in registers across a loop around other loops.
+const MOST_BASES: usize = 6;
 
 /// `start`, `start + step`, … while `index + step ≤ end`.
 #[derive(Clone, Copy)]
@@ -108,17 +110,55 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         initial: Vec<Value>,
         turn: Turn<'_, 'p, 'f, 'b>,
     ) -> (Bound, Vec<Value>) {
-        let short = |turns: &i64| *turns <= 1 || turns * self.size(items) <= WRITTEN_OUT;
-        match (steps.turns().filter(short), steps.start) {
-            (Some(turns), Bound::Known(start)) => {
-                let mut state = initial;
-                for index in (0..turns).map(|number| start + number * steps.step) {
-                    state = self.in_body(var, Bound::Known(index), items, |emitter| turn(emitter, &state));
-                }
-                (Bound::Known(start + turns * steps.step), state)
-            }
-            _ => self.real_loop(var, items, steps, initial, turn),
+        if self.is_short(items, steps) {
+            return self.written_out(var, items, steps, initial, turn);
         }
+        let turns = self.unrolled(items, initial.len());
+        if turns == 1 || steps.turns().is_some_and(|known| known < 2 * turns) {
+            return self.rolled_loop(var, items, steps, initial, turn);
+        }
+        let several = Steps { step: steps.step * turns, ..steps };
+        let (index, state) = self.rolled_loop(var, items, several, initial, &mut |emitter, state| {
+            let mut state = state.to_vec();
+            for number in 0..turns {
+                emitter.shifts[var.0 as usize] = number * steps.step;
+                emitter.push_scope();
+                emitter.prepare_lookups(var, items);
+                state = turn(emitter, &state);
+                emitter.pop_scope();
+            }
+            emitter.shifts[var.0 as usize] = 0;
+            state
+        });
+        let rest = Steps { start: index, ..steps };
+        if self.is_short(items, rest) {
+            self.written_out(var, items, rest, state, turn)
+        } else {
+            self.rolled_loop(var, items, rest, state, turn)
+        }
+    }
+
+    fn is_short(&self, items: &[Item], steps: Steps) -> bool {
+        steps.turns().is_some_and(|turns| turns <= 1 || turns * self.size(items) <= WRITTEN_OUT)
+    }
+
+    /// A known number of turns, one behind the other.
+    fn written_out(
+        &mut self,
+        var: Var,
+        items: &'p [Item],
+        steps: Steps,
+        initial: Vec<Value>,
+        turn: Turn<'_, 'p, 'f, 'b>,
+    ) -> (Bound, Vec<Value>) {
+        let (Some(turns), Bound::Known(start)) = (steps.turns(), steps.start) else {
+            unreachable!("downhill bug: a loop of unknown extent written out; please report");
+        };
+        let mut state = initial;
+        for index in (0..turns).map(|number| start + number * steps.step) {
+            state = self.in_body(var, Bound::Known(index), items, |emitter| turn(emitter, &state));
+        }
+        (Bound::Known(start + turns * steps.step), state)
     }
 
     /// Runs `emit` with `var` open at `index` and a scope of its own.
@@ -140,7 +180,31 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         result
     }
 
-    fn real_loop(
+    /// Writes out several turns of a light loop that carries vectors: x86-64's fma leaves its sum in another register than
+    /// it came from, and only between turns written one behind the other does that cost no move.
+    fn unrolled(&self, items: &[Item], carried: usize) -> i64 {
+        let has_loop = items.iter().any(|item| matches!(item, Item::Loop(_)));
+        let size = self.size(items);
+        if carried == 0 || self.strip.lanes == 1 || has_loop || self.strip.piece_by_piece {
+            return 1;
+        }
+        // Few accumulators wait for their sums anyway.
+        let most = if carried < 6 { 2 } else { 4 };
+        let fitting = if size <= 32 {
+            4
+        } else if size <= 64 {
+            2
+        } else {
+            1
+        };
+        most.min(fitting)
+    }
+    }
+
+    /// The loop itself. It tests at its head, where every carried value is a block parameter: a value that went both to
+    /// the next turn and to the exit would count as read twice, and no load could become an operand of what
+    /// computes it.
+    fn rolled_loop(
         &mut self,
         var: Var,
         items: &'p [Item],
@@ -148,28 +212,30 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         initial: Vec<Value>,
         turn: Turn<'_, 'p, 'f, 'b>,
     ) -> (Bound, Vec<Value>) {
-        self.prepare(items);
+        if steps.turns() == Some(0) {
+            return (steps.start, initial);
+        }
+        if worth_preparing(items) {
+            self.prepare(items);
+        }
         let strides = carried_strides(var, items);
-        let turns = steps.turns();
         let start = self.materialize(steps.start);
         let last = self.plus(steps.end, -steps.step);
         let last = self.materialize(last);
-        let offsets: Vec<Value> = strides.iter().map(|&stride| self.scaled_start(steps.start, start, stride)).collect();
+        let offsets: Vec<Value> =
+            strides.iter().map(|&stride| self.scaled_start(steps.start, start, stride)).collect();
         let advances: Vec<Value> = strides.iter().map(|&stride| self.advance(stride, steps.step)).collect();
-        let body = self.f.create_block();
-        let exit = self.f.create_block();
-        let body_arguments: Vec<Value> = [start].into_iter().chain(offsets).chain(initial.iter().copied()).collect();
-        let exit_arguments: Vec<Value> = [start].into_iter().chain(initial.iter().copied()).collect();
-        let body_parameters = self.parameters(body, &body_arguments);
-        let exit_parameters = self.parameters(exit, &exit_arguments);
-        if turns.is_some() {
-            self.f.ins().jump(body, &arguments(&body_arguments));
-        } else {
-            let any = self.f.ins().icmp(IntCC::SignedLessThanOrEqual, start, last);
-            self.f.ins().brif(any, body, &arguments(&body_arguments), exit, &arguments(&exit_arguments));
-        }
+        let (head, body, exit) = (self.f.create_block(), self.f.create_block(), self.f.create_block());
+        let first: Vec<Value> = [start].into_iter().chain(offsets).chain(initial).collect();
+        let parameters = self.parameters(head, &first);
+        self.f.ins().jump(head, &arguments(&first));
+        self.f.switch_to_block(head);
+        let (index, rest) = (parameters[0], &parameters[1..]);
+        let more = self.f.ins().icmp(IntCC::SignedLessThanOrEqual, index, last);
+        self.f.ins().brif(more, body, &[], exit, &[]);
+        self.f.seal_block(body);
+        self.f.seal_block(exit);
         self.f.switch_to_block(body);
-        let (index, rest) = (body_parameters[0], &body_parameters[1..]);
         let (offsets, state) = rest.split_at(strides.len());
         let next_state = self.in_body(var, Bound::Value(index), items, |emitter| {
             for (&stride, &offset) in strides.iter().zip(offsets) {
@@ -178,21 +244,20 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
             turn(emitter, state)
         });
         let next = self.f.ins().iadd_imm_s(index, steps.step);
-        let next_offsets: Vec<Value> =
-            offsets.iter().zip(advances).map(|(&offset, advance)| self.f.ins().iadd(offset, advance)).collect();
-        let body_arguments: Vec<Value> =
-            [next].into_iter().chain(next_offsets).chain(next_state.iter().copied()).collect();
-        let exit_arguments: Vec<Value> = [next].into_iter().chain(next_state).collect();
-        let more = self.f.ins().icmp(IntCC::SignedLessThanOrEqual, next, last);
-        self.f.ins().brif(more, body, &arguments(&body_arguments), exit, &arguments(&exit_arguments));
-        self.f.seal_block(body);
-        self.f.seal_block(exit);
+        let next_offsets: Vec<Value> = offsets
+            .iter()
+            .zip(advances)
+            .map(|(&offset, advance)| self.f.ins().iadd(offset, advance))
+            .collect();
+        let next: Vec<Value> = [next].into_iter().chain(next_offsets).chain(next_state).collect();
+        self.f.ins().jump(head, &arguments(&next));
+        self.f.seal_block(head);
         self.f.switch_to_block(exit);
-        let after = match (turns, steps.start) {
+        let after = match (steps.turns(), steps.start) {
             (Some(turns), Bound::Known(start)) => Bound::Known(start + turns * steps.step),
-            _ => Bound::Value(exit_parameters[0]),
+            _ => Bound::Value(index),
         };
-        (after, exit_parameters[1..].to_vec())
+        (after, state.to_vec())
     }
 
     fn scaled_start(&mut self, start: Bound, value: Value, stride: Integer) -> Value {
@@ -247,4 +312,24 @@ fn carried_strides(var: Var, items: &[Item]) -> Vec<Integer> {
         }
     });
     strides
+}
+
+/// True when the addresses in a loop's body may all be held in registers while it runs: always in an innermost loop.
+fn worth_preparing(items: &[Item]) -> bool {
+    if !items.iter().any(|item| matches!(item, Item::Loop(_))) {
+        return true;
+    }
+    let mut bases = Vec::new();
+    for_each_address(items, &mut |address| {
+        let runs = address.terms.iter().map(|term| (term.index, term.stride));
+        let known_rows = runs.map(|(index, stride)| match (index, stride) {
+            (Index::Var { var, .. }, Integer::Constant(_)) => (Index::Var { var, plus: 0 }, stride),
+            other => other,
+        });
+        let base = (address.pointer, known_rows.collect::<Vec<_>>());
+        if !bases.contains(&base) {
+            bases.push(base);
+        }
+    });
+    bases.len() <= MOST_BASES
 }

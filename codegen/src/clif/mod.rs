@@ -41,7 +41,12 @@ pub fn lower(program: &Program, f: &mut FunctionBuilder, pointers: &[Value], int
 ///
 /// # Errors
 /// What Cranelift reports; also code that would need a library function.
-pub fn define(module: &mut impl Module, target: &Target, name: &str, program: &Program) -> Result<FuncId, Error> {
+pub fn define(
+    module: &mut impl Module,
+    target: &Target,
+    name: &str,
+    program: &Program,
+) -> Result<FuncId, Error> {
     let mut context = module.make_context();
     let arguments = (program.pointers + program.integers) as usize;
     context.func.signature.params = vec![AbiParam::new(I64); arguments];
@@ -87,8 +92,10 @@ pub fn define_built(
     let alignment = u64::from(compiled.buffer.alignment)
         .max(u64::from(isa.function_alignment().minimum))
         .max(isa.symbol_alignment());
-    let relocations: Vec<ModuleReloc> =
-        relocations.iter().map(|relocation| ModuleReloc::from_mach_reloc(relocation, &context.func, id)).collect();
+    let relocations: Vec<ModuleReloc> = relocations
+        .iter()
+        .map(|relocation| ModuleReloc::from_mach_reloc(relocation, &context.func, id))
+        .collect();
     module.define_function_bytes(id, alignment, compiled.code_buffer(), &relocations)?;
     Ok(())
 }

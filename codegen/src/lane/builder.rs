@@ -86,7 +86,11 @@ impl ProgramBuilder {
     pub fn end_loop(&mut self, next: &[Reg]) -> Vec<Reg> {
         let block = self.blocks.pop().expect("downhill bug: no block is open; please report");
         let mut head = block.head.expect("downhill bug: end_loop without begin_loop; please report");
-        assert_eq!(head.carried.len(), next.len(), "downhill bug: a next value for every accumulator; please report");
+        assert_eq!(
+            head.carried.len(),
+            next.len(),
+            "downhill bug: a next value for every accumulator; please report"
+        );
         for (carried, &next) in head.carried.iter_mut().zip(next) {
             carried.next = next;
         }
@@ -194,7 +198,11 @@ impl ProgramBuilder {
     }
 
     fn lane_var(&self) -> Option<Var> {
-        self.blocks.iter().filter_map(|block| block.head.as_ref()).find(|head| head.lanes).map(|head| head.var)
+        self.blocks
+            .iter()
+            .filter_map(|block| block.head.as_ref())
+            .find(|head| head.lanes)
+            .map(|head| head.var)
     }
 
     fn is_varying(&self, address: &Address) -> bool {

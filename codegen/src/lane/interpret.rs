@@ -11,8 +11,16 @@ use super::program::*;
 /// # Errors
 /// Names the first access that is unaligned or outside its buffer.
 pub fn interpret(program: &Program, memory: &mut [Vec<u32>], integers: &[i64]) -> Result<(), String> {
-    assert_eq!(memory.len(), program.pointers as usize, "downhill bug: a buffer for every pointer; please report");
-    assert_eq!(integers.len(), program.integers as usize, "downhill bug: a value for every integer; please report");
+    assert_eq!(
+        memory.len(),
+        program.pointers as usize,
+        "downhill bug: a buffer for every pointer; please report"
+    );
+    assert_eq!(
+        integers.len(),
+        program.integers as usize,
+        "downhill bug: a value for every integer; please report"
+    );
     let registers = vec![0; program.registers.len()];
     Machine { memory, integers, registers, vars: vec![0; program.vars as usize] }.run(&program.body)
 }
@@ -29,7 +37,9 @@ impl Machine<'_> {
     fn run(&mut self, items: &[Item]) -> Result<(), String> {
         for item in items {
             match item {
-                Item::Let(register, instruction) => self.registers[register.0 as usize] = self.value(instruction)?,
+                Item::Let(register, instruction) => {
+                    self.registers[register.0 as usize] = self.value(instruction)?
+                }
                 Item::Store { address, value } => {
                     let (buffer, element) = self.locate(address)?;
                     self.memory[buffer][element] = self.get(*value);
@@ -182,9 +192,27 @@ fn binary(op: Binary, x: u32, y: u32) -> u32 {
         Binary::MulF => (f * g).to_bits(),
         Binary::DivF => (f / g).to_bits(),
         Binary::MaxF | Binary::MinF if f.is_nan() || g.is_nan() => f32::NAN.to_bits(),
-        Binary::MaxF => if f < g { y } else { x },
-        Binary::MinF => if g < f { y } else { x },
-        Binary::PickGreater => if g < f { x } else { y },
+        Binary::MaxF => {
+            if f < g {
+                y
+            } else {
+                x
+            }
+        }
+        Binary::MinF => {
+            if g < f {
+                y
+            } else {
+                x
+            }
+        }
+        Binary::PickGreater => {
+            if g < f {
+                x
+            } else {
+                y
+            }
+        }
         Binary::AddI => x.wrapping_add(y),
         Binary::SubI => x.wrapping_sub(y),
         Binary::MulI => x.wrapping_mul(y),

@@ -58,7 +58,9 @@ impl Unary {
         match self {
             Unary::NegF | Unary::AbsF | Unary::SqrtF | Unary::FloorF | Unary::NearestF => Kind::F32,
             Unary::FromI32 | Unary::FromU32 | Unary::FromBits => Kind::F32,
-            Unary::NegI | Unary::NotI | Unary::ToI32 | Unary::ToU32 | Unary::BitsOf | Unary::FromMask => Kind::I32,
+            Unary::NegI | Unary::NotI | Unary::ToI32 | Unary::ToU32 | Unary::BitsOf | Unary::FromMask => {
+                Kind::I32
+            }
             Unary::NotMask => Kind::Mask,
         }
     }
@@ -83,7 +85,9 @@ impl Compare {
     pub fn operand(self) -> Kind {
         match self {
             Compare::EqF | Compare::NeF | Compare::LtF | Compare::LeF => Kind::F32,
-            Compare::EqI | Compare::NeI | Compare::LtI | Compare::LeI | Compare::LtU | Compare::LeU => Kind::I32,
+            Compare::EqI | Compare::NeI | Compare::LtI | Compare::LeI | Compare::LtU | Compare::LeU => {
+                Kind::I32
+            }
         }
     }
 }

@@ -20,7 +20,7 @@
 //!
 //! Masks are booleans of a lane. Integers wrap. Addresses are in bytes; every access is to a 4-byte element, aligned to 4
 //! bytes. A load never touches an element outside the loop's range (no over-read), a store likewise.
-//! Pointers of stores never alias another pointer's *later* loads in the same loop body at a different element.
+//! Pointers of stores never alias another pointer's *later* loads in the same loop body at a different element, nor a table.
 
 /// What a register holds: one of these per lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,7 +70,8 @@ pub struct Register {
 pub enum Item {
     /// `register = instruction`.
     Let(Reg, Instruction),
-    /// `*address = value`: the value is F32 or I32, uniform or varying like the address.
+    /// `*address = value`: the value is F32 or I32; inside a lane loop the address varies, and a uniform value is stored
+    /// to every element.
     Store {
         /// Where.
         address: Address,
@@ -182,7 +183,7 @@ pub enum Index {
         /// Added.
         plus: i64,
     },
-    /// `table[var + plus]`, an unsigned 32-bit entry.
+    /// `table[var + plus]`, an unsigned 32-bit entry. A table is never stored to by the program.
     Lookup {
         /// The pointer argument that is the table.
         table: u32,
@@ -254,7 +255,7 @@ pub enum Unary {
     FromU32,
     /// Mask → 1 or 0.
     FromMask,
-    /// The bits of an f32.
+    /// The bits of an f32; of a NaN, those of some NaN.
     BitsOf,
     /// The f32 of these bits.
     FromBits,

@@ -81,8 +81,12 @@ impl Verifier<'_> {
         let kinds: Vec<Kind> = kinds.into_iter().flatten().collect();
         let result = self.program.registers[register.0 as usize];
         let (expected, fits) = match instruction {
-            Instruction::ConstantF(_) | Instruction::Fma(..) => (Kind::F32, kinds.iter().all(|&k| k == Kind::F32)),
-            Instruction::ConstantI(_) | Instruction::Counter { .. } | Instruction::Argument(_) => (Kind::I32, true),
+            Instruction::ConstantF(_) | Instruction::Fma(..) => {
+                (Kind::F32, kinds.iter().all(|&k| k == Kind::F32))
+            }
+            Instruction::ConstantI(_) | Instruction::Counter { .. } | Instruction::Argument(_) => {
+                (Kind::I32, true)
+            }
             Instruction::ConstantMask(_) => (Kind::Mask, true),
             Instruction::Load(_) => (result.kind, result.kind != Kind::Mask),
             Instruction::Unary(op, _) => (op.result(), kinds[0] == op.operand()),
@@ -91,7 +95,8 @@ impl Verifier<'_> {
             Instruction::Select(..) => (kinds[1], kinds[0] == Kind::Mask && kinds[1] == kinds[2]),
         };
         self.check(fits && result.kind == expected, || format!("r{}: kinds do not fit", register.0));
-        let varying = operands.iter().any(|&operand| self.varies(operand)) || self.varying_source(instruction);
+        let varying =
+            operands.iter().any(|&operand| self.varies(operand)) || self.varying_source(instruction);
         self.check(result.varying == varying, || format!("r{}: varies should be {varying}", register.0));
     }
 
@@ -114,8 +119,12 @@ impl Verifier<'_> {
     fn store(&mut self, address: &Address, value: Reg) {
         let varying = self.address(address);
         let kind = self.usable(value);
-        self.check(kind.is_some_and(|kind| kind != Kind::Mask), || format!("store of r{}: no such element", value.0));
-        self.check(varying || !self.varies(value), || format!("store of varying r{} at one address", value.0));
+        self.check(kind.is_some_and(|kind| kind != Kind::Mask), || {
+            format!("store of r{}: no such element", value.0)
+        });
+        self.check(varying || !self.varies(value), || {
+            format!("store of varying r{} at one address", value.0)
+        });
         let in_lanes = self.lane_var().is_some();
         self.check(varying == in_lanes, || format!("store of r{}: uniform inside a lane loop", value.0));
         if let Some(stored) = self.stored.get_mut(address.pointer as usize) {
@@ -126,7 +135,9 @@ impl Verifier<'_> {
     /// True when the address varies.
     fn address(&mut self, address: &Address) -> bool {
         self.pointer(address.pointer);
-        self.check(address.offset % 4 == 0, || format!("offset {} is not a multiple of four", address.offset));
+        self.check(address.offset % 4 == 0, || {
+            format!("offset {} is not a multiple of four", address.offset)
+        });
         for (at, term) in address.terms.iter().enumerate() {
             let var = term.index.var();
             self.counter(var);
@@ -155,7 +166,9 @@ impl Verifier<'_> {
         self.check(!shadows, || format!("counter v{} is open already", var.0));
         let nested = item.lanes && self.lane_var().is_some();
         self.check(!nested, || format!("lane loop v{} inside a lane loop", var.0));
-        self.check(!item.lanes || item.portion == Portion::Whole, || format!("lane loop v{} is not whole", var.0));
+        self.check(!item.lanes || item.portion == Portion::Whole, || {
+            format!("lane loop v{} is not whole", var.0)
+        });
         let empty = matches!(item.portion, Portion::Blocks(0) | Portion::Rest(0));
         self.check(!empty, || format!("blocks of no index in loop v{}", var.0));
         for carried in &item.carried {
@@ -184,18 +197,24 @@ impl Verifier<'_> {
 
     fn carried(&mut self, lanes: bool, carried: &Carried) {
         let &Carried { initial, inside, next, after, combine } = carried;
-        let all = [initial, inside, next, after].map(|register| self.program.registers.get(register.0 as usize));
+        let all =
+            [initial, inside, next, after].map(|register| self.program.registers.get(register.0 as usize));
         let [Some(initial), Some(inside), Some(next), Some(after)] = all else { return };
         let name = carried.inside.0;
         let one_kind = [inside, next, after].iter().all(|other| other.kind == initial.kind);
         self.check(one_kind, || format!("accumulator r{name}: kinds differ"));
-        self.check(combine.is_some() == lanes, || format!("accumulator r{name}: combine is for lane loops, exactly"));
+        self.check(combine.is_some() == lanes, || {
+            format!("accumulator r{name}: combine is for lane loops, exactly")
+        });
         if let Some(combine) = combine {
-            self.check(combine.kind() == initial.kind, || format!("accumulator r{name}: combine of another kind"));
+            self.check(combine.kind() == initial.kind, || {
+                format!("accumulator r{name}: combine of another kind")
+            });
             let fits = !initial.varying && inside.varying && !after.varying;
             self.check(fits, || format!("accumulator r{name}: only inside may vary in a lane loop"));
         } else {
-            let fits = inside.varying == after.varying && (inside.varying || !(initial.varying || next.varying));
+            let fits =
+                inside.varying == after.varying && (inside.varying || !(initial.varying || next.varying));
             self.check(fits, || format!("accumulator r{name}: variance changes from turn to turn"));
         }
     }
@@ -271,9 +290,18 @@ mod tests {
         program.body.push(Item::Let(Reg(0), Instruction::Unary(Unary::NotI, Reg(3))));
         program.body.push(Item::Store { address: Address::new(7).offset(2), value: Reg(99) });
         let violations = verify(&program);
-        for expected in ["r3 is not visible", "kinds do not fit", "assigned twice", "unknown pointer p7", "r99", "offset 2"]
-        {
-            assert!(violations.iter().any(|violation| violation.contains(expected)), "{expected}: {violations:?}");
+        for expected in [
+            "r3 is not visible",
+            "kinds do not fit",
+            "assigned twice",
+            "unknown pointer p7",
+            "r99",
+            "offset 2",
+        ] {
+            assert!(
+                violations.iter().any(|violation| violation.contains(expected)),
+                "{expected}: {violations:?}"
+            );
         }
     }
 

@@ -6,6 +6,9 @@ use crate::harness::{Compiled, elementwise};
 
 type Function = fn(&mut ProgramBuilder, Reg) -> Reg;
 
+/// A function's name, the function, and arguments with their exact results.
+type Case<'a> = (&'a str, Function, &'a [(f32, f32)]);
+
 fn map(function: Function, inputs: &[f32]) -> Vec<f32> {
     let compiled = Compiled::new(&elementwise(1, |b, x| function(b, x[0])));
     let bits: Vec<u32> = inputs.iter().map(|x| x.to_bits()).collect();
@@ -18,11 +21,19 @@ fn map(function: Function, inputs: &[f32]) -> Vec<f32> {
 fn ulps(result: f32, exact: f64) -> f64 {
     let rounded = exact as f32;
     if result == rounded || (result.is_nan() && exact.is_nan()) {
-        return if rounded.is_infinite() || exact.is_nan() { 0.0 } else { (f64::from(result) - exact).abs() / ulp(exact) };
+        return if rounded.is_infinite() || exact.is_nan() {
+            0.0
+        } else {
+            (f64::from(result) - exact).abs() / ulp(exact)
+        };
     }
     if result.is_infinite() || result.is_nan() || exact.is_nan() {
         // The largest finite number next to infinity is one unit away.
-        return if result == f32::INFINITY.copysign(rounded) && rounded.abs() == f32::MAX { 1.0 } else { f64::INFINITY };
+        return if result == f32::INFINITY.copysign(rounded) && rounded.abs() == f32::MAX {
+            1.0
+        } else {
+            f64::INFINITY
+        };
     }
     (f64::from(result) - exact).abs() / ulp(exact)
 }
@@ -36,7 +47,9 @@ fn ulp(exact: f64) -> f64 {
 fn samples(low: f32, high: f32, count: u32) -> Vec<f32> {
     let (from, to) = (low.to_bits(), high.to_bits());
     let by_bits = (0..count).map(|i| {
-        f32::from_bits((f64::from(from) + (f64::from(to) - f64::from(from)) * f64::from(i) / f64::from(count)) as u32)
+        f32::from_bits(
+            (f64::from(from) + (f64::from(to) - f64::from(from)) * f64::from(i) / f64::from(count)) as u32,
+        )
     });
     let by_value = (0..count).map(|i| low + (high - low) * (i as f32 / count as f32));
     by_bits.chain(by_value).chain([low, high]).collect()
@@ -57,7 +70,13 @@ fn check(name: &str, function: Function, exact: fn(f64) -> f64, inputs: &[f32], 
             worst = (error, x, result);
         }
     }
-    println!("{name}: {:.3} ulp at {:e} ({:e}, exactly {:e})", worst.0, worst.1, worst.2, exact(f64::from(worst.1)));
+    println!(
+        "{name}: {:.3} ulp at {:e} ({:e}, exactly {:e})",
+        worst.0,
+        worst.1,
+        worst.2,
+        exact(f64::from(worst.1))
+    );
     assert!(worst.0 <= bound, "{name}: {:.2} ulp at {:e}: {:e}", worst.0, worst.1, worst.2);
 }
 
@@ -109,18 +128,46 @@ fn trigonometric() {
 fn special_values() {
     let inf = f32::INFINITY;
     let (nan, tiny) = (f32::NAN, 1e-45);
-    let cases: [(&str, Function, &[(f32, f32)]); 12] = [
-        ("exp", math::exp, &[(0.0, 1.0), (-0.0, 1.0), (inf, inf), (-inf, 0.0), (1e4, inf), (-1e4, 0.0), (tiny, 1.0)]),
-        ("expm1", math::expm1, &[(0.0, 0.0), (-0.0, -0.0), (inf, inf), (-inf, -1.0), (-1e4, -1.0), (tiny, tiny)]),
-        ("log", math::log, &[(0.0, -inf), (-0.0, -inf), (inf, inf), (-1.0, nan), (-inf, nan), (1.0, 0.0), (-tiny, nan)]),
-        ("log1p", math::log1p, &[(0.0, 0.0), (-0.0, -0.0), (inf, inf), (-1.0, -inf), (-2.0, nan), (-inf, nan)]),
-        ("tanh", math::tanh, &[(0.0, 0.0), (-0.0, -0.0), (inf, 1.0), (-inf, -1.0), (1e4, 1.0), (-1e4, -1.0), (tiny, tiny)]),
+    let cases: [Case; 12] = [
+        (
+            "exp",
+            math::exp,
+            &[(0.0, 1.0), (-0.0, 1.0), (inf, inf), (-inf, 0.0), (1e4, inf), (-1e4, 0.0), (tiny, 1.0)],
+        ),
+        (
+            "expm1",
+            math::expm1,
+            &[(0.0, 0.0), (-0.0, -0.0), (inf, inf), (-inf, -1.0), (-1e4, -1.0), (tiny, tiny)],
+        ),
+        (
+            "log",
+            math::log,
+            &[(0.0, -inf), (-0.0, -inf), (inf, inf), (-1.0, nan), (-inf, nan), (1.0, 0.0), (-tiny, nan)],
+        ),
+        (
+            "log1p",
+            math::log1p,
+            &[(0.0, 0.0), (-0.0, -0.0), (inf, inf), (-1.0, -inf), (-2.0, nan), (-inf, nan)],
+        ),
+        (
+            "tanh",
+            math::tanh,
+            &[(0.0, 0.0), (-0.0, -0.0), (inf, 1.0), (-inf, -1.0), (1e4, 1.0), (-1e4, -1.0), (tiny, tiny)],
+        ),
         ("logistic", math::logistic, &[(0.0, 0.5), (inf, 1.0), (-inf, 0.0), (1e4, 1.0), (-1e4, 0.0)]),
-        ("softplus", math::softplus, &[(inf, inf), (-inf, 0.0), (1e4, 1e4), (-1e4, 0.0), (0.0, std::f32::consts::LN_2)]),
+        (
+            "softplus",
+            math::softplus,
+            &[(inf, inf), (-inf, 0.0), (1e4, 1e4), (-1e4, 0.0), (0.0, std::f32::consts::LN_2)],
+        ),
         ("erf", math::erf, &[(0.0, 0.0), (-0.0, -0.0), (inf, 1.0), (-inf, -1.0), (1e4, 1.0), (-1e4, -1.0)]),
         ("sin", math::sin, &[(0.0, 0.0), (-0.0, -0.0), (inf, nan), (-inf, nan), (tiny, tiny)]),
         ("cos", math::cos, &[(0.0, 1.0), (-0.0, 1.0), (inf, nan), (-inf, nan)]),
-        ("sign", math::sign, &[(0.0, 0.0), (-0.0, -0.0), (inf, 1.0), (-inf, -1.0), (tiny, 1.0), (-3.0, -1.0)]),
+        (
+            "sign",
+            math::sign,
+            &[(0.0, 0.0), (-0.0, -0.0), (inf, 1.0), (-inf, -1.0), (tiny, 1.0), (-3.0, -1.0)],
+        ),
         ("is_finite", is_finite, &[(0.0, 1.0), (inf, 0.0), (-inf, 0.0), (f32::MAX, 1.0)]),
     ];
     for (name, function, values) in cases {
@@ -173,13 +220,32 @@ fn pow() {
 #[test]
 fn pow_special_values() {
     let values = [
-        0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 0.3, -2.5, 1e30, -1e30, 1e-40, 16_777_217.0, f32::MAX,
-        f32::INFINITY, f32::NEG_INFINITY, f32::NAN,
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        0.5,
+        -0.5,
+        2.0,
+        -2.0,
+        3.0,
+        -3.0,
+        0.3,
+        -2.5,
+        1e30,
+        -1e30,
+        1e-40,
+        16_777_217.0,
+        f32::MAX,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
     ];
     let pairs: Vec<(f32, f32)> = values.iter().flat_map(|&x| values.iter().map(move |&y| (x, y))).collect();
     for (&(x, y), result) in pairs.iter().zip(powers(&pairs)) {
         let expected = libm::pow(f64::from(x), f64::from(y));
-        let fits = ulps(result, expected) <= 2.0 && (result.is_nan() || result.is_sign_negative() == expected.is_sign_negative());
+        let fits = ulps(result, expected) <= 2.0
+            && (result.is_nan() || result.is_sign_negative() == expected.is_sign_negative());
         assert!(fits, "{x:e}^{y:e} = {result:e}, expected {expected:e}");
     }
 }

@@ -1,7 +1,7 @@
 //! Chosen programs: every instruction at its special values, reductions of every length, `define`.
 
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{Module as _, default_libcall_names};
+use cranelift_module::default_libcall_names;
 use downhill_codegen::clif::define;
 use downhill_codegen::lane::interpret::interpret;
 use downhill_codegen::lane::*;
@@ -28,9 +28,32 @@ pub(crate) fn agree(program: &Program, memory: &[Vec<u32>], integers: &[i64]) {
 }
 
 const SPECIAL: [u32; 26] = [
-    0, 0x8000_0000, 0x3f80_0000, 0xbf80_0000, 0x7f80_0000, 0xff80_0000, 0x7fc0_0000, 0xffc0_0000, 1, 0x8000_0001,
-    0x4f00_0000, 0x4eff_ffff, 0xcf00_0000, 0xcf00_0001, 0x4f7f_ffff, 0x4f80_0000, 0x3f00_0000, 0x3fc0_0000, 0x4020_0000,
-    0xbf00_0000, 0x7f7f_ffff, 0x0080_0000, 31, 33, 0x7fff_ffff, 0xffff_ffff,
+    0,
+    0x8000_0000,
+    0x3f80_0000,
+    0xbf80_0000,
+    0x7f80_0000,
+    0xff80_0000,
+    0x7fc0_0000,
+    0xffc0_0000,
+    1,
+    0x8000_0001,
+    0x4f00_0000,
+    0x4eff_ffff,
+    0xcf00_0000,
+    0xcf00_0001,
+    0x4f7f_ffff,
+    0x4f80_0000,
+    0x3f00_0000,
+    0x3fc0_0000,
+    0x4020_0000,
+    0xbf00_0000,
+    0x7f7f_ffff,
+    0x0080_0000,
+    31,
+    33,
+    0x7fff_ffff,
+    0xffff_ffff,
 ];
 
 fn unaries() -> Vec<Unary> {
@@ -69,7 +92,8 @@ fn as_float(b: &mut ProgramBuilder, x: Reg) -> Reg {
 /// All pairs of special values; 26² elements leave scalars over.
 fn pairs() -> Vec<Vec<u32>> {
     let all = || SPECIAL.iter().flat_map(|&x| SPECIAL.iter().map(move |&y| (x, y)));
-    let mut memory = vec![all().map(|pair| pair.0).collect(), all().map(|pair| pair.1).collect(), vec![0; 676]];
+    let mut memory =
+        vec![all().map(|pair| pair.0).collect(), all().map(|pair| pair.1).collect(), vec![0; 676]];
     memory.iter_mut().for_each(|buffer: &mut Vec<u32>| buffer.truncate(675));
     memory
 }

@@ -26,7 +26,8 @@ impl Compiled {
         let mut context = module.make_context();
         context.set_disasm(disassemble);
         context.func.signature.params.push(AbiParam::new(I64));
-        let id = module.declare_function("kernel", Linkage::Local, &context.func.signature).expect("declared");
+        let id =
+            module.declare_function("kernel", Linkage::Local, &context.func.signature).expect("declared");
         let mut builder_context = FunctionBuilderContext::new();
         let mut f = FunctionBuilder::new(&mut context.func, &mut builder_context);
         let entry = f.create_block();

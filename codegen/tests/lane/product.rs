@@ -47,7 +47,9 @@ fn matrix(rows: i64, columns: i64) -> Vec<u32> {
 #[test]
 fn products_of_all_sizes() {
     for jam in [1, 4, 6, 8] {
-        for [m, n, k] in [[8, 32, 16], [1, 1, 1], [13, 10, 7], [3, 50, 2], [9, 33, 0], [0, 5, 5], [16, 70, 3], [5, 3, 50]] {
+        for [m, n, k] in
+            [[8, 32, 16], [1, 1, 1], [13, 10, 7], [3, 50, 2], [9, 33, 0], [0, 5, 5], [16, 70, 3], [5, 3, 50]]
+        {
             let memory = [matrix(m, k), matrix(k, n), vec![0x7fc0_0000; (m * n) as usize]];
             agree(&product(jam, None), &memory, &[m, n, k, 4 * k, 4 * n]);
             agree(&product(jam, Some([m, n, k])), &memory, &[]);
@@ -75,7 +77,11 @@ fn measure_products() {
             let mut memory = [matrix(m, k), matrix(k, n), vec![0; (m * n) as usize]];
             let integers: &[i64] = if known.is_some() { &[] } else { &[m, n, k, 4 * k, 4 * n] };
             let time = seconds(|| compiled.run(&mut memory, integers));
-            println!("{jam} rows, known {}: {:.1} GFLOP/s", known.is_some(), 2.0 * (m * n * k) as f64 / time / 1e9);
+            println!(
+                "{jam} rows, known {}: {:.1} GFLOP/s",
+                known.is_some(),
+                2.0 * (m * n * k) as f64 / time / 1e9
+            );
             if std::env::var("DISASSEMBLE").is_ok_and(|which| which == format!("{jam}{}", known.is_some())) {
                 println!("{}", compiled.disassembly.as_deref().unwrap_or_default());
             }
@@ -100,7 +106,11 @@ fn measure_functions() {
     ];
     for (name, function) in functions {
         let program = elementwise(1, |b, x| function(b, x[0]));
-        let instructions = program.to_string().lines().filter(|line| !line.ends_with(char::is_numeric) || line.contains(' ')).count();
+        let instructions = program
+            .to_string()
+            .lines()
+            .filter(|line| !line.ends_with(char::is_numeric) || line.contains(' '))
+            .count();
         let start = Instant::now();
         let compiled = Compiled::new(&program);
         let compile = start.elapsed();

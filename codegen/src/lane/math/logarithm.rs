@@ -20,7 +20,7 @@ const LOG1P: [f32; 8] = [
     -1.662_335_5e-1,
     2.000_122_7e-1,
     -2.500_082_3e-1,
-    3.333_333_1e-1,
+    3.333_333e-1,
 ];
 
 /// log x within 2 ulp; −∞ at ±0, NaN below, ∞ at ∞; subnormals are exact arguments.
