@@ -199,7 +199,6 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         };
         most.min(fitting)
     }
-    }
 
     /// The loop itself. It tests at its head, where every carried value is a block parameter: a value that went both to
     /// the next turn and to the exit would count as read twice, and no load could become an operand of what
