@@ -11,7 +11,7 @@ const LN2_HIGH: f32 = std::f32::consts::LN_2;
 const LN2_LOW: f32 = -1.904_654_2e-9;
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
 
-/// eˣ within 1 ulp, down through the subnormals to 0 (from −103.98) and up to ∞ (from 88.73).
+/// eˣ within 2 ulp (1.6 measured), down through the subnormals to 0 (from −103.98) and up to ∞ (from 88.73).
 ///
 /// 17 instructions: n is even, n = 2m with |r| ≤ ln 2, so that 2ᵐ is multiplied in twice; only the second
 /// multiplication can round, and only to a subnormal.

@@ -35,7 +35,7 @@ fn decay(b: &mut ProgramBuilder, x: Reg) -> Reg {
     exp_clamped(b, x)
 }
 
-/// 1 / (1 + e^−x) within 2 ulp: eˣ down through the subnormals for very negative x, exactly 1 from 17.4 up.
+/// 1 / (1 + e^−x) within 3 ulp: eˣ down through the subnormals for very negative x, exactly 1 from 17.4 up.
 pub fn logistic(b: &mut ProgramBuilder, x: Reg) -> Reg {
     let (zero, one) = (b.constant_f(0.0), b.constant_f(1.0));
     let decay = decay(b, x);
