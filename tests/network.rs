@@ -43,6 +43,7 @@ network! {
     layer generator(z: [batch, noise]) -> [batch, 64]  { sigmoid(linear(relu(linear(z, 128)), 64)) }
     layer critic(x: [batch, 64]) -> [batch, 1]         { linear(leaky_relu(linear(x, 128), slope: 0.2), 1) }
 
+    /// Two networks in one, two losses.
     pub Gan(noise: usize) {
         input z: [batch, noise];
         input real: [batch, 64];
@@ -56,6 +57,7 @@ network! {
 }
 
 network! {
+    /// Second derivatives of the network in its own loss.
     pub Heat(width: usize) {
         input  x: [batch, 1];
         input  t: [batch, 1];

@@ -19,6 +19,8 @@ pub(crate) struct Place {
 pub(crate) struct Program {
     pub(crate) layers: Vec<Layer>,
     pub(crate) networks: Vec<Network>,
+    /// Names of layers that could not be read.
+    pub(crate) broken: Vec<String>,
 }
 
 /// `pub Name(arguments) { … }`.
@@ -104,6 +106,8 @@ pub(crate) enum StatementKind {
     Loss { name: Option<Ident>, over: Vec<Ident>, value: Expression },
     /// `for variable in from..to { … }`; no variable for `_`.
     For { variable: Option<Ident>, from: Expression, to: Expression, body: Vec<Statement> },
+    /// What could not be read, with the name it would have declared.
+    Broken(Option<Ident>),
 }
 
 /// One output: a known name, or a new one for a value.

@@ -17,6 +17,14 @@ struct Head {
     signature: String,
 }
 
+/// Where a layer is called from: nowhere when it is checked on its own.
+#[derive(Default)]
+pub(super) struct Call {
+    /// The arguments' places.
+    places: Vec<Place>,
+    frame: Option<Frame>,
+}
+
 struct HeadParameter {
     name: String,
     kind: Option<Kind>,
@@ -59,6 +67,10 @@ impl<'a> Checker<'a> {
 
     fn unknown_function(&mut self, function: &Ident) -> Item {
         let (name, place) = (function.to_string(), Place::at(function.span()));
+        if self.program.broken.contains(&name) || matches!(self.scopes.find(&name), Some(Named::Value(Item::Unknown))) {
+            self.unsure = true;
+            return Item::Unknown;
+        }
         if self.scopes.find(&name).is_some() {
             let error = Error::new(format!("`{name}` is a value, not a function"));
             return self.fail(place, error.help("write `*` between factors"));
@@ -106,9 +118,8 @@ impl<'a> Checker<'a> {
         arguments: &'a Arguments,
     ) -> Item {
         let Some(head) = self.head(&function.to_string()) else { return self.unknown_function(function) };
-        // Positional arguments of an instance are the last ones: those of each use come before them.
-        let first = head.parameters.len().saturating_sub(arguments.positional.len());
-        let (positional, named) = self.arguments(arguments, Some(&head), first);
+        // Positional arguments of an instance follow those of each use, which is the one tensor as a rule.
+        let (positional, named) = self.arguments(arguments, Some(&head), 1);
         let instance = self.builder.instance(&name.to_string());
         let shared = Shared { instance, function, positional, named };
         self.scopes.declare(&name.to_string(), Named::Instance(shared));
@@ -180,9 +191,9 @@ impl<'a> Checker<'a> {
         }
         match self.layer(&callee.to_string()) {
             Some(layer) => {
-                let mut given = positional.into_iter().map(|given| given.item).collect::<Vec<_>>();
+                let mut given = positional;
                 let by_name = |name: &Ident| {
-                    named.iter().find(|(word, _)| *word == name).map(|(_, given)| given.item.clone())
+                    named.iter().find(|(word, _)| *word == name).map(|(_, given)| given.clone())
                 };
                 let rest =
                     layer.arguments[given.len()..].iter().filter_map(|argument| by_name(&argument.name));
@@ -281,7 +292,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn call_layer(&mut self, layer: &'a Layer, given: Vec<Item>, place: Place) -> Item {
+    fn call_layer(&mut self, layer: &'a Layer, given: Vec<Given<'a>>, place: Place) -> Item {
         let name = layer.name.to_string();
         if self.frames.iter().any(|frame| frame.layer == name) {
             let error = Error::new(format!("layer `{name}` calls itself"));
@@ -292,16 +303,16 @@ impl<'a> Checker<'a> {
         let called = format!("{}:{}", start.file(), start.start().line);
         let binding = if self.binding.is_empty() { String::new() } else { format!(" as `{}`", self.binding) };
         let note = format!("in layer `{name}`, called at {called}{binding}");
-        self.frames.push(Frame { layer: name.clone(), note });
-        self.called.insert(name);
-        let item = self.layer_body(layer, given);
-        self.frames.pop();
+        let places = given.iter().map(|given| given.expression.place).collect();
+        let given = given.into_iter().map(|given| given.item).collect();
+        self.called.insert(name.clone());
+        let item = self.layer_body(layer, given, Call { places, frame: Some(Frame { layer: name, note }) });
         self.at(place);
         item
     }
 
     /// Interprets the body of a layer in a scope of its own.
-    pub(super) fn layer_body(&mut self, layer: &'a Layer, given: Vec<Item>) -> Item {
+    pub(super) fn layer_body(&mut self, layer: &'a Layer, given: Vec<Item>, call: Call) -> Item {
         let outer = std::mem::take(&mut self.scopes);
         let arguments: Vec<Argument> =
             given.iter().map(|item| self.plain(item.clone(), Kind::Tensor)).collect();
@@ -312,17 +323,23 @@ impl<'a> Checker<'a> {
         let builder = self.builder.clone();
         let inputs: Vec<(&str, &Argument)> = names.iter().map(String::as_str).zip(&arguments).collect();
         let item = language::layer(&builder, &inputs, || {
-            self.head_fits(layer, &arguments);
+            self.head_fits(layer, &arguments, &call.places);
+            let framed = call.frame.is_some();
+            self.frames.extend(call.frame);
             self.statements(&layer.body);
             let item = self.expression(&layer.value);
             self.result_fits(layer, &item);
+            if framed {
+                self.frames.pop();
+            }
             item
         });
         self.scopes = outer;
         item
     }
 
-    fn head_fits(&mut self, layer: &'a Layer, arguments: &[Argument]) {
+    /// Checks what is given against the head of a layer; a mistake stands on the argument.
+    fn head_fits(&mut self, layer: &'a Layer, arguments: &[Argument], places: &[Place]) {
         let name = layer.name.to_string();
         let axes = signature::axes(layer);
         let mut found = Vec::new();
@@ -333,6 +350,7 @@ impl<'a> Checker<'a> {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let word = argument.name.to_string();
             let input = LayerInput { layer: &name, name: &word, argument: &arguments[*position] };
+            self.at_argument(places, *position);
             let dims = language::given(&self.builder, input, ty.element, &texts);
             for (axis, dim) in axes.iter().zip(&dims) {
                 if let Axis::Binds(symbol) = axis {
@@ -345,13 +363,17 @@ impl<'a> Checker<'a> {
             let word = layer.arguments[position].name.to_string();
             for (number, (axis, dim)) in axes.iter().zip(&dims).enumerate() {
                 let Axis::Equals(expression) = axis else { continue };
-                // A mistake in the head itself stands there, one in what is given at the call.
-                let call = self.builder.origin();
                 let expected = Argument::Dim(self.size(expression));
-                self.builder.at(call);
+                self.at_argument(places, position);
                 let input = LayerInput { layer: &name, name: &word, argument: &arguments[position] };
                 language::fits(&self.builder, input, number, dim, &written(expression), &expected);
             }
+        }
+    }
+
+    fn at_argument(&mut self, places: &[Place], position: usize) {
+        if let Some(place) = places.get(position) {
+            self.at(*place);
         }
     }
 

@@ -75,7 +75,8 @@ impl<'a> Checker<'a> {
 
     pub(super) fn unknown_name(&mut self, name: &str, place: Place) -> Item {
         let error = Error::new(format!("nothing is called `{name}` here"));
-        let near = nearest(name, self.scopes.names()).map(str::to_owned);
+        // Every one-letter name is near every other.
+        let near = nearest(name, self.scopes.names()).filter(|near| near.len() > 1).map(str::to_owned);
         let callable = composite::find(name).is_some() || self.layer(name).is_some();
         let error = match near {
             _ if callable => error.help(format!("`{name}` is a function: `{name}(…)`")),
@@ -83,6 +84,14 @@ impl<'a> Checker<'a> {
             None => error.help(format!("declare it before: `let {name} = …;`")),
         };
         self.fail(place, error)
+    }
+
+    fn unknown_size(&mut self, name: &Ident) -> Item {
+        let error = Error::new(format!("no size is called `{name}` here"));
+        let near = nearest(&name.to_string(), self.scopes.names()).filter(|near| near.len() > 1);
+        let near = near.map(|near| format!("did you mean `{near}`?"));
+        let help = "sizes are arguments, and what inputs (or the head of a layer) name";
+        self.fail(Place::at(name.span()), error.help(near.unwrap_or_else(|| help.to_owned())))
     }
 
     /// `h.weight`.
@@ -156,7 +165,10 @@ impl<'a> Checker<'a> {
 
     /// An expression as a size: a new symbol where it is not known.
     pub(super) fn size(&mut self, expression: &'a Expression) -> Dim {
-        let item = self.expression(expression);
+        let item = match &expression.kind {
+            ExpressionKind::Name(name) if self.scopes.find(&name.to_string()).is_none() => self.unknown_size(name),
+            _ => self.expression(expression),
+        };
         self.at(expression.place);
         let dim = match &item {
             Item::Known(argument) => language::dim(&self.builder, argument),

@@ -87,6 +87,8 @@ struct Checker<'a> {
     called: HashSet<String>,
     /// A layer is checked on its own.
     lone: bool,
+    /// A statement could not be read.
+    broken: bool,
     /// Something is unknown, so that what is missing may only be unseen.
     unsure: bool,
 }
@@ -111,6 +113,7 @@ impl<'a> Checker<'a> {
             run_symbols: HashSet::new(),
             called: HashSet::new(),
             lone: false,
+            broken: false,
             unsure: false,
         }
     }
@@ -128,9 +131,8 @@ impl<'a> Checker<'a> {
         }
         self.statements(&network.body);
         self.report();
-        let place = Place::at(network.name.span());
-        if self.diagnostics.is_empty() {
-            self.conclude(network, place);
+        if !self.broken {
+            self.conclude(network, Place::at(network.name.span()));
         }
     }
 
@@ -146,7 +148,7 @@ impl<'a> Checker<'a> {
             let error = Error::new(format!("network `{name}` has no output"));
             self.error(place, error.help("say what `forward` gives: `output p;`"));
         }
-        if !self.diagnostics.is_empty() || self.unsure {
+        if self.unsure {
             return;
         }
         let builder = std::mem::replace(&mut self.builder, Builder::for_checking());
@@ -177,7 +179,7 @@ impl<'a> Checker<'a> {
             }
         }
         self.lone = true;
-        self.layer_body(layer, given);
+        self.layer_body(layer, given, call::Call::default());
         self.report();
     }
 

@@ -56,6 +56,12 @@ impl<'a> Checker<'a> {
                     self.loss(name.as_ref(), over, value);
                 }
             }
+            StatementKind::Broken(name) => {
+                (self.unsure, self.broken) = (true, true);
+                if let Some(name) = name {
+                    self.scopes.declare(&name.to_string(), Named::Value(Item::Unknown));
+                }
+            }
             StatementKind::For { variable, from, to, body } => self.turns(variable.as_ref(), from, to, body),
         }
     }
@@ -128,7 +134,9 @@ impl<'a> Checker<'a> {
             None => {
                 let error =
                     Error::new(format!("nothing is called `{name}` here, so it cannot be bound anew"));
-                let near = nearest(&text, self.scopes.names()).map(|near| format!("did you mean `{near}`?"));
+                // Every one-letter name is near every other.
+                let near = nearest(&text, self.scopes.names()).filter(|near| near.len() > 1);
+                let near = near.map(|near| format!("did you mean `{near}`?"));
                 self.error(place, error.help(near.unwrap_or_else(|| format!("write `let {name} = …;`"))));
                 self.scopes.declare(&text, Named::Value(Item::Unknown));
             }

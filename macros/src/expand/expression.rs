@@ -84,12 +84,25 @@ impl<'a> Expander<'a> {
         if let Some(shared) = self.instances.iter().rev().find_map(|block| block.get(&name)) {
             let (builder, instance) = (builder(), local(function));
             let SharedCall { function, positional, named } = shared;
-            let (mut all, mut words) = self.arguments(function, arguments, 0);
+            let (all, words) = self.arguments(function, arguments, 0);
+            // Evaluated before the use begins: `g(g(x))` is two uses, one after the other.
+            let values: Vec<TokenStream> = all.iter().chain(words.iter().map(|(_, value)| value)).cloned().collect();
+            let hand_over = |number: usize| {
+                let number = Literal::usize_unsuffixed(number);
+                quote!(__given.#number.clone())
+            };
+            let count = all.len();
+            let mut all: Vec<TokenStream> = (0..count).map(hand_over).collect();
+            let words = words.iter().enumerate();
+            let mut words: Vec<_> = words.map(|(number, (name, _))| (*name, hand_over(count + number))).collect();
             all.extend((0..*positional).map(|number| quote!(#instance.1[#number].clone())));
             let own = named.iter().enumerate().map(|(number, name)| (*name, positional + number));
             words.extend(own.map(|(name, number)| (name, quote!(#instance.1[#number].clone()))));
             let call = self.plain_call(function, all, words);
-            return quote!(#builder.shared(#instance.0, || #call));
+            return quote!({
+                let __given = (#(#values,)*);
+                #builder.shared(#instance.0, || #call)
+            });
         }
         let (positional, named) = self.arguments(function, arguments, 0);
         self.plain_call(function, positional, named)

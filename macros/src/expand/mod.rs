@@ -16,7 +16,7 @@ use crate::syntax::{ArgumentKind, Layer, Network, Program};
 use downhill_graph::types::ElementType;
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use syn::Ident;
 
 /// The whole expansion.
@@ -52,11 +52,15 @@ pub(crate) fn stubs(program: &Program) -> TokenStream {
             }
         }
     };
-    program.networks.iter().map(stub).collect()
+    let mut seen = BTreeSet::new();
+    program.networks.iter().filter(|network| seen.insert(network.name.to_string())).map(stub).collect()
 }
 
 fn network_type(network: &Network) -> TokenStream {
     let Network { attributes, visibility, name, arguments, .. } = network;
+    // One declared twice is refused already, and left out of the stub.
+    let mut seen = BTreeSet::new();
+    let arguments: Vec<_> = arguments.iter().filter(|argument| seen.insert(argument.name.to_string())).collect();
     let names: Vec<&Ident> = arguments.iter().map(|argument| &argument.name).collect();
     let types: Vec<&syn::Type> = arguments.iter().map(|argument| &argument.ty).collect();
     let fields = arguments.iter().map(|argument| {

@@ -2,7 +2,7 @@
 
 use super::{Expander, builder, element, local, place};
 use crate::syntax::{Expression, ExpressionKind, Output, Statement, StatementKind, TensorType};
-use downhill_graph::composite;
+
 use downhill_graph::graph::StorageKind;
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -58,9 +58,7 @@ impl<'a> Expander<'a> {
             }
             StatementKind::Shared { name, function, arguments } => {
                 let (variable, text) = (local(name), name.to_string());
-                let first = composite::find(&function.to_string()).map_or(0, |found| found.parameters.len());
-                let first = first.saturating_sub(arguments.positional.len());
-                let (positional, named) = self.arguments(function, arguments, first);
+                let (positional, named) = self.arguments(function, arguments, 1);
                 let call = SharedCall {
                     function,
                     positional: positional.len(),
@@ -82,6 +80,8 @@ impl<'a> Expander<'a> {
             }
             StatementKind::Output(outputs) => outputs.iter().map(|output| self.output(output)).collect(),
             StatementKind::Loss { name, over, value } => self.loss(name.as_ref(), over, value),
+            // Nothing is expanded where something could not be read.
+            StatementKind::Broken(_) => TokenStream::new(),
             StatementKind::For { variable, from, to, body } => self.turns(variable.as_ref(), from, to, body),
         }
     }

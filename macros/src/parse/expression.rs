@@ -26,9 +26,9 @@ pub(super) fn bound(input: ParseStream) -> syn::Result<Expression> {
     binary(input, Level::Sum)
 }
 
-/// What stands for a value that is missing.
+/// What stands for a value that is missing: nothing is known of it.
 pub(super) fn placeholder(span: Span) -> Expression {
-    Expression { kind: ExpressionKind::Integer(0), place: Place::at(span) }
+    Expression { kind: ExpressionKind::Rust(proc_macro2::TokenStream::new()), place: Place::at(span) }
 }
 
 fn binary(input: ParseStream, level: Level) -> syn::Result<Expression> {
@@ -199,7 +199,11 @@ fn parameter(input: ParseStream, base: &Ident) -> syn::Result<ExpressionKind> {
         let name: Ident = input.parse()?;
         if input.peek(token::Paren) {
             let message = format!("`{name}` is called as a method");
-            return Err(mistake(name.span(), message, format!("write `{name}({base}, …)`")));
+            let content;
+            parenthesized!(content in input);
+            let rest = if content.is_empty() { "" } else { ", …" };
+            content.parse::<proc_macro2::TokenStream>()?;
+            return Err(mistake(name.span(), message, format!("write `{name}({base}{rest})`")));
         }
         path.push(name.to_string());
     }

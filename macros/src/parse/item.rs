@@ -2,7 +2,7 @@
 
 use super::{expression, here, mistake, nothing_left, since, statement};
 use crate::diagnose::Diagnostics;
-use crate::syntax::{Argument, ArgumentKind, Layer, LayerArgument, Network, Program, TensorType};
+use crate::syntax::{Argument, ArgumentKind, Layer, LayerArgument, Network, Program, StatementKind, TensorType};
 use downhill_graph::types::ElementType;
 use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt;
@@ -16,8 +16,10 @@ pub(super) fn items(input: ParseStream, program: &mut Program, diagnostics: &mut
         diagnostics.add_syn(&error);
     }
     while !input.is_empty() {
+        let name = layer_name(input);
         if let Err(error) = item(input, program, diagnostics) {
             diagnostics.add_syn(&error);
+            program.broken.extend(name);
             skip_item(input);
         }
     }
@@ -31,6 +33,14 @@ fn item(input: ParseStream, program: &mut Program, diagnostics: &mut Diagnostics
         program.networks.push(network(input, attributes, diagnostics)?);
     }
     Ok(())
+}
+
+fn layer_name(input: ParseStream) -> Option<String> {
+    let fork = input.fork();
+    fork.call(Attribute::parse_outer).ok()?;
+    let is_layer = word(&fork, "layer");
+    fork.call(Ident::parse_any).ok()?;
+    fork.parse::<Ident>().ok().filter(|_| is_layer).map(|name| name.to_string())
 }
 
 /// True when the next token is the word `expected`, which Rust does not reserve.
@@ -66,19 +76,14 @@ fn layer(
     let content;
     let braces = braced!(content in input);
     let (body, value) = statement::layer_body(&content, diagnostics);
-    let Some(value) = value else {
+    let value = value.unwrap_or_else(|| {
         // Where a statement was refused, the result may be what was skipped.
-        if diagnostics.is_empty() {
+        if !body.iter().any(|statement| matches!(statement.kind, StatementKind::Broken(_))) {
             let help = "end the body with an expression that has no `;`";
-            diagnostics.add_syn(&mistake(
-                braces.span.close(),
-                format!("layer `{name}` gives no value"),
-                help,
-            ));
+            diagnostics.add_syn(&mistake(braces.span.close(), format!("layer `{name}` gives no value"), help));
         }
-        let value = expression::placeholder(name.span());
-        return Ok(Layer { attributes, name, arguments, result, body, value });
-    };
+        expression::placeholder(name.span())
+    });
     Ok(Layer { attributes, name, arguments, result, body, value })
 }
 
@@ -110,7 +115,7 @@ fn network(
     let arguments = if input.peek(token::Paren) {
         let content;
         parenthesized!(content in input);
-        comma_separated(&content, argument)?
+        comma_separated(&content, |input| argument(input, diagnostics))?
     } else {
         Vec::new()
     };
@@ -123,12 +128,14 @@ fn network(
     Ok(Network { attributes, visibility, name, arguments, body })
 }
 
-fn argument(input: ParseStream) -> syn::Result<Argument> {
+fn argument(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<Argument> {
     let attributes = input.call(Attribute::parse_outer)?;
     let name: Ident = input.parse()?;
     if !input.peek(Token![:]) {
         let message = format!("argument `{name}` of a network has no type");
-        return Err(mistake(name.span(), message, format!("write `{name}: usize`")));
+        // Taken for a size, so that the type is there and nothing else is refused.
+        diagnostics.add_syn(&mistake(name.span(), message, format!("write `{name}: usize`")));
+        return Ok(Argument { attributes, name, ty: syn::parse_quote!(usize), kind: ArgumentKind::Size });
     }
     input.parse::<Token![:]>()?;
     let ty: syn::Type = input.parse()?;
@@ -177,7 +184,7 @@ fn element_type(name: &Ident) -> syn::Result<ElementType> {
 /// `part, part, …` with an optional comma at the end.
 pub(super) fn comma_separated<T>(
     content: ParseStream,
-    part: impl Fn(ParseStream) -> syn::Result<T>,
+    mut part: impl FnMut(ParseStream) -> syn::Result<T>,
 ) -> syn::Result<Vec<T>> {
     let mut parts = Vec::new();
     while !content.is_empty() {

@@ -58,9 +58,12 @@ fn mistake(span: Span, message: impl std::fmt::Display, help: impl std::fmt::Dis
     syn::Error::new(span, format!("{message}\n= help: {help}"))
 }
 
-/// The span of the next token.
+/// The span of the next token; of a group, where it opens.
 fn here(input: ParseStream) -> Span {
-    input.cursor().span()
+    match input.cursor().token_tree() {
+        Some((TokenTree::Group(group), _)) => group.span_open(),
+        _ => input.cursor().span(),
+    }
 }
 
 /// Everything from `start` to the token before the cursor, given the last token read.

@@ -3,7 +3,7 @@
 use super::item::{tensor_type, word};
 use super::{expression, here, mistake, semicolon, since};
 use crate::diagnose::Diagnostics;
-use crate::syntax::{Arguments, Expression, Output, Statement, StatementKind};
+use crate::syntax::{Arguments, Expression, Output, Place, Statement, StatementKind};
 use downhill_graph::graph::StorageKind;
 use proc_macro2::TokenTree;
 use syn::ext::IdentExt;
@@ -17,15 +17,30 @@ const KEYWORDS: [&str; 8] = ["input", "target", "shared", "param", "state", "out
 pub(super) fn statements(input: ParseStream, diagnostics: &mut Diagnostics) -> Vec<Statement> {
     let mut statements = Vec::new();
     while !input.is_empty() {
-        match statement(input, diagnostics) {
-            Ok(statement) => statements.push(statement),
-            Err(error) => {
-                diagnostics.add_syn(&error);
-                skip_statement(input);
-            }
-        }
+        statements.push(statement_or_broken(input, diagnostics));
     }
     statements
+}
+
+/// Reads a statement; after a mistake skips it and keeps the name it would have declared, so that uses of it are no mistakes.
+fn statement_or_broken(input: ParseStream, diagnostics: &mut Diagnostics) -> Statement {
+    let (start, declared) = (here(input), declared_name(input));
+    let (before, has_block) = (input.fork(), input.peek(Token![for]) || word(input, "scan"));
+    statement(input, diagnostics).unwrap_or_else(|error| {
+        diagnostics.add_syn(&error);
+        skip_statement(input, before.cursor() == input.cursor(), has_block);
+        Statement { kind: StatementKind::Broken(declared), place: Place::at(start) }
+    })
+}
+
+/// The name behind the first word.
+fn declared_name(input: ParseStream) -> Option<Ident> {
+    let fork = input.fork();
+    fork.call(Ident::parse_any).ok()?;
+    if fork.peek(Token![mut]) {
+        fork.call(Ident::parse_any).ok()?;
+    }
+    fork.parse().ok()
 }
 
 /// Reads the body of a layer: statements, then the value it gives.
@@ -35,20 +50,19 @@ pub(super) fn layer_body(
 ) -> (Vec<Statement>, Option<Expression>) {
     let mut statements = Vec::new();
     while !input.is_empty() {
-        let read = if begins_statement(input) {
-            statement(input, diagnostics).map(|statement| {
-                statements.push(statement);
-                None
-            })
-        } else {
-            layer_value(input).map(Some)
-        };
-        match read {
-            Ok(None) => {}
-            Ok(Some(value)) => return (statements, Some(value)),
+        if begins_statement(input) {
+            statements.push(statement_or_broken(input, diagnostics));
+            continue;
+        }
+        let span = here(input);
+        match layer_value(input) {
+            Ok(value) => return (statements, Some(value)),
             Err(error) => {
                 diagnostics.add_syn(&error);
-                skip_statement(input);
+                skip_statement(input, true, false);
+                if input.is_empty() {
+                    return (statements, Some(expression::placeholder(span)));
+                }
             }
         }
     }
@@ -69,27 +83,28 @@ fn unused(span: proc_macro2::Span) -> syn::Error {
 }
 
 fn begins_statement(input: ParseStream) -> bool {
+    begins_with_keyword(input) || begins_rebinding(input)
+}
+
+fn begins_with_keyword(input: ParseStream) -> bool {
     let keyword = KEYWORDS.iter().any(|keyword| word(input, keyword)) && input.peek2(Ident);
-    keyword || input.peek(Token![let]) || input.peek(Token![for]) || begins_rebinding(input)
+    keyword || input.peek(Token![let]) || input.peek(Token![for])
 }
 
 fn begins_rebinding(input: ParseStream) -> bool {
     input.peek(Ident) && input.peek2(Token![=]) && !input.peek2(Token![==])
 }
 
-/// Skips behind the next `;`, or to what looks like the beginning of a statement.
-fn skip_statement(input: ParseStream) {
-    let mut first = true;
+/// Skips behind the next `;` (or the block of a statement that ends in one), or to the keyword of another statement.
+fn skip_statement(input: ParseStream, at_its_beginning: bool, has_block: bool) {
+    let mut first = at_its_beginning;
     while !input.is_empty() {
-        if input.peek(Token![;]) {
-            let _ = input.parse::<Token![;]>();
-            return;
-        }
-        if !first && begins_statement(input) {
+        if !first && begins_with_keyword(input) {
             return;
         }
         first = false;
-        if input.parse::<TokenTree>().is_err() {
+        let ended = input.peek(Token![;]) || has_block && input.peek(token::Brace);
+        if input.parse::<TokenTree>().is_err() || ended {
             return;
         }
     }
@@ -219,7 +234,7 @@ fn outputs(input: ParseStream) -> syn::Result<StatementKind> {
             return Err(mistake(
                 name.span(),
                 "an output needs a name",
-                format!("write `output name = {name}…;`"),
+                format!("write `output name = {name}(…);`"),
             ));
         }
         let value = if input.peek(Token![=]) {

@@ -1,0 +1,169 @@
+//! Every form of `network!`, by what it declares or how `build` refuses it.
+
+use downhill::__private::graph::builder::{Declaration, Mode};
+use downhill::prelude::*;
+
+/// x·sigmoid(β·x), a Rust function called by its path.
+fn swish(x: &Value, beta: f64) -> Value {
+    downhill::__private::graph::composite::sigmoid(x * beta) * x
+}
+
+fn scaled(x: &Value, sizes: &[usize], times: usize) -> Value {
+    x * (sizes.len() * times) as f64
+}
+
+network! {
+    layer pair(x: [batch, n], y: [batch, n], units) -> [batch, units + 1] {
+        let joined = linear(concatenate(x, y, axis: -1), units + 1, bias: false);
+        joined
+    }
+
+    layer twice(x, units) {
+        let first = linear(x, units);
+        shared again = linear(units, init: normal(0.0, 0.1));
+        again(again(first))
+    }
+
+    /// Of everything a bit.
+    #[derive(PartialEq)]
+    pub Forms(
+        /// Number of units.
+        hidden: usize,
+        rate: f32,
+        flag: bool,
+        sizes: Vec<usize>,
+    ) {
+        input x: [batch, 2 * 3];
+        input z: [batch, width];
+        input mask: bool[batch];
+        target y: [batch, hidden + 1];
+
+        param scale: [hidden + 1] = ones();
+        state seen: i32[2] = zeros();
+        let start = pair(x, x, units: hidden);
+        let a = pair(linear(x, hidden), dropout(linear(x, hidden), rate), hidden);
+        let b = twice(a, { hidden + 1 });
+        for i in 0..{ sizes.len() } {
+            param gain: [hidden + 1] = constant(1.0 / hidden);
+            let step = linear(b, { sizes[i] }) * i;
+            b = b + linear(step, hidden + 1, bias: flag) * gain;
+        }
+        let c = self::swish(b * scale, 1.5) + self::scaled(b, sizes, 2);
+        let d = select(c > 0.0, c, -c / 2) + 1 / 2;
+        let count = sum(z) * 0.0;
+        output c, e = d * rate;
+        loss   main = squared_error(d, y) + 1e-3 * squares(a.2.joined.weight) + count;
+        shared enc = linear(hidden);
+        loss   second over enc = mean(enc(x)) + mean(enc(x * 2)) + mean(start);
+        loss   third = mean(start);
+    }
+}
+
+fn declared(network: &impl Network) -> Declaration {
+    network.declaration(Mode::Train).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// `name: shape` of every storage, with the arguments' numbers.
+fn storages(declaration: &Declaration) -> Vec<String> {
+    let graph = &declaration.graph;
+    graph
+        .storages
+        .iter()
+        .map(|storage| format!("{}: {}", storage.name, storage.ty.shape.bind(&graph.bindings)))
+        .collect()
+}
+
+#[test]
+fn all_forms_together() {
+    let network = Forms::new(3, 0.5, true, vec![7, 8]);
+    assert_eq!(network, network.clone());
+    let declaration = declared(&network);
+    let expected = [
+        "scale: [4]",
+        "seen: [2]",
+        "start.joined.weight: [12, 4]",
+        "a.0.weight: [6, 3]",
+        "a.0.bias: [3]",
+        "a.1.weight: [6, 3]",
+        "a.1.bias: [3]",
+        "a.2.joined.weight: [6, 4]",
+        "b.first.weight: [4, 4]",
+        "b.first.bias: [4]",
+        "b.again.weight: [4, 4]",
+        "b.again.bias: [4]",
+        "gain.0: [4]",
+        "step.0.weight: [4, 7]",
+        "step.0.bias: [7]",
+        "b.0.weight: [7, 4]",
+        "b.0.bias: [4]",
+        "gain.1: [4]",
+        "step.1.weight: [4, 8]",
+        "step.1.bias: [8]",
+        "b.1.weight: [8, 4]",
+        "b.1.bias: [4]",
+        "enc.weight: [6, 3]",
+        "enc.bias: [3]",
+    ];
+    assert_eq!(storages(&declaration), expected);
+}
+
+
+network! {
+    layer narrow(x: [batch, n], size) -> [batch, size] {
+        x + linear(x, size)
+    }
+
+    /// Sizes that only the arguments decide.
+    pub Late(a: usize, b: usize, turns: usize) {
+        input x: [batch, a];
+        target y: [batch, 1];
+        let h = linear(x, b) * x;
+        for _ in 0..turns { h = narrow(h, b); }
+        output p = linear(h, 1);
+        loss squared_error(p, y);
+    }
+}
+
+#[test]
+fn what_only_arguments_decide_is_refused_when_built_on_the_line_of_the_declaration() {
+    assert_eq!(declared(&Late::new(3, 3, 2)).graph.storages.len(), 8);
+    let errors = Late::new(3, 4, 2).declaration(Mode::Train).expect_err("3 columns beside 4");
+    let text = errors.to_string();
+    assert!(text.contains("tests/language.rs:120:9"), "{text}");
+    assert!(text.contains("in `h`"), "{text}");
+}
+
+network! {
+    /// A size that a run decides stands where another one is needed.
+    pub Typo() {
+        input x: [batch, 2];
+        target y: [bacth, 1];
+        output p = linear(x, 1);
+        loss squared_error(p, y);
+    }
+}
+
+#[test]
+fn sizes_that_agree_for_some_runs_only_are_refused_when_built() {
+    let errors = Typo::new().declaration(Mode::Train).expect_err("batch is not bacth");
+    assert!(errors.to_string().contains("bacth"), "{errors}");
+}
+
+network! {
+    /// Names as the expansion might use them.
+    pub Hygiene(value: usize) {
+        input builder: [batch, 2];
+        target graph: [batch, 1];
+        let composite = linear(builder, { let builder = value; builder });
+        let language = composite;
+        let __builder_ = language;
+        let file = linear(__builder_, { value + { let composite = 1; composite } });
+        output line = linear(file, 1);
+        loss squared_error(line, graph);
+    }
+}
+
+#[test]
+fn names_of_the_declaration_meet_no_others() {
+    assert_eq!(declared(&Hygiene::new(2)).graph.storages.len(), 6);
+}
