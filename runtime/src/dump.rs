@@ -7,6 +7,7 @@
 //! need be.
 
 use crate::error::Error;
+use downhill_codegen::compile;
 use std::path::PathBuf;
 
 /// The environment variable.
@@ -84,6 +85,24 @@ impl Dump {
     /// Whether this stage is asked for: what is not need not be made.
     pub fn wants(&self, stage: Stage) -> bool {
         self.stages.contains(&stage)
+    }
+
+    /// Whether any form that the code generator makes is asked for.
+    pub(crate) fn wants_code(&self) -> bool {
+        [Stage::Fused, Stage::Kernel, Stage::Plan, Stage::Lane].into_iter().any(|stage| self.wants(stage))
+    }
+
+    /// Shows the forms that the code generator made for an entry, those of one stage together.
+    pub(crate) fn show_code(&self, program: &str, entry: &str, forms: Vec<(compile::Stage, String)>) {
+        for (stage, theirs) in [
+            (Stage::Fused, compile::Stage::Fused),
+            (Stage::Kernel, compile::Stage::Kernel),
+            (Stage::Plan, compile::Stage::Plan),
+            (Stage::Lane, compile::Stage::Lane),
+        ] {
+            let of_stage = forms.iter().filter(|(stage, _)| *stage == theirs).map(|(_, text)| text.as_str());
+            self.show(program, entry, stage, || of_stage.collect::<Vec<_>>().join("\n"));
+        }
     }
 
     /// Shows `text()` if this stage is asked for. A folder that cannot be written to is reported on standard error: a build

@@ -143,10 +143,10 @@ impl fmt::Display for Error {
             }
             Error::Missing { entry, name } => write!(f, "`{entry}` reads input `{name}`, which was not given"),
             Error::Element { name, expected, found } => {
-                write!(f, "`{name}` is declared as {expected}, but {found} was given")
+                write!(f, "`{name}` is declared as {expected}, but was given {found}")
             }
             Error::Shape { name, expected, found, reason } => {
-                write!(f, "`{name}` is declared as {expected}, but {found} was given: {reason}")
+                write!(f, "`{name}` is declared as {expected}, but was given {found}: {reason}")
             }
             Error::Disagreement { symbol, first, second } => write!(
                 f,

@@ -14,9 +14,9 @@ mod bind;
 
 pub mod code;
 
-pub mod program;
-
 mod prepare;
+
+pub mod program;
 
 mod storage;
 

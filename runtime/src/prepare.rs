@@ -108,8 +108,8 @@ impl Prepared {
     }
 }
 
-/// More than any address space; sizes up to here are exact in an i64.
-const MOST_BYTES: f64 = 281_474_976_710_656.0;
+/// More than any process can have; byte counts up to here are exact in a float and far from overflow.
+const MOST_BYTES: f64 = (1_u64 << 47) as f64;
 
 /// About how large a dim is, without overflow.
 fn estimate(dim: &Dim, bindings: &Bindings) -> f64 {
@@ -139,6 +139,6 @@ pub(crate) fn concrete(shape: &Shape, bindings: &Bindings, name: &str) -> Result
 /// How many elements a shape has.
 pub(crate) fn elements(shape: &[usize], name: &str) -> Result<usize, Error> {
     let size = shape.iter().try_fold(1_usize, |size, &dim| size.checked_mul(dim));
-    size.filter(|&size| size as f64 <= MOST_BYTES)
+    size.filter(|&size| size as f64 * 4.0 <= MOST_BYTES)
         .ok_or_else(|| Error::Memory { what: format!("`{name}`"), bytes: usize::MAX })
 }

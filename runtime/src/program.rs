@@ -10,6 +10,7 @@ use crate::bind::Interface;
 use crate::code::{Assembly, Function};
 use crate::dump::{Dump, Stage};
 use crate::error::Error;
+use crate::prepare::{concrete, elements};
 use crate::report::Report;
 use downhill_codegen::compile::Compiler;
 use cranelift_module::Module;
@@ -21,6 +22,7 @@ use downhill_graph::entry;
 use downhill_graph::error::Errors;
 use downhill_graph::graph::{Graph, Storage, StorageKind, bug};
 use downhill_graph::optimizer::{LEARNING_RATE, Optimizer};
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -107,7 +109,12 @@ impl Program {
         check_options(&train, &options)?;
         let mut plans = vec![report.stage("differentiate", || plan_forward(&infer))?];
         plans.extend(report.stage("differentiate", || plan_steps(&train, &options))?);
+        for loss in train.losses.iter().filter(|_| dump.wants(Stage::Gradient)) {
+            let graph = entry::gradients(&train, Some(&loss.name), &[])?;
+            dump.show(name, &entry_name(&train, "step", &loss.name), Stage::Gradient, || graph.to_formulas());
+        }
         let storages = union_of_storages(&plans);
+        check_storages(&storages)?;
         let making = Making { program: name, storages: &storages, target: &target, batch_sizes: &options.batch_sizes };
         let mut entries = making.compile(plans, &dump, &mut report)?.into_iter();
         let forward = entries.next().unwrap_or_else(|| bug("no forward entry"));
@@ -274,6 +281,25 @@ fn union_of_storages(plans: &[Plan]) -> Vec<Storage> {
     union
 }
 
+/// Refuses sizes that are not known when a network is built, and sizes that no memory holds, before anything is made of them.
+fn check_storages(storages: &[Storage]) -> Result<(), Error> {
+    let mut mistakes = Vec::new();
+    for Storage { name, ty, origin, .. } in storages {
+        if let Some(symbol) = ty.shape.size().symbols().first() {
+            let message = format!("the size of parameter `{name}`, {}, hangs on the data", ty.shape);
+            let help = format!("make `{symbol}` an argument of the network, or a number");
+            mistakes.push(downhill_graph::error::Error::new(message).help(help).at(origin.clone()));
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(Errors(mistakes).into());
+    }
+    for Storage { name, ty, .. } in storages {
+        elements(&concrete(&ty.shape, &Bindings::new(), name)?, name)?;
+    }
+    Ok(())
+}
+
 /// What entries are compiled for.
 struct Making<'a> {
     program: &'a str,
@@ -293,11 +319,19 @@ impl Making<'_> {
         let mut assembly = Assembly::new(self.target)?;
         let mut compiled: Vec<Vec<Entry>> = Vec::new();
         for plan in &plans {
-            dump.show(self.program, &plan.name, Stage::Graph, || format!("{:#?}", plan.graph));
+            dump.show(self.program, &plan.name, Stage::Graph, || plan.graph.to_text());
         }
+        let forms = RefCell::new(Vec::new());
+        let mut collect = |stage, text: &str| forms.borrow_mut().push((stage, text.to_owned()));
         let mut compiler = Compiler::new(&mut assembly.module, self.target);
+        if dump.wants_code() {
+            compiler = compiler.dump(&mut collect);
+        }
         for plan in &plans {
-            compiled.push(self.variants(&mut compiler, plan)?);
+            let variants = self.variants(&mut compiler, plan, &|variant| {
+                dump.show_code(self.program, variant, forms.take());
+            })?;
+            compiled.push(variants);
         }
         let made = compiler.report().clone();
         report.add("plan", made.planning);
@@ -317,18 +351,23 @@ impl Making<'_> {
         Ok(entries.collect())
     }
 
-    /// The generic variant of an entry, then one for each batch size if it has rows.
-    fn variants<M: Module>(&self, compiler: &mut Compiler<'_, M>, plan: &Plan) -> Result<Vec<Entry>, Error> {
+    /// The generic variant of an entry, then one for each batch size if it has rows; `made` is told of each.
+    fn variants<M: Module>(
+        &self,
+        compiler: &mut Compiler<'_, M>,
+        plan: &Plan,
+        made: &dyn Fn(&str),
+    ) -> Result<Vec<Entry>, Error> {
         let generic = compiler.entry(&plan.name, &plan.graph, &Bindings::new())?;
+        made(&plan.name);
         let interface = CompiledEntry::interface(plan, &generic);
         let mut variants = vec![generic];
-        if let Some(rows) = interface.rows {
-            for &size in self.batch_sizes {
-                let size = i64::try_from(size).unwrap_or(i64::MAX);
-                let fixed = Bindings::from([(interface.symbols[rows].clone(), size)]);
-                if !variants.iter().any(|variant| variant.fixed == fixed) {
-                    variants.push(compiler.entry(&plan.name, &plan.graph, &fixed)?);
-                }
+        let rows = interface.rows.map(|rows| &interface.symbols[rows]);
+        for (rows, &size) in rows.into_iter().flat_map(|rows| self.batch_sizes.iter().map(move |size| (rows, size))) {
+            let fixed = Bindings::from([(rows.clone(), i64::try_from(size).unwrap_or(i64::MAX))]);
+            if !variants.iter().any(|variant| variant.fixed == fixed) {
+                variants.push(compiler.entry(&plan.name, &plan.graph, &fixed)?);
+                made(&format!("{} {rows} {size}", plan.name));
             }
         }
         Ok(variants)

@@ -1,0 +1,74 @@
+//! The home of machine code, on functions made by hand: code runs, is never writable once it does, and goes with its last owner.
+
+use cranelift_codegen::ir::{AbiParam, InstBuilder, MemFlagsData, types};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_module::{Linkage, Module};
+use downhill_codegen::abi::Context;
+use downhill_codegen::target::Target;
+use downhill_runtime::code::{Assembly, Function};
+use std::mem::offset_of;
+
+/// A function that writes `value` to `Context::stopped`.
+fn stopping_at(value: i64) -> Function {
+    let target = Target::host().expect("this machine");
+    let mut assembly = Assembly::new(&target).expect("address space");
+    let mut context = assembly.module.make_context();
+    context.func.signature.params.push(AbiParam::new(types::I64));
+    let mut scratch = FunctionBuilderContext::new();
+    let mut builder = FunctionBuilder::new(&mut context.func, &mut scratch);
+    let block = builder.create_block();
+    builder.append_block_params_for_function_params(block);
+    builder.switch_to_block(block);
+    builder.seal_block(block);
+    let (argument, number) = (builder.block_params(block)[0], builder.ins().iconst(types::I64, value));
+    builder.ins().store(MemFlagsData::trusted(), number, argument, offset_of!(Context, stopped) as i32);
+    builder.ins().return_(&[]);
+    builder.finalize(target.isa().frontend_config());
+    let module = &mut assembly.module;
+    let id = module.declare_function("stop", Linkage::Local, &context.func.signature).expect("a name");
+    module.define_function(id, &mut context).expect("code");
+    assert!(assembly.code_bytes() > 0);
+    // SAFETY: the function takes one pointer, as `abi` says.
+    unsafe { assembly.finish().expect("executable").function(id) }
+}
+
+fn call(function: &Function) -> i64 {
+    let mut context = Context {
+        storages: std::ptr::null(),
+        inputs: std::ptr::null(),
+        outputs: std::ptr::null(),
+        arena: std::ptr::null_mut(),
+        offsets: std::ptr::null(),
+        symbols: std::ptr::null(),
+        rows: std::ptr::null(),
+        losses: std::ptr::null_mut(),
+        steps: 0,
+        stopped: 0,
+    };
+    // SAFETY: the function writes to the context only.
+    unsafe { function.call(&mut context) };
+    context.stopped
+}
+
+#[test]
+fn code_outlives_its_module_and_serves_many_threads() {
+    let functions: Vec<Function> = (0..8).map(stopping_at).collect();
+    std::thread::scope(|scope| {
+        for (value, function) in functions.iter().enumerate() {
+            scope.spawn(move || assert_eq!(call(function), value as i64));
+        }
+    });
+    let copy = functions[3].clone();
+    drop(functions);
+    assert_eq!(call(&copy), 3);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn no_page_is_writable_and_executable() {
+    let function = stopping_at(5);
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
+    let flags: Vec<&str> = maps.lines().filter_map(|line| line.split(' ').nth(1)).collect();
+    assert!(!flags.iter().any(|flags| flags.contains('w') && flags.contains('x')), "{maps}");
+    assert_eq!(call(&function), 5);
+}

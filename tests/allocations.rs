@@ -1,0 +1,80 @@
+//! A step, an epoch and inference of a prepared size allocate nothing.
+
+use downhill::prelude::*;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+/// Counts the allocations of each thread.
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every request is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        COUNT.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = COUNT.with(Cell::get);
+    work();
+    COUNT.with(Cell::get) - before
+}
+
+network! {
+    /// An input, a mask, class indices.
+    pub Masked(width: usize) {
+        input  x: [batch, 8];
+        input  keep: bool[batch, 8];
+        target label: i32[batch];
+        let h = gelu(linear(x * select(keep, 1.0, 0.0), width));
+        output logits = linear(h, 4);
+        loss cross_entropy(logits, label);
+    }
+}
+
+#[test]
+fn prepared_sizes_allocate_nothing() {
+    let network = Masked::new(16).seed(1).optimizer(adamw(0.01)).batch_sizes([16]);
+    let mut net = network.build().expect("a network");
+    let rows = 40;
+    let x = Tensor::new([rows, 8], (0..rows * 8).map(|i| (i % 13) as f32 / 13.0).collect()).expect("x");
+    let keep = Tensor::new([rows, 8], (0..rows * 8).map(|i| i % 5 != 0).collect()).expect("keep");
+    let label = Tensor::from((0..rows as i32).map(|i| i % 4).collect::<Vec<_>>());
+    let data = Dataset::new([("x", x.clone()), ("keep", keep.clone()), ("label", label.clone())]).expect("data");
+    let rates = [0.01, 0.02, 0.03];
+    let options = EpochOptions { learning_rates: Some(&rates), ..EpochOptions::default() };
+    let mut report = EpochReport::default();
+    let mut logits = vec![0.0_f32; rows * 4];
+    let mut turn = |net: &mut Model, seed: u64| {
+        net.step((&x, &keep), &label).expect("a step");
+        net.step_with(&[("label", &label), ("keep", &keep), ("x", &x)]).expect("a step");
+        net.epoch_into(&data, Epoch { batch: 16, seed }, options, &mut report).expect("an epoch");
+        net.forward_into((&x, &keep), &mut logits).expect("logits");
+        net.set_learning_rate(0.005);
+    };
+    turn(&mut net, 0);
+    for seed in 1..5 {
+        assert_eq!(allocations(|| turn(&mut net, seed)), 0);
+    }
+    assert!(allocations(|| drop(net.forward((&x, &keep)))) > 0, "the counter counts");
+}
