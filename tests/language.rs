@@ -33,6 +33,7 @@ network! {
         flag: bool,
         sizes: Vec<usize>,
     ) {
+        /// Statements may have comments.
         input x: [batch, 2 * 3];
         input z: [batch, width];
         input mask: bool[batch];
@@ -107,7 +108,6 @@ fn all_forms_together() {
     assert_eq!(storages(&declaration), expected);
 }
 
-
 network! {
     layer narrow(x: [batch, n], size) -> [batch, size] {
         x + linear(x, size)
@@ -129,8 +129,10 @@ fn what_only_arguments_decide_is_refused_when_built_on_the_line_of_the_declarati
     assert_eq!(declared(&Late::new(3, 3, 2)).graph.storages.len(), 8);
     let errors = Late::new(3, 4, 2).declaration(Mode::Train).expect_err("3 columns beside 4");
     let text = errors.to_string();
-    assert!(text.contains("tests/language.rs:120:9"), "{text}");
-    assert!(text.contains("in `h`"), "{text}");
+    let declared = |line: &&str| line.contains("let h = linear(x, b) * x;");
+    let line = 1 + include_str!("language.rs").lines().take_while(|line| !declared(line)).count();
+    assert!(text.contains(&format!("tests/language.rs:{line}:9")), "{text}");
+    assert!(text.contains("in `h`") && text.contains("with a = 3, b = 4"), "{text}");
 }
 
 network! {

@@ -101,14 +101,19 @@ pub fn state(
     builder.state(name, Type::new(element, shape(builder, dims)), initializer).into()
 }
 
+/// A composite called by its name.
+pub fn call(builder: &Builder, name: &str, positional: &[Argument], named: &[(&str, Argument)]) -> Argument {
+    composite::call(builder, name, positional.to_vec(), named.to_vec()).into()
+}
+
 /// An initialiser by its name; zeros after a mistake.
 pub fn initializer(
     builder: &Builder,
     name: &str,
-    positional: Vec<Argument>,
-    named: Vec<(&str, Argument)>,
+    positional: &[Argument],
+    named: &[(&str, Argument)],
 ) -> Initializer {
-    composite::initializer(builder, name, positional, named).unwrap_or_else(|error| {
+    composite::initializer(builder, name, positional.to_vec(), named.to_vec()).unwrap_or_else(|error| {
         builder.error(error);
         Initializer::Zeros
     })

@@ -105,7 +105,7 @@ impl Names {
                 let is_meant = |declared: &Declared| {
                     relative_name(declared, depth, turns, &used).as_deref() == Some(name)
                 };
-                inside.clone().filter(|(_, declared)| is_meant(declared)).map(|(index, _)| *index).last()
+                inside.clone().rfind(|(_, declared)| is_meant(declared)).map(|(index, _)| *index)
             };
             named(&self.turns).or_else(|| named(&[]))
         })

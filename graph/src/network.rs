@@ -3,6 +3,7 @@
 //! In: a builder to declare into. Out: a checked [`Declaration`].
 
 use crate::builder::{Builder, Declaration, Mode};
+use crate::dim::Bindings;
 use crate::error::{Error, Errors, Origin};
 use crate::graph::{Graph, NodeId, Storage, StorageKind};
 use crate::op::Op;
@@ -22,11 +23,28 @@ pub trait Network {
     fn declaration(&self, mode: Mode) -> Result<Declaration, Errors> {
         let builder = Builder::new(mode);
         self.declare(&builder);
-        let declaration = builder.finish()?;
+        let bindings = builder.with_graph(|graph| graph.bindings.clone());
+        let declaration = builder.finish().map_err(|errors| with_numbers(errors, &bindings))?;
         // What is trained is a question of the training graph: others may leave out a loss's terms.
         let untrained = if mode == Mode::Train { untrained(&declaration) } else { Vec::new() };
         if untrained.is_empty() { Ok(declaration) } else { Err(Errors(untrained)) }
     }
+}
+
+/// Says the numbers of the arguments that mistakes speak of: a size is written as the symbol it was declared with.
+fn with_numbers(errors: Errors, bindings: &Bindings) -> Errors {
+    let speaks_of = |error: &Error, name: &str| {
+        let texts = std::iter::once(&error.message).chain(&error.notes);
+        let is_word =
+            |text: &String| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
+        texts.into_iter().any(is_word)
+    };
+    let with_numbers = |error: Error| {
+        let spoken = bindings.iter().filter(|(name, _)| speaks_of(&error, name));
+        let numbers: Vec<String> = spoken.map(|(name, number)| format!("{name} = {number}")).collect();
+        if numbers.is_empty() { error } else { error.note(format!("with {}", numbers.join(", "))) }
+    };
+    Errors(errors.0.into_iter().map(with_numbers).collect())
 }
 
 /// Parameters that no loss trains: a mistake each, where the parameter was declared.

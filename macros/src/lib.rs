@@ -17,7 +17,102 @@ mod expand;
 
 use proc_macro::TokenStream;
 
-/// Declares networks.
+/// Declares networks: their inputs, their formulas, what comes out, what is minimised.
+///
+/// ```ignore
+/// use downhill::prelude::*;
+///
+/// network! {
+///     /// x·A + b.
+///     layer affine(x: [batch, n], units) -> [batch, units] {
+///         param a: [n, units] = normal(0.0, 1.0);
+///         param b: [units]    = zeros();
+///         x @ a + b
+///     }
+///
+///     /// A stack as deep as you like.
+///     pub Mlp(width: usize, depth: usize, classes: usize) {
+///         input  x: [batch, 64];
+///         target label: i32[batch];
+///
+///         let h = relu(affine(x, width));
+///         for _ in 1..depth { h = relu(linear(h, width)); }
+///         let logits = linear(h, classes);
+///
+///         output logits, probability = softmax(logits);
+///         loss   cross_entropy(logits, label) + 1e-4 * squares(h.a);
+///     }
+/// }
+///
+/// let net = Mlp::new(128, 3, 10);
+/// ```
+///
+/// A network becomes a struct with its arguments as public fields, `new(arguments)`, `Clone`, `Debug` and the trait
+/// `Network`. Doc comments, attributes and visibility carry over. One `network!` may hold several networks and the layers they share.
+///
+/// # Forms
+///
+/// | form | meaning |
+/// |---|---|
+/// | `input x: [dims];` `input t: i32[dims];` | what every entry that reads it is given; f32 unless said otherwise |
+/// | `target y: [dims];` | what only losses read: `forward` needs no targets |
+/// | `let h = value;` | names a value. The name is that of its layer: in messages, graphs, profiles, and of its parameters |
+/// | `h = value;` | binds a name anew |
+/// | `param a: [dims] = normal(0.0, 1.0);` | a trainable tensor, in a layer or straight in a network |
+/// | `state s: i32[dims] = zeros();` | a tensor that is kept, not trained |
+/// | `shared g = linear(hidden);` | an instance with one set of parameters; `g(x)` uses it, as often as needed. Arguments given here come after those of each use |
+/// | `for i in 0..depth { … }` | unrolled when the network is built; `i` is a number, inside `{ … }` a `usize` |
+/// | `output p;` `output a, b = value;` | what `forward` gives, by name |
+/// | `loss value;` `loss name = value;` `loss name over g, d = value;` | a scalar to minimise; one training step each, over all parameters or over those of some shared instances |
+/// | `layer f(x: [batch, n], units) -> [batch, units] { …; value }` | a function with parameters of its own, whose backward pass comes by itself |
+///
+/// A size is a number, an argument of type `usize`, a name that an input mentions for the first time (`batch`), or a sum, difference, product or
+/// quotient (rounded down) of sizes. Only an axis written as the number 1 broadcasts.
+///
+/// In the head of a layer, a name mentioned for the first time is whatever size is given; every other size must agree. An argument
+/// without a type is a value, a size, a number: whatever its uses take.
+///
+/// # Expressions
+///
+/// | form | meaning |
+/// |---|---|
+/// | `+ - * /`, unary `-` | element by element, broadcast from the last axis |
+/// | `@` | the matrix product over the last two axes |
+/// | `< <= > >= == !=` | masks, for `select(mask, a, b)` |
+/// | `f(x, 3, slope: 0.2)` | a built-in composite, a layer of this macro or a shared instance; positional arguments, then named ones |
+/// | `h.weight`, `h.0.weight` | a parameter by its name |
+/// | `gradient(y, x)` | ∂(sum of y)/∂x, a value like any other, to be differentiated again |
+/// | `[batch, 2]` | a list of sizes, as an argument |
+/// | `{ … }` | any Rust expression of the network's arguments and loop variables: an integer, a float, a `bool` or a tensor `Value` |
+/// | `my_crate::swish(x, 1.5)` | a Rust function by its path (`self::f` for one beside the network) |
+///
+/// `@` binds like `*`. A quotient of two whole numbers is the number it is on paper: `1 / 2` is 0.5.
+///
+/// A Rust function gets tensors as `&Value`, and plain values (numbers, arguments of the network, `{ … }`) as they are; it gives a `Value`:
+///
+/// ```ignore
+/// fn swish(x: &Value, beta: f64) -> Value {
+///     downhill::composite::sigmoid(x * beta) * x
+/// }
+/// ```
+///
+/// Arguments of type `usize` are sizes; `f32`, `f64` and `bool` are numbers and flags known when the network is built; any other type is for
+/// `{ … }` and Rust functions only.
+///
+/// # Names of parameters
+///
+/// The binding's name, then the parameter's: `h.weight`. Where a binding holds several layers with parameters, their number stands between:
+/// `h.0.weight`, `h.1.weight`. In a loop the turn follows the binding: `h.3.weight`. A layer's own bindings come between: `h.inner.weight`.
+/// `h.weight` in a formula means the parameter of that name as far as declared, of this turn first.
+///
+/// # Mistakes
+///
+/// All mistakes are told at once, each on its tokens, with the shapes and the likely mend. What depends on arguments
+/// is decided by `build`, in the same words, with the line of the declaration.
+///
+/// A network needs a loss and an output. A parameter that no loss depends on is an error: it would never be
+/// trained. (One that an output depends on passes when a loss trains another parameter of the same layer: from a loss made of derivatives, a bias drops
+/// out.) An output must not depend on a target.
 #[proc_macro]
 pub fn network(tokens: TokenStream) -> TokenStream {
     let (program, mut diagnostics) = parse::program(tokens.into());

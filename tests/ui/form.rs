@@ -30,6 +30,7 @@ network! {
     pub Statements(hidden: usize) {
         input x: [batch, 2];
         target y: [batch, 1];
+        #[allow(unused)]
         let a = leaky_relu(slope: 0.1, x);
         let b = x +;
         let c = self::activation(x, factor: 3);

@@ -1,12 +1,10 @@
-//! Calls: composites, layers, shared instances.
+//! Calls: what is called, whether the arguments fit, composites and shared instances.
 
+use super::Checker;
 use super::scope::{Given, Item, Named, Shared};
-use super::{Checker, Frame};
-use crate::signature::{self, Axis, written};
 use crate::syntax::{Arguments, Expression, ExpressionKind, Layer, Place};
 use downhill_graph::composite::{self, Argument, Kind, Parameter};
 use downhill_graph::error::{Error, nearest};
-use downhill_graph::language::{self, LayerInput};
 use downhill_graph::random::Initializer;
 use syn::Ident;
 
@@ -15,14 +13,6 @@ struct Head {
     name: String,
     parameters: Vec<HeadParameter>,
     signature: String,
-}
-
-/// Where a layer is called from: nowhere when it is checked on its own.
-#[derive(Default)]
-pub(super) struct Call {
-    /// The arguments' places.
-    places: Vec<Place>,
-    frame: Option<Frame>,
 }
 
 struct HeadParameter {
@@ -67,7 +57,9 @@ impl<'a> Checker<'a> {
 
     fn unknown_function(&mut self, function: &Ident) -> Item {
         let (name, place) = (function.to_string(), Place::at(function.span()));
-        if self.program.broken.contains(&name) || matches!(self.scopes.find(&name), Some(Named::Value(Item::Unknown))) {
+        if self.program.broken.contains(&name)
+            || matches!(self.scopes.find(&name), Some(Named::Value(Item::Unknown)))
+        {
             self.unsure = true;
             return Item::Unknown;
         }
@@ -283,106 +275,12 @@ impl<'a> Checker<'a> {
     }
 
     /// What stands for an item where a parameter of `kind` takes it.
-    fn plain(&self, item: Item, kind: Kind) -> Argument {
+    pub(super) fn plain(&self, item: Item, kind: Kind) -> Argument {
         match (item, kind) {
             (Item::Known(argument), _) => argument,
             (Item::Number, Kind::Tensor | Kind::Tensors) => Argument::Number(0.5),
             (Item::Unknown, Kind::Dim) => Argument::Dim(self.builder.fresh_dim("size")),
             (Item::Number | Item::Unknown, _) => Argument::Unknown,
-        }
-    }
-
-    fn call_layer(&mut self, layer: &'a Layer, given: Vec<Given<'a>>, place: Place) -> Item {
-        let name = layer.name.to_string();
-        if self.frames.iter().any(|frame| frame.layer == name) {
-            let error = Error::new(format!("layer `{name}` calls itself"));
-            return self.fail(place, error.help("a network is unrolled when it is built: repeat with `for`"));
-        }
-        self.at(place);
-        let start = place.start;
-        let called = format!("{}:{}", start.file(), start.start().line);
-        let binding = if self.binding.is_empty() { String::new() } else { format!(" as `{}`", self.binding) };
-        let note = format!("in layer `{name}`, called at {called}{binding}");
-        let places = given.iter().map(|given| given.expression.place).collect();
-        let given = given.into_iter().map(|given| given.item).collect();
-        self.called.insert(name.clone());
-        let item = self.layer_body(layer, given, Call { places, frame: Some(Frame { layer: name, note }) });
-        self.at(place);
-        item
-    }
-
-    /// Interprets the body of a layer in a scope of its own.
-    pub(super) fn layer_body(&mut self, layer: &'a Layer, given: Vec<Item>, call: Call) -> Item {
-        let outer = std::mem::take(&mut self.scopes);
-        let arguments: Vec<Argument> =
-            given.iter().map(|item| self.plain(item.clone(), Kind::Tensor)).collect();
-        let names: Vec<String> = layer.arguments.iter().map(|argument| argument.name.to_string()).collect();
-        for (name, item) in names.iter().zip(given) {
-            self.scopes.declare(name, Named::Value(item));
-        }
-        let builder = self.builder.clone();
-        let inputs: Vec<(&str, &Argument)> = names.iter().map(String::as_str).zip(&arguments).collect();
-        let item = language::layer(&builder, &inputs, || {
-            self.head_fits(layer, &arguments, &call.places);
-            let framed = call.frame.is_some();
-            self.frames.extend(call.frame);
-            self.statements(&layer.body);
-            let item = self.expression(&layer.value);
-            self.result_fits(layer, &item);
-            if framed {
-                self.frames.pop();
-            }
-            item
-        });
-        self.scopes = outer;
-        item
-    }
-
-    /// Checks what is given against the head of a layer; a mistake stands on the argument.
-    fn head_fits(&mut self, layer: &'a Layer, arguments: &[Argument], places: &[Place]) {
-        let name = layer.name.to_string();
-        let axes = signature::axes(layer);
-        let mut found = Vec::new();
-        for (position, axes) in &axes {
-            let argument = &layer.arguments[*position];
-            let Some(ty) = &argument.ty else { continue };
-            let texts: Vec<String> = ty.dims.iter().map(written).collect();
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            let word = argument.name.to_string();
-            let input = LayerInput { layer: &name, name: &word, argument: &arguments[*position] };
-            self.at_argument(places, *position);
-            let dims = language::given(&self.builder, input, ty.element, &texts);
-            for (axis, dim) in axes.iter().zip(&dims) {
-                if let Axis::Binds(symbol) = axis {
-                    self.scopes.declare(&symbol.to_string(), Named::Size(Item::Known(dim.clone())));
-                }
-            }
-            found.push(dims);
-        }
-        for ((position, axes), dims) in axes.into_iter().zip(found) {
-            let word = layer.arguments[position].name.to_string();
-            for (number, (axis, dim)) in axes.iter().zip(&dims).enumerate() {
-                let Axis::Equals(expression) = axis else { continue };
-                let expected = Argument::Dim(self.size(expression));
-                self.at_argument(places, position);
-                let input = LayerInput { layer: &name, name: &word, argument: &arguments[position] };
-                language::fits(&self.builder, input, number, dim, &written(expression), &expected);
-            }
-        }
-    }
-
-    fn at_argument(&mut self, places: &[Place], position: usize) {
-        if let Some(place) = places.get(position) {
-            self.at(*place);
-        }
-    }
-
-    fn result_fits(&mut self, layer: &'a Layer, item: &Item) {
-        let Some(ty) = &layer.result else { return };
-        let dims: Vec<Argument> = ty.dims.iter().map(|dim| Argument::Dim(self.size(dim))).collect();
-        if let Item::Known(result) = item {
-            self.at(layer.value.place);
-            language::returned(&self.builder, &layer.name.to_string(), result, ty.element, &dims);
         }
     }
 }

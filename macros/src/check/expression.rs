@@ -166,7 +166,9 @@ impl<'a> Checker<'a> {
     /// An expression as a size: a new symbol where it is not known.
     pub(super) fn size(&mut self, expression: &'a Expression) -> Dim {
         let item = match &expression.kind {
-            ExpressionKind::Name(name) if self.scopes.find(&name.to_string()).is_none() => self.unknown_size(name),
+            ExpressionKind::Name(name) if self.scopes.find(&name.to_string()).is_none() => {
+                self.unknown_size(name)
+            }
             _ => self.expression(expression),
         };
         self.at(expression.place);

@@ -13,6 +13,7 @@
 
 mod call;
 mod expression;
+mod layer;
 mod scope;
 mod statement;
 
@@ -179,7 +180,7 @@ impl<'a> Checker<'a> {
             }
         }
         self.lone = true;
-        self.layer_body(layer, given, call::Call::default());
+        self.layer_body(layer, given, layer::Call::default());
         self.report();
     }
 

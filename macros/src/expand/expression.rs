@@ -14,37 +14,37 @@ impl<'a> Expander<'a> {
         match &expression.kind {
             ExpressionKind::Integer(number) => {
                 let number = Literal::i64_suffixed(*number);
-                quote!(__graph::composite::Argument::Integer(#number))
+                quote!(__Argument::Integer(#number))
             }
-            ExpressionKind::Number(number) => quote!(__graph::composite::Argument::Number(#number)),
-            ExpressionKind::Bool(flag) => quote!(__graph::composite::Argument::Bool(#flag)),
+            ExpressionKind::Number(number) => quote!(__Argument::Number(#number)),
+            ExpressionKind::Bool(flag) => quote!(__Argument::Bool(#flag)),
             ExpressionKind::Name(name) => {
                 let name = local(name);
                 quote!(#name.clone())
             }
             ExpressionKind::Parameter(path) => {
                 let name = path.join(".");
-                quote!(__graph::composite::Argument::from(__graph::language::stored(#builder, #name)))
+                quote!(__Argument::from(__language::stored(#builder, #name)))
             }
             ExpressionKind::Negate(operand) => {
                 let operand = self.reference(operand);
-                quote!(__graph::language::negate(#builder, #operand))
+                quote!(__language::negate(#builder, #operand))
             }
             ExpressionKind::Binary(operator, left, right) => {
                 let (left, right) = (self.reference(left), self.reference(right));
                 let operator = Ident::new(&format!("{operator:?}"), proc_macro2::Span::call_site());
-                quote!(__graph::language::binary(#builder, __graph::language::Operator::#operator, #left, #right))
+                quote!(__language::binary(#builder, __language::Operator::#operator, #left, #right))
             }
             ExpressionKind::Call { function, arguments } => self.call(function, arguments),
             ExpressionKind::PathCall { path, arguments } => {
                 let arguments = arguments.iter().map(|argument| self.rust_argument(argument));
-                quote!(__graph::composite::Argument::from(#builder.layer(|| #path(#(#arguments),*))))
+                quote!(__Argument::from(#builder.layer(|| #path(#(#arguments),*))))
             }
             ExpressionKind::Shape(parts) => {
                 let parts = self.list(parts);
-                quote!(__graph::language::list(#builder, &#parts))
+                quote!(__language::list(#builder, &#parts))
             }
-            ExpressionKind::Rust(tokens) => quote!(__graph::composite::Argument::from({ #tokens })),
+            ExpressionKind::Rust(tokens) => quote!(__Argument::from({ #tokens })),
         }
     }
 
@@ -74,7 +74,7 @@ impl<'a> Expander<'a> {
             ExpressionKind::Name(name) if self.rust.iter().any(|known| name == known) => quote!(#name),
             _ => {
                 let (value, builder) = (self.reference(expression), builder());
-                quote!(&__graph::language::tensor(#builder, #value))
+                quote!(&__language::tensor(#builder, #value))
             }
         }
     }
@@ -86,7 +86,8 @@ impl<'a> Expander<'a> {
             let SharedCall { function, positional, named } = shared;
             let (all, words) = self.arguments(function, arguments, 0);
             // Evaluated before the use begins: `g(g(x))` is two uses, one after the other.
-            let values: Vec<TokenStream> = all.iter().chain(words.iter().map(|(_, value)| value)).cloned().collect();
+            let values: Vec<TokenStream> =
+                all.iter().chain(words.iter().map(|(_, value)| value)).cloned().collect();
             let hand_over = |number: usize| {
                 let number = Literal::usize_unsuffixed(number);
                 quote!(__given.#number.clone())
@@ -94,7 +95,8 @@ impl<'a> Expander<'a> {
             let count = all.len();
             let mut all: Vec<TokenStream> = (0..count).map(hand_over).collect();
             let words = words.iter().enumerate();
-            let mut words: Vec<_> = words.map(|(number, (name, _))| (*name, hand_over(count + number))).collect();
+            let mut words: Vec<_> =
+                words.map(|(number, (name, _))| (*name, hand_over(count + number))).collect();
             all.extend((0..*positional).map(|number| quote!(#instance.1[#number].clone())));
             let own = named.iter().enumerate().map(|(number, name)| (*name, positional + number));
             words.extend(own.map(|(name, number)| (name, quote!(#instance.1[#number].clone()))));
@@ -134,7 +136,7 @@ impl<'a> Expander<'a> {
         match (&expression.kind, kind) {
             (ExpressionKind::Call { function, arguments }, Some(Kind::Initializer)) => {
                 let initializer = self.initializer(function, arguments);
-                quote!(__graph::composite::Argument::Initializer(#initializer))
+                quote!(__Argument::Initializer(#initializer))
             }
             _ => self.expression(expression),
         }
@@ -147,7 +149,7 @@ impl<'a> Expander<'a> {
             let (name, value) = (name.to_string(), self.expression(expression));
             quote!((#name, #value))
         });
-        quote!(__graph::language::initializer(#builder, #name, ::std::vec![#(#positional),*], ::std::vec![#(#named),*]))
+        quote!(__language::initializer(#builder, #name, &[#(#positional),*], &[#(#named),*]))
     }
 
     fn plain_call(
@@ -171,13 +173,6 @@ impl<'a> Expander<'a> {
             let name = name.to_string();
             quote!((#name, #value))
         });
-        quote! {
-            __graph::composite::Argument::from(__graph::composite::call(
-                #builder,
-                #name,
-                ::std::vec![#(#positional),*],
-                ::std::vec![#(#named),*],
-            ))
-        }
+        quote!(__language::call(#builder, #name, &[#(#positional),*], &[#(#named),*]))
     }
 }

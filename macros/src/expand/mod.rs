@@ -31,6 +31,8 @@ pub(crate) fn program(program: &Program) -> TokenStream {
         #[allow(unused_mut, unused_variables, unused_assignments, dead_code, clippy::all)]
         const _: () = {
             use ::downhill::__private::graph as __graph;
+            use __graph::composite::Argument as __Argument;
+            use __graph::language as __language;
             #layers
             #networks
         };
@@ -60,7 +62,8 @@ fn network_type(network: &Network) -> TokenStream {
     let Network { attributes, visibility, name, arguments, .. } = network;
     // One declared twice is refused already, and left out of the stub.
     let mut seen = BTreeSet::new();
-    let arguments: Vec<_> = arguments.iter().filter(|argument| seen.insert(argument.name.to_string())).collect();
+    let arguments: Vec<_> =
+        arguments.iter().filter(|argument| seen.insert(argument.name.to_string())).collect();
     let names: Vec<&Ident> = arguments.iter().map(|argument| &argument.name).collect();
     let types: Vec<&syn::Type> = arguments.iter().map(|argument| &argument.ty).collect();
     let fields = arguments.iter().map(|argument| {
@@ -133,16 +136,16 @@ impl<'a> Expander<'a> {
         let value = self.expression(&layer.value);
         let returned = layer.result.as_ref().map(|ty| {
             let (dims, element) = (self.list(&ty.dims), optional_element(ty.element));
-            quote!(__graph::language::returned(#builder, #name, &__result, #element, &#dims);)
+            quote!(__language::returned(#builder, #name, &__result, #element, &#dims);)
         });
         let attributes = &layer.attributes;
         quote! {
             #(#attributes)*
             fn #function(
                 #builder: &__graph::builder::Builder,
-                #(#locals: __graph::composite::Argument),*
-            ) -> __graph::composite::Argument {
-                __graph::language::layer(#builder, &[#((#texts, &#locals)),*], || {
+                #(#locals: __Argument),*
+            ) -> __Argument {
+                __language::layer(#builder, &[#((#texts, &#locals)),*], || {
                     #(let mut #locals = #locals.clone();)*
                     #head
                     #body
@@ -166,11 +169,8 @@ impl<'a> Expander<'a> {
                 (layer.name.to_string(), argument.name.to_string(), local(&argument.name));
             let given = format_ident!("__{}", argument.name, span = Span::mixed_site());
             let (texts, element) = (ty.dims.iter().map(written), optional_element(ty.element));
-            let input =
-                quote!(__graph::language::LayerInput { layer: #name, name: #word, argument: &#value });
-            bound.extend(
-                quote!(let #given = __graph::language::given(#builder, #input, #element, &[#(#texts),*]);),
-            );
+            let input = quote!(__language::LayerInput { layer: #name, name: #word, argument: &#value });
+            bound.extend(quote!(let #given = __language::given(#builder, #input, #element, &[#(#texts),*]);));
             for (number, axis) in axes.iter().enumerate() {
                 match axis {
                     Axis::Binds(symbol) => {
@@ -180,7 +180,7 @@ impl<'a> Expander<'a> {
                     Axis::Equals(expression) => {
                         let (text, expected) = (written(expression), self.expression(expression));
                         checked.extend(quote! {
-                            __graph::language::fits(#builder, #input, #number, &#given[#number], #text, &#expected);
+                            __language::fits(#builder, #input, #number, &#given[#number], #text, &#expected);
                         });
                     }
                 }
@@ -196,11 +196,11 @@ fn bind_argument(argument: &crate::syntax::Argument) -> TokenStream {
     match argument.kind {
         ArgumentKind::Size => quote! {
             let #name = self.#name;
-            let #value = __graph::composite::Argument::Dim(#builder.argument(#text, #name));
+            let #value = __Argument::Dim(#builder.argument(#text, #name));
         },
         ArgumentKind::Number | ArgumentKind::Bool => quote! {
             let #name = self.#name;
-            let #value = __graph::composite::Argument::from(#name);
+            let #value = __Argument::from(#name);
         },
         ArgumentKind::Rust => quote!(let #name = &self.#name;),
     }
@@ -223,7 +223,7 @@ fn layer_function(name: &Ident) -> Ident {
 fn place(place: crate::syntax::Place) -> TokenStream {
     let start = place.start.start();
     let (line, column) = (start.line as u32, start.column as u32 + 1);
-    quote!(__graph::language::place(file!(), #line, #column))
+    quote!(__language::place(file!(), #line, #column))
 }
 
 fn element(element: ElementType) -> TokenStream {

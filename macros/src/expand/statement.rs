@@ -46,7 +46,7 @@ impl<'a> Expander<'a> {
                 let (variable, text) = (local(name), name.to_string());
                 let (dims, element) = (self.list(&ty.dims), element(ty.element.unwrap_or_default()));
                 let function = if *target { quote!(target) } else { quote!(input) };
-                quote!(let mut #variable = __graph::language::#function(#builder, #text, #element, &#dims);)
+                quote!(let mut #variable = __language::#function(#builder, #text, #element, &#dims);)
             }
             StatementKind::Let { name, value } => {
                 let (variable, value) = (local(name), self.bound(name, value));
@@ -71,7 +71,7 @@ impl<'a> Expander<'a> {
                     block.insert(text.clone(), call);
                 }
                 quote! {
-                    let #variable: (_, [__graph::composite::Argument; #count]) = (#builder.instance(#text), [#(#values),*]);
+                    let #variable: (_, [__Argument; #count]) = (#builder.instance(#text), [#(#values),*]);
                 }
             }
             StatementKind::Storage { kind, name, ty, initializer, arguments } => {
@@ -89,7 +89,7 @@ impl<'a> Expander<'a> {
     /// The value of a binding, inside its scope.
     fn bound(&self, name: &Ident, value: &'a Expression) -> TokenStream {
         let (text, builder, value) = (name.to_string(), builder(), self.expression(value));
-        quote!(__graph::language::named(#text, #builder.scope(#text, || #value)))
+        quote!(__language::named(#text, #builder.scope(#text, || #value)))
     }
 
     fn storage(
@@ -108,7 +108,7 @@ impl<'a> Expander<'a> {
                 quote!(state(#builder, #text, #element, &#dims, #initializer))
             }
         };
-        quote!(let mut #variable = __graph::language::#call;)
+        quote!(let mut #variable = __language::#call;)
     }
 
     fn output(&self, output: &'a Output) -> TokenStream {
@@ -117,7 +117,7 @@ impl<'a> Expander<'a> {
             let value = self.bound(&output.name, value);
             quote!(let mut #variable = #value;)
         });
-        quote!(#binding __graph::language::output(#builder, #text, &#variable);)
+        quote!(#binding __language::output(#builder, #text, &#variable);)
     }
 
     fn loss(&self, name: Option<&Ident>, over: &[Ident], value: &'a Expression) -> TokenStream {
@@ -132,7 +132,7 @@ impl<'a> Expander<'a> {
         };
         quote! {
             let __loss = #value;
-            __graph::language::loss(#builder, #text, &__loss, #over);
+            __language::loss(#builder, #text, &__loss, #over);
         }
     }
 
@@ -154,10 +154,10 @@ impl<'a> Expander<'a> {
         // The variable twice: for Rust in `{ … }`, and for the language.
         let variable = variable.map(|name| {
             let value = local(name);
-            quote!(let #name = __turn; let #value = __graph::composite::Argument::Integer(__turn as i64);)
+            quote!(let #name = __turn; let #value = __Argument::Integer(__turn as i64);)
         });
         quote! {
-            for __turn in __graph::language::turns(#builder, #from, #to) {
+            for __turn in __language::turns(#builder, #from, #to) {
                 #builder.turn(__turn, || {
                     #variable
                     #body
@@ -174,7 +174,7 @@ fn symbols(dim: &Expression, known: &mut BTreeSet<String>, sizes: &mut TokenStre
             if known.insert(text.clone()) {
                 let symbol = local(name);
                 sizes.extend(quote! {
-                    let #symbol = __graph::composite::Argument::Dim(__graph::dim::Dim::symbol(#text));
+                    let #symbol = __Argument::Dim(__graph::dim::Dim::symbol(#text));
                 });
             }
         }

@@ -2,7 +2,9 @@
 
 use super::{expression, here, mistake, nothing_left, since, statement};
 use crate::diagnose::Diagnostics;
-use crate::syntax::{Argument, ArgumentKind, Layer, LayerArgument, Network, Program, StatementKind, TensorType};
+use crate::syntax::{
+    Argument, ArgumentKind, Layer, LayerArgument, Network, Program, StatementKind, TensorType,
+};
 use downhill_graph::types::ElementType;
 use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt;
@@ -80,7 +82,11 @@ fn layer(
         // Where a statement was refused, the result may be what was skipped.
         if !body.iter().any(|statement| matches!(statement.kind, StatementKind::Broken(_))) {
             let help = "end the body with an expression that has no `;`";
-            diagnostics.add_syn(&mistake(braces.span.close(), format!("layer `{name}` gives no value"), help));
+            diagnostics.add_syn(&mistake(
+                braces.span.close(),
+                format!("layer `{name}` gives no value"),
+                help,
+            ));
         }
         expression::placeholder(name.span())
     });

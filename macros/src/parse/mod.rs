@@ -31,6 +31,8 @@
 mod expression;
 mod item;
 mod statement;
+#[cfg(test)]
+mod tests;
 
 use crate::diagnose::Diagnostics;
 use crate::syntax::{Place, Program};

@@ -8,7 +8,7 @@ use downhill_graph::graph::StorageKind;
 use proc_macro2::TokenTree;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Ident, Token, braced, token};
+use syn::{Attribute, Ident, Token, braced, token};
 
 /// Words that begin a statement when a name follows.
 const KEYWORDS: [&str; 8] = ["input", "target", "shared", "param", "state", "output", "loss", "scan"];
@@ -17,9 +17,26 @@ const KEYWORDS: [&str; 8] = ["input", "target", "shared", "param", "state", "out
 pub(super) fn statements(input: ParseStream, diagnostics: &mut Diagnostics) -> Vec<Statement> {
     let mut statements = Vec::new();
     while !input.is_empty() {
-        statements.push(statement_or_broken(input, diagnostics));
+        skip_comments(input, diagnostics);
+        if !input.is_empty() {
+            statements.push(statement_or_broken(input, diagnostics));
+        }
     }
     statements
+}
+
+/// Reads doc comments, which may stand before every statement and are for its reader alone.
+fn skip_comments(input: ParseStream, diagnostics: &mut Diagnostics) {
+    match input.call(Attribute::parse_outer) {
+        Ok(attributes) => {
+            for attribute in attributes.iter().filter(|attribute| !attribute.path().is_ident("doc")) {
+                let span = attribute.pound_token.span;
+                let help = "attributes belong to a network, a layer or an argument";
+                diagnostics.add_syn(&mistake(span, "an attribute on a statement", help));
+            }
+        }
+        Err(error) => diagnostics.add_syn(&error),
+    }
 }
 
 /// Reads a statement; after a mistake skips it and keeps the name it would have declared, so that uses of it are no mistakes.
@@ -50,6 +67,7 @@ pub(super) fn layer_body(
 ) -> (Vec<Statement>, Option<Expression>) {
     let mut statements = Vec::new();
     while !input.is_empty() {
+        skip_comments(input, diagnostics);
         if begins_statement(input) {
             statements.push(statement_or_broken(input, diagnostics));
             continue;

@@ -1,0 +1,93 @@
+//! The parser on its own: what is read, and that one mistake hides no other.
+
+use super::program;
+use crate::signature::written;
+use crate::syntax::{Network, Statement, StatementKind};
+use proc_macro2::TokenStream;
+
+/// The first network of `source`, and the mistakes of form.
+fn read(source: &str) -> (Network, Vec<String>) {
+    let tokens: TokenStream = source.parse().expect("tokens");
+    let (mut program, diagnostics) = program(tokens);
+    (program.networks.remove(0), diagnostics.messages())
+}
+
+/// `let a = source;`, written again with all brackets that precedence implies.
+fn expression(source: &str) -> String {
+    let (network, mistakes) = read(&format!("Net {{ let a = {source}; }}"));
+    assert_eq!(mistakes, [""; 0], "{source}");
+    match &network.body[0].kind {
+        StatementKind::Let { value, .. } => written(value),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn precedence() {
+    assert_eq!(expression("a + b * c - d"), "(a + (b * c)) - d");
+    assert_eq!(expression("x @ a + b"), "(x @ a) + b");
+    assert_eq!(expression("a * b @ c / d"), "((a * b) @ c) / d");
+    assert_eq!(expression("-x @ w"), "-x @ w");
+    assert_eq!(expression("a - -1"), "a - -1");
+    assert_eq!(expression("a + 1 < b * 2"), "(a + 1) < (b * 2)");
+    assert_eq!(expression("(a + b) * c"), "(a + b) * c");
+    assert_eq!(expression("a >= b"), "a >= b");
+}
+
+#[test]
+fn parameters_and_paths() {
+    assert_eq!(expression("h.0.1.weight"), "h.0.1.weight");
+    assert_eq!(expression("my::swish(x)"), "my::swish(…)");
+    assert_eq!(expression("self::f(x) + crate::g(y)"), "self::f(…) + crate::g(…)");
+    assert_eq!(expression("[batch, 4 * width]"), "[batch, 4 * width]");
+}
+
+#[test]
+fn losses_have_names_and_instances_or_none() {
+    let (network, mistakes) = read(
+        "Net {
+            loss mean(x);
+            loss judge = mean(x);
+            loss over d = mean(x);
+            loss judge over d, g = mean(x);
+            loss over = mean(x);
+        }",
+    );
+    assert_eq!(mistakes, [""; 0]);
+    let heads: Vec<(String, usize)> = network.body.iter().map(head).collect();
+    let expected = [("", 0), ("judge", 0), ("", 1), ("judge", 2), ("over", 0)];
+    assert_eq!(heads, expected.map(|(name, count)| (name.to_owned(), count)));
+}
+
+fn head(statement: &Statement) -> (String, usize) {
+    match &statement.kind {
+        StatementKind::Loss { name, over, .. } => {
+            (name.as_ref().map(ToString::to_string).unwrap_or_default(), over.len())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn words_of_the_language_may_be_names() {
+    let (network, mistakes) =
+        read("Net { input input: [batch]; let loss = input; loss = loss * 2; output loss; }");
+    assert_eq!(mistakes, [""; 0]);
+    assert!(matches!(network.body[2].kind, StatementKind::Rebind { .. }));
+}
+
+#[test]
+fn a_mistake_hides_no_other_statement() {
+    let (network, mistakes) = read(
+        "Net {
+            let a = ;
+            let b = relu(a)
+            let c: f32 = b;
+            for i in 0..=3 { let d = c; }
+            c = c +;
+            output c;
+        }",
+    );
+    assert_eq!(mistakes.len(), 5, "{mistakes:?}");
+    assert!(matches!(network.body.last().map(|last| &last.kind), Some(StatementKind::Output(_))));
+}
