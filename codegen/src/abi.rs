@@ -25,6 +25,10 @@ pub struct Context {
     pub symbols: *const i64,
     /// Row numbers: `steps · batch` of them. Never null for an entry with looked-up inputs and a batch that is not empty.
     pub rows: *const u32,
+    /// For each random stream, in the entry's order, its key over all steps: `downhill_graph::random::stream_seed`.
+    pub keys: *const [u32; 2],
+    /// The number of the first step, which the random numbers of each step hang on.
+    pub first_step: u64,
     /// Room for `steps` losses.
     pub losses: *mut f32,
     /// How many steps to run.

@@ -228,9 +228,11 @@ impl Build<'_> {
                 let x = self.value(operands[0], index);
                 self.set(depth, element, Expression::Convert(x))
             }
-            op @ (Op::RandomBits { .. } | Op::Scan { .. }) => {
-                let name: String = format!("{op:?}").chars().take_while(|c| c.is_alphanumeric()).collect();
-                self.error.get_or_insert(Error::Unsupported(format!("`{name}` has no compiled form yet")));
+            Op::RandomBits { stream, shape } => {
+                self.set(depth, element, Expression::Random(*stream, linear(shape, index)))
+            }
+            Op::Scan { .. } => {
+                self.error.get_or_insert(Error::Unsupported("`scan` has no compiled form yet".into()));
                 self.fresh(element)
             }
             Op::Transpose(_) | Op::Broadcast { .. } | Op::Slice(_) | Op::Reverse(_) | Op::Reshape(_) | Op::StopGradient | Op::Surrogate => {

@@ -112,7 +112,8 @@ impl<'m, M: Module> Compiler<'m, M> {
         }
         let bind = |dim: &Dim| dim.bind(fixed);
         let batch = (!looked_up.is_empty()).then(|| bind(&Dim::symbol(symbols.first().map_or("", |name| &**name))));
-        let launch = Launch { calls: &calls, symbols: &symbols, looked_up: &|n| looked_up.contains(&n), batch };
+        let streams = random_streams(&prepared.graph);
+        let launch = Launch { calls: &calls, symbols: &symbols, streams: &streams, looked_up: &|n| looked_up.contains(&n), batch };
         self.entries += 1;
         let function = launch::define(self.module, self.target, &format!("entry{}", self.entries), &launch)?;
         self.report.generation += start.elapsed();
@@ -135,6 +136,7 @@ impl<'m, M: Module> Compiler<'m, M> {
             inputs: graph.inputs.iter().enumerate().map(slot).collect(),
             outputs: outputs.iter().map(|purpose| (purpose.clone(), result_type(graph, purpose))).collect(),
             symbols,
+            streams,
             fixed: fixed.clone(),
             arena,
         })
@@ -208,6 +210,11 @@ fn input_nodes(graph: &Graph, wanted: &BTreeSet<usize>) -> BTreeSet<NodeId> {
 
 fn read_inputs(graph: &Graph) -> BTreeSet<usize> {
     graph.ids().filter_map(|id| if let Op::Input(n) = graph.op(id) { Some(*n) } else { None }).collect()
+}
+
+fn random_streams(graph: &Graph) -> Vec<u32> {
+    let drawn = graph.ids().filter_map(|id| if let Op::RandomBits { stream, .. } = graph.op(id) { Some(*stream) } else { None });
+    drawn.collect::<BTreeSet<u32>>().into_iter().collect()
 }
 
 fn describe_groups(prepared: &Prepared, fused: &Fused) -> String {

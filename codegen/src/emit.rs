@@ -47,6 +47,8 @@ pub enum Number {
     Dim(Dim),
     /// Bytes from one row of a looked-up input to the next.
     RowStride(usize),
+    /// A word of a random stream's key in this step.
+    Key(u32, usize),
 }
 
 /// Emits.
@@ -197,6 +199,12 @@ impl Emit<'_> {
                 }
             }
             Expression::Index(at) => self.index(at, row),
+            Expression::Random(stream, at) => {
+                let key = [0, 1].map(|word| position(&mut self.integers, Number::Key(*stream, word)));
+                let key = key.map(|argument| self.b.argument(argument));
+                let element = self.index(at, row);
+                scalar::random_bits(&mut self.b, key, element)
+            }
             Expression::Dim(dim) => {
                 let whole = self.dim(dim);
                 scalar::convert(&mut self.b, ElementType::I32, element, whole)
@@ -342,7 +350,7 @@ fn differing(items: &[Item], axis: Axis, differ: &mut HashSet<ValueId>) {
                 let depends = match expression {
                     Expression::Constant(_) | Expression::Dim(_) => false,
                     Expression::Load(_, access) => uses(access, axis),
-                    Expression::Index(at) => at.terms.contains_key(&axis),
+                    Expression::Index(at) | Expression::Random(_, at) => at.terms.contains_key(&axis),
                     Expression::Unary(_, x) | Expression::Convert(x) => differ.contains(x),
                     Expression::Binary(_, x, y) | Expression::Compare(_, x, y) => differ.contains(x) || differ.contains(y),
                     Expression::Select(m, x, y) => [m, x, y].into_iter().any(|operand| differ.contains(operand)),

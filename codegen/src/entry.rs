@@ -24,6 +24,8 @@ pub struct Entry {
     pub outputs: Vec<(Purpose, Type)>,
     /// Run-time symbols, in the order of `Context::symbols`; the first is the one whose rows are looked up.
     pub symbols: Vec<Arc<str>>,
+    /// Random streams that it draws from, in the order of `Context::keys`.
+    pub streams: Vec<u32>,
     /// Sizes fixed when this variant was compiled (a batch size); empty for the generic variant.
     pub fixed: Bindings,
     /// The arena.

@@ -107,6 +107,8 @@ pub enum Expression {
     Index(Affine),
     /// The value of a dim.
     Dim(Dim),
+    /// The random bits of the element at a position of a stream.
+    Random(u32, Affine),
     /// A function of one value.
     Unary(Unary, ValueId),
     /// A function of two values.
@@ -166,6 +168,9 @@ fn map_items(items: &[Item], change: &dyn Fn(&Dim) -> Dim) -> Vec<Item> {
     let map = |item: &Item| match item {
         Item::Let(value, Expression::Load(buffer, at)) => Item::Let(*value, Expression::Load(*buffer, access(at))),
         Item::Let(value, Expression::Index(at)) => Item::Let(*value, Expression::Index(at.map_dims(change))),
+        Item::Let(value, Expression::Random(stream, at)) => {
+            Item::Let(*value, Expression::Random(*stream, at.map_dims(change)))
+        }
         Item::Let(value, Expression::Dim(dim)) => Item::Let(*value, Expression::Dim(change(dim))),
         Item::Let(value, other) => Item::Let(*value, other.clone()),
         Item::Store(buffer, at, value) => Item::Store(*buffer, access(at), *value),
@@ -267,6 +272,7 @@ impl fmt::Display for Expression {
             Expression::Load(buffer, access) => write!(f, "{buffer}{access}"),
             Expression::Index(at) => write!(f, "index {at}"),
             Expression::Dim(dim) => write!(f, "dim {dim}"),
+            Expression::Random(stream, at) => write!(f, "random{stream} {at}"),
             Expression::Unary(unary, x) => write!(f, "{unary:?} {x}"),
             Expression::Binary(binary, x, y) => write!(f, "{binary:?} {x} {y}"),
             Expression::Compare(compare, x, y) => write!(f, "{compare:?} {x} {y}"),

@@ -37,6 +37,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) symbols: &'a [Arc<str>],
     /// Which inputs are looked up.
     pub(crate) looked_up: &'a dyn Fn(usize) -> bool,
+    /// Random streams in the order of `Context::keys`.
+    pub(crate) streams: &'a [u32],
     /// The batch in elements, when rows are looked up.
     pub(crate) batch: Option<Dim>,
 }
@@ -67,6 +69,8 @@ struct Writer<'a, 'f> {
     launch: &'a Launch<'a>,
     context: Value,
     dims: HashMap<Dim, Value>,
+    /// The keys of the random streams in the current step.
+    keys: HashMap<u32, [Value; 2]>,
     exit: Block,
     /// Number of the current step.
     step: Value,
@@ -82,7 +86,7 @@ impl<'a, 'f> Writer<'a, 'f> {
         f.switch_to_block(entry);
         let context = f.block_params(entry)[0];
         let exit = f.create_block();
-        Writer { f, launch, context, dims: HashMap::new(), exit, step: context, rows: context }
+        Writer { f, launch, context, dims: HashMap::new(), keys: HashMap::new(), exit, step: context, rows: context }
     }
 
     fn field(&mut self, ty: Type, offset: usize) -> Value {
@@ -123,6 +127,7 @@ impl<'a, 'f> Writer<'a, 'f> {
         let more = self.f.ins().icmp(IntCC::SignedLessThan, self.step, steps);
         self.f.ins().brif(more, turn, &[], self.exit, &[]);
         self.f.switch_to_block(turn);
+        self.step_keys();
         for (call, function) in self.launch.calls.iter().zip(functions) {
             let pointers: Vec<Value> = call.emitted.pointers.iter().map(|pointer| self.pointer(pointer)).collect();
             let integers: Vec<Value> = call.emitted.integers.iter().map(|number| self.number(number)).collect();
@@ -152,10 +157,51 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.switch_to_block(go_on);
     }
 
+    /// The keys of this step: `downhill_graph::random::stream_key`.
+    fn step_keys(&mut self) {
+        if self.launch.streams.is_empty() {
+            return;
+        }
+        let first = self.field(I64, offset_of!(Context, first_step));
+        let step = self.f.ins().iadd(first, self.step);
+        let high = self.f.ins().ushr_imm_u(step, 32);
+        let counter = [step, high].map(|word| self.f.ins().ireduce(I32, word));
+        let table = self.field(I64, offset_of!(Context, keys));
+        for (place, stream) in self.launch.streams.iter().enumerate() {
+            let word = |f: &mut FunctionBuilder<'_>, n: usize| {
+                f.ins().load(I32, MemFlagsData::trusted(), table, (place * size_of::<[u32; 2]>() + n * size_of::<u32>()) as i32)
+            };
+            let seed = [word(&mut self.f, 0), word(&mut self.f, 1)];
+            let key = self.threefry(seed, counter).map(|word| self.f.ins().uextend(I64, word));
+            self.keys.insert(*stream, key);
+        }
+    }
+
+    /// `downhill_graph::random::threefry`.
+    fn threefry(&mut self, key: [Value; 2], counter: [Value; 2]) -> [Value; 2] {
+        const ROTATIONS: [[i64; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];
+        let ins = &mut self.f;
+        let mixed = ins.ins().bxor(key[0], key[1]);
+        let schedule = [key[0], key[1], ins.ins().bxor_imm_u(mixed, 0x1BD1_1BDA)];
+        let mut x = [ins.ins().iadd(counter[0], schedule[0]), ins.ins().iadd(counter[1], schedule[1])];
+        for group in 0..5 {
+            for rotation in ROTATIONS[group % 2] {
+                x[0] = ins.ins().iadd(x[0], x[1]);
+                let turned = ins.ins().rotl_imm_u(x[1], rotation);
+                x[1] = ins.ins().bxor(turned, x[0]);
+            }
+            x[0] = ins.ins().iadd(x[0], schedule[(group + 1) % 3]);
+            let word = ins.ins().iadd_imm_u(schedule[(group + 2) % 3], group as i64 + 1);
+            x[1] = ins.ins().iadd(x[1], word);
+        }
+        x
+    }
+
     fn number(&mut self, number: &Number) -> Value {
         match number {
             Number::Dim(dim) => self.dim(dim),
             Number::RowStride(input) => self.binding(*input, offset_of!(InputBinding, row_stride)),
+            Number::Key(stream, word) => self.keys[stream][*word],
         }
     }
 

@@ -156,3 +156,32 @@ pub(crate) fn identity(b: &mut ProgramBuilder, kind: Reduction, element: Element
         (_, ElementType::Bool) => bug("a fold of booleans"),
     }
 }
+
+/// The bits of one element of a random stream: `downhill_graph::random::threefry` of its position, first word.
+pub(crate) fn random_bits(b: &mut ProgramBuilder, key: [Reg; 2], element: Reg) -> Reg {
+    const ROTATIONS: [[i32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];
+    let parity = b.constant_i(0x1BD1_1BDA);
+    let mixed = b.binary(B::XorI, key[0], key[1]);
+    let schedule = [key[0], key[1], b.binary(B::XorI, parity, mixed)];
+    // The position's high word is 0: a tensor of 2³² elements is beyond what is compiled.
+    let mut x = [b.binary(B::AddI, element, schedule[0]), schedule[1]];
+    for group in 0..5 {
+        for rotation in ROTATIONS[group % 2] {
+            x[0] = b.binary(B::AddI, x[0], x[1]);
+            let turned = rotate_left(b, x[1], rotation);
+            x[1] = b.binary(B::XorI, turned, x[0]);
+        }
+        x[0] = b.binary(B::AddI, x[0], schedule[(group + 1) % 3]);
+        let number = b.constant_i(group as i32 + 1);
+        let word = b.binary(B::AddI, schedule[(group + 2) % 3], number);
+        x[1] = b.binary(B::AddI, x[1], word);
+    }
+    x[0]
+}
+
+fn rotate_left(b: &mut ProgramBuilder, x: Reg, by: i32) -> Reg {
+    let (left, right) = (b.constant_i(by), b.constant_i(32 - by));
+    let high = b.binary(B::ShiftLeft, x, left);
+    let low = b.binary(B::ShiftRightLogical, x, right);
+    b.binary(B::OrI, high, low)
+}

@@ -78,6 +78,7 @@ fn statement(item: &Item, lane: Option<Axis>) -> f64 {
             _ => 16.0,
         },
         Item::Let(_, Expression::Binary(Binary::Pow, ..)) => 16.0,
+        Item::Let(_, Expression::Random(..)) => 64.0,
         Item::Let(..) => 1.0,
         Item::Loop(_) => 0.0,
     }

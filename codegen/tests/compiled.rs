@@ -222,3 +222,21 @@ fn a_rectifier_passes_nan_and_stops_at_zero() {
     case.environment = case.environment.clone().input("x", values);
     case.check(0.0);
 }
+
+#[test]
+fn random_bits_are_the_interpreters() {
+    for step in [0, 5, 1 << 33] {
+        let mut case = Case::new();
+        let x = case.input("x", &["n"], &[37]);
+        let shape = case.graph.shape(x).clone();
+        for stream in [0, 3] {
+            let bits = case.graph.add(Op::RandomBits { stream, shape: shape.clone() }, &[]);
+            case.output(&format!("bits{stream}"), bits);
+        }
+        let float = case.graph.add(Op::Unary(Unary::Exp), &[x]);
+        case.output("y", float);
+        case.environment.seed = 0x1234_5678_9abc_def0;
+        case.environment.step = step;
+        case.check(1e-5);
+    }
+}

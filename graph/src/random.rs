@@ -62,8 +62,8 @@ pub enum Initializer {
     },
 }
 
-/// A key, or a counter.
-type Words = [u32; 2];
+/// A key, or a counter: low word first.
+pub type Words = [u32; 2];
 
 /// Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw: Parallel Random Numbers, as Easy as 1, 2, 3; SC 2011).
 pub fn threefry(key: Words, counter: Words) -> Words {
@@ -85,9 +85,14 @@ pub fn threefry(key: Words, counter: Words) -> Words {
 const STREAMS: u32 = 0;
 const STORAGES: u32 = 1;
 
+/// The key of all steps of `stream`.
+pub fn stream_seed(seed: u64, stream: u32) -> Words {
+    threefry(words(seed), [stream, STREAMS])
+}
+
 /// The key of all elements of `stream` in `step`: computed once a step, it leaves one [`threefry`] an element.
 pub fn stream_key(seed: u64, step: u64, stream: u32) -> Words {
-    threefry(threefry(words(seed), [stream, STREAMS]), words(step))
+    threefry(stream_seed(seed, stream), words(step))
 }
 
 /// The bits of element `element` of `stream` in `step`: the first word of the element's [`threefry`] under [`stream_key`].

@@ -39,6 +39,8 @@ pub(crate) struct Work<'a> {
     pub(crate) offsets: &'a [i64],
     pub(crate) symbols: &'a [i64],
     pub(crate) rows: &'a [u32],
+    /// A key for each of the entry's random streams, and the number of the first step.
+    pub(crate) random: (&'a [[u32; 2]], u64),
     pub(crate) losses: &'a mut [f32],
     pub(crate) steps: usize,
 }
@@ -77,6 +79,8 @@ impl Frame {
             offsets: work.offsets.as_ptr(),
             symbols: work.symbols.as_ptr(),
             rows: work.rows.as_ptr(),
+            keys: work.random.0.as_ptr(),
+            first_step: work.random.1,
             losses: work.losses.as_mut_ptr(),
             steps: work.steps as i64,
             stopped: -1,

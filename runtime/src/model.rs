@@ -30,6 +30,8 @@ pub struct Model {
     pub(crate) identity: Vec<u32>,
     pub(crate) frame: Frame,
     pub(crate) entries: Vec<Runnable>,
+    /// Of the initial parameters and of all random numbers drawn in training.
+    pub(crate) seed: u64,
     /// Training steps made so far.
     pub(crate) steps_made: u64,
     /// An epoch's order of rows.
@@ -47,7 +49,8 @@ impl Program {
             storages.push(initial(storage, seed, self.bindings())?);
         }
         Ok(Model {
-            entries: self.entries().map(Runnable::new).collect(),
+            entries: self.entries().map(|entry| Runnable::new(entry, seed)).collect(),
+            seed,
             program: self.clone(),
             storages,
             arena: Buffer::default(),

@@ -14,6 +14,7 @@ use crate::program::CompiledEntry;
 use crate::view::{Data, DataMut, Feed, ViewMut};
 use downhill_codegen::abi::InputBinding;
 use downhill_graph::graph::{Purpose, Role};
+use downhill_graph::random::stream_seed;
 use downhill_graph::optimizer::LEARNING_RATE;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::ElementType;
@@ -34,6 +35,8 @@ pub(crate) struct Runnable {
     last: usize,
     /// Scalar inputs, by slot.
     hypers: Vec<f32>,
+    /// The key of each random stream.
+    keys: Vec<[u32; 2]>,
 }
 
 /// Named tensors that one call gave: outputs, or gradients with their loss.
@@ -163,7 +166,7 @@ impl Model {
         let known = self.entries.iter().position(|runnable| Arc::ptr_eq(&runnable.entry, &entry));
         let index = known.unwrap_or(self.entries.len());
         if known.is_none() {
-            self.entries.push(Runnable::new(entry));
+            self.entries.push(Runnable::new(entry, self.seed));
         }
         self.ready(index, |interface, given| place_both(interface, &inputs, &targets, given))?;
         self.refuse_empty(index)?;
@@ -370,6 +373,7 @@ impl Model {
             offsets: &prepared.offsets,
             symbols: &prepared.symbols,
             rows,
+            random: (&runnable.keys, self.steps_made),
             steps: losses.len(),
             losses,
         };
@@ -401,8 +405,10 @@ pub(crate) fn number_rows(rows: &mut Vec<u32>, count: usize) -> Result<(), Error
 }
 
 impl Runnable {
-    pub(crate) fn new(entry: Arc<CompiledEntry>) -> Runnable {
-        Runnable { hypers: entry.hypers.clone(), entry, prepared: Vec::new(), last: 0 }
+    pub(crate) fn new(entry: Arc<CompiledEntry>, seed: u64) -> Runnable {
+        let streams = &entry.variant_at(0).entry.streams;
+        let keys = streams.iter().map(|&stream| stream_seed(seed, stream)).collect();
+        Runnable { hypers: entry.hypers.clone(), keys, entry, prepared: Vec::new(), last: 0 }
     }
 
     /// What was made ready.

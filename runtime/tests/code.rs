@@ -41,6 +41,8 @@ fn call(function: &Function) -> i64 {
         offsets: std::ptr::null(),
         symbols: std::ptr::null(),
         rows: std::ptr::null(),
+        keys: std::ptr::null(),
+        first_step: 0,
         losses: std::ptr::null_mut(),
         steps: 0,
         stopped: 0,

@@ -10,6 +10,7 @@ use downhill_codegen::target::Target;
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Purpose};
 use downhill_graph::interpret::Environment;
+use downhill_graph::random::stream_seed;
 use downhill_graph::tensor::{Data, Tensor};
 use downhill_graph::types::{ElementType, Type};
 use std::collections::BTreeMap;
@@ -100,6 +101,7 @@ fn call(graph: &Graph, environment: &Environment, entry: &Entry, native: extern 
     let mut arena = Memory::new(&vec![0x7fc0_0000; layout.bytes / 4]);
     let rows: Vec<u32> = (0..symbols.first().copied().unwrap_or(0) as u32).collect();
     let mut losses = [0.0_f32];
+    let keys: Vec<[u32; 2]> = entry.streams.iter().map(|&stream| stream_seed(environment.seed, stream)).collect();
     let storage_pointers: Vec<*mut u8> = storages.iter_mut().map(Memory::pointer).collect();
     let output_pointers: Vec<*mut u8> = outputs.iter_mut().map(Memory::pointer).collect();
     let bindings: Vec<InputBinding> = inputs
@@ -118,6 +120,8 @@ fn call(graph: &Graph, environment: &Environment, entry: &Entry, native: extern 
         offsets: layout.offsets.as_ptr(),
         symbols: symbols.as_ptr(),
         rows: rows.as_ptr(),
+        keys: keys.as_ptr(),
+        first_step: environment.step,
         losses: losses.as_mut_ptr(),
         steps: 1,
         stopped: 0,
