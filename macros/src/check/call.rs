@@ -279,7 +279,7 @@ impl<'a> Checker<'a> {
         match (item, kind) {
             (Item::Known(argument), _) => argument,
             (Item::Number, Kind::Tensor | Kind::Tensors) => Argument::Number(0.5),
-            (Item::Unknown, Kind::Dim) => Argument::Dim(self.builder.fresh_dim("size")),
+            (Item::Unknown, Kind::Dim) => Argument::Dim(self.builder.fresh_dim("unknown")),
             (Item::Number | Item::Unknown, _) => Argument::Unknown,
         }
     }

@@ -176,7 +176,7 @@ impl<'a> Checker<'a> {
             Item::Known(argument) => language::dim(&self.builder, argument),
             _ => None,
         };
-        dim.unwrap_or_else(|| self.builder.fresh_dim("size"))
+        dim.unwrap_or_else(|| self.builder.fresh_dim("unknown"))
     }
 }
 
