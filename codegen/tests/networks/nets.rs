@@ -1,0 +1,189 @@
+//! The networks under test, by name: all activations, losses, optimizers, second derivatives, inputs with a time axis.
+
+use downhill_graph::builder::{Builder, Declaration, Mode, Value};
+use downhill_graph::composite::*;
+use downhill_graph::dim::Dim;
+use downhill_graph::entry::step;
+use downhill_graph::graph::Graph;
+use downhill_graph::optimizer::{Optimizer, adam, adamw, sgd};
+use downhill_graph::types::ElementType::{F32, I32};
+use downhill_graph::value::{concatenate, gradient, mean, reshape, softplus, square, squares, tanh};
+
+/// A network and how it is trained.
+pub(crate) struct Net {
+    pub(crate) name: String,
+    pub(crate) declaration: Declaration,
+    optimizer: Optimizer,
+}
+
+impl Net {
+    pub(crate) fn new(name: &str, optimizer: impl Into<Optimizer>, declare: impl FnOnce(&Builder)) -> Net {
+        let builder = Builder::new(Mode::Train);
+        declare(&builder);
+        let declaration = builder.finish().unwrap_or_else(|errors| panic!("{name}: {errors}"));
+        Net { name: name.to_owned(), declaration, optimizer: optimizer.into() }
+    }
+
+    /// The graph of a training step.
+    pub(crate) fn step(&self) -> Graph {
+        step(&self.declaration, None, &self.optimizer).expect("a training step")
+    }
+}
+
+fn batch() -> Dim {
+    Dim::symbol("batch")
+}
+
+fn dense(b: &Builder, name: &str, x: &Value, units: usize) -> Value {
+    b.scope(name, || linear(x, units, Linear::default()))
+}
+
+/// 2-50-1: the lecture's net.
+pub(crate) fn lecture() -> Net {
+    Net::new("lecture", sgd(1.0), |b| {
+        let x = b.input("x", F32, [batch(), 2.into()]);
+        let y = b.target("y", F32, [batch(), 1.into()]);
+        let h = relu(dense(b, "h", &x, 50));
+        let p = sigmoid(dense(b, "p", &h, 1));
+        b.output("p", &p);
+        b.loss("loss", &binary_cross_entropy(&p, &y), None);
+    })
+}
+
+/// `inputs`-`hidden`-10 on class indices.
+pub(crate) fn classes(name: &str, inputs: usize, hidden: usize, optimizer: impl Into<Optimizer>) -> Net {
+    Net::new(name, optimizer, |b| {
+        let x = b.input("x", F32, [batch(), inputs.into()]);
+        let y = b.target("label", I32, [batch()]);
+        let h = relu(dense(b, "h", &x, hidden));
+        let z = dense(b, "logits", &h, 10);
+        b.output("logits", &z);
+        b.loss("loss", &cross_entropy(&z, &y), None);
+    })
+}
+
+/// Three hidden layers of 64.
+pub(crate) fn deep() -> Net {
+    Net::new("deep", adam(0.01), |b| {
+        let x = b.input("x", F32, [batch(), 20.into()]);
+        let y = b.target("y", F32, [batch(), 3.into()]);
+        let mut h = x;
+        for turn in 0..3 {
+            h = gelu(dense(b, &format!("h{turn}"), &h, 64));
+        }
+        b.loss("loss", &squared_error(dense(b, "out", &h, 3), y), None);
+    })
+}
+
+/// The heat equation's residual: derivatives of the network in its own loss.
+pub(crate) fn heat() -> Net {
+    Net::new("heat", adam(0.01), |b| {
+        let x = b.input("x", F32, [batch(), 1.into()]);
+        let t = b.input("t", F32, [batch(), 1.into()]);
+        let h = tanh(dense(b, "h", &concatenate(b, &[&x, &t], 1), 16));
+        let u = dense(b, "u", &h, 1);
+        let residual = gradient(&u, &t) - gradient(gradient(&u, &x), &x) * 0.1;
+        b.output("u", &u);
+        b.loss("loss", &mean(square(residual)), None);
+    })
+}
+
+/// Activations, each in a hidden layer.
+pub(crate) fn activations() -> Vec<Net> {
+    type Activation = (&'static str, fn(Value) -> Value);
+    let all: [Activation; 11] = [
+        ("relu", |x| relu(x)),
+        ("leaky_relu", |x| leaky_relu(x, 0.2)),
+        ("elu", |x| elu(x, 0.7)),
+        ("gelu", |x| gelu(x)),
+        ("gelu_tanh", |x| gelu_tanh(x)),
+        ("silu", |x| silu(x)),
+        ("softplus", |x| softplus(x)),
+        ("sigmoid", |x| sigmoid(x)),
+        ("tanh", |x| tanh(x)),
+        ("softmax", |x| softmax(x, -1)),
+        ("log_softmax", |x| log_softmax(x, -1)),
+    ];
+    let net = |(name, activation): Activation| {
+        Net::new(name, sgd(0.1).momentum(0.9), |b| {
+            let x = b.input("x", F32, [batch(), 5.into()]);
+            let y = b.target("y", F32, [batch(), 3.into()]);
+            let h = activation(dense(b, "h", &x, 17));
+            let z = dense(b, "z", &h, 3);
+            b.output("z", &z);
+            b.loss("loss", &squared_error(&z, &y), None);
+        })
+    };
+    all.into_iter().map(net).collect()
+}
+
+/// Losses: (prediction, target) in three columns, or class indices.
+pub(crate) fn losses() -> Vec<Net> {
+    type Loss = (&'static str, fn(&Value, &Value) -> Value);
+    let columns: [Loss; 9] = [
+        ("squared_error", |p, y| squared_error(p, y)),
+        ("absolute_error", |p, y| absolute_error(p, y)),
+        ("huber", |p, y| huber(p, y, 0.5)),
+        ("hinge", |p, y| hinge(p, y)),
+        ("logistic_loss", |p, y| logistic_loss(p, y)),
+        ("bce_with_logits", |p, y| bce_with_logits(p, y)),
+        ("binary_cross_entropy", |p, y| binary_cross_entropy(sigmoid(p), y)),
+        ("categorical_cross_entropy", |p, y| categorical_cross_entropy(softmax(p, -1), y)),
+        ("cross_entropy of probabilities", |p, y| cross_entropy(p, y)),
+    ];
+    let by_index: [Loss; 2] = [
+        ("cross_entropy of indices", |p, y| cross_entropy(p, y)),
+        ("negative_log_likelihood", |p, y| negative_log_likelihood(log_softmax(p, -1), y)),
+    ];
+    let net = |name: &str, loss: fn(&Value, &Value) -> Value, indices: bool| {
+        Net::new(name, adamw(0.01), |b| {
+            let x = b.input("x", F32, [batch(), 4.into()]);
+            let y = if indices { b.target("label", I32, [batch()]) } else { b.target("y", F32, [batch(), 3.into()]) };
+            let z = dense(b, "z", &tanh(dense(b, "h", &x, 8)), 3);
+            b.output("z", &z);
+            b.loss("loss", &loss(&z, &y), None);
+        })
+    };
+    let columns = columns.into_iter().map(|(name, loss)| net(name, loss, false));
+    columns.chain(by_index.into_iter().map(|(name, loss)| net(name, loss, true))).collect()
+}
+
+/// The same net under every optimizer.
+pub(crate) fn optimizers() -> Vec<Net> {
+    let all: [(&str, Optimizer); 7] = [
+        ("sgd", sgd(0.1).weight_decay(0.01).into()),
+        ("momentum", sgd(0.1).momentum(0.9).weight_decay(0.01).into()),
+        ("nesterov", sgd(0.1).momentum(0.9).nesterov(true).into()),
+        ("dampening", sgd(0.1).momentum(0.9).dampening(0.3).into()),
+        ("adam", adam(0.01).into()),
+        ("adam with decay", adam(0.01).betas(0.8, 0.95).weight_decay(0.01).into()),
+        ("adamw", adamw(0.01).weight_decay(0.1).into()),
+    ];
+    all.into_iter().map(|(name, optimizer)| classes(name, 7, 16, optimizer)).collect()
+}
+
+/// `[batch, time, features]` through dense layers, with a penalty on a weight, and flattened.
+pub(crate) fn with_time() -> Vec<Net> {
+    let tagger = Net::new("tagger", adam(0.01), |b| {
+        let time = || Dim::symbol("time");
+        let x = b.input("x", F32, [batch(), time(), 6.into()]);
+        let y = b.target("label", I32, [batch(), time()]);
+        let h = relu(dense(b, "h", &x, 9));
+        let z = dense(b, "z", &h, 3);
+        b.output("z", &z);
+        b.loss("loss", &(cross_entropy(&z, &y) + squares(b.find_storage("h.weight").expect("declared")) * 1e-3), None);
+    });
+    let flat = Net::new("flattened", sgd(0.1), |b| {
+        let x = b.input("x", F32, [batch(), 4.into(), 3.into()]);
+        let y = b.target("y", F32, [batch(), 1.into()]);
+        let h = tanh(dense(b, "h", &reshape(&x, [batch(), 12.into()]), 5));
+        b.loss("loss", &squared_error(dense(b, "p", &h, 1), y), None);
+    });
+    vec![tagger, flat]
+}
+
+/// All of them.
+pub(crate) fn all() -> Vec<Net> {
+    let single = vec![lecture(), deep(), heat(), classes("digits", 64, 32, sgd(0.1).momentum(0.9))];
+    [single, activations(), losses(), optimizers(), with_time()].into_iter().flatten().collect()
+}
