@@ -64,10 +64,16 @@ pub fn one_hot(labels: &Tensor, classes: usize) -> Result<Tensor, Error> {
 pub fn accuracy(scores: &Tensor, labels: &Tensor) -> Result<f64, Error> {
     let (indices, numbers) = (one_axis_of_labels(labels)?, scores.as_f32()?);
     let [rows, classes] = *scores.shape() else {
-        return Err(misuse(format!("scores of shape {:?}", scores.shape()), "scores have two axes: rows and classes"));
+        return Err(misuse(
+            format!("scores of shape {:?}", scores.shape()),
+            "scores have two axes: rows and classes",
+        ));
     };
     if rows != indices.len() {
-        return Err(misuse(format!("{rows} rows of scores for {} labels", indices.len()), "give as many of each"));
+        return Err(misuse(
+            format!("{rows} rows of scores for {} labels", indices.len()),
+            "give as many of each",
+        ));
     }
     let right = (0..rows).filter(|&row| {
         let scores = &numbers[row * classes..][..classes];
@@ -87,7 +93,10 @@ pub fn binary_accuracy(probabilities: &Tensor, targets: &Tensor) -> Result<f64, 
     let (p, y) = (probabilities.as_f32()?, targets.as_f32()?);
     if probabilities.shape() != targets.shape() {
         let (p, y) = (probabilities.shape(), targets.shape());
-        return Err(misuse(format!("probabilities of shape {p:?} for targets of shape {y:?}"), "give the same shape"));
+        return Err(misuse(
+            format!("probabilities of shape {p:?} for targets of shape {y:?}"),
+            "give the same shape",
+        ));
     }
     let right = p.iter().zip(y).filter(|(p, y)| (**p > 0.5) == (**y > 0.5)).count();
     Ok(right as f64 / p.len() as f64)
@@ -102,7 +111,10 @@ fn greatest(scores: &[f32]) -> Option<usize> {
 fn one_axis_of_labels(labels: &Tensor) -> Result<&[i32], Error> {
     if labels.shape().len() != 1 {
         let shape = labels.shape();
-        return Err(misuse(format!("labels of shape {shape:?}"), "labels have one axis: an i32 for each row"));
+        return Err(misuse(
+            format!("labels of shape {shape:?}"),
+            "labels have one axis: an i32 for each row",
+        ));
     }
     Ok(labels.as_i32()?)
 }
@@ -141,7 +153,10 @@ impl Standard {
         let (_, width) = rows_and_width(x)?;
         if width != self.columns.len() {
             let measured = self.columns.len();
-            return Err(misuse(format!("rows of {width} numbers for a standard of {measured}"), "give rows alike"));
+            return Err(misuse(
+                format!("rows of {width} numbers for a standard of {measured}"),
+                "give rows alike",
+            ));
         }
         let scaled = x.as_f32()?.iter().zip(self.columns.iter().cycle());
         let scaled = scaled.map(|(&value, (mean, deviation))| ((f64::from(value) - mean) / deviation) as f32);

@@ -49,7 +49,7 @@
 pub use downhill_graph::{builder, composite, error, graph, network, optimizer, tensor, types};
 pub use downhill_macros::network;
 pub use downhill_runtime::error::Error;
-pub use downhill_runtime::{dataset, dump, epoch, model, program, report, run, view};
+pub use downhill_runtime::{dataset, dump, epoch, model, outputs, program, report, view};
 
 pub mod build;
 
@@ -68,7 +68,7 @@ pub mod prelude {
     pub use downhill_runtime::epoch::{Epoch, EpochOptions, EpochReport};
     pub use downhill_runtime::model::Model;
     pub use downhill_runtime::program::Program;
-    pub use downhill_runtime::run::Outputs;
+    pub use downhill_runtime::outputs::Outputs;
 }
 
 /// What the expansion of [`network!`] names; no part of the interface.

@@ -60,7 +60,8 @@ fn prepared_sizes_allocate_nothing() {
     let x = Tensor::new([rows, 8], (0..rows * 8).map(|i| (i % 13) as f32 / 13.0).collect()).expect("x");
     let keep = Tensor::new([rows, 8], (0..rows * 8).map(|i| i % 5 != 0).collect()).expect("keep");
     let label = Tensor::from((0..rows as i32).map(|i| i % 4).collect::<Vec<_>>());
-    let data = Dataset::new([("x", x.clone()), ("keep", keep.clone()), ("label", label.clone())]).expect("data");
+    let data =
+        Dataset::new([("x", x.clone()), ("keep", keep.clone()), ("label", label.clone())]).expect("data");
     let rates = [0.01, 0.02, 0.03];
     let options = EpochOptions { learning_rates: Some(&rates), ..EpochOptions::default() };
     let mut report = EpochReport::default();

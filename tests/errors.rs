@@ -64,7 +64,10 @@ fn wrong_data() {
     assert_eq!(says(net.step(&[[1, 2]], &flat(1))), "`x` is declared as f32, but was given i32");
     let wide = Tensor::full([1, 2], 0.5_f64).expect("a tensor");
     assert_eq!(says(net.step(&wide, &flat(1))), "`x` is declared as f32, but was given f64");
-    assert_eq!(says(net.step((&flat(2), &flat(2)), &flat(1))), "`step` takes 1 input (`x`), but 2 were given");
+    assert_eq!(
+        says(net.step((&flat(2), &flat(2)), &flat(1))),
+        "`step` takes 1 input (`x`), but 2 were given"
+    );
     assert_eq!(says(net.step(&flat(2), ())), "`step` takes 1 target (`y`), but 0 were given");
     assert_eq!(says(net.step((), &flat(1))), "`step` takes 1 input (`x`), but 0 were given");
     assert_eq!(says(net.forward(())), "`forward` takes 1 input (`x`), but 0 were given");
@@ -81,10 +84,7 @@ fn wrong_data() {
 fn wrong_sizes_of_symbols() {
     let mut net = Twins::new().seed(1).optimizer(sgd(0.1)).build().expect("a network");
     let ones = |shape: &[usize]| Tensor::full(shape, 1.0_f32).expect("a tensor");
-    assert_eq!(
-        says(net.forward_all((&ones(&[4, 3, 2]), &ones(&[4, 5])))),
-        "`time` is 3 in `a` but 5 in `b`"
-    );
+    assert_eq!(says(net.forward_all((&ones(&[4, 3, 2]), &ones(&[4, 5])))), "`time` is 3 in `a` but 5 in `b`");
     assert_eq!(
         says(net.forward_all((&vec![1.0; 24], &vec![1.0; 12]))),
         "`a` is declared as [batch, time, 2], but was given 24 numbers: \
@@ -158,7 +158,8 @@ fn a_loss_that_is_not_finite_leaves_the_last_good_parameters() {
     assert_eq!(before, net.parameter("h.weight").expect("a parameter"));
 
     let x = Tensor::from([[0.1_f32, 0.2], [0.3, 0.4], [f32::INFINITY, 0.0], [0.5, 0.6]]);
-    let data = Dataset::new([("x", x.clone()), ("y", Tensor::full([4, 1], 1.0_f32).expect("y"))]).expect("data");
+    let data =
+        Dataset::new([("x", x.clone()), ("y", Tensor::full([4, 1], 1.0_f32).expect("y"))]).expect("data");
     let mut one_by_one = pair();
     one_by_one.step(&[0.1, 0.2], &[1.0]).expect("a step");
     one_by_one.step(&[0.1, 0.2], &[1.0]).expect("a step");
@@ -219,10 +220,7 @@ fn wrong_data_sets() {
         "1 learning rates were given for 2 steps\n   \
          = help: give one a step; `data.steps(batch)` says how many there are"
     );
-    assert_eq!(
-        says(data(&x, &y).column("z").cloned()),
-        "there is no column `z`; did you mean `x`?"
-    );
+    assert_eq!(says(data(&x, &y).column("z").cloned()), "there is no column `z`; did you mean `x`?");
 }
 
 #[test]
@@ -275,7 +273,10 @@ fn wrong_options() {
     );
     let error = says(Pair::new(3).optimizer(sgd(f64::NAN)).build());
     assert!(error.starts_with("a learning rate of NaN"), "{error}");
-    assert_eq!(says(Dump::parse("kernels")), "there is no stage for DOWNHILL_DUMP `kernels`; did you mean `kernel`?");
+    assert_eq!(
+        says(Dump::parse("kernels")),
+        "there is no stage for DOWNHILL_DUMP `kernels`; did you mean `kernel`?"
+    );
     let mut untrained = Pair::new(3).build().expect("a network");
     assert!(untrained.forward(&[0.1, 0.2]).is_ok());
     assert_eq!(

@@ -16,7 +16,8 @@ network! {
 /// Executable mappings of this process, and bytes of address space.
 fn mappings() -> (usize, usize) {
     let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
-    let executable = maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|flags| flags.contains('x')));
+    let executable =
+        maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|flags| flags.contains('x')));
     let pages = std::fs::read_to_string("/proc/self/statm").expect("statm");
     let pages: usize = pages.split(' ').next().and_then(|pages| pages.parse().ok()).expect("pages");
     (executable.count(), pages * 4096)
@@ -36,5 +37,8 @@ fn a_thousand_programs_leave_nothing_behind() {
     }
     let (executable_after, bytes_after) = mappings();
     assert_eq!(executable, executable_after);
-    assert!(bytes_after < bytes + (48 << 20), "{bytes} → {bytes_after}: less than one program's address space may be left");
+    assert!(
+        bytes_after < bytes + (48 << 20),
+        "{bytes} → {bytes_after}: less than one program's address space may be left"
+    );
 }

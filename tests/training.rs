@@ -40,8 +40,7 @@ fn lecture(seed: u64) -> Model {
 }
 
 fn bits(net: &Model) -> Vec<u32> {
-    let names: Vec<String> =
-        net.parameters().map(|(name, _)| name.to_owned()).collect();
+    let names: Vec<String> = net.parameters().map(|(name, _)| name.to_owned()).collect();
     let tensors = names.iter().map(|name| net.parameter(name).expect("a parameter"));
     tensors.flat_map(|tensor| tensor.as_f32().expect("f32").to_vec()).map(f32::to_bits).collect()
 }
@@ -79,7 +78,10 @@ fn an_epoch_is_its_steps_bit_for_bit() {
                 })
                 .collect();
             assert_eq!(report.losses.len(), 100_usize.div_ceil(batch));
-            assert!(report.losses.iter().zip(&losses).all(|(a, b)| a.to_bits() == b.to_bits()), "batch {batch}");
+            assert!(
+                report.losses.iter().zip(&losses).all(|(a, b)| a.to_bits() == b.to_bits()),
+                "batch {batch}"
+            );
             assert_eq!(bits(&whole), bits(&single), "batch {batch}");
         }
     }
@@ -114,7 +116,8 @@ fn the_same_seed_is_the_same_network_and_the_same_order() {
 fn two_models_train_side_by_side_on_one_program() {
     let data = signs(128);
     let train = |mut net: Model| {
-        let reports = (0..20).map(|seed| net.epoch(&data, Epoch { batch: 16, seed }).expect("an epoch").losses);
+        let reports =
+            (0..20).map(|seed| net.epoch(&data, Epoch { batch: 16, seed }).expect("an epoch").losses);
         (reports.collect::<Vec<_>>(), bits(&net))
     };
     let program = Lecture::new(50).optimizer(sgd(1.0)).program().expect("a program");
@@ -154,7 +157,8 @@ fn a_schedule_changes_the_learning_rate_without_compiling() {
     let order: Vec<u32> = (0..32).collect();
     let (mut scheduled, mut set) = (lecture(1), lecture(1));
     let rates: Vec<f32> = (0..4).map(|step| 0.5 / (step + 1) as f32).collect();
-    let options = EpochOptions { rows: Some(&order), learning_rates: Some(&rates), ..EpochOptions::default() };
+    let options =
+        EpochOptions { rows: Some(&order), learning_rates: Some(&rates), ..EpochOptions::default() };
     scheduled.epoch_with(&data, Epoch { batch: 8, seed: 0 }, options).expect("an epoch");
     for (rows, rate) in order.chunks(8).zip(rates) {
         set.set_learning_rate(rate);
@@ -179,7 +183,8 @@ fn a_step_goes_down_the_gradient() {
     let loss = net.step(&x, &label).expect("a step");
     assert_eq!(gradients.loss(), Some(loss));
     for (name, before) in names.iter().zip(before) {
-        let (after, gradient) = (net.parameter(name).expect("a parameter"), gradients.get(name).expect("a gradient"));
+        let (after, gradient) =
+            (net.parameter(name).expect("a parameter"), gradients.get(name).expect("a gradient"));
         let pairs = before.as_f32().expect("f32").iter().zip(after.as_f32().expect("f32"));
         for ((before, after), gradient) in pairs.zip(gradient.as_f32().expect("f32")) {
             assert!((before - 0.25 * gradient - after).abs() < 1e-6, "{name}");
@@ -248,13 +253,20 @@ fn an_output_is_written_in_place() {
 #[test]
 fn two_hundred_thousand_steps_stay_finite() {
     let (mut net, data) = (lecture(7), signs(100));
-    let separable: Vec<[f32; 1]> =
-        data.column("x").expect("x").as_f32().expect("f32").chunks(2).map(|x| [f32::from(u8::from(x[0] > 0.0))]).collect();
+    let separable: Vec<[f32; 1]> = data
+        .column("x")
+        .expect("x")
+        .as_f32()
+        .expect("f32")
+        .chunks(2)
+        .map(|x| [f32::from(u8::from(x[0] > 0.0))])
+        .collect();
     let x = data.column("x").expect("x").clone();
     let data = Dataset::new([("x", x), ("y", Tensor::from(separable))]).expect("data");
     let mut report = EpochReport::default();
     for seed in 0..2000 {
-        net.epoch_into(&data, Epoch { batch: 1, seed }, EpochOptions::default(), &mut report).expect("finite");
+        net.epoch_into(&data, Epoch { batch: 1, seed }, EpochOptions::default(), &mut report)
+            .expect("finite");
         assert!(report.losses.iter().all(|loss| loss.is_finite()));
     }
     assert_eq!(net.steps_made(), 200_000);

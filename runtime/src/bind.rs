@@ -24,6 +24,8 @@ pub(crate) struct Interface {
     pub(crate) symbols: Vec<Arc<str>>,
     /// The symbol that counts rows, if there is one.
     pub(crate) rows: Option<usize>,
+    /// Whether an input is a mask.
+    pub(crate) masks: bool,
 }
 
 /// One input.
@@ -72,8 +74,9 @@ impl Given {
     pub(crate) fn describe(&self) -> String {
         match self.extent {
             Extent::Shaped(rank, dims) => format!("{:?}", &dims[..usize::from(rank)]),
-            Extent::Flat | Extent::Unfit(_) if self.len == 1 => "1 number".into(),
-            Extent::Flat | Extent::Unfit(_) => format!("{} numbers", self.len),
+            Extent::Unfit(_) => "a view".into(),
+            Extent::Flat if self.len == 1 => "1 number".into(),
+            Extent::Flat => format!("{} numbers", self.len),
         }
     }
 
@@ -88,7 +91,12 @@ impl Given {
 }
 
 impl Interface {
-    pub(crate) fn new(entry: &str, inputs: &[InputSlot], symbols: &[Arc<str>], bindings: &Bindings) -> Interface {
+    pub(crate) fn new(
+        entry: &str,
+        inputs: &[InputSlot],
+        symbols: &[Arc<str>],
+        bindings: &Bindings,
+    ) -> Interface {
         let slots = inputs.iter().map(|input| Slot {
             name: input.name.clone(),
             role: input.role,
@@ -102,11 +110,17 @@ impl Interface {
         let slots: Vec<Slot> = slots.collect();
         let counts_rows = |slot: &Slot| slot.is_data() && slot.rules.first() == Some(&ROWS);
         let rows = slots.iter().any(counts_rows).then_some(0);
-        Interface { entry: entry.to_owned(), slots, symbols: symbols.to_vec(), rows }
+        let masks = slots.iter().any(|slot| slot.element == ElementType::Bool);
+        Interface { entry: entry.to_owned(), slots, symbols: symbols.to_vec(), rows, masks }
     }
 
     /// Puts what is given in the order of declaration into its slots. Inputs that the entry does not read may be left out.
-    pub(crate) fn place<'a>(&self, role: Role, feed: &impl Feed<'a>, given: &mut [Option<Given>]) -> Result<(), Error> {
+    pub(crate) fn place<'a>(
+        &self,
+        role: Role,
+        feed: &impl Feed<'a>,
+        given: &mut [Option<Given>],
+    ) -> Result<(), Error> {
         let of_role = |slot: &&Slot| slot.role == role;
         let mut found = 0;
         feed.visit(|_| found += 1);
@@ -115,8 +129,8 @@ impl Interface {
         if found != declared && found != read {
             return Err(self.wrong_count(role, read > 0, found));
         }
-        let mut places =
-            (0..self.slots.len()).filter(|&i| self.slots[i].role == role && (self.slots[i].read || found == declared));
+        let mut places = (0..self.slots.len())
+            .filter(|&i| self.slots[i].role == role && (self.slots[i].read || found == declared));
         feed.visit(|view| {
             if let Some(place) = places.next() {
                 given[place] = Some(Given::new(&view));
@@ -136,7 +150,11 @@ impl Interface {
     }
 
     /// Puts what is given by name into its slots.
-    pub(crate) fn place_named(&self, named: &[(&str, &dyn Data)], given: &mut [Option<Given>]) -> Result<(), Error> {
+    pub(crate) fn place_named(
+        &self,
+        named: &[(&str, &dyn Data)],
+        given: &mut [Option<Given>],
+    ) -> Result<(), Error> {
         for (name, data) in named {
             let place = self.data_slot(name)?;
             if given[place].replace(Given::new(&data.view())).is_some() {
@@ -173,7 +191,10 @@ impl Interface {
         match sizes.iter().position(|&size| size == UNKNOWN) {
             None => Ok(()),
             Some(symbol) => Err(Error::usage(
-                format!("nothing that `{}` was given tells the size of `{}`", self.entry, self.symbols[symbol]),
+                format!(
+                    "nothing that `{}` was given tells the size of `{}`",
+                    self.entry, self.symbols[symbol]
+                ),
                 "give a tensor with a shape, or declare an input that has this size as an axis",
             )),
         }
@@ -208,7 +229,9 @@ impl Interface {
                     let value = (size - plus) / times;
                     if value < 0 || value * times + plus != size {
                         let dim = &slot.shape.dims()[axis];
-                        return Err(slot.misfit(given, format!("axis {axis}, `{dim}`, cannot have size {size}")));
+                        return Err(
+                            slot.misfit(given, format!("axis {axis}, `{dim}`, cannot have size {size}"))
+                        );
                     }
                     if sizes[symbol] != UNKNOWN && sizes[symbol] != value {
                         return Err(self.disagreement(symbol, sizes[symbol], (slot, value), all));
@@ -222,11 +245,15 @@ impl Interface {
 
     /// A length fits when it makes whole rows.
     fn solve_flat(&self, slot: &Slot, len: usize, sizes: &mut [i64]) -> Result<(), Error> {
-        let flat = Given { base: std::ptr::null(), element: slot.element, len, extent: Extent::Flat, whole: len };
+        let flat =
+            Given { base: std::ptr::null(), element: slot.element, len, extent: Extent::Flat, whole: len };
         let mut row = 1_i64;
         for rule in slot.rules.iter().skip(1) {
             let size = rule.size(sizes).ok_or_else(|| {
-                slot.misfit(&flat, "a length alone does not tell its shape; give a tensor or nested arrays".into())
+                slot.misfit(
+                    &flat,
+                    "a length alone does not tell its shape; give a tensor or nested arrays".into(),
+                )
             })?;
             row = row.saturating_mul(size);
         }
@@ -241,9 +268,12 @@ impl Interface {
                 Ok(())
             }
             first => {
-                let expected = first.map_or(Some(1), |rule| rule.size(sizes)).map(|rows| rows.saturating_mul(row));
+                let expected =
+                    first.map_or(Some(1), |rule| rule.size(sizes)).map(|rows| rows.saturating_mul(row));
                 match expected {
-                    Some(expected) if expected != len => Err(slot.misfit(&flat, format!("it takes {expected}"))),
+                    Some(expected) if expected != len => {
+                        Err(slot.misfit(&flat, format!("it takes {expected}")))
+                    }
                     _ => Ok(()),
                 }
             }
@@ -251,7 +281,8 @@ impl Interface {
     }
 
     fn disagreement(&self, symbol: usize, size: i64, second: (&Slot, i64), given: &[Option<Given>]) -> Error {
-        let decides = |rule: &Rule| matches!(rule, Rule::Linear { symbol: decided, .. } if *decided == symbol);
+        let decides =
+            |rule: &Rule| matches!(rule, Rule::Linear { symbol: decided, .. } if *decided == symbol);
         let shaped = |given: &Option<Given>| given.is_some_and(|given| given.extent != Extent::Flat);
         let mut slots = self.slots.iter().zip(given);
         let first = slots.find(|(slot, given)| slot.read && shaped(given) && slot.rules.iter().any(decides));
@@ -279,7 +310,9 @@ impl Rule {
         match self {
             Rule::Known(size) => Some(size),
             Rule::Linear { symbol, .. } if sizes[symbol] == UNKNOWN => None,
-            Rule::Linear { symbol, times, plus } => Some(times.saturating_mul(sizes[symbol]).saturating_add(plus)),
+            Rule::Linear { symbol, times, plus } => {
+                Some(times.saturating_mul(sizes[symbol]).saturating_add(plus))
+            }
             Rule::Follows => None,
         }
     }

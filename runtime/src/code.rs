@@ -82,17 +82,22 @@ impl Reservation {
         if end > part.writable {
             let writable = end.next_multiple_of(LOT).min(part.end);
             // SAFETY: the pages lie inside this reservation and hold nothing yet.
-            unsafe { region::protect(base.wrapping_add(part.writable), writable - part.writable, Protection::READ_WRITE) }
-                .map_err(io::Error::other)?;
+            unsafe {
+                region::protect(
+                    base.wrapping_add(part.writable),
+                    writable - part.writable,
+                    Protection::READ_WRITE,
+                )
+            }
+            .map_err(io::Error::other)?;
             part.writable = writable;
         }
         part.next = end;
         Ok(base.wrapping_add(start))
     }
 
-    fn seal(&mut self) -> ModuleResult<()> {
+    fn seal(&mut self) -> io::Result<()> {
         let base: *mut u8 = self.pages.as_mut_ptr();
-        let failed = |error: region::Error| ModuleError::Allocation { err: io::Error::other(error) };
         for part in &mut self.parts {
             let (start, length) = (base.wrapping_add(part.sealed), part.writable - part.sealed);
             if length == 0 {
@@ -100,16 +105,14 @@ impl Reservation {
             }
             if part.protection == Protection::READ_EXECUTE {
                 // SAFETY: the range is mapped: it was made writable by `allocate`.
-                unsafe { wasmtime_internal_jit_icache_coherence::clear_cache(start.cast(), length) }
-                    .map_err(|error| ModuleError::Allocation { err: error })?;
+                unsafe { wasmtime_internal_jit_icache_coherence::clear_cache(start.cast(), length) }?;
             }
             // SAFETY: the pages lie inside this reservation; nobody holds a reference to them, and code in them has not
             // been handed out yet.
-            unsafe { region::protect(start, length, part.protection) }.map_err(failed)?;
+            unsafe { region::protect(start, length, part.protection) }.map_err(io::Error::other)?;
             (part.sealed, part.next) = (part.writable, part.writable);
         }
         wasmtime_internal_jit_icache_coherence::pipeline_flush_mt()
-            .map_err(|error| ModuleError::Allocation { err: error })
     }
 }
 
@@ -138,7 +141,8 @@ impl JITMemoryProvider for Provider {
 
     fn finalize(&mut self, _: BranchProtection) -> ModuleResult<()> {
         // Without branch protection on its pages, code made for it runs all the same.
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).seal()
+        let mut reservation = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reservation.seal().map_err(|err| ModuleError::Allocation { err })
     }
 }
 

@@ -32,8 +32,11 @@ impl Dataset {
     /// # Errors
     /// No columns, a name given twice, a tensor without axes, columns of unequally many rows, or more rows than a u32 counts.
     pub fn new<N: Into<String>>(columns: impl IntoIterator<Item = (N, Tensor)>) -> Result<Dataset, Error> {
-        let columns: Vec<(String, Tensor)> = columns.into_iter().map(|(name, tensor)| (name.into(), tensor)).collect();
-        let Some((first, rows)) = columns.first().map(|(name, tensor)| (name, tensor.shape().first().copied())) else {
+        let columns: Vec<(String, Tensor)> =
+            columns.into_iter().map(|(name, tensor)| (name.into(), tensor)).collect();
+        let Some((first, rows)) =
+            columns.first().map(|(name, tensor)| (name, tensor.shape().first().copied()))
+        else {
             return Err(Error::usage("a data set has no columns", "give at least one: `[(\"x\", x)]`"));
         };
         let rows = rows.unwrap_or(0);
@@ -42,20 +45,27 @@ impl Dataset {
                 return Err(Error::Duplicate { kind: "column", name: name.clone() });
             }
             match tensor.shape().first() {
-                None => return Err(Error::usage(
-                    format!("column `{name}` has no rows: it is a single number"),
-                    "give a tensor whose first axis counts the rows",
-                )),
-                Some(&found) if found != rows => return Err(Error::Disagreement {
-                    symbol: "rows".into(),
-                    first: (first.clone(), saturated(rows)),
-                    second: (name.clone(), saturated(found)),
-                }),
+                None => {
+                    return Err(Error::usage(
+                        format!("column `{name}` has no rows: it is a single number"),
+                        "give a tensor whose first axis counts the rows",
+                    ));
+                }
+                Some(&found) if found != rows => {
+                    return Err(Error::Disagreement {
+                        symbol: "rows".into(),
+                        first: (first.clone(), saturated(rows)),
+                        second: (name.clone(), saturated(found)),
+                    });
+                }
                 Some(_) => {}
             }
         }
         if u32::try_from(rows).is_err() {
-            return Err(Error::usage(format!("a data set of {rows} rows"), "at most 4294967295 rows can be numbered"));
+            return Err(Error::usage(
+                format!("a data set of {rows} rows"),
+                "at most 4294967295 rows can be numbered",
+            ));
         }
         Ok(Dataset { columns, rows })
     }
@@ -90,7 +100,10 @@ impl Dataset {
     /// A number that is no row's.
     pub fn select(&self, rows: &[u32]) -> Result<Dataset, Error> {
         if let Some(&row) = rows.iter().find(|&&row| row as usize >= self.rows) {
-            return Err(Error::usage(format!("there is no row {row}"), format!("there are {} rows", self.rows)));
+            return Err(Error::usage(
+                format!("there is no row {row}"),
+                format!("there are {} rows", self.rows),
+            ));
         }
         let columns = self.columns.iter().map(|(name, tensor)| Ok((name.clone(), select(tensor, rows)?)));
         Ok(Dataset { columns: columns.collect::<Result<_, Error>>()?, rows: rows.len() })

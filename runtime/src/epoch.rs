@@ -53,7 +53,8 @@ impl EpochReport {
     /// The mean loss of a row: every step counts as much as it had rows. NaN after an epoch of nothing.
     pub fn mean(&self) -> f64 {
         let rows = |step: usize| self.batch.min(self.rows - (step * self.batch).min(self.rows));
-        let sum: f64 = self.losses.iter().enumerate().map(|(step, &loss)| f64::from(loss) * rows(step) as f64).sum();
+        let sum: f64 =
+            self.losses.iter().enumerate().map(|(step, &loss)| f64::from(loss) * rows(step) as f64).sum();
         sum / self.rows as f64
     }
 
@@ -141,12 +142,24 @@ impl Model {
             Some(rates) => (Some(&rates[..full]), Some(&rates[full..])),
             None => (None, None),
         };
-        let made = self.train_batches(step, data, (full_rows, epoch.batch), full_rates, &mut report.losses[..full], 0);
+        let made = self.train_batches(
+            step,
+            data,
+            (full_rows, epoch.batch),
+            full_rates,
+            &mut report.losses[..full],
+            0,
+        );
         let made = made.and_then(|()| match rest.is_empty() {
             true => Ok(()),
-            false => {
-                self.train_batches(step, data, (rest, rest.len()), last_rate, &mut report.losses[full..], full)
-            }
+            false => self.train_batches(
+                step,
+                data,
+                (rest, rest.len()),
+                last_rate,
+                &mut report.losses[full..],
+                full,
+            ),
         });
         if let Err(Error::NonFiniteLoss { step, .. }) = made {
             report.losses.truncate(step);
@@ -222,9 +235,10 @@ fn order_of_rows<'a>(
 ) -> Result<&'a [u32], Error> {
     if let Some(rows) = given {
         return match rows.iter().find(|&&row| row as usize >= data.rows()) {
-            Some(row) => {
-                Err(Error::usage(format!("there is no row {row}"), format!("the data set has {} rows", data.rows())))
-            }
+            Some(row) => Err(Error::usage(
+                format!("there is no row {row}"),
+                format!("the data set has {} rows", data.rows()),
+            )),
             None => Ok(rows),
         };
     }

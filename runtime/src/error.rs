@@ -120,7 +120,11 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn unknown<'a>(kind: &'static str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
+    pub(crate) fn unknown<'a>(
+        kind: &'static str,
+        name: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Error {
         Error::Unknown { kind, name: name.to_owned(), known: known.into_iter().map(str::to_owned).collect() }
     }
 
@@ -141,18 +145,18 @@ impl fmt::Display for Error {
                 write!(f, "`{entry}` takes {}", Listed(expected, kind))?;
                 write!(f, ", but {found} {} given", if *found == 1 { "was" } else { "were" })
             }
-            Error::Missing { entry, name } => write!(f, "`{entry}` reads input `{name}`, which was not given"),
+            Error::Missing { entry, name } => {
+                write!(f, "`{entry}` reads input `{name}`, which was not given")
+            }
             Error::Element { name, expected, found } => {
                 write!(f, "`{name}` is declared as {expected}, but was given {found}")
             }
             Error::Shape { name, expected, found, reason } => {
                 write!(f, "`{name}` is declared as {expected}, but was given {found}: {reason}")
             }
-            Error::Disagreement { symbol, first, second } => write!(
-                f,
-                "`{symbol}` is {} in `{}` but {} in `{}`",
-                first.1, first.0, second.1, second.0
-            ),
+            Error::Disagreement { symbol, first, second } => {
+                write!(f, "`{symbol}` is {} in `{}` but {} in `{}`", first.1, first.0, second.1, second.0)
+            }
             Error::Class { name, position, value, classes } => {
                 write!(f, "`{name}` holds class {value} at position {position}, but ")?;
                 match classes {
@@ -166,7 +170,9 @@ impl fmt::Display for Error {
                 "loss `{loss}` became infinite or NaN in step {step} of this call, after {steps_before} steps of this model; \
                  its parameters are those from before that step"
             ),
-            Error::EmptyBatch { symbol } => write!(f, "a training step needs at least one row, but `{symbol}` is 0"),
+            Error::EmptyBatch { symbol } => {
+                write!(f, "a training step needs at least one row, but `{symbol}` is 0")
+            }
             Error::Usage { message, help } => write!(f, "{message}\n   = help: {help}"),
         }
     }

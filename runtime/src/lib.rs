@@ -22,9 +22,11 @@ mod storage;
 
 mod call;
 
+pub mod outputs;
+
 pub mod model;
 
-pub mod run;
+mod run;
 
 pub mod dataset;
 

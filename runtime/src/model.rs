@@ -192,7 +192,9 @@ impl Model {
             Extent::Flat if view.elements.len() != shape.iter().product() => {
                 Some(format!("it takes {}", shape.iter().product::<usize>()))
             }
-            Extent::Shaped(rank, dims) if dims[..usize::from(rank)] != shape => Some("the shapes differ".to_owned()),
+            Extent::Shaped(rank, dims) if dims[..usize::from(rank)] != shape => {
+                Some("the shapes differ".to_owned())
+            }
             _ => None,
         };
         if let Some(reason) = reason {
@@ -202,7 +204,9 @@ impl Model {
         let buffer = &mut self.storages[index];
         match view.elements {
             Elements::F32(elements) => buffer.set_bits(elements.iter().map(|value| value.to_bits())),
-            Elements::F64(elements) => buffer.set_bits(elements.iter().map(|&value| (value as f32).to_bits())),
+            Elements::F64(elements) => {
+                buffer.set_bits(elements.iter().map(|&value| (value as f32).to_bits()))
+            }
             Elements::I32(elements) => buffer.set_bits(elements.iter().map(|&value| value as u32)),
             Elements::U32(elements) => buffer.set_bits(elements.iter().copied()),
             Elements::Bool(elements) => buffer.set_bits(elements.iter().map(|&value| u32::from(value))),

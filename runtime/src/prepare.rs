@@ -55,7 +55,11 @@ impl Prepared {
             Ok::<_, Error>(PreparedSlot {
                 len: elements(&shape, &slot.name)?,
                 row_bytes: i64::try_from(row.saturating_mul(4)).unwrap_or(i64::MAX),
-                classes: slot.below.as_ref().filter(|_| slot.read).and_then(|below| below.evaluate(&bindings)),
+                classes: slot
+                    .below
+                    .as_ref()
+                    .filter(|_| slot.read)
+                    .and_then(|below| below.evaluate(&bindings)),
                 shape,
             })
         });
@@ -70,8 +74,12 @@ impl Prepared {
         let outputs = outputs.collect::<Result<Vec<_>, Error>>()?;
         let too_large = || Error::Memory { what: "intermediate values".into(), bytes: usize::MAX };
         let room: f64 = code.entry.arena.sizes.iter().map(|size| estimate(size, &bindings)).sum();
-        let layout = (room <= MOST_BYTES).then(|| code.entry.arena.layout(&bindings)).flatten().ok_or_else(too_large)?;
-        let symbols = code.entry.symbols.iter().map(|name| bindings.get(name).copied().unwrap_or(0)).collect();
+        let layout = (room <= MOST_BYTES)
+            .then(|| code.entry.arena.layout(&bindings))
+            .flatten()
+            .ok_or_else(too_large)?;
+        let symbols =
+            code.entry.symbols.iter().map(|name| bindings.get(name).copied().unwrap_or(0)).collect();
         Ok(Prepared {
             sizes: sizes.to_vec(),
             slots,
@@ -87,10 +95,12 @@ impl Prepared {
     /// Whether what is given has this size.
     pub(crate) fn fits(&self, entry: &CompiledEntry, given: &[Option<Given>]) -> bool {
         let slots = entry.interface.slots.iter().zip(&self.slots).zip(given);
-        slots.filter(|((slot, _), _)| slot.read && slot.is_data()).all(|((slot, prepared), given)| match given {
-            Some(given) => given.element == slot.element && given.fits(&prepared.shape, prepared.len),
-            None => false,
-        })
+        slots.filter(|((slot, _), _)| slot.read && slot.is_data()).all(
+            |((slot, prepared), given)| match given {
+                Some(given) => given.element == slot.element && given.fits(&prepared.shape, prepared.len),
+                None => false,
+            },
+        )
     }
 
     /// Refuses what has another shape than this size says: axes whose sizes follow from other axes.

@@ -12,8 +12,8 @@ use crate::dump::{Dump, Stage};
 use crate::error::Error;
 use crate::prepare::{concrete, elements};
 use crate::report::Report;
-use downhill_codegen::compile::Compiler;
 use cranelift_module::Module;
+use downhill_codegen::compile::Compiler;
 use downhill_codegen::entry::Entry;
 use downhill_codegen::target::Target;
 use downhill_graph::builder::{Declaration, Mode};
@@ -115,7 +115,8 @@ impl Program {
         }
         let storages = union_of_storages(&plans);
         check_storages(&storages)?;
-        let making = Making { program: name, storages: &storages, target: &target, batch_sizes: &options.batch_sizes };
+        let making =
+            Making { program: name, storages: &storages, target: &target, batch_sizes: &options.batch_sizes };
         let mut entries = making.compile(plans, &dump, &mut report)?.into_iter();
         let forward = entries.next().unwrap_or_else(|| bug("no forward entry"));
         Ok(Program {
@@ -213,14 +214,19 @@ impl Program {
 
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Program").field("name", &self.name).field("report", &self.report).finish_non_exhaustive()
+        f.debug_struct("Program")
+            .field("name", &self.name)
+            .field("report", &self.report)
+            .finish_non_exhaustive()
     }
 }
 
 impl CompiledEntry {
     /// The variant for these sizes: one that was compiled for them, or the generic one.
     pub(crate) fn variant(&self, sizes: &Bindings) -> (usize, &Variant) {
-        let fits = |variant: &Variant| variant.entry.fixed.iter().all(|(name, value)| sizes.get(name) == Some(value));
+        let fits = |variant: &Variant| {
+            variant.entry.fixed.iter().all(|(name, value)| sizes.get(name) == Some(value))
+        };
         let special = self.variants.iter().rposition(fits).unwrap_or(0);
         (special, &self.variants[special])
     }
@@ -257,7 +263,8 @@ fn plan_forward(infer: &Declaration) -> Result<Plan, Error> {
 fn plan_steps(train: &Declaration, options: &Options) -> Result<Vec<Plan>, Error> {
     let mut plans = Vec::new();
     for loss in &train.losses {
-        let own = options.optimizers.iter().find(|(name, _)| **name == *loss.name).map(|(_, optimizer)| optimizer);
+        let own =
+            options.optimizers.iter().find(|(name, _)| **name == *loss.name).map(|(_, optimizer)| optimizer);
         let Some(optimizer) = own.or(options.optimizer.as_ref()) else { continue };
         optimizer.check()?;
         plans.push(Plan {
@@ -363,7 +370,9 @@ impl Making<'_> {
         let interface = CompiledEntry::interface(plan, &generic);
         let mut variants = vec![generic];
         let rows = interface.rows.map(|rows| &interface.symbols[rows]);
-        for (rows, &size) in rows.into_iter().flat_map(|rows| self.batch_sizes.iter().map(move |size| (rows, size))) {
+        for (rows, &size) in
+            rows.into_iter().flat_map(|rows| self.batch_sizes.iter().map(move |size| (rows, size)))
+        {
             let fixed = Bindings::from([(rows.clone(), i64::try_from(size).unwrap_or(i64::MAX))]);
             if !variants.iter().any(|variant| variant.fixed == fixed) {
                 variants.push(compiler.entry(&plan.name, &plan.graph, &fixed)?);

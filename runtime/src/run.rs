@@ -9,15 +9,16 @@ use crate::bind::{Given, Interface};
 use crate::call::Work;
 use crate::error::Error;
 use crate::model::Model;
+use crate::outputs::{Outputs, Room, name_of, names, stored_as};
 use crate::prepare::Prepared;
 use crate::program::CompiledEntry;
 use crate::view::{Data, DataMut, Feed, ViewMut};
 use downhill_codegen::abi::InputBinding;
 use downhill_graph::graph::{Purpose, Role};
-use downhill_graph::random::stream_seed;
 use downhill_graph::optimizer::LEARNING_RATE;
+use downhill_graph::random::stream_seed;
 use downhill_graph::tensor::Tensor;
-use downhill_graph::types::ElementType;
+use downhill_graph::types::Type;
 use std::sync::Arc;
 
 /// How many sizes of an entry stay prepared.
@@ -37,36 +38,6 @@ pub(crate) struct Runnable {
     hypers: Vec<f32>,
     /// The key of each random stream.
     keys: Vec<[u32; 2]>,
-}
-
-/// Named tensors that one call gave: outputs, or gradients with their loss.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outputs {
-    /// The loss; `None` where none was computed.
-    loss: Option<f32>,
-    named: Vec<(Arc<str>, Tensor)>,
-    kind: &'static str,
-}
-
-impl Outputs {
-    /// The tensor of this name.
-    ///
-    /// # Errors
-    /// There is none.
-    pub fn get(&self, name: &str) -> Result<&Tensor, Error> {
-        let found = self.iter().find(|(known, _)| *known == name).map(|(_, tensor)| tensor);
-        found.ok_or_else(|| Error::unknown(self.kind, name, self.iter().map(|(name, _)| name)))
-    }
-
-    /// All, in the order of declaration.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
-        self.named.iter().map(|(name, tensor)| (&**name, tensor))
-    }
-
-    /// The loss whose gradients these are.
-    pub fn loss(&self) -> Option<f32> {
-        self.loss
-    }
 }
 
 impl Model {
@@ -127,7 +98,12 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::step`]; an unknown loss.
-    pub fn step_loss<'a>(&mut self, loss: &str, inputs: impl Feed<'a>, targets: impl Feed<'a>) -> Result<f32, Error> {
+    pub fn step_loss<'a>(
+        &mut self,
+        loss: &str,
+        inputs: impl Feed<'a>,
+        targets: impl Feed<'a>,
+    ) -> Result<f32, Error> {
         let step = self.step_of(Some(loss))?;
         self.step_at(step, &inputs, &targets)
     }
@@ -173,7 +149,12 @@ impl Model {
         self.outputs(index, "gradient")
     }
 
-    fn step_at<'a>(&mut self, step: usize, inputs: &impl Feed<'a>, targets: &impl Feed<'a>) -> Result<f32, Error> {
+    fn step_at<'a>(
+        &mut self,
+        step: usize,
+        inputs: &impl Feed<'a>,
+        targets: &impl Feed<'a>,
+    ) -> Result<f32, Error> {
         self.ready(step, |interface, given| place_both(interface, inputs, targets, given))?;
         self.train_once(step)
     }
@@ -213,12 +194,16 @@ impl Model {
     fn loss_name(&self, loss: Option<&str>) -> Result<&str, Error> {
         let names = || self.program.losses();
         if let Some(wanted) = loss {
-            return names().find(|name| *name == wanted).ok_or_else(|| Error::unknown("loss", wanted, names()));
+            return names()
+                .find(|name| *name == wanted)
+                .ok_or_else(|| Error::unknown("loss", wanted, names()));
         }
         let mut all = names();
         match (all.next(), all.next()) {
             (Some(only), None) => Ok(only),
-            (None, _) => Err(Error::usage("this network has no loss", "declare one: `loss squared_error(p, y);`")),
+            (None, _) => {
+                Err(Error::usage("this network has no loss", "declare one: `loss squared_error(p, y);`"))
+            }
             (Some(first), Some(_)) => Err(Error::usage(
                 "this network has several losses, and none was named",
                 format!("name one, as in `step_loss(\"{first}\", …)`"),
@@ -245,11 +230,14 @@ impl Model {
     /// # Safety
     /// It is still borrowed.
     pub(crate) unsafe fn take_in(&mut self, index: usize) -> Result<(), Error> {
-        // SAFETY: as promised.
-        unsafe { self.frame.widen_masks() };
+        if self.entries[index].entry.interface.masks {
+            // SAFETY: as promised.
+            unsafe { self.frame.widen_masks() };
+        }
         self.prepare(index)?;
         let runnable = &self.entries[index];
-        let slots = runnable.entry.interface.slots.iter().zip(&runnable.prepared().slots).zip(&self.frame.given);
+        let slots =
+            runnable.entry.interface.slots.iter().zip(&runnable.prepared().slots).zip(&self.frame.given);
         for ((slot, prepared), given) in slots {
             if let (Some(classes), Some(given)) = (prepared.classes, given) {
                 // SAFETY: as promised; `prepare` has checked the element type.
@@ -354,7 +342,14 @@ impl Model {
         let prepared = runnable.prepared();
         let frame = &mut self.frame;
         frame.inputs.clear();
-        let slots = runnable.entry.interface.slots.iter().zip(&prepared.slots).zip(&frame.given).zip(&runnable.hypers);
+        let slots = runnable
+            .entry
+            .interface
+            .slots
+            .iter()
+            .zip(&prepared.slots)
+            .zip(&frame.given)
+            .zip(&runnable.hypers);
         frame.inputs.extend(slots.map(|(((slot, prepared), given), hyper)| match (slot.is_data(), rates) {
             (true, _) => InputBinding {
                 base: given.map_or(std::ptr::null(), |given| given.base),
@@ -364,7 +359,9 @@ impl Model {
             (false, Some(rates)) if *slot.name == *LEARNING_RATE => {
                 InputBinding { base: rates.as_ptr().cast(), row_stride: 0, step_stride: 4 }
             }
-            (false, _) => InputBinding { base: std::ptr::from_ref(hyper).cast(), row_stride: 0, step_stride: 0 },
+            (false, _) => {
+                InputBinding { base: std::ptr::from_ref(hyper).cast(), row_stride: 0, step_stride: 0 }
+            }
         }));
         let work = Work {
             function: &runnable.entry.variant_at(prepared.variant).function,
@@ -428,7 +425,7 @@ impl Runnable {
         self.entry.loss.as_deref() == Some(loss) && self.outputs().is_empty()
     }
 
-    fn outputs(&self) -> &[(Purpose, downhill_graph::types::Type)] {
+    fn outputs(&self) -> &[(Purpose, Type)] {
         &self.entry.variant_at(0).entry.outputs
     }
 
@@ -452,57 +449,5 @@ impl Runnable {
             pointers.push(output.base());
         }
         Ok(())
-    }
-}
-
-/// Masks are written as words.
-fn stored_as(element: ElementType) -> ElementType {
-    if element == ElementType::Bool { ElementType::U32 } else { element }
-}
-
-fn name_of(purpose: &Purpose) -> Arc<str> {
-    match purpose {
-        Purpose::Output(name) | Purpose::Loss(name) | Purpose::Gradient(name) => name.clone(),
-        Purpose::Update(index) => format!("update {index}").into(),
-    }
-}
-
-fn names(outputs: &[(Purpose, downhill_graph::types::Type)]) -> Vec<String> {
-    outputs.iter().map(|(purpose, _)| format!("`{}`", name_of(purpose))).collect()
-}
-
-/// Memory for an output that becomes a tensor.
-enum Room {
-    F32(Vec<f32>),
-    I32(Vec<i32>),
-    U32(Vec<u32>),
-}
-
-impl Room {
-    fn new(element: ElementType, len: usize) -> Room {
-        match element {
-            ElementType::F32 | ElementType::F64 => Room::F32(vec![0.0; len]),
-            ElementType::I32 => Room::I32(vec![0; len]),
-            ElementType::U32 | ElementType::Bool => Room::U32(vec![0; len]),
-        }
-    }
-
-    fn view_mut(&mut self) -> ViewMut<'_> {
-        match self {
-            Room::F32(elements) => elements.view_mut(),
-            Room::I32(elements) => elements.view_mut(),
-            Room::U32(elements) => elements.view_mut(),
-        }
-    }
-
-    fn into_tensor(self, shape: Vec<usize>, element: ElementType) -> Result<Tensor, Error> {
-        Ok(match self {
-            Room::F32(elements) => Tensor::new(shape, elements)?,
-            Room::I32(elements) => Tensor::new(shape, elements)?,
-            Room::U32(elements) if element == ElementType::Bool => {
-                Tensor::new(shape, elements.into_iter().map(|mask| mask != 0).collect())?
-            }
-            Room::U32(elements) => Tensor::new(shape, elements)?,
-        })
     }
 }

@@ -171,21 +171,35 @@ macro_rules! data_of {
             }
         }
         #[cfg(feature = "ndarray")]
-        impl<S: ndarray::Data<Elem = $type>, D: ndarray::Dimension> Data for ndarray::ArrayBase<S, D> {
-            fn view(&self) -> View<'_> {
-                match self.as_slice() {
-                    Some(elements) => View::shaped(Elements::$variant(elements), self.shape()),
-                    None => View {
-                        elements: Elements::$variant(&[]),
-                        extent: Extent::Unfit("its elements are not in row-major order (see `as_standard_layout`)"),
-                    },
-                }
+        impl Number for $type {
+            fn elements(slice: &[$type]) -> Elements<'_> {
+                Elements::$variant(slice)
             }
         }
     )*};
 }
 
 data_of!(f32 => F32, i32 => I32, u32 => U32, bool => Bool);
+
+/// An element of an `ndarray` that can be handed in.
+#[cfg(feature = "ndarray")]
+pub trait Number: Sized {
+    /// A slice of them.
+    fn elements(slice: &[Self]) -> Elements<'_>;
+}
+
+#[cfg(feature = "ndarray")]
+impl<E: Number, S: ndarray::Data<Elem = E>, D: ndarray::Dimension> Data for ndarray::ArrayBase<S, D> {
+    fn view(&self) -> View<'_> {
+        match self.as_slice() {
+            Some(elements) => View::shaped(E::elements(elements), self.shape()),
+            None => View {
+                elements: E::elements(&[]),
+                extent: Extent::Unfit("its elements are not in row-major order (see `as_standard_layout`)"),
+            },
+        }
+    }
+}
 
 /// Several [`Data`] in the order of declaration: `&x`, a tuple `(&x, &t)`, or `()` for none. `'a` is how long they are borrowed.
 pub trait Feed<'a> {
@@ -291,3 +305,28 @@ macro_rules! data_mut_of {
 }
 
 data_mut_of!(f32 => F32, i32 => I32, u32 => U32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nested_arrays_have_a_shape_and_slices_a_length() {
+        let rows = [[1.0_f32, 2.0], [3.0, 4.0], [5.0, 6.0]];
+        assert!(matches!(rows.view().extent, Extent::Shaped(2, [3, 2, ..])));
+        assert_eq!(rows.as_flattened().view().extent, Extent::Flat);
+        assert_eq!(Tensor::from(rows).view().extent, rows.view().extent);
+        assert!(matches!(1.0_f32.view().extent, Extent::Shaped(0, _)));
+        assert!(matches!(View::shaped(Elements::I32(&[1, 2]), &[3]).extent, Extent::Unfit(_)));
+        assert!(matches!(View::shaped(Elements::I32(&[]), &[0; 9]).extent, Extent::Unfit(_)));
+    }
+
+    #[test]
+    #[cfg(feature = "ndarray")]
+    fn ndarray_is_taken_where_it_is_row_major() {
+        let array = ndarray::array![[1.0_f32, 2.0, 3.0], [4.0, 5.0, 6.0]];
+        assert!(matches!(Data::view(&array).extent, Extent::Shaped(2, [2, 3, ..])));
+        assert!(matches!(Data::view(&array.t()).extent, Extent::Unfit(_)));
+        assert_eq!(Data::view(&array.row(1)).elements.len(), 3);
+    }
+}

@@ -1,0 +1,93 @@
+//! What a call gives: tensors by name, and the memory they are written to.
+//!
+//! In: results of native code. Out: [`Outputs`].
+
+use crate::error::Error;
+use crate::view::{DataMut, ViewMut};
+use downhill_graph::graph::Purpose;
+use downhill_graph::tensor::Tensor;
+use downhill_graph::types::{ElementType, Type};
+use std::sync::Arc;
+
+/// Named tensors that one call gave: outputs, or gradients with their loss.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outputs {
+    /// The loss; `None` where none was computed.
+    pub(crate) loss: Option<f32>,
+    pub(crate) named: Vec<(Arc<str>, Tensor)>,
+    /// What they are, for messages.
+    pub(crate) kind: &'static str,
+}
+
+impl Outputs {
+    /// The tensor of this name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn get(&self, name: &str) -> Result<&Tensor, Error> {
+        let found = self.iter().find(|(known, _)| *known == name).map(|(_, tensor)| tensor);
+        found.ok_or_else(|| Error::unknown(self.kind, name, self.iter().map(|(name, _)| name)))
+    }
+
+    /// All, in the order of declaration.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.named.iter().map(|(name, tensor)| (&**name, tensor))
+    }
+
+    /// The loss whose gradients these are.
+    pub fn loss(&self) -> Option<f32> {
+        self.loss
+    }
+}
+
+/// Masks are written as words.
+pub(crate) fn stored_as(element: ElementType) -> ElementType {
+    if element == ElementType::Bool { ElementType::U32 } else { element }
+}
+
+pub(crate) fn name_of(purpose: &Purpose) -> Arc<str> {
+    match purpose {
+        Purpose::Output(name) | Purpose::Loss(name) | Purpose::Gradient(name) => name.clone(),
+        Purpose::Update(index) => format!("update {index}").into(),
+    }
+}
+
+pub(crate) fn names(outputs: &[(Purpose, Type)]) -> Vec<String> {
+    outputs.iter().map(|(purpose, _)| format!("`{}`", name_of(purpose))).collect()
+}
+
+/// Memory for an output that becomes a tensor.
+pub(crate) enum Room {
+    F32(Vec<f32>),
+    I32(Vec<i32>),
+    U32(Vec<u32>),
+}
+
+impl Room {
+    pub(crate) fn new(element: ElementType, len: usize) -> Room {
+        match element {
+            ElementType::F32 | ElementType::F64 => Room::F32(vec![0.0; len]),
+            ElementType::I32 => Room::I32(vec![0; len]),
+            ElementType::U32 | ElementType::Bool => Room::U32(vec![0; len]),
+        }
+    }
+
+    pub(crate) fn view_mut(&mut self) -> ViewMut<'_> {
+        match self {
+            Room::F32(elements) => elements.view_mut(),
+            Room::I32(elements) => elements.view_mut(),
+            Room::U32(elements) => elements.view_mut(),
+        }
+    }
+
+    pub(crate) fn into_tensor(self, shape: Vec<usize>, element: ElementType) -> Result<Tensor, Error> {
+        Ok(match self {
+            Room::F32(elements) => Tensor::new(shape, elements)?,
+            Room::I32(elements) => Tensor::new(shape, elements)?,
+            Room::U32(elements) if element == ElementType::Bool => {
+                Tensor::new(shape, elements.into_iter().map(|mask| mask != 0).collect())?
+            }
+            Room::U32(elements) => Tensor::new(shape, elements)?,
+        })
+    }
+}
