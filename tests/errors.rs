@@ -317,9 +317,32 @@ fn sizes_beyond_memory() {
     assert!(says(net.forward(&odd)).starts_with("`x` is declared as [batch, 2], but"));
 }
 
+network! {
+    layer product(x: [batch, n], units) -> [batch, units] {
+        param a: [n, units] = zeros();
+        x @ a
+    }
+    /// No bias, so that without hidden units there is nothing to learn.
+    pub Bare(hidden: usize) {
+        input  x: [batch, 2];
+        target y: [batch, 1];
+        let h = relu(product(x, hidden));
+        output p = product(h, 1);
+        loss squared_error(p, y);
+    }
+}
+
 /// Nothing is a size too.
 #[test]
 fn a_network_without_hidden_units() {
-    let mut net = Pair::new(0).seed(1).optimizer(sgd(0.1)).build().expect("a network");
-    assert!(net.step(&[0.1, 0.2], &[1.0]).expect("a step").is_finite());
+    assert_eq!(
+        says(Pair::new(0).build()),
+        "`p.weight` starts with a fan of `0`, which is no size above 0 when the network is built"
+    );
+    let mut net = Bare::new(0).optimizer(sgd(0.1)).batch_sizes([2]).build().expect("a network");
+    for rows in [1, 2, 50] {
+        let (x, y) = (vec![[0.5, 0.25]; rows], vec![[3.0]; rows]);
+        assert_eq!(net.step(&x, &y).expect("a step"), 9.0);
+        assert_eq!(net.forward(&x).expect("outputs"), Tensor::full([rows, 1], 0.0_f32).expect("zeros"));
+    }
 }

@@ -142,6 +142,14 @@ impl Emit<'_> {
     }
 
     fn plain_loop(&mut self, inner: &Loop, portion: Portion) {
+        if self.kernel.extents[inner.axis.0 as usize].is(0) {
+            // Nothing to do; a stride of the empty axis would be 0 too, and make all rows store to one address.
+            for a in &inner.accumulators {
+                let start = scalar::identity(&mut self.b, a.kind, self.kernel.element(a.result));
+                self.registers.insert(a.result, vec![start]);
+            }
+            return;
+        }
         let var = self.b.var();
         self.vars.insert(inner.axis, var);
         let end = self.integer(Number::Dim(self.kernel.extents[inner.axis.0 as usize].clone()));

@@ -1,6 +1,6 @@
 //! Numbers: parameters, states and the memory to work in.
 //!
-//! In: a program, a seed. Out: [`Model`]. Running it is in [`crate::run`] and [`crate::epoch`].
+//! In: a program, a seed. Out: [`Model`]. Running it is in `run` and [`crate::epoch`].
 
 use crate::bind::Given;
 use crate::call::Frame;
