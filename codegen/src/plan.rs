@@ -36,7 +36,7 @@ pub const ALIGNMENT: usize = 64;
 pub fn plan(graph: &Graph, mut kernels: Vec<Kernel>, mut arena: Vec<Dim>) -> Plan {
     let mut copies: Vec<Kernel> = Vec::new();
     for kernel in &mut kernels {
-        for storage in overtaken(kernel) {
+        for storage in overtaken(kernel).into_iter().chain(beside_loss(kernel)).collect::<BTreeSet<_>>() {
             detour(graph, kernel, storage, &mut arena, &mut copies);
         }
     }
@@ -54,6 +54,12 @@ fn overtaken(kernel: &Kernel) -> BTreeSet<usize> {
         !store && written(*buffer).any(|target| target != *access)
     };
     accesses.iter().filter(|access| apart(access)).filter_map(|(buffer, _, _)| storage(*buffer)).collect()
+}
+
+/// Storages that a kernel writes together with the loss, before anybody has seen whether that is finite.
+fn beside_loss(kernel: &Kernel) -> BTreeSet<usize> {
+    let writes = touched(kernel).1;
+    if writes.contains(&Buffer::Loss) { writes.into_iter().filter_map(storage).collect() } else { BTreeSet::new() }
 }
 
 fn storage(buffer: Buffer) -> Option<usize> {
@@ -119,13 +125,17 @@ fn order(graph: &Graph, kernels: Vec<Kernel>, arena: &mut Vec<Dim>, copies: &mut
     done
 }
 
-/// No kernel can run without overwriting what another still reads: the first that could otherwise run takes the detour.
+/// No kernel can run without overwriting what another still reads, or before a loss that needs what it makes: the first that could
+/// otherwise run takes the detour.
 fn break_circle(graph: &Graph, waiting: &mut [Kernel], arena: &mut Vec<Dim>, copies: &mut Vec<Kernel>) {
-    let all: Vec<BTreeSet<Buffer>> = waiting.iter().map(|kernel| touched(kernel).0).collect();
+    let all: Vec<(BTreeSet<Buffer>, BTreeSet<Buffer>)> = waiting.iter().map(touched).collect();
     for (index, kernel) in waiting.iter_mut().enumerate() {
         let writes = touched(kernel).1;
         let contested = writes.iter().filter_map(|b| storage(*b)).find(|&s| {
-            all.iter().enumerate().any(|(other, reads)| other != index && reads.contains(&Buffer::Storage(s)))
+            let blocks = |(reads, writes): &(BTreeSet<Buffer>, BTreeSet<Buffer>)| {
+                reads.contains(&Buffer::Storage(s)) || writes.contains(&Buffer::Loss)
+            };
+            all.iter().enumerate().any(|(other, touched)| other != index && blocks(touched))
         });
         if let Some(contested) = contested {
             return detour(graph, kernel, contested, arena, copies);

@@ -62,19 +62,28 @@ fn select(graph: &mut Graph, rectified: &mut HashMap<NodeId, NodeId>, operands: 
     graph.add(Op::Select, &[mask, x, y])
 }
 
-/// The least index whose element equals the maximum, or is NaN: a NaN makes the maximum NaN, which equals nothing.
+/// The least index whose element equals the maximum, or is NaN: a NaN makes the maximum NaN, which equals nothing. 0 along an
+/// empty axis.
 fn first_of_greatest(graph: &mut Graph, x: NodeId, axis: usize) -> NodeId {
     let shape = graph.shape(x).clone();
+    let x = if graph.ty(x).element == ElementType::Bool { graph.add(Op::Convert(ElementType::I32), &[x]) } else { x };
     let greatest = graph.add(Op::Reduce { kind: Reduction::Max, axes: vec![axis] }, &[x]);
     let axes = (0..shape.rank()).filter(|&a| a != axis).collect();
     let greatest = graph.add(Op::Broadcast { shape: shape.clone(), axes }, &[greatest]);
     let equal = graph.add(Op::Compare(Compare::Equal), &[x, greatest]);
     let nan = graph.add(Op::Compare(Compare::NotEqual), &[x, x]);
     let mask = graph.add(Op::Binary(Binary::Or), &[equal, nan]);
+    let never_empty = shape.dims()[axis].as_constant().is_some_and(|size| size > 0);
     let index = graph.add(Op::Iota { shape, axis }, &[]);
     let never = graph.full_like(index, f64::from(i32::MAX));
     let candidate = graph.add(Op::Select, &[mask, index, never]);
-    graph.add(Op::Reduce { kind: Reduction::Min, axes: vec![axis] }, &[candidate])
+    let first = graph.add(Op::Reduce { kind: Reduction::Min, axes: vec![axis] }, &[candidate]);
+    if never_empty {
+        return first;
+    }
+    let (never, zero) = (graph.full_like(first, f64::from(i32::MAX)), graph.full_like(first, 0.0));
+    let none = graph.add(Op::Compare(Compare::Equal), &[first, never]);
+    graph.add(Op::Select, &[none, zero, first])
 }
 
 /// A product whose right operand is contiguous along an axis of the result, so that a vector of results takes a vector of it. A

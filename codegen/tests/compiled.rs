@@ -209,6 +209,75 @@ fn updates_are_simultaneous() {
     }
 }
 
+/// The loss needs a new value of a storage: with it, before it, or as it.
+#[test]
+fn a_loss_of_updated_values() {
+    for (shape, same_kernel) in [(vec![], true), (vec![3], false)] {
+        let mut case = Case::new();
+        let (s, x) = (case.storage("s", &shape), case.input("x", &["n"], &[2]));
+        let axes = (0..shape.len()).collect();
+        let g = &mut case.graph;
+        let new = g.add(Op::Unary(Unary::Neg), &[s]);
+        let given = g.add(Op::Reduce { kind: Reduction::Sum, axes: vec![0] }, &[x]);
+        let total = g.add(Op::Reduce { kind: Reduction::Sum, axes }, &[new]);
+        let loss = if same_kernel { new } else { g.add(Op::Binary(Binary::Add), &[total, given]) };
+        g.results.push((Purpose::Loss("loss".into()), loss));
+        g.results.push((Purpose::Update(0), new));
+        case.output("new", new);
+        case.output("old", s);
+        case.check(1e-6);
+        case.environment = case.environment.clone().input("x", [f32::NAN, 0.0]);
+        let stopped = common::run(&case.graph, &case.environment, &Bindings::new()).expect("it compiles");
+        assert_eq!(stopped.stopped, if same_kernel { -1 } else { 0 });
+        if !same_kernel {
+            assert_eq!(stopped.results[1].1, case.environment.storages["s"], "an update before the loss was known to be finite");
+        }
+    }
+}
+
+/// A scalar's update and a loss made of it fall into one kernel.
+#[test]
+fn a_loss_beside_an_update() {
+    let mut case = Case::new();
+    let s = case.storage("s", &[]);
+    let new = case.graph.add(Op::Unary(Unary::Log), &[s]);
+    case.graph.results.push((Purpose::Loss("loss".into()), new));
+    case.graph.results.push((Purpose::Update(0), new));
+    case.environment = case.environment.clone().storage("s", 0.0_f32);
+    let stopped = common::run(&case.graph, &case.environment, &Bindings::new()).expect("it compiles");
+    assert_eq!(stopped.stopped, 0);
+    assert_eq!(stopped.results[1].1, Tensor::scalar(0.0_f32), "an update before the loss was known to be finite");
+}
+
+#[test]
+fn folds_and_copies_of_empty_axes() {
+    let mut case = Case::new();
+    let (x, y) = (case.input("x", &["b", "0", "3"], &[2, 0, 3]), case.input("y", &["b", "t"], &[2, 0]));
+    for kind in [Reduction::Sum, Reduction::Max, Reduction::Min] {
+        let folded = case.graph.add(Op::Reduce { kind, axes: vec![1] }, &[x]);
+        case.output(&format!("{kind:?}"), folded);
+    }
+    let negative = case.graph.add(Op::Unary(Unary::Neg), &[x]);
+    case.output("negative", negative);
+    case.output("y", y);
+    case.check(0.0);
+}
+
+#[test]
+fn the_greatest_of_nothing_and_of_booleans() {
+    for size in [0, 1, 4] {
+        let mut case = Case::new();
+        let x = case.input("x", &["b", "t"], &[3, size]);
+        let zero = case.graph.full_like(x, 0.0);
+        let mask = case.graph.add(Op::Compare(Compare::Less), &[zero, x]);
+        for (name, node) in [("floats", x), ("booleans", mask)] {
+            let best = case.graph.add(Op::ArgMax { axis: 1 }, &[node]);
+            case.output(name, best);
+        }
+        case.check(0.0);
+    }
+}
+
 #[test]
 fn a_rectifier_passes_nan_and_stops_at_zero() {
     let mut case = Case::new();
