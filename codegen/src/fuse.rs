@@ -10,10 +10,11 @@
 //! - what is decided depends on the graph alone, never on the target (D9).
 
 use crate::affine::{Affine, Axis, moved};
-use crate::prepare::Prepared;
+use crate::prepare::{Prepared, innermost_axis};
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, NodeId, Purpose};
 use downhill_graph::op::{Binary, Op, Unary};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// A stored value.
@@ -25,6 +26,8 @@ pub struct Root {
     pub domain: Vec<(usize, Dim)>,
     /// The stored values and sources its computation reads.
     reads: Vec<Read>,
+    /// It computes a transcendental function of each of its elements (rather than inside a fold).
+    heavy: bool,
 }
 
 /// An element read: of `node`, at `index` in terms of the root's own axes (numbered by their place in `domain`) and inner ones.
@@ -118,11 +121,14 @@ fn choose_stored(prepared: &Prepared, looked_up: &BTreeSet<NodeId>) -> BTreeSet<
 /// A value that costs as much as this many additions is computed once and stored when it is needed twice.
 const WORTH_STORING: u32 = 4;
 
+/// What a transcendental function costs, in additions.
+const TRANSCENDENTAL: u32 = 16;
+
 fn own_cost(op: &Op) -> u32 {
     match op {
         Op::Unary(Unary::Neg | Unary::Abs | Unary::Not | Unary::Floor | Unary::IsFinite | Unary::Sign) => 1,
         Op::Unary(Unary::Sqrt) | Op::Binary(Binary::Div) => 4,
-        Op::Unary(_) | Op::Binary(Binary::Pow) => 16,
+        Op::Unary(_) | Op::Binary(Binary::Pow) => TRANSCENDENTAL,
         Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Convert(_) => 1,
         Op::RandomBits { .. } => 64,
         _ => 0,
@@ -186,9 +192,9 @@ fn root(graph: &Graph, stored: &BTreeSet<NodeId>, node: NodeId) -> Root {
     let domain = domain(graph, node);
     let axes: Vec<Axis> = (0..domain.len() as u32).map(Axis).collect();
     let index = identity_index(graph, node, &axes);
-    let mut walk = Walk { graph, stored, reads: Vec::new(), seen: HashSet::new(), inner: INNER_AXES };
+    let mut walk = Walk { graph, stored, reads: Vec::new(), heavy: false, seen: HashSet::new(), inner: INNER_AXES };
     walk.definition(node, &index);
-    Root { node, domain, reads: walk.reads }
+    Root { node, domain, reads: walk.reads, heavy: walk.heavy }
 }
 
 /// Follows a root's computation down to what it reads.
@@ -196,6 +202,7 @@ struct Walk<'a> {
     graph: &'a Graph,
     stored: &'a BTreeSet<NodeId>,
     reads: Vec<Read>,
+    heavy: bool,
     seen: HashSet<Read>,
     inner: u32,
 }
@@ -215,11 +222,14 @@ impl Walk<'_> {
 
     fn definition(&mut self, node: NodeId, index: &[Affine]) {
         let operands = self.graph.operands(node);
+        let mut axes = index.iter().flat_map(|i| i.terms.keys());
+        let each_element = axes.next().is_some_and(|axis| axis.0 < INNER_AXES) && axes.all(|axis| axis.0 < INNER_AXES);
+        self.heavy |= each_element && own_cost(self.graph.op(node)) >= TRANSCENDENTAL;
         match self.graph.op(node) {
             Op::Input(_) | Op::Storage(_) => self.reads.push(Read { node, index: index.to_vec() }),
             Op::Reduce { .. } | Op::DotGeneral { .. } | Op::Pad(_) | Op::Concatenate { .. } => {
-                for operand in operands {
-                    let index = self.fresh(self.graph.shape(operand).rank(), index, node, operand);
+                for (side, operand) in operands.into_iter().enumerate() {
+                    let index = self.fresh(self.graph.shape(operand).rank(), index, node, side);
                     self.value(operand, &index);
                 }
             }
@@ -242,8 +252,8 @@ impl Walk<'_> {
         (first..self.inner).map(|axis| Affine::axis(Axis(axis))).collect()
     }
 
-    /// The index of an operand of a folding op: the result's where an axis is kept, an inner axis elsewhere.
-    fn fresh(&mut self, rank: usize, index: &[Affine], node: NodeId, operand: NodeId) -> Vec<Affine> {
+    /// The index of the operand at `side` of a folding op: the result's where an axis is kept, an inner axis elsewhere.
+    fn fresh(&mut self, rank: usize, index: &[Affine], node: NodeId, side: usize) -> Vec<Affine> {
         let mut result = self.unrelated(rank);
         match self.graph.op(node) {
             Op::Reduce { axes, .. } => {
@@ -251,11 +261,8 @@ impl Walk<'_> {
                 kept.zip(index).for_each(|(axis, i)| result[axis] = i.clone());
             }
             Op::DotGeneral { batch, contract } => {
-                for (side, kept) in dot_axes(self.graph, node, batch, contract).into_iter().enumerate() {
-                    if self.graph.operand(node, side) == operand {
-                        kept.into_iter().for_each(|(axis, place)| result[axis] = index[place].clone());
-                    }
-                }
+                let kept = &dot_axes(self.graph, node, batch, contract)[side];
+                kept.iter().for_each(|&(axis, place)| result[axis] = index[place].clone());
             }
             _ => {}
         }
@@ -377,10 +384,24 @@ impl Grouping<'_> {
         }
         group.roots.iter().all(|other| {
             let shared = shared_axes(root, other);
+            if self.wastes_lanes(root, other) || self.wastes_lanes(other, root) {
+                return false;
+            }
             let fits = shared == root.domain.len() && shared == other.domain.len()
                 || (!product && reads_it && shared > 0 && shared == root.domain.len().min(other.domain.len()));
             fits && root.reads.iter().filter(|read| read.node == other.node).all(|read| in_step(read, other, shared))
         })
+    }
+
+    /// Whether costly work of `root`, wide in a kernel of its own, would be done one element at a time beside `other`: because the
+    /// lanes of that kernel belong to a fold, or to an axis that `root` does not have.
+    fn wastes_lanes(&self, root: &Root, other: &Root) -> bool {
+        let takes_lanes = match root.domain.len().cmp(&other.domain.len()) {
+            Ordering::Less => !folds_innermost(self.graph, root.node),
+            Ordering::Equal => folds_innermost(self.graph, other.node),
+            Ordering::Greater => false,
+        };
+        root.heavy && takes_lanes
     }
 
     /// Made by several loop nests of its own: zeros first, then pieces.
@@ -396,6 +417,16 @@ impl Grouping<'_> {
         let mut groups: Vec<Option<Group>> = self.groups.into_iter().map(Some).collect();
         order.into_iter().filter_map(|group| groups[group].take()).collect()
     }
+}
+
+/// Whether a fold goes over elements that lie next to each other, so that its lanes are best along the fold.
+fn folds_innermost(graph: &Graph, node: NodeId) -> bool {
+    let folded: Vec<usize> = match graph.op(node) {
+        Op::Reduce { axes, .. } => axes.clone(),
+        Op::DotGeneral { contract, .. } if domain(graph, node).len() <= 1 => contract.iter().map(|pair| pair.0).collect(),
+        _ => return false,
+    };
+    innermost_axis(graph, graph.operand(node, 0)).is_some_and(|axis| folded.contains(&axis))
 }
 
 /// How many outer axes two roots have in common.

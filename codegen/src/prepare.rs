@@ -111,7 +111,7 @@ fn product(prepared: &mut Prepared, x: NodeId, y: NodeId, batch: &[(usize, usize
 }
 
 /// The axis along which a value's elements lie next to each other in memory, seen through transposes of a stored value.
-fn innermost_axis(graph: &Graph, node: NodeId) -> Option<usize> {
+pub(crate) fn innermost_axis(graph: &Graph, node: NodeId) -> Option<usize> {
     if let Op::Transpose(permutation) = graph.op(node) {
         let inner = innermost_axis(graph, graph.operand(node, 0))?;
         return permutation.iter().position(|&axis| axis == inner);
