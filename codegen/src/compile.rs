@@ -17,6 +17,7 @@ use crate::plan::{Plan, plan};
 use crate::prepare::{Prepared, prepare};
 use crate::schedule::{Schedule, choose_lanes, choose_rows};
 use crate::target::Target;
+use crate::wide;
 use cranelift_module::{FuncId, Module};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, NodeId, Purpose, Role, bug};
@@ -148,7 +149,10 @@ impl<'m, M: Module> Compiler<'m, M> {
             return Ok(known);
         }
         let name = format!("kernel{}", self.known.len());
-        let function = clif::define(self.module, self.target, &name, program)?;
+        let function = match self.target.lanes().level() {
+            Some(level) => wide::define(self.module, level, &name, program)?,
+            None => clif::define(self.module, self.target, &name, program)?,
+        };
         self.known.insert(program.clone(), function);
         self.report.distinct_kernels += 1;
         Ok(function)

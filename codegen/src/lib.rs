@@ -2,7 +2,7 @@
 //!
 //! Modules stand in the order in which data passes them: what native code is called with; fusion ([`prepare`], [`fuse`]); kernels
 //! ([`kernel`], [`build`]); their order and memory ([`plan`]); schedules and lane programs ([`schedule`], [`emit`], [`lane`]);
-//! machine code ([`clif`], `launch`); and [`compile`], the pipeline itself. This crate is generic over where code is
+//! machine code ([`clif`] for every machine, [`wide`] for x86-64, `launch`); and [`compile`], the pipeline itself. This crate is generic over where code is
 //! put (`cranelift_module::Module`), runs none of it and holds no `unsafe`.
 #![forbid(unsafe_code)]
 
@@ -33,6 +33,8 @@ mod scalar;
 pub mod emit;
 
 pub mod clif;
+
+pub mod wide;
 
 mod launch;
 

@@ -1,4 +1,4 @@
-//! The processor that code is made for. In: the machine this runs on. Out: [`Target`], chosen once and passed on.
+//! The processor that code is made for. In: the machine this runs on, `DOWNHILL_TARGET`. Out: [`Target`], chosen once and passed on.
 //!
 //! Must hold: a target has a fused multiply-add. Results are the same bits on every machine because each `Fma` of a
 //! lane program is rounded once; a processor that would need a library call for it is refused here.
@@ -9,15 +9,109 @@ use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 
 use crate::error::Error;
+use crate::wide::Level;
 
-/// A description of the processor, and how Cranelift is to make code for it.
+/// How lane programs become machine code. The bits of their results are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lanes {
+    /// By Cranelift, with vectors of 128 bits, on every machine.
+    Portable,
+    /// Vectors of 256 bits: x86-64 with AVX2, FMA and BMI2.
+    Avx2,
+    /// Vectors of 512 bits: x86-64 with AVX-512 F, VL, DQ and BW.
+    Avx512,
+}
+
+impl Lanes {
+    /// Those that this machine can run, the best last.
+    pub fn available() -> Vec<Lanes> {
+        let all = [Lanes::Portable, Lanes::Avx2, Lanes::Avx512];
+        all.into_iter().filter(|lanes| lanes.is_available()).collect()
+    }
+
+    /// Whether this machine can run it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Lanes::Portable => true,
+            Lanes::Avx2 => has_avx2(),
+            Lanes::Avx512 => has_avx2() && has_avx512(),
+        }
+    }
+
+    /// As `DOWNHILL_TARGET` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Lanes::Portable => "portable",
+            Lanes::Avx2 => "avx2",
+            Lanes::Avx512 => "avx512",
+        }
+    }
+
+    /// The level of the wide lowering, unless it is the portable one.
+    pub(crate) fn level(self) -> Option<Level> {
+        match self {
+            Lanes::Portable => None,
+            Lanes::Avx2 => Some(Level::Avx2),
+            Lanes::Avx512 => Some(Level::Avx512),
+        }
+    }
+
+    /// What `DOWNHILL_TARGET` says, else the best that this machine has.
+    fn chosen() -> Result<Lanes, Error> {
+        let name = match std::env::var("DOWNHILL_TARGET") {
+            Ok(name) if !name.is_empty() => name,
+            _ => return Ok(Lanes::available().pop().unwrap_or(Lanes::Portable)),
+        };
+        let all = [Lanes::Portable, Lanes::Avx2, Lanes::Avx512];
+        all.into_iter().find(|lanes| lanes.name() == name).ok_or_else(|| {
+            Error::Unsupported(format!(
+                "`DOWNHILL_TARGET` is `{name}`; it may be `portable`, `avx2` or `avx512`"
+            ))
+        })
+    }
+}
+
+/// The wide lowering's functions keep to the System V calling convention.
+#[cfg(all(target_arch = "x86_64", not(windows)))]
+fn has_avx2() -> bool {
+    use std::is_x86_feature_detected as has;
+    has!("avx2") && has!("fma") && has!("bmi2")
+}
+
+#[cfg(not(all(target_arch = "x86_64", not(windows))))]
+fn has_avx2() -> bool {
+    false
+}
+
+#[cfg(all(target_arch = "x86_64", not(windows)))]
+fn has_avx512() -> bool {
+    use std::is_x86_feature_detected as has;
+    has!("avx512f") && has!("avx512vl") && has!("avx512dq") && has!("avx512bw")
+}
+
+#[cfg(not(all(target_arch = "x86_64", not(windows))))]
+fn has_avx512() -> bool {
+    false
+}
+
+/// A description of the processor, and how code is to be made for it.
 #[derive(Clone)]
 pub struct Target {
     isa: OwnedTargetIsa,
+    lanes: Lanes,
 }
 
 impl Target {
-    /// The processor this program runs on.
+    /// The processor this program runs on, with the widest vectors it has, or with those that the environment variable
+    /// `DOWNHILL_TARGET` names: `portable`, `avx2` or `avx512`.
+    ///
+    /// # Errors
+    /// As [`Target::host_with`]; also a `DOWNHILL_TARGET` that is none of these.
+    pub fn host() -> Result<Target, Error> {
+        Target::host_with(Lanes::chosen()?)
+    }
+
+    /// The processor this program runs on, with these vectors.
     ///
     /// Cranelift's optimizer is off: lane programs are lowered with their invariants already hoisted and in an order
     /// that keeps few registers live. The optimizer would move every pure instruction down to its first
@@ -25,8 +119,8 @@ impl Target {
     /// compile time.
     ///
     /// # Errors
-    /// [`Error::UnsupportedCpu`] when Cranelift does not know the processor or it has no fused multiply-add.
-    pub fn host() -> Result<Target, Error> {
+    /// [`Error::UnsupportedCpu`] when Cranelift does not know the processor, it has no fused multiply-add, or not such vectors.
+    pub fn host_with(lanes: Lanes) -> Result<Target, Error> {
         let unsupported = |missing: &str| Error::UnsupportedCpu { missing: missing.to_string() };
         let builder = cranelift_native::builder().map_err(unsupported)?;
         let isa = builder.finish(flags()?).map_err(|error| Error::Backend(error.to_string()))?;
@@ -35,7 +129,15 @@ impl Target {
                 "it has no fused multiply-add (on x86-64: FMA3, from Haswell or Zen on)",
             ));
         }
-        Ok(Target { isa })
+        if !lanes.is_available() {
+            return Err(unsupported(&format!("the vectors of the target `{}`", lanes.name())));
+        }
+        Ok(Target { isa, lanes })
+    }
+
+    /// How lane programs become machine code.
+    pub fn lanes(&self) -> Lanes {
+        self.lanes
     }
 
     /// What Cranelift's modules are built with.
@@ -45,7 +147,8 @@ impl Target {
 
     /// The processor's name and features, for reports.
     pub fn describe(&self) -> String {
-        format!("{} through {}", self.isa.triple(), TargetIsa::name(Arc::as_ref(&self.isa)))
+        let name = TargetIsa::name(Arc::as_ref(&self.isa));
+        format!("{} through {name}, {} vectors", self.isa.triple(), self.lanes.name())
     }
 }
 

@@ -5,21 +5,27 @@ use cranelift_module::default_libcall_names;
 use downhill_codegen::clif::define;
 use downhill_codegen::lane::interpret::interpret;
 use downhill_codegen::lane::*;
-use downhill_codegen::target::Target;
+use downhill_codegen::target::{Lanes, Target};
 
 use crate::harness::{Compiled, FOUR, elementwise, reduction, same_bits};
 
-/// Runs both ways and compares all memory.
+/// Runs the interpreter and every lowering that this machine can run, and compares all memory.
 pub(crate) fn agree(program: &Program, memory: &[Vec<u32>], integers: &[i64]) {
     let mut expected = memory.to_vec();
     interpret(program, &mut expected, integers).unwrap_or_else(|error| panic!("{error}\n{program}"));
+    for lanes in Lanes::available() {
+        agrees(program, lanes, memory, &expected, integers);
+    }
+}
+
+fn agrees(program: &Program, lanes: Lanes, memory: &[Vec<u32>], expected: &[Vec<u32>], integers: &[i64]) {
     let mut actual = memory.to_vec();
-    Compiled::new(program).run(&mut actual, integers);
+    Compiled::with(program, lanes).run(&mut actual, integers);
     for (buffer, (expected, actual)) in expected.iter().zip(&actual).enumerate() {
         for (element, (&expected, &actual)) in expected.iter().zip(actual).enumerate() {
             assert!(
                 same_bits(expected, actual),
-                "p{buffer}[{element}] = {actual:#x} ({:e}), expected {expected:#x} ({:e}); integers {integers:?}\n{program}",
+                "{lanes:?}: p{buffer}[{element}] = {actual:#x} ({:e}), expected {expected:#x} ({:e}); integers {integers:?}\n{program}",
                 f32::from_bits(actual),
                 f32::from_bits(expected),
             );

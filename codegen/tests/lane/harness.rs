@@ -6,7 +6,8 @@ use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, default_libcall_names};
 use downhill_codegen::clif::{define_built, lower};
 use downhill_codegen::lane::{Address, Combine, Integer, Kind, Program, ProgramBuilder, Reg};
-use downhill_codegen::target::Target;
+use downhill_codegen::target::{Lanes, Target};
+use downhill_codegen::wide::{self, Level};
 
 /// Machine code of one program.
 pub(crate) struct Compiled {
@@ -16,18 +17,30 @@ pub(crate) struct Compiled {
 }
 
 impl Compiled {
+    /// For the widest vectors there are.
     pub(crate) fn new(program: &Program) -> Compiled {
-        Compiled::with_disassembly(program, false)
+        Compiled::with(program, Lanes::available().pop().expect("there is always one"))
     }
 
-    pub(crate) fn with_disassembly(program: &Program, disassemble: bool) -> Compiled {
-        let target = Target::host().expect("a supported processor");
+    pub(crate) fn with(program: &Program, lanes: Lanes) -> Compiled {
+        Compiled::with_disassembly(program, lanes, false)
+    }
+
+    pub(crate) fn with_disassembly(program: &Program, lanes: Lanes, disassemble: bool) -> Compiled {
+        let target = Target::host_with(lanes).expect("a supported processor");
         let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
+        let level = match lanes {
+            Lanes::Portable => None,
+            Lanes::Avx2 => Some(Level::Avx2),
+            Lanes::Avx512 => Some(Level::Avx512),
+        };
+        let wide = level.map(|level| wide::define(&mut module, level, "wide", program).expect("assembled"));
         let mut context = module.make_context();
         context.set_disasm(disassemble);
         context.func.signature.params.push(AbiParam::new(I64));
         let id =
             module.declare_function("kernel", Linkage::Local, &context.func.signature).expect("declared");
+        let wide = wide.map(|wide| module.declare_func_in_func(wide, &mut context.func));
         let mut builder_context = FunctionBuilderContext::new();
         let mut f = FunctionBuilder::new(&mut context.func, &mut builder_context);
         let entry = f.create_block();
@@ -38,12 +51,21 @@ impl Compiled {
         let count = (program.pointers + program.integers) as i32;
         let load = |at| f.ins().load(I64, MemFlagsData::trusted(), list, at * 8);
         let arguments: Vec<_> = (0..count).map(load).collect();
-        let (pointers, integers) = arguments.split_at(program.pointers as usize);
-        lower(program, &mut f, pointers, integers);
+        match wide {
+            Some(wide) => _ = f.ins().call(wide, &arguments),
+            None => {
+                let (pointers, integers) = arguments.split_at(program.pointers as usize);
+                lower(program, &mut f, pointers, integers);
+            }
+        }
         f.ins().return_(&[]);
         f.finalize(module.target_config());
         define_built(&mut module, &target, id, &mut context).expect("compiled");
-        let disassembly = context.compiled_code().and_then(|code| code.vcode.clone());
+        let portable = context.compiled_code().and_then(|code| code.vcode.clone());
+        let disassembly = match level {
+            Some(level) if disassemble => Some(objdump(&wide::assemble(program, level).expect("assembled"))),
+            _ => portable,
+        };
         module.finalize_definitions().expect("finalized");
         let code = module.get_finalized_function(id);
         // SAFETY: the function was just made with this signature; `module` owns it as long as `Compiled` lives.
@@ -66,6 +88,18 @@ impl Drop for Compiled {
             unsafe { module.free_memory() };
         }
     }
+}
+
+/// Machine code as text, where `objdump` is installed.
+fn objdump(bytes: &[u8]) -> String {
+    let file = std::env::temp_dir().join(format!("downhill-{}.bin", std::process::id()));
+    std::fs::write(&file, bytes).expect("written");
+    let arguments = ["-D", "-b", "binary", "-mi386:x86-64", "-Mintel"];
+    let output = std::process::Command::new("objdump").args(arguments).arg(&file).output();
+    let text = output
+        .map_or_else(|error| error.to_string(), |output| String::from_utf8_lossy(&output.stdout).into());
+    let _ = std::fs::remove_file(file);
+    text
 }
 
 pub(crate) const FOUR: Integer = Integer::Constant(4);

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use downhill_codegen::lane::*;
+use downhill_codegen::target::{Lanes, Target};
 
 use crate::fixed::agree;
 use crate::harness::{Compiled, FOUR, elementwise};
@@ -57,6 +58,11 @@ fn products_of_all_sizes() {
     }
 }
 
+/// The widest vectors, or those that `DOWNHILL_TARGET` names.
+fn best() -> Lanes {
+    Target::host().expect("a supported processor").lanes()
+}
+
 fn seconds(mut work: impl FnMut()) -> f64 {
     let mut best = f64::MAX;
     for _ in 0..60 {
@@ -73,7 +79,7 @@ fn measure_products() {
     let [m, n, k] = [96, 144, 784];
     for jam in [1, 4, 6, 8] {
         for known in [None, Some([m, n, k])] {
-            let compiled = Compiled::with_disassembly(&product(jam, known), true);
+            let compiled = Compiled::with_disassembly(&product(jam, known), best(), true);
             let mut memory = [matrix(m, k), matrix(k, n), vec![0; (m * n) as usize]];
             let integers: &[i64] = if known.is_some() { &[] } else { &[m, n, k, 4 * k, 4 * n] };
             let time = seconds(|| compiled.run(&mut memory, integers));
@@ -112,9 +118,9 @@ fn measure_functions() {
             .filter(|line| !line.ends_with(char::is_numeric) || line.contains(' '))
             .count();
         let start = Instant::now();
-        let compiled = Compiled::new(&program);
+        let compiled = Compiled::with(&program, best());
         let compile = start.elapsed();
-        let compile_only = seconds(|| drop(Compiled::new(&program)));
+        let compile_only = seconds(|| drop(Compiled::with(&program, best())));
         let input = (0..4096).map(|i| (i as f32 * 0.003 - 6.0).to_bits()).collect();
         let mut memory = [input, vec![0; 4096]];
         let time = seconds(|| (0..10).for_each(|_| compiled.run(&mut memory, &[4096]))) / 10.0;
@@ -125,7 +131,7 @@ fn measure_functions() {
             compile_only * 1e6
         );
         if std::env::var("DISASSEMBLE").is_ok_and(|which| which == name) {
-            let compiled = Compiled::with_disassembly(&program, true);
+            let compiled = Compiled::with_disassembly(&program, best(), true);
             println!("{}", compiled.disassembly.as_deref().unwrap_or_default());
         }
     }

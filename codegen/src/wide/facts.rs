@@ -1,0 +1,299 @@
+//! What is known of a program before code is made of it: who reads what, which accumulators can stay where they are,
+//! how many vectors fit the registers. In: a program. Out: [`Facts`], [`Pressure`].
+//!
+//! Estimates steer speed alone; no result depends on them.
+
+use crate::lane::{Instruction, Item, Loop, Program, Reg};
+
+/// What is known about every register of a program.
+pub(super) struct Facts {
+    /// How often it is read.
+    pub(super) count: Vec<u32>,
+    /// The bits of each constant; masks are all ones or zero.
+    pub(super) constants: Vec<Option<u32>>,
+    /// Of an accumulator's inside: its next value may be put into the same register.
+    pub(super) stays: Vec<bool>,
+}
+
+impl Facts {
+    pub(super) fn of(program: &Program) -> Facts {
+        let registers = program.registers.len();
+        let mut facts = Facts {
+            count: vec![0; registers],
+            constants: vec![None; registers],
+            stays: vec![false; registers],
+        };
+        facts.items(&program.body);
+        let mut order =
+            Order { program, at: 0, set: vec![0; registers], read: vec![0; registers], outer: Vec::new() };
+        order.items(&program.body, &mut facts);
+        facts
+    }
+
+    fn items(&mut self, items: &[Item]) {
+        for item in items {
+            match item {
+                Item::Let(register, instruction) => {
+                    self.constants[register.0 as usize] = bits(instruction);
+                    instruction.operands().iter().for_each(|operand| self.count[operand.0 as usize] += 1);
+                }
+                Item::Store { value, .. } => self.count[value.0 as usize] += 1,
+                Item::Loop(item) => {
+                    for carried in &item.carried {
+                        self.count[carried.initial.0 as usize] += 1;
+                        self.count[carried.next.0 as usize] += 1;
+                    }
+                    self.items(&item.body);
+                }
+            }
+        }
+    }
+}
+
+fn bits(instruction: &Instruction) -> Option<u32> {
+    match *instruction {
+        Instruction::ConstantF(bits) => Some(bits),
+        Instruction::ConstantI(value) => Some(value as u32),
+        Instruction::ConstantMask(value) => Some(if value { u32::MAX } else { 0 }),
+        _ => None,
+    }
+}
+
+/// The order of reads and sets in the text; a read in a loop of what was set before it counts as one at the loop's end.
+struct Order<'a> {
+    program: &'a Program,
+    at: u32,
+    set: Vec<u32>,
+    read: Vec<u32>,
+    /// For each open loop: where it began, and what of before is read in it.
+    outer: Vec<(u32, Vec<Reg>)>,
+}
+
+impl Order<'_> {
+    fn items(&mut self, items: &[Item], facts: &mut Facts) {
+        for item in items {
+            self.at += 1;
+            match item {
+                Item::Let(register, instruction) => {
+                    instruction.operands().iter().for_each(|&operand| self.read(operand));
+                    self.set[register.0 as usize] = self.at;
+                }
+                Item::Store { value, .. } => self.read(*value),
+                Item::Loop(item) => self.item_loop(item, facts),
+            }
+        }
+    }
+
+    fn read(&mut self, register: Reg) {
+        self.read[register.0 as usize] = self.at;
+        let set = self.set[register.0 as usize];
+        if let Some((_, outer)) = self.outer.iter_mut().find(|(start, _)| set <= *start) {
+            outer.push(register);
+        }
+    }
+
+    fn item_loop(&mut self, item: &Loop, facts: &mut Facts) {
+        for carried in &item.carried {
+            self.read(carried.initial);
+            self.set[carried.inside.0 as usize] = self.at + 1;
+        }
+        self.outer.push((self.at, Vec::new()));
+        self.at += 1;
+        self.items(&item.body, facts);
+        self.at += 1;
+        for carried in &item.carried {
+            let inside = carried.inside.0 as usize;
+            facts.stays[inside] = self.next_may_overwrite(item, carried, facts);
+        }
+        for carried in &item.carried {
+            self.read(carried.next);
+        }
+        let (_, outer) = self.outer.pop().unwrap_or_default();
+        outer.into_iter().for_each(|register| self.read(register));
+        for carried in &item.carried {
+            self.set[carried.after.0 as usize] = self.at;
+        }
+    }
+
+    /// True when nothing reads the value of the turn's start once the next one is being computed.
+    fn next_may_overwrite(&self, item: &Loop, carried: &crate::lane::Carried, facts: &Facts) -> bool {
+        let (inside, next) = (carried.inside, carried.next);
+        let carries = |other: &&crate::lane::Carried| other.next == inside || other.next == next;
+        let varies = |register: Reg| self.program.registers[register.0 as usize].varying;
+        if item.carried.iter().filter(carries).count() != 1 || varies(inside) != varies(next) {
+            return false;
+        }
+        let last = self.read[inside.0 as usize];
+        item.body.iter().any(|within| match within {
+            Item::Let(register, Instruction::Load(_)) if *register == next => false,
+            Item::Let(register, _) if *register == next => {
+                facts.constants[next.0 as usize].is_none() && last <= self.set[next.0 as usize]
+            }
+            Item::Loop(inner) if !inner.lanes => inner.carried.iter().any(|deeper| {
+                deeper.after == next
+                    && last <= self.start(inner)
+                    && (deeper.initial == inside || last < self.start(inner))
+                    && inner.carried.iter().filter(|other| other.initial == inside).count() <= 1
+            }),
+            _ => false,
+        })
+    }
+
+    /// Where a loop's accumulators take their initial values.
+    fn start(&self, item: &Loop) -> u32 {
+        item.carried.first().map_or(0, |carried| self.set[carried.inside.0 as usize] - 1)
+    }
+}
+
+/// How many vectors a lane loop's body keeps at once.
+pub(super) struct Pressure {
+    /// At each point: those there once for each piece, and those there once.
+    live: Vec<(usize, usize)>,
+    /// Instructions, those of inner loops counted once.
+    pub(super) instructions: usize,
+    pub(super) has_loop: bool,
+}
+
+impl Pressure {
+    pub(super) fn of(program: &Program, facts: &Facts, item: &Loop) -> Pressure {
+        let registers = program.registers.len();
+        let mut walk = Walk {
+            program,
+            facts,
+            at: 0,
+            loops: 0,
+            set: vec![None; registers],
+            last: vec![0; registers],
+            entered: Vec::new(),
+            crosses: vec![false; registers],
+            runs: vec![0; registers],
+            run: 0,
+            free: vec![false; registers],
+            waits: vec![false; registers],
+            instructions: 0,
+            has_loop: false,
+        };
+        walk.body(item);
+        walk.finish()
+    }
+
+    /// Vector registers used when `pieces` are done at once.
+    pub(super) fn with(&self, pieces: usize) -> usize {
+        self.live.iter().map(|&(many, once)| many * pieces + once).max().unwrap_or(0)
+    }
+}
+
+struct Walk<'a> {
+    program: &'a Program,
+    facts: &'a Facts,
+    at: usize,
+    /// Open loops within the lane loop.
+    loops: usize,
+    set: Vec<Option<usize>>,
+    last: Vec<usize>,
+    entered: Vec<(usize, Vec<Reg>)>,
+    /// Read in another straight run than it was set in, or set within a loop: there for all pieces at once.
+    crosses: Vec<bool>,
+    runs: Vec<usize>,
+    run: usize,
+    /// Costs no register.
+    free: Vec<bool>,
+    /// A load that is made when it is first read.
+    waits: Vec<bool>,
+    instructions: usize,
+    has_loop: bool,
+}
+
+impl Walk<'_> {
+    fn body(&mut self, item: &Loop) {
+        for carried in &item.carried {
+            self.read(carried.initial);
+        }
+        self.at += 1;
+        self.run += 1;
+        self.entered.push((self.at, Vec::new()));
+        for carried in &item.carried {
+            self.set(carried.inside);
+            self.crosses[carried.inside.0 as usize] = true;
+        }
+        self.items(&item.body);
+        self.at += 1;
+        for carried in &item.carried {
+            self.read(carried.next);
+            // It takes over the register of the value at the turn's start.
+            self.free[carried.next.0 as usize] |= self.facts.stays[carried.inside.0 as usize];
+            let end = self.at;
+            self.last[carried.inside.0 as usize] = end;
+        }
+        let (_, outer) = self.entered.pop().unwrap_or_default();
+        outer.into_iter().for_each(|register| self.last[register.0 as usize] = self.at);
+        self.run += 1;
+        for carried in &item.carried {
+            self.set(carried.after);
+        }
+    }
+
+    fn items(&mut self, items: &[Item]) {
+        for item in items {
+            self.at += 1;
+            match item {
+                Item::Let(register, instruction) => {
+                    self.instructions += usize::from(!instruction.is_constant());
+                    instruction.operands().iter().for_each(|&operand| self.read(operand));
+                    self.set(*register);
+                    let at = register.0 as usize;
+                    let is_load = matches!(instruction, Instruction::Load(_));
+                    self.free[at] = instruction.is_constant()
+                        || (is_load && self.facts.count[at] == 1 && self.program.registers[at].varying);
+                    self.waits[at] = is_load;
+                }
+                Item::Store { value, .. } => {
+                    self.instructions += 1;
+                    self.read(*value);
+                }
+                Item::Loop(inner) => {
+                    self.has_loop = true;
+                    self.loops += 1;
+                    self.body(inner);
+                    self.loops -= 1;
+                }
+            }
+        }
+    }
+
+    fn set(&mut self, register: Reg) {
+        let at = register.0 as usize;
+        (self.set[at], self.last[at], self.runs[at]) = (Some(self.at), self.at, self.run);
+        self.crosses[at] |= self.loops > 0;
+    }
+
+    fn read(&mut self, register: Reg) {
+        let at = register.0 as usize;
+        if std::mem::take(&mut self.waits[at]) && self.runs[at] == self.run {
+            self.set[at] = Some(self.at);
+        }
+        self.last[at] = self.at;
+        self.crosses[at] |= self.runs[at] != self.run;
+        let Some(set) = self.set[at] else { return };
+        if let Some((_, outer)) = self.entered.iter_mut().find(|(start, _)| set < *start) {
+            outer.push(register);
+        }
+    }
+
+    fn finish(self) -> Pressure {
+        let mut live = vec![(0, 0); self.at + 2];
+        for (register, set) in self.set.iter().enumerate() {
+            let Some(set) = *set else { continue };
+            if self.free[register] {
+                continue;
+            }
+            let many = self.program.registers[register].varying && self.crosses[register];
+            let end = self.last[register].max(set + usize::from(self.facts.count[register] > 0));
+            for point in &mut live[set..end] {
+                point.0 += usize::from(many);
+                point.1 += usize::from(!many);
+            }
+        }
+        Pressure { live, instructions: self.instructions, has_loop: self.has_loop }
+    }
+}

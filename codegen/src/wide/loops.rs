@@ -1,0 +1,333 @@
+//! Counted loops. In: a range, a closure that makes a turn. Out: the code, and the first index not covered.
+//!
+//! A loop is tested before it begins and at its end. One known to have one turn, or a few short ones, is written out.
+//! In an innermost loop the addresses that its counter moves, and no addressing mode can, are pointers that are added to.
+
+use super::address::for_each_address;
+use super::code::{Inst, Op, Source, V};
+use super::select::{Bound, Part, Select};
+use crate::lane::{Carried, Integer, Item, Loop, Portion, Reg, Var};
+
+/// Instructions that a loop written out may come to.
+const WRITTEN_OUT: i64 = 64;
+
+/// `start`, `start + step`, … while `index + step ≤ end`.
+#[derive(Clone, Copy)]
+pub(super) struct Steps {
+    pub(super) start: Bound,
+    pub(super) end: Bound,
+    pub(super) step: i64,
+}
+
+impl Steps {
+    /// Number of turns, if known.
+    pub(super) fn turns(self) -> Option<i64> {
+        let (Bound::Known(start), Bound::Known(end)) = (self.start, self.end) else { return None };
+        Some(((end - start) / self.step).max(0))
+    }
+}
+
+impl<'p> Select<'p> {
+    /// A counted loop of the program.
+    pub(super) fn counted_loop(&mut self, item: &'p Loop) {
+        let steps = self.steps(item);
+        self.enter_loop();
+        let places: Vec<Vec<V>> = item.carried.iter().map(|carried| self.begin(carried)).collect();
+        let outer = std::mem::replace(&mut self.strip.piece_by_piece, false);
+        self.repeat(item.var, &item.body, steps, &mut |select| {
+            select.turn(item, &places);
+        });
+        self.strip.piece_by_piece = outer;
+        for (carried, places) in item.carried.iter().zip(&places) {
+            places.iter().enumerate().for_each(|(piece, &place)| self.set(carried.after, piece, place));
+        }
+        self.leave_loop();
+    }
+
+    pub(super) fn pieces_of(&self, register: Reg) -> usize {
+        if self.varies(register) { self.strip.pieces } else { 1 }
+    }
+
+    /// The registers of an accumulator, one for each piece, set to its initial value.
+    fn begin(&mut self, carried: &Carried) -> Vec<V> {
+        let pieces = self.pieces_of(carried.inside);
+        let places: Vec<V> = (0..pieces).map(|piece| self.target(carried.after, piece)).collect();
+        for (piece, &place) in places.iter().enumerate() {
+            self.start_with(place, carried.initial, piece);
+        }
+        places
+    }
+
+    pub(super) fn start_with(&mut self, place: V, initial: Reg, piece: usize) {
+        if self.facts.constants[initial.0 as usize] == Some(0)
+            && self.kind(initial) != crate::lane::Kind::Mask
+        {
+            return self.code.push(Inst::new(Op::Zero, Some(place), &[]));
+        }
+        let initial = self.operand(initial, piece);
+        if initial != Source::Register(place) {
+            self.copy(place, initial);
+        }
+    }
+
+    /// One turn: from the accumulators' values to the next ones, in the same registers.
+    fn turn(&mut self, item: &'p Loop, places: &[Vec<V>]) {
+        for (carried, places) in item.carried.iter().zip(places) {
+            places.iter().enumerate().for_each(|(piece, &place)| self.set(carried.inside, piece, place));
+            if self.facts.stays[carried.inside.0 as usize] {
+                self.targets.insert(carried.next, places.clone());
+            }
+        }
+        self.items(&item.body);
+        let mut moves = Vec::new();
+        for (carried, places) in item.carried.iter().zip(places) {
+            self.targets.remove(&carried.next);
+            for (piece, &place) in places.iter().enumerate() {
+                moves.push((place, self.value(carried.next, piece)));
+            }
+        }
+        self.move_together(moves, |select, to, from, _| select.copy(to, Source::Register(from)));
+    }
+
+    /// Moves as if all at once: what is set before it is read is put aside.
+    pub(super) fn move_together(
+        &mut self,
+        mut moves: Vec<(V, V)>,
+        mut each: impl FnMut(&mut Self, V, V, usize),
+    ) {
+        for at in 1..moves.len() {
+            let (to, from) = moves[at];
+            if to != from && moves[..at].iter().any(|&(earlier, other)| earlier == from && earlier != other) {
+                let aside = self.code.register(self.code.class(from));
+                self.copy(aside, Source::Register(from));
+                moves[at].1 = aside;
+            }
+        }
+        for (at, (to, from)) in moves.into_iter().enumerate() {
+            if to != from {
+                each(self, to, from, at);
+            }
+        }
+    }
+
+    fn steps(&mut self, item: &Loop) -> Steps {
+        let (start, end) = (self.integer(item.start), self.integer(item.end));
+        match item.portion {
+            Portion::Whole => Steps { start, end, step: 1 },
+            Portion::Blocks(n) => Steps { start, end, step: i64::from(n) },
+            Portion::Rest(n) => Steps { start: self.end_of_blocks(start, end, i64::from(n)), end, step: 1 },
+        }
+    }
+
+    /// Where blocks of `n` end.
+    fn end_of_blocks(&mut self, start: Bound, end: Bound, n: i64) -> Bound {
+        if let (Bound::Known(start), Bound::Known(end)) = (start, end) {
+            return Bound::Known(start + (end - start).max(0) / n * n);
+        }
+        let (first, end) = (self.materialize(start), self.materialize(end));
+        let length = self.emit(Op::MoveGeneral, &[Source::Register(end)]);
+        self.code.push(Inst::new(Op::Sub, Some(length), &[Source::Register(first)]));
+        let zero = self.materialize(Bound::Known(0));
+        self.code.push(Inst::new(Op::AtLeast, Some(length), &[Source::Register(zero)]));
+        let covered = if n.count_ones() == 1 {
+            self.code.push(Inst::new(Op::AndImmediate, Some(length), &[]).immediate(-n));
+            length
+        } else {
+            let room = self.room_of(24);
+            let blocks = self.general();
+            let divide =
+                Inst::new(Op::Divide, Some(blocks), &[Source::Register(length), Source::Memory(room)]);
+            self.code.push(divide.immediate(n));
+            self.scaled(blocks, Integer::Constant(n))
+        };
+        self.code.push(Inst::new(Op::Add, Some(covered), &[Source::Register(first)]));
+        Bound::Register(covered)
+    }
+
+    /// Makes a loop over `steps` with `var` as its counter; `items` is what a turn contains. Returns the first index not
+    /// covered.
+    pub(super) fn repeat(
+        &mut self,
+        var: Var,
+        items: &'p [Item],
+        steps: Steps,
+        turn: &mut dyn FnMut(&mut Self),
+    ) -> Bound {
+        let (Some(turns), Bound::Known(start)) = (steps.turns(), steps.start) else {
+            return self.rolled(var, items, steps, turn);
+        };
+        if turns > 1 && turns * self.size(items) > WRITTEN_OUT {
+            return self.rolled(var, items, steps, turn);
+        }
+        for index in (0..turns).map(|number| start + number * steps.step) {
+            self.in_body(var, Bound::Known(index), items, turn);
+        }
+        Bound::Known(start + turns * steps.step)
+    }
+
+    /// Runs `turn` with `var` open at `index` and a scope of its own.
+    pub(super) fn in_body(
+        &mut self,
+        var: Var,
+        index: Bound,
+        items: &'p [Item],
+        turn: &mut dyn FnMut(&mut Self),
+    ) {
+        self.scopes.push(Default::default());
+        self.open_body(var, index, items, turn);
+        self.scopes.pop();
+    }
+
+    fn open_body(&mut self, var: Var, index: Bound, items: &'p [Item], turn: &mut dyn FnMut(&mut Self)) {
+        let outer = self.vars[var.0 as usize].replace(index);
+        self.open.push(var);
+        self.prepare_lookups(var, items);
+        turn(self);
+        self.open.pop();
+        self.vars[var.0 as usize] = outer;
+    }
+
+    fn rolled(
+        &mut self,
+        var: Var,
+        items: &'p [Item],
+        steps: Steps,
+        turn: &mut dyn FnMut(&mut Self),
+    ) -> Bound {
+        self.enter_loop();
+        self.prepare(items);
+        let counter = self.general();
+        match steps.start {
+            Bound::Known(start) => {
+                self.code.push(Inst::new(Op::SetGeneral, Some(counter), &[]).immediate(start))
+            }
+            Bound::Register(start) => {
+                self.code.push(Inst::new(Op::MoveGeneral, Some(counter), &[Source::Register(start)]));
+            }
+        }
+        let last = self.plus(steps.end, -steps.step);
+        let pointers = self.moving_pointers(var, counter, items, steps);
+        let (head, exit) = (self.code.label(), self.code.label());
+        if steps.turns().is_none() {
+            self.compare_with(counter, last);
+            self.code.push(Inst::new(Op::JumpIfGreater, None, &[]).immediate(i64::from(exit.0)));
+        }
+        self.code.push(Inst::new(Op::LoopHead, None, &[]));
+        self.code.push(Inst::new(Op::Label, None, &[]).immediate(i64::from(head.0)));
+        self.scopes.push(Default::default());
+        for pointer in &pointers {
+            self.scope().sums.insert(pointer.key, pointer.register);
+        }
+        self.open_body(var, Bound::Register(counter), items, turn);
+        self.scopes.pop();
+        for pointer in pointers {
+            self.advance(pointer.register, pointer.advance);
+        }
+        self.advance(counter, Bound::Known(steps.step));
+        self.compare_with(counter, last);
+        self.code.push(Inst::new(Op::JumpIfAtMost, None, &[]).immediate(i64::from(head.0)));
+        self.code.push(Inst::new(Op::LoopEnd, None, &[]));
+        self.code.push(Inst::new(Op::Label, None, &[]).immediate(i64::from(exit.0)));
+        self.leave_loop();
+        match (steps.turns(), steps.start) {
+            (Some(turns), Bound::Known(start)) => Bound::Known(start + turns * steps.step),
+            _ => Bound::Register(counter),
+        }
+    }
+
+    pub(super) fn compare_with(&mut self, x: V, bound: Bound) {
+        let x = Source::Register(x);
+        let inst = match bound {
+            Bound::Known(value) if i32::try_from(value).is_ok() => {
+                Inst::new(Op::CompareImmediate, None, &[x]).immediate(value)
+            }
+            bound => {
+                let bound = self.materialize(bound);
+                Inst::new(Op::Compare, None, &[x, Source::Register(bound)])
+            }
+        };
+        self.code.push(inst);
+    }
+
+    fn advance(&mut self, register: V, by: Bound) {
+        let inst = match by {
+            Bound::Known(by) => Inst::new(Op::AddImmediate, Some(register), &[]).immediate(by),
+            Bound::Register(by) => Inst::new(Op::Add, Some(register), &[Source::Register(by)]),
+        };
+        self.code.push(inst);
+    }
+
+    /// Pointers of an innermost loop that its turns move along, at their first turn.
+    fn moving_pointers(&mut self, var: Var, counter: V, items: &'p [Item], steps: Steps) -> Vec<Moving> {
+        let mut moving: Vec<Moving> = Vec::new();
+        if items.iter().any(|item| matches!(item, Item::Loop(_))) {
+            return moving;
+        }
+        let pieces = if Some(var) == self.lane_var { self.strip.pieces } else { 1 };
+        let width = self.level.lanes();
+        // Open for a moment, so that addresses are taken apart as the body will do it.
+        let outer = self.vars[var.0 as usize].replace(Bound::Register(counter));
+        self.open.push(var);
+        for_each_address(items, &mut |address| {
+            for lane in (0..pieces).map(|piece| (piece * width) as i64) {
+                let mut parts = self.parts(address, lane);
+                let Some(part @ Part::Counter(moved, stride)) = parts.list.pop() else { continue };
+                let by_mode = matches!(stride, Integer::Constant(1 | 2 | 4 | 8)) && parts.remainder.is_none();
+                if moved != var || by_mode {
+                    continue;
+                }
+                let base = self.sum(address.pointer, &parts.list);
+                if moving.iter().all(|pointer| pointer.key != (base, part)) {
+                    let pointer = self.moving(base, part, stride, steps);
+                    moving.push(pointer);
+                }
+            }
+        });
+        self.open.pop();
+        self.vars[var.0 as usize] = outer;
+        moving
+    }
+
+    fn moving(&mut self, base: V, part: Part, stride: Integer, steps: Steps) -> Moving {
+        let register = self.emit(Op::MoveGeneral, &[Source::Register(base)]);
+        match (steps.start, stride) {
+            (Bound::Known(0), _) => {}
+            (Bound::Known(start), Integer::Constant(stride)) if i32::try_from(start * stride).is_ok() => {
+                self.advance(register, Bound::Known(start * stride));
+            }
+            (start, stride) => {
+                let start = self.materialize(start);
+                let product = self.scaled(start, stride);
+                self.advance(register, Bound::Register(product));
+            }
+        }
+        let advance = match stride {
+            Integer::Constant(stride) if i32::try_from(stride * steps.step).is_ok() => {
+                Bound::Known(stride * steps.step)
+            }
+            Integer::Constant(stride) => Bound::Register(self.materialize(Bound::Known(stride * steps.step))),
+            Integer::Argument(argument) => Bound::Register(self.multiple(argument, steps.step)),
+        };
+        Moving { key: (base, part), register, advance }
+    }
+
+    /// Instructions in `items` for all pieces of a strip, inner loops counted once.
+    pub(super) fn size(&self, items: &[Item]) -> i64 {
+        let pieces = self.strip.pieces as i64;
+        let size = |item: &Item| match item {
+            Item::Let(_, instruction) if instruction.is_constant() => 0,
+            Item::Let(register, _) if !self.varies(*register) => 1,
+            Item::Let(..) | Item::Store { .. } => pieces,
+            Item::Loop(item) => 4 + self.size(&item.body),
+        };
+        items.iter().map(size).sum()
+    }
+}
+
+/// A pointer that an innermost loop moves along.
+struct Moving {
+    /// The sum that it stands for in the loop's body.
+    key: (V, Part),
+    register: V,
+    advance: Bound,
+}
