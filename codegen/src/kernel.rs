@@ -143,13 +143,14 @@ impl Kernel {
         found
     }
 
-    /// Applies `change` to every dim: how a variant for a fixed size is made. Loops that then have no turns are gone: strides across
-    /// an empty axis say nothing of where a loop goes.
+    /// Applies `change` to every dim: how a variant for a fixed size is made.
     pub fn map_dims(&self, change: &dyn Fn(&Dim) -> Dim) -> Kernel {
-        let extents: Vec<Dim> = self.extents.iter().map(change).collect();
-        let is_empty = |axis: Axis| extents[axis.0 as usize].is(0);
-        let body = filled_items(map_items(&self.body, change), &is_empty, &self.values);
-        Kernel { name: self.name.clone(), extents, values: self.values.clone(), body }
+        Kernel {
+            name: self.name.clone(),
+            extents: self.extents.iter().map(change).collect(),
+            values: self.values.clone(),
+            body: map_items(&self.body, change),
+        }
     }
 }
 
@@ -176,41 +177,6 @@ fn map_items(items: &[Item], change: &dyn Fn(&Dim) -> Dim) -> Vec<Item> {
         Item::Loop(inner) => Item::Loop(Loop { body: map_items(&inner.body, change), ..inner.clone() }),
     };
     items.iter().map(map).collect()
-}
-
-/// What a fold of nothing gives.
-fn of_nothing(kind: Reduction, element: ElementType) -> Literal {
-    let value = match (kind, element) {
-        (Reduction::Sum, _) | (Reduction::Max, ElementType::U32 | ElementType::Bool) => 0.0,
-        (Reduction::Max, ElementType::I32) => f64::from(i32::MIN),
-        (Reduction::Min, ElementType::I32) => f64::from(i32::MAX),
-        (Reduction::Min, ElementType::U32) => f64::from(u32::MAX),
-        (Reduction::Min, ElementType::Bool) => 1.0,
-        (Reduction::Max, ElementType::F32 | ElementType::F64) => f64::NEG_INFINITY,
-        (Reduction::Min, ElementType::F32 | ElementType::F64) => f64::INFINITY,
-    };
-    Literal::new(element, value)
-}
-
-/// The items without loops that have no turns, or nothing to do in them.
-fn filled_items(items: Vec<Item>, is_empty: &dyn Fn(Axis) -> bool, values: &[ElementType]) -> Vec<Item> {
-    let mut kept = Vec::with_capacity(items.len());
-    for item in items {
-        match item {
-            Item::Loop(inner) if is_empty(inner.axis) => {
-                let nothing = |a: &Accumulator| of_nothing(a.kind, values[a.result.0 as usize]);
-                kept.extend(inner.accumulators.iter().map(|a| Item::Let(a.result, Expression::Constant(nothing(a)))));
-            }
-            Item::Loop(inner) => {
-                let body = filled_items(inner.body, is_empty, values);
-                if !(body.is_empty() && inner.accumulators.is_empty()) {
-                    kept.push(Item::Loop(Loop { body, ..inner }));
-                }
-            }
-            other => kept.push(other),
-        }
-    }
-    kept
 }
 
 impl fmt::Display for Kernel {

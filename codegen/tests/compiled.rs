@@ -187,6 +187,19 @@ fn a_flattened_batch() {
     }
 }
 
+/// Rows against columns of one value: what makes the value may not be fused with what reads other rows of it.
+#[test]
+fn a_product_of_a_value_with_itself() {
+    for batch in [(0, 1), (1, 0)] {
+        let mut case = Case::new();
+        let x = case.input("x", &["b", "b"], &[5, 5]);
+        let y = case.graph.add(Op::Unary(Unary::Tanh), &[x]);
+        let z = case.graph.add(Op::DotGeneral { batch: vec![batch], contract: vec![(batch.1, batch.0)] }, &[y, y]);
+        case.output("z", z);
+        case.check(1e-5);
+    }
+}
+
 /// Every storage takes a value made of others' old values: in a circle, transposed, and after a product of itself.
 #[test]
 fn updates_are_simultaneous() {
