@@ -6,7 +6,7 @@
 use crate::affine::Axis;
 use crate::build::{Homes, assign_homes, build};
 use crate::clif;
-use crate::emit::{Emitted, emit};
+use crate::emit::{Emitted, Scheduled, emit};
 use crate::entry::{Entry, InputSlot};
 use crate::error::Error;
 use crate::fuse::{Fused, fuse};
@@ -15,7 +15,7 @@ use crate::lane::Program;
 use crate::launch::{self, Call, Launch};
 use crate::plan::{Plan, plan};
 use crate::prepare::{Prepared, prepare};
-use crate::schedule::{Schedule, choose_lanes, choose_rows};
+use crate::schedule::{Schedule, choose_lanes, choose_rows, work};
 use crate::target::Target;
 use crate::wide;
 use cranelift_module::{FuncId, Module};
@@ -59,8 +59,8 @@ pub struct Report {
     pub generation: Duration,
     /// Kernels called by all entries.
     pub kernels: usize,
-    /// Kernels compiled: equal ones count once.
-    pub distinct_kernels: usize,
+    /// Functions compiled for them: equal kernels share one, and so do the kernels of a small step.
+    pub functions: usize,
 }
 
 impl<'m, M: Module> Compiler<'m, M> {
@@ -101,14 +101,15 @@ impl<'m, M: Module> Compiler<'m, M> {
         self.show(Stage::Kernel, || plan.kernels.iter().map(Kernel::to_string).collect());
         self.show(Stage::Plan, || describe_plan(&plan));
         let lanes: Vec<BTreeSet<Axis>> = plan.kernels.iter().map(choose_lanes).collect();
-        let emitted: Vec<Emitted> =
+        let scheduled: Vec<Scheduled> =
             plan.kernels.iter().zip(lanes).map(|(kernel, lanes)| specialize(kernel, lanes, fixed)).collect();
+        let parts: Vec<(Emitted, bool)> =
+            parts(&scheduled).into_iter().map(|part| (emit(part), part.iter().any(makes_loss))).collect();
         self.report.planning += start.elapsed();
         let start = Instant::now();
         let mut calls = Vec::new();
-        for (kernel, emitted) in plan.kernels.iter().zip(emitted) {
-            self.show(Stage::Lane, || format!("{}\n{}", kernel.name, emitted.program));
-            let makes_loss = kernel.accesses().iter().any(|(buffer, _, store)| *store && *buffer == Buffer::Loss);
+        for (emitted, makes_loss) in parts {
+            self.show(Stage::Lane, || emitted.program.to_string());
             calls.push(Call { function: self.kernel(&emitted.program)?, emitted: Arc::new(emitted), makes_loss });
         }
         let bind = |dim: &Dim| dim.bind(fixed);
@@ -118,7 +119,7 @@ impl<'m, M: Module> Compiler<'m, M> {
         self.entries += 1;
         let function = launch::define(self.module, self.target, &format!("entry{}", self.entries), &launch)?;
         self.report.generation += start.elapsed();
-        self.report.kernels += calls.len();
+        self.report.kernels += scheduled.len();
         let mut arena = plan.arena;
         arena.sizes.iter_mut().for_each(|size| *size = bind(size));
         let read = read_inputs(graph);
@@ -154,7 +155,7 @@ impl<'m, M: Module> Compiler<'m, M> {
             None => clif::define(self.module, self.target, &name, program)?,
         };
         self.known.insert(program.clone(), function);
-        self.report.distinct_kernels += 1;
+        self.report.functions += 1;
         Ok(function)
     }
 
@@ -166,10 +167,28 @@ impl<'m, M: Module> Compiler<'m, M> {
 }
 
 /// Fixes sizes, then chooses what may differ between variants.
-fn specialize(kernel: &Kernel, lanes: BTreeSet<Axis>, fixed: &Bindings) -> Emitted {
+fn specialize(kernel: &Kernel, lanes: BTreeSet<Axis>, fixed: &Bindings) -> Scheduled {
     let kernel = kernel.map_dims(&|dim| dim.bind(fixed));
     let rows = choose_rows(&kernel, &lanes);
-    emit(&kernel, &Schedule { lanes, rows })
+    Scheduled { kernel, schedule: Schedule { lanes, rows } }
+}
+
+/// A step that costs less than this many vectors of statements is one straight function up to its loss, and one after it: calls
+/// would be a good part of its time.
+const SMALL_STEP: f64 = 20_000.0;
+
+/// The kernels of each function.
+fn parts(kernels: &[Scheduled]) -> Vec<&[Scheduled]> {
+    let work = kernels.iter().map(|k| work(&k.kernel, &k.schedule.lanes)).sum::<Option<f64>>();
+    if work.is_some_and(|work| work < SMALL_STEP) {
+        kernels.split_inclusive(makes_loss).collect()
+    } else {
+        kernels.chunks(1).collect()
+    }
+}
+
+fn makes_loss(part: &Scheduled) -> bool {
+    part.kernel.accesses().iter().any(|(buffer, _, store)| *store && *buffer == Buffer::Loss)
 }
 
 /// The run-time symbols of a graph: first the one that counts the rows of its inputs, then the others as they come.

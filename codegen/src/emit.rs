@@ -1,6 +1,7 @@
-//! From a scheduled kernel to a lane program.
+//! From scheduled kernels to a lane program.
 //!
-//! In: a [`Kernel`] and its [`Schedule`]. Out: [`Emitted`]: the program, and what its arguments stand for.
+//! In: [`Kernel`]s that run one after another, each with its [`Schedule`]. Out: [`Emitted`]: the program, and what its arguments
+//! stand for.
 //!
 //! A loop with a block of rows becomes two loops: whole blocks, in whose body everything that differs between the rows is
 //! there once a row and everything else once, and the rows left over.
@@ -51,29 +52,42 @@ pub enum Number {
     Key(u32, usize),
 }
 
-/// Emits.
-pub fn emit(kernel: &Kernel, schedule: &Schedule) -> Emitted {
-    let mut definitions = HashMap::new();
-    kernel.visit(&mut |item| {
-        if let Item::Let(value, expression) = item {
-            definitions.insert(*value, expression);
-        }
-    });
-    let mut emit = Emit {
-        kernel,
-        schedule,
-        definitions,
-        b: ProgramBuilder::new(),
-        pointers: Vec::new(),
-        integers: Vec::new(),
-        vars: HashMap::new(),
-        registers: HashMap::new(),
-        block: None,
-    };
-    emit.items(&kernel.body);
-    emit.pointers.iter().for_each(|_| _ = emit.b.pointer());
-    emit.integers.iter().for_each(|_| _ = emit.b.integer());
-    Emitted { program: emit.b.finish(), pointers: emit.pointers, integers: emit.integers }
+/// A kernel with the way its loops are to run.
+#[derive(Clone, Debug)]
+pub struct Scheduled {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Its schedule.
+    pub schedule: Schedule,
+}
+
+/// Emits kernels, one after another, as one program.
+pub fn emit(kernels: &[Scheduled]) -> Emitted {
+    let mut emitted = Emitted { program: Program::default(), pointers: Vec::new(), integers: Vec::new() };
+    let mut b = ProgramBuilder::new();
+    for Scheduled { kernel, schedule } in kernels {
+        let mut definitions = HashMap::new();
+        kernel.visit(&mut |item| {
+            if let Item::Let(value, expression) = item {
+                definitions.insert(*value, expression);
+            }
+        });
+        let mut emit = Emit {
+            kernel,
+            schedule,
+            definitions,
+            b: &mut b,
+            pointers: &mut emitted.pointers,
+            integers: &mut emitted.integers,
+            vars: HashMap::new(),
+            registers: HashMap::new(),
+            block: None,
+        };
+        emit.items(&kernel.body);
+    }
+    emitted.pointers.iter().for_each(|_| _ = b.pointer());
+    emitted.integers.iter().for_each(|_| _ = b.integer());
+    Emitted { program: b.finish(), ..emitted }
 }
 
 /// A block of rows being emitted.
@@ -88,9 +102,9 @@ struct Emit<'a> {
     kernel: &'a Kernel,
     schedule: &'a Schedule,
     definitions: HashMap<ValueId, &'a Expression>,
-    b: ProgramBuilder,
-    pointers: Vec<Pointer>,
-    integers: Vec<Number>,
+    b: &'a mut ProgramBuilder,
+    pointers: &'a mut Vec<Pointer>,
+    integers: &'a mut Vec<Number>,
     vars: HashMap<Axis, Var>,
     /// A register, or one a row of the block.
     registers: HashMap<ValueId, Vec<Reg>>,
@@ -145,7 +159,7 @@ impl Emit<'_> {
         if self.kernel.extents[inner.axis.0 as usize].is(0) {
             // Nothing to do; a stride of the empty axis would be 0 too, and make all rows store to one address.
             for a in &inner.accumulators {
-                let start = scalar::identity(&mut self.b, a.kind, self.kernel.element(a.result));
+                let start = scalar::identity(self.b, a.kind, self.kernel.element(a.result));
                 self.registers.insert(a.result, vec![start]);
             }
             return;
@@ -155,7 +169,7 @@ impl Emit<'_> {
         let end = self.integer(Number::Dim(self.kernel.extents[inner.axis.0 as usize].clone()));
         let lanes = self.schedule.lanes.contains(&inner.axis);
         let starts: Vec<Reg> =
-            inner.accumulators.iter().map(|a| scalar::identity(&mut self.b, a.kind, self.kernel.element(a.result))).collect();
+            inner.accumulators.iter().map(|a| scalar::identity(self.b, a.kind, self.kernel.element(a.result))).collect();
         self.b.begin_loop(var, Integer::Constant(0), end, portion, lanes);
         let mut inside: Vec<Vec<Reg>> = Vec::new();
         for (accumulator, &start) in inner.accumulators.iter().zip(&starts) {
@@ -187,7 +201,7 @@ impl Emit<'_> {
                     Reduction::Max => downhill_graph::op::Binary::Max,
                     Reduction::Min => downhill_graph::op::Binary::Min,
                 };
-                scalar::binary(&mut self.b, op, element, so_far, value)
+                scalar::binary(self.b, op, element, so_far, value)
             }
         }
     }
@@ -195,39 +209,39 @@ impl Emit<'_> {
     fn expression(&mut self, value: ValueId, expression: &Expression, row: usize) -> Reg {
         let element = self.kernel.element(value);
         match expression {
-            Expression::Constant(literal) => scalar::literal(&mut self.b, *literal),
+            Expression::Constant(literal) => scalar::literal(self.b, *literal),
             Expression::Load(buffer, access) => {
                 let address = self.address(*buffer, access, row);
                 match scalar::kind(element) {
                     Kind::Mask => {
                         let stored = self.b.load(Kind::I32, address);
-                        scalar::convert(&mut self.b, ElementType::I32, ElementType::Bool, stored)
+                        scalar::convert(self.b, ElementType::I32, ElementType::Bool, stored)
                     }
                     kind => self.b.load(kind, address),
                 }
             }
             Expression::Index(at) => self.index(at, row),
             Expression::Random(stream, at) => {
-                let key = [0, 1].map(|word| position(&mut self.integers, Number::Key(*stream, word)));
+                let key = [0, 1].map(|word| position(self.integers, Number::Key(*stream, word)));
                 let key = key.map(|argument| self.b.argument(argument));
                 let element = self.index(at, row);
-                scalar::random_bits(&mut self.b, key, element)
+                scalar::random_bits(self.b, key, element)
             }
             Expression::Dim(dim) => {
                 let whole = self.dim(dim);
-                scalar::convert(&mut self.b, ElementType::I32, element, whole)
+                scalar::convert(self.b, ElementType::I32, element, whole)
             }
             Expression::Unary(unary, x) => {
                 let register = self.register(*x, row);
-                scalar::unary(&mut self.b, *unary, self.kernel.element(*x), register)
+                scalar::unary(self.b, *unary, self.kernel.element(*x), register)
             }
             Expression::Binary(binary, x, y) => {
                 let (a, c) = (self.register(*x, row), self.register(*y, row));
-                scalar::binary(&mut self.b, *binary, self.kernel.element(*x), a, c)
+                scalar::binary(self.b, *binary, self.kernel.element(*x), a, c)
             }
             Expression::Compare(compare, x, y) => {
                 let (a, c) = (self.register(*x, row), self.register(*y, row));
-                scalar::compare(&mut self.b, *compare, self.kernel.element(*x), a, c)
+                scalar::compare(self.b, *compare, self.kernel.element(*x), a, c)
             }
             Expression::Select(mask, x, y) => {
                 let [m, a, c] = [*mask, *x, *y].map(|operand| self.register(operand, row));
@@ -235,7 +249,7 @@ impl Emit<'_> {
             }
             Expression::Convert(x) => {
                 let register = self.register(*x, row);
-                scalar::convert(&mut self.b, self.kernel.element(*x), element, register)
+                scalar::convert(self.b, self.kernel.element(*x), element, register)
             }
         }
     }
@@ -268,14 +282,14 @@ impl Emit<'_> {
             Some(fixed) => (fixed, Dim::default()),
             None => (0, constant),
         };
-        let pointer = position(&mut self.pointers, Pointer::Into(buffer, rest));
+        let pointer = position(self.pointers, Pointer::Into(buffer, rest));
         let mut address = Address::new(pointer).offset(fixed);
         for (axis, coefficient) in &access.at.terms {
             let stride = self.integer(Number::Dim(coefficient * &bytes));
             address = address.index_plus(self.vars[axis], self.plus(*axis, row), stride);
         }
         if let (Some((axis, plus)), Buffer::Input(input)) = (access.row, buffer) {
-            let table = position(&mut self.pointers, Pointer::Rows);
+            let table = position(self.pointers, Pointer::Rows);
             let stride = self.integer(Number::RowStride(input));
             address = address.lookup(table, self.vars[&axis], plus + self.plus(axis, row), stride);
         }
@@ -294,7 +308,7 @@ impl Emit<'_> {
         {
             return Integer::Constant(constant);
         }
-        Integer::Argument(position(&mut self.integers, number))
+        Integer::Argument(position(self.integers, number))
     }
 
     /// The value of a dim as an i32 in a register.

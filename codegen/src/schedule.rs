@@ -88,6 +88,22 @@ fn turns(kernel: &Kernel, axis: Axis) -> f64 {
     kernel.extents[axis.0 as usize].as_constant().map_or(ASSUMED_TURNS, |turns| turns as f64)
 }
 
+/// What a kernel costs in vectors of statements, where every size is known.
+pub fn work(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> Option<f64> {
+    let known = kernel.extents.iter().all(|extent| extent.as_constant().is_some());
+    known.then(|| work_of(kernel, &kernel.body, lanes, None))
+}
+
+fn work_of(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>, lane: Option<Axis>) -> f64 {
+    items.iter().map(|item| match item {
+        Item::Loop(inner) if lanes.contains(&inner.axis) => {
+            (turns(kernel, inner.axis) / WIDTH).ceil() * work_of(kernel, &inner.body, lanes, Some(inner.axis))
+        }
+        Item::Loop(inner) => turns(kernel, inner.axis) * work_of(kernel, &inner.body, lanes, lane),
+        other => statement(other, lane),
+    }).sum()
+}
+
 /// Blocks of rows for products: the loop around a lane loop of sums of products runs several turns together.
 pub fn choose_rows(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> BTreeMap<Axis, u32> {
     let mut rows = BTreeMap::new();

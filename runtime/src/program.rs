@@ -344,7 +344,7 @@ impl Making<'_> {
         report.add("plan", made.planning);
         report.add("generate", made.generation);
         report.entries += plans.len();
-        report.kernels += made.distinct_kernels;
+        report.kernels += made.functions;
         report.code_bytes += assembly.code_bytes();
         let finished = report.stage("finish", || assembly.finish())?;
         let entries = plans.into_iter().zip(compiled).map(|(plan, entries)| {
