@@ -22,7 +22,8 @@ macro_rules! all {
 }
 
 const UNARY: [Unary; 17] = all![Unary: Neg, Exp, Expm1, Log, Log1p, Sqrt, Tanh, Logistic, Softplus, Sin, Cos, Erf, Abs, Sign, Floor, IsFinite, Not];
-const BINARY: [Binary; 12] = all![Binary: Add, Sub, Mul, Div, Max, Min, Pow, And, Or, Xor, ShiftLeft, ShiftRight];
+const BINARY: [Binary; 12] =
+    all![Binary: Add, Sub, Mul, Div, Max, Min, Pow, And, Or, Xor, ShiftLeft, ShiftRight];
 const COMPARE: [Compare; 6] = all![Compare: Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual];
 const TYPES: [ElementType; 5] = all![ElementType: F32, F64, I32, U32, Bool];
 const LENGTHS: [usize; 9] = [0, 1, 3, 4, 5, 15, 16, 17, 33];
@@ -32,11 +33,37 @@ fn special(element: ElementType) -> Vec<f64> {
     let tiny = f64::from(f32::from_bits(1));
     match element {
         F32 => vec![
-            f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0, tiny, -tiny, f64::from(f32::MIN_POSITIVE), 1.0, -1.0, 0.5, -2.5, 3.0,
-            1e4, -1e4, 20.0, -20.0, 88.0, -104.0, f64::from(f32::MAX), f64::from(f32::MIN), 2147483648.0, -2147483904.0, 4294967296.0,
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            0.0,
+            -0.0,
+            tiny,
+            -tiny,
+            f64::from(f32::MIN_POSITIVE),
+            1.0,
+            -1.0,
+            0.5,
+            -2.5,
+            3.0,
+            1e4,
+            -1e4,
+            20.0,
+            -20.0,
+            88.0,
+            -104.0,
+            f64::from(f32::MAX),
+            f64::from(f32::MIN),
+            2147483648.0,
+            -2147483904.0,
+            4294967296.0,
         ],
-        I32 => [0, 1, -1, 2, -7, 31, 32, 33, 65, 255, 16777217, -16777219, i32::MIN, i32::MIN + 1, i32::MAX].map(f64::from).to_vec(),
-        U32 => [0, 1, 2, 31, 32, 33, 65, 255, 16777217, 2147483647, 2147483648, 4294967040, u32::MAX].map(f64::from).to_vec(),
+        I32 => [0, 1, -1, 2, -7, 31, 32, 33, 65, 255, 16777217, -16777219, i32::MIN, i32::MIN + 1, i32::MAX]
+            .map(f64::from)
+            .to_vec(),
+        U32 => [0, 1, 2, 31, 32, 33, 65, 255, 16777217, 2147483647, 2147483648, 4294967040, u32::MAX]
+            .map(f64::from)
+            .to_vec(),
         Bool => vec![0.0, 1.0],
         F64 => Vec::new(),
     }
@@ -52,7 +79,16 @@ fn pairs(element: ElementType) -> (Vec<f64>, Vec<f64>) {
 fn units(op: &Op) -> u32 {
     match op {
         Op::Unary(Unary::Tanh | Unary::Logistic) => 3,
-        Op::Unary(Unary::Exp | Unary::Expm1 | Unary::Log | Unary::Log1p | Unary::Softplus | Unary::Sin | Unary::Cos | Unary::Erf) => 2,
+        Op::Unary(
+            Unary::Exp
+            | Unary::Expm1
+            | Unary::Log
+            | Unary::Log1p
+            | Unary::Softplus
+            | Unary::Sin
+            | Unary::Cos
+            | Unary::Erf,
+        ) => 2,
         Op::Binary(Binary::Pow) => 4,
         _ => 0,
     }
@@ -78,7 +114,8 @@ fn alike(op: &Op, element: ElementType, argument: f64, expected: f64, found: f64
 
 /// Every op on operands of this type, with the nodes of its operands.
 fn all_ops(graph: &mut Graph, element: ElementType, x: NodeId, y: NodeId) -> Vec<(Op, NodeId)> {
-    let candidates = UNARY.map(Op::Unary).into_iter().chain(BINARY.map(Op::Binary)).chain(COMPARE.map(Op::Compare));
+    let candidates =
+        UNARY.map(Op::Unary).into_iter().chain(BINARY.map(Op::Binary)).chain(COMPARE.map(Op::Compare));
     // Inference says which types an op takes.
     let mut made: Vec<(Op, NodeId)> = candidates
         .filter_map(|op| {
@@ -102,10 +139,18 @@ fn all_ops(graph: &mut Graph, element: ElementType, x: NodeId, y: NodeId) -> Vec
 fn check(element: ElementType, xs: &[f64], ys: &[f64]) {
     let mut graph = Graph::new();
     let ty = Type::new(element, Shape(vec![Dim::symbol("n")]));
-    let [x, y] = ["x", "y"].map(|name| graph.add_input(Input { name: name.into(), ty: ty.clone(), role: Role::Input, below: None }));
+    let [x, y] = ["x", "y"].map(|name| {
+        graph.add_input(Input { name: name.into(), ty: ty.clone(), role: Role::Input, below: None })
+    });
     let made = all_ops(&mut graph, element, x, y);
-    graph.results = made.iter().enumerate().map(|(n, (_, node))| (Purpose::Output(format!("{n}").into()), *node)).collect();
-    let tensor = |values: &[f64]| Tensor::from_f64(element, [values.len()], values).expect("as many as the shape says");
+    graph.results = made
+        .iter()
+        .enumerate()
+        .map(|(n, (_, node))| (Purpose::Output(format!("{n}").into()), *node))
+        .collect();
+    let tensor = |values: &[f64]| {
+        Tensor::from_f64(element, [values.len()], values).expect("as many as the shape says")
+    };
     let environment = Environment::new().input("x", tensor(xs)).input("y", tensor(ys));
     let expected = interpret(&graph, &environment, Precision::F32).expect("the interpreter runs it");
     let found = common::run(&graph, &environment, &Bindings::new()).expect("it compiles");
@@ -129,7 +174,8 @@ fn check_all(element: ElementType) {
     let (xs, ys) = pairs(element);
     check(element, &xs, &ys);
     for (n, length) in LENGTHS.into_iter().enumerate() {
-        let window = |values: &[f64]| values.iter().cycle().skip(37 * n).take(length).copied().collect::<Vec<_>>();
+        let window =
+            |values: &[f64]| values.iter().cycle().skip(37 * n).take(length).copied().collect::<Vec<_>>();
         check(element, &window(&xs), &window(&ys));
     }
 }
@@ -159,7 +205,12 @@ fn booleans() {
 fn ops_by_type() {
     let count = |element: ElementType| {
         let mut graph = Graph::new();
-        let x = graph.add_input(Input { name: "x".into(), ty: Type::new(element, Shape::scalar()), role: Role::Input, below: None });
+        let x = graph.add_input(Input {
+            name: "x".into(),
+            ty: Type::new(element, Shape::scalar()),
+            role: Role::Input,
+            below: None,
+        });
         all_ops(&mut graph, element, x, x).len()
     };
     let (comparisons, conversions, select) = (6, 4, 1);

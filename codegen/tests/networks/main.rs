@@ -27,7 +27,10 @@ fn compile(graph: &Graph, stages: &[Stage]) -> (Entry, String) {
             text.push_str(form);
         }
     };
-    let entry = Compiler::new(&mut module, &target).dump(&mut show).entry("step", graph, &Bindings::new()).expect("it compiles");
+    let entry = Compiler::new(&mut module, &target)
+        .dump(&mut show)
+        .entry("step", graph, &Bindings::new())
+        .expect("it compiles");
     // SAFETY: nothing in the module was called, and no address was taken from it.
     unsafe { module.free_memory() };
     (entry, text)
@@ -48,6 +51,12 @@ fn assert_golden(name: &str, text: &str) {
 fn kernels_of_a_step() {
     let forms = [Stage::Kernel, Stage::Plan];
     assert_golden("lecture_step.kernels", &compile(&nets::lecture().step(), &forms).1);
-    assert_golden("classes_step.kernels", &compile(&nets::classes("classes", 64, 32, sgd(0.1)).step(), &forms).1);
-    assert_golden("adamw_step.kernels", &compile(&nets::classes("adamw", 4, 8, adamw(0.01)).step(), &forms).1);
+    assert_golden(
+        "classes_step.kernels",
+        &compile(&nets::classes("classes", 64, 32, sgd(0.1)).step(), &forms).1,
+    );
+    assert_golden(
+        "adamw_step.kernels",
+        &compile(&nets::classes("adamw", 4, 8, adamw(0.01)).step(), &forms).1,
+    );
 }

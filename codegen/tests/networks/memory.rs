@@ -8,10 +8,15 @@ use downhill_graph::optimizer::adam;
 
 /// At the worst moment: the bytes of the values that live then, and as many with what alignment may add to each.
 fn worst(arena: &Arena, sizes: &Bindings) -> (usize, usize) {
-    let bytes: Vec<usize> = arena.sizes.iter().map(|size| size.evaluate(sizes).expect("known") as usize).collect();
+    let bytes: Vec<usize> =
+        arena.sizes.iter().map(|size| size.evaluate(sizes).expect("known") as usize).collect();
     let moments = arena.lifetimes.iter().map(|lifetime| lifetime.1 + 1).max().unwrap_or(0);
     let live = |moment: usize, more: usize| -> usize {
-        let living = arena.lifetimes.iter().zip(&bytes).filter(|((first, last), _)| (*first..=*last).contains(&moment));
+        let living = arena
+            .lifetimes
+            .iter()
+            .zip(&bytes)
+            .filter(|((first, last), _)| (*first..=*last).contains(&moment));
         living.map(|(_, bytes)| bytes + more).sum()
     };
     let most = |more: usize| (0..moments).map(|moment| live(moment, more)).max().unwrap_or(0);
@@ -29,7 +34,12 @@ fn the_arena_of_a_step_is_its_worst_moment() {
             let layout = entry.arena.layout(&sizes).expect("sizes are known");
             let (most, aligned) = worst(&entry.arena, &sizes);
             let allowed = aligned + most / 20;
-            assert!(layout.bytes <= allowed, "{} at a batch of {batch}: {} bytes, {most} live at the worst moment", net.name, layout.bytes);
+            assert!(
+                layout.bytes <= allowed,
+                "{} at a batch of {batch}: {} bytes, {most} live at the worst moment",
+                net.name,
+                layout.bytes
+            );
             assert!(layout.bytes >= most, "{}: living values overlap", net.name);
         }
     }

@@ -138,7 +138,11 @@ pub(crate) fn losses() -> Vec<Net> {
     let net = |name: &str, loss: fn(&Value, &Value) -> Value, indices: bool| {
         Net::new(name, adamw(0.01), |b| {
             let x = b.input("x", F32, [batch(), 4.into()]);
-            let y = if indices { b.target("label", I32, [batch()]) } else { b.target("y", F32, [batch(), 3.into()]) };
+            let y = if indices {
+                b.target("label", I32, [batch()])
+            } else {
+                b.target("y", F32, [batch(), 3.into()])
+            };
             let z = dense(b, "z", &tanh(dense(b, "h", &x, 8)), 3);
             b.output("z", &z);
             b.loss("loss", &loss(&z, &y), None);
@@ -171,7 +175,11 @@ pub(crate) fn with_time() -> Vec<Net> {
         let h = relu(dense(b, "h", &x, 9));
         let z = dense(b, "z", &h, 3);
         b.output("z", &z);
-        b.loss("loss", &(cross_entropy(&z, &y) + squares(b.find_storage("h.weight").expect("declared")) * 1e-3), None);
+        b.loss(
+            "loss",
+            &(cross_entropy(&z, &y) + squares(b.find_storage("h.weight").expect("declared")) * 1e-3),
+            None,
+        );
     });
     let flat = Net::new("flattened", sgd(0.1), |b| {
         let x = b.input("x", F32, [batch(), 4.into(), 3.into()]);

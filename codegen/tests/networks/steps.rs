@@ -54,7 +54,8 @@ fn environment(graph: &Graph, sizes: &Bindings) -> Environment {
 /// Compares every result, generic and with sizes fixed, whose bits are the same. What f32 loses is what the interpreter loses in
 /// f32, up to the order of its additions.
 fn assert_computes(name: &str, graph: &Graph, environment: &Environment, sizes: &Bindings) {
-    let [exact, rounded] = [Precision::F64, Precision::F32].map(|p| interpret(graph, environment, p).expect("the interpreter runs it"));
+    let [exact, rounded] = [Precision::F64, Precision::F32]
+        .map(|p| interpret(graph, environment, p).expect("the interpreter runs it"));
     let generic = common::run(graph, environment, &Bindings::new()).expect("it compiles");
     let fixed = common::run(graph, environment, sizes).expect("it compiles");
     if generic.stopped != -1 {
@@ -62,17 +63,27 @@ fn assert_computes(name: &str, graph: &Graph, environment: &Environment, sizes: 
         return;
     }
     for (n, (purpose, exact)) in exact.iter().enumerate() {
-        let (exact, rounded, found) = (exact.to_f64_vec(), rounded[n].1.to_f64_vec(), generic.results[n].1.to_f64_vec());
+        let (exact, rounded, found) =
+            (exact.to_f64_vec(), rounded[n].1.to_f64_vec(), generic.results[n].1.to_f64_vec());
         let lost = exact.iter().zip(&rounded).map(|(e, r)| (e - r).abs()).fold(0.0, f64::max);
         let most = exact.iter().map(|e| e.abs()).fold(0.0, f64::max);
         let tolerance = 8.0 * lost + 1e-6 * most;
         assert_eq!(exact.len(), found.len(), "{name}: {purpose:?}");
         for (position, (e, f)) in exact.iter().zip(&found).enumerate() {
             let alike = (e - f).abs() <= tolerance || e == f || e.is_nan() && f.is_nan();
-            assert!(alike, "{name} at {sizes:?}: {purpose:?}[{position}] is {f}, expected {e} ± {tolerance:e}");
+            assert!(
+                alike,
+                "{name} at {sizes:?}: {purpose:?}[{position}] is {f}, expected {e} ± {tolerance:e}"
+            );
         }
-        let bits = |values: &[f64]| values.iter().map(|x| if x.is_nan() { u64::MAX } else { x.to_bits() }).collect::<Vec<_>>();
-        assert_eq!(bits(&found), bits(&fixed.results[n].1.to_f64_vec()), "{name} at {sizes:?}: {purpose:?} has other bits when sizes are fixed");
+        let bits = |values: &[f64]| {
+            values.iter().map(|x| if x.is_nan() { u64::MAX } else { x.to_bits() }).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            bits(&found),
+            bits(&fixed.results[n].1.to_f64_vec()),
+            "{name} at {sizes:?}: {purpose:?} has other bits when sizes are fixed"
+        );
     }
 }
 
