@@ -1,7 +1,8 @@
 //! Handwritten digits: a network learns to read them, from a file to an accuracy.
 //!
 //! The data is in the repository (`data/README.md` says where it is from): 1,797 digits of 8×8 pixels. Four fifths train, the
-//! rest is never trained on and tells how well the network reads.
+//! rest is never trained on and tells how well the network reads. Each training digit is shown in five places: as it is, and moved
+//! by a pixel up, down, left and right.
 //!
 //! ```sh
 //! cargo run --release --example digits
@@ -27,20 +28,21 @@ network! {
     }
 }
 
-const EPOCHS: u64 = 30;
+const EPOCHS: u64 = 20;
 const BATCH: usize = 32;
 /// Of the first epoch; it falls along half a cosine towards 0. Nothing is compiled again for it.
-const LEARNING_RATE: f32 = 0.01;
+const LEARNING_RATE: f32 = 1.0;
 const GOOD: f64 = 0.97;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let seed = std::env::args().nth(1).map_or(Ok(1), |seed| seed.parse())?;
     let (training, validation) = split(&digits()?, 0.2, seed)?;
+    let training = moved(&training)?;
     let (x, digit) = (validation.column("x")?, validation.column("digit")?);
 
     let mut net =
-        Digits::new(256).seed(seed).optimizer(adamw(LEARNING_RATE.into())).batch_sizes([BATCH]).build()?;
-    println!("{} digits to learn from, {} to be examined on", training.rows(), validation.rows());
+        Digits::new(256).seed(seed).optimizer(sgd(LEARNING_RATE.into())).batch_sizes([BATCH]).build()?;
+    println!("{} pictures to learn from, {} to be examined on", training.rows(), validation.rows());
     println!("compiled in {:.1} ms", net.compile_time().as_secs_f64() * 1e3);
 
     let start = Instant::now();
@@ -48,7 +50,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     for epoch in 0..EPOCHS {
         let done = epoch as f32 / EPOCHS as f32;
         net.set_learning_rate(LEARNING_RATE * (0.5 + 0.5 * (std::f32::consts::PI * done).cos()));
-        let report = net.epoch(&training, Epoch { batch: BATCH, seed: seed + epoch })?;
+        let report = net.epoch(&training, Epoch { batch: BATCH, seed: seed ^ epoch })?;
         learning += report.time;
         accurate = accuracy(&net.forward(x)?, digit)?;
         println!("epoch {:2}   loss {:.4}   validation accuracy {accurate:.4}", epoch + 1, report.mean());
@@ -74,4 +76,21 @@ fn digits() -> Result<Dataset, Box<dyn Error>> {
         digits.push(*digit as i32);
     }
     Ok(Dataset::new([("x", Tensor::from(pixels)), ("digit", Tensor::from(digits))])?)
+}
+
+/// Every digit five times: as it is, and moved by a pixel in each direction.
+fn moved(data: &Dataset) -> Result<Dataset, downhill::Error> {
+    let (x, digit) = (data.column("x")?.as_f32()?, data.column("digit")?.as_i32()?);
+    let (mut pixels, mut digits) = (Vec::<[f32; 64]>::new(), Vec::<i32>::new());
+    for (picture, &digit) in x.chunks(64).zip(digit) {
+        for (down, right) in [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)] {
+            let shade = |row: i32, column: i32| match (row - down, column - right) {
+                (row @ 0..8, column @ 0..8) => picture[(row * 8 + column) as usize],
+                _ => 0.0,
+            };
+            pixels.push(std::array::from_fn(|i| shade(i as i32 / 8, i as i32 % 8)));
+            digits.push(digit);
+        }
+    }
+    Dataset::new([("x", Tensor::from(pixels)), ("digit", Tensor::from(digits))])
 }

@@ -1,6 +1,6 @@
 //! The lecture's network beside a lone neuron, on two classes that no line separates: opposite quadrants.
 //!
-//! 2 inputs, 50 ReLU neurons, one sigmoid; stochastic gradient descent with learning rate 1, one example a step.
+//! 2 inputs, 50 ReLU neurons, one sigmoid; SGD with learning rate 1, one example a step.
 //!
 //! ```sh
 //! cargo run --release --example lecture
