@@ -99,13 +99,17 @@ pub fn moved(graph: &Graph, node: NodeId, index: &[Affine]) -> Option<Vec<Affine
             Some(result)
         }
         Op::Broadcast { axes, .. } => Some(axes.iter().map(|&axis| index[axis].clone()).collect()),
-        Op::Slice(ranges) => {
-            Some(index.iter().zip(ranges).map(|(i, r)| i.times(&Dim::from(r.stride)).offset(&r.start)).collect())
-        }
+        Op::Slice(ranges) => Some(
+            index.iter().zip(ranges).map(|(i, r)| i.times(&Dim::from(r.stride)).offset(&r.start)).collect(),
+        ),
         Op::Reverse(axes) => {
             let shape = operand_shape();
             let flip = |axis: usize, i: &Affine| {
-                if axes.contains(&axis) { i.times(&Dim::from(-1)).offset(&(&shape.dims()[axis] - &Dim::from(1))) } else { i.clone() }
+                if axes.contains(&axis) {
+                    i.times(&Dim::from(-1)).offset(&(&shape.dims()[axis] - &Dim::from(1)))
+                } else {
+                    i.clone()
+                }
             };
             Some(index.iter().enumerate().map(|(axis, i)| flip(axis, i)).collect())
         }
@@ -122,5 +126,10 @@ fn reshaped(from: &Shape, to: &Shape, index: &[Affine]) -> Option<Vec<Affine>> {
         return None;
     }
     let mut rest = from.dims().iter().zip(index).filter(|(dim, _)| !dim.is(1)).map(|(_, i)| i.clone());
-    Some(to.dims().iter().map(|dim| if dim.is(1) { Affine::default() } else { rest.next().unwrap_or_default() }).collect())
+    Some(
+        to.dims()
+            .iter()
+            .map(|dim| if dim.is(1) { Affine::default() } else { rest.next().unwrap_or_default() })
+            .collect(),
+    )
 }

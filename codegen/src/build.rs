@@ -11,7 +11,7 @@
 use crate::affine::{Affine, Axis, linear, moved};
 use crate::error::Error;
 use crate::fuse::{Fused, Group, Root, dot_axes, identity_index};
-use crate::kernel::{Accumulator, Access, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
+use crate::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
 use crate::prepare::compilable;
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
@@ -35,18 +35,25 @@ pub struct Homes {
 /// Gives every stored value its places: results where they are wanted, and one in the arena for other kernels to read, unless an
 /// output can serve for that. (An updated storage cannot: until the step ends it may still hold the old value.)
 pub fn assign_homes(graph: &Graph, fused: &Fused, outputs: &[Purpose], looked_up: BTreeSet<usize>) -> Homes {
-    let mut homes = Homes { read_from: BTreeMap::new(), written_to: BTreeMap::new(), looked_up, arena: Vec::new() };
+    let mut homes =
+        Homes { read_from: BTreeMap::new(), written_to: BTreeMap::new(), looked_up, arena: Vec::new() };
     for &node in &fused.stored {
         let mut places: Vec<Buffer> = Vec::new();
         for (purpose, _) in graph.results.iter().filter(|(_, id)| *id == node) {
             places.push(match purpose {
                 Purpose::Update(storage) => Buffer::Storage(*storage),
                 Purpose::Loss(_) => Buffer::Loss,
-                named => Buffer::Output(outputs.iter().position(|p| p == named).unwrap_or_else(|| bug("an output without a place"))),
+                named => Buffer::Output(
+                    outputs
+                        .iter()
+                        .position(|p| p == named)
+                        .unwrap_or_else(|| bug("an output without a place")),
+                ),
             });
         }
         let readable = places.iter().copied().find(|place| matches!(place, Buffer::Output(_)));
-        let source = matches!(graph.op(node), Op::Storage(_)) || matches!(graph.op(node), Op::Input(n) if !homes.looked_up.contains(n));
+        let source = matches!(graph.op(node), Op::Storage(_))
+            || matches!(graph.op(node), Op::Input(n) if !homes.looked_up.contains(n));
         if !source {
             let home = readable.unwrap_or_else(|| {
                 homes.arena.push(&graph.shape(node).size() * &Dim::from(4));
@@ -128,7 +135,11 @@ impl Build<'_> {
     /// Opens loops of these extents, keeping those open whose extents agree; gives their axes.
     fn open_loops(&mut self, extents: &[Dim]) -> Vec<Axis> {
         let open: Vec<Axis> = self.frames.iter().filter_map(|frame| frame.axis).collect();
-        let shared = open.iter().zip(extents).take_while(|(axis, extent)| &self.kernel.extents[axis.0 as usize] == *extent).count();
+        let shared = open
+            .iter()
+            .zip(extents)
+            .take_while(|(axis, extent)| &self.kernel.extents[axis.0 as usize] == *extent)
+            .count();
         self.close_to(shared);
         let mut axes = open[..shared].to_vec();
         for extent in &extents[shared..] {
@@ -154,7 +165,9 @@ impl Build<'_> {
     /// Ends the innermost loop.
     fn close(&mut self, accumulators: Vec<Accumulator>) {
         let Some(frame) = self.frames.pop() else { bug("a loop closed twice") };
-        let (Some(axis), Some(parent)) = (frame.axis, self.frames.last_mut()) else { bug("the outermost body closed") };
+        let (Some(axis), Some(parent)) = (frame.axis, self.frames.last_mut()) else {
+            bug("the outermost body closed")
+        };
         parent.items.push(Item::Loop(Loop { axis, accumulators, body: frame.finish() }));
     }
 
@@ -166,7 +179,8 @@ impl Build<'_> {
 
     fn fresh(&mut self, element: ElementType) -> ValueId {
         if !compilable(element) && self.error.is_none() {
-            self.error = Some(Error::Unsupported(format!("compiled code computes in f32 today, not in {element}")));
+            self.error =
+                Some(Error::Unsupported(format!("compiled code computes in f32 today, not in {element}")));
         }
         self.kernel.values.push(element);
         ValueId(self.kernel.values.len() as u32 - 1)
@@ -235,13 +249,19 @@ impl Build<'_> {
                 self.error.get_or_insert(Error::Unsupported("`scan` has no compiled form yet".into()));
                 self.fresh(element)
             }
-            Op::Transpose(_) | Op::Broadcast { .. } | Op::Slice(_) | Op::Reverse(_) | Op::Reshape(_) | Op::StopGradient | Op::Surrogate => {
-                match moved(graph, node, index) {
-                    Some(index) => self.value(operands[0], &index),
-                    None => self.relabelled(node, operands[0], index),
-                }
+            Op::Transpose(_)
+            | Op::Broadcast { .. }
+            | Op::Slice(_)
+            | Op::Reverse(_)
+            | Op::Reshape(_)
+            | Op::StopGradient
+            | Op::Surrogate => match moved(graph, node, index) {
+                Some(index) => self.value(operands[0], &index),
+                None => self.relabelled(node, operands[0], index),
+            },
+            Op::Pad(_) | Op::Concatenate { .. } | Op::ArgMax { .. } => {
+                bug("an op that is a kernel of its own, or was spelled out, inside a kernel")
             }
-            Op::Pad(_) | Op::Concatenate { .. } | Op::ArgMax { .. } => bug("an op that is a kernel of its own, or was spelled out, inside a kernel"),
         };
         self.frames[depth].memo.insert((node, index.to_vec()), value);
         value
@@ -280,7 +300,11 @@ impl Build<'_> {
         let mut within = index.to_vec();
         within[0] = Affine::default();
         let at = linear(self.graph.shape(node), &within);
-        self.set(depth, self.graph.ty(node).element, Expression::Load(Buffer::Input(input), Access { row: Some(row), at }))
+        self.set(
+            depth,
+            self.graph.ty(node).element,
+            Expression::Load(Buffer::Input(input), Access { row: Some(row), at }),
+        )
     }
 
     fn store(&mut self, node: NodeId, index: &[Affine], value: ValueId) {
@@ -305,17 +329,28 @@ impl Build<'_> {
         let mut full = vec![Affine::default(); shape.rank()];
         let kept = (0..shape.rank()).filter(|axis| !axes.contains(axis));
         kept.zip(index).for_each(|(axis, i)| full[axis] = i.clone());
-        let extents: Vec<(usize, Dim)> = axes.iter().map(|&axis| (axis, shape.dims()[axis].clone())).collect();
+        let extents: Vec<(usize, Dim)> =
+            axes.iter().map(|&axis| (axis, shape.dims()[axis].clone())).collect();
         let element = self.graph.ty(operand).element;
         if element == ElementType::U32 && kind != Reduction::Sum {
-            self.error.get_or_insert(Error::Unsupported("the greatest or least of u32 has no compiled form yet".into()));
+            self.error.get_or_insert(Error::Unsupported(
+                "the greatest or least of u32 has no compiled form yet".into(),
+            ));
         }
         self.at_depth(self.depth(index), |build| {
-            build.fold(kind, element, &extents, full, &mut |build, full| Term::Value(build.value(operand, full)))
+            build.fold(kind, element, &extents, full, &mut |build, full| {
+                Term::Value(build.value(operand, full))
+            })
         })
     }
 
-    fn dot(&mut self, node: NodeId, index: &[Affine], batch: &[(usize, usize)], contract: &[(usize, usize)]) -> ValueId {
+    fn dot(
+        &mut self,
+        node: NodeId,
+        index: &[Affine],
+        batch: &[(usize, usize)],
+        contract: &[(usize, usize)],
+    ) -> ValueId {
         let operands = self.graph.operands(node);
         let (x, y) = (operands[0], operands[1]);
         let kept = dot_axes(self.graph, node, batch, contract);
@@ -379,9 +414,11 @@ impl Build<'_> {
             let index = self.fresh_loops(graph.shape(operand).dims());
             let value = self.value(operand, &index);
             let target: Vec<Affine> = match graph.op(node) {
-                Op::Pad(paddings) => {
-                    index.iter().zip(paddings).map(|(i, p)| i.times(&Dim::from(p.interior + 1)).offset(&p.low)).collect()
-                }
+                Op::Pad(paddings) => index
+                    .iter()
+                    .zip(paddings)
+                    .map(|(i, p)| i.times(&Dim::from(p.interior + 1)).offset(&p.low))
+                    .collect(),
                 _ => index.iter().zip(&start).map(|(i, start)| i.clone().offset(start)).collect(),
             };
             self.store(node, &target, value);
@@ -394,6 +431,8 @@ impl Build<'_> {
 
     /// New loops over `dims`, and the index they make; axes of size 1 need none.
     fn fresh_loops(&mut self, dims: &[Dim]) -> Vec<Affine> {
-        dims.iter().map(|dim| if dim.is(1) { Affine::default() } else { Affine::axis(self.open(dim.clone())) }).collect()
+        dims.iter()
+            .map(|dim| if dim.is(1) { Affine::default() } else { Affine::axis(self.open(dim.clone())) })
+            .collect()
     }
 }

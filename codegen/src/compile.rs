@@ -15,7 +15,7 @@ use crate::lane::Program;
 use crate::launch::{self, Call, Launch};
 use crate::plan::{Plan, plan};
 use crate::prepare::{Prepared, prepare};
-use crate::schedule::{Schedule, choose_lanes, choose_rows, work};
+use crate::schedule::{Schedule, choose_lanes, choose_rows, put_lanes_outside, work};
 use crate::target::Target;
 use crate::wide;
 use cranelift_module::{FuncId, Module};
@@ -34,8 +34,11 @@ pub struct Compiler<'m, M: Module> {
     known: HashMap<Program, FuncId>,
     entries: usize,
     report: Report,
-    dump: Option<&'m mut dyn FnMut(Stage, &str)>,
+    dump: Option<Show<'m>>,
 }
+
+/// Who is shown each form made on the way.
+pub type Show<'m> = &'m mut dyn FnMut(Stage, &str);
 
 /// Forms that can be shown on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,7 +74,7 @@ impl<'m, M: Module> Compiler<'m, M> {
 
     /// Shows every form made from now on.
     #[must_use]
-    pub fn dump(mut self, show: &'m mut dyn FnMut(Stage, &str)) -> Compiler<'m, M> {
+    pub fn dump(mut self, show: Show<'m>) -> Compiler<'m, M> {
         self.dump = Some(show);
         self
     }
@@ -95,14 +98,23 @@ impl<'m, M: Module> Compiler<'m, M> {
         let fused = fuse(&prepared, &input_nodes(&prepared.graph, &looked_up));
         self.show(Stage::Fused, || describe_groups(&prepared, &fused));
         let homes = assign_homes(&prepared.graph, &fused, &outputs, looked_up);
-        let kernels = fused.groups.iter().map(|group| build(&prepared.graph, &homes, group)).collect::<Result<Vec<_>, _>>()?;
+        let kernels = fused
+            .groups
+            .iter()
+            .map(|group| build(&prepared.graph, &homes, group))
+            .collect::<Result<Vec<_>, _>>()?;
         let Homes { looked_up, arena, .. } = homes;
         let plan = plan(&prepared.graph, kernels, arena);
         self.show(Stage::Kernel, || plan.kernels.iter().map(Kernel::to_string).collect());
         self.show(Stage::Plan, || describe_plan(&plan));
         let lanes: Vec<BTreeSet<Axis>> = plan.kernels.iter().map(choose_lanes).collect();
-        let scheduled: Vec<Scheduled> =
-            plan.kernels.iter().zip(lanes).map(|(kernel, lanes)| specialize(kernel, lanes, fixed)).collect();
+        let sums = self.target.lanes().block_sums();
+        let scheduled: Vec<Scheduled> = plan
+            .kernels
+            .iter()
+            .zip(lanes)
+            .map(|(kernel, lanes)| specialize(kernel, lanes, fixed, sums))
+            .collect();
         let parts: Vec<(Emitted, bool)> =
             parts(&scheduled).into_iter().map(|part| (emit(part), part.iter().any(makes_loss))).collect();
         self.report.planning += start.elapsed();
@@ -110,12 +122,23 @@ impl<'m, M: Module> Compiler<'m, M> {
         let mut calls = Vec::new();
         for (emitted, makes_loss) in parts {
             self.show(Stage::Lane, || emitted.program.to_string());
-            calls.push(Call { function: self.kernel(&emitted.program)?, emitted: Arc::new(emitted), makes_loss });
+            calls.push(Call {
+                function: self.kernel(&emitted.program)?,
+                emitted: Arc::new(emitted),
+                makes_loss,
+            });
         }
         let bind = |dim: &Dim| dim.bind(fixed);
-        let batch = (!looked_up.is_empty()).then(|| bind(&Dim::symbol(symbols.first().map_or("", |name| &**name))));
+        let batch =
+            (!looked_up.is_empty()).then(|| bind(&Dim::symbol(symbols.first().map_or("", |name| &**name))));
         let streams = random_streams(&prepared.graph);
-        let launch = Launch { calls: &calls, symbols: &symbols, streams: &streams, looked_up: &|n| looked_up.contains(&n), batch };
+        let launch = Launch {
+            calls: &calls,
+            symbols: &symbols,
+            streams: &streams,
+            looked_up: &|n| looked_up.contains(&n),
+            batch,
+        };
         self.entries += 1;
         let function = launch::define(self.module, self.target, &format!("entry{}", self.entries), &launch)?;
         self.report.generation += start.elapsed();
@@ -134,7 +157,11 @@ impl<'m, M: Module> Compiler<'m, M> {
         Ok(Entry {
             name: name.to_owned(),
             function,
-            storages: graph.storages.iter().map(|storage| (storage.name.clone(), storage.ty.clone())).collect(),
+            storages: graph
+                .storages
+                .iter()
+                .map(|storage| (storage.name.clone(), storage.ty.clone()))
+                .collect(),
             inputs: graph.inputs.iter().enumerate().map(slot).collect(),
             outputs: outputs.iter().map(|purpose| (purpose.clone(), result_type(graph, purpose))).collect(),
             symbols,
@@ -167,9 +194,9 @@ impl<'m, M: Module> Compiler<'m, M> {
 }
 
 /// Fixes sizes, then chooses what may differ between variants.
-fn specialize(kernel: &Kernel, lanes: BTreeSet<Axis>, fixed: &Bindings) -> Scheduled {
-    let kernel = kernel.map_dims(&|dim| dim.bind(fixed));
-    let rows = choose_rows(&kernel, &lanes);
+fn specialize(kernel: &Kernel, lanes: BTreeSet<Axis>, fixed: &Bindings, sums: u32) -> Scheduled {
+    let kernel = put_lanes_outside(&kernel.map_dims(&|dim| dim.bind(fixed)), &lanes);
+    let rows = choose_rows(&kernel, &lanes, sums);
     Scheduled { kernel, schedule: Schedule { lanes, rows } }
 }
 
@@ -222,7 +249,8 @@ fn looked_up_inputs(graph: &Graph, rows: Option<&Arc<str>>) -> BTreeSet<usize> {
     let trains = graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Update(_)));
     let Some(rows) = rows.filter(|_| trains) else { return BTreeSet::new() };
     let by_row = |input: &downhill_graph::graph::Input| {
-        matches!(input.role, Role::Input | Role::Target) && input.ty.shape.dims().first() == Some(&Dim::symbol(rows))
+        matches!(input.role, Role::Input | Role::Target)
+            && input.ty.shape.dims().first() == Some(&Dim::symbol(rows))
     };
     graph.inputs.iter().enumerate().filter(|(_, input)| by_row(input)).map(|(n, _)| n).collect()
 }
@@ -236,7 +264,9 @@ fn read_inputs(graph: &Graph) -> BTreeSet<usize> {
 }
 
 fn random_streams(graph: &Graph) -> Vec<u32> {
-    let drawn = graph.ids().filter_map(|id| if let Op::RandomBits { stream, .. } = graph.op(id) { Some(*stream) } else { None });
+    let drawn = graph
+        .ids()
+        .filter_map(|id| if let Op::RandomBits { stream, .. } = graph.op(id) { Some(*stream) } else { None });
     drawn.collect::<BTreeSet<u32>>().into_iter().collect()
 }
 

@@ -9,7 +9,9 @@
 
 use crate::affine::Axis;
 use crate::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
-use crate::lane::{Address, Binary as B, Combine, Integer, Kind, Portion, Program, ProgramBuilder, Reg, Unary as U, Var};
+use crate::lane::{
+    Address, Binary as B, Combine, Integer, Kind, Portion, Program, ProgramBuilder, Reg, Unary as U, Var,
+};
 use crate::scalar;
 use crate::schedule::Schedule;
 use downhill_graph::dim::Dim;
@@ -116,7 +118,9 @@ impl Emit<'_> {
         for item in items {
             match item {
                 Item::Let(value, expression) => {
-                    let registers = (0..self.copies(*value)).map(|row| self.expression(*value, expression, row)).collect();
+                    let registers = (0..self.copies(*value))
+                        .map(|row| self.expression(*value, expression, row))
+                        .collect();
                     self.registers.insert(*value, registers);
                 }
                 Item::Store(buffer, access, value) => self.store(*buffer, access, *value),
@@ -168,8 +172,11 @@ impl Emit<'_> {
         self.vars.insert(inner.axis, var);
         let end = self.integer(Number::Dim(self.kernel.extents[inner.axis.0 as usize].clone()));
         let lanes = self.schedule.lanes.contains(&inner.axis);
-        let starts: Vec<Reg> =
-            inner.accumulators.iter().map(|a| scalar::identity(self.b, a.kind, self.kernel.element(a.result))).collect();
+        let starts: Vec<Reg> = inner
+            .accumulators
+            .iter()
+            .map(|a| scalar::identity(self.b, a.kind, self.kernel.element(a.result)))
+            .collect();
         self.b.begin_loop(var, Integer::Constant(0), end, portion, lanes);
         let mut inside: Vec<Vec<Reg>> = Vec::new();
         for (accumulator, &start) in inner.accumulators.iter().zip(&starts) {
@@ -179,7 +186,13 @@ impl Emit<'_> {
         self.items(&inner.body);
         let mut next = Vec::new();
         for (accumulator, inside) in inner.accumulators.iter().zip(&inside) {
-            next.extend(inside.iter().enumerate().map(|(row, &so_far)| self.fold_in(accumulator, so_far, row)).collect::<Vec<_>>());
+            next.extend(
+                inside
+                    .iter()
+                    .enumerate()
+                    .map(|(row, &so_far)| self.fold_in(accumulator, so_far, row))
+                    .collect::<Vec<_>>(),
+            );
         }
         let mut after = self.b.end_loop(&next).into_iter();
         for (accumulator, inside) in inner.accumulators.iter().zip(&inside) {
@@ -245,7 +258,11 @@ impl Emit<'_> {
             }
             Expression::Select(mask, x, y) => {
                 let [m, a, c] = [*mask, *x, *y].map(|operand| self.register(operand, row));
-                if self.is_rectifier(*mask, *x, *y) { self.b.binary(B::PickGreater, a, c) } else { self.b.select(m, a, c) }
+                if self.is_rectifier(*mask, *x, *y) {
+                    self.b.binary(B::PickGreater, a, c)
+                } else {
+                    self.b.select(m, a, c)
+                }
             }
             Expression::Convert(x) => {
                 let register = self.register(*x, row);
@@ -374,8 +391,12 @@ fn differing(items: &[Item], axis: Axis, differ: &mut HashSet<ValueId>) {
                     Expression::Load(_, access) => uses(access, axis),
                     Expression::Index(at) | Expression::Random(_, at) => at.terms.contains_key(&axis),
                     Expression::Unary(_, x) | Expression::Convert(x) => differ.contains(x),
-                    Expression::Binary(_, x, y) | Expression::Compare(_, x, y) => differ.contains(x) || differ.contains(y),
-                    Expression::Select(m, x, y) => [m, x, y].into_iter().any(|operand| differ.contains(operand)),
+                    Expression::Binary(_, x, y) | Expression::Compare(_, x, y) => {
+                        differ.contains(x) || differ.contains(y)
+                    }
+                    Expression::Select(m, x, y) => {
+                        [m, x, y].into_iter().any(|operand| differ.contains(operand))
+                    }
                 };
                 if depends {
                     differ.insert(*value);

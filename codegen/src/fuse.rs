@@ -60,10 +60,15 @@ const INNER_AXES: u32 = 1 << 16;
 pub fn fuse(prepared: &Prepared, looked_up: &BTreeSet<NodeId>) -> Fused {
     let graph = &prepared.graph;
     let mut stored = choose_stored(prepared, looked_up);
-    let roots = |stored: &BTreeSet<NodeId>| stored.iter().map(|&node| root(graph, stored, node)).collect::<Vec<_>>();
+    let roots =
+        |stored: &BTreeSet<NodeId>| stored.iter().map(|&node| root(graph, stored, node)).collect::<Vec<_>>();
     let first = roots(&stored);
-    let copied: BTreeSet<NodeId> =
-        first.iter().flat_map(|root| &root.reads).filter(|read| looked_up.contains(&read.node) && !by_row(read)).map(|read| read.node).collect();
+    let copied: BTreeSet<NodeId> = first
+        .iter()
+        .flat_map(|root| &root.reads)
+        .filter(|read| looked_up.contains(&read.node) && !by_row(read))
+        .map(|read| read.node)
+        .collect();
     stored.extend(&copied);
     let all = if copied.is_empty() { first } else { roots(&stored) };
     Fused { groups: group(graph, all), stored }
@@ -72,7 +77,8 @@ pub fn fuse(prepared: &Prepared, looked_up: &BTreeSet<NodeId>) -> Fused {
 fn by_row(read: &Read) -> bool {
     let row = &read.index[0];
     let mut terms = row.terms.values();
-    matches!((terms.next(), terms.next()), (Some(one), None) if one.is(1)) && row.constant.as_constant().is_some()
+    matches!((terms.next(), terms.next()), (Some(one), None) if one.is(1))
+        && row.constant.as_constant().is_some()
 }
 
 fn choose_stored(prepared: &Prepared, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
@@ -85,7 +91,10 @@ fn choose_stored(prepared: &Prepared, looked_up: &BTreeSet<NodeId>) -> BTreeSet<
     for id in graph.ids() {
         let operands = graph.operands(id);
         free[id.index()] = graph.shape(id).rank() == 0
-            && !matches!(graph.op(id), Op::Reduce { .. } | Op::DotGeneral { .. } | Op::Reshape(_) | Op::Slice(_) | Op::Scan { .. })
+            && !matches!(
+                graph.op(id),
+                Op::Reduce { .. } | Op::DotGeneral { .. } | Op::Reshape(_) | Op::Slice(_) | Op::Scan { .. }
+            )
             && operands.iter().all(|operand| free[operand.index()]);
         match graph.op(id) {
             Op::Reduce { .. } | Op::Pad(_) | Op::Concatenate { .. } => {
@@ -102,12 +111,16 @@ fn choose_stored(prepared: &Prepared, looked_up: &BTreeSet<NodeId>) -> BTreeSet<
                 }
             }
             // The element at a place of a reshaped value is found by its position in memory: there has to be one.
-            Op::Reshape(_) if moved_anyhow(graph, id).is_none() && !(in_memory(graph, operands[0]) && !looked_up.contains(&operands[0])) => {
+            Op::Reshape(_)
+                if moved_anyhow(graph, id).is_none()
+                    && (looked_up.contains(&operands[0]) || !in_memory(graph, operands[0])) =>
+            {
                 stored.insert(operands[0]);
             }
             _ => {}
         }
-        let inline = operands.iter().filter(|operand| !stored.contains(operand)).map(|operand| cost[operand.index()]);
+        let inline =
+            operands.iter().filter(|operand| !stored.contains(operand)).map(|operand| cost[operand.index()]);
         cost[id.index()] = inline.fold(own_cost(graph.op(id)), u32::saturating_add);
         let users = graph.users(id);
         let repeated = users.len() > 1 || users.iter().any(|&user| widens(graph, user));
@@ -150,13 +163,18 @@ fn in_memory(graph: &Graph, id: NodeId) -> bool {
 }
 
 fn is_move(graph: &Graph, id: NodeId) -> bool {
-    matches!(graph.op(id), Op::Transpose(_) | Op::Broadcast { .. } | Op::Slice(_) | Op::Reverse(_) | Op::Reshape(_))
+    matches!(
+        graph.op(id),
+        Op::Transpose(_) | Op::Broadcast { .. } | Op::Slice(_) | Op::Reverse(_) | Op::Reshape(_)
+    )
 }
 
 /// True for a broadcast that repeats its operand.
 fn widens(graph: &Graph, id: NodeId) -> bool {
     match graph.op(id) {
-        Op::Broadcast { shape, axes } => shape.dims().iter().enumerate().any(|(axis, dim)| !axes.contains(&axis) && !dim.is(1)),
+        Op::Broadcast { shape, axes } => {
+            shape.dims().iter().enumerate().any(|(axis, dim)| !axes.contains(&axis) && !dim.is(1))
+        }
         _ => false,
     }
 }
@@ -170,7 +188,8 @@ fn beneath_moves(graph: &Graph, stored: &BTreeSet<NodeId>, mut id: NodeId) -> No
 
 /// The index mapping of a move, at a place in general position.
 fn moved_anyhow(graph: &Graph, id: NodeId) -> Option<Vec<Affine>> {
-    let index: Vec<Affine> = (0..graph.shape(id).rank() as u32).map(|axis| Affine::axis(Axis(axis))).collect();
+    let index: Vec<Affine> =
+        (0..graph.shape(id).rank() as u32).map(|axis| Affine::axis(Axis(axis))).collect();
     moved(graph, id, &index)
 }
 
@@ -192,7 +211,8 @@ fn root(graph: &Graph, stored: &BTreeSet<NodeId>, node: NodeId) -> Root {
     let domain = domain(graph, node);
     let axes: Vec<Axis> = (0..domain.len() as u32).map(Axis).collect();
     let index = identity_index(graph, node, &axes);
-    let mut walk = Walk { graph, stored, reads: Vec::new(), heavy: false, seen: HashSet::new(), inner: INNER_AXES };
+    let mut walk =
+        Walk { graph, stored, reads: Vec::new(), heavy: false, seen: HashSet::new(), inner: INNER_AXES };
     walk.definition(node, &index);
     Root { node, domain, reads: walk.reads, heavy: walk.heavy }
 }
@@ -223,7 +243,8 @@ impl Walk<'_> {
     fn definition(&mut self, node: NodeId, index: &[Affine]) {
         let operands = self.graph.operands(node);
         let mut axes = index.iter().flat_map(|i| i.terms.keys());
-        let each_element = axes.next().is_some_and(|axis| axis.0 < INNER_AXES) && axes.all(|axis| axis.0 < INNER_AXES);
+        let each_element =
+            axes.next().is_some_and(|axis| axis.0 < INNER_AXES) && axes.all(|axis| axis.0 < INNER_AXES);
         self.heavy |= each_element && own_cost(self.graph.op(node)) >= TRANSCENDENTAL;
         match self.graph.op(node) {
             Op::Input(_) | Op::Storage(_) => self.reads.push(Read { node, index: index.to_vec() }),
@@ -271,11 +292,17 @@ impl Walk<'_> {
 }
 
 /// For each operand of a product: (its axis, the result's axis) of all axes that are not summed over.
-pub fn dot_axes(graph: &Graph, node: NodeId, batch: &[(usize, usize)], contract: &[(usize, usize)]) -> [Vec<(usize, usize)>; 2] {
+pub fn dot_axes(
+    graph: &Graph,
+    node: NodeId,
+    batch: &[(usize, usize)],
+    contract: &[(usize, usize)],
+) -> [Vec<(usize, usize)>; 2] {
     let mut next = batch.len();
     [0, 1].map(|side| {
         let own = |pair: &(usize, usize)| if side == 0 { pair.0 } else { pair.1 };
-        let mut kept: Vec<(usize, usize)> = batch.iter().enumerate().map(|(place, pair)| (own(pair), place)).collect();
+        let mut kept: Vec<(usize, usize)> =
+            batch.iter().enumerate().map(|(place, pair)| (own(pair), place)).collect();
         for axis in 0..graph.shape(graph.operand(node, side)).rank() {
             if !batch.iter().chain(contract).any(|pair| own(pair) == axis) {
                 kept.push((axis, next));
@@ -298,7 +325,9 @@ struct Grouping<'a> {
 }
 
 fn group(graph: &Graph, roots: Vec<Root>) -> Vec<Group> {
-    let results = |wanted: fn(&Purpose) -> bool| graph.results.iter().filter(|(p, _)| wanted(p)).map(|(_, id)| *id).collect();
+    let results = |wanted: fn(&Purpose) -> bool| {
+        graph.results.iter().filter(|(p, _)| wanted(p)).map(|(_, id)| *id).collect()
+    };
     let mut grouping = Grouping {
         graph,
         groups: Vec::new(),
@@ -308,7 +337,8 @@ fn group(graph: &Graph, roots: Vec<Root>) -> Vec<Group> {
         losses: results(|purpose| matches!(purpose, Purpose::Loss(_))),
     };
     // A storage may change only after the loss is known to be finite: losses are placed before updates.
-    let (updates, others): (Vec<Root>, Vec<Root>) = roots.into_iter().partition(|root| grouping.updates.contains(&root.node));
+    let (updates, others): (Vec<Root>, Vec<Root>) =
+        roots.into_iter().partition(|root| grouping.updates.contains(&root.node));
     let early = grouping.needed_by(&others, &updates);
     let mut late: Vec<Root> = Vec::new();
     for root in others {
@@ -336,7 +366,8 @@ impl Grouping<'_> {
     }
 
     fn place(&mut self, root: Root) {
-        let mut direct: BTreeSet<usize> = root.reads.iter().filter_map(|read| self.home.get(&read.node)).copied().collect();
+        let mut direct: BTreeSet<usize> =
+            root.reads.iter().filter_map(|read| self.home.get(&read.node)).copied().collect();
         let is_update = self.updates.contains(&root.node);
         if is_update {
             direct.extend(self.losses.iter().filter_map(|loss| self.home.get(loss)));
@@ -368,7 +399,8 @@ impl Grouping<'_> {
 
     fn accepts(&self, candidate: usize, root: &Root, direct: &BTreeSet<usize>, is_update: bool) -> bool {
         let group = &self.groups[candidate];
-        let through_another = direct.iter().any(|&other| other != candidate && self.needs[other].contains(&candidate));
+        let through_another =
+            direct.iter().any(|&other| other != candidate && self.needs[other].contains(&candidate));
         let makes_loss = group.roots.iter().any(|other| self.losses.contains(&other.node));
         if through_another || (is_update && makes_loss) || self.stands_alone(root) {
             return false;
@@ -376,7 +408,8 @@ impl Grouping<'_> {
         if group.roots.iter().any(|other| self.stands_alone(other)) {
             return false;
         }
-        let is_product = |root: &Root| root.domain.len() > 1 && matches!(self.graph.op(root.node), Op::DotGeneral { .. });
+        let is_product =
+            |root: &Root| root.domain.len() > 1 && matches!(self.graph.op(root.node), Op::DotGeneral { .. });
         let product = group.roots.iter().any(is_product);
         let reads_it = direct.contains(&candidate);
         if is_product(root) || (product && !reads_it) {
@@ -388,8 +421,15 @@ impl Grouping<'_> {
                 return false;
             }
             let fits = shared == root.domain.len() && shared == other.domain.len()
-                || (!product && reads_it && shared > 0 && shared == root.domain.len().min(other.domain.len()));
-            fits && root.reads.iter().filter(|read| read.node == other.node).all(|read| in_step(read, other, shared))
+                || (!product
+                    && reads_it
+                    && shared > 0
+                    && shared == root.domain.len().min(other.domain.len()));
+            fits && root
+                .reads
+                .iter()
+                .filter(|read| read.node == other.node)
+                .all(|read| in_step(read, other, shared))
         })
     }
 
@@ -423,7 +463,9 @@ impl Grouping<'_> {
 fn folds_innermost(graph: &Graph, node: NodeId) -> bool {
     let folded: Vec<usize> = match graph.op(node) {
         Op::Reduce { axes, .. } => axes.clone(),
-        Op::DotGeneral { contract, .. } if domain(graph, node).len() <= 1 => contract.iter().map(|pair| pair.0).collect(),
+        Op::DotGeneral { contract, .. } if domain(graph, node).len() <= 1 => {
+            contract.iter().map(|pair| pair.0).collect()
+        }
         _ => return false,
     };
     innermost_axis(graph, graph.operand(node, 0)).is_some_and(|axis| folded.contains(&axis))

@@ -166,7 +166,9 @@ fn visit_items<'a>(items: &'a [Item], visit: &mut dyn FnMut(&'a Item)) {
 fn map_items(items: &[Item], change: &dyn Fn(&Dim) -> Dim) -> Vec<Item> {
     let access = |a: &Access| Access { row: a.row, at: a.at.map_dims(change) };
     let map = |item: &Item| match item {
-        Item::Let(value, Expression::Load(buffer, at)) => Item::Let(*value, Expression::Load(*buffer, access(at))),
+        Item::Let(value, Expression::Load(buffer, at)) => {
+            Item::Let(*value, Expression::Load(*buffer, access(at)))
+        }
         Item::Let(value, Expression::Index(at)) => Item::Let(*value, Expression::Index(at.map_dims(change))),
         Item::Let(value, Expression::Random(stream, at)) => {
             Item::Let(*value, Expression::Random(*stream, at.map_dims(change)))

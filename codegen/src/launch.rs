@@ -47,14 +47,22 @@ pub(crate) struct Launch<'a> {
 ///
 /// # Errors
 /// What Cranelift reports.
-pub(crate) fn define(module: &mut impl Module, target: &Target, name: &str, launch: &Launch<'_>) -> Result<FuncId, Error> {
+pub(crate) fn define(
+    module: &mut impl Module,
+    target: &Target,
+    name: &str,
+    launch: &Launch<'_>,
+) -> Result<FuncId, Error> {
     let mut context = module.make_context();
     context.func.signature = module.make_signature();
     context.func.signature.params = vec![AbiParam::new(I64)];
     let id = module.declare_function(name, Linkage::Export, &context.func.signature)?;
     let config = module.target_config();
-    let functions: Vec<_> =
-        launch.calls.iter().map(|call| module.declare_func_in_func(call.function, &mut context.func)).collect();
+    let functions: Vec<_> = launch
+        .calls
+        .iter()
+        .map(|call| module.declare_func_in_func(call.function, &mut context.func))
+        .collect();
     let mut builder_context = FunctionBuilderContext::new();
     let mut writer = Writer::begin(&mut context.func, &mut builder_context, launch);
     writer.all_steps(&functions);
@@ -79,14 +87,27 @@ struct Writer<'a, 'f> {
 }
 
 impl<'a, 'f> Writer<'a, 'f> {
-    fn begin(func: &'f mut Function, builder_context: &'f mut FunctionBuilderContext, launch: &'a Launch<'a>) -> Self {
+    fn begin(
+        func: &'f mut Function,
+        builder_context: &'f mut FunctionBuilderContext,
+        launch: &'a Launch<'a>,
+    ) -> Self {
         let mut f = FunctionBuilder::new(func, builder_context);
         let entry = f.create_block();
         f.append_block_params_for_function_params(entry);
         f.switch_to_block(entry);
         let context = f.block_params(entry)[0];
         let exit = f.create_block();
-        Writer { f, launch, context, dims: HashMap::new(), keys: HashMap::new(), exit, step: context, rows: context }
+        Writer {
+            f,
+            launch,
+            context,
+            dims: HashMap::new(),
+            keys: HashMap::new(),
+            exit,
+            step: context,
+            rows: context,
+        }
     }
 
     fn field(&mut self, ty: Type, offset: usize) -> Value {
@@ -115,7 +136,8 @@ impl<'a, 'f> Writer<'a, 'f> {
                 }
             }
         }
-        let row_bytes = self.launch.batch.clone().map(|batch| self.dim(&(&batch * &Dim::from(size_of::<u32>()))));
+        let row_bytes =
+            self.launch.batch.clone().map(|batch| self.dim(&(&batch * &Dim::from(size_of::<u32>()))));
         let zero = self.f.ins().iconst(I64, 0);
         let first_rows = self.field(I64, offset_of!(Context, rows));
         let (head, turn) = (self.f.create_block(), self.f.create_block());
@@ -129,8 +151,10 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.switch_to_block(turn);
         self.step_keys();
         for (call, function) in self.launch.calls.iter().zip(functions) {
-            let pointers: Vec<Value> = call.emitted.pointers.iter().map(|pointer| self.pointer(pointer)).collect();
-            let integers: Vec<Value> = call.emitted.integers.iter().map(|number| self.number(number)).collect();
+            let pointers: Vec<Value> =
+                call.emitted.pointers.iter().map(|pointer| self.pointer(pointer)).collect();
+            let integers: Vec<Value> =
+                call.emitted.integers.iter().map(|number| self.number(number)).collect();
             self.f.ins().call(*function, &[pointers, integers].concat());
             if call.makes_loss {
                 self.stop_unless_finite();
@@ -152,7 +176,12 @@ impl<'a, 'f> Writer<'a, 'f> {
         let (stop, go_on) = (self.f.create_block(), self.f.create_block());
         self.f.ins().brif(broken, stop, &[], go_on, &[]);
         self.f.switch_to_block(stop);
-        self.f.ins().store(MemFlagsData::trusted(), self.step, self.context, offset_of!(Context, stopped) as i32);
+        self.f.ins().store(
+            MemFlagsData::trusted(),
+            self.step,
+            self.context,
+            offset_of!(Context, stopped) as i32,
+        );
         self.f.ins().jump(self.exit, &[]);
         self.f.switch_to_block(go_on);
     }
@@ -169,7 +198,12 @@ impl<'a, 'f> Writer<'a, 'f> {
         let table = self.field(I64, offset_of!(Context, keys));
         for (place, stream) in self.launch.streams.iter().enumerate() {
             let word = |f: &mut FunctionBuilder<'_>, n: usize| {
-                f.ins().load(I32, MemFlagsData::trusted(), table, (place * size_of::<[u32; 2]>() + n * size_of::<u32>()) as i32)
+                f.ins().load(
+                    I32,
+                    MemFlagsData::trusted(),
+                    table,
+                    (place * size_of::<[u32; 2]>() + n * size_of::<u32>()) as i32,
+                )
             };
             let seed = [word(&mut self.f, 0), word(&mut self.f, 1)];
             let key = self.threefry(seed, counter).map(|word| self.f.ins().uextend(I64, word));

@@ -49,7 +49,9 @@ pub fn plan(graph: &Graph, mut kernels: Vec<Kernel>, mut arena: Vec<Dim>) -> Pla
 /// Storages that a kernel writes and of which it reads anything but the element it writes in the same turn.
 fn overtaken(kernel: &Kernel) -> BTreeSet<usize> {
     let accesses = kernel.accesses();
-    let written = |buffer: Buffer| accesses.iter().filter(move |(b, _, store)| *store && *b == buffer).map(|(_, access, _)| *access);
+    let written = |buffer: Buffer| {
+        accesses.iter().filter(move |(b, _, store)| *store && *b == buffer).map(|(_, access, _)| *access)
+    };
     let apart = |(buffer, access, store): &(Buffer, &Access, bool)| {
         !store && written(*buffer).any(|target| target != *access)
     };
@@ -59,7 +61,11 @@ fn overtaken(kernel: &Kernel) -> BTreeSet<usize> {
 /// Storages that a kernel writes together with the loss, before anybody has seen whether that is finite.
 fn beside_loss(kernel: &Kernel) -> BTreeSet<usize> {
     let writes = touched(kernel).1;
-    if writes.contains(&Buffer::Loss) { writes.into_iter().filter_map(storage).collect() } else { BTreeSet::new() }
+    if writes.contains(&Buffer::Loss) {
+        writes.into_iter().filter_map(storage).collect()
+    } else {
+        BTreeSet::new()
+    }
 }
 
 fn storage(buffer: Buffer) -> Option<usize> {
@@ -67,7 +73,13 @@ fn storage(buffer: Buffer) -> Option<usize> {
 }
 
 /// Sends a storage's new value through the arena.
-fn detour(graph: &Graph, kernel: &mut Kernel, storage: usize, arena: &mut Vec<Dim>, copies: &mut Vec<Kernel>) {
+fn detour(
+    graph: &Graph,
+    kernel: &mut Kernel,
+    storage: usize,
+    arena: &mut Vec<Dim>,
+    copies: &mut Vec<Kernel>,
+) {
     let ty = &graph.storages[storage].ty;
     arena.push(&ty.shape.size() * &Dim::from(4));
     let place = Buffer::Arena(arena.len() - 1);
@@ -87,7 +99,10 @@ fn redirect(items: &mut [Item], from: Buffer, to: Buffer) {
 
 fn copy(name: &str, element: ElementType, shape: &Shape, from: Buffer, to: Buffer) -> Kernel {
     let access = Access { row: None, at: Affine::axis(Axis(0)) };
-    let body = vec![Item::Let(ValueId(0), Expression::Load(from, access.clone())), Item::Store(to, access, ValueId(0))];
+    let body = vec![
+        Item::Let(ValueId(0), Expression::Load(from, access.clone())),
+        Item::Store(to, access, ValueId(0)),
+    ];
     Kernel {
         name: format!("{name}:copy"),
         extents: vec![shape.size()],
@@ -111,9 +126,11 @@ fn order(graph: &Graph, kernels: Vec<Kernel>, arena: &mut Vec<Dim>, copies: &mut
             let (reads, writes) = touched(&waiting[candidate]);
             waiting.iter().enumerate().filter(|(other, _)| *other != candidate).all(|(other, kernel)| {
                 let (other_reads, other_writes) = touched(kernel);
-                let feeds = other < candidate && other_writes.iter().any(|b| storage(*b).is_none() && reads.contains(b));
+                let feeds = other < candidate
+                    && other_writes.iter().any(|b| storage(*b).is_none() && reads.contains(b));
                 let still_reads = writes.iter().any(|b| storage(*b).is_some() && other_reads.contains(b));
-                let loss_first = other_writes.contains(&Buffer::Loss) && writes.iter().any(|b| storage(*b).is_some());
+                let loss_first =
+                    other_writes.contains(&Buffer::Loss) && writes.iter().any(|b| storage(*b).is_some());
                 !feeds && !still_reads && !loss_first
             })
         });
@@ -145,7 +162,7 @@ fn break_circle(graph: &Graph, waiting: &mut [Kernel], arena: &mut Vec<Dim>, cop
 }
 
 /// Removes stores to arena buffers that nothing loads, numbers the others anew and finds their lifetimes.
-fn drop_unread(kernels: &mut Vec<Kernel>, sizes: &[Dim]) -> Arena {
+fn drop_unread(kernels: &mut [Kernel], sizes: &[Dim]) -> Arena {
     let mut lifetimes: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
     for (position, kernel) in kernels.iter().enumerate() {
         for (buffer, _, store) in kernel.accesses() {
@@ -160,7 +177,8 @@ fn drop_unread(kernels: &mut Vec<Kernel>, sizes: &[Dim]) -> Arena {
             lifetime.map(|lifetime| lifetime.0 = lifetime.0.min(position)).is_some()
         });
     }
-    let numbers: BTreeMap<usize, usize> = lifetimes.keys().enumerate().map(|(new, &old)| (old, new)).collect();
+    let numbers: BTreeMap<usize, usize> =
+        lifetimes.keys().enumerate().map(|(new, &old)| (old, new)).collect();
     kernels.iter_mut().for_each(|kernel| renumber(&mut kernel.body, &numbers));
     Arena {
         sizes: lifetimes.keys().map(|&n| sizes[n].clone()).collect(),
@@ -182,7 +200,9 @@ fn keep_stores(items: &mut Vec<Item>, wanted: &mut dyn FnMut(usize) -> bool) {
 fn renumber(items: &mut [Item], numbers: &BTreeMap<usize, usize>) {
     for item in items {
         match item {
-            Item::Let(_, Expression::Load(Buffer::Arena(n), _)) | Item::Store(Buffer::Arena(n), _, _) => *n = numbers[n],
+            Item::Let(_, Expression::Load(Buffer::Arena(n), _)) | Item::Store(Buffer::Arena(n), _, _) => {
+                *n = numbers[n]
+            }
             Item::Loop(inner) => renumber(&mut inner.body, numbers),
             _ => {}
         }
@@ -202,7 +222,10 @@ impl Arena {
     /// Lays the buffers out: the largest first, each at the lowest place where it overlaps nothing that lives when it does.
     /// `None` when `sizes` leaves a symbol unknown, or where a size is beyond what memory can hold.
     pub fn layout(&self, sizes: &Bindings) -> Option<Layout> {
-        let bytes = self.sizes.iter().map(|size| usize::try_from(size.evaluate(sizes)?).ok()?.checked_next_multiple_of(ALIGNMENT));
+        let bytes = self
+            .sizes
+            .iter()
+            .map(|size| usize::try_from(size.evaluate(sizes)?).ok()?.checked_next_multiple_of(ALIGNMENT));
         let bytes: Vec<usize> = bytes.collect::<Option<_>>()?;
         let mut largest_first: Vec<usize> = (0..bytes.len()).collect();
         largest_first.sort_by_key(|&buffer| (std::cmp::Reverse(bytes[buffer]), buffer));

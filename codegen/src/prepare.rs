@@ -30,14 +30,17 @@ pub fn prepare(graph: &Graph) -> Prepared {
         prepared.graph.set_origin(graph.origin(id).clone());
         let new = match graph.op(id) {
             Op::ArgMax { axis } => first_of_greatest(&mut prepared.graph, operands[0], *axis),
-            Op::DotGeneral { batch, contract } => product(&mut prepared, operands[0], operands[1], batch, contract),
+            Op::DotGeneral { batch, contract } => {
+                product(&mut prepared, operands[0], operands[1], batch, contract)
+            }
             Op::Select => select(&mut prepared.graph, &mut rectified, &operands),
             Op::StopGradient | Op::Surrogate => operands[0],
             op => prepared.graph.add(op.clone(), &operands),
         };
         map.push(new);
     }
-    prepared.graph.results = graph.results.iter().map(|(purpose, id)| (purpose.clone(), map[id.index()])).collect();
+    prepared.graph.results =
+        graph.results.iter().map(|(purpose, id)| (purpose.clone(), map[id.index()])).collect();
     prepared
 }
 
@@ -66,7 +69,11 @@ fn select(graph: &mut Graph, rectified: &mut HashMap<NodeId, NodeId>, operands: 
 /// empty axis.
 fn first_of_greatest(graph: &mut Graph, x: NodeId, axis: usize) -> NodeId {
     let shape = graph.shape(x).clone();
-    let x = if graph.ty(x).element == ElementType::Bool { graph.add(Op::Convert(ElementType::I32), &[x]) } else { x };
+    let x = if graph.ty(x).element == ElementType::Bool {
+        graph.add(Op::Convert(ElementType::I32), &[x])
+    } else {
+        x
+    };
     let greatest = graph.add(Op::Reduce { kind: Reduction::Max, axes: vec![axis] }, &[x]);
     let axes = (0..shape.rank()).filter(|&a| a != axis).collect();
     let greatest = graph.add(Op::Broadcast { shape: shape.clone(), axes }, &[greatest]);
@@ -88,11 +95,20 @@ fn first_of_greatest(graph: &mut Graph, x: NodeId, axis: usize) -> NodeId {
 
 /// A product whose right operand is contiguous along an axis of the result, so that a vector of results takes a vector of it. A
 /// transposed operand costs a copy, once; strided loads would cost every time it is read.
-fn product(prepared: &mut Prepared, x: NodeId, y: NodeId, batch: &[(usize, usize)], contract: &[(usize, usize)]) -> NodeId {
+fn product(
+    prepared: &mut Prepared,
+    x: NodeId,
+    y: NodeId,
+    batch: &[(usize, usize)],
+    contract: &[(usize, usize)],
+) -> NodeId {
     let graph = &mut prepared.graph;
     let as_is = Op::DotGeneral { batch: batch.to_vec(), contract: contract.to_vec() };
-    let taken = |side: &dyn Fn(&(usize, usize)) -> usize| batch.iter().chain(contract).map(side).collect::<Vec<_>>();
-    let free = |shape: &Shape, taken: &[usize]| -> Vec<usize> { (0..shape.rank()).filter(|axis| !taken.contains(axis)).collect() };
+    let taken =
+        |side: &dyn Fn(&(usize, usize)) -> usize| batch.iter().chain(contract).map(side).collect::<Vec<_>>();
+    let free = |shape: &Shape, taken: &[usize]| -> Vec<usize> {
+        (0..shape.rank()).filter(|axis| !taken.contains(axis)).collect()
+    };
     let (x_shape, y_shape) = (graph.shape(x).clone(), graph.shape(y).clone());
     let (x_free, y_free) = (free(&x_shape, &taken(&|pair| pair.0)), free(&y_shape, &taken(&|pair| pair.1)));
     let wide = |shape: &Shape, axes: &[usize]| axes.iter().any(|&axis| !shape.dims()[axis].is(1));

@@ -52,7 +52,8 @@ pub(crate) fn unary(b: &mut ProgramBuilder, unary: Unary, element: ElementType, 
         }
         Unary::Sign if float => math::sign(b, x),
         Unary::Sign => {
-            let (least, most) = (b.constant_i(if element == ElementType::U32 { 0 } else { -1 }), b.constant_i(1));
+            let (least, most) =
+                (b.constant_i(if element == ElementType::U32 { 0 } else { -1 }), b.constant_i(1));
             if element == ElementType::U32 {
                 let positive = b.compare(C::NeI, x, least);
                 b.unary(U::FromMask, positive)
@@ -73,18 +74,66 @@ pub(crate) fn binary(b: &mut ProgramBuilder, binary: Binary, element: ElementTyp
     let float = element.is_float();
     let mask = element == ElementType::Bool;
     let op = match binary {
-        Binary::Add => if float { B::AddF } else { B::AddI },
-        Binary::Sub => if float { B::SubF } else { B::SubI },
-        Binary::Mul => if float { B::MulF } else { B::MulI },
+        Binary::Add => {
+            if float {
+                B::AddF
+            } else {
+                B::AddI
+            }
+        }
+        Binary::Sub => {
+            if float {
+                B::SubF
+            } else {
+                B::SubI
+            }
+        }
+        Binary::Mul => {
+            if float {
+                B::MulF
+            } else {
+                B::MulI
+            }
+        }
         Binary::Div => B::DivF,
         Binary::Max if element == ElementType::U32 => return pick_unsigned(b, y, x, x, y),
         Binary::Min if element == ElementType::U32 => return pick_unsigned(b, x, y, x, y),
-        Binary::Max => if float { B::MaxF } else { B::MaxI },
-        Binary::Min => if float { B::MinF } else { B::MinI },
+        Binary::Max => {
+            if float {
+                B::MaxF
+            } else {
+                B::MaxI
+            }
+        }
+        Binary::Min => {
+            if float {
+                B::MinF
+            } else {
+                B::MinI
+            }
+        }
         Binary::Pow => return math::pow(b, x, y),
-        Binary::And => if mask { B::AndMask } else { B::AndI },
-        Binary::Or => if mask { B::OrMask } else { B::OrI },
-        Binary::Xor => if mask { B::XorMask } else { B::XorI },
+        Binary::And => {
+            if mask {
+                B::AndMask
+            } else {
+                B::AndI
+            }
+        }
+        Binary::Or => {
+            if mask {
+                B::OrMask
+            } else {
+                B::OrI
+            }
+        }
+        Binary::Xor => {
+            if mask {
+                B::XorMask
+            } else {
+                B::XorI
+            }
+        }
         Binary::ShiftLeft => B::ShiftLeft,
         Binary::ShiftRight => B::ShiftRightLogical,
     };
@@ -149,7 +198,9 @@ pub(crate) fn identity(b: &mut ProgramBuilder, kind: Reduction, element: Element
         (Reduction::Sum, ElementType::F32 | ElementType::F64) => b.constant_f(0.0),
         (Reduction::Max, ElementType::F32 | ElementType::F64) => b.constant_f(f32::NEG_INFINITY),
         (Reduction::Min, ElementType::F32 | ElementType::F64) => b.constant_f(f32::INFINITY),
-        (Reduction::Sum, ElementType::I32 | ElementType::U32) | (Reduction::Max, ElementType::U32) => b.constant_i(0),
+        (Reduction::Sum, ElementType::I32 | ElementType::U32) | (Reduction::Max, ElementType::U32) => {
+            b.constant_i(0)
+        }
         (Reduction::Max, ElementType::I32) => b.constant_i(i32::MIN),
         (Reduction::Min, ElementType::I32) => b.constant_i(i32::MAX),
         (Reduction::Min, ElementType::U32) => b.constant_i(-1),

@@ -40,10 +40,16 @@ impl Case {
 
     /// An input with axes named `dims` (numbers stay numbers), filled at random with sizes `sizes`.
     fn input(&mut self, name: &str, dims: &[&str], sizes: &[usize]) -> NodeId {
-        let dims: Vec<Dim> = dims.iter().map(|d| d.parse::<i64>().map_or_else(|_| Dim::symbol(d), Dim::from)).collect();
+        let dims: Vec<Dim> =
+            dims.iter().map(|d| d.parse::<i64>().map_or_else(|_| Dim::symbol(d), Dim::from)).collect();
         let tensor = self.tensor(sizes);
         self.environment = std::mem::take(&mut self.environment).input(name, tensor);
-        self.graph.add_input(Input { name: name.into(), ty: Type::new(F32, Shape(dims)), role: Role::Input, below: None })
+        self.graph.add_input(Input {
+            name: name.into(),
+            ty: Type::new(F32, Shape(dims)),
+            role: Role::Input,
+            below: None,
+        })
     }
 
     fn storage(&mut self, name: &str, sizes: &[usize]) -> NodeId {
@@ -65,18 +71,31 @@ impl Case {
 
     /// Runs both ways, generic and with every size fixed; the two variants must agree in every bit.
     fn check(&self, tolerance: f64) {
-        let expected = interpret(&self.graph, &self.environment, Precision::F64).expect("the interpreter runs it");
+        let expected =
+            interpret(&self.graph, &self.environment, Precision::F64).expect("the interpreter runs it");
         let generic = common::run(&self.graph, &self.environment, &Bindings::new()).expect("it compiles");
         let sizes = self.environment.bindings(&self.graph).expect("consistent sizes");
         let fixed = common::run(&self.graph, &self.environment, &sizes).expect("it compiles");
-        for (((purpose, expected), (_, found)), (_, same)) in expected.iter().zip(&generic.results).zip(&fixed.results) {
+        for (((purpose, expected), (_, found)), (_, same)) in
+            expected.iter().zip(&generic.results).zip(&fixed.results)
+        {
             assert_eq!(expected.shape(), found.shape(), "{purpose:?}");
             for (position, (e, f)) in expected.to_f64_vec().iter().zip(found.to_f64_vec()).enumerate() {
-                let close = (e - f).abs() <= tolerance * e.abs().max(1.0) || (e.is_nan() && f.is_nan()) || *e == f;
+                let close =
+                    (e - f).abs() <= tolerance * e.abs().max(1.0) || (e.is_nan() && f.is_nan()) || *e == f;
                 assert!(close, "{purpose:?}[{position}] is {f}, expected {e}");
             }
-            let bits = |t: &Tensor| t.to_f64_vec().iter().map(|x| if x.is_nan() { u64::MAX } else { x.to_bits() }).collect::<Vec<_>>();
-            assert_eq!(bits(found), bits(same), "{purpose:?} differs between the generic variant and the one for fixed sizes");
+            let bits = |t: &Tensor| {
+                t.to_f64_vec()
+                    .iter()
+                    .map(|x| if x.is_nan() { u64::MAX } else { x.to_bits() })
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(
+                bits(found),
+                bits(same),
+                "{purpose:?} differs between the generic variant and the one for fixed sizes"
+            );
         }
     }
 }
@@ -85,12 +104,32 @@ const SIZES: [usize; 8] = [0, 1, 2, 3, 7, 17, 50, 130];
 
 #[test]
 fn products_in_all_layouts() {
-    for (m, k, n) in [(1, 1, 1), (1, 50, 1), (3, 2, 50), (8, 16, 16), (9, 17, 33), (64, 20, 10), (1, 30, 40), (5, 0, 4), (0, 3, 4), (13, 40, 1)] {
+    for (m, k, n) in [
+        (1, 1, 1),
+        (1, 50, 1),
+        (3, 2, 50),
+        (8, 16, 16),
+        (9, 17, 33),
+        (64, 20, 10),
+        (1, 30, 40),
+        (5, 0, 4),
+        (0, 3, 4),
+        (13, 40, 1),
+    ] {
         for (x_axis, y_axis) in [(1, 0), (0, 0), (1, 1), (0, 1)] {
             let mut case = Case::new();
-            let x = if x_axis == 1 { case.input("x", &["b", "k"], &[m, k]) } else { case.input("x", &["k", "b"], &[k, m]) };
-            let y = if y_axis == 0 { case.input("y", &["k", "n"], &[k, n]) } else { case.input("y", &["n", "k"], &[n, k]) };
-            let z = case.graph.add(Op::DotGeneral { batch: vec![], contract: vec![(x_axis, y_axis)] }, &[x, y]);
+            let x = if x_axis == 1 {
+                case.input("x", &["b", "k"], &[m, k])
+            } else {
+                case.input("x", &["k", "b"], &[k, m])
+            };
+            let y = if y_axis == 0 {
+                case.input("y", &["k", "n"], &[k, n])
+            } else {
+                case.input("y", &["n", "k"], &[n, k])
+            };
+            let z =
+                case.graph.add(Op::DotGeneral { batch: vec![], contract: vec![(x_axis, y_axis)] }, &[x, y]);
             let z = case.graph.add(Op::Unary(Unary::Tanh), &[z]);
             case.output("z", z);
             case.check(1e-5);
@@ -104,7 +143,8 @@ fn batched_products() {
     let x = case.input("x", &["b", "4", "m", "k"], &[3, 4, 5, 6]);
     let y = case.input("y", &["b", "4", "n", "k"], &[3, 4, 7, 6]);
     let z = case.graph.add(Op::DotGeneral { batch: vec![(0, 0), (1, 1)], contract: vec![(3, 3)] }, &[x, y]);
-    let both = case.graph.add(Op::DotGeneral { batch: vec![], contract: vec![(0, 0), (1, 1), (2, 2)] }, &[z, z]);
+    let both =
+        case.graph.add(Op::DotGeneral { batch: vec![], contract: vec![(0, 0), (1, 1), (2, 2)] }, &[z, z]);
     case.output("z", z);
     case.output("both", both);
     case.check(1e-5);
@@ -157,11 +197,14 @@ fn moves_fold_into_accesses() {
     let t = g.add(Op::Transpose(vec![2, 0, 1]), &[x]);
     let ranges = [(0, 5, 2), (1, 3, 1), (2, 6, 3)];
     let s = g.add(
-        Op::Slice(ranges.iter().map(|&(a, b, stride)| Range { start: a.into(), end: b.into(), stride }).collect()),
+        Op::Slice(
+            ranges.iter().map(|&(a, b, stride)| Range { start: a.into(), end: b.into(), stride }).collect(),
+        ),
         &[t],
     );
     let r = g.add(Op::Reverse(vec![0, 2]), &[s]);
-    let flat = g.add(Op::Reshape(Shape(vec![(&(&g.shape(r).dims()[0].clone() * &2.into()) * &2.into())])), &[r]);
+    let flat =
+        g.add(Op::Reshape(Shape(vec![(&(&g.shape(r).dims()[0].clone() * &2.into()) * &2.into())])), &[r]);
     let sine = g.add(Op::Unary(Unary::Sin), &[flat]);
     let p = g.add(Op::Pad(vec![Padding { low: 2.into(), high: 1.into(), interior: 1 }]), &[sine]);
     let c = g.add(Op::Concatenate { axis: 0 }, &[p, flat, p]);
@@ -194,7 +237,9 @@ fn a_product_of_a_value_with_itself() {
         let mut case = Case::new();
         let x = case.input("x", &["b", "b"], &[5, 5]);
         let y = case.graph.add(Op::Unary(Unary::Tanh), &[x]);
-        let z = case.graph.add(Op::DotGeneral { batch: vec![batch], contract: vec![(batch.1, batch.0)] }, &[y, y]);
+        let z = case
+            .graph
+            .add(Op::DotGeneral { batch: vec![batch], contract: vec![(batch.1, batch.0)] }, &[y, y]);
         case.output("z", z);
         case.check(1e-5);
     }
@@ -218,7 +263,11 @@ fn updates_are_simultaneous() {
     let stopped = common::run(&case.graph, &case.environment, &Bindings::new()).expect("it compiles");
     assert_eq!(stopped.stopped, 0);
     for (n, name) in ["a", "b", "c"].iter().enumerate() {
-        assert_eq!(stopped.results[n + 1].1, case.environment.storages[*name], "an update before the loss was known to be finite");
+        assert_eq!(
+            stopped.results[n + 1].1,
+            case.environment.storages[*name],
+            "an update before the loss was known to be finite"
+        );
     }
 }
 
@@ -243,7 +292,10 @@ fn a_loss_of_updated_values() {
         let stopped = common::run(&case.graph, &case.environment, &Bindings::new()).expect("it compiles");
         assert_eq!(stopped.stopped, if same_kernel { -1 } else { 0 });
         if !same_kernel {
-            assert_eq!(stopped.results[1].1, case.environment.storages["s"], "an update before the loss was known to be finite");
+            assert_eq!(
+                stopped.results[1].1, case.environment.storages["s"],
+                "an update before the loss was known to be finite"
+            );
         }
     }
 }
@@ -259,7 +311,11 @@ fn a_loss_beside_an_update() {
     case.environment = case.environment.clone().storage("s", 0.0_f32);
     let stopped = common::run(&case.graph, &case.environment, &Bindings::new()).expect("it compiles");
     assert_eq!(stopped.stopped, 0);
-    assert_eq!(stopped.results[1].1, Tensor::scalar(0.0_f32), "an update before the loss was known to be finite");
+    assert_eq!(
+        stopped.results[1].1,
+        Tensor::scalar(0.0_f32),
+        "an update before the loss was known to be finite"
+    );
 }
 
 #[test]

@@ -86,7 +86,10 @@ impl Dim {
             return Dim::from(a.div_euclid(b));
         }
         if let [(symbols, coefficient)] = divisor.terms.as_slice() {
-            let exact = self.terms.iter().map(|(s, c)| Some((without(s, symbols)?, exact_quotient(*c, *coefficient)?)));
+            let exact = self
+                .terms
+                .iter()
+                .map(|(s, c)| Some((without(s, symbols)?, exact_quotient(*c, *coefficient)?)));
             if let Some(terms) = exact.collect::<Option<Vec<_>>>() {
                 return Dim::from_terms(terms);
             }
@@ -212,7 +215,10 @@ impl Mul for &Dim {
     type Output = Dim;
     fn mul(self, other: &Dim) -> Dim {
         let products = self.terms.iter().flat_map(|(s, a)| {
-            other.terms.iter().map(move |(t, b)| ([s.as_slice(), t.as_slice()].concat(), a.saturating_mul(*b)))
+            other
+                .terms
+                .iter()
+                .map(move |(t, b)| ([s.as_slice(), t.as_slice()].concat(), a.saturating_mul(*b)))
         });
         Dim::from_terms(products)
     }

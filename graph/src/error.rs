@@ -116,7 +116,12 @@ impl std::error::Error for Errors {}
 /// The known name nearest to `wrong`, for "did you mean": at most a third of the letters (and at least one) may differ.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (wrong.chars().count() / 3).max(1);
-    known.into_iter().map(|name| (edit_distance(wrong, name), name)).filter(|(d, _)| *d <= limit).min().map(|(_, n)| n)
+    known
+        .into_iter()
+        .map(|name| (edit_distance(wrong, name), name))
+        .filter(|(d, _)| *d <= limit)
+        .min()
+        .map(|(_, n)| n)
 }
 
 /// Levenshtein's distance with adjacent swaps counted once (optimal string alignment).

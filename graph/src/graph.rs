@@ -266,8 +266,11 @@ impl Graph {
 
     /// The nodes that read it, once per read.
     pub fn users(&self, id: NodeId) -> Vec<NodeId> {
-        let mut users: Vec<NodeId> =
-            self.nodes.neighbors(NodeIndex::new(id.index())).map(|user| NodeId(user.index() as u32)).collect();
+        let mut users: Vec<NodeId> = self
+            .nodes
+            .neighbors(NodeIndex::new(id.index()))
+            .map(|user| NodeId(user.index() as u32))
+            .collect();
         users.sort_unstable();
         users
     }

@@ -210,13 +210,17 @@ fn infer_dot(
 
 fn infer_scan(graph: &Graph, op: &Op, types: &[&Type]) -> Result<Type, Error> {
     let Op::Scan { body, carried, sliced, length, result } = op else { return Err(Error::new("not a scan")) };
-    require(types.len() == body.inputs.len(), || format!("{} operands for {} inputs", types.len(), body.inputs.len()))?;
+    require(types.len() == body.inputs.len(), || {
+        format!("{} operands for {} inputs", types.len(), body.inputs.len())
+    })?;
     require(carried + sliced <= types.len() && *carried <= body.results.len(), || "too few operands".into())?;
     require(*result < body.results.len(), || format!("result {result} of {}", body.results.len()))?;
     for (position, (ty, input)) in types.iter().zip(&body.inputs).enumerate() {
         let is_sliced = (*carried..carried + sliced).contains(&position);
         let turn = if is_sliced {
-            require(ty.rank() > 0 && graph.agrees(&ty.shape.dims()[0], length), || format!("{ty} has no {length} slices"))?;
+            require(ty.rank() > 0 && graph.agrees(&ty.shape.dims()[0], length), || {
+                format!("{ty} has no {length} slices")
+            })?;
             Type::new(ty.element, Shape(ty.shape.dims()[1..].to_vec()))
         } else {
             (*ty).clone()
@@ -235,7 +239,15 @@ fn infer_scan(graph: &Graph, op: &Op, types: &[&Type]) -> Result<Type, Error> {
 
 /// `shape` less `axes`.
 pub fn without_axes(shape: &Shape, axes: &[usize]) -> Shape {
-    Shape(shape.dims().iter().enumerate().filter(|(axis, _)| !axes.contains(axis)).map(|(_, dim)| dim.clone()).collect())
+    Shape(
+        shape
+            .dims()
+            .iter()
+            .enumerate()
+            .filter(|(axis, _)| !axes.contains(axis))
+            .map(|(_, dim)| dim.clone())
+            .collect(),
+    )
 }
 
 fn check_axes(axes: &[usize], rank: usize) -> Result<(), Error> {

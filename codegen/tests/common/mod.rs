@@ -1,12 +1,13 @@
 //! Runs the graph of an entry as machine code, for comparison with the interpreter.
+#![allow(dead_code, reason = "not every test needs all of it")]
 
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
 use downhill_codegen::abi::{Context, InputBinding};
-use downhill_codegen::compile::Compiler;
+use downhill_codegen::compile::{Compiler, Stage};
 use downhill_codegen::entry::Entry;
 use downhill_codegen::error::Error;
-use downhill_codegen::target::Target;
+use downhill_codegen::target::{Lanes, Target};
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Purpose};
 use downhill_graph::interpret::Environment;
@@ -14,6 +15,7 @@ use downhill_graph::random::stream_seed;
 use downhill_graph::tensor::{Data, Tensor};
 use downhill_graph::types::{ElementType, Type};
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 /// 64-byte aligned memory, with a known pattern behind its end that must survive.
 struct Memory(Vec<[u32; 16]>, usize);
@@ -29,7 +31,10 @@ impl Memory {
 
     fn words(&self) -> &[u32] {
         let flat = self.0.as_flattened();
-        assert!(flat[self.1..].iter().all(|&word| word == GUARD), "native code wrote behind the end of a buffer");
+        assert!(
+            flat[self.1..].iter().all(|&word| word == GUARD),
+            "native code wrote behind the end of a buffer"
+        );
         &flat[..self.1]
     }
 
@@ -66,49 +71,112 @@ pub(crate) struct Outcome {
     pub(crate) results: Vec<(Purpose, Tensor)>,
     /// `Context::stopped`.
     pub(crate) stopped: i64,
+    /// Time of a step.
+    pub(crate) seconds: f64,
+    /// Time from the graph to machine code.
+    pub(crate) compiling: f64,
 }
 
-/// Compiles `graph`, with the sizes in `fixed` fixed, and runs one step of it in `environment`.
+/// Compiles `graph`, with the sizes in `fixed` fixed, and runs one step of it in `environment`: on every target that this machine
+/// has, whose results must be the same bits.
 pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) -> Result<Outcome, Error> {
-    let target = Target::host()?;
+    let mut first: Option<Outcome> = None;
+    for lanes in Lanes::available() {
+        let outcome = run_on(lanes, graph, environment, fixed, 1)?;
+        if let Some(first) = &first {
+            assert_eq!(first.stopped, outcome.stopped, "{lanes:?}");
+            for ((purpose, one), (_, other)) in first.results.iter().zip(&outcome.results) {
+                let bits = |t: &Tensor| {
+                    t.to_f64_vec()
+                        .iter()
+                        .map(|x| if x.is_nan() { u64::MAX } else { x.to_bits() })
+                        .collect::<Vec<_>>()
+                };
+                assert_eq!(
+                    bits(one),
+                    bits(other),
+                    "{purpose:?} on {lanes:?} differs from the portable target's"
+                );
+            }
+        }
+        first.get_or_insert(outcome);
+    }
+    Ok(first.expect("the portable target is always there"))
+}
+
+/// Runs `steps` steps in one native call.
+pub(crate) fn run_on(
+    lanes: Lanes,
+    graph: &Graph,
+    environment: &Environment,
+    fixed: &Bindings,
+    steps: usize,
+) -> Result<Outcome, Error> {
+    let target = Target::host_with(lanes)?;
     let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
+    let start = Instant::now();
     let entry = Compiler::new(&mut module, &target).entry("test", graph, fixed)?;
+    let compiling = start.elapsed().as_secs_f64();
     module.finalize_definitions().expect("no unresolved symbol");
     // SAFETY: the entry's function has exactly this type, and `module` outlives the call below.
-    let native: extern "C" fn(*mut Context) = unsafe { std::mem::transmute(module.get_finalized_function(entry.function)) };
-    let outcome = call(graph, environment, &entry, native);
+    let native: extern "C" fn(*mut Context) =
+        unsafe { std::mem::transmute(module.get_finalized_function(entry.function)) };
+    let outcome = call(graph, environment, &entry, native, steps);
     // SAFETY: nothing made by the module is used any more.
     unsafe { module.free_memory() };
-    Ok(outcome)
+    Ok(Outcome { compiling, ..outcome })
 }
 
-fn call(graph: &Graph, environment: &Environment, entry: &Entry, native: extern "C" fn(*mut Context)) -> Outcome {
+fn call(
+    graph: &Graph,
+    environment: &Environment,
+    entry: &Entry,
+    native: extern "C" fn(*mut Context),
+    steps: usize,
+) -> Outcome {
     let sizes = environment.bindings(graph).expect("consistent sizes");
     let words = |ty: &Type| ty.shape.evaluate(&sizes).expect("sizes are known").iter().product::<usize>();
     let mut storages: Vec<Memory> = graph
         .storages
         .iter()
-        .map(|s| environment.storages.get(&s.name).map_or_else(|| Memory::new(&vec![0; words(&s.ty)]), |t| Memory::new(&to_words(t))))
+        .map(|s| {
+            environment
+                .storages
+                .get(&s.name)
+                .map_or_else(|| Memory::new(&vec![0; words(&s.ty)]), |t| Memory::new(&to_words(t)))
+        })
         .collect();
     let mut inputs: Vec<Memory> = graph
         .inputs
         .iter()
-        .map(|i| environment.inputs.get(&i.name).map_or_else(|| Memory::new(&[]), |t| Memory::new(&to_words(t))))
+        .map(|i| {
+            environment.inputs.get(&i.name).map_or_else(|| Memory::new(&[]), |t| Memory::new(&to_words(t)))
+        })
         .collect();
-    let mut outputs: Vec<Memory> = entry.outputs.iter().map(|(_, ty)| Memory::new(&vec![0; words(ty)])).collect();
+    let mut outputs: Vec<Memory> =
+        entry.outputs.iter().map(|(_, ty)| Memory::new(&vec![0; words(ty)])).collect();
     let symbols: Vec<i64> = entry.symbols.iter().map(|name| sizes[name]).collect();
     let layout = entry.arena.layout(&sizes).expect("sizes are known");
     let mut arena = Memory::new(&vec![0x7fc0_0000; layout.bytes / 4]);
-    let rows: Vec<u32> = (0..symbols.first().copied().unwrap_or(0) as u32).collect();
-    let mut losses = [0.0_f32];
-    let keys: Vec<[u32; 2]> = entry.streams.iter().map(|&stream| stream_seed(environment.seed, stream)).collect();
+    let batch = 0..symbols.first().copied().unwrap_or(0) as u32;
+    let rows: Vec<u32> = (0..steps).flat_map(|_| batch.clone()).collect();
+    let mut losses = vec![0.0_f32; steps];
+    let keys: Vec<[u32; 2]> =
+        entry.streams.iter().map(|&stream| stream_seed(environment.seed, stream)).collect();
     let storage_pointers: Vec<*mut u8> = storages.iter_mut().map(Memory::pointer).collect();
     let output_pointers: Vec<*mut u8> = outputs.iter_mut().map(Memory::pointer).collect();
     let bindings: Vec<InputBinding> = inputs
         .iter_mut()
         .zip(&graph.inputs)
         .map(|(memory, input)| {
-            let row: i64 = input.ty.shape.dims().iter().skip(1).map(|dim| dim.evaluate(&sizes).expect("known")).product();
+            let row: i64 = input
+                .ty
+                .shape
+                .dims()
+                .iter()
+                .skip(1)
+                .map(|dim| dim.evaluate(&sizes).expect("known"))
+                .product();
             InputBinding { base: memory.pointer(), row_stride: 4 * row, step_stride: 0 }
         })
         .collect();
@@ -123,10 +191,12 @@ fn call(graph: &Graph, environment: &Environment, entry: &Entry, native: extern 
         keys: keys.as_ptr(),
         first_step: environment.step,
         losses: losses.as_mut_ptr(),
-        steps: 1,
+        steps: steps as i64,
         stopped: 0,
     };
+    let start = Instant::now();
     native(&mut context);
+    let seconds = start.elapsed().as_secs_f64() / steps as f64;
     arena.words();
     inputs.iter().for_each(|memory| _ = memory.words());
     let mut named: BTreeMap<Purpose, Tensor> = BTreeMap::new();
@@ -145,5 +215,21 @@ fn call(graph: &Graph, environment: &Environment, entry: &Entry, native: extern 
             (purpose.clone(), tensor)
         })
         .collect();
-    Outcome { results, stopped: context.stopped }
+    Outcome { results, stopped: context.stopped, seconds, compiling: 0.0 }
+}
+
+/// The lane programs of a graph's kernels.
+pub(crate) fn lane_programs(graph: &Graph, fixed: &Bindings) -> String {
+    let target = Target::host().expect("a supported processor");
+    let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
+    let mut text = String::new();
+    let mut show = |stage: Stage, form: &str| {
+        if matches!(stage, Stage::Lane | Stage::Kernel) {
+            text.push_str(form);
+        }
+    };
+    Compiler::new(&mut module, &target).dump(&mut show).entry("test", graph, fixed).expect("it compiles");
+    // SAFETY: nothing in the module was called, and no address was taken from it.
+    unsafe { module.free_memory() };
+    text
 }
