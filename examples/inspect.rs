@@ -23,6 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let net = Lecture::new(50).optimizer(sgd(1.0)).build()?;
     let step = net.graph("step")?;
 
+    let gradients = net.program().gradient_graph("loss", &[])?;
+    println!("What the chain rule gives:\n\n{}", gradients.to_formulas());
     println!("One training step as formulas:\n\n{}", step.to_formulas());
     println!("The same, an operation a line:\n\n{}", step.to_text());
     println!("{}\n", net.report());

@@ -161,6 +161,15 @@ impl Program {
             .ok_or_else(|| Error::unknown("entry", entry, entries().map(|entry| entry.name.as_str())))
     }
 
+    /// The graph of a loss and its gradients by these parameters, states and inputs (all that it trains when none is named): what
+    /// the chain rule made, before any optimizer. `to_formulas` writes it as on paper.
+    ///
+    /// # Errors
+    /// There is no such loss, or nothing of such a name.
+    pub fn gradient_graph(&self, loss: &str, by: &[&str]) -> Result<Graph, Error> {
+        Ok(entry::gradients(&self.train, Some(loss), by)?)
+    }
+
     /// The network's arguments.
     pub(crate) fn bindings(&self) -> &Bindings {
         &self.bindings
