@@ -235,13 +235,14 @@ impl Trainer {
         self.scaled(steps, Trainer::run_calls)
     }
 
-    /// Measured on whole runs; a few steps that are long make a shorter run.
+    /// The median of whole runs, as the peers are measured; a few steps that are long make a shorter run.
     fn scaled(&mut self, steps: u64, run: fn(&mut Trainer, usize) -> Duration) -> Duration {
         let whole = self.workload.steps as u64;
         let length = if self.workload.is_large() { whole.min(steps.max(1)) } else { whole };
-        let runs = steps.div_ceil(length);
-        let measured: Duration = (0..runs).map(|_| run(self, length as usize)).sum();
-        measured.mul_f64(steps as f64 / (runs * length) as f64)
+        let mut runs: Vec<Duration> =
+            (0..steps.div_ceil(length)).map(|_| run(self, length as usize)).collect();
+        runs.sort_unstable();
+        runs[runs.len() / 2].mul_f64(steps as f64 / length as f64)
     }
 }
 
