@@ -26,8 +26,6 @@ const ASSUMED_TURNS: f64 = 64.0;
 const WIDTH: f64 = 16.0;
 /// What folding the lanes of a reduction into one value costs, in statements.
 const FOLD_LANES: f64 = 8.0;
-/// Registers for the sums of a block of rows.
-const BLOCK_SUMS: u32 = 8;
 
 /// Chooses the lane loops by an estimate of the work: a vector of statements costs as one, strided accesses cost an element each.
 pub fn choose_lanes(kernel: &Kernel) -> BTreeSet<Axis> {
@@ -104,24 +102,76 @@ fn work_of(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>, lane: Option
     }).sum()
 }
 
-/// Blocks of rows for products: the loop around a lane loop of sums of products runs several turns together.
-pub fn choose_rows(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> BTreeMap<Axis, u32> {
-    let mut rows = BTreeMap::new();
-    rows_in(kernel, &kernel.body, lanes, &mut rows);
-    rows
+/// The kernel with each lane loop of sums of products around the loop over rows that was around it: what a strip of
+/// lanes reads of one factor is then read again for every block of rows while it is near, and not all of it for each. Moves whole
+/// chains of additions alone, so no bit changes.
+pub fn put_lanes_outside(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> Kernel {
+    Kernel { body: lanes_outside(&kernel.body, lanes), ..kernel.clone() }
 }
 
-fn rows_in(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>, rows: &mut BTreeMap<Axis, u32>) {
-    for inner in loops(items) {
-        let sums: usize = loops(&inner.body).filter(|wide| lanes.contains(&wide.axis)).map(products).sum();
-        if sums > 0 && inner.accumulators.is_empty() && !lanes.contains(&inner.axis) {
-            let most = i64::from((BLOCK_SUMS / sums as u32).max(1));
-            let count = extent(kernel, inner.axis).as_constant().map_or(most, |turns| most.min(turns));
-            if count > 1 {
-                rows.insert(inner.axis, count as u32);
+fn lanes_outside(items: &[Item], lanes: &BTreeSet<Axis>) -> Vec<Item> {
+    items.iter().map(|item| {
+        let Item::Loop(rows) = item else { return item.clone() };
+        match rows.body.as_slice() {
+            [Item::Loop(wide)] if lanes.contains(&wide.axis) && are_independent(rows, wide) && products(wide) > 0 => {
+                let inside = Loop { body: wide.body.clone(), ..rows.clone() };
+                Item::Loop(Loop { body: vec![Item::Loop(inside)], ..wide.clone() })
             }
-        } else {
-            rows_in(kernel, &inner.body, lanes, rows);
+            _ => Item::Loop(Loop { body: lanes_outside(&rows.body, lanes), ..rows.clone() }),
+        }
+    }).collect()
+}
+
+fn are_independent(x: &Loop, y: &Loop) -> bool {
+    x.accumulators.is_empty() && y.accumulators.is_empty()
+}
+
+/// Blocks of rows for products: the loop around a lane loop of sums of products runs several turns together.
+/// `sums` is how many sums of a block's rows one vector register each may hold.
+pub fn choose_rows(kernel: &Kernel, lanes: &BTreeSet<Axis>, sums: u32) -> BTreeMap<Axis, u32> {
+    let mut blocks = Blocks { kernel, lanes, sums, rows: BTreeMap::new() };
+    blocks.find(&kernel.body);
+    blocks.rows
+}
+
+struct Blocks<'a> {
+    kernel: &'a Kernel,
+    lanes: &'a BTreeSet<Axis>,
+    sums: u32,
+    rows: BTreeMap<Axis, u32>,
+}
+
+impl Blocks<'_> {
+    fn find(&mut self, items: &[Item]) {
+        for inner in loops(items) {
+            if self.lanes.contains(&inner.axis) {
+                self.find_within(&inner.body);
+                continue;
+            }
+            let sums = loops(&inner.body).filter(|wide| self.lanes.contains(&wide.axis)).map(products).sum();
+            if sums > 0 && inner.accumulators.is_empty() {
+                self.block(inner.axis, sums);
+            } else {
+                self.find(&inner.body);
+            }
+        }
+    }
+
+    /// The same where the lane loop stands outside.
+    fn find_within(&mut self, items: &[Item]) {
+        for inner in loops(items).filter(|inner| inner.accumulators.is_empty()) {
+            let sums = products(inner);
+            if sums > 0 {
+                self.block(inner.axis, sums);
+            }
+        }
+    }
+
+    fn block(&mut self, axis: Axis, sums: usize) {
+        let most = i64::from((self.sums / sums as u32).max(1));
+        let count = extent(self.kernel, axis).as_constant().map_or(most, |turns| most.min(turns));
+        if count > 1 {
+            self.rows.insert(axis, count as u32);
         }
     }
 }

@@ -47,6 +47,15 @@ impl Lanes {
         }
     }
 
+    /// Sums of a product that a block of rows keeps for each vector of columns: with 32 registers 8 by 3 vectors, with 16 of
+    /// them 6 by 2.
+    pub(crate) fn block_sums(self) -> u32 {
+        match self {
+            Lanes::Avx2 => 6,
+            Lanes::Portable | Lanes::Avx512 => 8,
+        }
+    }
+
     /// The level of the wide lowering, unless it is the portable one.
     pub(crate) fn level(self) -> Option<Level> {
         match self {

@@ -161,7 +161,7 @@ impl Pressure {
             program,
             facts,
             at: 0,
-            loops: 0,
+            innermost: false,
             set: vec![None; registers],
             last: vec![0; registers],
             entered: Vec::new(),
@@ -187,8 +187,8 @@ struct Walk<'a> {
     program: &'a Program,
     facts: &'a Facts,
     at: usize,
-    /// Open loops within the lane loop.
-    loops: usize,
+    /// In a loop without loops, within the lane loop.
+    innermost: bool,
     set: Vec<Option<usize>>,
     last: Vec<usize>,
     entered: Vec<(usize, Vec<Reg>)>,
@@ -230,6 +230,7 @@ impl Walk<'_> {
         self.run += 1;
         for carried in &item.carried {
             self.set(carried.after);
+            self.crosses[carried.after.0 as usize] = true;
         }
     }
 
@@ -253,9 +254,9 @@ impl Walk<'_> {
                 }
                 Item::Loop(inner) => {
                     self.has_loop = true;
-                    self.loops += 1;
+                    self.innermost = !inner.body.iter().any(|item| matches!(item, Item::Loop(_)));
                     self.body(inner);
-                    self.loops -= 1;
+                    self.innermost = false;
                 }
             }
         }
@@ -264,7 +265,7 @@ impl Walk<'_> {
     fn set(&mut self, register: Reg) {
         let at = register.0 as usize;
         (self.set[at], self.last[at], self.runs[at]) = (Some(self.at), self.at, self.run);
-        self.crosses[at] |= self.loops > 0;
+        self.crosses[at] |= self.innermost;
     }
 
     fn read(&mut self, register: Reg) {

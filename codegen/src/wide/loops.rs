@@ -33,7 +33,9 @@ impl<'p> Select<'p> {
         let steps = self.steps(item);
         self.enter_loop();
         let places: Vec<Vec<V>> = item.carried.iter().map(|carried| self.begin(carried)).collect();
-        let outer = std::mem::replace(&mut self.strip.piece_by_piece, false);
+        // What an innermost loop does for one piece it does for all: they share its operands.
+        let has_loop = item.body.iter().any(|item| matches!(item, Item::Loop(_)));
+        let outer = std::mem::replace(&mut self.strip.piece_by_piece, has_loop);
         self.repeat(item.var, &item.body, steps, &mut |select| {
             select.turn(item, &places);
         });

@@ -1,0 +1,88 @@
+//! Measurements, none of which can fail: how near products come to the peak that a loop of multiply-adds reaches, on every target.
+//!
+//! `cargo test --release -p downhill-codegen --test measure -- --ignored --nocapture`
+
+mod common;
+
+use downhill_codegen::target::Lanes;
+use downhill_graph::dim::{Bindings, Dim};
+use downhill_graph::graph::{Graph, Input, NodeId, Purpose, Role};
+use downhill_graph::interpret::Environment;
+use downhill_graph::op::Op;
+use downhill_graph::tensor::Tensor;
+use downhill_graph::types::{ElementType, Shape, Type};
+
+struct Case {
+    graph: Graph,
+    environment: Environment,
+}
+
+impl Case {
+    fn new() -> Case {
+        Case { graph: Graph::new(), environment: Environment::new() }
+    }
+
+    fn input(&mut self, name: &str, dims: [&str; 2], sizes: [usize; 2]) -> NodeId {
+        let values: Vec<f32> = (0..sizes[0] * sizes[1]).map(|i| (i * 7919 % 1013) as f32 * 0.002 - 1.0).collect();
+        let tensor = Tensor::new(sizes.to_vec(), values).expect("as many as the shape says");
+        self.environment = std::mem::take(&mut self.environment).input(name, tensor);
+        let shape = Shape(dims.iter().map(|dim| Dim::symbol(dim)).collect());
+        self.graph.add_input(Input { name: name.into(), ty: Type::new(ElementType::F32, shape), role: Role::Input, below: None })
+    }
+
+    /// Seconds of a step, the best of some runs, and seconds of compiling.
+    fn measure(&self, lanes: Lanes, fixed: &Bindings, work: f64) -> (f64, f64) {
+        let steps = (1e8 / work).clamp(1.0, 1e4) as usize;
+        let mut best = (f64::MAX, f64::MAX);
+        for _ in 0..if steps < 5 { 25 } else { 7 } {
+            let outcome = common::run_on(lanes, &self.graph, &self.environment, fixed, steps).expect("it compiles");
+            best = (best.0.min(outcome.seconds), best.1.min(outcome.compiling));
+        }
+        best
+    }
+}
+
+/// `[m, k] · [k, n]`, either factor laid out the other way round.
+fn product([m, k, n]: [usize; 3], turned: [bool; 2]) -> (Case, Bindings) {
+    let mut case = Case::new();
+    let x = if turned[0] { case.input("x", ["k", "m"], [k, m]) } else { case.input("x", ["m", "k"], [m, k]) };
+    let y = if turned[1] { case.input("y", ["n", "k"], [n, k]) } else { case.input("y", ["k", "n"], [k, n]) };
+    let contract = vec![(usize::from(!turned[0]), usize::from(turned[1]))];
+    let sizes = case.environment.bindings(&case.graph).expect("consistent sizes");
+    let z = case.graph.add(Op::DotGeneral { batch: vec![], contract }, &[x, y]);
+    case.graph.results.push((Purpose::Output("z".into()), z));
+    (case, sizes)
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn products() {
+    let shapes = [[128, 512, 512], [64, 784, 128], [128, 784, 512], [784, 128, 512], [256, 1024, 2048], [64, 128, 10], [1, 784, 128], [50, 50, 50], [17, 785, 50]];
+    let only: Vec<usize> = std::env::var("SHAPE").map(|s| s.split(',').map(|n| n.parse().unwrap()).collect()).unwrap_or_default();
+    for lanes in Lanes::available().into_iter().rev().take(2) {
+        for shape in shapes {
+            if !only.is_empty() && shape[..] != only[..] {
+                continue;
+            }
+            let work = 2.0 * shape.iter().product::<usize>() as f64;
+            print!("{lanes:?} {shape:?}:");
+            for (name, turned) in [("x·y", [false, false]), ("xᵀ·y", [true, false]), ("x·yᵀ", [false, true])] {
+                let (case, sizes) = product(shape, turned);
+                let (fixed, compiling) = case.measure(lanes, &sizes, work);
+                let (generic, _) = case.measure(lanes, &Bindings::new(), work);
+                let rate = |seconds: f64| work / seconds / 1e9;
+                print!("  {name} {:.1} fixed, {:.1} generic GFLOP/s, {:.0} µs to compile;", rate(fixed), rate(generic), compiling * 1e6);
+            }
+            println!();
+        }
+    }
+}
+
+#[test]
+#[ignore = "shows lane programs"]
+fn programs() {
+    for (shape, turned) in [([128, 512, 512], [false, true]), ([1, 784, 128], [false, true]), ([128, 512, 512], [true, false])] {
+        let (case, sizes) = product(shape, turned);
+        println!("{}", common::lane_programs(&case.graph, &sizes));
+    }
+}
