@@ -2,7 +2,7 @@
 //!
 //! In: numbers and names. Out: [`Dim`], which adds, multiplies, divides and compares.
 //! Must hold: the form is canonical (sorted monomials, no zero coefficient), so that equal polynomials are `==`
-//! and hash alike. A symbol stands for an integer ≥ 0.
+//! and hash alike. A symbol stands for an integer ≥ 0. Numbers beyond 64 bits saturate: no memory holds such a size.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -68,7 +68,8 @@ impl Dim {
         let mut sum: BTreeMap<Vec<Symbol>, i64> = BTreeMap::new();
         for (mut symbols, value) in terms {
             symbols.sort();
-            *sum.entry(symbols).or_default() += value;
+            let sum = sum.entry(symbols).or_default();
+            *sum = sum.saturating_add(value);
         }
         Dim { terms: sum.into_iter().filter(|(_, value)| *value != 0).collect() }
     }
@@ -83,7 +84,7 @@ impl Dim {
             return Dim::from(1);
         }
         if let (Some(a), Some(b)) = (self.as_constant(), divisor.as_constant()) {
-            return Dim::from(a.div_euclid(b));
+            return Dim::from(a.checked_div_euclid(b).unwrap_or(i64::MAX));
         }
         if let [(symbols, coefficient)] = divisor.terms.as_slice() {
             let exact = self
@@ -169,7 +170,7 @@ fn without(symbols: &[Symbol], divisor: &[Symbol]) -> Option<Vec<Symbol>> {
 }
 
 fn exact_quotient(a: i64, b: i64) -> Option<i64> {
-    (a % b == 0).then(|| a / b)
+    (a.checked_rem(b)? == 0).then(|| a / b)
 }
 
 impl From<i64> for Dim {
@@ -296,5 +297,15 @@ mod tests {
         let half = n.divide(&Dim::from(2));
         assert_eq!(half.to_string(), "(n)/(2)");
         assert_eq!(half.evaluate(&Bindings::from([("n".into(), 10)])), Some(5));
+    }
+
+    #[test]
+    fn absurd_sizes_saturate() {
+        let (most, least) = (Dim::from(i64::MAX), &Dim::from(i64::MIN) - &Dim::from(1));
+        assert_eq!(&most + &most, most);
+        assert_eq!(least, Dim::from(i64::MIN));
+        assert_eq!(least.divide(&Dim::from(-1)), most);
+        let many = &symbol("n") * &Dim::from(i64::MIN);
+        assert_eq!(many.divide(&Dim::from(-1)).symbols(), [Arc::from("n")]);
     }
 }

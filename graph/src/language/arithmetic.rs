@@ -117,7 +117,7 @@ fn integers(builder: &Builder, operator: Operator, a: i64, b: i64) -> Option<Arg
         Operator::Sub => a.checked_sub(b),
         Operator::Mul => a.checked_mul(b),
         Operator::Div if b == 0 => return Some(division_by_zero(builder)),
-        Operator::Div if a % b == 0 => a.checked_div(b),
+        Operator::Div if a.checked_rem(b).is_none_or(|rest| rest == 0) => a.checked_div(b),
         Operator::Div => return Some(Argument::Number(a as f64 / b as f64)),
         _ => return None,
     };
