@@ -3,11 +3,11 @@
 use downhill_graph::builder::{Builder, Declaration, Mode};
 use downhill_graph::composite::{Linear, binary_cross_entropy, cross_entropy, linear, relu, sigmoid};
 use downhill_graph::dim::Dim;
-use downhill_graph::entry::{gradients, step};
+use downhill_graph::entry::{forward, gradients, step};
 use downhill_graph::error::Origin;
 use downhill_graph::optimizer::{adamw, sgd};
 use downhill_graph::types::ElementType::{F32, I32};
-use downhill_graph::value::{gradient, mean, square, squares};
+use downhill_graph::value::{concatenate, gradient, mean, square, squares};
 use std::path::Path;
 
 fn line(b: &Builder, line: u32) {
@@ -91,4 +91,14 @@ fn pictures() {
     frozen("seed_step.dot", &step(&seed(), None, &sgd(1.0).into()).expect("a step").to_dot());
     frozen("seed_adamw.dot", &step(&seed(), None, &adamw(1e-3).into()).expect("a step").to_dot());
     frozen("classifier_gradients.dot", &gradients(&classifier(), None, &[]).expect("gradients").to_dot());
+}
+
+#[test]
+fn a_call_inside_a_concatenation_keeps_its_parenthesis() {
+    let b = Builder::new(Mode::Train);
+    let x = b.input("x", F32, [2]);
+    b.output("joined", &concatenate(&b, &[&x, &sigmoid(&x)], 0));
+    let declaration = b.finish().expect("no mistakes");
+    let formulas = forward(&declaration).expect("a graph").to_formulas();
+    assert_eq!(formulas, "joined = concatenate(x, sigmoid(x), axis: 0)\n");
 }

@@ -127,8 +127,8 @@ impl Expressions<'_> {
                 atom(format!("{}[{}]", self.at(operands[0], Binds::Atom), ranges.join(", ")))
             }
             Op::Concatenate { axis } => {
-                let call = self.call("concatenate", &operands).text;
-                atom(format!("{}, axis: {axis})", call.trim_end_matches(')')))
+                let operands: Vec<String> = operands.iter().map(|&id| self.text(id)).collect();
+                atom(format!("concatenate({}, axis: {axis})", operands.join(", ")))
             }
             Op::DotGeneral { batch, contract } => self.product(batch, contract, operands[0], operands[1]),
             other => self.call(&op_name(other), &operands),
