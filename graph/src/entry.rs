@@ -14,6 +14,7 @@ use crate::op::Op;
 use crate::optimizer::Optimizer;
 use crate::passes::optimize;
 use crate::rebuild::ancestors;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The declared outputs.
@@ -108,13 +109,16 @@ fn start(declaration: &Declaration) -> Result<Graph, Error> {
 
 /// The parameters that a loss trains: those it names, or all it depends on, with their nodes.
 fn trained(graph: &mut Graph, loss: &Loss) -> Vec<(usize, NodeId)> {
-    let reached = ancestors(graph, &[loss.node]);
-    let depends = |graph: &Graph, index: usize| {
-        graph.ids().any(|id| reached.get(id.index()) == Some(&true) && *graph.op(id) == Op::Storage(index))
-    };
     let all: Vec<usize> = match &loss.over {
         Some(over) => over.clone(),
-        None => (0..graph.storages.len()).filter(|&index| depends(graph, index)).collect(),
+        None => {
+            let reached = ancestors(graph, &[loss.node]);
+            let storage =
+                |id: NodeId| if let Op::Storage(index) = graph.op(id) { Some(*index) } else { None };
+            let read = graph.ids().filter(|id| reached[id.index()]).filter_map(storage);
+            // In the order of declaration, whichever is read first.
+            read.collect::<BTreeSet<usize>>().into_iter().collect()
+        }
     };
     let parameters = all.into_iter().filter(|&index| {
         graph.storages.get(index).is_some_and(|s| s.kind == StorageKind::Parameter && s.ty.element.is_float())

@@ -341,12 +341,15 @@ impl Graph {
 
     /// The scalar constant a node is or spreads, if it does.
     pub fn constant_value(&self, id: NodeId) -> Option<f64> {
-        match self.op(id) {
-            Op::Constant(literal) => Some(literal.value()),
-            Op::Broadcast { .. } | Op::Reshape(_) | Op::Convert(ElementType::F32 | ElementType::F64) => {
-                self.constant_value(self.operand(id, 0))
+        let mut id = id;
+        loop {
+            match self.op(id) {
+                Op::Constant(literal) => return Some(literal.value()),
+                Op::Broadcast { .. } | Op::Reshape(_) | Op::Convert(ElementType::F32 | ElementType::F64) => {
+                    id = self.operand(id, 0);
+                }
+                _ => return None,
             }
-            _ => None,
         }
     }
 }

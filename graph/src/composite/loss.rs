@@ -204,13 +204,16 @@ fn is_literal(value: &Value) -> bool {
 
 /// The z of which `p` is the sigmoid, through reshapes.
 fn sigmoid_operand(p: &Value) -> Option<Value> {
-    let (node, builder) = (p.node()?, p.builder());
-    let (op, operand) =
-        builder.with_graph(|graph| (graph.op(node).clone(), graph.operands(node).first().copied()));
-    let operand = builder.value(operand?);
-    match op {
-        Op::Unary(Unary::Logistic) => Some(operand),
-        Op::Reshape(shape) => sigmoid_operand(&operand).map(|z| reshape(z, shape)),
-        _ => None,
+    let (builder, shape) = (p.builder(), p.shape()?);
+    let mut node = p.node()?;
+    loop {
+        let (op, operand) =
+            builder.with_graph(|graph| (graph.op(node).clone(), graph.operands(node).first().copied()));
+        node = operand?;
+        match op {
+            Op::Unary(Unary::Logistic) => return Some(reshape(builder.value(node), shape)),
+            Op::Reshape(_) => {}
+            _ => return None,
+        }
     }
 }
