@@ -37,11 +37,13 @@ pub fn split(data: &Dataset, share: f64, seed: u64) -> Result<(Dataset, Dataset)
 /// Labels that are no i32s in one axis; a label that is no class.
 pub fn one_hot(labels: &Tensor, classes: usize) -> Result<Tensor, Error> {
     let indices = one_axis_of_labels(labels)?;
-    let size = indices.len().checked_mul(classes).ok_or_else(|| Error::Memory {
+    let size = indices.len().saturating_mul(classes);
+    let mut rows: Vec<f32> = Vec::new();
+    rows.try_reserve_exact(size).map_err(|_| Error::Memory {
         what: format!("{} rows of {classes} classes", indices.len()),
-        bytes: usize::MAX,
+        bytes: size.saturating_mul(size_of::<f32>()),
     })?;
-    let mut rows = vec![0.0_f32; size];
+    rows.resize(size, 0.0);
     for (position, &label) in indices.iter().enumerate() {
         match usize::try_from(label).ok().filter(|&class| class < classes) {
             Some(class) => rows[position * classes + class] = 1.0,
@@ -167,7 +169,10 @@ impl Standard {
 fn rows_and_width(x: &Tensor) -> Result<(usize, usize), Error> {
     match x.shape() {
         [] => Err(misuse("a single number has no rows", "give a tensor whose first axis counts rows")),
-        [rows, rest @ ..] => Ok((*rows, rest.iter().product())),
+        // Beside an axis of nothing the others may be of any size.
+        [rows, rest @ ..] => {
+            Ok((*rows, rest.iter().fold(1_usize, |width, &size| width.saturating_mul(size))))
+        }
     }
 }
 
@@ -193,6 +198,8 @@ mod tests {
         assert_eq!(rows, Tensor::from([[0.0_f32, 1.0, 0.0], [1.0, 0.0, 0.0]]));
         let error = one_hot(&Tensor::from([1_i32, 3]), 3).expect_err("no class");
         assert_eq!(error.to_string(), "`labels` holds class 3 at position 1, but classes are 0 to 2");
+        let error = one_hot(&Tensor::from([0_i32, 0]), usize::MAX / 4).expect_err("no memory");
+        assert!(matches!(error, Error::Memory { .. }), "{error}");
     }
 
     #[test]

@@ -106,12 +106,16 @@ impl Tensor {
     /// `value` everywhere.
     ///
     /// # Errors
-    /// A shape whose size overflows.
+    /// A shape that memory cannot hold.
     pub fn full<E: Element>(shape: impl Into<Vec<usize>>, value: E) -> Result<Tensor, Error> {
         let shape = shape.into();
+        let mut data = Vec::new();
         match shape.iter().try_fold(1_usize, |size, &dim| size.checked_mul(dim)) {
-            Some(size) => Ok(Tensor { data: E::into_data(vec![value; size]), shape }),
-            None => Err(Error::new(format!("the shape {shape:?} has more elements than memory can hold"))),
+            Some(size) if data.try_reserve_exact(size).is_ok() => {
+                data.resize(size, value);
+                Ok(Tensor { data: E::into_data(data), shape })
+            }
+            _ => Err(Error::new(format!("the shape {shape:?} has more elements than memory can hold"))),
         }
     }
 
@@ -346,6 +350,8 @@ mod tests {
     fn mistakes_are_errors() {
         assert!(Tensor::new([usize::MAX, 2], Vec::<f32>::new()).is_err());
         assert!(Tensor::new([2], vec![1.0_f32]).is_err());
+        assert!(Tensor::full([usize::MAX], 1.0_f32).is_err());
+        assert!(Tensor::full([1 << 40, 1 << 20], 1.0_f32).is_err());
         assert!(Tensor::from([1.0_f32]).as_i32().is_err());
         assert!(Tensor::from([1.0_f32, 2.0]).item().is_err());
         assert!(Tensor::from([1.0_f32, 2.0]).reshape([3]).is_err());
