@@ -144,5 +144,7 @@ pub fn shape(builder: &Builder, dims: &[Argument]) -> Shape {
         }
         Some(size)
     };
-    Shape(dims.iter().map(|argument| size(argument).unwrap_or_else(|| builder.fresh_dim("unknown"))).collect())
+    Shape(
+        dims.iter().map(|argument| size(argument).unwrap_or_else(|| builder.fresh_dim("unknown"))).collect(),
+    )
 }

@@ -1,7 +1,7 @@
 //! Activations and dropout.
 //!
-//! Must hold: value and gradient are finite for every finite operand. Where a formula has a branch that is not taken, its argument is
-//! clamped there, so that no infinity meets the zero that differentiation sends into it.
+//! Must hold: value and gradient are finite for every operand whose square is (in f32: up to 10¹⁹). Where a formula has a branch
+//! that is not taken, its argument is clamped there, so that no infinity meets the zero that differentiation sends into it.
 
 use crate::builder::{Mode, Value};
 use crate::error::Error;
@@ -151,7 +151,7 @@ fn kept(x: &Value, shape: &Shape, rate: f64) -> Value {
 
 /// −100 where ln p is below it (as PyTorch's losses on probabilities), with a gradient that stays finite.
 pub(super) fn clamped_log(p: &Value) -> Value {
-    let least = (-100.0_f64).exp();
+    let least = libm::exp(-100.0);
     let tiny = less_equal(p, least);
     select(&tiny, -100.0, log(select(&tiny, 1.0, p)))
 }

@@ -105,7 +105,8 @@ impl Writer<'_> {
         self.graph.add(Op::Compare(Compare::Equal), &[scalar, zero])
     }
 
-    /// The number of steps before and with this one. In f32 it stays at 2²⁴, where every power it stands in is long 0.
+    /// The number of steps before and with this one. In f32 it stays at 2²⁴, where betaᵗ is long below
+    /// rounding for every beta up to 0.999999.
     pub(super) fn step(&mut self) -> (NodeId, NodeId) {
         let name = format!("{}optimizer.step", self.prefix);
         let ty = Type::new(ElementType::F32, Shape::scalar());
