@@ -16,7 +16,7 @@ use crate::launch::{self, Call, Launch};
 use crate::plan::{Plan, plan};
 use crate::prepare::{Prepared, prepare};
 use crate::schedule::{Schedule, choose_lanes, choose_rows, put_lanes_outside, work};
-use crate::target::Target;
+use crate::target::{Lanes, Target};
 use crate::wide;
 use cranelift_module::{FuncId, Module};
 use downhill_graph::dim::{Bindings, Dim};
@@ -108,12 +108,11 @@ impl<'m, M: Module> Compiler<'m, M> {
         self.show(Stage::Kernel, || plan.kernels.iter().map(Kernel::to_string).collect());
         self.show(Stage::Plan, || describe_plan(&plan));
         let lanes: Vec<BTreeSet<Axis>> = plan.kernels.iter().map(choose_lanes).collect();
-        let sums = self.target.lanes().block_sums();
         let scheduled: Vec<Scheduled> = plan
             .kernels
             .iter()
             .zip(lanes)
-            .map(|(kernel, lanes)| specialize(kernel, lanes, fixed, sums))
+            .map(|(kernel, lanes)| specialize(kernel, lanes, fixed, self.target.lanes()))
             .collect();
         let parts: Vec<(Emitted, bool)> =
             parts(&scheduled).into_iter().map(|part| (emit(part), part.iter().any(makes_loss))).collect();
@@ -194,9 +193,9 @@ impl<'m, M: Module> Compiler<'m, M> {
 }
 
 /// Fixes sizes, then chooses what may differ between variants.
-fn specialize(kernel: &Kernel, lanes: BTreeSet<Axis>, fixed: &Bindings, sums: u32) -> Scheduled {
+fn specialize(kernel: &Kernel, lanes: BTreeSet<Axis>, fixed: &Bindings, target: Lanes) -> Scheduled {
     let kernel = put_lanes_outside(&kernel.map_dims(&|dim| dim.bind(fixed)), &lanes);
-    let rows = choose_rows(&kernel, &lanes, sums);
+    let rows = choose_rows(&kernel, &lanes, target);
     Scheduled { kernel, schedule: Schedule { lanes, rows } }
 }
 
@@ -218,20 +217,34 @@ fn makes_loss(part: &Scheduled) -> bool {
     part.kernel.accesses().iter().any(|(buffer, _, store)| *store && *buffer == Buffer::Loss)
 }
 
-/// The run-time symbols of a graph: first the one that counts the rows of its inputs, then the others as they come.
+/// The run-time symbols that a graph's values hang on: first the one that counts the rows of its inputs, then the others as they
+/// come. Those of inputs that nothing reads are left out: nobody need say how large they are.
 fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
+    let used: BTreeSet<Arc<str>> = graph.ids().flat_map(|id| dims_of(graph, id)).flat_map(Dim::symbols).collect();
     let mut symbols: Vec<Arc<str>> = Vec::new();
     let data = || graph.inputs.iter().filter(|input| matches!(input.role, Role::Input | Role::Target));
     let leading = data().filter_map(|input| input.ty.shape.dims().first());
-    let rows = leading.filter(|dim| dim.symbols().iter().any(|name| **dim == Dim::symbol(name)));
+    let rows = leading.filter(|dim| used.iter().any(|name| **dim == Dim::symbol(name)));
     for dim in rows.take(1).chain(data().flat_map(|input| input.ty.shape.dims())) {
         for name in dim.symbols() {
-            if !symbols.contains(&name) {
+            if used.contains(&name) && !symbols.contains(&name) {
                 symbols.push(name);
             }
         }
     }
     symbols
+}
+
+/// The dims that a node's code can need: those of its shape, and where it begins to read or write.
+fn dims_of(graph: &Graph, id: NodeId) -> Vec<&Dim> {
+    let mut dims: Vec<&Dim> = graph.shape(id).dims().iter().collect();
+    match graph.op(id) {
+        Op::DimValue { dim, .. } => dims.push(dim),
+        Op::Slice(ranges) => dims.extend(ranges.iter().map(|range| &range.start)),
+        Op::Pad(paddings) => dims.extend(paddings.iter().map(|padding| &padding.low)),
+        _ => {}
+    }
+    dims
 }
 
 /// Results that are given out, in order.

@@ -7,6 +7,7 @@
 
 use crate::affine::Axis;
 use crate::kernel::{Expression, Item, Kernel, Loop, Term};
+use crate::target::Lanes;
 use downhill_graph::dim::Dim;
 use downhill_graph::op::{Binary, Unary};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,9 @@ const ASSUMED_TURNS: f64 = 64.0;
 const WIDTH: f64 = 16.0;
 /// What folding the lanes of a reduction into one value costs, in statements.
 const FOLD_LANES: f64 = 8.0;
+
+/// Statements of a body that is done for a whole tile at once.
+const TURNED: usize = 8;
 
 /// Chooses the lane loops by an estimate of the work: a vector of statements costs as one, strided accesses cost an element each.
 pub fn choose_lanes(kernel: &Kernel) -> BTreeSet<Axis> {
@@ -127,9 +131,10 @@ fn are_independent(x: &Loop, y: &Loop) -> bool {
 }
 
 /// Blocks of rows for products: the loop around a lane loop of sums of products runs several turns together.
-/// `sums` is how many sums of a block's rows one vector register each may hold.
-pub fn choose_rows(kernel: &Kernel, lanes: &BTreeSet<Axis>, sums: u32) -> BTreeMap<Axis, u32> {
-    let mut blocks = Blocks { kernel, lanes, sums, rows: BTreeMap::new() };
+/// `target` says how many sums it keeps, and how wide a square tile is.
+pub fn choose_rows(kernel: &Kernel, lanes: &BTreeSet<Axis>, target: Lanes) -> BTreeMap<Axis, u32> {
+    let (sums, width) = (target.block_sums(), target.tile());
+    let mut blocks = Blocks { kernel, lanes, sums, width, rows: BTreeMap::new() };
     blocks.find(&kernel.body);
     blocks.rows
 }
@@ -138,6 +143,7 @@ struct Blocks<'a> {
     kernel: &'a Kernel,
     lanes: &'a BTreeSet<Axis>,
     sums: u32,
+    width: u32,
     rows: BTreeMap<Axis, u32>,
 }
 
@@ -146,6 +152,10 @@ impl Blocks<'_> {
         for inner in loops(items) {
             if self.lanes.contains(&inner.axis) {
                 self.find_within(&inner.body);
+                continue;
+            }
+            if inner.accumulators.is_empty() && self.is_turned(inner) {
+                self.insert(inner.axis, self.width);
                 continue;
             }
             let sums = loops(&inner.body).filter(|wide| self.lanes.contains(&wide.axis)).map(products).sum();
@@ -168,11 +178,31 @@ impl Blocks<'_> {
     }
 
     fn block(&mut self, axis: Axis, sums: usize) {
-        let most = i64::from((self.sums / sums as u32).max(1));
+        self.insert(axis, (self.sums / sums as u32).max(1));
+    }
+
+    fn insert(&mut self, axis: Axis, most: u32) {
+        let most = i64::from(most);
         let count = extent(self.kernel, axis).as_constant().map_or(most, |turns| most.min(turns));
         if count > 1 {
             self.rows.insert(axis, count as u32);
         }
+    }
+
+    /// True when a short lane loop without loops in it reads across what the loop around it reads along: a square tile
+    /// of both, as many rows as there are lanes, is read along and turned.
+    fn is_turned(&self, rows: &Loop) -> bool {
+        let [Item::Loop(wide)] = rows.body.as_slice() else { return false };
+        let across = |item: &Item| match item {
+            Item::Let(_, Expression::Load(_, access)) => {
+                let stride = access.at.coefficient(wide.axis);
+                let strided = !stride.is(0) && !stride.is(1) && access.row.is_none();
+                strided && access.at.coefficient(rows.axis).is(1)
+            }
+            _ => false,
+        };
+        let short = wide.body.len() <= TURNED && wide.accumulators.is_empty();
+        self.width > 1 && self.lanes.contains(&wide.axis) && short && loops(&wide.body).count() == 0 && wide.body.iter().any(across)
     }
 }
 

@@ -56,6 +56,11 @@ impl Lanes {
         }
     }
 
+    /// Rows of a square tile that is turned in registers; 1: there is none.
+    pub(crate) fn tile(self) -> u32 {
+        self.level().map_or(1, |level| level.lanes() as u32)
+    }
+
     /// The level of the wide lowering, unless it is the portable one.
     pub(crate) fn level(self) -> Option<Level> {
         match self {

@@ -128,6 +128,11 @@ pub(super) enum Op {
     Blocks,
     /// Lanes within blocks of four: the immediate.
     Permute,
+    /// Of each block of four the lanes 0, 1 (2, 3) of both in turn; pairs of lanes 0 (1) of both in turn.
+    MixLow,
+    MixHigh,
+    MixLowPairs,
+    MixHighPairs,
     /// Eight elements (a half of 16 lanes, or four of 8) at 64-bit offsets: to = gathered, a = old value, memory with a vector index.
     Gather,
     Scatter,

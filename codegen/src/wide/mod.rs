@@ -19,6 +19,7 @@ mod lanes;
 mod loops;
 mod mask;
 mod select;
+mod tile;
 
 mod allocate;
 mod encode;

@@ -61,6 +61,10 @@ pub(super) fn code(op: Op, level: Level) -> Code {
         StoreMarked: VEX_Vmaskmovps_m256_ymm_ymm, INVALID;
         Blocks: VEX_Vperm2f128_ymm_ymm_ymmm256_imm8, EVEX_Vshuff32x4_zmm_k1z_zmm_zmmm512b32_imm8;
         Permute: VEX_Vpermilps_ymm_ymmm256_imm8, EVEX_Vpermilps_zmm_k1z_zmmm512b32_imm8;
+        MixLow: VEX_Vunpcklps_ymm_ymm_ymmm256, EVEX_Vunpcklps_zmm_k1z_zmm_zmmm512b32;
+        MixHigh: VEX_Vunpckhps_ymm_ymm_ymmm256, EVEX_Vunpckhps_zmm_k1z_zmm_zmmm512b32;
+        MixLowPairs: VEX_Vunpcklpd_ymm_ymm_ymmm256, EVEX_Vunpcklpd_zmm_k1z_zmm_zmmm512b64;
+        MixHighPairs: VEX_Vunpckhpd_ymm_ymm_ymmm256, EVEX_Vunpckhpd_zmm_k1z_zmm_zmmm512b64;
         Gather: VEX_Vgatherqps_xmm_vm64y_xmm, EVEX_Vgatherqps_ymm_k1_vm64z;
         Scatter: INVALID, EVEX_Vscatterqps_vm64z_k1_ymm;
         UpperHalf: VEX_Vextractf128_xmmm128_ymm_imm8, EVEX_Vextractf32x8_ymmm256_k1z_zmm_imm8;

@@ -78,7 +78,7 @@ pub(super) struct Select<'p> {
     pub(super) pointers: Vec<V>,
     pub(super) integers: Vec<V>,
     pub(super) facts: Facts,
-    values: Vec<[Held; MAX_PIECES]>,
+    pub(super) values: Vec<[Held; MAX_PIECES]>,
     /// Where a register's value is to be put: an accumulator's place.
     pub(super) targets: HashMap<Reg, Vec<V>>,
     /// Counters of open loops (the lane loop's: the first element of the strip), outermost first in `open`.
@@ -88,7 +88,7 @@ pub(super) struct Select<'p> {
     pub(super) strip: Strip,
     pub(super) scopes: Vec<Scope>,
     /// Loads not made yet because no reader has come.
-    deferred: Vec<(Reg, &'p Address)>,
+    pub(super) deferred: Vec<(Reg, &'p Address)>,
     /// Constants in registers, made before the outermost open loop.
     constants: HashMap<u32, V>,
     /// Open loops, and where the outermost one's code begins.
@@ -196,6 +196,12 @@ impl<'p> Select<'p> {
     }
 
     fn load(&mut self, register: Reg, address: &Address, piece: usize) -> V {
+        if self.varies(register)
+            && !self.is_contiguous(address)
+            && let Some(loaded) = self.load_tile(register, address, piece)
+        {
+            return loaded;
+        }
         let to = self.target(register, piece);
         if self.varies(register) {
             self.load_varying(to, address, piece);

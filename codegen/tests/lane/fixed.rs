@@ -243,3 +243,33 @@ fn gathers_and_transposes() {
         agree(&program, &[data.clone(), lookups.clone(), vec![0; 100]], &[n, 80]);
     }
 }
+
+/// As many rows at once as the widest vectors have lanes: tiles are read along and turned.
+#[test]
+fn tiles_are_turned() {
+    for (width, length) in [(8, 8), (16, 16), (16, 50), (8, 21), (16, 5), (17, 33)] {
+        for known in [false, true] {
+            let mut b = ProgramBuilder::new();
+            let (x, y) = (b.pointer(), b.pointer());
+            let (i, j) = (b.var(), b.var());
+            let [rows, columns, stride] = [3 * width + 2, length, 4 * (3 * width + 2)];
+            let [n, m, across, along] = [columns, rows, stride, 4 * columns]
+                .map(|value| if known { Integer::Constant(value) } else { b.integer() });
+            for portion in [Portion::Blocks(width as u32), Portion::Rest(width as u32)] {
+                let copies = if matches!(portion, Portion::Rest(_)) { 1 } else { width };
+                b.begin_loop(i, Integer::Constant(0), m, portion, false);
+                b.begin_lanes(j, Integer::Constant(0), n);
+                let element = |row| Address::new(x).index_plus(i, row, FOUR).index(j, across);
+                let loaded: Vec<Reg> = (0..copies).map(|row| b.load(Kind::F32, element(row))).collect();
+                for (row, loaded) in loaded.into_iter().enumerate() {
+                    b.store(Address::new(y).index_plus(i, row as i64, along).index(j, FOUR), loaded);
+                }
+                b.end_loop(&[]);
+                b.end_loop(&[]);
+            }
+            let data: Vec<u32> = (0..rows * columns).map(|i| i as u32).collect();
+            let integers = if known { vec![] } else { vec![columns, rows, stride, 4 * columns] };
+            agree(&b.finish(), &[data.clone(), vec![0; data.len()]], &integers);
+        }
+    }
+}
