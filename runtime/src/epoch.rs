@@ -101,11 +101,18 @@ impl Model {
         options: EpochOptions<'_>,
         report: &mut EpochReport,
     ) -> Result<(), Error> {
-        let start = Instant::now();
+        let (start, steps_before) = (Instant::now(), self.steps_made);
+        report.losses.clear();
+        (report.rows, report.batch) = (0, epoch.batch);
         let step = self.step_of(options.loss)?;
         let mut order = std::mem::take(&mut self.order);
         let trained = self.train_rows(step, data, epoch, options, &mut order, report);
         self.order = order;
+        if trained.is_err() {
+            let made = (self.steps_made - steps_before) as usize;
+            report.losses.truncate(made);
+            report.rows = report.rows.min(made.saturating_mul(epoch.batch));
+        }
         report.time = start.elapsed();
         trained
     }
@@ -133,9 +140,8 @@ impl Model {
             ));
         }
         self.check_columns(step, data)?;
-        report.losses.clear();
         report.losses.resize(steps, 0.0);
-        (report.rows, report.batch) = (rows.len(), epoch.batch);
+        report.rows = rows.len();
         let full = rows.len() / epoch.batch;
         let (full_rows, rest) = rows.split_at(full * epoch.batch);
         let (full_rates, last_rate) = match options.learning_rates {
@@ -150,7 +156,7 @@ impl Model {
             &mut report.losses[..full],
             0,
         );
-        let made = made.and_then(|()| match rest.is_empty() {
+        made.and_then(|()| match rest.is_empty() {
             true => Ok(()),
             false => self.train_batches(
                 step,
@@ -160,12 +166,7 @@ impl Model {
                 &mut report.losses[full..],
                 full,
             ),
-        });
-        if let Err(Error::NonFiniteLoss { step, .. }) = made {
-            report.losses.truncate(step);
-            report.rows = report.rows.min(step * epoch.batch);
-        }
-        made
+        })
     }
 
     /// Makes a step a loss, of `batch` rows each; `before` steps of the epoch have been made.
