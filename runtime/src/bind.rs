@@ -219,7 +219,9 @@ impl Interface {
             return Err(slot.misfit(given, format!("it has {}, not {}", axes(rank), axes(slot.rules.len()))));
         }
         for (axis, (&rule, &size)) in slot.rules.iter().zip(&dims).enumerate() {
-            let size = size as i64;
+            let Ok(size) = i64::try_from(size) else {
+                return Err(slot.misfit(given, format!("axis {axis} is longer than memory")));
+            };
             match rule {
                 Rule::Known(expected) if expected != size => {
                     return Err(slot.misfit(given, format!("axis {axis} has size {size}, not {expected}")));

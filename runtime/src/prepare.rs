@@ -51,7 +51,7 @@ impl Prepared {
         let bindings = interface.bindings(sizes, &entry.graph.bindings);
         let slots = interface.slots.iter().map(|slot| {
             let shape = if slot.read { concrete(&slot.shape, &bindings, &slot.name)? } else { Vec::new() };
-            let row: usize = shape.iter().skip(1).product();
+            let row = shape.iter().skip(1).fold(1_usize, |row, &dim| row.saturating_mul(dim));
             Ok::<_, Error>(PreparedSlot {
                 len: elements(&shape, &slot.name)?,
                 row_bytes: i64::try_from(row.saturating_mul(4)).unwrap_or(i64::MAX),
@@ -129,6 +129,13 @@ fn estimate(dim: &Dim, bindings: &Bindings) -> f64 {
     };
     let terms = dim.terms().iter();
     terms.map(|(symbols, coefficient)| *coefficient as f64 * symbols.iter().map(value).product::<f64>()).sum()
+}
+
+/// Whether a shape is too large for any process even where every size that is not known is 1.
+pub(crate) fn beyond_memory(shape: &Shape) -> bool {
+    let smallest: Bindings = shape.size().symbols().into_iter().map(|symbol| (symbol, 1)).collect();
+    let size: f64 = shape.dims().iter().map(|dim| estimate(dim, &smallest).max(1.0)).product();
+    size * 4.0 > MOST_BYTES
 }
 
 /// The sizes of a shape all of whose symbols are known.

@@ -10,7 +10,7 @@ use crate::bind::Interface;
 use crate::code::{Assembly, Function};
 use crate::dump::{Dump, Stage};
 use crate::error::Error;
-use crate::prepare::{concrete, elements};
+use crate::prepare::{beyond_memory, concrete, elements};
 use crate::report::Report;
 use cranelift_module::Module;
 use downhill_codegen::compile::Compiler;
@@ -22,6 +22,8 @@ use downhill_graph::entry;
 use downhill_graph::error::Errors;
 use downhill_graph::graph::{Graph, Storage, StorageKind, bug};
 use downhill_graph::optimizer::{LEARNING_RATE, Optimizer};
+use downhill_graph::passes::bind;
+use downhill_graph::verify::verify;
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -113,7 +115,7 @@ impl Program {
             let graph = entry::gradients(&train, Some(&loss.name), &[])?;
             dump.show(name, &entry_name(&train, "step", &loss.name), Stage::Gradient, || graph.to_formulas());
         }
-        let storages = union_of_storages(&plans);
+        let storages = union_of_storages(&train, &plans)?;
         check_storages(&storages)?;
         let making =
             Making { program: name, storages: &storages, target: &target, batch_sizes: &options.batch_sizes };
@@ -286,15 +288,24 @@ fn plan_steps(train: &Declaration, options: &Options) -> Result<Vec<Plan>, Error
     Ok(plans)
 }
 
-/// Every storage of any entry, once, in the order of declaration: parameters, then what optimizers keep.
-fn union_of_storages(plans: &[Plan]) -> Vec<Storage> {
+/// Every storage of any entry, once, in the order of declaration: parameters, then what optimizers keep, then what gradients
+/// to come alone may read. Entries share memory by its name, so a name means the same to all of them.
+fn union_of_storages(train: &Declaration, plans: &[Plan]) -> Result<Vec<Storage>, Error> {
+    let declared = bind(&train.graph, &train.graph.bindings).storages;
     let mut union: Vec<Storage> = Vec::new();
-    for storage in plans.iter().flat_map(|plan| &plan.graph.storages) {
-        if !union.iter().any(|known| known.name == storage.name) {
-            union.push(storage.clone());
+    for storage in plans.iter().flat_map(|plan| &plan.graph.storages).chain(&declared) {
+        match union.iter().find(|known| known.name == storage.name) {
+            None => union.push(storage.clone()),
+            Some(known) if known.kind == storage.kind && known.ty == storage.ty => {}
+            Some(known) => {
+                return Err(Error::usage(
+                    format!("`{}` is {} in one entry and {} in another", storage.name, known.ty, storage.ty),
+                    "give it the same shape in training and inference, or another name",
+                ));
+            }
         }
     }
-    union
+    Ok(union)
 }
 
 /// Refuses sizes that are not known when a network is built, and sizes that no memory holds, before anything is made of them.
@@ -316,6 +327,16 @@ fn check_storages(storages: &[Storage]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuses values that no memory holds, however small the data: byte counts of what is compiled are far from overflow.
+fn check_sizes(graph: &Graph) -> Result<(), Error> {
+    match graph.ids().find(|&id| beyond_memory(graph.shape(id))) {
+        None => Ok(()),
+        Some(id) => {
+            Err(Error::Memory { what: format!("a value of shape {}", graph.shape(id)), bytes: usize::MAX })
+        }
+    }
+}
+
 /// What entries are compiled for.
 struct Making<'a> {
     program: &'a str,
@@ -335,6 +356,9 @@ impl Making<'_> {
         let mut assembly = Assembly::new(self.target)?;
         let mut compiled: Vec<Vec<Entry>> = Vec::new();
         for plan in &plans {
+            // In release builds too: from here on sizes are taken at their word, by code without checks.
+            verify(&plan.graph)?;
+            check_sizes(&plan.graph)?;
             dump.show(self.program, &plan.name, Stage::Graph, || plan.graph.to_text());
         }
         let forms = RefCell::new(Vec::new());
