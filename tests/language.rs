@@ -1,11 +1,12 @@
-//! Every form of `network!`, by what it declares or how `build` refuses it.
+//! Every form of `network!`, by what it declares or how `build` refuses it. None of them warns.
+#![deny(warnings)]
 
-use downhill::__private::graph::builder::{Declaration, Mode};
+use downhill::builder::{Declaration, Mode};
 use downhill::prelude::*;
 
 /// x·sigmoid(β·x), a Rust function called by its path.
 fn swish(x: &Value, beta: f64) -> Value {
-    downhill::__private::graph::composite::sigmoid(x * beta) * x
+    downhill::composite::sigmoid(x * beta) * x
 }
 
 fn scaled(x: &Value, sizes: &[usize], times: usize) -> Value {
@@ -159,7 +160,9 @@ network! {
         let composite = linear(builder, { let builder = value; builder });
         let language = composite;
         let __builder_ = language;
-        let file = linear(__builder_, { value + { let composite = 1; composite } });
+        let r#in = relu(language);
+        param W: [1] = ones();
+        let file = linear(__builder_ + 0.0 * r#in * W, { value + { let composite = 1; composite } });
         output line = linear(file, 1);
         loss squared_error(line, graph);
     }
@@ -167,5 +170,5 @@ network! {
 
 #[test]
 fn names_of_the_declaration_meet_no_others() {
-    assert_eq!(declared(&Hygiene::new(2)).graph.storages.len(), 6);
+    assert_eq!(declared(&Hygiene::new(2)).graph.storages.len(), 7);
 }

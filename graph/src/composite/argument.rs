@@ -81,9 +81,22 @@ pub enum Argument {
 
 impl Parameter {
     /// Whether a named argument `word` is this one.
-    pub(super) fn answers_to(&self, word: &str) -> bool {
+    pub fn answers_to(&self, word: &str) -> bool {
         self.name == word || self.kind == Kind::Axes && matches!(word, "axis" | "axes")
     }
+}
+
+/// Whether `parameter` of `composite` takes `argument`; what is not known yet is taken.
+///
+/// # Errors
+/// What it must be, and what it is.
+pub fn accepts(
+    builder: &Builder,
+    composite: &str,
+    parameter: &Parameter,
+    argument: Argument,
+) -> Result<(), Error> {
+    convert(builder, composite, parameter, argument).map(|_| ())
 }
 
 /// `argument` as what the parameter takes.

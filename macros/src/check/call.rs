@@ -251,27 +251,42 @@ impl<'a> Checker<'a> {
         named: Vec<(&'a Ident, Given<'a>)>,
         place: Place,
     ) -> Item {
-        let kind_at = |position: usize| {
-            let position = head.variadic().map_or(position, |variadic| position.min(variadic));
-            head.parameters.get(position).and_then(|p| p.kind).unwrap_or(Kind::Tensor)
+        let Some(parameters) = composite::find(&head.name).map(|composite| composite.parameters) else {
+            return Item::Unknown;
         };
-        let kind_of = |name: &Ident| {
-            head.parameters
-                .iter()
-                .find(|p| name == p.name.as_str())
-                .and_then(|p| p.kind)
-                .unwrap_or(Kind::Axes)
-        };
+        let last = head.variadic().unwrap_or(parameters.len() - 1);
+        let by_position = positional.into_iter().enumerate();
+        let by_position = by_position.map(|(position, given)| (&parameters[position.min(last)], given));
         let words: Vec<String> = named.iter().map(|(name, _)| name.to_string()).collect();
-        let positional = positional.into_iter().enumerate();
-        let positional =
-            positional.map(|(position, given)| self.plain(given.item, kind_at(position))).collect();
-        let named: Vec<Argument> =
-            named.into_iter().map(|(name, given)| self.plain(given.item, kind_of(name))).collect();
+        let by_name = words.iter().zip(named).filter_map(|(word, (_, given))| {
+            Some((parameters.iter().find(|parameter| parameter.answers_to(word))?, given))
+        });
+        let positional = self.taken(head, by_position);
+        let named = self.taken(head, by_name);
+        let (Some(positional), Some(named)) = (positional, named) else { return Item::Unknown };
         let named = words.iter().map(String::as_str).zip(named).collect();
         self.at(place);
         let value = composite::call(&self.builder, &head.name, positional, named);
         self.result(value)
+    }
+
+    /// What is given, if the parameters take it; a mistake stands on its argument.
+    fn taken(
+        &mut self,
+        head: &Head,
+        given: impl Iterator<Item = (&'static Parameter, Given<'a>)>,
+    ) -> Option<Vec<Argument>> {
+        let mut arguments = Some(Vec::new());
+        for (parameter, given) in given {
+            let argument = self.plain(given.item, parameter.kind);
+            if let Err(error) = composite::accepts(&self.builder, &head.name, parameter, argument.clone()) {
+                self.error(given.expression.place, error);
+                arguments = None;
+            } else if let Some(arguments) = &mut arguments {
+                arguments.push(argument);
+            }
+        }
+        arguments
     }
 
     /// What stands for an item where a parameter of `kind` takes it.

@@ -292,7 +292,7 @@ impl<'a> Checker<'a> {
             self.bound_is_known(bound);
         }
         if let (Some(start), Some(end)) = (start.as_constant(), end.as_constant())
-            && end - start <= TURNS_CHECKED
+            && end.saturating_sub(start) <= TURNS_CHECKED
         {
             for turn in start.max(0)..end {
                 self.turn(

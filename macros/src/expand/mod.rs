@@ -28,7 +28,10 @@ pub(crate) fn program(program: &Program) -> TokenStream {
         program.networks.iter().map(|network| Expander::new(program).network(network)).collect();
     quote! {
         #types
-        #[allow(unused_mut, unused_variables, unused_assignments, dead_code, clippy::all)]
+        #[allow(
+            unused_mut, unused_variables, unused_assignments, unused_imports, unused_braces, dead_code, non_snake_case,
+            clippy::all
+        )]
         const _: () = {
             use ::downhill::__private::graph as __graph;
             use __graph::composite::Argument as __Argument;
@@ -212,7 +215,10 @@ fn builder() -> Ident {
 
 /// A name of the declaration, seen only by what the macro writes.
 fn local(name: &Ident) -> Ident {
-    Ident::new(&name.to_string(), Span::mixed_site().located_at(name.span()))
+    // A copy, since a raw name (`r#in`) cannot be made from its text.
+    let mut local = name.clone();
+    local.set_span(Span::mixed_site().located_at(name.span()));
+    local
 }
 
 fn layer_function(name: &Ident) -> Ident {
