@@ -1,6 +1,6 @@
-//! The language of `network!`: what its forms declare, seen in the graph's parameters, outputs and losses.
+//! The language of `network!`: what its forms declare, seen in the graph's parameters, outputs and losses, and that it trains.
 
-use downhill::__private::graph::builder::{Declaration, Mode};
+use downhill::builder::{Declaration, Mode};
 use downhill::prelude::*;
 
 network! {
@@ -138,4 +138,46 @@ fn gradients_are_values() {
         storages(&declaration),
         ["u.0.weight: [2, 16]", "u.0.bias: [16]", "u.1.weight: [16, 1]", "u.1.bias: [1]"]
     );
+}
+
+fn numbers(count: usize) -> Vec<f32> {
+    (0..count).map(|i| (i * 37 % 101) as f32 / 101.0).collect()
+}
+
+/// The parameters of one instance.
+fn of(net: &Model, instance: &str) -> Vec<Tensor> {
+    let names = net.parameters().map(|(name, _)| name).filter(|name| name.starts_with(instance));
+    names.map(|name| net.parameter(name).expect("a parameter")).collect()
+}
+
+#[test]
+fn each_loss_trains_its_own_network_with_its_own_optimizer() {
+    let build = Gan::new(8).seed(1).optimizer_for("judge", sgd(0.1)).optimizer_for("artist", adam(0.01));
+    let mut net = build.build().expect("a network");
+    let (z, real) = (numbers(4 * 8), numbers(4 * 64));
+    let (g, d) = (of(&net, "g."), of(&net, "d."));
+    assert_eq!((g.len(), d.len()), (4, 4));
+    net.step_loss("judge", (&z, &real), ()).expect("a step");
+    assert_eq!(of(&net, "g."), g);
+    let judged = of(&net, "d.");
+    assert_ne!(judged, d);
+    let first = net.step_loss("artist", &z, ()).expect("a step");
+    assert_eq!(of(&net, "d."), judged);
+    assert_ne!(of(&net, "g."), g);
+    for _ in 0..50 {
+        net.step_loss("artist", &z, ()).expect("a step");
+    }
+    assert!(net.step_loss("artist", &z, ()).expect("a step") < first);
+}
+
+#[test]
+fn a_loss_made_of_second_derivatives_trains() {
+    let mut net = Heat::new(16).seed(1).optimizer(adam(0.01)).build().expect("a network");
+    let (x, t) = (numbers(20), numbers(20).into_iter().rev().collect::<Vec<f32>>());
+    let first = net.step((&x, &t), ()).expect("a step");
+    for _ in 0..50 {
+        net.step((&x, &t), ()).expect("a step");
+    }
+    let last = net.step((&x, &t), ()).expect("a step");
+    assert!(last < 0.1 * first, "{first} and then {last}");
 }
