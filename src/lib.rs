@@ -41,12 +41,28 @@
 //! `ndarray`: whatever is [`Data`](view::Data). Numbers without a shape are taken as rows. Several inputs are a tuple:
 //! `net.step((&x, &t), &y)`.
 //!
+//! # Formulas of your own
+//! A network calls an ordinary Rust function by its path, `self::swish(x)`. The function works on
+//! [`Value`](builder::Value)s with operators, the functions in [`value`] (`exp`, `tanh`, `sum_over`, `matmul`, …) and the layers,
+//! activations and losses in [`composite`]; its backward pass comes by itself.
+//!
+//! ```
+//! use downhill::prelude::*;
+//! use downhill::value::{exp, square};
+//!
+//! fn bell(x: &Value) -> Value {
+//!     exp(-square(x))
+//! }
+//! ```
+//!
 //! # Seeing what happens
 //! [`Model::graph`](model::Model::graph) gives the graph of `forward` or `step`, [`Model::report`](model::Model::report) where
 //! the build's time went, and the environment variable [`DOWNHILL_DUMP`](dump) shows the stages of a build.
 #![forbid(unsafe_code)]
 
-pub use downhill_graph::{builder, composite, error, graph, network, optimizer, tensor, types};
+pub use downhill_graph::{
+    builder, composite, dim, error, graph, network, op, optimizer, random, tensor, types, value,
+};
 pub use downhill_macros::network;
 pub use downhill_runtime::error::Error;
 pub use downhill_runtime::{dataset, dump, epoch, model, outputs, program, report, view};
@@ -67,8 +83,8 @@ pub mod prelude {
     pub use downhill_runtime::dataset::Dataset;
     pub use downhill_runtime::epoch::{Epoch, EpochOptions, EpochReport};
     pub use downhill_runtime::model::Model;
-    pub use downhill_runtime::program::Program;
     pub use downhill_runtime::outputs::Outputs;
+    pub use downhill_runtime::program::Program;
 }
 
 /// What the expansion of [`network!`] names; no part of the interface.
