@@ -2,7 +2,7 @@
 //!
 //! In: buffers, bound inputs, sizes. Out: which step stopped the call, if any.
 //!
-//! Must hold, and is checked or arranged here and in [`crate::model`]:
+//! Must hold, and is checked or arranged in `crate::bind`, `crate::prepare`, `crate::run` and [`crate::epoch`]:
 //! - every storage and the arena are as large as the entry says for these sizes, 64-byte aligned, and borrowed mutably;
 //! - every input was checked against its slot and is still borrowed by the caller;
 //! - every output has room for its elements;

@@ -196,6 +196,11 @@ impl Program {
         std::iter::once(&self.forward).chain(&self.steps).cloned()
     }
 
+    /// How many losses have a step.
+    pub(crate) fn step_count(&self) -> usize {
+        self.steps.len()
+    }
+
     /// The entry that gives a loss and its gradients by these storages and inputs, or by all it trains; compiled when first
     /// asked for.
     pub(crate) fn gradients(&self, loss: &str, by: &[&str]) -> Result<Arc<CompiledEntry>, Error> {

@@ -181,7 +181,10 @@ impl Model {
     /// The position of a loss's step among the entries; of the only one when no loss is named.
     pub(crate) fn step_of(&self, loss: Option<&str>) -> Result<usize, Error> {
         let loss = self.loss_name(loss)?;
-        let found = self.entries.iter().position(|runnable| runnable.is_step_of(loss));
+        // Behind the steps stand entries of gradients, which have a loss too.
+        let steps = self.entries.iter().skip(FORWARD + 1).take(self.program.step_count());
+        let found = steps.map(|step| step.entry.loss.as_deref()).position(|known| known == Some(loss));
+        let found = found.map(|position| FORWARD + 1 + position);
         found.ok_or_else(|| {
             Error::usage(
                 format!("loss `{loss}` has no training step: no optimizer was given for it"),
@@ -419,10 +422,6 @@ impl Runnable {
                 *hyper = value;
             }
         }
-    }
-
-    fn is_step_of(&self, loss: &str) -> bool {
-        self.entry.loss.as_deref() == Some(loss) && self.outputs().is_empty()
     }
 
     fn outputs(&self) -> &[(Purpose, Type)] {
