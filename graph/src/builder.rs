@@ -280,16 +280,6 @@ impl Builder {
         result
     }
 
-    /// Number of storages declared so far: with [`Builder::storages_since`] it tells which belong to an instance.
-    pub fn storage_count(&self) -> usize {
-        self.state.borrow().graph.storages.len()
-    }
-
-    /// Indices of the storages declared since the count was `start`.
-    pub fn storages_since(&self, start: usize) -> Vec<usize> {
-        (start..self.storage_count()).collect()
-    }
-
     /// A size of which nothing is known: a symbol like no other, spoken of as `name`.
     pub fn fresh_dim(&self, name: &str) -> Dim {
         let mut state = self.state.borrow_mut();
@@ -412,6 +402,9 @@ impl Builder {
     }
 
     /// Works on the graph itself; for code that writes primitives.
+    ///
+    /// # Panics
+    /// Where `work` calls this builder again.
     pub fn with_graph<R>(&self, work: impl FnOnce(&mut Graph) -> R) -> R {
         work(&mut self.state.borrow_mut().graph)
     }
@@ -421,6 +414,10 @@ impl Builder {
         let Some(nodes) = operands.iter().map(|value| value.node).collect::<Option<Vec<_>>>() else {
             return self.unknown();
         };
+        if operands.iter().any(|value| !Rc::ptr_eq(&value.builder.state, &self.state)) {
+            let error = Error::new("values of two networks meet in one operation");
+            return self.fail(error.help("compute with the values that the function is given, and keep none"));
+        }
         let added = self.state.borrow_mut().graph.try_add(op, &nodes);
         match added {
             Ok(node) => self.value(node),

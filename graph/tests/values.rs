@@ -254,3 +254,11 @@ fn initialisers_by_name() {
     assert!(make("uniform", vec![1.0.into(), 0.0.into()]).is_err());
     assert_eq!(make("normall", vec![]).unwrap_err().help.as_deref(), Some("did you mean `normal`?"));
 }
+
+#[test]
+fn values_of_two_networks_do_not_meet() {
+    let (one, two) = (Builder::new(Mode::Train), Builder::new(Mode::Train));
+    let (a, b) = (one.input("a", F32, [3]), two.input("b", F32, [3]));
+    assert!(add(&a, exp(exp(&b))).node().is_none());
+    assert_eq!(one.take_errors()[0].message, "values of two networks meet in one operation");
+}
