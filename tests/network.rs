@@ -181,3 +181,21 @@ fn a_loss_made_of_second_derivatives_trains() {
     let last = net.step((&x, &t), ()).expect("a step");
     assert!(last < 0.1 * first, "{first} and then {last}");
 }
+
+#[test]
+fn every_stage_of_a_build_can_be_looked_at() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("stages");
+    drop(std::fs::remove_dir_all(&folder));
+    let stages = ["graph", "gradient", "fused", "kernel", "plan", "lane"];
+    let dump = downhill::dump::Dump::parse(&format!("{}:{}", stages.join(","), folder.display()));
+    let build = Classifier::new(3).optimizer(sgd(1.0)).dump(dump.expect("stages"));
+    drop(build.build().expect("a network"));
+    for stage in stages {
+        let path = folder.join(format!("Classifier.step.{stage}.txt"));
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(!text.trim().is_empty(), "{stage}");
+    }
+    let formulas = std::fs::read_to_string(folder.join("Classifier.step.gradient.txt")).expect("formulas");
+    assert!(formulas.contains("∂loss/∂h.weight"), "{formulas}");
+}

@@ -416,7 +416,8 @@ impl Builder {
         };
         if operands.iter().any(|value| !Rc::ptr_eq(&value.builder.state, &self.state)) {
             let error = Error::new("values of two networks meet in one operation");
-            return self.fail(error.help("compute with the values that the function is given, and keep none"));
+            return self
+                .fail(error.help("compute with the values that the function is given, and keep none"));
         }
         let added = self.state.borrow_mut().graph.try_add(op, &nodes);
         match added {

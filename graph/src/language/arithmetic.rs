@@ -192,7 +192,7 @@ pub fn value(builder: &Builder, argument: &Argument) -> Option<Value> {
     }
 }
 
-/// As [`value`]; the unknown value after a mistake.
+/// As [`value()`]; the unknown value after a mistake.
 pub fn tensor(builder: &Builder, argument: &Argument) -> Value {
     value(builder, argument).unwrap_or_else(|| builder.unknown())
 }
