@@ -1,6 +1,6 @@
 //! How the user says it: the `network!` macro.
 //!
-//! Data order: `parse` makes the tree of [`syntax`] from tokens, `check` interprets it over a real graph while rustc runs,
+//! Data order: `parse` makes the tree of `syntax` from tokens, `check` interprets it over a real graph while rustc runs,
 //! `expand` writes the calls of the builder that do the same when a network is built.
 
 mod syntax;
