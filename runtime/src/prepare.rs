@@ -6,6 +6,8 @@ use crate::bind::Given;
 use crate::error::Error;
 use crate::program::CompiledEntry;
 use downhill_graph::dim::{Bindings, Dim, Symbol};
+use downhill_graph::graph::Graph;
+use downhill_graph::op::Op;
 use downhill_graph::types::Shape;
 
 /// An entry, ready for one size.
@@ -49,6 +51,7 @@ impl Prepared {
     pub(crate) fn new(entry: &CompiledEntry, sizes: &[i64]) -> Result<Prepared, Error> {
         let interface = &entry.interface;
         let bindings = interface.bindings(sizes, &entry.graph.bindings);
+        check_bounds(&entry.graph, &bindings)?;
         let slots = interface.slots.iter().map(|slot| {
             let shape = if slot.read { concrete(&slot.shape, &bindings, &slot.name)? } else { Vec::new() };
             let row = shape.iter().skip(1).fold(1_usize, |row, &dim| row.saturating_mul(dim));
@@ -116,6 +119,36 @@ impl Prepared {
         }
         Ok(())
     }
+}
+
+/// Refuses sizes under which an axis is shorter than what is cut out of it or than nothing: native code would read and write
+/// elsewhere.
+fn check_bounds(graph: &Graph, bindings: &Bindings) -> Result<(), Error> {
+    for id in graph.ids() {
+        concrete(graph.shape(id), bindings, graph.label(id).map_or("a value", |label| label))?;
+        let value = |dim: &Dim| dim.evaluate(bindings).unwrap_or(-1);
+        match graph.op(id) {
+            Op::Slice(ranges) => {
+                for (range, dim) in ranges.iter().zip(graph.shape(graph.operand(id, 0)).dims()) {
+                    let [start, end, size] = [&range.start, &range.end, dim].map(value);
+                    if !(0 <= start && start <= end && end <= size) {
+                        return Err(Error::usage(
+                            format!("elements {start} to {end} are taken of an axis of {size}"),
+                            "0 ≤ start ≤ end ≤ size must hold for the sizes of what is given",
+                        ));
+                    }
+                }
+            }
+            Op::Pad(paddings) if paddings.iter().any(|p| value(&p.low) < 0 || value(&p.high) < 0) => {
+                return Err(Error::usage(
+                    "an axis is padded by less than nothing",
+                    "a padding must not be negative for the sizes of what is given",
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// More than any process can have; byte counts up to here are exact in a float and far from overflow.

@@ -20,7 +20,7 @@ use downhill_graph::builder::{Declaration, Mode};
 use downhill_graph::dim::Bindings;
 use downhill_graph::entry;
 use downhill_graph::error::Errors;
-use downhill_graph::graph::{Graph, Storage, StorageKind, bug};
+use downhill_graph::graph::{Graph, Storage, StorageKind, Undecided, bug};
 use downhill_graph::optimizer::{LEARNING_RATE, Optimizer};
 use downhill_graph::passes::bind;
 use downhill_graph::verify::verify;
@@ -108,6 +108,8 @@ impl Program {
         let target = report.stage("target", Target::host)?;
         let infer = report.stage("declare", || declare(Mode::Infer))?;
         let train = report.stage("declare", || declare(Mode::Train))?;
+        check_decided(&infer)?;
+        check_decided(&train)?;
         check_options(&train, &options)?;
         let mut plans = vec![report.stage("differentiate", || plan_forward(&infer))?];
         plans.extend(report.stage("differentiate", || plan_steps(&train, &options))?);
@@ -249,6 +251,16 @@ impl CompiledEntry {
 
     pub(crate) fn variant_at(&self, index: usize) -> &Variant {
         &self.variants[index]
+    }
+}
+
+/// Refuses a declaration in which sizes agree perhaps: shapes are trusted by code that no longer compares them.
+fn check_decided(declaration: &Declaration) -> Result<(), Error> {
+    match declaration.graph.undecided {
+        Undecided::Reject => Ok(()),
+        Undecided::Accept => {
+            Err(Error::usage("the declaration was made for checking alone", "make it with `Builder::new`"))
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use downhill_graph::optimizer::{Optimizer, sgd};
 use downhill_graph::random::Initializer;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::ElementType;
-use downhill_graph::value::{mean, sum, sum_over};
+use downhill_graph::value::{mean, slice, sum, sum_over};
 use downhill_runtime::dataset::Dataset;
 use downhill_runtime::epoch::{Epoch, EpochOptions, EpochReport};
 use downhill_runtime::model::Model;
@@ -98,6 +98,35 @@ fn sizes_whose_product_overflows_are_errors_or_nothing() {
         let message = forward([0, size, 1]).expect_err("no axis is as long");
         assert!(message.contains("axis 1 is longer than memory"), "{message}");
     }
+}
+
+#[test]
+fn a_slice_beyond_its_axis_is_an_error() {
+    let mut model = build(None, |builder| {
+        let x = input(builder, &[Dim::symbol("batch"), Dim::symbol("time")]);
+        builder.output("p", &slice(&x * &weight(builder, 1), 1, 2, Some(Dim::from(5)), 1));
+        Ok(())
+    })
+    .expect("a network");
+    assert_eq!(model.forward(&[[1.0_f32; 6]]).expect("an output").shape(), [1, 3]);
+    for message in [model.forward(&[[1.0_f32; 4]]), model.forward(&[[1.0_f32; 1]])] {
+        let message = message.expect_err("elements that are not there").to_string();
+        assert!(message.starts_with("elements 2 to 5 are taken of an axis of"), "{message}");
+    }
+}
+
+#[test]
+fn a_declaration_made_for_checking_is_not_run() {
+    let declare = |_| {
+        let builder = Builder::for_checking();
+        let x = input(&builder, &[Dim::symbol("batch")]);
+        let y = builder.input("y", ElementType::F32, [Dim::symbol("other")]);
+        builder.output("p", &(x + y));
+        builder.finish()
+    };
+    let program = Program::build("test", declare, Options::default());
+    let message = program.map(|_| ()).expect_err("sizes that need not agree").to_string();
+    assert!(message.contains("was made for checking"), "{message}");
 }
 
 #[test]
