@@ -16,7 +16,7 @@ mod table;
 pub use activation::{dropout, elu, gelu, gelu_tanh, leaky_relu, log_softmax, relu, sigmoid, silu, softmax};
 pub use argument::{Argument, Default, Kind, Parameter, accepts};
 pub use call::{Arguments, Composite, call, find, names, signature};
-pub use initializer::{initializer, initializer_names, initializer_signature};
+pub use initializer::{initializer, initializer_about, initializer_names, initializer_signature};
 pub use layer::{Linear, linear, positions};
 pub use loss::{
     absolute_error, bce_with_logits, binary_cross_entropy, categorical_cross_entropy, cross_entropy, hinge,

@@ -113,6 +113,8 @@ use proc_macro::TokenStream;
 /// A network needs a loss and an output. A parameter that no loss depends on is an error: it would never be
 /// trained. (One that an output depends on passes when a loss trains another parameter of the same layer: from a loss made of derivatives, a bias drops
 /// out.) An output must not depend on a target.
+///
+#[doc = include_str!("built_ins.md")]
 #[proc_macro]
 pub fn network(tokens: TokenStream) -> TokenStream {
     let (program, mut diagnostics) = parse::program(tokens.into());

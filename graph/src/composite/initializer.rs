@@ -9,6 +9,7 @@ use crate::random::Initializer;
 struct Entry {
     name: &'static str,
     parameters: &'static [Parameter],
+    about: &'static str,
     make: fn(&[f64]) -> Initializer,
 }
 
@@ -22,31 +23,51 @@ const SLOPE: Parameter = number("slope", Some(Default::Number(0.0)));
 const fn entry(
     name: &'static str,
     parameters: &'static [Parameter],
+    about: &'static str,
     make: fn(&[f64]) -> Initializer,
 ) -> Entry {
-    Entry { name, parameters, make }
+    Entry { name, parameters, about, make }
 }
 
 static TABLE: &[Entry] = &[
-    entry("zeros", &[], |_| Initializer::Zeros),
-    entry("ones", &[], |_| Initializer::Ones),
-    entry("constant", &[number("value", None)], |n| Initializer::Constant(n[0])),
-    entry("uniform", &[number("low", None), number("high", None)], |n| Initializer::Uniform {
-        low: n[0],
-        high: n[1],
+    entry("zeros", &[], "0", |_| Initializer::Zeros),
+    entry("ones", &[], "1", |_| Initializer::Ones),
+    entry("constant", &[number("value", None)], "this value", |n| Initializer::Constant(n[0])),
+    entry("uniform", &[number("low", None), number("high", None)], "uniform in low..high", |n| {
+        Initializer::Uniform { low: n[0], high: n[1] }
     }),
     entry(
         "normal",
         &[number("mean", Some(Default::Number(0.0))), number("deviation", Some(Default::Number(1.0)))],
+        "normal",
         |n| Initializer::Normal { mean: n[0], deviation: n[1] },
     ),
-    entry("xavier", &[GAIN], |n| Initializer::XavierUniform { gain: n[0] }),
-    entry("xavier_uniform", &[GAIN], |n| Initializer::XavierUniform { gain: n[0] }),
-    entry("xavier_normal", &[GAIN], |n| Initializer::XavierNormal { gain: n[0] }),
-    entry("kaiming", &[SLOPE], |n| Initializer::KaimingUniform { slope: n[0] }),
-    entry("kaiming_uniform", &[SLOPE], |n| Initializer::KaimingUniform { slope: n[0] }),
-    entry("kaiming_normal", &[SLOPE], |n| Initializer::KaimingNormal { slope: n[0] }),
-    entry("orthogonal", &[GAIN], |n| Initializer::Orthogonal { gain: n[0] }),
+    entry("xavier", &[GAIN], "as `xavier_uniform`", |n| Initializer::XavierUniform { gain: n[0] }),
+    entry(
+        "xavier_uniform",
+        &[GAIN],
+        "Xavier/Glorot: uniform within ±gain·√(6/(fan_in + fan_out))",
+        |n| Initializer::XavierUniform { gain: n[0] },
+    ),
+    entry(
+        "xavier_normal",
+        &[GAIN],
+        "Xavier/Glorot: normal with deviation gain·√(2/(fan_in + fan_out))",
+        |n| Initializer::XavierNormal { gain: n[0] },
+    ),
+    entry("kaiming", &[SLOPE], "as `kaiming_uniform`", |n| Initializer::KaimingUniform { slope: n[0] }),
+    entry("kaiming_uniform", &[SLOPE], "Kaiming/He: uniform within ±√(6/((1 + slope²)·fan_in))", |n| {
+        Initializer::KaimingUniform { slope: n[0] }
+    }),
+    entry(
+        "kaiming_normal",
+        &[SLOPE],
+        "Kaiming/He: normal with deviation √(2/((1 + slope²)·fan_in))",
+        |n| Initializer::KaimingNormal { slope: n[0] },
+    ),
+    entry("orthogonal", &[GAIN], "orthonormal rows or columns, times gain", |n| Initializer::Orthogonal {
+        gain: n[0],
+    }),
 ];
 
 /// `fan_in(size)` takes a size, which may be a symbol; the others take numbers.
@@ -64,6 +85,14 @@ pub fn initializer_signature(name: &str) -> String {
     }
     let entry = TABLE.iter().find(|entry| entry.name == name);
     entry.map(|entry| signature_of(entry.name, entry.parameters)).unwrap_or_default()
+}
+
+/// What an initialiser draws, in a line; empty for an unknown name.
+pub fn initializer_about(name: &str) -> &'static str {
+    if name == "fan_in" {
+        return "uniform within ±1/√size: what `linear` starts with, `size` being that of the last axis of x";
+    }
+    TABLE.iter().find(|entry| entry.name == name).map_or("", |entry| entry.about)
 }
 
 /// The initialiser `name` of these arguments.
