@@ -49,7 +49,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let (mut learning, mut accurate) = (Duration::ZERO, 0.0);
     for epoch in 0..EPOCHS {
         let done = epoch as f32 / EPOCHS as f32;
-        net.set_learning_rate(LEARNING_RATE * (0.5 + 0.5 * (std::f32::consts::PI * done).cos()));
+        net.set_learning_rate(LEARNING_RATE * (0.5 + 0.5 * (std::f32::consts::PI * done).cos()))?;
         let report = net.epoch(&training, Epoch { batch: BATCH, seed: seed ^ epoch })?;
         learning += report.time;
         accurate = accuracy(&net.forward(x)?, digit)?;

@@ -71,7 +71,7 @@ fn prepared_sizes_allocate_nothing() {
         net.step_with(&[("label", &label), ("keep", &keep), ("x", &x)]).expect("a step");
         net.epoch_into(&data, Epoch { batch: 16, seed }, options, &mut report).expect("an epoch");
         net.forward_into((&x, &keep), &mut logits).expect("logits");
-        net.set_learning_rate(0.005);
+        net.set_learning_rate(0.005).expect("a rate");
     };
     turn(&mut net, 0);
     for seed in 1..5 {

@@ -152,8 +152,9 @@ fn a_loss_that_is_not_finite_leaves_the_last_good_parameters() {
     let before = net.parameter("h.weight").expect("a parameter");
     assert_eq!(
         says(net.step(&[f32::NAN, 0.2], &[1.0])),
-        "loss `loss` became infinite or NaN in step 0 of this call, after 1 steps of this model; \
-         its parameters are those from before that step"
+        "loss `loss` became infinite or NaN in step 0 of this call (steps made before it: 1); \
+         its parameters are those from before that step. Look for NaN in the data, a learning rate that is too high, \
+         or a loss on probabilities that is given something else"
     );
     assert_eq!(before, net.parameter("h.weight").expect("a parameter"));
 
@@ -168,8 +169,9 @@ fn a_loss_that_is_not_finite_leaves_the_last_good_parameters() {
     let mut report = EpochReport::default();
     assert_eq!(
         says(net.epoch_into(&data, Epoch { batch: 1, seed: 0 }, options, &mut report)),
-        "loss `loss` became infinite or NaN in step 2 of this call, after 3 steps of this model; \
-         its parameters are those from before that step"
+        "loss `loss` became infinite or NaN in step 2 of this call (steps made before it: 3); \
+         its parameters are those from before that step. Look for NaN in the data, a learning rate that is too high, \
+         or a loss on probabilities that is given something else"
     );
     assert_eq!((report.losses.len(), report.rows, net.steps_made()), (2, 2, 3));
     assert_eq!(net.parameter("h.weight").expect("a"), one_by_one.parameter("h.weight").expect("b"));
@@ -344,5 +346,18 @@ fn a_network_without_hidden_units() {
         let (x, y) = (vec![[0.5, 0.25]; rows], vec![[3.0]; rows]);
         assert_eq!(net.step(&x, &y).expect("a step"), 9.0);
         assert_eq!(net.forward(&x).expect("outputs"), Tensor::full([rows, 1], 0.0_f32).expect("zeros"));
+    }
+}
+
+#[test]
+fn learning_rates_that_would_ruin_the_parameters() {
+    let mut net = pair();
+    for rate in [f32::NAN, f32::INFINITY, -0.1] {
+        assert_eq!(
+            says(net.set_learning_rate(rate)),
+            format!(
+                "a learning rate of {rate} was given\n   = help: a learning rate is a finite number from 0 on"
+            )
+        );
     }
 }

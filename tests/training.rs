@@ -161,12 +161,12 @@ fn a_schedule_changes_the_learning_rate_without_compiling() {
         EpochOptions { rows: Some(&order), learning_rates: Some(&rates), ..EpochOptions::default() };
     scheduled.epoch_with(&data, Epoch { batch: 8, seed: 0 }, options).expect("an epoch");
     for (rows, rate) in order.chunks(8).zip(rates) {
-        set.set_learning_rate(rate);
+        set.set_learning_rate(rate).expect("a rate");
         let rows = data.select(rows).expect("rows");
         set.step(rows.column("x").expect("x"), rows.column("y").expect("y")).expect("a step");
     }
     assert_eq!(bits(&scheduled), bits(&set));
-    set.set_learning_rate(0.0);
+    set.set_learning_rate(0.0).expect("a rate");
     let before = bits(&set);
     set.step(&[0.3, 0.4], &[1.0]).expect("a step");
     assert_eq!(before, bits(&set));

@@ -17,6 +17,7 @@ use crate::plan::{Plan, plan};
 use crate::prepare::{Prepared, prepare};
 use crate::schedule::{Schedule, choose_lanes, choose_rows, put_lanes_outside, work};
 use crate::target::{Lanes, Target};
+use crate::verify::assert_valid;
 use crate::wide;
 use cranelift_module::{FuncId, Module};
 use downhill_graph::dim::{Bindings, Dim};
@@ -104,7 +105,9 @@ impl<'m, M: Module> Compiler<'m, M> {
             .map(|group| build(&prepared.graph, &homes, group))
             .collect::<Result<Vec<_>, _>>()?;
         let Homes { looked_up, arena, .. } = homes;
+        check(&kernels);
         let plan = plan(&prepared.graph, kernels, arena);
+        check(&plan.kernels);
         self.show(Stage::Kernel, || plan.kernels.iter().map(Kernel::to_string).collect());
         self.show(Stage::Plan, || describe_plan(&plan));
         let lanes: Vec<BTreeSet<Axis>> = plan.kernels.iter().map(choose_lanes).collect();
@@ -199,6 +202,13 @@ fn specialize(kernel: &Kernel, lanes: BTreeSet<Axis>, fixed: &Bindings, target: 
     Scheduled { kernel, schedule: Schedule { lanes, rows } }
 }
 
+/// In debug builds, verifies kernels.
+fn check(kernels: &[Kernel]) {
+    if cfg!(debug_assertions) {
+        kernels.iter().for_each(assert_valid);
+    }
+}
+
 /// A step that costs less than this many vectors of statements is one straight function up to its loss, and one after it: calls
 /// would be a good part of its time.
 const SMALL_STEP: f64 = 20_000.0;
@@ -220,7 +230,8 @@ fn makes_loss(part: &Scheduled) -> bool {
 /// The run-time symbols that a graph's values hang on: first the one that counts the rows of its inputs, then the others as they
 /// come. Those of inputs that nothing reads are left out: nobody need say how large they are.
 fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
-    let used: BTreeSet<Arc<str>> = graph.ids().flat_map(|id| dims_of(graph, id)).flat_map(Dim::symbols).collect();
+    let used: BTreeSet<Arc<str>> =
+        graph.ids().flat_map(|id| dims_of(graph, id)).flat_map(Dim::symbols).collect();
     let mut symbols: Vec<Arc<str>> = Vec::new();
     let data = || graph.inputs.iter().filter(|input| matches!(input.role, Role::Input | Role::Target));
     let leading = data().filter_map(|input| input.ty.shape.dims().first());

@@ -20,6 +20,8 @@ pub mod fuse;
 
 pub mod kernel;
 
+pub mod verify;
+
 pub mod build;
 
 pub mod plan;

@@ -214,7 +214,7 @@ pub(crate) fn random_bits(b: &mut ProgramBuilder, key: [Reg; 2], element: Reg) -
     let parity = b.constant_i(0x1BD1_1BDA);
     let mixed = b.binary(B::XorI, key[0], key[1]);
     let schedule = [key[0], key[1], b.binary(B::XorI, parity, mixed)];
-    // The position's high word is 0: a tensor of 2³² elements is beyond what is compiled.
+    // The position's high word is 0: sizes of random tensors beyond 2³² are refused when they are prepared.
     let mut x = [b.binary(B::AddI, element, schedule[0]), schedule[1]];
     for group in 0..5 {
         for rotation in ROTATIONS[group % 2] {

@@ -10,7 +10,7 @@
 use crate::bind::{Given, Interface};
 use crate::dataset::Dataset;
 use crate::error::Error;
-use crate::model::Model;
+use crate::model::{Model, check_rate};
 use crate::run::number_rows;
 use crate::view::Extent;
 use downhill_graph::random::threefry;
@@ -139,6 +139,7 @@ impl Model {
                 "give one a step; `data.steps(batch)` says how many there are",
             ));
         }
+        options.learning_rates.unwrap_or_default().iter().try_for_each(|&rate| check_rate(rate))?;
         self.check_columns(step, data)?;
         report.losses.resize(steps, 0.0);
         report.rows = rows.len();

@@ -8,7 +8,7 @@ use downhill_graph::types::ElementType;
 use std::fmt;
 
 /// Why downhill could not do what it was asked for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
     /// Mistakes in a network's declaration, all at once.
@@ -133,6 +133,13 @@ impl Error {
     }
 }
 
+/// The same words as `Display`: a `main` that returns this error prints them.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -167,8 +174,9 @@ impl fmt::Display for Error {
             }
             Error::NonFiniteLoss { loss, step, steps_before } => write!(
                 f,
-                "loss `{loss}` became infinite or NaN in step {step} of this call, after {steps_before} steps of this model; \
-                 its parameters are those from before that step"
+                "loss `{loss}` became infinite or NaN in step {step} of this call (steps made before it: {steps_before}); \
+                 its parameters are those from before that step. Look for NaN in the data, a learning rate that is too high, \
+                 or a loss on probabilities that is given something else"
             ),
             Error::EmptyBatch { symbol } => {
                 write!(f, "a training step needs at least one row, but `{symbol}` is 0")

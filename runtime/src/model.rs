@@ -62,6 +62,17 @@ impl Program {
     }
 }
 
+/// A learning rate is finite and not negative, as the optimizers have it.
+pub(crate) fn check_rate(rate: f32) -> Result<(), Error> {
+    if rate.is_finite() && rate >= 0.0 {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("a learning rate of {rate} was given"),
+        "a learning rate is a finite number from 0 on",
+    ))
+}
+
 fn initial(storage: &Storage, seed: u64, bindings: &Bindings) -> Result<Buffer, Error> {
     let shape = concrete(&storage.ty.shape, &Bindings::new(), &storage.name)?;
     let mut buffer = Buffer::new(elements(&shape, &storage.name)?, &format!("`{}`", storage.name))?;
@@ -146,17 +157,23 @@ impl Model {
     }
 
     /// The learning rate of the steps to come, of every loss. Nothing is compiled again.
-    pub fn set_learning_rate(&mut self, rate: f32) {
+    ///
+    /// # Errors
+    /// A rate that is negative, infinite or NaN.
+    pub fn set_learning_rate(&mut self, rate: f32) -> Result<(), Error> {
+        check_rate(rate)?;
         for runnable in &mut self.entries {
             runnable.set_hyper(LEARNING_RATE, rate);
         }
+        Ok(())
     }
 
     /// The learning rate of the steps to come, of one loss.
     ///
     /// # Errors
-    /// There is no such loss, or it has no step.
+    /// There is no such loss, or it has no step; a rate that is negative, infinite or NaN.
     pub fn set_learning_rate_of(&mut self, loss: &str, rate: f32) -> Result<(), Error> {
+        check_rate(rate)?;
         let step = self.step_of(Some(loss))?;
         self.entries[step].set_hyper(LEARNING_RATE, rate);
         Ok(())

@@ -139,6 +139,14 @@ fn check_bounds(graph: &Graph, bindings: &Bindings) -> Result<(), Error> {
                     }
                 }
             }
+            Op::RandomBits { shape, .. } | Op::Iota { shape, .. }
+                if value(&shape.size()) > i64::from(i32::MAX) =>
+            {
+                return Err(Error::usage(
+                    format!("random or counted elements of shape {shape} are more than 2³¹ − 1"),
+                    "positions are counted in 31 bits: take smaller batches",
+                ));
+            }
             Op::Pad(paddings) if paddings.iter().any(|p| value(&p.low) < 0 || value(&p.high) < 0) => {
                 return Err(Error::usage(
                     "an axis is padded by less than nothing",
