@@ -58,7 +58,10 @@ impl<'a> Checker<'a> {
     fn unknown_function(&mut self, function: &Ident) -> Item {
         let (name, place) = (function.to_string(), Place::at(function.span()));
         if self.program.broken.contains(&name)
-            || matches!(self.scopes.find(&name), Some(Named::Value(Item::Unknown)))
+            || matches!(
+                self.scopes.find(&name),
+                Some(Named::Value(Item::Unknown) | Named::Fixed(_, Item::Unknown))
+            )
         {
             self.unsure = true;
             return Item::Unknown;

@@ -57,7 +57,9 @@ impl<'a> Checker<'a> {
     fn name(&mut self, name: &Ident) -> Item {
         let (text, place) = (name.to_string(), Place::at(name.span()));
         match self.scopes.find(&text) {
-            Some(Named::Argument(item) | Named::Size(item) | Named::Value(item)) => item.clone(),
+            Some(Named::Argument(item) | Named::Size(item) | Named::Value(item) | Named::Fixed(_, item)) => {
+                item.clone()
+            }
             Some(Named::Rust) => {
                 let error = Error::new(format!("`{name}` is neither a number nor a size"));
                 self.fail(place, error.help(format!("turn it into one with Rust: `{{ f({name}) }}`")))

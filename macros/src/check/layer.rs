@@ -43,7 +43,7 @@ impl<'a> Checker<'a> {
             given.iter().map(|item| self.plain(item.clone(), Kind::Tensor)).collect();
         let names: Vec<String> = layer.arguments.iter().map(|argument| argument.name.to_string()).collect();
         for (name, item) in names.iter().zip(given) {
-            self.scopes.declare(name, Named::Value(item));
+            self.scopes.declare(name, Named::Fixed("an argument of the layer", item));
         }
         let builder = self.builder.clone();
         let inputs: Vec<(&str, &Argument)> = names.iter().map(String::as_str).zip(&arguments).collect();

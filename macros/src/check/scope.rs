@@ -33,8 +33,11 @@ pub(super) enum Named<'a> {
     Rust,
     /// A size that an input brought, or a layer's head.
     Size(Item),
-    /// An input, a parameter, a `let`, the variable of a loop, an argument of a layer.
+    /// A `let` or an output.
     Value(Item),
+    /// What it is (`an input`) and stays: an input, a target, a parameter, a state, an argument of a layer,
+    /// the variable of a loop.
+    Fixed(&'static str, Item),
     /// A shared instance.
     Instance(Shared<'a>),
 }

@@ -35,6 +35,7 @@ impl<'a> Checker<'a> {
             }
             StatementKind::Let { name, value } => {
                 let item = self.bound(&name.to_string(), value);
+                self.shadows_nothing(name);
                 self.declare(name, Named::Value(item), true);
             }
             StatementKind::Rebind { name, value } => self.rebind(name, value),
@@ -99,6 +100,7 @@ impl<'a> Checker<'a> {
             Named::Argument(_) | Named::Rust => "an argument",
             Named::Size(_) => "a size",
             Named::Instance(_) => "a shared instance",
+            Named::Fixed(what, _) => what,
             Named::Value(_) => "declared",
         };
         let error = Error::new(format!("`{name}` is {what} already"));
@@ -108,6 +110,22 @@ impl<'a> Checker<'a> {
         };
         self.error(Place::at(name.span()), error);
         false
+    }
+
+    /// Refuses a `let` in a loop under a name from outside: the value would be gone when the turn ends.
+    fn shadows_nothing(&mut self, name: &Ident) {
+        let text = name.to_string();
+        if self.scopes.here(&text).is_some() {
+            return;
+        }
+        let help = match self.scopes.find(&text) {
+            Some(Named::Value(_)) => format!("write `{name} = …` to carry it from turn to turn"),
+            Some(_) => "take another name".to_owned(),
+            None => return,
+        };
+        let error =
+            Error::new(format!("`{name}` is declared outside of the loop, and a `let` ends with its turn"));
+        self.error(Place::at(name.span()), error.help(help));
     }
 
     fn declare(&mut self, name: &Ident, named: Named<'a>, rebindable: bool) {
@@ -124,12 +142,16 @@ impl<'a> Checker<'a> {
             Some(Named::Value(known)) => *known = item,
             Some(named) => {
                 let what = match named {
+                    Named::Fixed(what, _) => what,
                     Named::Instance(_) => "a shared instance",
                     Named::Size(_) => "a size",
                     _ => "an argument",
                 };
-                let error = Error::new(format!("`{name}` is {what} and stays what it is"));
-                self.error(place, error.help("take another name: `let … = …;`"));
+                let help = match what {
+                    "a state" => "nothing in a declaration changes a state yet; `Model::set_state` does",
+                    _ => "give the new value a name of its own: `let … = …;`",
+                };
+                self.error(place, Error::new(format!("`{name}` is {what} and stays what it is")).help(help));
             }
             None => {
                 let error =
@@ -153,12 +175,12 @@ impl<'a> Checker<'a> {
         }
         self.at(Place::at(name.span()));
         let (text, element) = (name.to_string(), ty.element.unwrap_or_default());
-        let value = if target {
-            self.builder.target(&text, element, shape)
+        let (what, value) = if target {
+            ("a target", self.builder.target(&text, element, shape))
         } else {
-            self.builder.input(&text, element, shape)
+            ("an input", self.builder.input(&text, element, shape))
         };
-        self.scopes.declare(&text, Named::Value(Item::value(value)));
+        self.scopes.declare(&text, Named::Fixed(what, Item::value(value)));
     }
 
     /// Names in an input's dims that mean nothing yet are sizes that each run brings.
@@ -200,17 +222,19 @@ impl<'a> Checker<'a> {
         }
         self.at(Place::at(name.span()));
         let (text, element) = (name.to_string(), ty.element.unwrap_or_default());
-        let value = match kind {
+        let (what, value) = match kind {
             StorageKind::Parameter => {
                 if element != Default::default() {
                     let error = Error::new(format!("parameter `{name}` is {element}"));
                     self.error(ty.place, error.help("parameters are f32; what is not trained is a `state`"));
                 }
-                self.builder.parameter(&text, shape, initializer)
+                ("a parameter", self.builder.parameter(&text, shape, initializer))
             }
-            StorageKind::State => self.builder.state(&text, Type::new(element, shape), initializer),
+            StorageKind::State => {
+                ("a state", self.builder.state(&text, Type::new(element, shape), initializer))
+            }
         };
-        self.scopes.declare(&text, Named::Value(Item::value(value)));
+        self.scopes.declare(&text, Named::Fixed(what, Item::value(value)));
     }
 
     fn output(&mut self, output: &'a Output) {
@@ -224,7 +248,7 @@ impl<'a> Checker<'a> {
             None => {
                 let reference = self.scopes.find(&name).cloned();
                 match reference {
-                    Some(Named::Value(item)) => item,
+                    Some(Named::Value(item) | Named::Fixed(_, item)) => item,
                     Some(_) => {
                         let error = Error::new(format!("`{name}` is no value, so it cannot be an output"));
                         self.fail(place, error.help("give a value a name: `output p = …;`"))
@@ -322,7 +346,7 @@ impl<'a> Checker<'a> {
     fn turn(&mut self, number: usize, variable: Option<(&'a Ident, Item)>, body: &'a [Statement]) {
         self.scopes.open();
         if let Some((name, item)) = variable {
-            self.scopes.declare(&name.to_string(), Named::Value(item));
+            self.scopes.declare(&name.to_string(), Named::Fixed("the number of the turn", item));
         }
         let builder = self.builder.clone();
         builder.turn(number, || self.statements(body));
