@@ -178,7 +178,12 @@ impl Blocks<'_> {
     }
 
     fn block(&mut self, axis: Axis, sums: usize) {
-        self.insert(axis, (self.sums / sums as u32).max(1));
+        let most = (self.sums / sums as u32).max(1);
+        let Some(turns) = extent(self.kernel, axis).as_constant() else { return self.insert(axis, most) };
+        // Few rows left over: they run one by one.
+        let fewest = (most * 5).div_ceil(8);
+        let best = (fewest..=most).rev().min_by_key(|&rows| turns % i64::from(rows));
+        self.insert(axis, best.unwrap_or(most));
     }
 
     fn insert(&mut self, axis: Axis, most: u32) {

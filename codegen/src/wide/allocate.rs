@@ -74,10 +74,10 @@ impl Intervals {
                 this.touch(to, at + u32::from(!inst.sets_early()), weight, &mut open);
             }
         }
-        for at in 0..count {
+        for (at, &brief) in brief.iter().enumerate() {
             let length = this.end[at].saturating_sub(this.start[at]) as f32 + 1.0;
             let home = if code.homes.contains_key(&V(at as u32)) { AT_HOME } else { 1.0 };
-            this.weight[at] = if brief[at] { f32::INFINITY } else { this.weight[at] * home / length };
+            this.weight[at] = if brief { f32::INFINITY } else { this.weight[at] * home / length };
         }
         this.order.sort_by_key(|v| this.start[v.0 as usize]);
         this

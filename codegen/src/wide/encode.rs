@@ -9,6 +9,7 @@ use super::Level;
 use super::allocate::Assignment;
 use super::code::{Base, Class, Code, Inst, Memory, Op, Source, V};
 use super::opcodes;
+use super::operands::{Operands, View, low, views};
 
 /// In the order in which they are given out: those that need not be saved first.
 pub(super) const GENERAL: [Register; 15] = [
@@ -80,17 +81,6 @@ struct Writer<'a> {
     /// Distances to literals: where, the end of the instruction, bytes into the pool.
     literals: Vec<(usize, usize, u32)>,
     pushed: Vec<Register>,
-}
-
-/// How many bits of a vector register an operand is.
-#[derive(Clone, Copy, PartialEq)]
-enum View {
-    Whole,
-    Half,
-    /// 128 bits.
-    Block,
-    /// The low 32 bits of a general register.
-    Low,
 }
 
 impl Writer<'_> {
@@ -231,59 +221,23 @@ impl Writer<'_> {
 
     /// Everything whose operands stand in the order of the instruction.
     fn regular(&mut self, inst: &Inst) -> Result<(), IcedError> {
-        let level = self.code.level;
         let (to, views) = views(inst.op);
         let mut operands = Operands::default();
+        let mut memory = None;
         if let Some(target) = inst.to {
             operands.register(self.register(target, to));
-        }
-        let is_zero = matches!(inst.op, Op::Zero | Op::MaskOnes | Op::MaskZeros);
-        if let (Some(target), true) = (inst.to, is_zero) {
-            // The lower half suffices: the rest becomes zero with it.
-            let view = if inst.op == Op::Zero { View::Block } else { View::Whole };
-            let register = self.register(target, view);
-            let code = match (inst.op, level) {
-                (Op::Zero, Level::Avx2) => X::VEX_Vpxor_xmm_xmm_xmmm128,
-                (Op::Zero, Level::Avx512) => X::EVEX_Vpxord_xmm_k1z_xmm_xmmm128b32,
-                (Op::MaskOnes, _) => X::VEX_Kxnorw_kr_kr_kr,
-                _ => X::VEX_Kxorw_kr_kr_kr,
-            };
-            return self.put(Instruction::with3(code, register, register, register)?);
         }
         for (source, view) in inst.from.iter().zip(views) {
             match source {
                 Source::None => {}
                 Source::Register(v) => operands.register(self.register(*v, view)),
-                Source::Memory(memory) => operands.memory = Some((operands.count(), self.memory(memory))),
-            }
-        }
-        let memory = inst.from.iter().find_map(|source| match source {
-            Source::Memory(memory) => Some(memory),
-            _ => None,
-        });
-        let mut instruction = match inst.op {
-            Op::Broadcast => operands.make(self.broadcast(memory.is_some()), None)?,
-            Op::SetGeneral => {
-                let register = operands.registers[0];
-                let value = inst.immediate;
-                match (u32::try_from(value), i32::try_from(value)) {
-                    (Ok(value), _) => Instruction::with2(X::Mov_r32_imm32, low(register), value)?,
-                    (_, Ok(value)) => Instruction::with2(X::Mov_rm64_imm32, register, value)?,
-                    _ => Instruction::with2(X::Mov_r64_imm64, register, value)?,
+                Source::Memory(place) => {
+                    operands.memory = Some((operands.count(), self.memory(place)));
+                    memory = Some(place);
                 }
             }
-            Op::AtLeast => {
-                let [to, zero] = [operands.registers[0], operands.registers[1]];
-                self.put(Instruction::with2(X::Cmp_r64_rm64, to, zero)?)?;
-                Instruction::with2(X::Cmovl_r64_rm64, to, zero)?
-            }
-            op => {
-                let short = i8::try_from(inst.immediate).is_ok();
-                let code =
-                    if short { opcodes::short(opcodes::code(op, level)) } else { opcodes::code(op, level) };
-                operands.make(code, inst.has_immediate().then_some(inst.immediate))?
-            }
-        };
+        }
+        let mut instruction = self.made(inst, &operands)?;
         if let Some(mask) = inst.mask {
             instruction.set_op_mask(self.register(mask, View::Whole));
             let stores = matches!(inst.op, Op::Store | Op::StoreOne | Op::Scatter | Op::Gather | Op::Blend);
@@ -291,6 +245,36 @@ impl Writer<'_> {
             instruction.set_zeroing_masking(!inst.merges && !stores && !compares);
         }
         self.put_with(instruction, memory)
+    }
+
+    fn made(&mut self, inst: &Inst, operands: &Operands) -> Result<Instruction, IcedError> {
+        let level = self.code.level;
+        let first = operands.registers.first().copied().unwrap_or_default();
+        match inst.op {
+            Op::Zero if level == Level::Avx512 => {
+                Instruction::with3(X::EVEX_Vpxord_xmm_k1z_xmm_xmmm128b32, first, first, first)
+            }
+            Op::Zero => Instruction::with3(X::VEX_Vpxor_xmm_xmm_xmmm128, first, first, first),
+            Op::MaskOnes => Instruction::with3(X::VEX_Kxnorw_kr_kr_kr, first, first, first),
+            Op::MaskZeros => Instruction::with3(X::VEX_Kxorw_kr_kr_kr, first, first, first),
+            Op::Broadcast => operands.make(self.broadcast(operands.memory.is_some()), None),
+            Op::SetGeneral => match (u32::try_from(inst.immediate), i32::try_from(inst.immediate)) {
+                (Ok(value), _) => Instruction::with2(X::Mov_r32_imm32, low(first), value),
+                (_, Ok(value)) => Instruction::with2(X::Mov_rm64_imm32, first, value),
+                _ => Instruction::with2(X::Mov_r64_imm64, first, inst.immediate),
+            },
+            Op::AtLeast => {
+                let least = operands.registers[1];
+                self.put(Instruction::with2(X::Cmp_r64_rm64, first, least)?)?;
+                Instruction::with2(X::Cmovl_r64_rm64, first, least)
+            }
+            op => {
+                let code = opcodes::code(op, level);
+                let is_short = i8::try_from(inst.immediate).is_ok();
+                let code = if is_short { opcodes::short(code) } else { code };
+                operands.make(code, inst.has_immediate().then_some(inst.immediate))
+            }
+        }
     }
 
     fn broadcast(&self, from_memory: bool) -> X {
@@ -403,89 +387,6 @@ impl Writer<'_> {
         self.put(Instruction::with2(X::Mov_r64_rm64, Register::RAX, rax)?)?;
         self.put(Instruction::with2(X::Mov_r64_rm64, Register::RDX, rdx)?)?;
         self.put(Instruction::with2(X::Mov_r64_rm64, to, number)?)
-    }
-}
-
-impl Inst {
-    fn has_immediate(&self) -> bool {
-        use Op::*;
-        matches!(
-            self.op,
-            ShiftLeftBy
-                | ShiftRightBy
-                | ShiftRightSignedBy
-                | CompareF
-                | CompareI
-                | CompareU
-                | Round
-                | Blocks
-                | Permute
-        ) || matches!(self.op, UpperHalf | JoinHalves | MaskUpper | AddImmediate | MulImmediate)
-            || matches!(self.op, ShiftRightGeneral | AndImmediate | CompareImmediate)
-    }
-}
-
-/// The lower 32 bits of a general register.
-fn low(register: Register) -> Register {
-    Register::EAX + (register as u32 - Register::RAX as u32)
-}
-
-/// Which part of its register each operand is: `to`, then the others.
-fn views(op: Op) -> (View, [View; 3]) {
-    use View::*;
-    match op {
-        Op::Broadcast => (Whole, [Block; 3]),
-        Op::StoreOne => (Block, [Block; 3]),
-        Op::BroadcastGeneral | Op::MaskFrom => (Whole, [Low; 3]),
-        Op::FromGeneral => (Block, [Low; 3]),
-        Op::LoadHalf | Op::StoreHalf | Op::LowBits => (Low, [Low; 3]),
-        Op::Gather => (Half, [Half; 3]),
-        Op::Scatter => (Half, [Half; 3]),
-        Op::UpperHalf => (Half, [Whole; 3]),
-        Op::JoinHalves => (Whole, [Whole, Half, Whole]),
-        Op::Extend => (Whole, [Half; 3]),
-        _ => (Whole, [Whole; 3]),
-    }
-}
-
-/// Operands of an instruction in its order.
-#[derive(Default)]
-struct Operands {
-    registers: Vec<Register>,
-    /// With the number of registers before it.
-    memory: Option<(usize, MemoryOperand)>,
-}
-
-impl Operands {
-    fn count(&self) -> usize {
-        self.registers.len()
-    }
-
-    fn register(&mut self, register: Register) {
-        self.registers.push(register);
-    }
-
-    fn make(&self, code: X, immediate: Option<i64>) -> Result<Instruction, IcedError> {
-        let r = &self.registers;
-        let i = immediate.map(|immediate| immediate as i32);
-        match (r.len(), self.memory, i) {
-            (1, None, Some(i)) => Instruction::with2(code, r[0], i),
-            (2, None, None) => Instruction::with2(code, r[0], r[1]),
-            (2, None, Some(i)) => Instruction::with3(code, r[0], r[1], i),
-            (3, None, None) => Instruction::with3(code, r[0], r[1], r[2]),
-            (3, None, Some(i)) => Instruction::with4(code, r[0], r[1], r[2], i),
-            (4, None, None) => Instruction::with4(code, r[0], r[1], r[2], r[3]),
-            (0, Some((0, m)), Some(i)) => Instruction::with2(code, m, i),
-            (1, Some((0, m)), None) => Instruction::with2(code, m, r[0]),
-            (1, Some((_, m)), None) => Instruction::with2(code, r[0], m),
-            (1, Some((_, m)), Some(i)) => Instruction::with3(code, r[0], m, i),
-            (2, Some((0, m)), None) => Instruction::with3(code, m, r[0], r[1]),
-            (2, Some((1, m)), None) => Instruction::with3(code, r[0], m, r[1]),
-            (2, Some((_, m)), None) => Instruction::with3(code, r[0], r[1], m),
-            (2, Some((_, m)), Some(i)) => Instruction::with4(code, r[0], r[1], m, i),
-            (3, Some((_, m)), None) => Instruction::with4(code, r[0], r[1], m, r[2]),
-            _ => unreachable!("downhill bug: no instruction has such operands; please report"),
-        }
     }
 }
 

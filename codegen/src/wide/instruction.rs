@@ -192,10 +192,10 @@ impl Select<'_> {
                 let zero = self.constant(0);
                 self.two(to, Op::SubI, zero, x);
             }
-            Unary::ToI32 => self.to_i32(to, x),
-            Unary::ToU32 => self.to_u32(to, x),
+            Unary::ToI32 => self.signed_of(to, x),
+            Unary::ToU32 => self.unsigned_of(to, x),
             Unary::FromI32 => self.one(to, Op::FromI32, x, 0),
-            Unary::FromU32 => self.from_u32(to, x),
+            Unary::FromU32 => self.float_of_unsigned(to, x),
             Unary::BitsOf | Unary::FromBits => self.copy(to, x),
             Unary::NotMask | Unary::FromMask => {
                 unreachable!("downhill bug: a mask is expected; please report")
@@ -204,7 +204,7 @@ impl Select<'_> {
     }
 
     /// The machine gives −2³¹ for all that does not fit.
-    fn to_i32(&mut self, to: V, x: Source) {
+    fn signed_of(&mut self, to: V, x: Source) {
         let x = Source::Register(self.in_register(x));
         let ordered = self.compare_floats(predicate::ORDERED, x, x);
         let limit = self.constant(TWO_31);
@@ -224,7 +224,7 @@ impl Select<'_> {
     }
 
     /// The machine gives 2³² − 1 for all that does not fit, with AVX-512; AVX2 knows signed numbers alone.
-    fn to_u32(&mut self, to: V, x: Source) {
+    fn unsigned_of(&mut self, to: V, x: Source) {
         let zero = self.constant(0);
         let zero = Source::Register(self.in_register(zero));
         // Zero for NaN too.
@@ -249,7 +249,7 @@ impl Select<'_> {
     }
 
     /// With AVX2 in two halves, whose sum is rounded once.
-    fn from_u32(&mut self, to: V, x: Source) {
+    fn float_of_unsigned(&mut self, to: V, x: Source) {
         if self.level == Level::Avx512 {
             return self.one(to, Op::FromU32, x, 0);
         }

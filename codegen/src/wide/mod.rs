@@ -23,6 +23,7 @@ mod tile;
 
 mod allocate;
 mod encode;
+mod operands;
 
 use cranelift_codegen::ir::AbiParam;
 use cranelift_codegen::ir::types::I64;

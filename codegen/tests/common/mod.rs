@@ -194,9 +194,13 @@ fn call(
         steps: steps as i64,
         stopped: 0,
     };
-    let start = Instant::now();
-    native(&mut context);
-    let seconds = start.elapsed().as_secs_f64() / steps as f64;
+    let mut seconds = f64::MAX;
+    // More than one step is asked for by measurements alone: the best of some calls.
+    for _ in 0..if steps > 1 { 40 } else { 1 } {
+        let start = Instant::now();
+        native(&mut context);
+        seconds = seconds.min(start.elapsed().as_secs_f64() / steps as f64);
+    }
     arena.words();
     inputs.iter().for_each(|memory| _ = memory.words());
     let mut named: BTreeMap<Purpose, Tensor> = BTreeMap::new();

@@ -273,3 +273,52 @@ fn tiles_are_turned() {
         }
     }
 }
+
+/// Values, pointers, masks and accumulators that no machine has registers for.
+#[test]
+fn more_than_there_are_registers() {
+    for known in [false, true] {
+        let mut b = ProgramBuilder::new();
+        let inputs: Vec<u32> = (0..24).map(|_| b.pointer()).collect();
+        let (output, n, i, e) = (b.pointer(), b.integer(), b.var(), b.var());
+        let n = if known { Integer::Constant(37) } else { n };
+        let strides: Vec<Integer> = (0..5).map(|_| b.integer()).collect();
+        b.begin_loop(i, Integer::Constant(0), Integer::Constant(3), Portion::Whole, false);
+        let zero = b.constant_f(0.0);
+        b.begin_lanes(e, Integer::Constant(0), n);
+        let sums: Vec<Reg> = (0..9).map(|_| b.carry(zero, Some(Combine::AddF))).collect();
+        let mut loaded = Vec::new();
+        for (number, &input) in inputs.iter().enumerate() {
+            let address = Address::new(input).index(i, strides[number % 5]).index(e, FOUR);
+            let once = b.load(Kind::F32, address.clone());
+            let twice = b.load(Kind::F32, address.offset(4));
+            loaded.extend([once, twice]);
+        }
+        let masks: Vec<Reg> = (0..12).map(|m| b.compare(Compare::LtF, loaded[m], loaded[m + 20])).collect();
+        let mut total = loaded[0];
+        for (number, &value) in loaded.iter().enumerate() {
+            let chosen = b.select(masks[number % 12], value, total);
+            total = b.fma(value, chosen, loaded[(number * 7 + 3) % 48]);
+        }
+        for &mask in &masks {
+            total = b.select(mask, total, loaded[1]);
+        }
+        b.store(Address::new(output).index(i, Integer::Constant(400)).index(e, FOUR), total);
+        let next: Vec<Reg> =
+            sums.iter().enumerate().map(|(at, &sum)| b.binary(Binary::AddF, sum, loaded[at * 5])).collect();
+        let after = b.end_loop(&next);
+        for (at, sum) in after.into_iter().enumerate() {
+            b.store(Address::new(output).index(i, Integer::Constant(36)).offset(2000 + 4 * at as i64), sum);
+        }
+        b.end_loop(&[]);
+        let program = b.finish();
+        let input = |seed: u32| {
+            (0..200).map(|i| (((i * 37 + seed * 11) % 64) as f32 * 0.03 - 1.0).to_bits()).collect()
+        };
+        let mut memory: Vec<Vec<u32>> = (0..24).map(input).collect();
+        memory.push(vec![0; 600]);
+        for length in [37, 1, 64] {
+            agree(&program, &memory, &[length, 4, 8, 0, 40, 100]);
+        }
+    }
+}

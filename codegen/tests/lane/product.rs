@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use downhill_codegen::lane::*;
 use downhill_codegen::target::{Lanes, Target};
+use downhill_codegen::wide::{Level, assemble};
 
 use crate::fixed::agree;
 use crate::harness::{Compiled, FOUR, elementwise};
@@ -73,9 +74,39 @@ fn seconds(mut work: impl FnMut()) -> f64 {
     best
 }
 
+/// Multiply-adds of registers alone, `turns` times eight for each of 48 elements.
+fn multiply_adds(turns: i64) -> Program {
+    let mut b = ProgramBuilder::new();
+    let (x, y, j, p) = (b.pointer(), b.pointer(), b.var(), b.var());
+    let factor = b.load(Kind::F32, Address::new(x));
+    b.begin_lanes(j, Integer::Constant(0), Integer::Constant(48));
+    let zero = b.constant_f(0.0);
+    let element = b.load(Kind::F32, Address::new(x).index(j, FOUR));
+    b.begin_loop(p, Integer::Constant(0), Integer::Constant(turns), Portion::Whole, false);
+    let sums: Vec<Reg> = (0..8).map(|_| b.carry(zero, None)).collect();
+    let next: Vec<Reg> = sums.into_iter().map(|sum| b.fma(factor, element, sum)).collect();
+    for (row, sum) in b.end_loop(&next).into_iter().enumerate() {
+        b.store(Address::new(y).offset(192 * row as i64).index(j, FOUR), sum);
+    }
+    b.end_loop(&[]);
+    b.finish()
+}
+
+/// Seconds that code generation takes for a program.
+fn seconds_to_assemble(program: &Program) -> f64 {
+    let level = match best() {
+        Lanes::Avx2 => Level::Avx2,
+        _ => Level::Avx512,
+    };
+    seconds(|| drop(assemble(program, level)))
+}
+
 #[test]
 #[ignore = "a measurement: cargo test --release -p downhill-codegen --test lane -- --ignored --nocapture"]
 fn measure_products() {
+    let peak = Compiled::with(&multiply_adds(10_000), best());
+    let time = seconds(|| peak.run(&mut [vec![0; 48], vec![0; 384]], &[]));
+    println!("peak of multiply-adds: {:.1} GFLOP/s", 2.0 * 10_000.0 * 8.0 * 48.0 / time / 1e9);
     let [m, n, k] = [96, 144, 784];
     for jam in [1, 4, 6, 8] {
         for known in [None, Some([m, n, k])] {
@@ -84,9 +115,10 @@ fn measure_products() {
             let integers: &[i64] = if known.is_some() { &[] } else { &[m, n, k, 4 * k, 4 * n] };
             let time = seconds(|| compiled.run(&mut memory, integers));
             println!(
-                "{jam} rows, known {}: {:.1} GFLOP/s",
+                "{jam} rows, known {}: {:.1} GFLOP/s, {:.0} µs to assemble",
                 known.is_some(),
-                2.0 * (m * n * k) as f64 / time / 1e9
+                2.0 * (m * n * k) as f64 / time / 1e9,
+                seconds_to_assemble(&product(jam, known)) * 1e6
             );
             if std::env::var("DISASSEMBLE").is_ok_and(|which| which == format!("{jam}{}", known.is_some())) {
                 println!("{}", compiled.disassembly.as_deref().unwrap_or_default());
@@ -125,10 +157,11 @@ fn measure_functions() {
         let mut memory = [input, vec![0; 4096]];
         let time = seconds(|| (0..10).for_each(|_| compiled.run(&mut memory, &[4096]))) / 10.0;
         println!(
-            "{name}: {:.0} ns for 4096, {:.2} elements/ns, {instructions} lines, compile {compile:?}, again {:.0} µs",
+            "{name}: {:.0} ns for 4096, {:.2} elements/ns, {instructions} lines, compile {compile:?}, again {:.0} µs, {:.0} µs to assemble",
             time * 1e9,
             4096e-9 / time,
-            compile_only * 1e6
+            compile_only * 1e6,
+            seconds_to_assemble(&program) * 1e6
         );
         if std::env::var("DISASSEMBLE").is_ok_and(|which| which == name) {
             let compiled = Compiled::with_disassembly(&program, best(), true);
