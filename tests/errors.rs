@@ -73,7 +73,7 @@ fn wrong_data() {
     assert_eq!(says(net.forward(())), "`forward` takes 1 input (`x`), but 0 were given");
     assert_eq!(
         says(net.step_with(&[("x", &flat(2)), ("z", &flat(1))])),
-        "there is no input `z`; did you mean `x`?"
+        "there is no input `z`; there are `x`, `y`"
     );
     assert_eq!(says(net.step_with(&[("x", &flat(2))])), "`step` reads input `y`, which was not given");
     assert_eq!(says(net.step_with(&[("x", &flat(2)), ("x", &flat(2))])), "input `x` is given twice");
@@ -92,7 +92,7 @@ fn wrong_sizes_of_symbols() {
     );
     let outputs = net.forward_all((&ones(&[4, 3, 2]), &ones(&[4, 3]))).expect("outputs");
     assert_eq!(outputs.get("q").expect("q").shape(), [4, 3]);
-    assert_eq!(says(outputs.get("r").cloned()), "there is no output `r`; did you mean `q`?");
+    assert_eq!(says(outputs.get("r").cloned()), "there is no output `r`; there are `s`, `q`");
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn wrong_data_sets() {
         "`x` is declared as [batch, 2], but was given [2, 1]: axis 1 has size 1, not 2"
     );
     let misnamed = Dataset::new([("x", x.clone()), ("yy", y.clone())]).expect("data");
-    assert_eq!(says(net.epoch(&misnamed, epoch)), "there is no input `yy`; did you mean `y`?");
+    assert_eq!(says(net.epoch(&misnamed, epoch)), "there is no input `yy`; there are `x`, `y`");
     let short = Dataset::new([("x", x.clone())]).expect("data");
     assert_eq!(says(net.epoch(&short, epoch)), "`step` reads input `y`, which was not given");
     let options = |rows, learning_rates| EpochOptions { rows, learning_rates, loss: None };
@@ -222,7 +222,7 @@ fn wrong_data_sets() {
         "1 learning rates were given for 2 steps\n   \
          = help: give one a step; `data.steps(batch)` says how many there are"
     );
-    assert_eq!(says(data(&x, &y).column("z").cloned()), "there is no column `z`; did you mean `x`?");
+    assert_eq!(says(data(&x, &y).column("z").cloned()), "there is no column `z`; there are `x`, `y`");
 }
 
 #[test]

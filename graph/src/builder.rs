@@ -353,7 +353,10 @@ impl Builder {
         let mut state = self.state.borrow_mut();
         if state.losses.iter().any(|loss| &*loss.name == name) {
             drop(state);
-            self.error(Error::new(format!("loss `{name}` is declared twice")));
+            let error = Error::new(format!("loss `{name}` is declared twice"));
+            // What a loss without a name is called.
+            let help = if name == "loss" { "name them: `loss first = …`" } else { "take another name" };
+            self.error(error.help(help));
             return;
         }
         let origin = state.graph.current_origin().clone();

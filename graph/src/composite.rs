@@ -15,7 +15,7 @@ mod table;
 
 pub use activation::{dropout, elu, gelu, gelu_tanh, leaky_relu, log_softmax, relu, sigmoid, silu, softmax};
 pub use argument::{Argument, Default, Kind, Parameter, accepts};
-pub use call::{Arguments, Composite, call, find, names, signature};
+pub use call::{Arguments, Composite, call, find, likely, names, signature};
 pub use initializer::{initializer, initializer_about, initializer_names, initializer_signature};
 pub use layer::{Linear, linear, positions};
 pub use loss::{

@@ -114,14 +114,18 @@ impl fmt::Display for Errors {
 impl std::error::Error for Errors {}
 
 /// The known name nearest to `wrong`, for "did you mean": at most a third of the letters (and at least one) may differ.
+///
+/// A name that differs only in case comes first. Names of one letter are near nothing else: each is near every other.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (wrong.chars().count() / 3).max(1);
-    known
-        .into_iter()
-        .map(|name| (edit_distance(wrong, name), name))
-        .filter(|(d, _)| *d <= limit)
-        .min()
-        .map(|(_, n)| n)
+    let distance = |name: &str| {
+        if name.to_lowercase() == wrong.to_lowercase() {
+            return Some(0);
+        }
+        let long = [name, wrong].into_iter().all(|name| name.chars().nth(1).is_some());
+        Some(edit_distance(wrong, name)).filter(|distance| long && *distance <= limit)
+    };
+    known.into_iter().filter_map(|name| Some((distance(name)?, name))).min().map(|(_, name)| name)
 }
 
 /// Levenshtein's distance with adjacent swaps counted once (optimal string alignment).

@@ -27,6 +27,7 @@ network! {
         let o = x * (hidden / 0);
         let r = 1 / hidden * x;
         for _ in 0..batch { n = relu(n); }
+        let q = relu(x, 2);
         let p = linear(x, 1);
         output p;
         loss squared_error(p, y);

@@ -36,6 +36,14 @@ network! {
         loss second over g = squared_error(p, y);
     }
 
+    pub Unnamed() {
+        input x: [batch, 2];
+        target y: [batch, 1];
+        output p = linear(x, 1);
+        loss squared_error(p, y);
+        loss absolute_error(p, y);
+    }
+
     pub Sees() {
         input x: [batch, 2];
         target y: [batch, 2];

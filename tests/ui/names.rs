@@ -27,6 +27,12 @@ network! {
         hidden = 3;
         param w: [features, 2] = zeros();
         param v: [2] = nromal(0.0, 1.0);
+        param u: [2] = glorot();
+        param t: [2] = of_mine(1.0);
+        let a = bce(h, y);
+        let b = relu(H);
+        let c = Relu(h);
+        let d = relu(j);
         output missing;
         output hidden;
         output s;

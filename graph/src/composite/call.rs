@@ -75,10 +75,36 @@ pub fn call(builder: &Builder, name: &str, positional: Vec<Argument>, named: Vec
 
 pub(super) fn unknown_name<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Error {
     let error = Error::new(format!("nothing is called `{name}` here"));
-    match nearest(name, known) {
+    match likely(name, known) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
         None => error.help("call a function of your own by its path: `my_crate::f(x)`"),
     }
+}
+
+/// What other libraries call it, and what it is called here.
+const ALIASES: [(&str, &str); 14] = [
+    ("average", "mean"),
+    ("bce", "binary_cross_entropy"),
+    ("cat", "concatenate"),
+    ("concat", "concatenate"),
+    ("fully_connected", "linear"),
+    ("glorot", "xavier_uniform"),
+    ("glorot_uniform", "xavier_uniform"),
+    ("glorot_normal", "xavier_normal"),
+    ("he", "kaiming_uniform"),
+    ("he_uniform", "kaiming_uniform"),
+    ("he_normal", "kaiming_normal"),
+    ("l2", "squared_error"),
+    ("mae", "absolute_error"),
+    ("swish", "silu"),
+];
+
+/// The known name that `wrong` likely means: what another library calls so, or else the [`nearest`].
+pub fn likely<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.collect();
+    let meant = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(wrong));
+    let meant = meant.and_then(|(_, name)| known.iter().find(|known| *known == name).copied());
+    meant.or_else(|| nearest(wrong, known))
 }
 
 /// Arguments to parameters; `None` where the result cannot be known yet.

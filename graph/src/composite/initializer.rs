@@ -1,7 +1,7 @@
 //! Initialisers by name: how `param a: [n, units] = normal(0.0, 1.0)` says how it starts.
 
 use super::argument::{Argument, Default, Kind, Parameter, convert};
-use super::call::{place, signature_of, unknown_name};
+use super::call::{likely, place, signature_of};
 use crate::builder::Builder;
 use crate::error::Error;
 use crate::random::Initializer;
@@ -95,6 +95,15 @@ pub fn initializer_about(name: &str) -> &'static str {
     TABLE.iter().find(|entry| entry.name == name).map_or("", |entry| entry.about)
 }
 
+fn unknown(name: &str) -> Error {
+    let error = Error::new(format!("no initialiser is called `{name}`"));
+    if let Some(near) = likely(name, initializer_names()) {
+        return error.help(format!("did you mean `{near}`?"));
+    }
+    let known: Vec<String> = initializer_names().map(|name| format!("`{name}`")).collect();
+    error.help(format!("there are {}", known.join(", ")))
+}
+
 /// The initialiser `name` of these arguments.
 ///
 /// # Errors
@@ -115,8 +124,7 @@ pub fn initializer(
         });
     }
     let Some(entry) = TABLE.iter().find(|entry| entry.name == name) else {
-        let error = unknown_name(name, initializer_names());
-        return Err(Error { message: format!("no initialiser is called `{name}`"), ..error });
+        return Err(unknown(name));
     };
     let slots = place(name, entry.parameters, positional, named)?;
     let mut numbers = Vec::new();

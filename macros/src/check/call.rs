@@ -72,7 +72,7 @@ impl<'a> Checker<'a> {
         }
         let known: Vec<String> = self.callables();
         let error = Error::new(format!("no function is called `{name}`"));
-        self.fail(place, match nearest(&name, known.iter().map(String::as_str)) {
+        self.fail(place, match composite::likely(&name, known.iter().map(String::as_str)) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None => error.help(format!("declare `layer {name}(…) {{ … }}`, or call a Rust function by its path: `self::{name}(…)`")),
         })
@@ -211,8 +211,11 @@ impl<'a> Checker<'a> {
         let variadic = head.variadic();
         if let Some(extra) = positional.get(head.parameters.len()).filter(|_| variadic.is_none()) {
             let most = head.parameters.len();
-            let error =
-                Error::new(format!("`{name}` takes {most} arguments but is given {}", positional.len()));
+            let plural = if most == 1 { "" } else { "s" };
+            let error = Error::new(format!(
+                "`{name}` takes {most} argument{plural} but is given {}",
+                positional.len()
+            ));
             self.error(extra.expression.place, error.help(usage));
             return false;
         }

@@ -77,8 +77,7 @@ impl<'a> Checker<'a> {
 
     pub(super) fn unknown_name(&mut self, name: &str, place: Place) -> Item {
         let error = Error::new(format!("nothing is called `{name}` here"));
-        // Every one-letter name is near every other.
-        let near = nearest(name, self.scopes.names()).filter(|near| near.len() > 1).map(str::to_owned);
+        let near = nearest(name, self.scopes.names()).map(str::to_owned);
         let callable = composite::find(name).is_some() || self.layer(name).is_some();
         let error = match near {
             _ if callable => error.help(format!("`{name}` is a function: `{name}(…)`")),
@@ -90,7 +89,7 @@ impl<'a> Checker<'a> {
 
     fn unknown_size(&mut self, name: &Ident) -> Item {
         let error = Error::new(format!("no size is called `{name}` here"));
-        let near = nearest(&name.to_string(), self.scopes.names()).filter(|near| near.len() > 1);
+        let near = nearest(&name.to_string(), self.scopes.names());
         let near = near.map(|near| format!("did you mean `{near}`?"));
         let help = "sizes are arguments, and what inputs (or the head of a layer) name";
         self.fail(Place::at(name.span()), error.help(near.unwrap_or_else(|| help.to_owned())))

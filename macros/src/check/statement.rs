@@ -156,8 +156,7 @@ impl<'a> Checker<'a> {
             None => {
                 let error =
                     Error::new(format!("nothing is called `{name}` here, so it cannot be bound anew"));
-                // Every one-letter name is near every other.
-                let near = nearest(&text, self.scopes.names()).filter(|near| near.len() > 1);
+                let near = nearest(&text, self.scopes.names());
                 let near = near.map(|near| format!("did you mean `{near}`?"));
                 self.error(place, error.help(near.unwrap_or_else(|| format!("write `let {name} = …;`"))));
                 self.scopes.declare(&text, Named::Value(Item::Unknown));
