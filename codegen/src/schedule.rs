@@ -40,30 +40,36 @@ pub fn choose_lanes(kernel: &Kernel) -> BTreeSet<Axis> {
 
 /// Cost of the items with the best choice of lane loops among them, which is added to `lanes`.
 fn best(kernel: &Kernel, items: &[Item], lanes: &mut BTreeSet<Axis>) -> f64 {
-    items.iter().map(|item| match item {
-        Item::Loop(inner) => {
-            let turns = turns(kernel, inner.axis);
-            let fold = if inner.accumulators.is_empty() { 0.0 } else { FOLD_LANES };
-            let wide = (turns / WIDTH).ceil() * cost(kernel, &inner.body, Some(inner.axis)) + fold;
-            let mut deeper = BTreeSet::new();
-            let narrow = turns * best(kernel, &inner.body, &mut deeper);
-            if wide <= narrow {
-                lanes.insert(inner.axis);
-            } else {
-                lanes.append(&mut deeper);
+    items
+        .iter()
+        .map(|item| match item {
+            Item::Loop(inner) => {
+                let turns = turns(kernel, inner.axis);
+                let fold = if inner.accumulators.is_empty() { 0.0 } else { FOLD_LANES };
+                let wide = (turns / WIDTH).ceil() * cost(kernel, &inner.body, Some(inner.axis)) + fold;
+                let mut deeper = BTreeSet::new();
+                let narrow = turns * best(kernel, &inner.body, &mut deeper);
+                if wide <= narrow {
+                    lanes.insert(inner.axis);
+                } else {
+                    lanes.append(&mut deeper);
+                }
+                wide.min(narrow)
             }
-            wide.min(narrow)
-        }
-        other => statement(other, None),
-    }).sum()
+            other => statement(other, None),
+        })
+        .sum()
 }
 
 /// Cost of the items within the lane loop of `lane`, for one vector of its turns.
 fn cost(kernel: &Kernel, items: &[Item], lane: Option<Axis>) -> f64 {
-    items.iter().map(|item| match item {
-        Item::Loop(inner) => turns(kernel, inner.axis) * cost(kernel, &inner.body, lane) + 1.0,
-        other => statement(other, lane),
-    }).sum()
+    items
+        .iter()
+        .map(|item| match item {
+            Item::Loop(inner) => turns(kernel, inner.axis) * cost(kernel, &inner.body, lane) + 1.0,
+            other => statement(other, lane),
+        })
+        .sum()
 }
 
 fn statement(item: &Item, lane: Option<Axis>) -> f64 {
@@ -97,13 +103,17 @@ pub fn work(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> Option<f64> {
 }
 
 fn work_of(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>, lane: Option<Axis>) -> f64 {
-    items.iter().map(|item| match item {
-        Item::Loop(inner) if lanes.contains(&inner.axis) => {
-            (turns(kernel, inner.axis) / WIDTH).ceil() * work_of(kernel, &inner.body, lanes, Some(inner.axis))
-        }
-        Item::Loop(inner) => turns(kernel, inner.axis) * work_of(kernel, &inner.body, lanes, lane),
-        other => statement(other, lane),
-    }).sum()
+    items
+        .iter()
+        .map(|item| match item {
+            Item::Loop(inner) if lanes.contains(&inner.axis) => {
+                (turns(kernel, inner.axis) / WIDTH).ceil()
+                    * work_of(kernel, &inner.body, lanes, Some(inner.axis))
+            }
+            Item::Loop(inner) => turns(kernel, inner.axis) * work_of(kernel, &inner.body, lanes, lane),
+            other => statement(other, lane),
+        })
+        .sum()
 }
 
 /// The kernel with each lane loop of sums of products around the loop over rows that was around it: what a strip of
@@ -114,16 +124,21 @@ pub fn put_lanes_outside(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> Kernel {
 }
 
 fn lanes_outside(items: &[Item], lanes: &BTreeSet<Axis>) -> Vec<Item> {
-    items.iter().map(|item| {
-        let Item::Loop(rows) = item else { return item.clone() };
-        match rows.body.as_slice() {
-            [Item::Loop(wide)] if lanes.contains(&wide.axis) && are_independent(rows, wide) && products(wide) > 0 => {
-                let inside = Loop { body: wide.body.clone(), ..rows.clone() };
-                Item::Loop(Loop { body: vec![Item::Loop(inside)], ..wide.clone() })
+    items
+        .iter()
+        .map(|item| {
+            let Item::Loop(rows) = item else { return item.clone() };
+            match rows.body.as_slice() {
+                [Item::Loop(wide)]
+                    if lanes.contains(&wide.axis) && are_independent(rows, wide) && products(wide) > 0 =>
+                {
+                    let inside = Loop { body: wide.body.clone(), ..rows.clone() };
+                    Item::Loop(Loop { body: vec![Item::Loop(inside)], ..wide.clone() })
+                }
+                _ => Item::Loop(Loop { body: lanes_outside(&rows.body, lanes), ..rows.clone() }),
             }
-            _ => Item::Loop(Loop { body: lanes_outside(&rows.body, lanes), ..rows.clone() }),
-        }
-    }).collect()
+        })
+        .collect()
 }
 
 fn are_independent(x: &Loop, y: &Loop) -> bool {
@@ -207,7 +222,11 @@ impl Blocks<'_> {
             _ => false,
         };
         let short = wide.body.len() <= TURNED && wide.accumulators.is_empty();
-        self.width > 1 && self.lanes.contains(&wide.axis) && short && loops(&wide.body).count() == 0 && wide.body.iter().any(across)
+        self.width > 1
+            && self.lanes.contains(&wide.axis)
+            && short
+            && loops(&wide.body).count() == 0
+            && wide.body.iter().any(across)
     }
 }
 
@@ -222,6 +241,8 @@ fn loops(items: &[Item]) -> impl Iterator<Item = &Loop> {
 /// Sums of products in the loops of a lane loop's body.
 fn products(wide: &Loop) -> usize {
     loops(&wide.body)
-        .map(|fold| fold.accumulators.iter().filter(|a| matches!(a.term, Term::Product(..))).count() + products(fold))
+        .map(|fold| {
+            fold.accumulators.iter().filter(|a| matches!(a.term, Term::Product(..))).count() + products(fold)
+        })
         .sum()
 }

@@ -23,11 +23,17 @@ impl Case {
     }
 
     fn input(&mut self, name: &str, dims: [&str; 2], sizes: [usize; 2]) -> NodeId {
-        let values: Vec<f32> = (0..sizes[0] * sizes[1]).map(|i| (i * 7919 % 1013) as f32 * 0.002 - 1.0).collect();
+        let values: Vec<f32> =
+            (0..sizes[0] * sizes[1]).map(|i| (i * 7919 % 1013) as f32 * 0.002 - 1.0).collect();
         let tensor = Tensor::new(sizes.to_vec(), values).expect("as many as the shape says");
         self.environment = std::mem::take(&mut self.environment).input(name, tensor);
         let shape = Shape(dims.iter().map(|dim| Dim::symbol(dim)).collect());
-        self.graph.add_input(Input { name: name.into(), ty: Type::new(ElementType::F32, shape), role: Role::Input, below: None })
+        self.graph.add_input(Input {
+            name: name.into(),
+            ty: Type::new(ElementType::F32, shape),
+            role: Role::Input,
+            below: None,
+        })
     }
 
     /// Seconds of a step, the best of some runs, and seconds of compiling.
@@ -35,7 +41,8 @@ impl Case {
         let steps = (5e7 / work).clamp(2.0, 1e4) as usize;
         let mut best = (f64::MAX, f64::MAX);
         for _ in 0..3 {
-            let outcome = common::run_on(lanes, &self.graph, &self.environment, fixed, steps).expect("it compiles");
+            let outcome =
+                common::run_on(lanes, &self.graph, &self.environment, fixed, steps).expect("it compiles");
             best = (best.0.min(outcome.seconds), best.1.min(outcome.compiling));
         }
         best
@@ -57,7 +64,19 @@ fn product([m, k, n]: [usize; 3], turned: [bool; 2]) -> (Case, Bindings) {
 #[test]
 #[ignore = "a measurement"]
 fn products() {
-    let shapes = [[128, 512, 512], [64, 784, 128], [128, 784, 512], [784, 128, 512], [256, 1024, 2048], [256, 1024, 2000], [256, 2048, 1000], [64, 128, 10], [1, 784, 128], [50, 50, 50], [17, 785, 50]];
+    let shapes = [
+        [128, 512, 512],
+        [64, 784, 128],
+        [128, 784, 512],
+        [784, 128, 512],
+        [256, 1024, 2048],
+        [256, 1024, 2000],
+        [256, 2048, 1000],
+        [64, 128, 10],
+        [1, 784, 128],
+        [50, 50, 50],
+        [17, 785, 50],
+    ];
     // `SHAPE=128,512,512` measures one shape alone.
     let only = std::env::var("SHAPE").unwrap_or_default();
     for lanes in Lanes::available().into_iter().rev().take(2) {
@@ -67,12 +86,18 @@ fn products() {
             }
             let work = 2.0 * shape.iter().product::<usize>() as f64;
             print!("{lanes:?} {shape:?}:");
-            for (name, turned) in [("x·y", [false, false]), ("xᵀ·y", [true, false]), ("x·yᵀ", [false, true])] {
+            for (name, turned) in [("x·y", [false, false]), ("xᵀ·y", [true, false]), ("x·yᵀ", [false, true])]
+            {
                 let (case, sizes) = product(shape, turned);
                 let (fixed, compiling) = case.measure(lanes, &sizes, work);
                 let (generic, _) = case.measure(lanes, &Bindings::new(), work);
                 let rate = |seconds: f64| work / seconds / 1e9;
-                print!("  {name} {:.1} fixed, {:.1} generic GFLOP/s, {:.0} µs to compile;", rate(fixed), rate(generic), compiling * 1e6);
+                print!(
+                    "  {name} {:.1} fixed, {:.1} generic GFLOP/s, {:.0} µs to compile;",
+                    rate(fixed),
+                    rate(generic),
+                    compiling * 1e6
+                );
             }
             println!();
         }
@@ -82,7 +107,9 @@ fn products() {
 #[test]
 #[ignore = "shows kernels and lane programs"]
 fn programs() {
-    for (shape, turned) in [([128, 512, 512], [false, true]), ([1, 784, 128], [false, true]), ([128, 512, 512], [true, false])] {
+    for (shape, turned) in
+        [([128, 512, 512], [false, true]), ([1, 784, 128], [false, true]), ([128, 512, 512], [true, false])]
+    {
         let (case, sizes) = product(shape, turned);
         println!("{}", common::lane_programs(&case.graph, &sizes));
     }
