@@ -273,3 +273,37 @@ fn two_hundred_thousand_steps_stay_finite() {
     assert!(report.mean() < 1e-3, "{}", report.mean());
     assert!(bits(&net).into_iter().all(|bits| f32::from_bits(bits).is_finite()));
 }
+
+network! {
+    /// Every loss that takes logits, of inputs that are the logits.
+    Extreme() {
+        input  z: [batch, 2];
+        target y: [batch, 2];
+        target label: i32[batch];
+        param  shift: [2] = zeros();
+        let logits = z + shift;
+        output p = softmax(logits);
+        loss   two_sided = bce_with_logits(logits, y);
+        loss   squashed = binary_cross_entropy(sigmoid(logits), y);
+        loss   classes = cross_entropy(logits, label);
+    }
+}
+
+/// Compiled: the right side costs nothing, the wrong side its distance, and gradients end as p − y.
+#[test]
+fn logits_of_ten_thousand_give_finite_losses_and_gradients() {
+    let mut net = Extreme::new().build().expect("a network");
+    let z = Tensor::from([[1e4_f32, -1e4], [-1e4, 1e4]]);
+    let (wrong, right) = ([[0.0_f32, 1.0], [1.0, 0.0]], [[1.0_f32, 0.0], [0.0, 1.0]]);
+    for (y, labels, element, class) in [(right, [0, 1], 0.0, 0.0), (wrong, [1, 0], 1e4, 2e4)] {
+        let (y, labels) = (Tensor::from(y), Tensor::from(labels));
+        for (loss, expected) in [("two_sided", element), ("squashed", element), ("classes", class)] {
+            let given = net.gradients_of(Some(loss), &["z"], &z, (&y, &labels)).expect("gradients");
+            assert_eq!(given.loss(), Some(expected), "{loss}");
+            let gradient = given.get("z").expect("by z").as_f32().expect("f32");
+            let size = if loss == "classes" { 0.5 } else { 0.25 };
+            let wanted = if expected == 0.0 { [0.0; 4] } else { [size, -size, -size, size] };
+            assert_eq!(gradient, wanted, "{loss}");
+        }
+    }
+}

@@ -287,6 +287,24 @@ mod tests {
     const GOLDEN_NORMAL: [u64; 3] = [0x3fe8_e39d_df0c_2b6b, 0xbfda_3ffb_851d_40f8, 0x3fab_afc7_e770_e646];
     const GOLDEN_UNIFORM: [u64; 3] = [0xbfdc_d05c_7657_25b8, 0xbfed_8051_4d6c_3a9e, 0xbfdc_d9c3_67ca_4dc8];
 
+    /// Weights lie as [in, out]: 100 in, 400 out.
+    #[test]
+    fn normal_initializers_have_the_deviation_of_their_fans() {
+        let cases = [
+            (Initializer::XavierNormal { gain: 2.0 }, 2.0 * (2.0 / 500.0_f64).sqrt()),
+            (Initializer::KaimingNormal { slope: 0.0 }, (2.0 / 100.0_f64).sqrt()),
+            (Initializer::KaimingNormal { slope: 1.0 }, (1.0 / 100.0_f64).sqrt()),
+        ];
+        for (initializer, expected) in cases {
+            let numbers = sample(&initializer, &[100, 400]);
+            let deviation = (numbers.iter().map(|x| x * x).sum::<f64>() / 40_000.0).sqrt();
+            assert!(
+                (deviation / expected - 1.0).abs() < 0.02,
+                "{initializer:?}: {deviation}, expected {expected}"
+            );
+        }
+    }
+
     #[test]
     fn moments_are_those_of_the_distribution() {
         let normal = sample(&Initializer::Normal { mean: 2.0, deviation: 3.0 }, &[100, 400]);
