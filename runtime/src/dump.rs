@@ -14,17 +14,19 @@ use std::path::PathBuf;
 pub const VARIABLE: &str = "DOWNHILL_DUMP";
 
 /// What can be looked at, in the order of a build.
-const STAGES: [Stage; 6] =
-    [Stage::Graph, Stage::Gradient, Stage::Fused, Stage::Kernel, Stage::Plan, Stage::Lane];
+const STAGES: [Stage; 7] =
+    [Stage::Graph, Stage::Gradient, Stage::Passes, Stage::Fused, Stage::Kernel, Stage::Plan, Stage::Lane];
 
 /// A stage of a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
-    /// An entry's graph as text.
+    /// The declaration's graph as text, once as it is for inference and once for training.
     Graph,
     /// The gradients as formulas.
     Gradient,
+    /// An entry's graph as text: differentiated, with its updates, as the passes left it.
+    Passes,
     /// What one kernel makes together.
     Fused,
     /// The kernels.
@@ -41,6 +43,7 @@ impl Stage {
         match self {
             Stage::Graph => "graph",
             Stage::Gradient => "gradient",
+            Stage::Passes => "passes",
             Stage::Fused => "fused",
             Stage::Kernel => "kernel",
             Stage::Plan => "plan",

@@ -111,6 +111,8 @@ impl Program {
         check_decided(&infer)?;
         check_decided(&train)?;
         check_options(&train, &options)?;
+        dump.show(name, "infer", Stage::Graph, || infer.graph.to_text());
+        dump.show(name, "train", Stage::Graph, || train.graph.to_text());
         let mut plans = vec![report.stage("differentiate", || plan_forward(&infer))?];
         plans.extend(report.stage("differentiate", || plan_steps(&train, &options))?);
         for loss in train.losses.iter().filter(|_| dump.wants(Stage::Gradient)) {
@@ -376,7 +378,7 @@ impl Making<'_> {
             // In release builds too: from here on sizes are taken at their word, by code without checks.
             verify(&plan.graph)?;
             check_sizes(&plan.graph)?;
-            dump.show(self.program, &plan.name, Stage::Graph, || plan.graph.to_text());
+            dump.show(self.program, &plan.name, Stage::Passes, || plan.graph.to_text());
         }
         let forms = RefCell::new(Vec::new());
         let mut collect = |stage, text: &str| forms.borrow_mut().push((stage, text.to_owned()));
