@@ -147,15 +147,6 @@ impl<'m, M: Module> Compiler<'m, M> {
         self.report.kernels += scheduled.len();
         let mut arena = plan.arena;
         arena.sizes.iter_mut().for_each(|size| *size = bind(size));
-        let read = read_inputs(graph);
-        let slot = |(n, input): (usize, &downhill_graph::graph::Input)| InputSlot {
-            name: input.name.clone(),
-            ty: input.ty.clone(),
-            role: input.role,
-            below: input.below.clone(),
-            lookup: looked_up.contains(&n),
-            read: read.contains(&n),
-        };
         Ok(Entry {
             name: name.to_owned(),
             function,
@@ -164,7 +155,7 @@ impl<'m, M: Module> Compiler<'m, M> {
                 .iter()
                 .map(|storage| (storage.name.clone(), storage.ty.clone()))
                 .collect(),
-            inputs: graph.inputs.iter().enumerate().map(slot).collect(),
+            inputs: input_slots(graph, &looked_up),
             outputs: outputs.iter().map(|purpose| (purpose.clone(), result_type(graph, purpose))).collect(),
             symbols,
             streams,
@@ -281,6 +272,20 @@ fn looked_up_inputs(graph: &Graph, rows: Option<&Arc<str>>) -> BTreeSet<usize> {
 
 fn input_nodes(graph: &Graph, wanted: &BTreeSet<usize>) -> BTreeSet<NodeId> {
     graph.ids().filter(|&id| matches!(graph.op(id), Op::Input(n) if wanted.contains(n))).collect()
+}
+
+/// How the runtime is to fill each input.
+fn input_slots(graph: &Graph, looked_up: &BTreeSet<usize>) -> Vec<InputSlot> {
+    let read = read_inputs(graph);
+    let slots = graph.inputs.iter().enumerate().map(|(n, input)| InputSlot {
+        name: input.name.clone(),
+        ty: input.ty.clone(),
+        role: input.role,
+        below: input.below.clone(),
+        lookup: looked_up.contains(&n),
+        read: read.contains(&n),
+    });
+    slots.collect()
 }
 
 fn read_inputs(graph: &Graph) -> BTreeSet<usize> {

@@ -9,7 +9,7 @@ use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 
 use super::emitter::{Bound, Emitter, type_of};
-use crate::lane::{Address, Index, Integer, Item, Kind, Reg, Term, Var};
+use crate::lane::{Address, Index, Integer, Item, Kind, Reg, Term, Var, for_each_address};
 
 /// An address as an instruction takes it.
 #[derive(Clone, Copy)]
@@ -224,17 +224,4 @@ impl<'p> Emitter<'p, '_, '_> {
 /// Four elements are aligned to one only.
 pub(super) fn vector_flags() -> MemFlagsData {
     MemFlagsData::new().with_notrap()
-}
-
-/// Every address in `items`, those in inner loops too.
-pub(super) fn for_each_address<'p>(items: &'p [Item], visit: &mut dyn FnMut(&'p Address)) {
-    for item in items {
-        match item {
-            Item::Let(_, crate::lane::Instruction::Load(address)) | Item::Store { address, .. } => {
-                visit(address)
-            }
-            Item::Let(..) => {}
-            Item::Loop(item) => for_each_address(&item.body, visit),
-        }
-    }
 }

@@ -7,9 +7,8 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types::I64};
 
-use super::address::for_each_address;
 use super::emitter::{Bound, Emitter};
-use crate::lane::{Index, Integer, Item, Loop, Portion, Var};
+use crate::lane::{Index, Integer, Item, Loop, Portion, Var, for_each_address};
 
 /// Instructions that a loop written out may come to.
 const WRITTEN_OUT: i64 = 48;

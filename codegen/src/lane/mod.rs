@@ -12,6 +12,8 @@ pub mod interpret;
 pub mod math;
 mod text;
 pub mod verify;
+mod walk;
 
 pub use builder::ProgramBuilder;
 pub use program::*;
+pub(crate) use walk::for_each_address;

@@ -8,7 +8,7 @@
 
 use super::code::{Base, Inst, Memory, Op, Source, V};
 use super::select::{Bound, Part, Select};
-use crate::lane::{Address, Index, Instruction, Integer, Item, Reg, Term, Var};
+use crate::lane::{Address, Index, Integer, Item, Reg, Term, Var, for_each_address};
 
 /// An address taken apart.
 pub(super) struct Parts {
@@ -279,16 +279,5 @@ impl<'p> Select<'p> {
         let mut address = Address::new(table);
         address.terms.push(Term { index: Index::Var { var, plus }, stride: Integer::Constant(4) });
         self.place(&address, 0)
-    }
-}
-
-/// Every address in `items`, those in inner loops too.
-pub(super) fn for_each_address<'p>(items: &'p [Item], visit: &mut dyn FnMut(&'p Address)) {
-    for item in items {
-        match item {
-            Item::Let(_, Instruction::Load(address)) | Item::Store { address, .. } => visit(address),
-            Item::Let(..) => {}
-            Item::Loop(item) => for_each_address(&item.body, visit),
-        }
     }
 }

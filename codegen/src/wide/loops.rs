@@ -3,10 +3,9 @@
 //! A loop is tested before it begins and at its end. One known to have one turn, or a few short ones, is written out.
 //! In an innermost loop the addresses that its counter moves, and no addressing mode can, are pointers that are added to.
 
-use super::address::for_each_address;
 use super::code::{Inst, Op, Source, V};
 use super::select::{Bound, Part, Select};
-use crate::lane::{Carried, Integer, Item, Loop, Portion, Reg, Var};
+use crate::lane::{Carried, Integer, Item, Loop, Portion, Reg, Var, for_each_address};
 
 /// Instructions that a loop written out may come to.
 const WRITTEN_OUT: i64 = 64;
