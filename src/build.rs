@@ -7,7 +7,7 @@ use downhill_graph::optimizer::Optimizer;
 use downhill_runtime::dump::Dump;
 use downhill_runtime::error::Error;
 use downhill_runtime::model::Model;
-use downhill_runtime::program::{Options, Program};
+use downhill_runtime::program::{Lanes, Options, Program};
 use std::sync::Arc;
 
 /// Says how a network is to be built; each of these starts a [`Build`]. Every network has them.
@@ -30,6 +30,18 @@ pub trait Configure: Network + Sized {
     /// Batch sizes to compile code of their own for. Every other size runs too, with the same bits.
     fn batch_sizes(self, sizes: impl IntoIterator<Item = usize>) -> Build<Self> {
         Build::new(self).batch_sizes(sizes)
+    }
+
+    /// Threads that share the large kernels of a step, the caller's included; 1, or what the environment variable
+    /// `DOWNHILL_THREADS` says, unless said. The results have the same bits for every number.
+    fn threads(self, threads: usize) -> Build<Self> {
+        Build::new(self).threads(threads)
+    }
+
+    /// The vectors that machine code is made of; the widest that the processor has, or those that the environment variable
+    /// `DOWNHILL_TARGET` names, unless said. The results have the same bits for all of them.
+    fn target(self, target: Lanes) -> Build<Self> {
+        Build::new(self).target(target)
     }
 
     /// Builds it for inference: without an optimizer there are no training steps.
@@ -100,6 +112,23 @@ impl<N: Network> Build<N> {
     #[must_use]
     pub fn batch_sizes(mut self, sizes: impl IntoIterator<Item = usize>) -> Build<N> {
         self.options.batch_sizes.extend(sizes);
+        self
+    }
+
+    /// Threads that share the large kernels of a step, the caller's included; 1, or what the environment variable
+    /// `DOWNHILL_THREADS` says, unless said. The results have the same bits for every number. Small kernels stay on one thread.
+    /// A second model of the same [`Program`] that runs at the same time does so on its caller's thread alone.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Build<N> {
+        self.options.threads = Some(threads);
+        self
+    }
+
+    /// The vectors that machine code is made of; the widest that the processor has, or those that the environment variable
+    /// `DOWNHILL_TARGET` names, unless said. The results have the same bits for all of them.
+    #[must_use]
+    pub fn target(mut self, target: Lanes) -> Build<N> {
+        self.options.lanes = Some(target);
         self
     }
 

@@ -54,7 +54,17 @@ network! {
 
 #[test]
 fn prepared_sizes_allocate_nothing() {
-    let network = Masked::new(16).seed(1).optimizer(adamw(0.01)).batch_sizes([16]);
+    allocate_nothing(16, 1);
+}
+
+/// Wide enough that kernels are divided.
+#[test]
+fn nor_do_threads() {
+    allocate_nothing(4096, 2);
+}
+
+fn allocate_nothing(width: usize, threads: usize) {
+    let network = Masked::new(width).seed(1).optimizer(adamw(0.01)).batch_sizes([16]).threads(threads);
     let mut net = network.build().expect("a network");
     let rows = 40;
     let x = Tensor::new([rows, 8], (0..rows * 8).map(|i| (i % 13) as f32 / 13.0).collect()).expect("x");

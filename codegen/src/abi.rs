@@ -7,6 +7,23 @@
 //! `rows[t·batch .. (t+1)·batch]` of every looked-up input. Every step computes its loss first and stores it in
 //! `losses[t]`; a loss that is not finite ends the call before that step has changed any storage, with `stopped = t`.
 
+use std::ffi::c_void;
+
+/// A kernel that threads share: its arguments, and the range of turns of the divided loop that is to be done.
+pub type Task = unsafe extern "C" fn(arguments: *const i64, begin: i64, end: i64);
+
+/// Does all turns of a task, in ranges, on as many threads as the caller has: `task(arguments, begin, end)` for ranges that
+/// together are `0..turns`, meet at multiples of `multiple`, and have `least` turns or more where there are several.
+/// `pool` is [`Context::pool`]. Returns when all are done.
+pub type Divide = unsafe extern "C" fn(
+    pool: *const c_void,
+    task: Task,
+    arguments: *const i64,
+    turns: i64,
+    multiple: i64,
+    least: i64,
+);
+
 /// The argument of an entry's function.
 #[derive(Debug)]
 #[repr(C)]
@@ -35,6 +52,10 @@ pub struct Context {
     pub steps: i64,
     /// Set by native code: the step whose loss was not finite, or −1.
     pub stopped: i64,
+    /// What `divide` is given. Code for one thread reads neither.
+    pub pool: *const c_void,
+    /// Divides a kernel among threads.
+    pub divide: Divide,
 }
 
 /// Where an input lies.

@@ -6,17 +6,18 @@
 use crate::affine::Axis;
 use crate::build::{Homes, assign_homes, build};
 use crate::clif;
+use crate::divide::{Division, divide};
 use crate::emit::{Emitted, Scheduled, emit};
 use crate::entry::{Entry, InputSlot};
 use crate::error::Error;
 use crate::fuse::{Fused, fuse};
 use crate::kernel::{Buffer, Kernel};
 use crate::lane::Program;
-use crate::launch::{self, Call, Launch};
+use crate::launch::{self, Call, Launch, Shared};
 use crate::plan::{Plan, plan};
 use crate::prepare::{Prepared, prepare};
 use crate::schedule::{Schedule, choose_lanes, choose_rows, put_lanes_outside, work};
-use crate::target::{Lanes, Target};
+use crate::target::Target;
 use crate::verify::assert_valid;
 use crate::wide;
 use cranelift_module::{FuncId, Module};
@@ -33,6 +34,8 @@ pub struct Compiler<'m, M: Module> {
     module: &'m mut M,
     target: &'m Target,
     known: HashMap<Program, FuncId>,
+    /// What threads call, by the number of pointers and integers that a kernel takes.
+    tasks: HashMap<(u32, u32), FuncId>,
     entries: usize,
     report: Report,
     dump: Option<Show<'m>>,
@@ -70,7 +73,15 @@ pub struct Report {
 impl<'m, M: Module> Compiler<'m, M> {
     /// A compiler that puts code into `module`.
     pub fn new(module: &'m mut M, target: &'m Target) -> Compiler<'m, M> {
-        Compiler { module, target, known: HashMap::new(), entries: 0, report: Report::default(), dump: None }
+        Compiler {
+            module,
+            target,
+            known: HashMap::new(),
+            tasks: HashMap::new(),
+            entries: 0,
+            report: Report::default(),
+            dump: None,
+        }
     }
 
     /// Shows every form made from now on.
@@ -115,19 +126,21 @@ impl<'m, M: Module> Compiler<'m, M> {
             .kernels
             .iter()
             .zip(lanes)
-            .map(|(kernel, lanes)| specialize(kernel, lanes, fixed, self.target.lanes()))
+            .map(|(kernel, lanes)| specialize(kernel, lanes, fixed, self.target))
             .collect();
-        let parts: Vec<(Emitted, bool)> =
-            parts(&scheduled).into_iter().map(|part| (emit(part), part.iter().any(makes_loss))).collect();
+        let parts: Vec<(Emitted, &[Scheduled])> =
+            parts(&scheduled).into_iter().map(|part| (emit(part), part)).collect();
         self.report.planning += start.elapsed();
         let start = Instant::now();
         let mut calls = Vec::new();
-        for (emitted, makes_loss) in parts {
+        for (emitted, part) in parts {
             self.show(Stage::Lane, || emitted.program.to_string());
+            let division = part.iter().find_map(|kernel| kernel.division.clone());
             calls.push(Call {
                 function: self.kernel(&emitted.program)?,
-                emitted: Arc::new(emitted),
-                makes_loss,
+                shared: division.map(|division| self.shared(division, &emitted.program)).transpose()?,
+                makes_loss: part.iter().any(makes_loss),
+                emitted,
             });
         }
         let bind = |dim: &Dim| dim.bind(fixed);
@@ -179,6 +192,17 @@ impl<'m, M: Module> Compiler<'m, M> {
         Ok(function)
     }
 
+    /// The way to a kernel that threads share.
+    fn shared(&mut self, division: Division, program: &Program) -> Result<Shared, Error> {
+        let arity = (program.pointers, program.integers);
+        let task = match self.tasks.get(&arity) {
+            Some(&known) => known,
+            None => launch::define_task(self.module, self.target, arity)?,
+        };
+        self.tasks.insert(arity, task);
+        Ok(Shared { division, task })
+    }
+
     fn show(&mut self, stage: Stage, text: impl FnOnce() -> String) {
         if let Some(dump) = &mut self.dump {
             dump(stage, &text());
@@ -187,10 +211,12 @@ impl<'m, M: Module> Compiler<'m, M> {
 }
 
 /// Fixes sizes, then chooses what may differ between variants.
-fn specialize(kernel: &Kernel, lanes: BTreeSet<Axis>, fixed: &Bindings, target: Lanes) -> Scheduled {
+fn specialize(kernel: &Kernel, lanes: BTreeSet<Axis>, fixed: &Bindings, target: &Target) -> Scheduled {
     let kernel = put_lanes_outside(&kernel.map_dims(&|dim| dim.bind(fixed)), &lanes);
-    let rows = choose_rows(&kernel, &lanes, target);
-    Scheduled { kernel, schedule: Schedule { lanes, rows } }
+    let rows = choose_rows(&kernel, &lanes, target.lanes());
+    let schedule = Schedule { lanes, rows };
+    let division = if target.divides() { divide(&kernel, &schedule) } else { None };
+    Scheduled { kernel, schedule, division }
 }
 
 /// In debug builds, verifies kernels.

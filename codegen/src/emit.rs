@@ -8,6 +8,7 @@
 //! Must hold: no decision here changes the order of a fold; the schedule has made them all.
 
 use crate::affine::Axis;
+use crate::divide::Division;
 use crate::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
 use crate::lane::{
     Address, Binary as B, Combine, Integer, Kind, Portion, Program, ProgramBuilder, Reg, Unary as U, Var,
@@ -52,6 +53,10 @@ pub enum Number {
     RowStride(usize),
     /// A word of a random stream's key in this step.
     Key(u32, usize),
+    /// The first of the turns that this thread takes of the divided loop: the first argument, where there is one.
+    Begin,
+    /// One past the last of them: the second.
+    End,
 }
 
 /// A kernel with the way its loops are to run.
@@ -61,13 +66,18 @@ pub struct Scheduled {
     pub kernel: Kernel,
     /// Its schedule.
     pub schedule: Schedule,
+    /// How threads share it.
+    pub division: Option<Division>,
 }
 
 /// Emits kernels, one after another, as one program.
 pub fn emit(kernels: &[Scheduled]) -> Emitted {
     let mut emitted = Emitted { program: Program::default(), pointers: Vec::new(), integers: Vec::new() };
     let mut b = ProgramBuilder::new();
-    for Scheduled { kernel, schedule } in kernels {
+    if kernels.iter().any(|kernel| kernel.division.is_some()) {
+        emitted.integers.extend([Number::Begin, Number::End]);
+    }
+    for Scheduled { kernel, schedule, division } in kernels {
         let mut definitions = HashMap::new();
         kernel.visit(&mut |item| {
             if let Item::Let(value, expression) = item {
@@ -77,6 +87,7 @@ pub fn emit(kernels: &[Scheduled]) -> Emitted {
         let mut emit = Emit {
             kernel,
             schedule,
+            divided: division.as_ref().map(|division| division.axis),
             definitions,
             b: &mut b,
             pointers: &mut emitted.pointers,
@@ -103,6 +114,8 @@ struct Block {
 struct Emit<'a> {
     kernel: &'a Kernel,
     schedule: &'a Schedule,
+    /// The loop of which a thread takes some turns.
+    divided: Option<Axis>,
     definitions: HashMap<ValueId, &'a Expression>,
     b: &'a mut ProgramBuilder,
     pointers: &'a mut Vec<Pointer>,
@@ -170,14 +183,14 @@ impl Emit<'_> {
         }
         let var = self.b.var();
         self.vars.insert(inner.axis, var);
-        let end = self.integer(Number::Dim(self.kernel.extents[inner.axis.0 as usize].clone()));
+        let [start, end] = self.range(inner.axis);
         let lanes = self.schedule.lanes.contains(&inner.axis);
         let starts: Vec<Reg> = inner
             .accumulators
             .iter()
             .map(|a| scalar::identity(self.b, a.kind, self.kernel.element(a.result)))
             .collect();
-        self.b.begin_loop(var, Integer::Constant(0), end, portion, lanes);
+        self.b.begin_loop(var, start, end, portion, lanes);
         let mut inside: Vec<Vec<Reg>> = Vec::new();
         for (accumulator, &start) in inner.accumulators.iter().zip(&starts) {
             let combine = lanes.then(|| combine(accumulator.kind, self.kernel.element(accumulator.result)));
@@ -198,6 +211,15 @@ impl Emit<'_> {
         for (accumulator, inside) in inner.accumulators.iter().zip(&inside) {
             self.registers.insert(accumulator.result, after.by_ref().take(inside.len()).collect());
         }
+    }
+
+    /// From where to where a loop counts.
+    fn range(&mut self, axis: Axis) -> [Integer; 2] {
+        if self.divided == Some(axis) {
+            return [Number::Begin, Number::End].map(|number| self.integer(number));
+        }
+        let turns = self.kernel.extents[axis.0 as usize].clone();
+        [Integer::Constant(0), self.integer(Number::Dim(turns))]
     }
 
     fn fold_in(&mut self, accumulator: &Accumulator, so_far: Reg, row: usize) -> Reg {

@@ -7,13 +7,17 @@
 
 use crate::abi::{Context, InputBinding};
 use crate::clif::define_built;
+use crate::divide::Division;
 use crate::emit::{Emitted, Number, Pointer};
 use crate::error::Error;
 use crate::kernel::Buffer;
 use crate::target::Target;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F32, I32, I64};
-use cranelift_codegen::ir::{AbiParam, Block, BlockArg, Function, InstBuilder, MemFlagsData, Type, Value};
+use cranelift_codegen::ir::{
+    AbiParam, Block, BlockArg, FuncRef, Function, InstBuilder, MemFlagsData, SigRef, Signature,
+    StackSlotData, StackSlotKind, Type, Value,
+};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{FuncId, Linkage, Module};
 use downhill_graph::dim::{Dim, Symbol};
@@ -25,9 +29,18 @@ use std::sync::Arc;
 /// A kernel to call.
 pub(crate) struct Call {
     pub(crate) function: FuncId,
-    pub(crate) emitted: Arc<Emitted>,
+    pub(crate) emitted: Emitted,
+    /// How threads share it, if they do.
+    pub(crate) shared: Option<Shared>,
     /// It stores the loss.
     pub(crate) makes_loss: bool,
+}
+
+/// A kernel that threads share.
+pub(crate) struct Shared {
+    pub(crate) division: Division,
+    /// What each of them calls: [`define_task`].
+    pub(crate) task: FuncId,
 }
 
 /// What the function is made of.
@@ -58,13 +71,20 @@ pub(crate) fn define(
     context.func.signature.params = vec![AbiParam::new(I64)];
     let id = module.declare_function(name, Linkage::Export, &context.func.signature)?;
     let config = module.target_config();
-    let functions: Vec<_> = launch
+    let functions: Vec<Callee> = launch
         .calls
         .iter()
-        .map(|call| module.declare_func_in_func(call.function, &mut context.func))
+        .map(|call| Callee {
+            kernel: module.declare_func_in_func(call.function, &mut context.func),
+            task: call
+                .shared
+                .as_ref()
+                .map(|shared| module.declare_func_in_func(shared.task, &mut context.func)),
+        })
         .collect();
+    let divide = divide_signature(module);
     let mut builder_context = FunctionBuilderContext::new();
-    let mut writer = Writer::begin(&mut context.func, &mut builder_context, launch);
+    let mut writer = Writer::begin(&mut context.func, &mut builder_context, launch, divide);
     writer.all_steps(&functions);
     writer.f.seal_all_blocks();
     writer.f.finalize(config);
@@ -72,9 +92,66 @@ pub(crate) fn define(
     Ok(id)
 }
 
+/// The type of [`crate::abi::Divide`].
+fn divide_signature(module: &impl Module) -> Signature {
+    let mut signature = module.make_signature();
+    signature.params = vec![AbiParam::new(I64); 6];
+    signature
+}
+
+/// Defines what a thread calls of a kernel with so many pointers and integers: a [`crate::abi::Task`]. Its arguments are the kernel's
+/// address, the pointers, and the integers but for the first two, which are the range.
+///
+/// # Errors
+/// What Cranelift reports.
+pub(crate) fn define_task(
+    module: &mut impl Module,
+    target: &Target,
+    (pointers, integers): (u32, u32),
+) -> Result<FuncId, Error> {
+    let mut context = module.make_context();
+    context.func.signature = module.make_signature();
+    context.func.signature.params = vec![AbiParam::new(I64); 3];
+    let name = format!("task{pointers}_{integers}");
+    let id = module.declare_function(&name, Linkage::Local, &context.func.signature)?;
+    let mut kernel = module.make_signature();
+    kernel.params = vec![AbiParam::new(I64); (pointers + integers) as usize];
+    let mut builder_context = FunctionBuilderContext::new();
+    let mut f = FunctionBuilder::new(&mut context.func, &mut builder_context);
+    let kernel = f.import_signature(kernel);
+    let block = f.create_block();
+    f.append_block_params_for_function_params(block);
+    f.switch_to_block(block);
+    f.seal_block(block);
+    let [table, begin, end] = f.block_params(block)[..] else { bug("a task of other than three arguments") };
+    let count = 1 + pointers + integers - RANGE;
+    let mut values: Vec<Value> = (0..count as i32)
+        .map(|n| f.ins().load(I64, MemFlagsData::trusted(), table, n * I64.bytes() as i32))
+        .collect();
+    let address = values.remove(0);
+    let range = pointers as usize;
+    values.splice(range..range, [begin, end]);
+    f.ins().call_indirect(kernel, address, &values);
+    f.ins().return_(&[]);
+    f.finalize(module.target_config());
+    define_built(module, target, id, &mut context)?;
+    Ok(id)
+}
+
+/// A kernel that threads share begins its integers with this many that say which turns are to be done.
+const RANGE: u32 = 2;
+
+/// What is called for a kernel.
+struct Callee {
+    kernel: FuncRef,
+    task: Option<FuncRef>,
+}
+
 struct Writer<'a, 'f> {
     f: FunctionBuilder<'f>,
     launch: &'a Launch<'a>,
+    /// The type of the function that divides kernels.
+    divide: SigRef,
     context: Value,
     dims: HashMap<Dim, Value>,
     /// The keys of the random streams in the current step.
@@ -91,8 +168,10 @@ impl<'a, 'f> Writer<'a, 'f> {
         func: &'f mut Function,
         builder_context: &'f mut FunctionBuilderContext,
         launch: &'a Launch<'a>,
+        divide: Signature,
     ) -> Self {
         let mut f = FunctionBuilder::new(func, builder_context);
+        let divide = f.import_signature(divide);
         let entry = f.create_block();
         f.append_block_params_for_function_params(entry);
         f.switch_to_block(entry);
@@ -101,6 +180,7 @@ impl<'a, 'f> Writer<'a, 'f> {
         Writer {
             f,
             launch,
+            divide,
             context,
             dims: HashMap::new(),
             keys: HashMap::new(),
@@ -120,7 +200,7 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.ins().load(I64, MemFlagsData::trusted(), base, (index * size_of::<i64>()) as i32)
     }
 
-    fn all_steps(&mut self, functions: &[cranelift_codegen::ir::FuncRef]) {
+    fn all_steps(&mut self, functions: &[Callee]) {
         let none = self.f.ins().iconst(I64, -1);
         self.f.ins().store(MemFlagsData::trusted(), none, self.context, offset_of!(Context, stopped) as i32);
         // Sizes do not change from step to step: they are computed before the loop.
@@ -134,6 +214,9 @@ impl<'a, 'f> Writer<'a, 'f> {
                 if let Pointer::Into(_, offset) = pointer {
                     self.dim(offset);
                 }
+            }
+            if let Some(shared) = &call.shared {
+                self.dim(&shared.division.turns);
             }
         }
         let row_bytes =
@@ -150,12 +233,8 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.ins().brif(more, turn, &[], self.exit, &[]);
         self.f.switch_to_block(turn);
         self.step_keys();
-        for (call, function) in self.launch.calls.iter().zip(functions) {
-            let pointers: Vec<Value> =
-                call.emitted.pointers.iter().map(|pointer| self.pointer(pointer)).collect();
-            let integers: Vec<Value> =
-                call.emitted.integers.iter().map(|number| self.number(number)).collect();
-            self.f.ins().call(*function, &[pointers, integers].concat());
+        for (call, callee) in self.launch.calls.iter().zip(functions) {
+            self.call(call, callee);
             if call.makes_loss {
                 self.stop_unless_finite();
             }
@@ -165,6 +244,41 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.ins().jump(head, &[BlockArg::Value(next), BlockArg::Value(next_rows)]);
         self.f.switch_to_block(self.exit);
         self.f.ins().return_(&[]);
+    }
+
+    /// Calls a kernel, or has it divided among threads.
+    fn call(&mut self, call: &Call, callee: &Callee) {
+        let mut arguments: Vec<Value> =
+            call.emitted.pointers.iter().map(|pointer| self.pointer(pointer)).collect();
+        let range = |number: &&Number| matches!(number, Number::Begin | Number::End);
+        let integers = call.emitted.integers.iter().filter(|number| !range(number));
+        arguments.extend(integers.map(|number| self.number(number)));
+        match (&call.shared, callee.task) {
+            (Some(Shared { division, .. }), Some(task)) => {
+                let address = self.f.ins().func_addr(I64, callee.kernel);
+                arguments.insert(0, address);
+                self.divide(division, task, &arguments);
+            }
+            _ => _ = self.f.ins().call(callee.kernel, &arguments),
+        }
+    }
+
+    fn divide(&mut self, division: &Division, task: FuncRef, arguments: &[Value]) {
+        let bytes = arguments.len() as u32 * I64.bytes();
+        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 3);
+        let slot = self.f.create_sized_stack_slot(slot);
+        for (place, &argument) in arguments.iter().enumerate() {
+            self.f.ins().stack_store(I64, argument, slot, place as i32 * I64.bytes() as i32);
+        }
+        let pool = self.field(I64, offset_of!(Context, pool));
+        let divide = self.field(I64, offset_of!(Context, divide));
+        let task = self.f.ins().func_addr(I64, task);
+        let table = self.f.ins().stack_addr(I64, slot, 0);
+        let turns = self.dim(&division.turns);
+        let [multiple, least] =
+            [division.multiple, division.least].map(|number| self.f.ins().iconst(I64, number));
+        let all = [pool, task, table, turns, multiple, least];
+        self.f.ins().call_indirect(self.divide, divide, &all);
     }
 
     /// Ends the call where this step's loss is infinite or NaN: all ones in the exponent.
@@ -236,6 +350,7 @@ impl<'a, 'f> Writer<'a, 'f> {
             Number::Dim(dim) => self.dim(dim),
             Number::RowStride(input) => self.binding(*input, offset_of!(InputBinding, row_stride)),
             Number::Key(stream, word) => self.keys[stream][*word],
+            Number::Begin | Number::End => bug("a range of turns is the thread's to say"),
         }
     }
 

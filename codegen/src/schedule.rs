@@ -44,7 +44,7 @@ fn best(kernel: &Kernel, items: &[Item], lanes: &mut BTreeSet<Axis>) -> f64 {
         .iter()
         .map(|item| match item {
             Item::Loop(inner) => {
-                let turns = turns(kernel, inner.axis);
+                let turns = assumed_turns(kernel, inner.axis);
                 let fold = if inner.accumulators.is_empty() { 0.0 } else { FOLD_LANES };
                 let wide = (turns / WIDTH).ceil() * cost(kernel, &inner.body, Some(inner.axis)) + fold;
                 let mut deeper = BTreeSet::new();
@@ -66,7 +66,7 @@ fn cost(kernel: &Kernel, items: &[Item], lane: Option<Axis>) -> f64 {
     items
         .iter()
         .map(|item| match item {
-            Item::Loop(inner) => turns(kernel, inner.axis) * cost(kernel, &inner.body, lane) + 1.0,
+            Item::Loop(inner) => assumed_turns(kernel, inner.axis) * cost(kernel, &inner.body, lane) + 1.0,
             other => statement(other, lane),
         })
         .sum()
@@ -92,14 +92,20 @@ fn statement(item: &Item, lane: Option<Axis>) -> f64 {
     }
 }
 
-fn turns(kernel: &Kernel, axis: Axis) -> f64 {
+/// How often a loop turns, with a size assumed where it is not known.
+pub fn assumed_turns(kernel: &Kernel, axis: Axis) -> f64 {
     kernel.extents[axis.0 as usize].as_constant().map_or(ASSUMED_TURNS, |turns| turns as f64)
 }
 
 /// What a kernel costs in vectors of statements, where every size is known.
 pub fn work(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> Option<f64> {
     let known = kernel.extents.iter().all(|extent| extent.as_constant().is_some());
-    known.then(|| work_of(kernel, &kernel.body, lanes, None))
+    known.then(|| assumed_work(kernel, lanes))
+}
+
+/// The same, with sizes assumed where they are not known.
+pub fn assumed_work(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> f64 {
+    work_of(kernel, &kernel.body, lanes, None)
 }
 
 fn work_of(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>, lane: Option<Axis>) -> f64 {
@@ -107,10 +113,12 @@ fn work_of(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>, lane: Option
         .iter()
         .map(|item| match item {
             Item::Loop(inner) if lanes.contains(&inner.axis) => {
-                (turns(kernel, inner.axis) / WIDTH).ceil()
+                (assumed_turns(kernel, inner.axis) / WIDTH).ceil()
                     * work_of(kernel, &inner.body, lanes, Some(inner.axis))
             }
-            Item::Loop(inner) => turns(kernel, inner.axis) * work_of(kernel, &inner.body, lanes, lane),
+            Item::Loop(inner) => {
+                assumed_turns(kernel, inner.axis) * work_of(kernel, &inner.body, lanes, lane)
+            }
             other => statement(other, lane),
         })
         .sum()

@@ -113,6 +113,7 @@ fn has_avx512() -> bool {
 pub struct Target {
     isa: OwnedTargetIsa,
     lanes: Lanes,
+    threads: usize,
 }
 
 impl Target {
@@ -146,7 +147,18 @@ impl Target {
         if !lanes.is_available() {
             return Err(unsupported(&format!("the vectors of the target `{}`", lanes.name())));
         }
-        Ok(Target { isa, lanes })
+        Ok(Target { isa, lanes, threads: 1 })
+    }
+
+    /// The same for this many threads: with more than one, large kernels ask the caller to divide them.
+    #[must_use]
+    pub fn threads(self, threads: usize) -> Target {
+        Target { threads, ..self }
+    }
+
+    /// Whether kernels may be divided among threads.
+    pub(crate) fn divides(&self) -> bool {
+        self.threads > 1
     }
 
     /// How lane programs become machine code.

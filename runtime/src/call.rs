@@ -11,6 +11,7 @@
 
 use crate::bind::Given;
 use crate::code::Function;
+use crate::pool::{self, Pool};
 use crate::storage::Buffer;
 use downhill_codegen::abi::{Context, InputBinding};
 use downhill_graph::types::ElementType;
@@ -43,6 +44,8 @@ pub(crate) struct Work<'a> {
     pub(crate) random: (&'a [[u32; 2]], u64),
     pub(crate) losses: &'a mut [f32],
     pub(crate) steps: usize,
+    /// Threads that share large kernels with this one.
+    pub(crate) pool: Option<&'a Pool>,
 }
 
 impl Frame {
@@ -84,6 +87,8 @@ impl Frame {
             losses: work.losses.as_mut_ptr(),
             steps: work.steps as i64,
             stopped: -1,
+            pool: work.pool.map_or(std::ptr::null(), |pool| std::ptr::from_ref(pool).cast()),
+            divide: pool::divide,
         };
         // SAFETY: the caller's promise; all pointers come from borrows that last until this function returns.
         unsafe { work.function.call(&mut context) };

@@ -1,7 +1,8 @@
 //! Running it: machine code and its owner, storage, the call into native code, epochs.
 //!
 //! Modules stand in the order in which data passes them. The only `unsafe` of downhill is here: the memory of machine code
-//! ([`code`]), the call into it (`call`, `run`, `epoch`), and reading class indices behind a checked pointer (`bind`).
+//! ([`code`]), the call into it (`call`, `run`, `epoch`), by several threads (`pool`, `float_control`), and reading class indices behind a
+//! checked pointer (`bind`).
 
 pub mod error;
 
@@ -19,6 +20,10 @@ mod prepare;
 pub mod program;
 
 mod storage;
+
+mod float_control;
+
+mod pool;
 
 mod call;
 

@@ -10,11 +10,13 @@ use crate::bind::Interface;
 use crate::code::{Assembly, Function};
 use crate::dump::{Dump, Stage};
 use crate::error::Error;
+use crate::pool::{self, Pool};
 use crate::prepare::{beyond_memory, concrete, elements};
 use crate::report::Report;
 use cranelift_module::Module;
 use downhill_codegen::compile::Compiler;
 use downhill_codegen::entry::Entry;
+pub use downhill_codegen::target::Lanes;
 use downhill_codegen::target::Target;
 use downhill_graph::builder::{Declaration, Mode};
 use downhill_graph::dim::Bindings;
@@ -39,6 +41,10 @@ pub struct Options {
     pub batch_sizes: Vec<usize>,
     /// Stages to show; those that the environment asks for when `None`.
     pub dump: Option<Dump>,
+    /// The vectors that code is made of; as `DOWNHILL_TARGET` says, else the widest that the machine has, when `None`.
+    pub lanes: Option<Lanes>,
+    /// Threads that share large kernels; as `DOWNHILL_THREADS` says, else 1, when `None`.
+    pub threads: Option<usize>,
 }
 
 /// A loss, and what its gradients are by: all that it trains when empty.
@@ -48,6 +54,8 @@ type GradientKey = (String, Vec<String>);
 pub struct Program {
     name: String,
     target: Target,
+    /// Threads beside the caller's.
+    pool: Option<Pool>,
     train: Declaration,
     /// The network's arguments.
     bindings: Bindings,
@@ -105,7 +113,9 @@ impl Program {
     ) -> Result<Program, Error> {
         let mut report = Report::default();
         let dump = options.dump.clone().map_or_else(Dump::from_environment, Ok)?;
-        let target = report.stage("target", Target::host)?;
+        let threads = options.threads.map_or_else(pool::threads_from_environment, Ok)?;
+        let target = report.stage("target", || options.lanes.map_or_else(Target::host, Target::host_with))?;
+        let target = target.threads(threads);
         let infer = report.stage("declare", || declare(Mode::Infer))?;
         let train = report.stage("declare", || declare(Mode::Train))?;
         check_decided(&infer)?;
@@ -121,6 +131,7 @@ impl Program {
         }
         let storages = union_of_storages(&train, &plans)?;
         check_storages(&storages)?;
+        let pool = report.stage("threads", || Pool::new(threads))?;
         let making =
             Making { program: name, storages: &storages, target: &target, batch_sizes: &options.batch_sizes };
         let mut entries = making.compile(plans, &dump, &mut report)?.into_iter();
@@ -128,6 +139,7 @@ impl Program {
         Ok(Program {
             name: name.to_owned(),
             target,
+            pool,
             bindings: train.graph.bindings.clone(),
             train,
             batch_sizes: options.batch_sizes,
@@ -174,6 +186,10 @@ impl Program {
     /// There is no such loss, or nothing of such a name.
     pub fn gradient_graph(&self, loss: &str, by: &[&str]) -> Result<Graph, Error> {
         Ok(entry::gradients(&self.train, Some(loss), by)?)
+    }
+
+    pub(crate) fn pool(&self) -> Option<&Pool> {
+        self.pool.as_ref()
     }
 
     /// The network's arguments.
@@ -274,6 +290,9 @@ fn check_options(train: &Declaration, options: &Options) -> Result<(), Error> {
         if options.optimizers[..position].iter().any(|(known, _)| known == loss) {
             return Err(Error::Duplicate { kind: "optimizer of loss", name: loss.clone() });
         }
+    }
+    if options.threads == Some(0) {
+        return Err(Error::usage("0 threads were asked for", "the caller's own thread counts: 1 or more"));
     }
     if options.batch_sizes.contains(&0) {
         return Err(Error::usage("a batch size of 0 was given", "batch sizes are at least 1"));

@@ -376,6 +376,7 @@ impl Model {
             random: (&runnable.keys, self.steps_made),
             steps: losses.len(),
             losses,
+            pool: self.program.pool(),
         };
         // SAFETY: storages have the sizes the program gives them, the arena was grown when the size was prepared; the rest is
         // this function's own condition.

@@ -3,9 +3,10 @@
 use cranelift_codegen::ir::{AbiParam, InstBuilder, MemFlagsData, types};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{Linkage, Module};
-use downhill_codegen::abi::Context;
+use downhill_codegen::abi::{Context, Task};
 use downhill_codegen::target::Target;
 use downhill_runtime::code::{Assembly, Function};
+use std::ffi::c_void;
 use std::mem::offset_of;
 
 /// A function that writes `value` to `Context::stopped`.
@@ -32,6 +33,11 @@ fn stopping_at(value: i64) -> Function {
     unsafe { assembly.finish().expect("executable").function(id) }
 }
 
+unsafe extern "C" fn whole(_: *const c_void, task: Task, arguments: *const i64, turns: i64, _: i64, _: i64) {
+    // SAFETY: native code's own task and arguments.
+    unsafe { task(arguments, 0, turns) };
+}
+
 fn call(function: &Function) -> i64 {
     let mut context = Context {
         storages: std::ptr::null(),
@@ -46,6 +52,8 @@ fn call(function: &Function) -> i64 {
         losses: std::ptr::null_mut(),
         steps: 0,
         stopped: 0,
+        pool: std::ptr::null(),
+        divide: whole,
     };
     // SAFETY: the function writes to the context only.
     unsafe { function.call(&mut context) };

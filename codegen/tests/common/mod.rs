@@ -3,7 +3,7 @@
 
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
-use downhill_codegen::abi::{Context, InputBinding};
+use downhill_codegen::abi::{Context, InputBinding, Task};
 use downhill_codegen::compile::{Compiler, Stage};
 use downhill_codegen::entry::Entry;
 use downhill_codegen::error::Error;
@@ -15,6 +15,7 @@ use downhill_graph::random::stream_seed;
 use downhill_graph::tensor::{Data, Tensor};
 use downhill_graph::types::{ElementType, Type};
 use std::collections::BTreeMap;
+use std::ffi::c_void;
 use std::time::Instant;
 
 /// 64-byte aligned memory, with a known pattern behind its end that must survive.
@@ -78,13 +79,14 @@ pub(crate) struct Outcome {
 }
 
 /// Compiles `graph`, with the sizes in `fixed` fixed, and runs one step of it in `environment`: on every target that this machine
-/// has, whose results must be the same bits.
+/// has, whole and divided, whose results must be the same bits.
 pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) -> Result<Outcome, Error> {
     let mut first: Option<Outcome> = None;
-    for lanes in Lanes::available() {
-        let outcome = run_on(lanes, graph, environment, fixed, 1)?;
+    let targets = Lanes::available().into_iter().flat_map(|lanes| [(lanes, 1), (lanes, 2)]);
+    for (lanes, threads) in targets {
+        let outcome = run_on(lanes, threads, graph, environment, fixed, 1)?;
         if let Some(first) = &first {
-            assert_eq!(first.stopped, outcome.stopped, "{lanes:?}");
+            assert_eq!(first.stopped, outcome.stopped, "{lanes:?}, {threads} threads");
             for ((purpose, one), (_, other)) in first.results.iter().zip(&outcome.results) {
                 let bits = |t: &Tensor| {
                     t.to_f64_vec()
@@ -95,7 +97,7 @@ pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) ->
                 assert_eq!(
                     bits(one),
                     bits(other),
-                    "{purpose:?} on {lanes:?} differs from the portable target's"
+                    "{purpose:?} on {lanes:?}, {threads} threads, differs from the portable target's"
                 );
             }
         }
@@ -104,15 +106,16 @@ pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) ->
     Ok(first.expect("the portable target is always there"))
 }
 
-/// Runs `steps` steps in one native call.
+/// Runs `steps` steps in one native call. Code for several threads is given its turns in ranges, the last first.
 pub(crate) fn run_on(
     lanes: Lanes,
+    threads: usize,
     graph: &Graph,
     environment: &Environment,
     fixed: &Bindings,
     steps: usize,
 ) -> Result<Outcome, Error> {
-    let target = Target::host_with(lanes)?;
+    let target = Target::host_with(lanes)?.threads(threads);
     let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
     let start = Instant::now();
     let entry = Compiler::new(&mut module, &target).entry("test", graph, fixed)?;
@@ -125,6 +128,23 @@ pub(crate) fn run_on(
     // SAFETY: nothing made by the module is used any more.
     unsafe { module.free_memory() };
     Ok(Outcome { compiling, ..outcome })
+}
+
+/// Three ranges, the last first, or fewer; as if every turn were worth a thread.
+unsafe extern "C" fn divide_in_three(
+    _: *const c_void,
+    task: Task,
+    arguments: *const i64,
+    turns: i64,
+    multiple: i64,
+    _: i64,
+) {
+    let blocks = (turns + multiple - 1) / multiple;
+    let cuts = [0, blocks / 3, blocks * 3 / 4, blocks].map(|block| (block * multiple).min(turns));
+    for range in cuts.windows(2).rev() {
+        // SAFETY: native code's own task and arguments.
+        unsafe { task(arguments, range[0], range[1]) };
+    }
 }
 
 fn call(
@@ -193,6 +213,8 @@ fn call(
         losses: losses.as_mut_ptr(),
         steps: steps as i64,
         stopped: 0,
+        pool: std::ptr::null(),
+        divide: divide_in_three,
     };
     let mut seconds = f64::MAX;
     // More than one step is asked for by measurements alone: the best of some calls.

@@ -1,0 +1,80 @@
+//! Threads that share the kernels of a step: the same bits for every number of them, on every target.
+
+use downhill::prelude::*;
+use downhill::{Error, Lanes};
+
+network! {
+    /// Wide enough that its products are divided.
+    Wide(width: usize) {
+        input  x: [batch, 96];
+        target label: i32[batch];
+        let h = gelu(linear(x, width));
+        h = dropout(relu(linear(h, width)), 0.2);
+        output logits = linear(h, 10);
+        loss cross_entropy(logits, label);
+    }
+}
+
+const ROWS: usize = 200;
+
+fn data() -> Dataset {
+    let x: Vec<f32> = (0..ROWS * 96).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
+    let label: Vec<i32> = (0..ROWS as i32).map(|row| row * 7 % 10).collect();
+    Dataset::new([("x", Tensor::new([ROWS, 96], x).expect("rows")), ("label", Tensor::from(label))])
+        .expect("data")
+}
+
+fn bits(tensor: &Tensor) -> Vec<u32> {
+    tensor.as_f32().expect("f32").iter().map(|value| value.to_bits()).collect()
+}
+
+/// The bits of losses, parameters and outputs of a short training with batches of 64 and of 8.
+fn trained(net: &mut Model) -> Vec<u32> {
+    let data = data();
+    let mut all = Vec::new();
+    for (seed, batch) in [(1, 64), (2, 64), (3, 8)] {
+        let report = net.epoch(&data, Epoch { batch, seed }).expect("an epoch");
+        all.extend(report.losses.iter().map(|loss| loss.to_bits()));
+    }
+    let names: Vec<String> = net.parameters().map(|(name, _)| name.to_owned()).collect();
+    for name in names {
+        all.extend(bits(&net.parameter(&name).expect("a parameter")));
+    }
+    all.extend(bits(&net.forward(data.column("x").expect("x")).expect("logits")));
+    all
+}
+
+fn network(threads: usize) -> downhill::build::Build<Wide> {
+    Wide::new(256).seed(5).optimizer(adam(0.002)).batch_sizes([64]).threads(threads)
+}
+
+#[test]
+fn the_same_bits_for_every_number_of_threads_and_every_target() {
+    let one = trained(&mut network(1).build().expect("a network"));
+    for threads in [2, 3, 5] {
+        assert!(trained(&mut network(threads).build().expect("a network")) == one, "{threads} threads");
+    }
+    for target in Lanes::available() {
+        let net = network(2).target(target).build();
+        assert!(trained(&mut net.expect("a network")) == one, "{target:?}");
+    }
+}
+
+#[test]
+fn models_side_by_side_on_a_program_with_threads() {
+    let program = network(2).program().expect("a program");
+    let one = trained(&mut program.model(5).expect("a network"));
+    let all: Vec<Vec<u32>> = std::thread::scope(|scope| {
+        let runs: Vec<_> =
+            (0..3).map(|_| scope.spawn(|| trained(&mut program.model(5).expect("a network")))).collect();
+        runs.into_iter().map(|run| run.join().expect("no panic")).collect()
+    });
+    assert!(all.iter().all(|other| *other == one));
+}
+
+#[test]
+fn no_threads_is_an_error() {
+    let error = network(0).build().expect_err("nobody to work");
+    assert!(matches!(error, Error::Usage { .. }), "{error}");
+    assert!(error.to_string().contains("0 threads were asked for"), "{error}");
+}
