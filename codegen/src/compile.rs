@@ -6,9 +6,10 @@
 use crate::affine::Axis;
 use crate::build::{Homes, assign_homes, build};
 use crate::clif;
+use crate::cost::{Cost, work};
 use crate::divide::{Division, divide};
 use crate::emit::{Emitted, Scheduled, emit};
-use crate::entry::{Entry, InputSlot};
+use crate::entry::{Entry, InputSlot, Native};
 use crate::error::Error;
 use crate::fuse::{Fused, fuse};
 use crate::kernel::{Buffer, Kernel};
@@ -16,7 +17,7 @@ use crate::lane::Program;
 use crate::launch::{self, Call, Launch, Shared};
 use crate::plan::{Plan, plan};
 use crate::prepare::{Prepared, prepare};
-use crate::schedule::{Schedule, choose_lanes, choose_rows, put_lanes_outside, work};
+use crate::schedule::{Schedule, choose_lanes, choose_rows, put_lanes_outside};
 use crate::target::Target;
 use crate::verify::assert_valid;
 use crate::wide;
@@ -128,6 +129,7 @@ impl<'m, M: Module> Compiler<'m, M> {
             .zip(lanes)
             .map(|(kernel, lanes)| specialize(kernel, lanes, fixed, self.target))
             .collect();
+        let functions: Vec<Native> = parts(&scheduled).into_iter().map(describe).collect();
         let parts: Vec<(Emitted, &[Scheduled])> =
             parts(&scheduled).into_iter().map(|part| (emit(part), part)).collect();
         self.report.planning += start.elapsed();
@@ -174,6 +176,7 @@ impl<'m, M: Module> Compiler<'m, M> {
             streams,
             fixed: fixed.clone(),
             arena,
+            functions,
         })
     }
 
@@ -237,6 +240,14 @@ fn parts(kernels: &[Scheduled]) -> Vec<&[Scheduled]> {
         kernels.split_inclusive(makes_loss).collect()
     } else {
         kernels.chunks(1).collect()
+    }
+}
+
+/// What a function of these kernels is, for reports.
+fn describe(part: &[Scheduled]) -> Native {
+    Native {
+        kernels: part.iter().map(|scheduled| scheduled.kernel.name.clone()).collect(),
+        cost: Cost::of(part.iter().map(|scheduled| (&scheduled.kernel, &scheduled.schedule.lanes))),
     }
 }
 

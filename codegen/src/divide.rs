@@ -6,8 +6,9 @@
 //! changes, however many threads there are.
 
 use crate::affine::Axis;
+use crate::cost::{assumed_turns, assumed_work, work};
 use crate::kernel::{Item, Kernel, Loop};
-use crate::schedule::{Schedule, assumed_turns, assumed_work, work};
+use crate::schedule::Schedule;
 use downhill_graph::dim::Dim;
 
 /// The loop of a kernel whose turns are shared out.

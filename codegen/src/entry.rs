@@ -3,6 +3,8 @@
 //! In: what [`crate::compile`] found out. Out: [`Entry`]: which function to call, and how to fill its
 //! [`crate::abi::Context`].
 
+use crate::cost::Cost;
+use crate::plan::Arena;
 use cranelift_module::FuncId;
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Purpose, Role};
@@ -30,6 +32,17 @@ pub struct Entry {
     pub fixed: Bindings,
     /// The arena.
     pub arena: Arena,
+    /// The functions that a step calls, in their order.
+    pub functions: Vec<Native>,
+}
+
+/// A function of one kernel, or of the merged kernels of a small step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Native {
+    /// What each kernel makes.
+    pub kernels: Vec<String>,
+    /// What it does in a step, over the sizes that this variant leaves open.
+    pub cost: Cost,
 }
 
 /// How an input is read.
@@ -47,13 +60,4 @@ pub struct InputSlot {
     pub lookup: bool,
     /// False when the entry never reads it: it may be left unbound.
     pub read: bool,
-}
-
-/// The layout of intermediate values.
-#[derive(Clone, Debug, Default)]
-pub struct Arena {
-    /// Bytes of each buffer.
-    pub sizes: Vec<Dim>,
-    /// First and last kernel that uses each buffer.
-    pub lifetimes: Vec<(usize, usize)>,
 }

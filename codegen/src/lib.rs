@@ -1,7 +1,7 @@
 //! How the machine does it: from the graph of an entry to machine code in a module.
 //!
 //! Modules stand in the order in which data passes them: what native code is called with; fusion ([`prepare`], [`fuse`]); kernels
-//! ([`kernel`], [`build`]); their order and memory ([`plan`]); schedules, threads and lane programs ([`schedule`], [`divide`], [`emit`], [`lane`]);
+//! ([`kernel`], [`build`]); their order and memory ([`plan`]); lane programs, costs, schedules and threads ([`lane`], [`cost`], [`schedule`], [`divide`], [`emit`]);
 //! machine code ([`clif`] for every machine, [`wide`] for x86-64, `launch`); and [`compile`], the pipeline itself. This crate is generic over where code is
 //! put (`cranelift_module::Module`), runs none of it and holds no `unsafe`.
 #![forbid(unsafe_code)]
@@ -9,7 +9,6 @@
 pub mod error;
 
 pub mod abi;
-pub mod entry;
 pub mod target;
 
 pub mod affine;
@@ -26,13 +25,15 @@ pub mod build;
 
 pub mod plan;
 
-pub mod schedule;
-
-pub mod divide;
-
 pub mod lane;
 
 mod scalar;
+
+pub mod cost;
+
+pub mod schedule;
+
+pub mod divide;
 
 pub mod emit;
 
@@ -41,5 +42,7 @@ pub mod clif;
 pub mod wide;
 
 mod launch;
+
+pub mod entry;
 
 pub mod compile;

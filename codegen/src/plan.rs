@@ -13,7 +13,6 @@
 //! - Inputs, storages, outputs and the arena are distinct memory.
 
 use crate::affine::{Affine, Axis};
-use crate::entry::Arena;
 use crate::kernel::{Access, Buffer, Expression, Item, Kernel, Loop, ValueId};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, bug};
@@ -216,6 +215,15 @@ pub struct Layout {
     pub offsets: Vec<i64>,
     /// Bytes of the whole arena.
     pub bytes: usize,
+}
+
+/// The layout of intermediate values.
+#[derive(Clone, Debug, Default)]
+pub struct Arena {
+    /// Bytes of each buffer.
+    pub sizes: Vec<Dim>,
+    /// First and last kernel that uses each buffer.
+    pub lifetimes: Vec<(usize, usize)>,
 }
 
 impl Arena {

@@ -6,10 +6,10 @@
 //! every target, because the order of additions in a fold hangs on it (D9). The rows of a block change no bit and may be chosen freely.
 
 use crate::affine::Axis;
+use crate::cost::{FOLD_LANES, WIDTH, assumed_turns, statement, vectors};
 use crate::kernel::{Expression, Item, Kernel, Loop, Term};
 use crate::target::Lanes;
 use downhill_graph::dim::Dim;
-use downhill_graph::op::{Binary, Unary};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How a kernel's loops run.
@@ -20,13 +20,6 @@ pub struct Schedule {
     /// Loops of which several turns run together, and how many, so that what they share is loaded once.
     pub rows: BTreeMap<Axis, u32>,
 }
-
-/// Turns assumed where a size is not known.
-const ASSUMED_TURNS: f64 = 64.0;
-/// Lanes assumed; only ratios matter.
-const WIDTH: f64 = 16.0;
-/// What folding the lanes of a reduction into one value costs, in statements.
-const FOLD_LANES: f64 = 8.0;
 
 /// Statements of a body that is done for a whole tile at once.
 const TURNED: usize = 8;
@@ -46,7 +39,9 @@ fn best(kernel: &Kernel, items: &[Item], lanes: &mut BTreeSet<Axis>) -> f64 {
             Item::Loop(inner) => {
                 let turns = assumed_turns(kernel, inner.axis);
                 let fold = if inner.accumulators.is_empty() { 0.0 } else { FOLD_LANES };
-                let wide = (turns / WIDTH).ceil() * cost(kernel, &inner.body, Some(inner.axis)) + fold;
+                let wide = (turns / WIDTH).ceil()
+                    * vectors(kernel, &inner.body, &BTreeSet::new(), Some(inner.axis))
+                    + fold;
                 let mut deeper = BTreeSet::new();
                 let narrow = turns * best(kernel, &inner.body, &mut deeper);
                 if wide <= narrow {
@@ -57,69 +52,6 @@ fn best(kernel: &Kernel, items: &[Item], lanes: &mut BTreeSet<Axis>) -> f64 {
                 wide.min(narrow)
             }
             other => statement(other, None),
-        })
-        .sum()
-}
-
-/// Cost of the items within the lane loop of `lane`, for one vector of its turns.
-fn cost(kernel: &Kernel, items: &[Item], lane: Option<Axis>) -> f64 {
-    items
-        .iter()
-        .map(|item| match item {
-            Item::Loop(inner) => assumed_turns(kernel, inner.axis) * cost(kernel, &inner.body, lane) + 1.0,
-            other => statement(other, lane),
-        })
-        .sum()
-}
-
-fn statement(item: &Item, lane: Option<Axis>) -> f64 {
-    match item {
-        Item::Let(_, Expression::Load(_, access)) | Item::Store(_, access, _) => {
-            let Some(lane) = lane else { return 1.0 };
-            let stride = access.at.coefficient(lane);
-            let by_row = access.row.is_some_and(|(axis, _)| axis == lane);
-            if !by_row && (stride.is(0) || stride.is(1)) { 1.0 } else { WIDTH }
-        }
-        Item::Let(_, Expression::Constant(_) | Expression::Dim(_) | Expression::Index(_)) => 0.0,
-        Item::Let(_, Expression::Unary(unary, _)) => match unary {
-            Unary::Neg | Unary::Abs | Unary::Not | Unary::Floor | Unary::Sign | Unary::IsFinite => 1.0,
-            _ => 16.0,
-        },
-        Item::Let(_, Expression::Binary(Binary::Pow, ..)) => 16.0,
-        Item::Let(_, Expression::Random(..)) => 64.0,
-        Item::Let(..) => 1.0,
-        Item::Loop(_) => 0.0,
-    }
-}
-
-/// How often a loop turns, with a size assumed where it is not known.
-pub fn assumed_turns(kernel: &Kernel, axis: Axis) -> f64 {
-    kernel.extents[axis.0 as usize].as_constant().map_or(ASSUMED_TURNS, |turns| turns as f64)
-}
-
-/// What a kernel costs in vectors of statements, where every size is known.
-pub fn work(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> Option<f64> {
-    let known = kernel.extents.iter().all(|extent| extent.as_constant().is_some());
-    known.then(|| assumed_work(kernel, lanes))
-}
-
-/// The same, with sizes assumed where they are not known.
-pub fn assumed_work(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> f64 {
-    work_of(kernel, &kernel.body, lanes, None)
-}
-
-fn work_of(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>, lane: Option<Axis>) -> f64 {
-    items
-        .iter()
-        .map(|item| match item {
-            Item::Loop(inner) if lanes.contains(&inner.axis) => {
-                (assumed_turns(kernel, inner.axis) / WIDTH).ceil()
-                    * work_of(kernel, &inner.body, lanes, Some(inner.axis))
-            }
-            Item::Loop(inner) => {
-                assumed_turns(kernel, inner.axis) * work_of(kernel, &inner.body, lanes, lane)
-            }
-            other => statement(other, lane),
         })
         .sum()
 }

@@ -244,6 +244,16 @@ fn call(
     Outcome { results, stopped: context.stopped, seconds, compiling: 0.0 }
 }
 
+/// What is known of a graph's compiled entry.
+pub(crate) fn entry(graph: &Graph, fixed: &Bindings) -> Entry {
+    let target = Target::host().expect("a supported processor");
+    let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
+    let entry = Compiler::new(&mut module, &target).entry("test", graph, fixed).expect("it compiles");
+    // SAFETY: nothing in the module was called, and no address was taken from it.
+    unsafe { module.free_memory() };
+    entry
+}
+
 /// The lane programs of a graph's kernels.
 pub(crate) fn lane_programs(graph: &Graph, fixed: &Bindings) -> String {
     let target = Target::host().expect("a supported processor");

@@ -1,0 +1,131 @@
+//! What functions are said to cost: arithmetic and bytes of formulas that a person can count.
+
+mod common;
+
+use downhill_codegen::cost::{Cost, Counted, Level, Machine};
+use downhill_graph::dim::{Bindings, Dim};
+use downhill_graph::graph::{Graph, Input, NodeId, Purpose, Role};
+use downhill_graph::op::{Binary, Op, Reduction, Unary};
+use downhill_graph::types::{ElementType, Shape, Type};
+
+fn input(graph: &mut Graph, name: &str, dims: &[&str]) -> NodeId {
+    let shape = Shape(dims.iter().map(|dim| Dim::symbol(dim)).collect());
+    let ty = Type::new(ElementType::F32, shape);
+    graph.add_input(Input { name: name.into(), ty, role: Role::Input, below: None })
+}
+
+/// What each function of the graph costs whose result this is.
+fn costs(mut graph: Graph, result: NodeId, fixed: &Bindings) -> Vec<Cost> {
+    graph.results.push((Purpose::Output("z".into()), result));
+    common::entry(&graph, fixed).functions.into_iter().map(|function| function.cost).collect()
+}
+
+fn sizes(sizes: &[(&str, i64)]) -> Bindings {
+    sizes.iter().map(|&(name, size)| (name.into(), size)).collect()
+}
+
+/// `[m, k] · [k, n]`.
+fn product(fixed: &Bindings) -> Cost {
+    let mut graph = Graph::new();
+    let (x, y) = (input(&mut graph, "x", &["m", "k"]), input(&mut graph, "y", &["k", "n"]));
+    let z = graph.add(Op::DotGeneral { batch: vec![], contract: vec![(1, 0)] }, &[x, y]);
+    costs(graph, z, fixed).remove(0)
+}
+
+fn apply(unaries: &[Unary]) -> Cost {
+    let mut graph = Graph::new();
+    let x = input(&mut graph, "x", &["n"]);
+    let z = unaries.iter().fold(x, |x, &unary| graph.add(Op::Unary(unary), &[x]));
+    costs(graph, z, &Bindings::new()).remove(0)
+}
+
+#[test]
+fn a_product_is_two_operations_a_term_and_touches_each_matrix_once() {
+    let cost = product(&Bindings::new());
+    let [m, k, n] = ["m", "k", "n"].map(Dim::symbol);
+    assert_eq!(cost.arithmetic, &(&(&m * &k) * &n) * &Dim::from(2));
+    assert_eq!(cost.read, &(&(&m * &k) + &(&k * &n)) * &Dim::from(4));
+    assert_eq!(cost.written, &(&m * &n) * &Dim::from(4));
+    let known = sizes(&[("m", 64), ("k", 784), ("n", 128)]);
+    let counted = cost.at(&known).expect("all sizes");
+    assert_eq!(counted.arithmetic, 2 * 64 * 784 * 128);
+    assert_eq!(counted.bytes(), 4 * (64 * 784 + 784 * 128 + 64 * 128));
+    assert_eq!(product(&known).at(&Bindings::new()).expect("no size is left open"), counted);
+    assert_eq!(cost.at(&sizes(&[("m", 64)])), None);
+}
+
+#[test]
+fn lanes_that_a_loop_leaves_empty_take_time_all_the_same() {
+    let of = |n: i64| {
+        let known = sizes(&[("m", 8), ("k", 100), ("n", n)]);
+        product(&known).at(&known).expect("all sizes")
+    };
+    assert_eq!(of(17).arithmetic, 2 * 8 * 100 * 17);
+    assert_eq!(of(17).wide, of(32).wide);
+}
+
+#[test]
+fn functions_count_as_what_their_lane_programs_do() {
+    let n = Dim::symbol("n");
+    let [negation, root, exponential, tangent] =
+        [&[Unary::Neg][..], &[Unary::Sqrt], &[Unary::Exp], &[Unary::Tanh]].map(apply);
+    assert_eq!((negation.arithmetic, negation.wide), (Dim::default(), n.clone()));
+    assert_eq!(root.arithmetic, n.clone());
+    let each = |cost: &Cost| cost.at(&sizes(&[("n", 1)])).expect("the only size").arithmetic;
+    for cost in [&exponential, &tangent] {
+        assert!((10..60).contains(&each(cost)), "{}", cost.arithmetic);
+    }
+    assert_eq!(each(&apply(&[Unary::Exp, Unary::Tanh])), each(&exponential) + each(&tangent));
+    assert_eq!(exponential.read, &n * &Dim::from(4));
+}
+
+#[test]
+fn what_is_the_same_in_every_turn_counts_once() {
+    // z[i, j] = exp(x[i]) + y[i, j]
+    let mut graph = Graph::new();
+    let (x, y) = (input(&mut graph, "x", &["m"]), input(&mut graph, "y", &["m", "n"]));
+    let exponential = graph.add(Op::Unary(Unary::Exp), &[x]);
+    let shape = graph.shape(y).clone();
+    let wide = graph.add(Op::Broadcast { shape, axes: vec![0] }, &[exponential]);
+    let z = graph.add(Op::Binary(Binary::Add), &[wide, y]);
+    let all = costs(graph, z, &Bindings::new());
+    let known = sizes(&[("m", 1), ("n", 1)]);
+    let per_row = apply(&[Unary::Exp]).at(&sizes(&[("n", 1)])).expect("the only size").arithmetic;
+    let total =
+        |sizes: &Bindings| all.iter().map(|cost| cost.at(sizes).expect("all sizes").arithmetic).sum::<u64>();
+    assert_eq!(total(&known), per_row + 1);
+    assert_eq!(total(&sizes(&[("m", 10), ("n", 1000)])), 10 * per_row + 10_000);
+}
+
+#[test]
+fn a_matrix_read_twice_through_one_index_is_touched_once() {
+    // Mean of squares of a row: x is read by one fold and by the next loop.
+    let mut graph = Graph::new();
+    let x = input(&mut graph, "x", &["m", "n"]);
+    let sum = graph.add(Op::Reduce { kind: Reduction::Sum, axes: vec![1] }, &[x]);
+    let shape = graph.shape(x).clone();
+    let wide = graph.add(Op::Broadcast { shape, axes: vec![0] }, &[sum]);
+    let z = graph.add(Op::Binary(Binary::Sub), &[x, wide]);
+    let all = costs(graph, z, &Bindings::new());
+    assert_eq!(all.len(), 1, "one kernel does both");
+    let elements = &Dim::symbol("m") * &Dim::symbol("n");
+    assert_eq!(all[0].read, &elements * &Dim::from(4));
+    assert_eq!(all[0].written, &elements * &Dim::from(4));
+    assert_eq!(all[0].arithmetic, &elements * &Dim::from(2));
+}
+
+#[test]
+fn time_is_bound_by_arithmetic_or_by_the_level_that_holds_the_data() {
+    let machine = Machine {
+        arithmetic: 3.2e9,
+        lanes: 16,
+        levels: vec![Level { bytes: 1000, bandwidth: 1e9 }, Level { bytes: 10_000, bandwidth: 1e8 }],
+    };
+    let counted = |wide, narrow, read| Counted { arithmetic: 0, wide, narrow, read, written: 0 };
+    // 1e8 vectors a second.
+    assert_eq!(counted(1600, 0, 4).seconds(&machine), 1e-6);
+    assert_eq!(counted(1600, 100, 4).seconds(&machine), 2e-6);
+    assert_eq!(counted(16, 0, 1000).seconds(&machine), 1e-6);
+    assert_eq!(counted(16, 0, 2000).seconds(&machine), 2e-5);
+    assert_eq!(counted(16, 0, 100_000).seconds(&machine), 1e-3, "the last level is as large as it takes");
+}
