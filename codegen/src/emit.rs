@@ -77,6 +77,12 @@ pub fn emit(kernels: &[Scheduled]) -> Emitted {
     if kernels.iter().any(|kernel| kernel.division.is_some()) {
         emitted.integers.extend([Number::Begin, Number::End]);
     }
+    let mut memory = HashMap::new();
+    let by_row = kernels.iter().any(|Scheduled { kernel, .. }| looks_up_one_row(kernel));
+    let once = b.var();
+    if by_row {
+        b.begin_loop(once, Integer::Constant(0), Integer::Constant(1), Portion::Whole, false);
+    }
     for Scheduled { kernel, schedule, division } in kernels {
         let mut definitions = HashMap::new();
         kernel.visit(&mut |item| {
@@ -92,11 +98,17 @@ pub fn emit(kernels: &[Scheduled]) -> Emitted {
             b: &mut b,
             pointers: &mut emitted.pointers,
             integers: &mut emitted.integers,
+            once,
             vars: HashMap::new(),
             registers: HashMap::new(),
+            memory: &mut memory,
+            depth: 0,
             block: None,
         };
         emit.items(&kernel.body);
+    }
+    if by_row {
+        b.end_loop(&[]);
     }
     emitted.pointers.iter().for_each(|_| _ = b.pointer());
     emitted.integers.iter().for_each(|_| _ = b.integer());
@@ -111,6 +123,9 @@ struct Block {
     differ: HashSet<ValueId>,
 }
 
+/// An element whose place no loop changes: of a buffer, in a row that is looked up or in none, at a position.
+type Place = (Buffer, Option<i64>, Dim);
+
 struct Emit<'a> {
     kernel: &'a Kernel,
     schedule: &'a Schedule,
@@ -120,9 +135,15 @@ struct Emit<'a> {
     b: &'a mut ProgramBuilder,
     pointers: &'a mut Vec<Pointer>,
     integers: &'a mut Vec<Number>,
+    /// The counter of the loop of one turn around a program that looks up one row: it stands for every axis of one turn.
+    once: Var,
     vars: HashMap<Axis, Var>,
     /// A register, or one a row of the block.
     registers: HashMap<ValueId, Vec<Reg>>,
+    /// Elements that were read or written outside of loops and not changed since: kernels hand them on in registers.
+    memory: &'a mut HashMap<Place, Reg>,
+    /// Open loops.
+    depth: usize,
     block: Option<Block>,
 }
 
@@ -181,6 +202,11 @@ impl Emit<'_> {
             }
             return;
         }
+        if is_once(self.kernel, inner.axis) {
+            return self.once(inner);
+        }
+        self.forget_stored(&inner.body);
+        self.depth += 1;
         let var = self.b.var();
         self.vars.insert(inner.axis, var);
         let [start, end] = self.range(inner.axis);
@@ -210,6 +236,20 @@ impl Emit<'_> {
         let mut after = self.b.end_loop(&next).into_iter();
         for (accumulator, inside) in inner.accumulators.iter().zip(&inside) {
             self.registers.insert(accumulator.result, after.by_ref().take(inside.len()).collect());
+        }
+        self.depth -= 1;
+    }
+
+    /// A loop of one turn is its body. A lane loop too: the other partials of its folds are identities.
+    fn once(&mut self, inner: &Loop) {
+        self.items(&inner.body);
+        for accumulator in &inner.accumulators {
+            let element = self.kernel.element(accumulator.result);
+            let start = scalar::identity(self.b, accumulator.kind, element);
+            let folded = (0..self.copies(accumulator.result))
+                .map(|row| self.fold_in(accumulator, start, row))
+                .collect();
+            self.registers.insert(accumulator.result, folded);
         }
     }
 
@@ -245,16 +285,13 @@ impl Emit<'_> {
         let element = self.kernel.element(value);
         match expression {
             Expression::Constant(literal) => scalar::literal(self.b, *literal),
-            Expression::Load(buffer, access) => {
-                let address = self.address(*buffer, access, row);
-                match scalar::kind(element) {
-                    Kind::Mask => {
-                        let stored = self.b.load(Kind::I32, address);
-                        scalar::convert(self.b, ElementType::I32, ElementType::Bool, stored)
-                    }
-                    kind => self.b.load(kind, address),
+            Expression::Load(buffer, access) => match scalar::kind(element) {
+                Kind::Mask => {
+                    let stored = self.load(Kind::I32, *buffer, access, row);
+                    scalar::convert(self.b, ElementType::I32, ElementType::Bool, stored)
                 }
-            }
+                kind => self.load(kind, *buffer, access, row),
+            },
             Expression::Index(at) => self.index(at, row),
             Expression::Random(stream, at) => {
                 let key = [0, 1].map(|word| position(self.integers, Number::Key(*stream, word)));
@@ -311,7 +348,47 @@ impl Emit<'_> {
             }
             let address = self.address(buffer, access, row);
             self.b.store(address, register);
+            self.memory.retain(|place, _| place.0 != buffer);
+            if let Some(place) = self.place(buffer, access).filter(|_| self.depth == 0) {
+                self.memory.insert(place, register);
+            }
         }
+    }
+
+    fn load(&mut self, kind: Kind, buffer: Buffer, access: &Access, row: usize) -> Reg {
+        let place = self.place(buffer, access);
+        let known = place.as_ref().and_then(|place| self.memory.get(place));
+        if let Some(&known) = known.filter(|known| self.b.register(**known).kind == kind) {
+            return known;
+        }
+        let address = self.address(buffer, access, row);
+        let loaded = self.b.load(kind, address);
+        if let Some(place) = place.filter(|_| self.depth == 0) {
+            self.memory.insert(place, loaded);
+        }
+        loaded
+    }
+
+    /// Forgets the elements of buffers that items write.
+    fn forget_stored(&mut self, items: &[Item]) {
+        for item in items {
+            match item {
+                Item::Store(buffer, ..) => self.memory.retain(|place, _| place.0 != *buffer),
+                Item::Loop(inner) => self.forget_stored(&inner.body),
+                Item::Let(..) => {}
+            }
+        }
+    }
+
+    /// The place of an access that no loop changes.
+    fn place(&self, buffer: Buffer, access: &Access) -> Option<Place> {
+        let fixed = access.at.terms.keys().all(|&axis| is_once(self.kernel, axis));
+        let row = match access.row {
+            Some((axis, plus)) if is_once(self.kernel, axis) => Some(plus),
+            Some(_) => return None,
+            None => None,
+        };
+        fixed.then(|| (buffer, row, access.at.constant.clone()))
     }
 
     fn address(&mut self, buffer: Buffer, access: &Access, row: usize) -> Address {
@@ -323,14 +400,16 @@ impl Emit<'_> {
         };
         let pointer = position(self.pointers, Pointer::Into(buffer, rest));
         let mut address = Address::new(pointer).offset(fixed);
-        for (axis, coefficient) in &access.at.terms {
+        let kernel = self.kernel;
+        for (axis, coefficient) in access.at.terms.iter().filter(|(axis, _)| !is_once(kernel, **axis)) {
             let stride = self.integer(Number::Dim(coefficient * &bytes));
             address = address.index_plus(self.vars[axis], self.plus(*axis, row), stride);
         }
         if let (Some((axis, plus)), Buffer::Input(input)) = (access.row, buffer) {
             let table = position(self.pointers, Pointer::Rows);
             let stride = self.integer(Number::RowStride(input));
-            address = address.lookup(table, self.vars[&axis], plus + self.plus(axis, row), stride);
+            let var = if is_once(self.kernel, axis) { self.once } else { self.vars[&axis] };
+            address = address.lookup(table, var, plus + self.plus(axis, row), stride);
         }
         address
     }
@@ -360,7 +439,8 @@ impl Emit<'_> {
 
     fn index(&mut self, at: &crate::affine::Affine, row: usize) -> Reg {
         let mut sum: Option<Reg> = None;
-        for (axis, coefficient) in &at.terms {
+        let kernel = self.kernel;
+        for (axis, coefficient) in at.terms.iter().filter(|(axis, _)| !is_once(kernel, **axis)) {
             let mut term = self.b.counter(self.vars[axis], self.plus(*axis, row));
             if !coefficient.is(1) {
                 let factor = self.dim(coefficient);
@@ -401,6 +481,17 @@ fn combine(kind: Reduction, element: ElementType) -> Combine {
 
 fn uses(access: &Access, axis: Axis) -> bool {
     access.at.terms.contains_key(&axis) || access.row.is_some_and(|(row, _)| row == axis)
+}
+
+/// Whether the loop over an axis has one turn.
+fn is_once(kernel: &Kernel, axis: Axis) -> bool {
+    kernel.extents[axis.0 as usize].is(1)
+}
+
+/// Whether a kernel reads the looked-up row of an axis of one turn.
+fn looks_up_one_row(kernel: &Kernel) -> bool {
+    let rows = kernel.accesses().into_iter().filter_map(|(_, access, _)| access.row);
+    rows.into_iter().any(|(axis, _)| is_once(kernel, axis))
 }
 
 /// Collects the values of `items` that depend on the counter of `axis`.

@@ -154,6 +154,10 @@ struct Writer<'a, 'f> {
     divide: SigRef,
     context: Value,
     dims: HashMap<Dim, Value>,
+    /// Of buffers that stay where they are from step to step.
+    buffers: HashMap<Buffer, Value>,
+    /// Bytes from row to row of looked-up inputs.
+    strides: HashMap<usize, Value>,
     /// The keys of the random streams in the current step.
     keys: HashMap<u32, [Value; 2]>,
     exit: Block,
@@ -183,6 +187,8 @@ impl<'a, 'f> Writer<'a, 'f> {
             divide,
             context,
             dims: HashMap::new(),
+            buffers: HashMap::new(),
+            strides: HashMap::new(),
             keys: HashMap::new(),
             exit,
             step: context,
@@ -203,22 +209,7 @@ impl<'a, 'f> Writer<'a, 'f> {
     fn all_steps(&mut self, functions: &[Callee]) {
         let none = self.f.ins().iconst(I64, -1);
         self.f.ins().store(MemFlagsData::trusted(), none, self.context, offset_of!(Context, stopped) as i32);
-        // Sizes do not change from step to step: they are computed before the loop.
-        for call in self.launch.calls {
-            for number in &call.emitted.integers {
-                if let Number::Dim(dim) = number {
-                    self.dim(dim);
-                }
-            }
-            for pointer in &call.emitted.pointers {
-                if let Pointer::Into(_, offset) = pointer {
-                    self.dim(offset);
-                }
-            }
-            if let Some(shared) = &call.shared {
-                self.dim(&shared.division.turns);
-            }
-        }
+        self.before_steps();
         let row_bytes =
             self.launch.batch.clone().map(|batch| self.dim(&(&batch * &Dim::from(size_of::<u32>()))));
         let zero = self.f.ins().iconst(I64, 0);
@@ -279,6 +270,35 @@ impl<'a, 'f> Writer<'a, 'f> {
             [division.multiple, division.least].map(|number| self.f.ins().iconst(I64, number));
         let all = [pool, task, table, turns, multiple, least];
         self.f.ins().call_indirect(self.divide, divide, &all);
+    }
+
+    /// What does not change from step to step is computed before the loop: sizes, strides, places of buffers.
+    fn before_steps(&mut self) {
+        for call in self.launch.calls {
+            for number in &call.emitted.integers {
+                match number {
+                    Number::Dim(dim) => _ = self.dim(dim),
+                    Number::RowStride(input) => _ = self.row_stride(*input),
+                    Number::Key(..) | Number::Begin | Number::End => {}
+                }
+            }
+            for pointer in &call.emitted.pointers {
+                let Pointer::Into(buffer, offset) = pointer else { continue };
+                self.dim(offset);
+                let moves = match buffer {
+                    Buffer::Loss => true,
+                    Buffer::Input(n) => !(self.launch.looked_up)(*n),
+                    Buffer::Storage(_) | Buffer::Output(_) | Buffer::Arena(_) => false,
+                };
+                if !moves {
+                    let place = self.buffer(*buffer);
+                    self.buffers.insert(*buffer, place);
+                }
+            }
+            if let Some(shared) = &call.shared {
+                self.dim(&shared.division.turns);
+            }
+        }
     }
 
     /// Ends the call where this step's loss is infinite or NaN: all ones in the exponent.
@@ -348,10 +368,19 @@ impl<'a, 'f> Writer<'a, 'f> {
     fn number(&mut self, number: &Number) -> Value {
         match number {
             Number::Dim(dim) => self.dim(dim),
-            Number::RowStride(input) => self.binding(*input, offset_of!(InputBinding, row_stride)),
+            Number::RowStride(input) => self.row_stride(*input),
             Number::Key(stream, word) => self.keys[stream][*word],
             Number::Begin | Number::End => bug("a range of turns is the thread's to say"),
         }
+    }
+
+    fn row_stride(&mut self, input: usize) -> Value {
+        if let Some(&known) = self.strides.get(&input) {
+            return known;
+        }
+        let stride = self.binding(input, offset_of!(InputBinding, row_stride));
+        self.strides.insert(input, stride);
+        stride
     }
 
     fn binding(&mut self, input: usize, field: usize) -> Value {
@@ -375,6 +404,9 @@ impl<'a, 'f> Writer<'a, 'f> {
     }
 
     fn buffer(&mut self, buffer: Buffer) -> Value {
+        if let Some(&known) = self.buffers.get(&buffer) {
+            return known;
+        }
         match buffer {
             Buffer::Storage(n) => self.entry_of(offset_of!(Context, storages), n),
             Buffer::Output(n) => self.entry_of(offset_of!(Context, outputs), n),

@@ -2,7 +2,8 @@
 //!
 //! Must hold: loops are closed in the order they were opened. Variance follows from operands: a register varies when
 //! an operand does, or when an address or counter uses the open lane loop's counter. An accumulator of a counted
-//! loop inside a lane loop varies always (its next value is not known when it is declared).
+//! loop inside a lane loop varies always (its next value is not known when it is declared). What was computed where it can be seen
+//! is not computed again, and arithmetic of constants is done here; neither changes a bit.
 
 use std::collections::HashMap;
 
@@ -13,13 +14,15 @@ use super::program::*;
 pub struct ProgramBuilder {
     program: Program,
     blocks: Vec<Block>,
+    definitions: HashMap<Reg, Instruction>,
 }
 
 /// Code under construction: the body of the program or of an open loop.
 #[derive(Debug, Default)]
 struct Block {
     items: Vec<Item>,
-    constants: HashMap<(Instruction, Kind), Reg>,
+    /// Everything computed in this block that does not read memory.
+    known: HashMap<(Instruction, Kind), Reg>,
     /// The loop whose body this is; none for the program's body.
     head: Option<Loop>,
 }
@@ -27,7 +30,7 @@ struct Block {
 impl ProgramBuilder {
     /// An empty program.
     pub fn new() -> ProgramBuilder {
-        ProgramBuilder { program: Program::default(), blocks: vec![Block::default()] }
+        ProgramBuilder { blocks: vec![Block::default()], ..ProgramBuilder::default() }
     }
 
     /// One more pointer argument.
@@ -51,6 +54,11 @@ impl ProgramBuilder {
     /// Kind and variance of a register made so far.
     pub fn register(&self, register: Reg) -> Register {
         self.program.registers[register.0 as usize]
+    }
+
+    /// The instruction that sets a register; none for an accumulator.
+    pub fn definition(&self, register: Reg) -> Option<&Instruction> {
+        self.definitions.get(&register)
     }
 
     /// True between the beginning and the end of a lane loop.
@@ -109,17 +117,17 @@ impl ProgramBuilder {
 
     /// An f32.
     pub fn constant_f(&mut self, value: f32) -> Reg {
-        self.constant(Instruction::ConstantF(value.to_bits()), Kind::F32)
+        self.define(Kind::F32, false, Instruction::ConstantF(value.to_bits()))
     }
 
     /// An i32.
     pub fn constant_i(&mut self, value: i32) -> Reg {
-        self.constant(Instruction::ConstantI(value), Kind::I32)
+        self.define(Kind::I32, false, Instruction::ConstantI(value))
     }
 
     /// A mask.
     pub fn constant_mask(&mut self, value: bool) -> Reg {
-        self.constant(Instruction::ConstantMask(value), Kind::Mask)
+        self.define(Kind::Mask, false, Instruction::ConstantMask(value))
     }
 
     /// Reads an element.
@@ -146,11 +154,19 @@ impl ProgramBuilder {
 
     /// An instruction of one operand.
     pub fn unary(&mut self, op: Unary, x: Reg) -> Reg {
+        if let (Unary::FromI32, Some(&Instruction::ConstantI(value))) = (op, self.definition(x)) {
+            return self.constant_f(value as f32);
+        }
         self.operate(op.result(), Instruction::Unary(op, x))
     }
 
     /// An instruction of two operands.
     pub fn binary(&mut self, op: Binary, x: Reg, y: Reg) -> Reg {
+        match (op, self.number(x), self.number(y)) {
+            (Binary::MulF | Binary::DivF, _, Some(1.0)) => return x,
+            (Binary::DivF, Some(x), Some(y)) => return self.constant_f(x / y),
+            _ => {}
+        }
         self.operate(op.kind(), Instruction::Binary(op, x, y))
     }
 
@@ -170,25 +186,32 @@ impl ProgramBuilder {
         self.operate(kind, Instruction::Select(mask, a, b))
     }
 
+    /// The value of a constant.
+    fn number(&self, register: Reg) -> Option<f32> {
+        match self.definition(register) {
+            Some(&Instruction::ConstantF(bits)) => Some(f32::from_bits(bits)),
+            _ => None,
+        }
+    }
+
     fn operate(&mut self, kind: Kind, instruction: Instruction) -> Reg {
         let varying = instruction.operands().iter().any(|&operand| self.register(operand).varying);
         self.define(kind, varying, instruction)
     }
 
-    /// A constant visible here is used again.
-    fn constant(&mut self, instruction: Instruction, kind: Kind) -> Reg {
+    /// What is known here is used again, unless it is read from memory.
+    fn define(&mut self, kind: Kind, varying: bool, instruction: Instruction) -> Reg {
+        let is_load = matches!(instruction, Instruction::Load(_));
         let key = (instruction, kind);
-        if let Some(&known) = self.blocks.iter().find_map(|block| block.constants.get(&key)) {
+        if let Some(&known) = self.blocks.iter().find_map(|block| block.known.get(&key)) {
             return known;
         }
-        let register = self.define(kind, false, key.0.clone());
-        self.block().constants.insert(key, register);
-        register
-    }
-
-    fn define(&mut self, kind: Kind, varying: bool, instruction: Instruction) -> Reg {
         let register = self.fresh(kind, varying);
-        self.block().items.push(Item::Let(register, instruction));
+        self.definitions.insert(register, key.0.clone());
+        self.block().items.push(Item::Let(register, key.0.clone()));
+        if !is_load {
+            self.block().known.insert(key, register);
+        }
         register
     }
 

@@ -109,6 +109,11 @@ pub(super) enum Op {
     FromI32,
     FromU32,
     Load,
+    /// So many elements to the first lanes; the others become zero.
+    LoadOne,
+    LoadTwo,
+    LoadFour,
+    LoadEight,
     /// One element, of memory or of a register's first lane, to all lanes.
     Broadcast,
     /// The low half of a general register to all lanes.
@@ -119,8 +124,11 @@ pub(super) enum Op {
     Zero,
     /// a = memory, b = register.
     Store,
-    /// The first lane.
+    /// The first lanes.
     StoreOne,
+    StoreTwo,
+    StoreFour,
+    StoreEight,
     /// Lanes of ones and zeros: only the lanes that `b` (loads) or `c` (stores) marks.
     LoadMarked,
     StoreMarked,
@@ -311,6 +319,26 @@ impl Code {
         let broadcast = self.level == Level::Avx512;
         let place = if broadcast { self.pool.place(&[bits]) } else { self.pool.place(&[bits; 8]) };
         Memory { broadcast, ..Memory::at(Base::Pool(place)) }
+    }
+}
+
+impl Code {
+    /// Drops what sets a register that nothing reads.
+    pub(super) fn drop_unread(&mut self) {
+        let mut readers = vec![0_u32; self.classes.len()];
+        for inst in &self.instructions {
+            inst.reads(&mut |v| readers[v.0 as usize] += 1);
+        }
+        let mut kept: Vec<Inst> = Vec::with_capacity(self.instructions.len());
+        for inst in std::mem::take(&mut self.instructions).into_iter().rev() {
+            if inst.op != Op::Entry && inst.to.is_some_and(|to| readers[to.0 as usize] == 0) {
+                inst.reads(&mut |v| readers[v.0 as usize] -= 1);
+            } else {
+                kept.push(inst);
+            }
+        }
+        kept.reverse();
+        self.instructions = kept;
     }
 }
 

@@ -30,7 +30,10 @@ impl<'p> Select<'p> {
     /// A counted loop of the program.
     pub(super) fn counted_loop(&mut self, item: &'p Loop) {
         let steps = self.steps(item);
-        self.enter_loop();
+        let is_loop = steps.turns() != Some(1);
+        if is_loop {
+            self.enter_loop();
+        }
         let places: Vec<Vec<V>> = item.carried.iter().map(|carried| self.begin(carried)).collect();
         // What an innermost loop does for one piece it does for all: they share its operands.
         let has_loop = item.body.iter().any(|item| matches!(item, Item::Loop(_)));
@@ -42,7 +45,9 @@ impl<'p> Select<'p> {
         for (carried, places) in item.carried.iter().zip(&places) {
             places.iter().enumerate().for_each(|(piece, &place)| self.set(carried.after, piece, place));
         }
-        self.leave_loop();
+        if is_loop {
+            self.leave_loop();
+        }
     }
 
     pub(super) fn pieces_of(&self, register: Reg) -> usize {

@@ -28,6 +28,9 @@ impl Select<'_> {
     /// Loads the lanes of a piece that are elements.
     pub(super) fn load_lanes(&mut self, to: V, memory: Memory, piece: usize) {
         let inst = match self.strip.masks[piece] {
+            Some(_) if let Some([load, _]) = self.part(piece) => {
+                Inst::new(load, Some(to), &[Source::Memory(memory)])
+            }
             Some(mask) if !self.wide_masks() => {
                 Inst::new(Op::LoadMarked, Some(to), &[Source::Register(mask), Source::Memory(memory)])
             }
@@ -40,12 +43,26 @@ impl Select<'_> {
     pub(super) fn store_lanes(&mut self, memory: Memory, value: V, piece: usize) {
         let (memory, value) = (Source::Memory(memory), Source::Register(value));
         let inst = match self.strip.masks[piece] {
+            Some(_) if let Some([_, store]) = self.part(piece) => Inst::new(store, None, &[memory, value]),
             Some(mask) if !self.wide_masks() => {
                 Inst::new(Op::StoreMarked, None, &[memory, Source::Register(mask), value])
             }
             mask => Inst::new(Op::Store, None, &[memory, value]).masked(mask, true),
         };
         self.code.push(inst);
+    }
+
+    /// Instructions that load and store the elements of a piece that has as many as some instruction moves. Unlike what a mask
+    /// has stored, what these have can be loaded before it has reached the cache.
+    fn part(&self, piece: usize) -> Option<[Op; 2]> {
+        let Some(Bound::Known(rest)) = self.strip.rest else { return None };
+        match rest - (piece * self.level.lanes()) as i64 {
+            1 => Some([Op::LoadOne, Op::StoreOne]),
+            2 => Some([Op::LoadTwo, Op::StoreTwo]),
+            4 => Some([Op::LoadFour, Op::StoreFour]),
+            8 => Some([Op::LoadEight, Op::StoreEight]),
+            _ => None,
+        }
     }
 
     /// Moves the lanes of a piece that are elements.

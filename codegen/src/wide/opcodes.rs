@@ -54,7 +54,14 @@ pub(super) fn code(op: Op, level: Level) -> Code {
         Load: VEX_Vmovups_ymm_ymmm256, EVEX_Vmovups_zmm_k1z_zmmm512;
         Move: VEX_Vmovaps_ymm_ymmm256, EVEX_Vmovaps_zmm_k1z_zmmm512;
         Store: VEX_Vmovups_ymmm256_ymm, EVEX_Vmovups_zmmm512_k1z_zmm;
+        LoadOne: VEX_Vmovss_xmm_m32, EVEX_Vmovss_xmm_k1z_m32;
+        LoadTwo: VEX_Vmovq_xmm_xmmm64, EVEX_Vmovq_xmm_xmmm64;
+        LoadFour: VEX_Vmovups_xmm_xmmm128, EVEX_Vmovups_xmm_k1z_xmmm128;
+        LoadEight: VEX_Vmovups_ymm_ymmm256, EVEX_Vmovups_ymm_k1z_ymmm256;
         StoreOne: VEX_Vmovss_m32_xmm, EVEX_Vmovss_m32_k1_xmm;
+        StoreTwo: VEX_Vmovq_xmmm64_xmm, EVEX_Vmovq_xmmm64_xmm;
+        StoreFour: VEX_Vmovups_xmmm128_xmm, EVEX_Vmovups_xmmm128_k1z_xmm;
+        StoreEight: VEX_Vmovups_ymmm256_ymm, EVEX_Vmovups_ymmm256_k1z_ymm;
         FromGeneral: VEX_Vmovd_xmm_rm32, EVEX_Vmovd_xmm_rm32;
         BroadcastGeneral: INVALID, EVEX_Vpbroadcastd_zmm_k1z_r32;
         LoadMarked: VEX_Vmaskmovps_ymm_ymm_m256, INVALID;

@@ -47,7 +47,9 @@ pub(super) fn views(op: Op) -> (View, [View; 3]) {
         // The lower part suffices: the rest becomes zero with it.
         Op::Zero => (Block, [Block; 3]),
         Op::Broadcast => (Whole, [Block; 3]),
-        Op::StoreOne => (Block, [Block; 3]),
+        Op::LoadOne | Op::LoadTwo | Op::LoadFour => (Block, [Block; 3]),
+        Op::StoreOne | Op::StoreTwo | Op::StoreFour => (Block, [Block; 3]),
+        Op::LoadEight | Op::StoreEight => (Half, [Half; 3]),
         Op::BroadcastGeneral | Op::MaskFrom => (Whole, [Low; 3]),
         Op::FromGeneral => (Block, [Low; 3]),
         Op::LoadHalf | Op::StoreHalf | Op::LowBits => (Low, [Low; 3]),

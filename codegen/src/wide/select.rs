@@ -122,6 +122,7 @@ pub(super) fn select(program: &Program, level: Level) -> Code {
     };
     select.arguments();
     select.items(&program.body);
+    select.code.drop_unread();
     select.code
 }
 

@@ -4,7 +4,7 @@
 
 use super::exponential::{exp_clamped, one_plus, reduced_expm1};
 use super::logarithm::log1p_of_fraction;
-use super::{Binary, Compare, ProgramBuilder, Reg, SIGN, Unary};
+use super::{Binary, Compare, Instruction, ProgramBuilder, Reg, SIGN, Unary};
 use super::{add_c, at_least, at_most, copy_sign, integer_c, polynomial, power_of_two, sub_c};
 
 /// tanh x within 3 ulp; exactly ±1 from |x| ≥ 9.02; zeros keep their sign.
@@ -21,8 +21,11 @@ pub fn tanh(b: &mut ProgramBuilder, x: Reg) -> Reg {
     copy_sign(b, result, x)
 }
 
-/// −|x|.
-fn negative_magnitude(b: &mut ProgramBuilder, x: Reg) -> Reg {
+/// −|x|. The sign of x does not matter: where x is −y or |y|, this is −|y|, which another function may have asked for.
+fn negative_magnitude(b: &mut ProgramBuilder, mut x: Reg) -> Reg {
+    while let Some(&Instruction::Unary(Unary::NegF | Unary::AbsF, y)) = b.definition(x) {
+        x = y;
+    }
     let bits = b.unary(Unary::BitsOf, x);
     let bits = integer_c(b, Binary::OrI, bits, SIGN);
     b.unary(Unary::FromBits, bits)

@@ -18,7 +18,7 @@ pub use logarithm::{log, log1p};
 pub use power::pow;
 pub use trigonometric::{cos, sin};
 
-use super::{Binary, Compare, ProgramBuilder, Reg, Unary};
+use super::{Binary, Compare, Instruction, ProgramBuilder, Reg, Unary};
 
 const SIGN: i32 = i32::MIN;
 const INFINITY_BITS: i32 = 0x7f80_0000;
