@@ -58,6 +58,27 @@
 //! # Seeing what happens
 //! [`Model::graph`](model::Model::graph) gives the graph of `forward` or `step`, [`Model::report`](model::Model::report) where
 //! the build's time went, and the environment variable [`DOWNHILL_DUMP`](dump) shows the stages of a build.
+//! [`Model::profile`](model::Model::profile) says where the time of a step goes, beside what this machine can do.
+//!
+//! ```
+//! # use downhill::prelude::*;
+//! # network! {
+//! #     Line() {
+//! #         input  x: [batch, 2];
+//! #         target y: [batch, 1];
+//! #         output p = linear(x, 1);
+//! #         loss squared_error(p, y);
+//! #     }
+//! # }
+//! # fn main() -> Result<(), downhill::Error> {
+//! # let mut net = Line::new().optimizer(sgd(0.1)).build()?;
+//! let profile = net.profile(&[[1.0, 2.0], [3.0, 4.0]], &[[1.0], [0.0]])?;
+//! println!("{profile}"); // a line for each native function
+//! let total = profile.total();
+//! println!("{} operations in {:.3e} s", total.cost.arithmetic, total.measured);
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
 pub use downhill_graph::{
@@ -66,7 +87,7 @@ pub use downhill_graph::{
 pub use downhill_macros::network;
 pub use downhill_runtime::error::Error;
 pub use downhill_runtime::program::Lanes;
-pub use downhill_runtime::{dataset, dump, epoch, model, outputs, program, report, view};
+pub use downhill_runtime::{dataset, dump, epoch, model, outputs, profile, program, report, view};
 
 pub mod build;
 

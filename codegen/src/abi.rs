@@ -24,6 +24,9 @@ pub type Divide = unsafe extern "C" fn(
     least: i64,
 );
 
+/// Told where a step is: 0 at its start, n when its n-th function has ended. `marks` is [`Context::marks`].
+pub type Mark = unsafe extern "C" fn(marks: *mut c_void, place: i64);
+
 /// The argument of an entry's function.
 #[derive(Debug)]
 #[repr(C)]
@@ -56,6 +59,10 @@ pub struct Context {
     pub pool: *const c_void,
     /// Divides a kernel among threads.
     pub divide: Divide,
+    /// What `mark` is given. Code that was compiled without marks reads neither.
+    pub marks: *mut c_void,
+    /// Told where a step is.
+    pub mark: Option<Mark>,
 }
 
 /// Where an input lies.

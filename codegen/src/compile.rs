@@ -40,6 +40,7 @@ pub struct Compiler<'m, M: Module> {
     entries: usize,
     report: Report,
     dump: Option<Show<'m>>,
+    marked: bool,
 }
 
 /// Who is shown each form made on the way.
@@ -82,6 +83,7 @@ impl<'m, M: Module> Compiler<'m, M> {
             entries: 0,
             report: Report::default(),
             dump: None,
+            marked: false,
         }
     }
 
@@ -90,6 +92,12 @@ impl<'m, M: Module> Compiler<'m, M> {
     pub fn dump(mut self, show: Show<'m>) -> Compiler<'m, M> {
         self.dump = Some(show);
         self
+    }
+
+    /// Entries made from now on tell their caller where a step is: [`crate::abi::Mark`].
+    #[must_use]
+    pub fn marked(self) -> Compiler<'m, M> {
+        Compiler { marked: true, ..self }
     }
 
     /// What compiling has cost so far.
@@ -155,6 +163,7 @@ impl<'m, M: Module> Compiler<'m, M> {
             streams: &streams,
             looked_up: &|n| looked_up.contains(&n),
             batch,
+            marked: self.marked,
         };
         self.entries += 1;
         let function = launch::define(self.module, self.target, &format!("entry{}", self.entries), &launch)?;
@@ -178,6 +187,26 @@ impl<'m, M: Module> Compiler<'m, M> {
             arena,
             functions,
         })
+    }
+
+    /// A function `extern "C" fn(*mut Context)` that runs a lane program once a step. Of the context it reads what the program's
+    /// arguments stand for, and `steps`.
+    ///
+    /// # Errors
+    /// What Cranelift reports.
+    pub fn program(&mut self, emitted: Emitted) -> Result<FuncId, Error> {
+        let function = self.kernel(&emitted.program)?;
+        let calls = [Call { function, shared: None, makes_loss: false, emitted }];
+        let launch = Launch {
+            calls: &calls,
+            symbols: &[],
+            streams: &[],
+            looked_up: &|_| false,
+            batch: None,
+            marked: false,
+        };
+        self.entries += 1;
+        launch::define(self.module, self.target, &format!("entry{}", self.entries), &launch)
     }
 
     /// The function of a kernel, made now or before.

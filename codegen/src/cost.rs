@@ -1,10 +1,10 @@
 //! What kernels cost: their arithmetic, the memory they touch, and the time a machine needs for them.
 //!
 //! In: kernels, each with its lane loops. Out: [`Cost`], polynomials over the sizes that are not known, and of it for
-//! known sizes [`Counted`], which a [`Machine`] turns into seconds. Coarser, and fixed for good, is the estimate in
+//! known sizes [`Counted`], which a [`Speed`] turns into seconds. Coarser, and fixed for good, is the estimate in
 //! vectors of statements that the choice of lane loops hangs on: [`work`] and what it is made of.
 //!
-//! Must hold: nothing that is chosen by vectors of statements looks at a target or at a [`Machine`] (D9).
+//! Must hold: nothing that is chosen by vectors of statements looks at a target or at a [`Speed`] (D9).
 //!
 //! How it is counted. A value is worked out once for every turn of the loops that it differs in. A function of
 //! [`crate::lane::math`] counts as the instructions of its lane program. Memory is counted by distinct elements: what a kernel
@@ -47,7 +47,7 @@ pub struct Counted {
 
 /// How fast one core is.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Machine {
+pub struct Speed {
     /// Floating-point operations a second in a loop of fused multiply-adds that wait for nothing.
     pub arithmetic: f64,
     /// Elements of a vector.
@@ -57,12 +57,36 @@ pub struct Machine {
 }
 
 /// A level of memory.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Level {
-    /// What is worked on in turn is at most so many bytes.
+    /// It holds what is worked on where that is at most so many bytes.
     pub bytes: u64,
-    /// Bytes read and written a second, half of them each.
-    pub bandwidth: f64,
+    /// Bytes read a second where nothing is written.
+    pub read: f64,
+    /// Bytes read and written a second where as many are read as written.
+    pub copy: f64,
+}
+
+impl Speed {
+    /// The level that so many bytes are worked on in: the last one where they are more than any holds.
+    pub fn level(&self, bytes: u64) -> Option<Level> {
+        let found = self.levels.iter().find(|level| bytes <= level.bytes);
+        found.or(self.levels.last()).copied()
+    }
+}
+
+impl std::ops::Add for Counted {
+    type Output = Counted;
+
+    fn add(self, other: Counted) -> Counted {
+        Counted {
+            arithmetic: self.arithmetic + other.arithmetic,
+            wide: self.wide + other.wide,
+            narrow: self.narrow + other.narrow,
+            read: self.read + other.read,
+            written: self.written + other.written,
+        }
+    }
 }
 
 impl Counted {
@@ -76,12 +100,22 @@ impl Counted {
         self.wide as f64 / f64::from(lanes.max(1)) + self.narrow as f64
     }
 
-    /// The time it takes where instructions do not wait for one another, and memory is reached while they run.
-    pub fn seconds(&self, machine: &Machine) -> f64 {
-        let multiply_adds = machine.arithmetic / (2.0 * f64::from(machine.lanes.max(1)));
-        let level = machine.levels.iter().find(|level| self.bytes() <= level.bytes);
-        let bandwidth = level.or(machine.levels.last()).map_or(f64::INFINITY, |level| level.bandwidth);
-        (self.instructions(machine.lanes) / multiply_adds).max(self.bytes() as f64 / bandwidth)
+    /// The time that instructions take which do not wait for one another.
+    pub fn computing(&self, speed: &Speed) -> f64 {
+        let multiply_adds = speed.arithmetic / (2.0 * f64::from(speed.lanes.max(1)));
+        self.instructions(speed.lanes) / multiply_adds
+    }
+
+    /// The time that it takes to move what is read and written.
+    pub fn moving(&self, speed: &Speed) -> f64 {
+        let Some(level) = speed.level(self.bytes()) else { return 0.0 };
+        let alone = self.read.saturating_sub(self.written);
+        (self.bytes() - alone) as f64 / level.copy + alone as f64 / level.read
+    }
+
+    /// The time of it all: memory is reached while instructions run.
+    pub fn seconds(&self, speed: &Speed) -> f64 {
+        self.computing(speed).max(self.moving(speed))
     }
 }
 

@@ -54,6 +54,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) streams: &'a [u32],
     /// The batch in elements, when rows are looked up.
     pub(crate) batch: Option<Dim>,
+    /// Whether each call is followed by one of [`crate::abi::Mark`].
+    pub(crate) marked: bool,
 }
 
 /// Defines the function.
@@ -82,9 +84,10 @@ pub(crate) fn define(
                 .map(|shared| module.declare_func_in_func(shared.task, &mut context.func)),
         })
         .collect();
-    let divide = divide_signature(module);
+    let divide = callback_signature(module, 6);
+    let mark = callback_signature(module, 2);
     let mut builder_context = FunctionBuilderContext::new();
-    let mut writer = Writer::begin(&mut context.func, &mut builder_context, launch, divide);
+    let mut writer = Writer::begin(&mut context.func, &mut builder_context, launch, [divide, mark]);
     writer.all_steps(&functions);
     writer.f.seal_all_blocks();
     writer.f.finalize(config);
@@ -92,10 +95,10 @@ pub(crate) fn define(
     Ok(id)
 }
 
-/// The type of [`crate::abi::Divide`].
-fn divide_signature(module: &impl Module) -> Signature {
+/// The type of a function of so many words: [`crate::abi::Divide`], [`crate::abi::Mark`].
+fn callback_signature(module: &impl Module, words: usize) -> Signature {
     let mut signature = module.make_signature();
-    signature.params = vec![AbiParam::new(I64); 6];
+    signature.params = vec![AbiParam::new(I64); words];
     signature
 }
 
@@ -152,6 +155,8 @@ struct Writer<'a, 'f> {
     launch: &'a Launch<'a>,
     /// The type of the function that divides kernels.
     divide: SigRef,
+    /// The type of the function that is told where a step is, in code that tells.
+    mark: Option<SigRef>,
     context: Value,
     dims: HashMap<Dim, Value>,
     /// Of buffers that stay where they are from step to step.
@@ -172,10 +177,11 @@ impl<'a, 'f> Writer<'a, 'f> {
         func: &'f mut Function,
         builder_context: &'f mut FunctionBuilderContext,
         launch: &'a Launch<'a>,
-        divide: Signature,
+        [divide, mark]: [Signature; 2],
     ) -> Self {
         let mut f = FunctionBuilder::new(func, builder_context);
         let divide = f.import_signature(divide);
+        let mark = launch.marked.then(|| f.import_signature(mark));
         let entry = f.create_block();
         f.append_block_params_for_function_params(entry);
         f.switch_to_block(entry);
@@ -185,6 +191,7 @@ impl<'a, 'f> Writer<'a, 'f> {
             f,
             launch,
             divide,
+            mark,
             context,
             dims: HashMap::new(),
             buffers: HashMap::new(),
@@ -224,8 +231,10 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.ins().brif(more, turn, &[], self.exit, &[]);
         self.f.switch_to_block(turn);
         self.step_keys();
-        for (call, callee) in self.launch.calls.iter().zip(functions) {
+        self.mark(0);
+        for (place, (call, callee)) in (1..).zip(self.launch.calls.iter().zip(functions)) {
             self.call(call, callee);
+            self.mark(place);
             if call.makes_loss {
                 self.stop_unless_finite();
             }
@@ -299,6 +308,15 @@ impl<'a, 'f> Writer<'a, 'f> {
                 self.dim(&shared.division.turns);
             }
         }
+    }
+
+    /// Tells the caller where the step is, in code that was asked to.
+    fn mark(&mut self, place: i64) {
+        let Some(signature) = self.mark else { return };
+        let (marks, mark) =
+            (self.field(I64, offset_of!(Context, marks)), self.field(I64, offset_of!(Context, mark)));
+        let place = self.f.ins().iconst(I64, place);
+        self.f.ins().call_indirect(signature, mark, &[marks, place]);
     }
 
     /// Ends the call where this step's loss is infinite or NaN: all ones in the exponent.

@@ -37,6 +37,8 @@ pub mod divide;
 
 pub mod emit;
 
+pub mod peak;
+
 pub mod clif;
 
 pub mod wide;

@@ -47,6 +47,11 @@ impl Lanes {
         }
     }
 
+    /// Elements of a vector.
+    pub fn elements(self) -> u32 {
+        self.level().map_or(4, |level| level.lanes() as u32)
+    }
+
     /// Sums of a product that a block of rows keeps for each vector of columns: with 32 registers 8 by 3 vectors, with 16 of
     /// them 6 by 2.
     pub(crate) fn block_sums(self) -> u32 {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use downhill_codegen::cost::{Cost, Counted, Level, Machine};
+use downhill_codegen::cost::{Cost, Counted, Level, Speed};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, Input, NodeId, Purpose, Role};
 use downhill_graph::op::{Binary, Op, Reduction, Unary};
@@ -116,16 +116,25 @@ fn a_matrix_read_twice_through_one_index_is_touched_once() {
 
 #[test]
 fn time_is_bound_by_arithmetic_or_by_the_level_that_holds_the_data() {
-    let machine = Machine {
+    let speed = Speed {
         arithmetic: 3.2e9,
         lanes: 16,
-        levels: vec![Level { bytes: 1000, bandwidth: 1e9 }, Level { bytes: 10_000, bandwidth: 1e8 }],
+        levels: vec![
+            Level { bytes: 1000, read: 1e9, copy: 2e9 },
+            Level { bytes: 10_000, read: 1e8, copy: 2e8 },
+        ],
     };
-    let counted = |wide, narrow, read| Counted { arithmetic: 0, wide, narrow, read, written: 0 };
+    let counted = |wide, narrow, read, written| Counted { arithmetic: 0, wide, narrow, read, written };
+    let is = |found: f64, expected: f64| {
+        assert!((found / expected - 1.0).abs() < 1e-12, "{found}, not {expected}")
+    };
     // 1e8 vectors a second.
-    assert_eq!(counted(1600, 0, 4).seconds(&machine), 1e-6);
-    assert_eq!(counted(1600, 100, 4).seconds(&machine), 2e-6);
-    assert_eq!(counted(16, 0, 1000).seconds(&machine), 1e-6);
-    assert_eq!(counted(16, 0, 2000).seconds(&machine), 2e-5);
-    assert_eq!(counted(16, 0, 100_000).seconds(&machine), 1e-3, "the last level is as large as it takes");
+    is(counted(1600, 0, 4, 0).seconds(&speed), 1e-6);
+    is(counted(1600, 100, 4, 0).seconds(&speed), 2e-6);
+    is(counted(16, 0, 1000, 0).seconds(&speed), 1e-6);
+    is(counted(16, 0, 600, 400).seconds(&speed), 200.0 / 1e9 + 800.0 / 2e9);
+    is(counted(16, 0, 0, 1000).seconds(&speed), 1000.0 / 2e9);
+    is(counted(16, 0, 2000, 0).seconds(&speed), 2e-5);
+    // The last level is as large as it takes.
+    is(counted(16, 0, 100_000, 0).seconds(&speed), 1e-3);
 }

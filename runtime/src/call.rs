@@ -11,6 +11,7 @@
 
 use crate::bind::Given;
 use crate::code::Function;
+use crate::marks::{self, Marks};
 use crate::pool::{self, Pool};
 use crate::storage::Buffer;
 use downhill_codegen::abi::{Context, InputBinding};
@@ -46,6 +47,8 @@ pub(crate) struct Work<'a> {
     pub(crate) steps: usize,
     /// Threads that share large kernels with this one.
     pub(crate) pool: Option<&'a Pool>,
+    /// What code with marks is measured by; code without them leaves it alone.
+    pub(crate) marks: Option<&'a mut Marks>,
 }
 
 impl Frame {
@@ -89,6 +92,8 @@ impl Frame {
             stopped: -1,
             pool: work.pool.map_or(std::ptr::null(), |pool| std::ptr::from_ref(pool).cast()),
             divide: pool::divide,
+            marks: work.marks.map_or(std::ptr::null_mut(), |marks| std::ptr::from_mut(marks).cast()),
+            mark: Some(marks::mark),
         };
         // SAFETY: the caller's promise; all pointers come from borrows that last until this function returns.
         unsafe { work.function.call(&mut context) };

@@ -192,7 +192,7 @@ impl Model {
         self.frame.outputs.clear();
         // SAFETY: the columns are borrowed until this function returns and have `data.rows()` rows, which every row number is
         // below; `rows` has `batch` numbers a loss; a step has no outputs; there is a learning rate a loss.
-        let stopped = unsafe { self.launch(step, rows, rates, losses) };
+        let stopped = unsafe { self.launch(step, rows, rates, losses, None) };
         let made = stopped.unwrap_or(losses.len());
         let failed = stopped.map(|stopped| self.not_finite(step, before + stopped, stopped));
         self.steps_made += made as u64;

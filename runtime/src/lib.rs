@@ -1,8 +1,8 @@
 //! Running it: machine code and its owner, storage, the call into native code, epochs.
 //!
 //! Modules stand in the order in which data passes them. The only `unsafe` of downhill is here: the memory of machine code
-//! ([`code`]), the call into it (`call`, `run`, `epoch`), by several threads (`pool`, `float_control`), and reading class indices behind a
-//! checked pointer (`bind`).
+//! ([`code`]), the call into it (`call`, `run`, `epoch`), by several threads (`pool`, `float_control`), what it tells while it runs
+//! (`marks`, `machine`), and reading class indices behind a checked pointer (`bind`).
 
 pub mod error;
 
@@ -25,6 +25,8 @@ mod float_control;
 
 mod pool;
 
+mod marks;
+
 mod call;
 
 pub mod outputs;
@@ -36,3 +38,7 @@ mod run;
 pub mod dataset;
 
 pub mod epoch;
+
+mod machine;
+
+pub mod profile;

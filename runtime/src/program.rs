@@ -3,8 +3,8 @@
 //! In: a declaration, optimizers, batch sizes. Out: [`Program`], which models run. The road of a build is
 //! [`Program::build`], to be read aloud.
 //!
-//! Must hold: a program never changes what a model sees; the gradients' entries, compiled when first asked for, are
-//! the only thing added to it.
+//! Must hold: a program never changes what a model sees; entries that are compiled when first asked for, gradients
+//! and what profiles are made with, are the only thing added to it.
 
 use crate::bind::Interface;
 use crate::code::{Assembly, Function};
@@ -83,6 +83,8 @@ pub(crate) struct CompiledEntry {
     pub(crate) hypers: Vec<f32>,
     /// The generic one first.
     variants: Vec<Variant>,
+    /// The same with marks, once it was asked for.
+    marked: Mutex<Option<Arc<CompiledEntry>>>,
 }
 
 /// An entry's code for some sizes.
@@ -132,8 +134,13 @@ impl Program {
         let storages = union_of_storages(&train, &plans)?;
         check_storages(&storages)?;
         let pool = report.stage("threads", || Pool::new(threads))?;
-        let making =
-            Making { program: name, storages: &storages, target: &target, batch_sizes: &options.batch_sizes };
+        let making = Making {
+            program: name,
+            storages: &storages,
+            target: &target,
+            batch_sizes: &options.batch_sizes,
+            marked: false,
+        };
         let mut entries = making.compile(plans, &dump, &mut report)?.into_iter();
         let forward = entries.next().unwrap_or_else(|| bug("no forward entry"));
         Ok(Program {
@@ -188,6 +195,11 @@ impl Program {
         Ok(entry::gradients(&self.train, Some(loss), by)?)
     }
 
+    /// What its code was made for.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
     pub(crate) fn pool(&self) -> Option<&Pool> {
         self.pool.as_ref()
     }
@@ -235,16 +247,33 @@ impl Program {
             graph: entry::gradients(&self.train, Some(loss), by)?,
             rate: 0.0,
         };
+        let entry = self.compile_later(plan, false)?;
+        known.push(((loss.to_owned(), by.iter().map(|&name| name.to_owned()).collect()), entry.clone()));
+        Ok(entry)
+    }
+
+    /// The same entry in code that tells where it is: what profiles are made with. Compiled when first asked for.
+    pub(crate) fn marked(&self, entry: &CompiledEntry) -> Result<Arc<CompiledEntry>, Error> {
+        let mut known = entry.marked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(marked) = &*known {
+            return Ok(marked.clone());
+        }
+        let (name, loss, graph) = (entry.name.clone(), entry.loss.clone(), entry.graph.clone());
+        let marked = self.compile_later(Plan { name, loss, graph, rate: 0.0 }, true)?;
+        *known = Some(marked.clone());
+        Ok(marked)
+    }
+
+    fn compile_later(&self, plan: Plan, marked: bool) -> Result<Arc<CompiledEntry>, Error> {
         let making = Making {
             program: &self.name,
             storages: &self.storages,
             target: &self.target,
             batch_sizes: &self.batch_sizes,
+            marked,
         };
         let compiled = making.compile(vec![plan], &self.dump, &mut Report::default())?;
-        let entry = compiled.into_iter().next().unwrap_or_else(|| bug("no gradients entry"));
-        known.push(((loss.to_owned(), by.iter().map(|&name| name.to_owned()).collect()), entry.clone()));
-        Ok(entry)
+        Ok(compiled.into_iter().next().unwrap_or_else(|| bug("a plan without an entry")))
     }
 }
 
@@ -381,6 +410,8 @@ struct Making<'a> {
     storages: &'a [Storage],
     target: &'a Target,
     batch_sizes: &'a [usize],
+    /// Whether the code tells where it is.
+    marked: bool,
 }
 
 impl Making<'_> {
@@ -402,6 +433,9 @@ impl Making<'_> {
         let forms = RefCell::new(Vec::new());
         let mut collect = |stage, text: &str| forms.borrow_mut().push((stage, text.to_owned()));
         let mut compiler = Compiler::new(&mut assembly.module, self.target);
+        if self.marked {
+            compiler = compiler.marked();
+        }
         if dump.wants_code() {
             compiler = compiler.dump(&mut collect);
         }
@@ -475,6 +509,7 @@ impl CompiledEntry {
             graph: plan.graph,
             interface,
             variants,
+            marked: Mutex::default(),
         }
     }
 }

@@ -8,6 +8,7 @@
 use crate::bind::{Given, Interface};
 use crate::call::Work;
 use crate::error::Error;
+use crate::marks::Marks;
 use crate::model::Model;
 use crate::outputs::{Outputs, Room, name_of, names, stored_as};
 use crate::prepare::Prepared;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 const MOST_PREPARED: usize = 32;
 
 /// The position of `forward` among a model's entries.
-const FORWARD: usize = 0;
+pub(crate) const FORWARD: usize = 0;
 
 /// An entry with what a model has worked out for it.
 #[derive(Debug)]
@@ -138,15 +139,25 @@ impl Model {
         inputs: impl Feed<'a>,
         targets: impl Feed<'a>,
     ) -> Result<Outputs, Error> {
-        let entry = self.program.gradients(self.loss_name(loss)?, by)?;
-        let known = self.entries.iter().position(|runnable| Arc::ptr_eq(&runnable.entry, &entry));
-        let index = known.unwrap_or(self.entries.len());
-        if known.is_none() {
-            self.entries.push(Runnable::new(entry, self.seed));
-        }
+        let index = self.gradients_entry(loss, by)?;
         self.ready(index, |interface, given| place_both(interface, &inputs, &targets, given))?;
         self.refuse_empty(index)?;
         self.outputs(index, "gradient")
+    }
+
+    /// The position of an entry of gradients.
+    pub(crate) fn gradients_entry(&mut self, loss: Option<&str>, by: &[&str]) -> Result<usize, Error> {
+        let entry = self.program.gradients(self.loss_name(loss)?, by)?;
+        Ok(self.entry_at(entry))
+    }
+
+    /// The position of an entry that was compiled on demand.
+    pub(crate) fn entry_at(&mut self, entry: Arc<CompiledEntry>) -> usize {
+        let known = self.entries.iter().position(|runnable| Arc::ptr_eq(&runnable.entry, &entry));
+        known.unwrap_or_else(|| {
+            self.entries.push(Runnable::new(entry, self.seed));
+            self.entries.len() - 1
+        })
     }
 
     fn step_at<'a>(
@@ -215,7 +226,7 @@ impl Model {
     }
 
     /// Takes what `place` puts into an entry's slots: checked, and prepared for its size.
-    fn ready(
+    pub(crate) fn ready(
         &mut self,
         index: usize,
         place: impl FnOnce(&Interface, &mut [Option<Given>]) -> Result<(), Error>,
@@ -278,7 +289,7 @@ impl Model {
         Ok(())
     }
 
-    fn refuse_empty(&self, index: usize) -> Result<(), Error> {
+    pub(crate) fn refuse_empty(&self, index: usize) -> Result<(), Error> {
         let runnable = &self.entries[index];
         match (runnable.prepared().batch, runnable.entry.interface.rows) {
             (Some(0), Some(rows)) => {
@@ -292,8 +303,7 @@ impl Model {
     fn outputs(&mut self, index: usize, kind: &'static str) -> Result<Outputs, Error> {
         let runnable = &self.entries[index];
         let has_loss = runnable.entry.loss.is_some();
-        let outputs = runnable.outputs().iter().zip(&runnable.prepared().outputs);
-        let mut room: Vec<Room> = outputs.map(|((_, ty), (_, len))| Room::new(ty.element, *len)).collect();
+        let mut room = runnable.room();
         let mut views: Vec<ViewMut<'_>> = room.iter_mut().map(Room::view_mut).collect();
         let loss = self.launch_once(index, &mut views)?;
         let runnable = &self.entries[index];
@@ -313,11 +323,35 @@ impl Model {
         let identity = std::mem::take(&mut self.identity);
         // SAFETY: the outputs were just bound and are borrowed until this function returns; what is given was made ready; row
         // numbers are below the batch, which is how many rows every input has.
-        let stopped = unsafe { self.launch(index, &identity[rows], None, &mut losses) };
+        let stopped = unsafe { self.launch(index, &identity[rows], None, &mut losses, None) };
         self.identity = identity;
         match stopped {
             None => Ok(losses[0]),
             Some(step) => Err(self.not_finite(index, step, step)),
+        }
+    }
+
+    /// Runs a ready entry `steps` times on what it was given, in one call and with a learning rate of 0. Code with marks must be given some.
+    /// Storages change all the same where an update hangs on more than the rate.
+    ///
+    /// # Errors
+    /// A loss that is not finite; an output's room that is another than it takes.
+    pub(crate) fn launch_many(
+        &mut self,
+        index: usize,
+        steps: usize,
+        outputs: &mut [ViewMut<'_>],
+        marks: Option<&mut Marks>,
+    ) -> Result<(), Error> {
+        let runnable = &self.entries[index];
+        runnable.bind_outputs(outputs, &mut self.frame.outputs)?;
+        let batch = &self.identity[..runnable.prepared().batch.unwrap_or(0).min(self.identity.len())];
+        let rows = batch.repeat(steps);
+        let (rates, mut losses) = (vec![0.0; steps], vec![0.0; steps]);
+        // SAFETY: as in `launch_once`, for each of the steps; there is a learning rate a loss.
+        match unsafe { self.launch(index, &rows, Some(&rates), &mut losses, marks) } {
+            None => Ok(()),
+            Some(step) => Err(self.not_finite(index, step, 0)),
         }
     }
 
@@ -340,6 +374,7 @@ impl Model {
         rows: &[u32],
         rates: Option<&[f32]>,
         losses: &mut [f32],
+        marks: Option<&mut Marks>,
     ) -> Option<usize> {
         let runnable = &self.entries[index];
         let prepared = runnable.prepared();
@@ -377,6 +412,7 @@ impl Model {
             steps: losses.len(),
             losses,
             pool: self.program.pool(),
+            marks,
         };
         // SAFETY: storages have the sizes the program gives them, the arena was grown when the size was prepared; the rest is
         // this function's own condition.
@@ -384,7 +420,7 @@ impl Model {
     }
 }
 
-fn place_both<'a>(
+pub(crate) fn place_both<'a>(
     interface: &Interface,
     inputs: &impl Feed<'a>,
     targets: &impl Feed<'a>,
@@ -427,6 +463,12 @@ impl Runnable {
 
     fn outputs(&self) -> &[(Purpose, Type)] {
         &self.entry.variant_at(0).entry.outputs
+    }
+
+    /// Memory for the outputs of what was made ready.
+    pub(crate) fn room(&self) -> Vec<Room> {
+        let outputs = self.outputs().iter().zip(&self.prepared().outputs);
+        outputs.map(|((_, ty), (_, len))| Room::new(ty.element, *len)).collect()
     }
 
     /// Checks that each output has the room it takes.

@@ -53,6 +53,16 @@ impl Buffer {
         self.lines.iter().flat_map(|line| line.0).take(self.elements)
     }
 
+    /// Another of the same elements.
+    ///
+    /// # Errors
+    /// No memory; `what` says for what.
+    pub(crate) fn copy(&self, what: &str) -> Result<Buffer, Error> {
+        let mut copy = Buffer::new(self.elements, what)?;
+        copy.lines.clone_from_slice(&self.lines);
+        Ok(copy)
+    }
+
     /// Overwrites the elements' bits, as many as are given.
     pub(crate) fn set_bits(&mut self, bits: impl Iterator<Item = u32>) {
         let slots = self.lines.iter_mut().flat_map(|line| &mut line.0).take(self.elements);
@@ -73,6 +83,8 @@ mod tests {
         assert_eq!(buffer.as_mut_ptr().addr() % 64, 0);
         buffer.grow(40, "a test").expect("memory");
         assert_eq!(buffer.bits().take(20).sum::<u32>(), 190);
+        let copy = buffer.copy("a test").expect("memory");
+        assert!(copy.bits().eq(buffer.bits()));
         assert_eq!(Buffer::default().as_mut_ptr().addr() % 64, 0);
     }
 

@@ -54,6 +54,8 @@ fn call(function: &Function) -> i64 {
         stopped: 0,
         pool: std::ptr::null(),
         divide: whole,
+        marks: std::ptr::null_mut(),
+        mark: None,
     };
     // SAFETY: the function writes to the context only.
     unsafe { function.call(&mut context) };

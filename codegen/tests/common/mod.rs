@@ -215,6 +215,8 @@ fn call(
         stopped: 0,
         pool: std::ptr::null(),
         divide: divide_in_three,
+        marks: std::ptr::null_mut(),
+        mark: None,
     };
     let mut seconds = f64::MAX;
     // More than one step is asked for by measurements alone: the best of some calls.

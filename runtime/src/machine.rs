@@ -1,0 +1,157 @@
+//! How fast this machine is: what the figures of a profile are held against.
+//!
+//! In: vectors that code is made of. Out: [`Machine`], measured once a process with lane programs that downhill compiles for it.
+//!
+//! Must hold: every figure is the best of many short runs, so that what else the machine does is not in it.
+
+use crate::call::{Frame, Work};
+use crate::code::{Assembly, Function};
+use crate::error::Error;
+use crate::storage::Buffer;
+use downhill_codegen::compile::Compiler;
+pub use downhill_codegen::cost::{Level, Speed};
+use downhill_codegen::emit::Emitted;
+use downhill_codegen::peak;
+use downhill_codegen::target::{Lanes, Target};
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A machine's measured limits, of one core.
+///
+/// ```
+/// use downhill_runtime::profile::Machine;
+///
+/// # fn main() -> Result<(), downhill_runtime::error::Error> {
+/// let machine = Machine::measure()?;
+/// assert!(machine.speed.arithmetic > 1e8);
+/// println!("{machine}");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Machine {
+    /// The vectors it was measured with.
+    pub target: Lanes,
+    /// Floating-point operations and bytes a second.
+    pub speed: Speed,
+}
+
+/// What is worked on at each level, in bytes: from a part of the smallest cache to more than the largest.
+const LEVELS: [u64; 7] = [16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20];
+/// Turns of the loop of multiply-adds: a few microseconds.
+const TURNS: u32 = 1000;
+/// Runs that each figure is the best of.
+const RUNS: u32 = 30;
+/// A run is at least so long, but for a program that takes longer itself.
+const RUN: Duration = Duration::from_micros(300);
+
+static MEASURED: Mutex<Vec<Machine>> = Mutex::new(Vec::new());
+
+impl Machine {
+    /// This machine, with the vectors that code is made of unless said otherwise. Measured in a fraction of a second when first asked for,
+    /// once a process.
+    ///
+    /// # Errors
+    /// No memory; a processor or a `DOWNHILL_TARGET` that no code is made for.
+    pub fn measure() -> Result<Machine, Error> {
+        Machine::measure_for(&Target::host()?)
+    }
+
+    pub(crate) fn measure_for(target: &Target) -> Result<Machine, Error> {
+        let mut measured = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = measured.iter().find(|machine| machine.target == target.lanes()) {
+            return Ok(known.clone());
+        }
+        let machine = Machine { target: target.lanes(), speed: measure(target)? };
+        measured.push(machine.clone());
+        Ok(machine)
+    }
+}
+
+fn measure(target: &Target) -> Result<Speed, Error> {
+    let lanes = target.lanes().elements();
+    let streams = LEVELS.map(|bytes| [peak::read(lanes, bytes), peak::copy(lanes, bytes)]);
+    let mut programs = vec![peak::multiply_adds(lanes, TURNS)];
+    programs.extend(streams.iter().flatten().map(|(program, _)| program.clone()));
+    let functions = compile(target, programs)?;
+    let words = LEVELS.iter().max().map_or(0, |&bytes| bytes as usize / 4);
+    let mut bench = Bench {
+        storages: [Buffer::new(words, "measuring")?, Buffer::new(words / 2, "measuring")?],
+        frame: Frame::default(),
+    };
+    let (arithmetic, moving) =
+        functions.split_first().unwrap_or_else(|| unreachable!("a program is a function"));
+    let arithmetic = peak::operations(lanes, TURNS) as f64 / bench.best(arithmetic);
+    let levels =
+        LEVELS.iter().zip(&streams).zip(moving.chunks_exact(2)).map(|((&bytes, streams), functions)| {
+            let [read, copy] = [0, 1].map(|way| streams[way].1 as f64 / bench.best(&functions[way]));
+            Level { bytes, read, copy }
+        });
+    Ok(Speed { arithmetic, lanes, levels: levels.collect() })
+}
+
+fn compile(target: &Target, programs: Vec<Emitted>) -> Result<Vec<Function>, Error> {
+    let mut assembly = Assembly::new(target)?;
+    let mut compiler = Compiler::new(&mut assembly.module, target);
+    let ids = programs.into_iter().map(|program| compiler.program(program)).collect::<Result<Vec<_>, _>>()?;
+    let finished = assembly.finish()?;
+    // SAFETY: the code generator defines these functions with the signature of `codegen::abi`.
+    Ok(ids.into_iter().map(|id| unsafe { finished.function(id) }).collect())
+}
+
+/// Memory to work on.
+struct Bench {
+    storages: [Buffer; 2],
+    frame: Frame,
+}
+
+impl Bench {
+    /// Seconds of one turn of a function's program, the best of all runs.
+    fn best(&mut self, function: &Function) -> f64 {
+        let once = self.run(function, 1).as_secs_f64().max(1e-9);
+        let times = (RUN.as_secs_f64() / once).ceil().clamp(1.0, 1e5) as usize;
+        let runs = (0..RUNS).map(|_| self.run(function, times).as_secs_f64() / times as f64);
+        runs.fold(f64::INFINITY, f64::min).max(1e-12)
+    }
+
+    fn run(&mut self, function: &Function, times: usize) -> Duration {
+        let (mut arena, start) = (Buffer::default(), Instant::now());
+        let work = Work {
+            function,
+            storages: (&mut self.storages, &[0, 1]),
+            arena: &mut arena,
+            offsets: &[],
+            symbols: &[],
+            rows: &[],
+            random: (&[], 0),
+            losses: &mut [],
+            steps: times,
+            pool: None,
+            marks: None,
+        };
+        // SAFETY: the programs of `codegen::peak` read and write no more than the bytes they say of storages 0 and 1, which are
+        // as large as the largest of `LEVELS` asks for, and nothing else.
+        _ = unsafe { self.frame.call(work) };
+        start.elapsed()
+    }
+}
+
+impl fmt::Display for Machine {
+    /// `one core (avx512): 117.6 GFLOP/s; reading / copying 16 KiB 210 / 190, …, 64 MiB 22 / 25 GB/s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "one core ({}): {:.1} GFLOP/s; reading / copying",
+            self.target.name(),
+            self.speed.arithmetic / 1e9
+        )?;
+        for (place, level) in self.speed.levels.iter().enumerate() {
+            let (size, unit) =
+                if level.bytes < 1 << 20 { (level.bytes >> 10, "KiB") } else { (level.bytes >> 20, "MiB") };
+            let comma = if place == 0 { "" } else { "," };
+            write!(f, "{comma} {size} {unit} {:.0} / {:.0}", level.read / 1e9, level.copy / 1e9)?;
+        }
+        f.write_str(" GB/s")
+    }
+}

@@ -1,0 +1,90 @@
+//! Where the time of native code goes: what it tells while it runs.
+//!
+//! In: calls of [`mark`] by code that was compiled with marks. Out: [`Marks`], the seconds of each function in each step.
+
+use std::ffi::c_void;
+use std::time::Instant;
+
+/// Seconds of each function of an entry, step by step.
+#[derive(Debug)]
+pub(crate) struct Marks {
+    /// One list a function; no longer than the room that was made.
+    pub(crate) samples: Vec<Vec<f64>>,
+    last: Instant,
+}
+
+impl Marks {
+    /// With room for this many steps.
+    pub(crate) fn new(functions: usize, steps: usize) -> Marks {
+        let samples = (0..functions).map(|_| Vec::with_capacity(steps)).collect();
+        Marks { samples, last: Instant::now() }
+    }
+
+    /// Seconds that a mark adds to each function: those between two marks with nothing between them.
+    pub(crate) fn overhead() -> f64 {
+        const TRIES: usize = 1000;
+        let mut marks = Marks::new(1, TRIES);
+        for place in std::iter::once(0).chain(std::iter::repeat_n(1, TRIES)) {
+            std::hint::black_box(&mut marks).tell(place);
+        }
+        median(&mut marks.samples[0])
+    }
+
+    /// What happened since the last mark was the function before this one. Allocates nothing and does not panic.
+    fn tell(&mut self, place: i64) {
+        let now = Instant::now();
+        let function = usize::try_from(place - 1).ok().and_then(|place| self.samples.get_mut(place));
+        if let Some(samples) = function.filter(|samples| samples.len() < samples.capacity()) {
+            samples.push(now.duration_since(self.last).as_secs_f64());
+        }
+        // Taken again: what was done here is nobody's time.
+        self.last = Instant::now();
+    }
+}
+
+/// The value in the middle; 0 of none. Sorts them.
+pub(crate) fn median(samples: &mut [f64]) -> f64 {
+    samples.sort_unstable_by(f64::total_cmp);
+    samples.get(samples.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// What native code calls: [`downhill_codegen::abi::Mark`].
+///
+/// # Safety
+/// `marks` is null or points to a [`Marks`] that nobody else uses meanwhile.
+pub(crate) unsafe extern "C" fn mark(marks: *mut c_void, place: i64) {
+    // SAFETY: the caller's promise.
+    if let Some(marks) = unsafe { marks.cast::<Marks>().as_mut() } {
+        marks.tell(place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_ends_the_function_before_it() {
+        let mut marks = Marks::new(2, 2);
+        let pointer: *mut c_void = std::ptr::from_mut(&mut marks).cast();
+        for place in [0, 1, 2, 0, 1, 2, 0, 1, 7, -3] {
+            // SAFETY: the pointer is that of `marks`.
+            unsafe { mark(pointer, place) };
+        }
+        // SAFETY: null is nobody's.
+        unsafe { mark(std::ptr::null_mut(), 1) };
+        assert_eq!(
+            marks.samples.iter().map(Vec::len).collect::<Vec<_>>(),
+            [2, 2],
+            "no more than there is room for"
+        );
+        assert!(marks.samples.iter().flatten().all(|&seconds| seconds >= 0.0));
+    }
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&mut []), 0.0);
+        assert!(Marks::overhead() >= 0.0);
+    }
+}

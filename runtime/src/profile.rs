@@ -1,0 +1,347 @@
+//! Where the time of a step goes: what each native function does, and how fast it is beside what this machine can do.
+//!
+//! In: a model, and one batch of data. Out: [`Profile`], data that prints as a table.
+//!
+//! How it is measured: an entry is compiled once more with a mark after each function, and both are run many times in turns:
+//! the marked one gives each function's time, the ordinary one that of a whole step.
+//!
+//! Must hold: a model is after it, bit for bit, what it was before, errors included.
+
+use crate::bind::{Given, Interface};
+use crate::error::Error;
+pub use crate::machine::{Level, Machine, Speed};
+use crate::marks::{Marks, median};
+use crate::model::Model;
+use crate::outputs::Room;
+use crate::run::{FORWARD, place_both};
+use crate::storage::Buffer;
+use crate::view::{Feed, ViewMut};
+pub use downhill_codegen::cost::Counted;
+use downhill_graph::dim::Bindings;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What is to be profiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profiled<'a> {
+    /// Inference. Its targets are `()`.
+    Forward,
+    /// A training step on this loss; on the only one when none is named.
+    Step(Option<&'a str>),
+    /// The gradients of a loss (the only one when none is named) by these parameters, states and inputs; by all that it trains when
+    /// none is named.
+    Gradients(Option<&'a str>, &'a [&'a str]),
+}
+
+/// What the functions of a step do, and how long each takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    /// `step`, `forward`, `gradients`.
+    pub entry: String,
+    /// The sizes it was measured for: `batch` is 128.
+    pub sizes: Vec<(Arc<str>, i64)>,
+    /// The functions, as they run.
+    pub rows: Vec<Row>,
+    /// Seconds of a whole step without marks, the median of many calls of several steps each.
+    pub step: f64,
+    /// Steps that were measured with marks.
+    pub steps: usize,
+    /// What shares are shares of.
+    pub machine: Machine,
+}
+
+/// A native function: one kernel, or the kernels of a small step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// What each of its kernels makes, as `layer:op`.
+    pub kernels: Vec<String>,
+    /// Floating-point operations, and bytes of distinct elements read and written, of a step.
+    pub cost: Counted,
+    /// Seconds, by the cost model.
+    pub predicted: f64,
+    /// Seconds, the median over all steps.
+    pub measured: f64,
+    /// Seconds of the fastest step.
+    pub least: f64,
+}
+
+impl Model {
+    /// Where the time of a training step goes: `println!("{}", net.profile(&x, &y)?)`. Runs it many times, for a fraction of a second or
+    /// a few steps, and leaves the model exactly as it was. The first call of a process measures the machine as well.
+    ///
+    /// # Errors
+    /// As [`Model::step`].
+    pub fn profile<'a>(&mut self, inputs: impl Feed<'a>, targets: impl Feed<'a>) -> Result<Profile, Error> {
+        self.profile_of(Profiled::Step(None), inputs, targets)
+    }
+
+    /// As [`Model::profile`], of inference, of one loss's step, or of gradients.
+    ///
+    /// # Errors
+    /// As [`Model::forward_all`], [`Model::step_loss`] and [`Model::gradients_of`].
+    pub fn profile_of<'a>(
+        &mut self,
+        what: Profiled<'_>,
+        inputs: impl Feed<'a>,
+        targets: impl Feed<'a>,
+    ) -> Result<Profile, Error> {
+        let plain = match what {
+            Profiled::Forward => FORWARD,
+            Profiled::Step(loss) => self.step_of(loss)?,
+            Profiled::Gradients(loss, by) => self.gradients_entry(loss, by)?,
+        };
+        let marked = self.program.marked(&self.entries[plain].entry)?;
+        let marked = self.entry_at(marked);
+        let place = |interface: &Interface, given: &mut [Option<Given>]| {
+            place_both(interface, &inputs, &targets, given)
+        };
+        for index in [plain, marked] {
+            self.ready(index, place)?;
+            if what != Profiled::Forward {
+                self.refuse_empty(index)?;
+            }
+        }
+        let machine = Machine::measure_for(self.program.target())?;
+        let saved = self.storages.iter().map(|storage| storage.copy("a copy of the parameters"));
+        let saved = saved.collect::<Result<Vec<Buffer>, Error>>()?;
+        let measured = self.measure([plain, marked], place);
+        self.storages = saved;
+        let Measured { mut functions, mut steps } = measured?;
+        let costs = self.costs(marked);
+        let rows = costs.into_iter().zip(&mut functions).map(|((kernels, cost), samples)| {
+            let measured = median(samples);
+            let least = samples.first().copied().unwrap_or(0.0);
+            Row { kernels, cost, predicted: cost.seconds(&machine.speed), measured, least }
+        });
+        Ok(Profile {
+            entry: self.entries[plain].entry.name.clone(),
+            rows: rows.collect(),
+            sizes: self.sizes(plain),
+            step: median(&mut steps),
+            steps: functions.first().map_or(0, Vec::len),
+            machine,
+        })
+    }
+
+    /// Runs both forms of an entry in turns.
+    fn measure(
+        &mut self,
+        [plain, marked]: [usize; 2],
+        place: impl Fn(&Interface, &mut [Option<Given>]) -> Result<(), Error>,
+    ) -> Result<Measured, Error> {
+        let mut room = self.entries[plain].room();
+        let mut outputs: Vec<ViewMut<'_>> = room.iter_mut().map(Room::view_mut).collect();
+        let overhead = Marks::overhead();
+        let count = self.costs(marked).len();
+        let mut run = |model: &mut Model, index: usize, steps: usize, marks: Option<&mut Marks>| {
+            model.ready(index, &place)?;
+            let start = Instant::now();
+            model.launch_many(index, steps, &mut outputs, marks)?;
+            Ok::<_, Error>(start.elapsed().as_secs_f64() / steps as f64)
+        };
+        // Twice, because what is touched first is slower.
+        run(self, plain, 1, None)?;
+        let once = run(self, plain, 1, None)?.max(1e-9);
+        let steps = (CALL.as_secs_f64() / once).clamp(1.0, 1000.0) as usize;
+        run(self, marked, steps, Some(&mut Marks::new(count, steps)))?;
+        let mut measured = Measured { functions: vec![Vec::new(); count], steps: Vec::new() };
+        let start = Instant::now();
+        while measured.steps.len() < LEAST_CALLS || start.elapsed() < LONG_ENOUGH {
+            measured.steps.push(run(self, plain, steps, None)?);
+            let mut marks = Marks::new(count, steps);
+            run(self, marked, steps, Some(&mut marks))?;
+            for (all, samples) in measured.functions.iter_mut().zip(&marks.samples) {
+                all.extend(samples.iter().map(|seconds| (seconds - overhead).max(0.0)));
+            }
+        }
+        Ok(measured)
+    }
+
+    /// What the functions of a ready entry cost.
+    fn costs(&self, index: usize) -> Vec<(Vec<String>, Counted)> {
+        let prepared = self.entries[index].prepared();
+        let entry = &self.entries[index].entry.variant_at(prepared.variant).entry;
+        let sizes: Bindings = entry.symbols.iter().cloned().zip(prepared.symbols.iter().copied()).collect();
+        let functions = entry.functions.iter();
+        functions
+            .map(|function| (function.kernels.clone(), function.cost.at(&sizes).unwrap_or_default()))
+            .collect()
+    }
+
+    fn sizes(&self, index: usize) -> Vec<(Arc<str>, i64)> {
+        let runnable = &self.entries[index];
+        let names = runnable.entry.interface.symbols.iter().cloned();
+        names.zip(runnable.prepared().sizes.iter().copied()).collect()
+    }
+}
+
+/// A call with several steps is about so long.
+const CALL: Duration = Duration::from_millis(2);
+/// Calls are repeated for so long,
+const LONG_ENOUGH: Duration = Duration::from_millis(300);
+/// and at least so often.
+const LEAST_CALLS: usize = 5;
+
+/// Seconds of each function in each step, and of whole steps.
+struct Measured {
+    functions: Vec<Vec<f64>>,
+    steps: Vec<f64>,
+}
+
+impl Row {
+    /// Floating-point operations a second.
+    pub fn arithmetic_rate(&self) -> f64 {
+        ratio(self.cost.arithmetic as f64, self.measured)
+    }
+
+    /// Bytes read and written a second.
+    pub fn byte_rate(&self) -> f64 {
+        ratio(self.cost.bytes() as f64, self.measured)
+    }
+
+    /// Share of the operations a second that a core's loop of multiply-adds makes.
+    pub fn share_of_peak(&self, machine: &Machine) -> f64 {
+        ratio(self.arithmetic_rate(), machine.speed.arithmetic)
+    }
+
+    /// Share of the bytes a second that a core moves in the level of memory that holds what the function touches.
+    pub fn share_of_bandwidth(&self, machine: &Machine) -> f64 {
+        ratio(self.cost.moving(&machine.speed), self.measured)
+    }
+}
+
+impl Profile {
+    /// All functions together: sums of what they do, of predictions, and of measured times.
+    pub fn total(&self) -> Row {
+        let start =
+            Row { kernels: Vec::new(), cost: Counted::default(), predicted: 0.0, measured: 0.0, least: 0.0 };
+        self.rows.iter().fold(start, |sum, row| Row {
+            kernels: Vec::new(),
+            cost: sum.cost + row.cost,
+            predicted: sum.predicted + row.predicted,
+            measured: sum.measured + row.measured,
+            least: sum.least + row.least,
+        })
+    }
+
+    /// The rows' share of a whole step: what is missing from 1 is spent between functions.
+    pub fn explained(&self) -> f64 {
+        ratio(self.total().measured, self.step)
+    }
+}
+
+/// 0 of nothing.
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+impl fmt::Display for Profile {
+    /// A line about the step, one about the machine, and a table with a line a function.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sizes: Vec<String> = self.sizes.iter().map(|(name, size)| format!("{name} = {size}")).collect();
+        let (step, explained) = (time(self.step), 100.0 * self.explained());
+        writeln!(
+            f,
+            "{} with {}: {step}, of which the functions below explain {explained:.0} %",
+            self.entry,
+            sizes.join(", ")
+        )?;
+        writeln!(f, "{}\n", self.machine)?;
+        for (place, heading) in HEADINGS.iter().enumerate() {
+            let width = WIDTHS[place];
+            if place == 0 { write!(f, "{heading:<width$}")? } else { write!(f, " {heading:>width$}")? }
+        }
+        writeln!(f)?;
+        for row in &self.rows {
+            self.write_row(f, &shortened(&row.kernels), row)?;
+        }
+        self.write_row(f, "all", &self.total())
+    }
+}
+
+const HEADINGS: [&str; 9] = [
+    "function",
+    "operations",
+    "bytes",
+    "predicted",
+    "measured",
+    "fastest",
+    "GFLOP/s",
+    "of peak",
+    "of memory",
+];
+const WIDTHS: [usize; 9] = [44, 10, 10, 10, 10, 10, 8, 8, 9];
+
+impl Profile {
+    fn write_row(&self, f: &mut fmt::Formatter<'_>, name: &str, row: &Row) -> fmt::Result {
+        let machine = &self.machine;
+        let cells = [
+            count(row.cost.arithmetic),
+            count(row.cost.bytes()) + "B",
+            time(row.predicted),
+            time(row.measured),
+            time(row.least),
+            format!("{:.1}", row.arithmetic_rate() / 1e9),
+            format!("{:.0} %", 100.0 * row.share_of_peak(machine)),
+            format!("{:.0} %", 100.0 * row.share_of_bandwidth(machine)),
+        ];
+        write!(f, "{name:<0$}", WIDTHS[0])?;
+        for (cell, width) in cells.iter().zip(&WIDTHS[1..]) {
+            write!(f, " {cell:>width$}")?;
+        }
+        writeln!(f)
+    }
+}
+
+/// Names that fit into the table: the first ones, and how many more there are.
+fn shortened(kernels: &[String]) -> String {
+    let mut text = String::new();
+    for (place, kernel) in kernels.iter().enumerate() {
+        let comma = if place == 0 { "" } else { ", " };
+        let rest = if place + 1 < kernels.len() { 5 } else { 0 };
+        if text.chars().count() + comma.len() + kernel.chars().count() + rest > WIDTHS[0] {
+            let left = kernels.len() - place;
+            if place > 0 {
+                return format!("{text} +{left}");
+            }
+            let more = if left > 1 { format!(" +{}", left - 1) } else { String::new() };
+            let kept: String = kernel.chars().take(WIDTHS[0] - 1 - more.len()).collect();
+            return format!("{kept}…{more}");
+        }
+        text = text + comma + kernel;
+    }
+    text
+}
+
+/// Three digits with a unit.
+fn time(seconds: f64) -> String {
+    let (scale, unit) = match seconds {
+        ..1e-6 => (1e9, "ns"),
+        ..1e-3 => (1e6, "µs"),
+        ..1.0 => (1e3, "ms"),
+        _ => (1.0, "s"),
+    };
+    format!("{} {unit}", digits(seconds * scale))
+}
+
+fn count(number: u64) -> String {
+    let (scale, unit) = match number as f64 {
+        ..1e3 => return format!("{number} "),
+        ..1e6 => (1e3, "k"),
+        ..1e9 => (1e6, "M"),
+        _ => (1e9, "G"),
+    };
+    format!("{} {unit}", digits(number as f64 / scale))
+}
+
+fn digits(value: f64) -> String {
+    let places = if value >= 99.95 {
+        0
+    } else if value >= 9.995 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.places$}")
+}
