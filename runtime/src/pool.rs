@@ -2,8 +2,9 @@
 //!
 //! In: a [`Task`] and how many turns it has. Out: all of them done, on this thread and the pool's workers.
 //!
-//! A worker waits for its next range by looking at it for some microseconds, so that the kernels of a step find it
-//! awake, and then sleeps. Ranges are static: one a thread, equal but for the last.
+//! A worker waits for its next range by looking for it some tens of microseconds, so that the kernels of a step find it
+//! awake, and then sleeps. Ranges are static: one a thread, equal but for the last. What a worker has not begun when the
+//! caller is through with its own range, the caller does too: on a busy machine nobody waits for a thread that does not run.
 //!
 //! Must hold:
 //! - [`Pool::divide`] returns after the last worker has finished with the task: it lies on the caller's stack;
@@ -20,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle, Thread};
 
 /// Looks at a state before sleeping: tens of microseconds, longer than most pauses between kernels of a step.
-const LOOKS: u32 = 20_000;
+const LOOKS: u32 = 2_000;
 
 /// The environment variable.
 const VARIABLE: &str = "DOWNHILL_THREADS";
@@ -67,8 +68,8 @@ struct Desk {
     range: AtomicU32,
 }
 
-/// States of a desk: nothing to do and looking, nothing to do and asleep, a range is given, no more will come.
-const LOOKING: u32 = 0;
+/// States of a desk: nothing is there and the worker looks for it or works, it sleeps, a range is given, no more will come.
+const EMPTY: u32 = 0;
 const ASLEEP: u32 = 1;
 const GIVEN: u32 = 2;
 const CLOSED: u32 = 3;
@@ -148,6 +149,13 @@ impl Pool {
         }
         // SAFETY: this function's promise; range 0 was given to nobody.
         unsafe { job.run(0) };
+        for (worker, range) in self.workers.iter().zip(1..ranges.count) {
+            if worker.desk.take() {
+                // SAFETY: this function's promise; the worker will not find this range any more.
+                unsafe { job.run(range) };
+                job.working.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
         let mut looks = 0;
         while job.working.load(Ordering::Acquire) > 0 {
             looks += 1;
@@ -224,15 +232,22 @@ impl Drop for Pool {
 }
 
 impl Desk {
+    /// Takes what is given, if it is still there.
+    fn take(&self) -> bool {
+        self.state.compare_exchange(GIVEN, EMPTY, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
     fn work(&self) {
-        while self.wait() == GIVEN {
+        while self.wait() != CLOSED {
+            if !self.take() {
+                continue;
+            }
             // SAFETY: the caller keeps the job until `working` is 0, which this worker has yet to count down.
             let job = unsafe { &*self.job.load(Ordering::Relaxed) };
             job.control.apply();
-            // SAFETY: `Pool::divide` promises it, and gave this range to this worker alone.
+            // SAFETY: `Pool::divide` promises it, and who takes a range has it alone.
             unsafe { job.run(i64::from(self.range.load(Ordering::Relaxed))) };
             let caller = job.caller.clone();
-            self.state.store(LOOKING, Ordering::Relaxed);
             // The job may be gone as soon as it is counted down.
             if job.working.fetch_sub(1, Ordering::AcqRel) == 1 {
                 caller.unpark();
@@ -240,16 +255,16 @@ impl Desk {
         }
     }
 
-    /// Waits until something is given or the desk is closed.
+    /// Waits until something is given or the desk is closed, and gives the state. What was given may be gone again.
     fn wait(&self) -> u32 {
         for _ in 0..LOOKS {
             let state = self.state.load(Ordering::Acquire);
-            if state != LOOKING {
+            if state != EMPTY {
                 return state;
             }
             spin_loop();
         }
-        let change = self.state.compare_exchange(LOOKING, ASLEEP, Ordering::AcqRel, Ordering::Acquire);
+        let change = self.state.compare_exchange(EMPTY, ASLEEP, Ordering::AcqRel, Ordering::Acquire);
         if let Err(state) = change {
             return state;
         }
