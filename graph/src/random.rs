@@ -67,18 +67,36 @@ pub type Words = [u32; 2];
 
 /// Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw: Parallel Random Numbers, as Easy as 1, 2, 3; SC 2011).
 pub fn threefry(key: Words, counter: Words) -> Words {
-    const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];
+    threefry_of(key, counter.map(|word| [word])).map(|[word]| word)
+}
+
+/// The same for several counters: low words, then high words. Compilers make vectors of it, since every rotation is a constant.
+fn threefry_of<const N: usize>(key: Words, counters: [[u32; N]; 2]) -> [[u32; N]; 2] {
     let schedule = [key[0], key[1], 0x1BD1_1BDA ^ key[0] ^ key[1]];
-    let mut x = [counter[0].wrapping_add(schedule[0]), counter[1].wrapping_add(schedule[1])];
+    let add = |words: [u32; N], word: u32| words.map(|x| x.wrapping_add(word));
+    let mut x = [add(counters[0], schedule[0]), add(counters[1], schedule[1])];
     for group in 0..5 {
-        for rotation in ROTATIONS[group % 2] {
-            x[0] = x[0].wrapping_add(x[1]);
-            x[1] = x[1].rotate_left(rotation) ^ x[0];
+        if group % 2 == 0 {
+            rounds::<N, 13, 15, 26, 6>(&mut x);
+        } else {
+            rounds::<N, 17, 29, 16, 24>(&mut x);
         }
-        x[0] = x[0].wrapping_add(schedule[(group + 1) % 3]);
-        x[1] = x[1].wrapping_add(schedule[(group + 2) % 3]).wrapping_add(group as u32 + 1);
+        let next = schedule[(group + 2) % 3].wrapping_add(group as u32 + 1);
+        x = [add(x[0], schedule[(group + 1) % 3]), add(x[1], next)];
     }
     x
+}
+
+/// Four rounds with these rotations.
+fn rounds<const N: usize, const A: u32, const B: u32, const C: u32, const D: u32>(x: &mut [[u32; N]; 2]) {
+    let [low, high] = x;
+    for (low, high) in low.iter_mut().zip(high) {
+        let mut mix = |rotation: u32| {
+            *low = low.wrapping_add(*high);
+            *high = high.rotate_left(rotation) ^ *low;
+        };
+        [A, B, C, D].into_iter().for_each(&mut mix);
+    }
 }
 
 /// What a stream's keys, and what a storage's, are told apart by.
@@ -105,6 +123,9 @@ fn words(number: u64) -> Words {
     [number as u32, (number >> 32) as u32]
 }
 
+/// Uniform numbers made together.
+const AT_ONCE: usize = 64;
+
 /// The numbers of one storage.
 struct Source {
     key: Words,
@@ -119,18 +140,22 @@ impl Source {
         Source { key: threefry(threefry(words(seed), [0, STORAGES]), words(hash)) }
     }
 
-    /// Uniform in 0..1 with 53 bits.
-    fn uniform(&self, index: u64) -> f64 {
-        let [low, high] = threefry(self.key, words(index));
-        let bits = u64::from(high) << 32 | u64::from(low);
-        (bits >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+    /// Uniform in 0..1 with 53 bits: those of this index and of the ones after it.
+    fn uniforms<const N: usize>(&self, first: u64) -> [f64; N] {
+        let indices: [Words; N] = std::array::from_fn(|n| words(first.wrapping_add(n as u64)));
+        let [low, high] =
+            threefry_of(self.key, [indices.map(|index| index[0]), indices.map(|index| index[1])]);
+        std::array::from_fn(|n| {
+            let bits = u64::from(high[n]) << 32 | u64::from(low[n]);
+            (bits >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+        })
     }
 
     /// Gaussian of mean 0 and deviation 1, by Box and Muller.
     fn normal(&self, index: u64) -> f64 {
         // 1 − u is in (0, 1]: its logarithm is finite.
-        let radius = (-2.0 * libm::log(1.0 - self.uniform(2 * index))).sqrt();
-        radius * libm::cos(std::f64::consts::TAU * self.uniform(2 * index + 1))
+        let [radius, turn] = self.uniforms(2 * index);
+        (-2.0 * libm::log(1.0 - radius)).sqrt() * libm::cos(std::f64::consts::TAU * turn)
     }
 }
 
@@ -149,8 +174,14 @@ impl Initializer {
         self.check()?;
         let count: usize = shape.iter().product();
         let source = Source::new(seed, name);
-        let uniform =
-            |low: f64, high: f64| (0..count as u64).map(|i| low + (high - low) * source.uniform(i)).collect();
+        let uniform = |low: f64, high: f64| {
+            let mut values = Vec::with_capacity(count.next_multiple_of(AT_ONCE));
+            for first in (0..count as u64).step_by(AT_ONCE) {
+                values.extend(source.uniforms::<AT_ONCE>(first).map(|u| low + (high - low) * u));
+            }
+            values.truncate(count);
+            values
+        };
         let normal =
             |mean: f64, spread: f64| (0..count as u64).map(|i| mean + spread * source.normal(i)).collect();
         let (fan_in, fan_out) = fans(shape);
