@@ -119,6 +119,7 @@ pub(crate) fn define_task(
     let id = module.declare_function(&name, Linkage::Local, &context.func.signature)?;
     let mut kernel = module.make_signature();
     kernel.params = vec![AbiParam::new(I64); (pointers + integers) as usize];
+    kernel.call_conv = target.kernel_convention();
     let mut builder_context = FunctionBuilderContext::new();
     let mut f = FunctionBuilder::new(&mut context.func, &mut builder_context);
     let kernel = f.import_signature(kernel);

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
+use cranelift_codegen::isa::{CallConv, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 
 use crate::error::Error;
-use crate::wide::Level;
+use crate::wide::{self, Level};
 
 /// How lane programs become machine code. The bits of their results are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,25 +90,24 @@ impl Lanes {
     }
 }
 
-/// The wide lowering's functions keep to the System V calling convention.
-#[cfg(all(target_arch = "x86_64", not(windows)))]
+#[cfg(target_arch = "x86_64")]
 fn has_avx2() -> bool {
     use std::is_x86_feature_detected as has;
     has!("avx2") && has!("fma") && has!("bmi2")
 }
 
-#[cfg(not(all(target_arch = "x86_64", not(windows))))]
+#[cfg(not(target_arch = "x86_64"))]
 fn has_avx2() -> bool {
     false
 }
 
-#[cfg(all(target_arch = "x86_64", not(windows)))]
+#[cfg(target_arch = "x86_64")]
 fn has_avx512() -> bool {
     use std::is_x86_feature_detected as has;
     has!("avx512f") && has!("avx512vl") && has!("avx512dq") && has!("avx512bw")
 }
 
-#[cfg(not(all(target_arch = "x86_64", not(windows))))]
+#[cfg(not(target_arch = "x86_64"))]
 fn has_avx512() -> bool {
     false
 }
@@ -159,6 +158,11 @@ impl Target {
     #[must_use]
     pub fn threads(self, threads: usize) -> Target {
         Target { threads, ..self }
+    }
+
+    /// How kernels are called.
+    pub(crate) fn kernel_convention(&self) -> CallConv {
+        self.lanes.level().map_or_else(|| self.isa.default_call_conv(), |_| wide::CONVENTION)
     }
 
     /// Whether kernels may be divided among threads.

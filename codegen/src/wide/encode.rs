@@ -70,6 +70,9 @@ fn saved(code: &Code, assignment: &Assignment) -> Vec<Register> {
     (SAVED_FROM..GENERAL.len()).filter(|&at| used[at]).map(|at| GENERAL[at]).collect()
 }
 
+/// Bytes of a page, on every system of this machine.
+const PAGE: i32 = 4096;
+
 struct Writer<'a> {
     code: &'a Code,
     assignment: &'a Assignment,
@@ -92,8 +95,16 @@ impl Writer<'_> {
         for register in self.pushed.clone() {
             self.put(Instruction::with1(X::Push_r64, register)?)?;
         }
-        if self.frame() > 0 {
-            self.put(Instruction::with2(X::Sub_rm64_imm32, Register::RSP, self.frame())?)?;
+        // Page by page, each touched: a stack grows, or its end is noticed, one page at a time.
+        let mut rest = self.frame();
+        while rest > PAGE {
+            self.put(Instruction::with2(X::Sub_rm64_imm32, Register::RSP, PAGE)?)?;
+            let top = MemoryOperand::with_base(Register::RSP);
+            self.put(Instruction::with2(X::Or_rm64_imm8, top, 0)?)?;
+            rest -= PAGE;
+        }
+        if rest > 0 {
+            self.put(Instruction::with2(X::Sub_rm64_imm32, Register::RSP, rest)?)?;
         }
         Ok(())
     }

@@ -27,6 +27,7 @@ mod operands;
 
 use cranelift_codegen::ir::AbiParam;
 use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::isa::CallConv;
 use cranelift_module::{FuncId, Linkage, Module};
 
 use crate::error::Error;
@@ -82,11 +83,15 @@ pub fn define(
 ) -> Result<FuncId, Error> {
     let bytes = assemble(program, level)?;
     let mut signature = module.make_signature();
+    signature.call_conv = CONVENTION;
     signature.params = vec![AbiParam::new(I64); (program.pointers + program.integers) as usize];
     let id = module.declare_function(name, Linkage::Local, &signature)?;
     module.define_function_bytes(id, ALIGNMENT, &bytes, &[])?;
     Ok(id)
 }
+
+/// Of functions, on every system: where callers keep to another one, Cranelift saves what theirs has them save.
+pub(crate) const CONVENTION: CallConv = CallConv::SystemV;
 
 /// Of functions: that of the literals behind them.
 const ALIGNMENT: u64 = 64;

@@ -1,0 +1,124 @@
+//! Kernels called by code of another convention: Windows's, which has its callees keep more registers than System V's does.
+
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{AbiParam, InstBuilder, MemFlagsData};
+use cranelift_codegen::isa::CallConv;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
+use downhill_codegen::clif::define_built;
+use downhill_codegen::lane::*;
+use downhill_codegen::target::{Lanes, Target};
+use downhill_codegen::wide::{self, Level};
+use std::arch::asm;
+
+use crate::fixed::agree;
+use crate::harness::{FOUR, elementwise};
+
+/// A function of Windows's convention that takes a list of arguments and calls a kernel with them.
+fn windows_caller(module: &mut JITModule, target: &Target, kernel: FuncId, arguments: i32) -> FuncId {
+    let mut context = module.make_context();
+    context.func.signature.call_conv = CallConv::WindowsFastcall;
+    context.func.signature.params.push(AbiParam::new(I64));
+    let id = module.declare_function("caller", Linkage::Local, &context.func.signature).expect("declared");
+    let kernel = module.declare_func_in_func(kernel, &mut context.func);
+    let mut builder_context = FunctionBuilderContext::new();
+    let mut f = FunctionBuilder::new(&mut context.func, &mut builder_context);
+    let entry = f.create_block();
+    f.append_block_params_for_function_params(entry);
+    f.switch_to_block(entry);
+    f.seal_block(entry);
+    let list = f.block_params(entry)[0];
+    let values: Vec<_> =
+        (0..arguments).map(|n| f.ins().load(I64, MemFlagsData::trusted(), list, n * 8)).collect();
+    f.ins().call(kernel, &values);
+    f.ins().return_(&[]);
+    f.finalize(module.target_config());
+    define_built(module, target, id, &mut context).expect("compiled");
+    id
+}
+
+/// Calls `code` as Windows does; true if the registers that it must keep are as they were.
+fn call_and_compare(code: *const u8, arguments: *const i64) -> bool {
+    let before: [u64; 20] = std::array::from_fn(|n| 0x0123_4567_89ab_cdef_u64.rotate_left(3 * n as u32));
+    let mut after = [0_u64; 20];
+    let after_general: u64;
+    // SAFETY: 32 bytes of room above the return address and an aligned stack are Windows's convention; every register
+    // that the callee may change is declared, and those set here are too.
+    unsafe {
+        asm!(
+            "movups xmm6, [r12]", "movups xmm7, [r12 + 16]", "movups xmm8, [r12 + 32]", "movups xmm9, [r12 + 48]",
+            "movups xmm10, [r12 + 64]", "movups xmm11, [r12 + 80]", "movups xmm12, [r12 + 96]",
+            "movups xmm13, [r12 + 112]", "movups xmm14, [r12 + 128]", "movups xmm15, [r12 + 144]",
+            "mov rdi, 77", "mov rsi, 78",
+            "mov r15, rsp", "and rsp, -16", "sub rsp, 32", "call r14", "mov rsp, r15",
+            "movups [r13], xmm6", "movups [r13 + 16], xmm7", "movups [r13 + 32], xmm8", "movups [r13 + 48], xmm9",
+            "movups [r13 + 64], xmm10", "movups [r13 + 80], xmm11", "movups [r13 + 96], xmm12",
+            "movups [r13 + 112], xmm13", "movups [r13 + 128], xmm14", "movups [r13 + 144], xmm15",
+            "sub rdi, 77", "sub rsi, 78", "or rdi, rsi",
+            in("r12") before.as_ptr(),
+            in("r13") after.as_mut_ptr(),
+            in("r14") code,
+            inout("rcx") arguments => _,
+            out("rdi") after_general,
+            out("rsi") _,
+            out("r15") _,
+            clobber_abi("sysv64"),
+        );
+    }
+    before == after && after_general == 0
+}
+
+#[test]
+fn a_windows_caller_keeps_its_registers() {
+    // More arguments than either convention has registers for, and every vector register in use.
+    let program = elementwise(9, |b, x| {
+        let terms: Vec<Reg> = (0..40).map(|n| b.binary(Binary::MulF, x[n % 9], x[(n + n / 9) % 9])).collect();
+        let sum = terms.iter().fold(x[0], |sum, &term| b.binary(Binary::AddF, sum, term));
+        terms.iter().fold(sum, |sum, &term| b.fma(sum, term, x[1]))
+    });
+    let data: Vec<u32> = (0..50).map(|n| (n as f32 * 0.01).to_bits()).collect();
+    let mut expected = vec![data.clone(); 9];
+    expected.push(vec![0; 50]);
+    interpret::interpret(&program, &mut expected, &[50]).expect("a program");
+    for (lanes, level) in [(Lanes::Avx2, Level::Avx2), (Lanes::Avx512, Level::Avx512)] {
+        if !lanes.is_available() {
+            continue;
+        }
+        let target = Target::host_with(lanes).expect("a processor");
+        let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
+        let kernel = wide::define(&mut module, level, "kernel", &program).expect("assembled");
+        let caller = windows_caller(&mut module, &target, kernel, 11);
+        module.finalize_definitions().expect("finalized");
+        let mut memory = vec![data.clone(); 9];
+        memory.push(vec![0; 50]);
+        let mut arguments: Vec<i64> = memory.iter_mut().map(|buffer| buffer.as_mut_ptr() as i64).collect();
+        arguments.push(50);
+        assert!(call_and_compare(module.get_finalized_function(caller), arguments.as_ptr()), "{lanes:?}");
+        assert_eq!(memory, expected, "{lanes:?}");
+        // SAFETY: the code is not called any more.
+        unsafe { module.free_memory() };
+    }
+}
+
+/// Values alive at once fill many pages of the stack.
+#[test]
+fn a_frame_of_many_pages() {
+    let mut b = ProgramBuilder::new();
+    let (input, output, e) = (b.pointer(), b.pointer(), b.var());
+    b.begin_lanes(e, Integer::Constant(0), Integer::Constant(70));
+    let place = |pointer| Address::new(pointer).index(e, FOUR);
+    let x = b.load(Kind::F32, place(input));
+    let mut chain = x;
+    let values: Vec<Reg> = (0..600)
+        .map(|_| {
+            chain = b.fma(chain, x, x);
+            chain
+        })
+        .collect();
+    let sum = values.iter().rev().fold(x, |sum, &value| b.binary(Binary::AddF, sum, value));
+    b.store(place(output), sum);
+    b.end_loop(&[]);
+    let data: Vec<u32> = (0..70).map(|n| (0.5 - n as f32 * 0.01).to_bits()).collect();
+    agree(&b.finish(), &[data, vec![0; 70]], &[]);
+}
