@@ -3,19 +3,33 @@
 //! In: the workloads of `benches/peers/README.md`. Out: Criterion's groups
 //! - `step`: an iteration is one training step as a user makes it. `<workload>`: all steps of a run in one call of
 //!   `epoch_into`, timed on whole runs and divided; `<workload>_call`: one `step` a call. `infer_*`: one call of `forward`,
-//!   `infer_*_into`: one of `forward_into`;
+//!   `infer_*_into`: one of `forward_into`. `eltwise_1M`: one call of `gradients_into`, `eltwise_1M_call`: one of `gradients_of`;
 //! - `compile`: an iteration is one `build()`, from the declaration to a network that is ready; `<workload>_first_step`
-//!   makes a step as well, where that does not outweigh the build.
+//!   makes a step as well.
+//!
+//! Before them it measures the machine: a loop of multiply-adds, and moving memory.
 //!
 //! Must hold: a workload is timed only after its losses were PyTorch's; every run starts from the same weights, so that
 //! how long Criterion measures has no influence on the numbers that are computed.
 
 mod common;
 
+use common::elementwise::{self, Differentiator};
 use common::workload::{Caller, INFERENCE, TRAINING, Trainer};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, criterion_group, criterion_main};
+use downhill::profile::Machine;
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// Measures what other figures are held against: a loop of multiply-adds, and moving memory; `benches/peers/table.py` prints it.
+fn machine(_: &mut Criterion) {
+    let machine = Machine::measure().expect("a machine").to_string();
+    println!("{machine}");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    std::fs::create_dir_all(&target).expect("a folder");
+    std::fs::write(target.join("machine.txt"), machine + "\n").expect("a file");
+}
 
 fn configure(group: &mut BenchmarkGroup<'_, WallTime>, samples: usize, seconds: f64) {
     group.sampling_mode(SamplingMode::Flat).sample_size(samples).nresamples(2000);
@@ -37,6 +51,16 @@ fn steps(criterion: &mut Criterion) {
             bencher.iter_custom(|steps| trainer.time_calls(steps));
         });
     }
+    configure(&mut group, 30, 2.0);
+    let mut differentiator = None;
+    group.bench_function("eltwise_1M", |bencher| {
+        let differentiator = differentiator.get_or_insert_with(Differentiator::new);
+        bencher.iter(|| differentiator.differentiate());
+    });
+    group.bench_function("eltwise_1M_call", |bencher| {
+        let differentiator = differentiator.get_or_insert_with(Differentiator::new);
+        bencher.iter(|| differentiator.call());
+    });
     configure(&mut group, 50, 2.0);
     for (name, workload) in INFERENCE {
         let mut caller = None;
@@ -63,9 +87,6 @@ fn compile(criterion: &mut Criterion) {
             }
             bencher.iter_with_large_drop(|| workload.build(true).expect("a network"));
         });
-        if workload.is_large() {
-            continue;
-        }
         let mut batch = None;
         group.bench_function(format!("{}_first_step", workload.name), |bencher| {
             let (x, y) = batch.get_or_insert_with(|| workload.first_batch());
@@ -76,8 +97,17 @@ fn compile(criterion: &mut Criterion) {
             });
         });
     }
+    let mut x = None;
+    group.bench_function("eltwise_1M_first_step", |bencher| {
+        let x = x.get_or_insert_with(elementwise::elements);
+        bencher.iter_with_large_drop(|| {
+            let mut net = elementwise::build();
+            let gradient = net.gradients_of(None, &["x"], &*x, ()).expect("a gradient");
+            (net, gradient)
+        });
+    });
     group.finish();
 }
 
-criterion_group!(benches, compile, steps);
+criterion_group!(benches, machine, compile, steps);
 criterion_main!(benches);

@@ -130,12 +130,12 @@ impl Workload {
             }
             column => column.as_f32().expect("f32").to_vec(),
         };
-        check_head(self, "x", &as_f32("x"));
-        check_head(self, "y", &as_f32("y"));
-        check_head(self, "rows", &order.iter().map(|&row| row as f32).collect::<Vec<_>>());
+        check_head(self.name, "x", &as_f32("x"));
+        check_head(self.name, "y", &as_f32("y"));
+        check_head(self.name, "rows", &order.iter().map(|&row| row as f32).collect::<Vec<_>>());
         for (layer, arrays) in parameters.chunks_exact(2).enumerate() {
-            check_head(self, &format!("layer{layer}.weight"), &arrays[0]);
-            check_head(self, &format!("layer{layer}.bias"), &arrays[1]);
+            check_head(self.name, &format!("layer{layer}.weight"), &arrays[0]);
+            check_head(self.name, &format!("layer{layer}.bias"), &arrays[1]);
         }
     }
 }
@@ -197,7 +197,7 @@ impl Trainer {
         let mut trainer = Trainer { workload, start, data, rows, batches, report: EpochReport::default() };
         for run in [Trainer::run, Trainer::run_calls] {
             run(&mut trainer, workload.steps);
-            check_losses(workload, &trainer.report.losses);
+            check_losses(workload.name, &trainer.report.losses);
         }
         trainer
     }

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import torch_peer
-from workloads import GOLDEN, WORKLOADS
+from workloads import GOLDEN, WORKLOADS, Elementwise
 
 HEADER = """\
 # Losses of the benchmark's training workloads, by PyTorch in float64 from float32 initial weights and data.
@@ -56,10 +56,31 @@ def records(workload):
         yield f"{name}.head", values
 
 
+def sum_and_gradient(workload, dtype):
+    x = torch.from_numpy(workload.x).to(dtype).requires_grad_()
+    total = torch_peer.elementwise(x)
+    total.backward()
+    return total.item(), x.grad.double().numpy()
+
+
+def elementwise_records(workload):
+    (exact, gradient), (single, single_gradient) = (sum_and_gradient(workload, t) for t in (torch.float64, torch.float32))
+    yield "elements", [workload.elements]
+    yield "steps", [workload.steps]
+    yield "loss.last", [exact]
+    yield "loss.mean", [exact]
+    yield "gradient.mean", [gradient.mean()]
+    yield "gradient.first", gradient[:4]
+    tolerances = [tolerance_for([exact], [single]), tolerance_for([gradient.mean()], [single_gradient.mean()])]
+    yield "tolerance", [max(tolerances + [tolerance_for([x], [y]) for x, y in zip(gradient[:4], single_gradient[:4])])]
+    yield "x.head", workload.x[:4]
+
+
 def write():
     torch.set_num_threads(1)
     lines = []
     for workload in filter(lambda w: w.training, WORKLOADS):
-        for name, values in records(workload):
+        made = elementwise_records(workload) if isinstance(workload, Elementwise) else records(workload)
+        for name, values in made:
             lines.append(f"{workload.name}/{name} {len(values)} {' '.join(map(str, values))}\n")
     GOLDEN.write_text(HEADER.format(version=f"PyTorch {torch.__version__}") + "".join(lines))

@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from workloads import Elementwise, check_gradient
+
 
 def versions():
     import jaxlib
@@ -114,9 +116,34 @@ def inference_run(workload):
     return run
 
 
+def elementwise_run(workload):
+    """A function that sums the formula and differentiates the sum: (seconds a time, sums). Its gradient is asserted."""
+    formula = lambda x: (jax.nn.gelu(x, approximate=False) * jax.nn.sigmoid(x) + jnp.tanh(x)).sum()
+    both = jax.jit(jax.value_and_grad(formula))
+    x = jax.block_until_ready(jnp.array(workload.x))
+
+    def run():
+        times, sums, gradient = [], [], None
+        for _ in range(workload.steps):
+            begin = perf_counter_ns()
+            total, gradient = jax.block_until_ready(both(x))
+            times.append(perf_counter_ns() - begin)
+            sums.append(float(total))
+        check_gradient(workload, gradient, "JAX")
+        return [t * 1e-9 for t in times], sums
+
+    return run
+
+
+def step_run(workload):
+    if isinstance(workload, Elementwise):
+        return elementwise_run(workload)
+    return one_step_a_call(workload) if workload.training else inference_run(workload)
+
+
 def peers():
     """{name: workload -> run, or None where the form does not apply}"""
     return {
-        "jax_step": lambda w: one_step_a_call(w) if w.training else inference_run(w),
-        "jax_scan": lambda w: steps_in_scan(w) if w.training else None,
+        "jax_step": step_run,
+        "jax_scan": lambda w: steps_in_scan(w) if w.training and not isinstance(w, Elementwise) else None,
     }

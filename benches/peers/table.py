@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Prints one table: downhill's steps as Criterion measured them, beside the peers', with ratios (peer / downhill).
 
-In: `target/criterion/step/<workload>/new/estimates.json` (median, nanoseconds a step), `target/peers.json`; either may
-be absent. Out: Markdown on standard output. Needs nothing but Python.
-`step/<workload>_call` stands for downhill with one step a call, where the bench measures that too.
+In: `target/criterion/step/<workload>/new/estimates.json` (median, nanoseconds a step), `target/peers.json`, and
+`target/machine.txt`; each may be absent. Out: Markdown on standard output. Needs nothing but Python.
+`step/<workload>_call` stands for downhill with one step a call, where the bench measures that too, and
+`compile/<workload>_first_step` for the time from the declaration to the end of the first step.
 """
 
 import json
@@ -16,7 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-WORKLOADS = ["seed_b1", "seed_b64", "mlp_b1", "mlp_b64", "mlp512_b128", "mlp2048_b256", "infer_seed_b1", "infer_mlp_b1"]
+WORKLOADS = ["seed_b1", "seed_b64", "mlp_b1", "mlp_b64", "mlp512_b128", "mlp2048_b256", "eltwise_1M",
+             "infer_seed_b1", "infer_mlp_b1"]
 PEERS = {
     "torch_eager": "PyTorch eager",
     "torch_compile": "torch.compile",
@@ -25,8 +27,8 @@ PEERS = {
 }
 
 
-def criterion_seconds(name):
-    path = TARGET / "criterion/step" / name / "new/estimates.json"
+def criterion_seconds(name, group="step"):
+    path = TARGET / "criterion" / group / name / "new/estimates.json"
     if not path.exists():
         return None
     return json.loads(path.read_text())["median"]["point_estimate"] * 1e-9
@@ -82,14 +84,18 @@ def rows(peers):
     shown = [peer for peer in PEERS if any(peer in row for row in measured.values())]
     calls = {name: criterion_seconds(f"{name}_call") for name in WORKLOADS}
     with_calls = any(calls.values())
-    yield ["workload", "downhill"] + ["downhill, a step a call"] * with_calls + [PEERS[peer] for peer in shown]
-    yield ["---"] + ["---:"] * (1 + with_calls + len(shown))
+    firsts = {name: criterion_seconds(f"{name}_first_step", "compile") for name in WORKLOADS}
+    with_firsts = any(firsts.values())
+    yield (["workload", "downhill"] + ["downhill, a step a call"] * with_calls + [PEERS[peer] for peer in shown]
+           + ["downhill, to the end of the first step"] * with_firsts)
+    yield ["---"] + ["---:"] * (1 + with_calls + len(shown) + with_firsts)
     for name in WORKLOADS:
         downhill, row = criterion_seconds(name), measured.get(name, {})
         if downhill is None and not row:
             continue
         call = [duration(calls[name])] if with_calls else []
-        yield [name, duration(downhill)] + call + [cell(row.get(peer), downhill) for peer in shown]
+        first = [duration(firsts[name])] if with_firsts else []
+        yield [name, duration(downhill)] + call + [cell(row.get(peer), downhill) for peer in shown] + first
 
 
 def main():
@@ -100,6 +106,8 @@ def main():
     for row in rows(peers):
         print("| " + " | ".join(row) + " |")
     print(f"\n{'; '.join([downhill_version()] + machine.get('versions', []))}.")
+    if (path := TARGET / "machine.txt").exists():
+        print(f"This machine, as downhill measured it in the same run: {path.read_text().strip()}.")
     measured = f"peers on {machine['threads']} thread(s), {machine['date']}" if machine else "no peer was measured"
     print(f"{cpu_name()}; {measured}; printed {now}.")
 

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from workloads import Elementwise, check_gradient
+
 
 def versions():
     """PyTorch's version with the libraries its products go through."""
@@ -93,9 +95,38 @@ def inference_run(workload, compiled=False):
     return run
 
 
+def elementwise(x):
+    return (F.gelu(x) * torch.sigmoid(x) + torch.tanh(x)).sum()
+
+
+def elementwise_run(workload, compiled=False):
+    """A function that sums the formula and differentiates the sum: (seconds a time, sums). Its gradient is asserted."""
+    x = torch.from_numpy(workload.x).requires_grad_()
+    formula = torch.compile(elementwise) if compiled else elementwise
+
+    def run():
+        times, sums = [], []
+        for _ in range(workload.steps):
+            begin = perf_counter_ns()
+            x.grad = None
+            total = formula(x)
+            total.backward()
+            times.append(perf_counter_ns() - begin)
+            sums.append(total.item())
+        check_gradient(workload, x.grad, "PyTorch")
+        return [t * 1e-9 for t in times], sums
+
+    return run
+
+
 def peers(with_compile):
     """{name: workload -> run}"""
     def maker(compiled):
-        return lambda w: training_run(w, compiled) if w.training else inference_run(w, compiled)
+        def run_of(w):
+            if isinstance(w, Elementwise):
+                return elementwise_run(w, compiled)
+            return training_run(w, compiled) if w.training else inference_run(w, compiled)
+
+        return run_of
 
     return {"torch_eager": maker(False)} | ({"torch_compile": maker(True)} if with_compile else {})

@@ -63,6 +63,20 @@ class Workload:
         return layers
 
 
+@dataclass(frozen=True)
+class Elementwise:
+    """gelu(x)·sigmoid(x) + tanh(x), summed, and its gradient by x; gelu by erf. `steps` times the same."""
+
+    name: str
+    elements: int
+    steps: int = 1
+    training: bool = True
+
+    @cached_property
+    def x(self):
+        return generator.units(DATA_STREAM, self.elements) * np.float32(3)
+
+
 WORKLOADS = [
     Workload("seed_b1", (2, 50, 1), batch=1, steps=4096, learning_rate=0.1),
     Workload("seed_b64", (2, 50, 1), batch=64, steps=1024, learning_rate=0.5),
@@ -70,6 +84,7 @@ WORKLOADS = [
     Workload("mlp_b64", (784, 128, 10), batch=64, steps=256, learning_rate=0.1),
     Workload("mlp512_b128", (784, 512, 512, 10), batch=128, steps=32, learning_rate=0.1),
     Workload("mlp2048_b256", (1024, 2048, 2048, 1000), batch=256, steps=5, learning_rate=0.1),
+    Elementwise("eltwise_1M", 1 << 20),
     Workload("infer_seed_b1", (2, 50, 1), batch=1, steps=4096, learning_rate=0.0, training=False),
     Workload("infer_mlp_b1", (784, 128, 10), batch=1, steps=4096, learning_rate=0.0, training=False),
 ]
@@ -96,3 +111,14 @@ def check_losses(workload, losses, peer, golden=None):
         want = golden[f"{workload.name}/loss.{what}"][0]
         if not abs(value - want) <= tolerance * abs(want):
             raise SystemExit(f"{peer}, {workload.name}: {what} loss {value!r}, golden {want!r}, tolerance {tolerance}")
+
+
+def check_gradient(workload, gradient, peer, golden=None):
+    """Asserts that a gradient is PyTorch's: its mean, and its first elements."""
+    golden = golden or read_golden()
+    gradient = np.asarray(gradient, dtype=np.float64)
+    tolerance = golden[f"{workload.name}/tolerance"][0]
+    for what, values in (("mean", [gradient.mean()]), ("first", gradient[:4])):
+        want = golden[f"{workload.name}/gradient.{what}"]
+        if not np.allclose(values, want, rtol=tolerance, atol=0):
+            raise SystemExit(f"{peer}, {workload.name}: gradient's {what} {values!r}, golden {want!r}")

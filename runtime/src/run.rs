@@ -145,6 +145,31 @@ impl Model {
         self.outputs(index, "gradient")
     }
 
+    /// As [`Model::gradients_of`], with the gradients written to `gradients`, in the order of `by`. Gives the loss; allocates nothing
+    /// once a size is prepared. For tight loops: `net.gradients_into(None, ["x"], &x, (), [&mut slope])?`.
+    ///
+    /// # Errors
+    /// As [`Model::gradients_of`]; a gradient of another size or type; no name at all.
+    pub fn gradients_into<'a, const N: usize>(
+        &mut self,
+        loss: Option<&str>,
+        by: [&str; N],
+        inputs: impl Feed<'a>,
+        targets: impl Feed<'a>,
+        gradients: [&mut dyn DataMut; N],
+    ) -> Result<f32, Error> {
+        if N == 0 {
+            return Err(Error::usage(
+                "gradients by nothing were asked for",
+                "name what they are by: `[\"x\"]`",
+            ));
+        }
+        let index = self.gradients_entry(loss, &by)?;
+        self.ready(index, |interface, given| place_both(interface, &inputs, &targets, given))?;
+        self.refuse_empty(index)?;
+        self.launch_once(index, &mut gradients.map(|gradient| gradient.view_mut()))
+    }
+
     /// The position of an entry of gradients.
     pub(crate) fn gradients_entry(&mut self, loss: Option<&str>, by: &[&str]) -> Result<usize, Error> {
         let entry = self.program.gradients(self.loss_name(loss)?, by)?;
