@@ -1,6 +1,7 @@
 //! A step, an epoch and inference of a prepared size allocate nothing.
 
 use downhill::prelude::*;
+use downhill::view::DataMut;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -76,11 +77,14 @@ fn allocate_nothing(width: usize, threads: usize) {
     let options = EpochOptions { learning_rates: Some(&rates), ..EpochOptions::default() };
     let mut report = EpochReport::default();
     let mut logits = vec![0.0_f32; rows * 4];
+    let mut slope = vec![0.0_f32; rows * 8];
     let mut turn = |net: &mut Model, seed: u64| {
         net.step((&x, &keep), &label).expect("a step");
         net.step_with(&[("label", &label), ("keep", &keep), ("x", &x)]).expect("a step");
         net.epoch_into(&data, Epoch { batch: 16, seed }, options, &mut report).expect("an epoch");
         net.forward_into((&x, &keep), &mut logits).expect("logits");
+        let gradients = [&mut slope as &mut dyn DataMut];
+        net.gradients_into(None, ["x"], (&x, &keep), &label, gradients).expect("gradients");
         net.set_learning_rate(0.005).expect("a rate");
     };
     turn(&mut net, 0);

@@ -201,3 +201,22 @@ fn every_stage_of_a_build_can_be_looked_at() {
     let formulas = std::fs::read_to_string(folder.join("Classifier.step.gradient.txt")).expect("formulas");
     assert!(formulas.contains("∂loss/∂h.weight"), "{formulas}");
 }
+
+#[test]
+fn gradients_are_written_where_they_are_wanted() {
+    let mut net = Gan::new(8).seed(1).build().expect("a network");
+    let (z, real) = (numbers(4 * 8), numbers(4 * 64));
+    let by = ["d.1.weight", "z"];
+    let expected = net.gradients_of(Some("artist"), &by, (&z, &real), ()).expect("gradients");
+    let (mut weight, mut noise) = (vec![0.0; 128], vec![0.0; 4 * 8]);
+    let loss = net.gradients_into(Some("artist"), by, (&z, &real), (), [&mut weight, &mut noise]);
+    assert_eq!(loss.ok(), expected.loss());
+    for (name, found) in by.into_iter().zip([&weight, &noise]) {
+        assert_eq!(expected.get(name).and_then(|tensor| Ok(tensor.as_f32()? == found)), Ok(true), "{name}");
+    }
+    let mut short = vec![0.0; 3];
+    let error = net.gradients_into(Some("artist"), ["z"], (&z, &real), (), [&mut short]);
+    assert!(error.is_err_and(|error| error.to_string().contains("room for 3")));
+    let error = net.gradients_into(Some("artist"), [], (&z, &real), (), []);
+    assert!(error.is_err_and(|error| error.to_string().contains("by nothing")));
+}

@@ -97,7 +97,14 @@ fn choose_stored(prepared: &Prepared, looked_up: &BTreeSet<NodeId>) -> BTreeSet<
             )
             && operands.iter().all(|operand| free[operand.index()]);
         match graph.op(id) {
-            Op::Reduce { .. } | Op::Pad(_) | Op::Concatenate { .. } => {
+            Op::Reduce { .. } => {
+                let summed = beneath_moves(graph, &stored, operands[0]);
+                if domain(graph, id).is_empty() && gathers(graph, &stored, summed) {
+                    stored.insert(summed);
+                }
+                stored.insert(id);
+            }
+            Op::Pad(_) | Op::Concatenate { .. } => {
                 stored.insert(id);
             }
             Op::DotGeneral { .. } => {
@@ -129,6 +136,19 @@ fn choose_stored(prepared: &Prepared, looked_up: &BTreeSet<NodeId>) -> BTreeSet<
         }
     }
     stored
+}
+
+/// Whether a value is made of several that would have to be stored for it: a fold to one number shares no loop with what makes
+/// them, so that one array is written and read for it instead of each of theirs.
+fn gathers(graph: &Graph, stored: &BTreeSet<NodeId>, value: NodeId) -> bool {
+    let fold = |node: NodeId| matches!(graph.op(node), Op::Reduce { .. } | Op::DotGeneral { .. });
+    let made: BTreeSet<NodeId> = root(graph, stored, value)
+        .reads
+        .iter()
+        .map(|read| read.node)
+        .filter(|&node| computed(graph, node) && !fold(node))
+        .collect();
+    computed(graph, value) && !stored.contains(&value) && made.len() > 1
 }
 
 /// A value that costs as much as this many additions is computed once and stored when it is needed twice.

@@ -115,6 +115,23 @@ fn a_matrix_read_twice_through_one_index_is_touched_once() {
 }
 
 #[test]
+fn a_sum_reads_one_array_and_not_every_part_of_its_terms() {
+    // Σ exp(x)·tanh(x), beside exp(x) − tanh(x), which needs both parts too.
+    let mut graph = Graph::new();
+    let x = input(&mut graph, "x", &["n"]);
+    let parts = [Unary::Exp, Unary::Tanh].map(|unary| graph.add(Op::Unary(unary), &[x]));
+    let term = graph.add(Op::Binary(Binary::Mul), &parts);
+    let sum = graph.add(Op::Reduce { kind: Reduction::Sum, axes: vec![0] }, &[term]);
+    let difference = graph.add(Op::Binary(Binary::Sub), &parts);
+    graph.results.push((Purpose::Output("sum".into()), sum));
+    let all = costs(graph, difference, &Bindings::new());
+    let [made, folded] = &all[..] else { panic!("two kernels, not {}", all.len()) };
+    let bytes = &Dim::symbol("n") * &Dim::from(4);
+    assert_eq!((&made.read, &made.written), (&bytes, &(&bytes + &bytes)));
+    assert_eq!((&folded.read, &folded.written), (&bytes, &Dim::from(4)));
+}
+
+#[test]
 fn time_is_bound_by_arithmetic_or_by_the_level_that_holds_the_data() {
     let speed = Speed {
         arithmetic: 3.2e9,
