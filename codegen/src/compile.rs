@@ -17,7 +17,7 @@ use crate::lane::Program;
 use crate::launch::{self, Call, Launch, Shared};
 use crate::plan::{Plan, plan};
 use crate::prepare::{Prepared, prepare};
-use crate::schedule::{Schedule, choose_lanes, choose_rows, put_lanes_outside};
+use crate::schedule::{Schedule, choose_lanes, choose_lanes_again, choose_rows, put_lanes_outside};
 use crate::target::Target;
 use crate::verify::assert_valid;
 use crate::wide;
@@ -244,7 +244,9 @@ impl<'m, M: Module> Compiler<'m, M> {
 
 /// Fixes sizes, then chooses what may differ between variants.
 fn specialize(kernel: &Kernel, lanes: BTreeSet<Axis>, fixed: &Bindings, target: &Target) -> Scheduled {
-    let kernel = put_lanes_outside(&kernel.map_dims(&|dim| dim.bind(fixed)), &lanes);
+    let kernel = kernel.map_dims(&|dim| dim.bind(fixed));
+    let lanes = choose_lanes_again(&kernel, lanes);
+    let kernel = put_lanes_outside(&kernel, &lanes);
     let rows = choose_rows(&kernel, &lanes, target.lanes());
     let schedule = Schedule { lanes, rows };
     let division = if target.divides() { divide(&kernel, &schedule) } else { None };

@@ -31,6 +31,23 @@ pub fn choose_lanes(kernel: &Kernel) -> BTreeSet<Axis> {
     lanes
 }
 
+/// Chooses lane loops anew where sizes have become known. `generic` was chosen before: it stands where another choice would change
+/// which folds run over lanes, and so the order of their additions.
+pub fn choose_lanes_again(kernel: &Kernel, generic: BTreeSet<Axis>) -> BTreeSet<Axis> {
+    let mut folds = BTreeSet::new();
+    kernel.visit(&mut |item| {
+        if let Item::Loop(fold) = item
+            && !fold.accumulators.is_empty()
+            && !extent(kernel, fold.axis).is(1)
+        {
+            folds.insert(fold.axis);
+        }
+    });
+    let chosen = choose_lanes(kernel);
+    let agree = chosen.intersection(&folds).eq(generic.intersection(&folds));
+    if agree { chosen } else { generic }
+}
+
 /// Cost of the items with the best choice of lane loops among them, which is added to `lanes`.
 fn best(kernel: &Kernel, items: &[Item], lanes: &mut BTreeSet<Axis>) -> f64 {
     items
@@ -60,22 +77,24 @@ fn best(kernel: &Kernel, items: &[Item], lanes: &mut BTreeSet<Axis>) -> f64 {
 /// lanes reads of one factor is then read again for every block of rows while it is near, and not all of it for each. Moves whole
 /// chains of additions alone, so no bit changes.
 pub fn put_lanes_outside(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> Kernel {
-    Kernel { body: lanes_outside(&kernel.body, lanes), ..kernel.clone() }
+    Kernel { body: lanes_outside(kernel, &kernel.body, lanes), ..kernel.clone() }
 }
 
-fn lanes_outside(items: &[Item], lanes: &BTreeSet<Axis>) -> Vec<Item> {
+fn lanes_outside(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>) -> Vec<Item> {
     items
         .iter()
         .map(|item| {
             let Item::Loop(rows) = item else { return item.clone() };
             match rows.body.as_slice() {
                 [Item::Loop(wide)]
-                    if lanes.contains(&wide.axis) && are_independent(rows, wide) && products(wide) > 0 =>
+                    if lanes.contains(&wide.axis)
+                        && are_independent(rows, wide)
+                        && products(kernel, wide) > 0 =>
                 {
                     let inside = Loop { body: wide.body.clone(), ..rows.clone() };
                     Item::Loop(Loop { body: vec![Item::Loop(inside)], ..wide.clone() })
                 }
-                _ => Item::Loop(Loop { body: lanes_outside(&rows.body, lanes), ..rows.clone() }),
+                _ => Item::Loop(Loop { body: lanes_outside(kernel, &rows.body, lanes), ..rows.clone() }),
             }
         })
         .collect()
@@ -113,7 +132,8 @@ impl Blocks<'_> {
                 self.insert(inner.axis, self.width);
                 continue;
             }
-            let sums = loops(&inner.body).filter(|wide| self.lanes.contains(&wide.axis)).map(products).sum();
+            let sums = loops(&inner.body).filter(|wide| self.lanes.contains(&wide.axis));
+            let sums = sums.map(|wide| products(self.kernel, wide)).sum();
             if sums > 0 && inner.accumulators.is_empty() {
                 self.block(inner.axis, sums);
             } else {
@@ -125,7 +145,7 @@ impl Blocks<'_> {
     /// The same where the lane loop stands outside.
     fn find_within(&mut self, items: &[Item]) {
         for inner in loops(items).filter(|inner| inner.accumulators.is_empty()) {
-            let sums = products(inner);
+            let sums = products(self.kernel, inner);
             if sums > 0 {
                 self.block(inner.axis, sums);
             }
@@ -178,11 +198,11 @@ fn loops(items: &[Item]) -> impl Iterator<Item = &Loop> {
     items.iter().filter_map(|item| if let Item::Loop(inner) = item { Some(inner) } else { None })
 }
 
-/// Sums of products in the loops of a lane loop's body.
-fn products(wide: &Loop) -> usize {
-    loops(&wide.body)
-        .map(|fold| {
-            fold.accumulators.iter().filter(|a| matches!(a.term, Term::Product(..))).count() + products(fold)
-        })
-        .sum()
+/// Sums of products in the loops of a lane loop's body. A sum of one product is none: it shares nothing with its neighbours.
+fn products(kernel: &Kernel, wide: &Loop) -> usize {
+    let sums = |fold: &Loop| match extent(kernel, fold.axis).is(1) {
+        true => 0,
+        false => fold.accumulators.iter().filter(|a| matches!(a.term, Term::Product(..))).count(),
+    };
+    loops(&wide.body).map(|fold| sums(fold) + products(kernel, fold)).sum()
 }

@@ -21,8 +21,46 @@ use std::fmt;
 /// ```
 #[derive(Clone, PartialEq, Debug)]
 pub struct Tensor {
-    shape: Vec<usize>,
+    shape: Sizes,
     data: Data,
+}
+
+/// The sizes of a tensor's axes; up to four take no memory of their own, so that a tensor is one allocation.
+#[derive(Clone)]
+enum Sizes {
+    Few(u8, [usize; FEW]),
+    Many(Box<[usize]>),
+}
+
+const FEW: usize = 4;
+
+impl Sizes {
+    fn new(sizes: &[usize]) -> Sizes {
+        if sizes.len() > FEW {
+            return Sizes::Many(sizes.into());
+        }
+        let few = std::array::from_fn(|axis| sizes.get(axis).copied().unwrap_or(0));
+        Sizes::Few(sizes.len() as u8, few)
+    }
+
+    fn as_slice(&self) -> &[usize] {
+        match self {
+            Sizes::Few(rank, sizes) => &sizes[..usize::from(*rank)],
+            Sizes::Many(sizes) => sizes,
+        }
+    }
+}
+
+impl PartialEq for Sizes {
+    fn eq(&self, other: &Sizes) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl fmt::Debug for Sizes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_slice().fmt(f)
+    }
 }
 
 /// The elements of a [`Tensor`].
@@ -83,10 +121,12 @@ impl Tensor {
     /// let error = Tensor::new([2, 2], vec![1.0_f32]).unwrap_err();
     /// assert_eq!(error.message, "1 element for the shape [2, 2], which has 4");
     /// ```
-    pub fn new<E: Element>(shape: impl Into<Vec<usize>>, data: Vec<E>) -> Result<Tensor, Error> {
-        let shape = shape.into();
+    pub fn new<E: Element>(shape: impl AsRef<[usize]>, data: Vec<E>) -> Result<Tensor, Error> {
+        let shape = shape.as_ref();
         match shape.iter().try_fold(1_usize, |size, &dim| size.checked_mul(dim)) {
-            Some(size) if size == data.len() => Ok(Tensor { shape, data: E::into_data(data) }),
+            Some(size) if size == data.len() => {
+                Ok(Tensor { shape: Sizes::new(shape), data: E::into_data(data) })
+            }
             Some(size) => {
                 let plural = if data.len() == 1 { "" } else { "s" };
                 Err(Error::new(format!(
@@ -100,20 +140,20 @@ impl Tensor {
 
     /// One number, without axes.
     pub fn scalar<E: Element>(value: E) -> Tensor {
-        Tensor { shape: Vec::new(), data: E::into_data(vec![value]) }
+        Tensor { shape: Sizes::new(&[]), data: E::into_data(vec![value]) }
     }
 
     /// `value` everywhere.
     ///
     /// # Errors
     /// A shape that memory cannot hold.
-    pub fn full<E: Element>(shape: impl Into<Vec<usize>>, value: E) -> Result<Tensor, Error> {
-        let shape = shape.into();
+    pub fn full<E: Element>(shape: impl AsRef<[usize]>, value: E) -> Result<Tensor, Error> {
+        let shape = shape.as_ref();
         let mut data = Vec::new();
         match shape.iter().try_fold(1_usize, |size, &dim| size.checked_mul(dim)) {
             Some(size) if data.try_reserve_exact(size).is_ok() => {
                 data.resize(size, value);
-                Ok(Tensor { data: E::into_data(data), shape })
+                Ok(Tensor { data: E::into_data(data), shape: Sizes::new(shape) })
             }
             _ => Err(Error::new(format!("the shape {shape:?} has more elements than memory can hold"))),
         }
@@ -125,7 +165,7 @@ impl Tensor {
     /// As many elements as the shape has are needed.
     pub fn from_f64(
         element: ElementType,
-        shape: impl Into<Vec<usize>>,
+        shape: impl AsRef<[usize]>,
         values: &[f64],
     ) -> Result<Tensor, Error> {
         match element {
@@ -139,7 +179,7 @@ impl Tensor {
 
     /// Sizes of the axes, outermost first.
     pub fn shape(&self) -> &[usize] {
-        &self.shape
+        self.shape.as_slice()
     }
 
     /// Number of elements.
@@ -254,15 +294,15 @@ impl Tensor {
     ///
     /// # Errors
     /// A shape of another size.
-    pub fn reshape(mut self, shape: impl Into<Vec<usize>>) -> Result<Tensor, Error> {
-        let shape = shape.into();
+    pub fn reshape(mut self, shape: impl AsRef<[usize]>) -> Result<Tensor, Error> {
+        let shape = shape.as_ref();
         if shape.iter().try_fold(1_usize, |size, &dim| size.checked_mul(dim)) != Some(self.len()) {
             return Err(Error::new(format!(
                 "a tensor of shape {:?} does not reshape to {shape:?}",
                 self.shape
             )));
         }
-        self.shape = shape;
+        self.shape = Sizes::new(shape);
         Ok(self)
     }
 }
@@ -275,7 +315,7 @@ impl<E: Element> From<E> for Tensor {
 
 impl<E: Element> From<Vec<E>> for Tensor {
     fn from(values: Vec<E>) -> Tensor {
-        Tensor { shape: vec![values.len()], data: E::into_data(values) }
+        Tensor { shape: Sizes::new(&[values.len()]), data: E::into_data(values) }
     }
 }
 
@@ -293,7 +333,7 @@ impl<E: Element, const N: usize> From<[E; N]> for Tensor {
 
 impl<E: Element, const N: usize> From<&[[E; N]]> for Tensor {
     fn from(rows: &[[E; N]]) -> Tensor {
-        Tensor { shape: vec![rows.len(), N], data: E::into_data(rows.concat()) }
+        Tensor { shape: Sizes::new(&[rows.len(), N]), data: E::into_data(rows.concat()) }
     }
 }
 

@@ -26,6 +26,28 @@ pub(crate) struct Interface {
     pub(crate) rows: Option<usize>,
     /// Whether an input is a mask.
     pub(crate) masks: bool,
+    /// The slots that take class indices.
+    pub(crate) indices: Vec<usize>,
+    inputs: Places,
+    targets: Places,
+}
+
+/// The slots of one role.
+#[derive(Debug)]
+struct Places {
+    declared: Vec<usize>,
+    /// Those that the entry reads.
+    read: Vec<usize>,
+}
+
+impl Places {
+    fn of(slots: &[Slot], role: Role) -> Places {
+        let places = |only_read: bool| {
+            let fits = |&at: &usize| slots[at].role == role && (slots[at].read || !only_read);
+            (0..slots.len()).filter(fits).collect()
+        };
+        Places { declared: places(false), read: places(true) }
+    }
 }
 
 /// One input.
@@ -83,7 +105,10 @@ impl Given {
     /// Whether it is what a slot of this shape takes.
     pub(crate) fn fits(&self, shape: &[usize], len: usize) -> bool {
         match &self.extent {
-            Extent::Shaped(rank, dims) => usize::from(*rank) == shape.len() && dims[..shape.len()] == *shape,
+            // By hand: calling a routine that compares memory takes longer.
+            Extent::Shaped(rank, dims) => {
+                usize::from(*rank) == shape.len() && dims.iter().zip(shape).all(|(dim, size)| dim == size)
+            }
             Extent::Flat => self.len == len,
             Extent::Unfit(_) => false,
         }
@@ -111,7 +136,18 @@ impl Interface {
         let counts_rows = |slot: &Slot| slot.is_data() && slot.rules.first() == Some(&ROWS);
         let rows = slots.iter().any(counts_rows).then_some(0);
         let masks = slots.iter().any(|slot| slot.element == ElementType::Bool);
-        Interface { entry: entry.to_owned(), slots, symbols: symbols.to_vec(), rows, masks }
+        let indices = (0..slots.len()).filter(|&at| slots[at].below.is_some()).collect();
+        let [inputs, targets] = [Role::Input, Role::Target].map(|role| Places::of(&slots, role));
+        Interface {
+            entry: entry.to_owned(),
+            slots,
+            symbols: symbols.to_vec(),
+            rows,
+            masks,
+            indices,
+            inputs,
+            targets,
+        }
     }
 
     /// Puts what is given in the order of declaration into its slots. Inputs that the entry does not read may be left out.
@@ -121,18 +157,15 @@ impl Interface {
         feed: &impl Feed<'a>,
         given: &mut [Option<Given>],
     ) -> Result<(), Error> {
-        let of_role = |slot: &&Slot| slot.role == role;
-        let mut found = 0;
-        feed.visit(|_| found += 1);
-        let declared = self.slots.iter().filter(of_role).count();
-        let read = self.slots.iter().filter(of_role).filter(|slot| slot.read).count();
-        if found != declared && found != read {
-            return Err(self.wrong_count(role, read > 0, found));
+        let Places { declared, read } = if role == Role::Target { &self.targets } else { &self.inputs };
+        let found = feed.count();
+        let places = if found == declared.len() { declared } else { read };
+        if found != places.len() {
+            return Err(self.wrong_count(role, !read.is_empty(), found));
         }
-        let mut places = (0..self.slots.len())
-            .filter(|&i| self.slots[i].role == role && (self.slots[i].read || found == declared));
+        let mut places = places.iter();
         feed.visit(|view| {
-            if let Some(place) = places.next() {
+            if let Some(&place) = places.next() {
                 given[place] = Some(Given::new(&view));
             }
         });

@@ -130,7 +130,7 @@ impl Model {
         [plain, marked]: [usize; 2],
         place: impl Fn(&Interface, &mut [Option<Given>]) -> Result<(), Error>,
     ) -> Result<Measured, Error> {
-        let mut room = self.entries[plain].room();
+        let mut room = self.entries[plain].rooms();
         let mut outputs: Vec<ViewMut<'_>> = room.iter_mut().map(Room::view_mut).collect();
         let overhead = Marks::overhead();
         let count = self.costs(marked).len();

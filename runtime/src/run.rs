@@ -48,8 +48,10 @@ impl Model {
     /// Inputs that do not fit; a network with several outputs.
     pub fn forward<'a>(&mut self, inputs: impl Feed<'a>) -> Result<Tensor, Error> {
         self.only_output()?;
-        let mut named = self.forward_all(inputs)?.named;
-        named.pop().map(|(_, tensor)| tensor).ok_or_else(|| downhill_graph::graph::bug("no output"))
+        self.ready(FORWARD, |interface, given| interface.place(Role::Input, &inputs, given))?;
+        let mut room = self.entries[FORWARD].room(0);
+        self.launch_once(FORWARD, &mut [room.view_mut()])?;
+        self.entries[FORWARD].tensor(0, room)
     }
 
     /// Inference with all outputs by name.
@@ -275,12 +277,13 @@ impl Model {
         }
         self.prepare(index)?;
         let runnable = &self.entries[index];
-        let slots =
-            runnable.entry.interface.slots.iter().zip(&runnable.prepared().slots).zip(&self.frame.given);
-        for ((slot, prepared), given) in slots {
-            if let (Some(classes), Some(given)) = (prepared.classes, given) {
+        let interface = &runnable.entry.interface;
+        for &at in &interface.indices {
+            if let (Some(classes), Some(given)) =
+                (runnable.prepared().slots[at].classes, &self.frame.given[at])
+            {
                 // SAFETY: as promised; `prepare` has checked the element type.
-                unsafe { slot.check_classes(given, classes) }?;
+                unsafe { interface.slots[at].check_classes(given, classes) }?;
             }
         }
         Ok(())
@@ -328,13 +331,12 @@ impl Model {
     fn outputs(&mut self, index: usize, kind: &'static str) -> Result<Outputs, Error> {
         let runnable = &self.entries[index];
         let has_loss = runnable.entry.loss.is_some();
-        let mut room = runnable.room();
-        let mut views: Vec<ViewMut<'_>> = room.iter_mut().map(Room::view_mut).collect();
+        let mut rooms = runnable.rooms();
+        let mut views: Vec<ViewMut<'_>> = rooms.iter_mut().map(Room::view_mut).collect();
         let loss = self.launch_once(index, &mut views)?;
         let runnable = &self.entries[index];
-        let outputs = runnable.outputs().iter().zip(&runnable.prepared().outputs).zip(room);
-        let named = outputs.map(|(((purpose, ty), (shape, _)), room)| {
-            Ok((name_of(purpose), room.into_tensor(shape.clone(), ty.element)?))
+        let named = rooms.into_iter().enumerate().map(|(output, room)| {
+            Ok((name_of(&runnable.outputs()[output].0), runnable.tensor(output, room)?))
         });
         Ok(Outputs { loss: has_loss.then_some(loss), named: named.collect::<Result<_, Error>>()?, kind })
     }
@@ -491,9 +493,18 @@ impl Runnable {
     }
 
     /// Memory for the outputs of what was made ready.
-    pub(crate) fn room(&self) -> Vec<Room> {
-        let outputs = self.outputs().iter().zip(&self.prepared().outputs);
-        outputs.map(|((_, ty), (_, len))| Room::new(ty.element, *len)).collect()
+    pub(crate) fn rooms(&self) -> Vec<Room> {
+        (0..self.outputs().len()).map(|output| self.room(output)).collect()
+    }
+
+    /// Memory for an output of the prepared size.
+    fn room(&self, output: usize) -> Room {
+        Room::new(self.outputs()[output].1.element, self.prepared().outputs[output].1)
+    }
+
+    /// The output that has been written to `room`.
+    fn tensor(&self, output: usize, room: Room) -> Result<Tensor, Error> {
+        room.into_tensor(&self.prepared().outputs[output].0, self.outputs()[output].1.element)
     }
 
     /// Checks that each output has the room it takes.

@@ -87,21 +87,23 @@ pub struct View<'a> {
 
 impl<'a> View<'a> {
     /// Numbers whose shape follows from what they are given to.
+    #[inline]
     pub fn flat(elements: Elements<'a>) -> View<'a> {
         View { elements, extent: Extent::Flat }
     }
 
     /// Numbers of this shape, row-major. A shape of another size, or of more than [`MAX_RANK`] axes, makes a view that
     /// is refused wherever it is handed in.
+    #[inline]
     pub fn shaped(elements: Elements<'a>, shape: &[usize]) -> View<'a> {
         let size = shape.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim));
-        let mut dims = [0; MAX_RANK];
         let extent = if shape.len() > MAX_RANK {
             Extent::Unfit("it has more than 8 axes")
         } else if size != Some(elements.len()) {
             Extent::Unfit("its length is not the product of its shape")
         } else {
-            dims[..shape.len()].copy_from_slice(shape);
+            // By hand: calling a routine that copies memory takes longer.
+            let dims = std::array::from_fn(|axis| shape.get(axis).copied().unwrap_or(0));
             Extent::Shaped(shape.len() as u8, dims)
         };
         View { elements, extent }
@@ -121,6 +123,7 @@ impl Data for View<'_> {
 }
 
 impl Data for Tensor {
+    #[inline]
     fn view(&self) -> View<'_> {
         let elements = match self.data() {
             Owned::F32(elements) => Elements::F32(elements),
@@ -203,23 +206,35 @@ impl<E: Number, S: ndarray::Data<Elem = E>, D: ndarray::Dimension> Data for ndar
 
 /// Several [`Data`] in the order of declaration: `&x`, a tuple `(&x, &t)`, or `()` for none. `'a` is how long they are borrowed.
 pub trait Feed<'a> {
+    /// How many.
+    fn count(&self) -> usize;
     /// Looks at each in turn.
     fn visit(&self, each: impl FnMut(View<'a>));
 }
 
 impl<'a, T: Data + ?Sized> Feed<'a> for &'a T {
+    fn count(&self) -> usize {
+        1
+    }
+    #[inline]
     fn visit(&self, mut each: impl FnMut(View<'a>)) {
         each((*self).view());
     }
 }
 
 impl<'a> Feed<'a> for () {
+    fn count(&self) -> usize {
+        0
+    }
     fn visit(&self, _: impl FnMut(View<'a>)) {}
 }
 
 macro_rules! feed_of {
-    ($($name:ident),*) => {
+    ($count:literal: $($name:ident),*) => {
         impl<'a, $($name: Data + ?Sized),*> Feed<'a> for ($(&'a $name,)*) {
+            fn count(&self) -> usize {
+                $count
+            }
             fn visit(&self, mut each: impl FnMut(View<'a>)) {
                 #[allow(non_snake_case, reason = "the types' names serve as the bindings'")]
                 let ($($name,)*) = *self;
@@ -229,12 +244,12 @@ macro_rules! feed_of {
     };
 }
 
-feed_of!(A);
-feed_of!(A, B);
-feed_of!(A, B, C);
-feed_of!(A, B, C, D);
-feed_of!(A, B, C, D, E);
-feed_of!(A, B, C, D, E, F);
+feed_of!(1: A);
+feed_of!(2: A, B);
+feed_of!(3: A, B, C);
+feed_of!(4: A, B, C, D);
+feed_of!(5: A, B, C, D, E);
+feed_of!(6: A, B, C, D, E, F);
 
 /// Where an output is written: a slice, a `Vec`, an array or a tensor of the output's size and element type.
 pub trait DataMut {

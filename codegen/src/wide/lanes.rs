@@ -24,6 +24,7 @@ impl<'p> Select<'p> {
         self.enter_loop();
         self.lane_var = Some(item.var);
         self.scopes.push(Default::default());
+        self.prepare(&item.body);
         if item.carried.is_empty() {
             self.strips(item, range);
         } else {
@@ -76,14 +77,38 @@ impl<'p> Select<'p> {
                 Bound::Register(rest)
             }
         };
-        let Bound::Register(count) = rest else {
-            return self.rest_strip(item, range.start, rest, pieces, turn);
+        let count = match (range.start, rest) {
+            (Bound::Known(start), Bound::Known(rest)) => {
+                return self.known_rest(item, start, rest, pieces, turn);
+            }
+            (_, Bound::Known(_)) => return self.rest_strip(item, range.start, rest, pieces, turn),
+            (_, Bound::Register(count)) => count,
         };
         let end = self.code.label();
         self.compare_with(count, Bound::Known(0));
         self.code.push(Inst::new(Op::JumpIfAtMost, None, &[]).immediate(i64::from(end.0)));
         self.rest_strip(item, range.start, rest, pieces, turn);
         self.code.push(Inst::new(Op::Label, None, &[]).immediate(i64::from(end.0)));
+    }
+
+    /// Two strips without masks where two instructions move what is left, and little is done with it: what a mask has stored
+    /// delays every load near it.
+    fn known_rest(
+        &mut self,
+        item: &'p Loop,
+        start: i64,
+        rest: i64,
+        pieces: usize,
+        turn: &mut dyn FnMut(&mut Self),
+    ) {
+        let lanes = self.level.lanes() as i64;
+        let first = rest - rest % lanes + (1 << (rest % lanes).checked_ilog2().unwrap_or(0));
+        let is_light = item.carried.is_empty() && self.size(&item.body) <= LIGHT as i64;
+        if (rest % lanes).count_ones() != 2 || !is_light {
+            return self.rest_strip(item, Bound::Known(start), Bound::Known(rest), pieces, turn);
+        }
+        self.rest_strip(item, Bound::Known(start), Bound::Known(first), pieces, turn);
+        self.rest_strip(item, Bound::Known(start + first), Bound::Known(rest - first), pieces, turn);
     }
 
     fn rest_strip(

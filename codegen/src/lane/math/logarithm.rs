@@ -4,7 +4,7 @@
 //! e·ln 2 is added in two parts.
 
 use super::{Binary, Compare, INFINITY_BITS, ProgramBuilder, Reg, Unary};
-use super::{fma_c, integer_c, keep_tiny, mul_c, polynomial, sub_c};
+use super::{fma_c, integer_c, keep_tiny, mul_c, polynomial, polynomial_in_halves, sub_c};
 
 /// The bits of √½ rounded up: where the exponent changes.
 const SQRT_HALF: i32 = 0x3f35_04f3;
@@ -64,7 +64,7 @@ fn split(b: &mut ProgramBuilder, x: Reg) -> (Reg, Reg) {
 /// e·ln 2 + log(1 + f), e an integer as a float.
 fn log_of_parts(b: &mut ProgramBuilder, e: Reg, f: Reg) -> Reg {
     let square = b.binary(Binary::MulF, f, f);
-    let series = polynomial(b, f, &LOG1P);
+    let series = polynomial_in_halves(b, f, square, &LOG1P);
     let cube = b.binary(Binary::MulF, square, f);
     let small = b.binary(Binary::MulF, series, cube);
     let small = fma_c(b, e, LN2_LOW, small);

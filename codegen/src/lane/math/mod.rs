@@ -74,6 +74,15 @@ fn polynomial(b: &mut ProgramBuilder, x: Reg, coefficients: &[f32]) -> Reg {
     sum
 }
 
+/// As [`polynomial`], in two chains of half the length: even and odd powers. `square` is x².
+fn polynomial_in_halves(b: &mut ProgramBuilder, x: Reg, square: Reg, coefficients: &[f32]) -> Reg {
+    let every_other = |from: usize| coefficients[from..].iter().step_by(2).copied().collect::<Vec<f32>>();
+    let last = coefficients.len() - 1;
+    let (odd, even) = (every_other((last + 1) % 2), every_other(last % 2));
+    let (odd, even) = (polynomial(b, square, &odd), polynomial(b, square, &even));
+    b.fma(odd, x, even)
+}
+
 fn fma_c(b: &mut ProgramBuilder, x: Reg, factor: f32, addend: Reg) -> Reg {
     let factor = b.constant_f(factor);
     b.fma(x, factor, addend)
