@@ -35,7 +35,7 @@ impl Case {
 
     fn tensor(&mut self, shape: &[usize]) -> Tensor {
         let values = self.numbers(shape.iter().product());
-        Tensor::new(shape.to_vec(), values).expect("as many as the shape says")
+        Tensor::new(shape, values).expect("as many as the shape says")
     }
 
     /// An input with axes named `dims` (numbers stay numbers), filled at random with sizes `sizes`.

@@ -25,7 +25,7 @@ impl Case {
     fn input(&mut self, name: &str, dims: [&str; 2], sizes: [usize; 2]) -> NodeId {
         let values: Vec<f32> =
             (0..sizes[0] * sizes[1]).map(|i| (i * 7919 % 1013) as f32 * 0.002 - 1.0).collect();
-        let tensor = Tensor::new(sizes.to_vec(), values).expect("as many as the shape says");
+        let tensor = Tensor::new(sizes, values).expect("as many as the shape says");
         self.environment = std::mem::take(&mut self.environment).input(name, tensor);
         let shape = Shape(dims.iter().map(|dim| Dim::symbol(dim)).collect());
         self.graph.add_input(Input {

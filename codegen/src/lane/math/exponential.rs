@@ -14,7 +14,7 @@ const LN2_HIGH: f32 = std::f32::consts::LN_2;
 const LN2_LOW: f32 = -1.904_654_2e-9;
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
 
-/// eˣ within 2 ulp (1.8 measured), down through the subnormals to 0 (from −103.98) and up to ∞ (from 88.73).
+/// eˣ within 2 ulp (1.6 measured), down through the subnormals to 0 (from −103.98) and up to ∞ (from 88.73).
 ///
 /// 18 instructions: n is even, n = 2m with |r| ≤ ln 2, so that 2ᵐ is multiplied in twice; only the second
 /// multiplication can round, and only to a subnormal.
@@ -34,17 +34,21 @@ pub(super) fn exp_clamped(b: &mut ProgramBuilder, x: Reg) -> Reg {
     b.binary(Binary::MulF, half, root)
 }
 
-/// eʳ = (1 + r) + r²·p(r), |r| ≤ ln 2: a short chain, for what runs one element at a time waits for it.
+/// eʳ, |r| ≤ ln 2: Horner's rule but for its first steps, which are done side by side, and where rounding hardly matters.
 fn reduced_exp(b: &mut ProgramBuilder, r: Reg) -> Reg {
     let square = b.binary(Binary::MulF, r, r);
-    let series = polynomial_in_halves(b, r, square, &EXP);
-    let linear = one_plus(b, r);
-    b.fma(series, square, linear)
+    let (first, rest) = EXP.split_at(4);
+    let mut sum = polynomial_in_halves(b, r, square, first);
+    for &coefficient in rest {
+        let coefficient = b.constant_f(coefficient);
+        sum = b.fma(sum, r, coefficient);
+    }
+    sum
 }
 
-/// (eʳ − 1 − r)/r² on |r| ≤ ln 2.
-const EXP: [f32; 6] =
-    [1.961_134_8e-4, 1.410_468e-3, 8.336_109e-3, 4.166_126e-2, 1.666_661_4e-1, 5.000_003_6e-1];
+/// eʳ on |r| ≤ ln 2.
+const EXP: [f32; 8] =
+    [1.961_134_8e-4, 1.410_468e-3, 8.336_109e-3, 4.166_126e-2, 1.666_661_4e-1, 5.000_003_6e-1, 1.0, 1.0];
 
 /// (eʳ − 1 − r)/r² on |r| ≤ ln 2 / 2.
 const EXPM1: [f32; 5] = [1.388_250_7e-3, 8.366_581e-3, 4.166_72e-2, 1.666_654_3e-1, 0.5];
@@ -77,12 +81,7 @@ pub(super) fn exp_of_sum(b: &mut ProgramBuilder, high: Reg, low: Reg) -> Reg {
     let (raw, m) = round_scaled(b, x, LOG2_E / 2.0);
     let r = fma_c(b, m, -2.0 * LN2_HIGH, x);
     let r = fma_c(b, m, -2.0 * LN2_LOW, r);
-    // The last two steps one after the other: what they round weighs less than in `reduced_exp`.
-    let square = b.binary(Binary::MulF, r, r);
-    let series = polynomial_in_halves(b, r, square, &EXP);
-    let one = b.constant_f(1.0);
-    let slope = b.fma(series, r, one);
-    let power = b.fma(slope, r, one);
+    let power = reduced_exp(b, r);
     let corrected = b.fma(power, low, power);
     let root = power_of_two(b, raw, 0);
     let half = b.binary(Binary::MulF, corrected, root);
