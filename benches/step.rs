@@ -5,7 +5,7 @@
 //!   `epoch_into`, timed on whole runs and divided; `<workload>_call`: one `step` a call. `infer_*`: one call of `forward`,
 //!   `infer_*_into`: one of `forward_into`. `eltwise_1M`: one call of `gradients_into`, `eltwise_1M_call`: one of `gradients_of`;
 //! - `compile`: an iteration is one `build()`, from the declaration to a network that is ready; `<workload>_first_step`
-//!   makes a step as well.
+//!   makes a step (an answer, a gradient) as well.
 //!
 //! Before them it measures the machine: a loop of multiply-adds, and moving memory.
 //!
@@ -94,6 +94,17 @@ fn compile(criterion: &mut Criterion) {
                 let mut net = workload.build(true).expect("a network");
                 let loss = net.step(&*x, &*y).expect("a step");
                 (net, loss)
+            });
+        });
+    }
+    for (name, workload) in INFERENCE {
+        let mut batch = None;
+        group.bench_function(format!("{name}_first_step"), |bencher| {
+            let (x, _) = batch.get_or_insert_with(|| workload.first_batch());
+            bencher.iter_with_large_drop(|| {
+                let mut net = workload.build(false).expect("a network");
+                let answer = net.forward(&*x).expect("an answer");
+                (net, answer)
             });
         });
     }
