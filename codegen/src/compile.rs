@@ -94,7 +94,7 @@ impl<'m, M: Module> Compiler<'m, M> {
         self
     }
 
-    /// Entries made from now on tell their caller where a step is: [`crate::abi::Mark`].
+    /// Entries made from now on tell their caller where a step is ([`crate::abi::Mark`]) and say what their functions cost.
     #[must_use]
     pub fn marked(self) -> Compiler<'m, M> {
         Compiler { marked: true, ..self }
@@ -137,7 +137,8 @@ impl<'m, M: Module> Compiler<'m, M> {
             .zip(lanes)
             .map(|(kernel, lanes)| specialize(kernel, lanes, fixed, self.target))
             .collect();
-        let functions: Vec<Native> = parts(&scheduled).into_iter().map(describe).collect();
+        let functions =
+            if self.marked { parts(&scheduled).into_iter().map(describe).collect() } else { Vec::new() };
         let parts: Vec<(Emitted, &[Scheduled])> =
             parts(&scheduled).into_iter().map(|part| (emit(part), part)).collect();
         self.report.planning += start.elapsed();

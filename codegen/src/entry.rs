@@ -32,7 +32,8 @@ pub struct Entry {
     pub fixed: Bindings,
     /// The arena.
     pub arena: Arena,
-    /// The functions that a step calls, in their order.
+    /// The functions that a step calls, in their order, of an entry that was made to tell where a step is. Counting what they cost takes a
+    /// tenth of the time that compiling does.
     pub functions: Vec<Native>,
 }
 

@@ -246,11 +246,12 @@ fn call(
     Outcome { results, stopped: context.stopped, seconds, compiling: 0.0 }
 }
 
-/// What is known of a graph's compiled entry.
+/// What is known of a graph's compiled entry, with what its functions cost.
 pub(crate) fn entry(graph: &Graph, fixed: &Bindings) -> Entry {
     let target = Target::host().expect("a supported processor");
     let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
-    let entry = Compiler::new(&mut module, &target).entry("test", graph, fixed).expect("it compiles");
+    let entry =
+        Compiler::new(&mut module, &target).marked().entry("test", graph, fixed).expect("it compiles");
     // SAFETY: nothing in the module was called, and no address was taken from it.
     unsafe { module.free_memory() };
     entry
