@@ -9,11 +9,13 @@
 
 use std::ffi::c_void;
 
-/// A kernel that threads share: its arguments, and the range of turns of the divided loop that is to be done.
-pub type Task = unsafe extern "C" fn(arguments: *const i64, begin: i64, end: i64);
+/// A kernel that threads share: its arguments, the range of turns of the divided loop that is to be done, and whose room for
+/// what it puts aside may be used.
+pub type Task = unsafe extern "C" fn(arguments: *const i64, begin: i64, end: i64, place: i64);
 
-/// Does all turns of a task, in ranges, on as many threads as the caller has: `task(arguments, begin, end)` for ranges that
-/// together are `0..turns`, meet at multiples of `multiple`, and have `least` turns or more where there are several.
+/// Does all turns of a task, in ranges, on as many threads as the caller has: `task(arguments, begin, end, place)` for ranges that
+/// together are `0..turns`, meet at multiples of `multiple`, and have `least` turns or more where there are several. Those that
+/// run at once have different places, all less than the number of threads that the code was made for.
 /// `pool` is [`Context::pool`]. Returns when all are done.
 pub type Divide = unsafe extern "C" fn(
     pool: *const c_void,

@@ -65,6 +65,15 @@ impl Affine {
         self
     }
 
+    /// With `axis` replaced.
+    pub fn substitute(&self, axis: Axis, by: &Affine) -> Affine {
+        let mut rest = self.clone();
+        match rest.terms.remove(&axis) {
+            Some(coefficient) => rest.plus(&by.times(&coefficient)),
+            None => rest,
+        }
+    }
+
     /// Applies `change` to every dim in it.
     pub fn map_dims(&self, change: &dyn Fn(&Dim) -> Dim) -> Affine {
         let terms = self.terms.iter().map(|(axis, c)| (*axis, change(c))).filter(|(_, c)| !c.is(0));

@@ -8,15 +8,16 @@ use crate::build::{Homes, assign_homes, build};
 use crate::clif;
 use crate::cost::{Cost, work};
 use crate::divide::{Division, divide};
-use crate::emit::{Emitted, Scheduled, emit};
+use crate::emit::{Emitted, Pointer, Scheduled, emit};
 use crate::entry::{Entry, InputSlot, Native};
 use crate::error::Error;
 use crate::fuse::{Fused, fuse};
 use crate::kernel::{Buffer, Kernel};
 use crate::lane::Program;
 use crate::launch::{self, Call, Launch, Shared};
-use crate::plan::{Plan, plan};
-use crate::prepare::{Prepared, prepare};
+use crate::pack::{Room, pack};
+use crate::plan::{Arena, Plan, plan};
+use crate::prepare::prepare;
 use crate::schedule::{Schedule, choose_lanes, choose_lanes_again, choose_rows, put_lanes_outside};
 use crate::target::Target;
 use crate::verify::assert_valid;
@@ -35,8 +36,8 @@ pub struct Compiler<'m, M: Module> {
     module: &'m mut M,
     target: &'m Target,
     known: HashMap<Program, FuncId>,
-    /// What threads call, by the number of pointers and integers that a kernel takes.
-    tasks: HashMap<(u32, u32), FuncId>,
+    /// What threads call, by the number of pointers and integers that a kernel takes, and the pointers to rooms among them.
+    tasks: HashMap<(u32, u32, Vec<usize>), FuncId>,
     entries: usize,
     report: Report,
     dump: Option<Show<'m>>,
@@ -116,17 +117,17 @@ impl<'m, M: Module> Compiler<'m, M> {
         let outputs = named_results(graph);
         let looked_up = looked_up_inputs(graph, symbols.first());
         let prepared = prepare(graph);
-        let fused = fuse(&prepared, &input_nodes(&prepared.graph, &looked_up));
+        let fused = fuse(&prepared, &input_nodes(&prepared, &looked_up));
         self.show(Stage::Fused, || describe_groups(&prepared, &fused));
-        let homes = assign_homes(&prepared.graph, &fused, &outputs, looked_up);
+        let homes = assign_homes(&prepared, &fused, &outputs, looked_up);
         let kernels = fused
             .groups
             .iter()
-            .map(|group| build(&prepared.graph, &homes, group))
+            .map(|group| build(&prepared, &homes, group))
             .collect::<Result<Vec<_>, _>>()?;
         let Homes { looked_up, arena, .. } = homes;
         check(&kernels);
-        let plan = plan(&prepared.graph, kernels, arena);
+        let mut plan = plan(&prepared, kernels, arena);
         check(&plan.kernels);
         self.show(Stage::Kernel, || plan.kernels.iter().map(Kernel::to_string).collect());
         self.show(Stage::Plan, || describe_plan(&plan));
@@ -135,7 +136,11 @@ impl<'m, M: Module> Compiler<'m, M> {
             .kernels
             .iter()
             .zip(lanes)
-            .map(|(kernel, lanes)| specialize(kernel, lanes, fixed, self.target))
+            .enumerate()
+            .flat_map(|(position, (kernel, lanes))| {
+                let room = Room::new(&mut plan.arena, position, self.target.thread_count());
+                specialize(kernel, lanes, fixed, self.target, room)
+            })
             .collect();
         let functions =
             if self.marked { parts(&scheduled).into_iter().map(describe).collect() } else { Vec::new() };
@@ -149,7 +154,7 @@ impl<'m, M: Module> Compiler<'m, M> {
             let division = part.iter().find_map(|kernel| kernel.division.clone());
             calls.push(Call {
                 function: self.kernel(&emitted.program)?,
-                shared: division.map(|division| self.shared(division, &emitted.program)).transpose()?,
+                shared: division.map(|it| self.shared(it, &emitted, &plan.arena)).transpose()?,
                 makes_loss: part.iter().any(makes_loss),
                 emitted,
             });
@@ -157,7 +162,7 @@ impl<'m, M: Module> Compiler<'m, M> {
         let bind = |dim: &Dim| dim.bind(fixed);
         let batch =
             (!looked_up.is_empty()).then(|| bind(&Dim::symbol(symbols.first().map_or("", |name| &**name))));
-        let streams = random_streams(&prepared.graph);
+        let streams = random_streams(&prepared);
         let launch = Launch {
             calls: &calls,
             symbols: &symbols,
@@ -226,14 +231,21 @@ impl<'m, M: Module> Compiler<'m, M> {
     }
 
     /// The way to a kernel that threads share.
-    fn shared(&mut self, division: Division, program: &Program) -> Result<Shared, Error> {
-        let arity = (program.pointers, program.integers);
-        let task = match self.tasks.get(&arity) {
-            Some(&known) => known,
-            None => launch::define_task(self.module, self.target, arity)?,
+    fn shared(&mut self, division: Division, emitted: &Emitted, arena: &Arena) -> Result<Shared, Error> {
+        let threads = Dim::from(self.target.thread_count());
+        let room = |(place, pointer): (usize, &Pointer)| match pointer {
+            Pointer::Into(Buffer::Scratch(n), _) => Some((place, arena.sizes[*n].divide(&threads))),
+            _ => None,
         };
-        self.tasks.insert(arity, task);
-        Ok(Shared { division, task })
+        let rooms: Vec<(usize, Dim)> = emitted.pointers.iter().enumerate().filter_map(room).collect();
+        let places: Vec<usize> = rooms.iter().map(|(place, _)| *place).collect();
+        let (pointers, integers) = (emitted.program.pointers, emitted.program.integers);
+        let task = match self.tasks.get(&(pointers, integers, places.clone())) {
+            Some(&known) => known,
+            None => launch::define_task(self.module, self.target, (pointers, integers), &places)?,
+        };
+        self.tasks.insert((pointers, integers, places), task);
+        Ok(Shared { division, task, rooms })
     }
 
     fn show(&mut self, stage: Stage, text: impl FnOnce() -> String) {
@@ -243,15 +255,25 @@ impl<'m, M: Module> Compiler<'m, M> {
     }
 }
 
-/// Fixes sizes, then chooses what may differ between variants.
-fn specialize(kernel: &Kernel, lanes: BTreeSet<Axis>, fixed: &Bindings, target: &Target) -> Scheduled {
+/// Fixes sizes, then chooses what may differ between variants and targets.
+fn specialize(
+    kernel: &Kernel,
+    lanes: BTreeSet<Axis>,
+    fixed: &Bindings,
+    target: &Target,
+    room: Room<'_>,
+) -> Vec<Scheduled> {
     let kernel = kernel.map_dims(&|dim| dim.bind(fixed));
     let lanes = choose_lanes_again(&kernel, lanes);
     let kernel = put_lanes_outside(&kernel, &lanes);
-    let rows = choose_rows(&kernel, &lanes, target.lanes());
-    let schedule = Schedule { lanes, rows };
-    let division = if target.divides() { divide(&kernel, &schedule) } else { None };
-    Scheduled { kernel, schedule, division }
+    let schedule = |(kernel, lanes): (Kernel, BTreeSet<Axis>)| {
+        check(std::slice::from_ref(&kernel));
+        let rows = choose_rows(&kernel, &lanes, target.lanes());
+        let schedule = Schedule { lanes, rows };
+        let division = if target.divides() { divide(&kernel, &schedule) } else { None };
+        Scheduled { kernel, schedule, division }
+    };
+    pack(kernel, lanes, target.lanes(), room).into_iter().map(schedule).collect()
 }
 
 /// In debug builds, verifies kernels.
@@ -368,12 +390,12 @@ fn random_streams(graph: &Graph) -> Vec<u32> {
     drawn.collect::<BTreeSet<u32>>().into_iter().collect()
 }
 
-fn describe_groups(prepared: &Prepared, fused: &Fused) -> String {
+fn describe_groups(prepared: &Graph, fused: &Fused) -> String {
     let mut text = String::new();
     for (number, group) in fused.groups.iter().enumerate() {
         let _ = writeln!(text, "group {number}");
         for root in &group.roots {
-            let _ = writeln!(text, "  %{}: {}", root.node.index(), prepared.graph.ty(root.node));
+            let _ = writeln!(text, "  %{}: {}", root.node.index(), prepared.ty(root.node));
         }
     }
     text

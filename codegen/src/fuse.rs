@@ -10,7 +10,7 @@
 //! - what is decided depends on the graph alone, never on the target (D9).
 
 use crate::affine::{Affine, Axis, moved};
-use crate::prepare::{Prepared, innermost_axis};
+use crate::prepare::innermost_axis;
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, NodeId, Purpose};
 use downhill_graph::op::{Binary, Op, Unary};
@@ -57,9 +57,8 @@ pub struct Fused {
 const INNER_AXES: u32 = 1 << 16;
 
 /// Fuses. `looked_up` are the inputs whose rows go through a table: what reads them other than row by row needs a copy.
-pub fn fuse(prepared: &Prepared, looked_up: &BTreeSet<NodeId>) -> Fused {
-    let graph = &prepared.graph;
-    let mut stored = choose_stored(prepared, looked_up);
+pub fn fuse(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> Fused {
+    let mut stored = choose_stored(graph, looked_up);
     let roots =
         |stored: &BTreeSet<NodeId>| stored.iter().map(|&node| root(graph, stored, node)).collect::<Vec<_>>();
     let first = roots(&stored);
@@ -81,10 +80,8 @@ fn by_row(read: &Read) -> bool {
         && row.constant.as_constant().is_some()
 }
 
-fn choose_stored(prepared: &Prepared, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
-    let graph = &prepared.graph;
+fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
     let mut stored: BTreeSet<NodeId> = graph.results.iter().map(|(_, id)| *id).collect();
-    stored.extend(&prepared.relaid);
     let mut cost = vec![0_u32; graph.len()];
     // Scalars of sizes and hyper-parameters alone: every kernel computes them once, before its loops.
     let mut free = vec![false; graph.len()];

@@ -30,6 +30,9 @@ pub enum Buffer {
     Loss,
     /// An intermediate value, the n-th buffer of the arena.
     Arena(usize),
+    /// Room of this kernel alone, the n-th buffer of the arena: each turn of the outermost loop writes there what it reads there,
+    /// and each of the threads that share the kernel has its part.
+    Scratch(usize),
 }
 
 /// One kernel.
@@ -121,6 +124,24 @@ pub enum Expression {
     Convert(ValueId),
 }
 
+impl Expression {
+    /// The same of other values.
+    pub(crate) fn map_operands(&self, name: &dyn Fn(ValueId) -> ValueId) -> Expression {
+        match self {
+            Expression::Unary(unary, x) => Expression::Unary(*unary, name(*x)),
+            Expression::Binary(binary, x, y) => Expression::Binary(*binary, name(*x), name(*y)),
+            Expression::Compare(compare, x, y) => Expression::Compare(*compare, name(*x), name(*y)),
+            Expression::Select(mask, x, y) => Expression::Select(name(*mask), name(*x), name(*y)),
+            Expression::Convert(x) => Expression::Convert(name(*x)),
+            Expression::Constant(_)
+            | Expression::Load(..)
+            | Expression::Index(_)
+            | Expression::Dim(_)
+            | Expression::Random(..) => self.clone(),
+        }
+    }
+}
+
 impl Kernel {
     /// The type of a value.
     pub fn element(&self, value: ValueId) -> ElementType {
@@ -149,12 +170,13 @@ impl Kernel {
             name: self.name.clone(),
             extents: self.extents.iter().map(change).collect(),
             values: self.values.clone(),
-            body: map_items(&self.body, change),
+            body: map_items(&self.body, &|at| at.map_dims(change), change),
         }
     }
 }
 
-fn visit_items<'a>(items: &'a [Item], visit: &mut dyn FnMut(&'a Item)) {
+/// Visits every item, outer before inner.
+pub(crate) fn visit_items<'a>(items: &'a [Item], visit: &mut dyn FnMut(&'a Item)) {
     for item in items {
         visit(item);
         if let Item::Loop(inner) = item {
@@ -163,22 +185,47 @@ fn visit_items<'a>(items: &'a [Item], visit: &mut dyn FnMut(&'a Item)) {
     }
 }
 
-fn map_items(items: &[Item], change: &dyn Fn(&Dim) -> Dim) -> Vec<Item> {
-    let access = |a: &Access| Access { row: a.row, at: a.at.map_dims(change) };
+/// The items with every index and every dim changed.
+pub(crate) fn map_items(
+    items: &[Item],
+    index: &dyn Fn(&Affine) -> Affine,
+    dim: &dyn Fn(&Dim) -> Dim,
+) -> Vec<Item> {
+    let access = |a: &Access| Access { row: a.row, at: index(&a.at) };
     let map = |item: &Item| match item {
         Item::Let(value, Expression::Load(buffer, at)) => {
             Item::Let(*value, Expression::Load(*buffer, access(at)))
         }
-        Item::Let(value, Expression::Index(at)) => Item::Let(*value, Expression::Index(at.map_dims(change))),
+        Item::Let(value, Expression::Index(at)) => Item::Let(*value, Expression::Index(index(at))),
         Item::Let(value, Expression::Random(stream, at)) => {
-            Item::Let(*value, Expression::Random(*stream, at.map_dims(change)))
+            Item::Let(*value, Expression::Random(*stream, index(at)))
         }
-        Item::Let(value, Expression::Dim(dim)) => Item::Let(*value, Expression::Dim(change(dim))),
+        Item::Let(value, Expression::Dim(size)) => Item::Let(*value, Expression::Dim(dim(size))),
         Item::Let(value, other) => Item::Let(*value, other.clone()),
         Item::Store(buffer, at, value) => Item::Store(*buffer, access(at), *value),
-        Item::Loop(inner) => Item::Loop(Loop { body: map_items(&inner.body, change), ..inner.clone() }),
+        Item::Loop(inner) => Item::Loop(Loop { body: map_items(&inner.body, index, dim), ..inner.clone() }),
     };
     items.iter().map(map).collect()
+}
+
+/// The items with other names for values.
+pub(crate) fn rename_values(items: &[Item], name: &dyn Fn(ValueId) -> ValueId) -> Vec<Item> {
+    let term = |term: &Term| match term {
+        Term::Value(x) => Term::Value(name(*x)),
+        Term::Product(x, y) => Term::Product(name(*x), name(*y)),
+    };
+    let accumulator =
+        |a: &Accumulator| Accumulator { kind: a.kind, result: name(a.result), term: term(&a.term) };
+    let rename = |item: &Item| match item {
+        Item::Let(value, expression) => Item::Let(name(*value), expression.map_operands(name)),
+        Item::Store(buffer, at, value) => Item::Store(*buffer, at.clone(), name(*value)),
+        Item::Loop(inner) => Item::Loop(Loop {
+            axis: inner.axis,
+            accumulators: inner.accumulators.iter().map(accumulator).collect(),
+            body: rename_values(&inner.body, name),
+        }),
+    };
+    items.iter().map(rename).collect()
 }
 
 impl fmt::Display for Kernel {
@@ -226,6 +273,7 @@ impl fmt::Display for Buffer {
             Buffer::Output(n) => write!(f, "output{n}"),
             Buffer::Loss => f.write_str("loss"),
             Buffer::Arena(n) => write!(f, "arena{n}"),
+            Buffer::Scratch(n) => write!(f, "scratch{n}"),
         }
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) division: Division,
     /// What each of them calls: [`define_task`].
     pub(crate) task: FuncId,
+    /// Pointers of which each thread has a room of its own, and how many bytes that is.
+    pub(crate) rooms: Vec<(usize, Dim)>,
 }
 
 /// What the function is made of.
@@ -103,7 +105,8 @@ fn callback_signature(module: &impl Module, words: usize) -> Signature {
 }
 
 /// Defines what a thread calls of a kernel with so many pointers and integers: a [`crate::abi::Task`]. Its arguments are the kernel's
-/// address, the pointers, and the integers but for the first two, which are the range.
+/// address, the pointers, the integers but for the first two, which are the range, and the bytes of a thread's room for each
+/// of the pointers `rooms`.
 ///
 /// # Errors
 /// What Cranelift reports.
@@ -111,11 +114,13 @@ pub(crate) fn define_task(
     module: &mut impl Module,
     target: &Target,
     (pointers, integers): (u32, u32),
+    rooms: &[usize],
 ) -> Result<FuncId, Error> {
     let mut context = module.make_context();
     context.func.signature = module.make_signature();
-    context.func.signature.params = vec![AbiParam::new(I64); 3];
-    let name = format!("task{pointers}_{integers}");
+    context.func.signature.params = vec![AbiParam::new(I64); 4];
+    let names: String = rooms.iter().map(|room| format!("_{room}")).collect();
+    let name = format!("task{pointers}_{integers}_rooms{names}");
     let id = module.declare_function(&name, Linkage::Local, &context.func.signature)?;
     let mut kernel = module.make_signature();
     kernel.params = vec![AbiParam::new(I64); (pointers + integers) as usize];
@@ -127,12 +132,18 @@ pub(crate) fn define_task(
     f.append_block_params_for_function_params(block);
     f.switch_to_block(block);
     f.seal_block(block);
-    let [table, begin, end] = f.block_params(block)[..] else { bug("a task of other than three arguments") };
-    let count = 1 + pointers + integers - RANGE;
+    let [table, begin, end, place] = f.block_params(block)[..] else {
+        bug("a task of other than four arguments")
+    };
+    let count = 1 + pointers + integers - RANGE + rooms.len() as u32;
     let mut values: Vec<Value> = (0..count as i32)
         .map(|n| f.ins().load(I64, MemFlagsData::trusted(), table, n * I64.bytes() as i32))
         .collect();
     let address = values.remove(0);
+    for (&room, bytes) in rooms.iter().zip(values.split_off(values.len() - rooms.len())) {
+        let before = f.ins().imul(place, bytes);
+        values[room] = f.ins().iadd(values[room], before);
+    }
     let range = pointers as usize;
     values.splice(range..range, [begin, end]);
     f.ins().call_indirect(kernel, address, &values);
@@ -255,9 +266,10 @@ impl<'a, 'f> Writer<'a, 'f> {
         let integers = call.emitted.integers.iter().filter(|number| !range(number));
         arguments.extend(integers.map(|number| self.number(number)));
         match (&call.shared, callee.task) {
-            (Some(Shared { division, .. }), Some(task)) => {
+            (Some(Shared { division, rooms, .. }), Some(task)) => {
                 let address = self.f.ins().func_addr(I64, callee.kernel);
                 arguments.insert(0, address);
+                arguments.extend(rooms.iter().map(|(_, bytes)| self.dim(bytes)));
                 self.divide(division, task, &arguments);
             }
             _ => _ = self.f.ins().call(callee.kernel, &arguments),
@@ -298,7 +310,7 @@ impl<'a, 'f> Writer<'a, 'f> {
                 let moves = match buffer {
                     Buffer::Loss => true,
                     Buffer::Input(n) => !(self.launch.looked_up)(*n),
-                    Buffer::Storage(_) | Buffer::Output(_) | Buffer::Arena(_) => false,
+                    Buffer::Storage(_) | Buffer::Output(_) | Buffer::Arena(_) | Buffer::Scratch(_) => false,
                 };
                 if !moves {
                     let place = self.buffer(*buffer);
@@ -307,6 +319,7 @@ impl<'a, 'f> Writer<'a, 'f> {
             }
             if let Some(shared) = &call.shared {
                 self.dim(&shared.division.turns);
+                shared.rooms.iter().for_each(|(_, bytes)| _ = self.dim(bytes));
             }
         }
     }
@@ -434,7 +447,7 @@ impl<'a, 'f> Writer<'a, 'f> {
                 let offset = self.f.ins().imul_imm_s(self.step, i64::from(F32.bytes()));
                 self.f.ins().iadd(losses, offset)
             }
-            Buffer::Arena(n) => {
+            Buffer::Arena(n) | Buffer::Scratch(n) => {
                 let arena = self.field(I64, offset_of!(Context, arena));
                 let offset = self.entry_of(offset_of!(Context, offsets), n);
                 self.f.ins().iadd(arena, offset)

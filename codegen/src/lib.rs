@@ -33,6 +33,8 @@ pub mod cost;
 
 pub mod schedule;
 
+pub mod pack;
+
 pub mod divide;
 
 pub mod emit;

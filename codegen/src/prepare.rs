@@ -1,46 +1,32 @@
-//! The last change to a graph before fusion: ops that have no kernel of their own are spelled out, and products get operands laid
-//! out for wide loads.
+//! The last change to a graph before fusion: ops that have no kernel of their own are spelled out.
 //!
-//! In: an optimized graph. Out: a graph of the same meaning, and the nodes that must be stored as they stand.
+//! In: an optimized graph. Out: a graph of the same meaning.
 //! Must hold: what is decided here depends on the graph alone, not on the target or on a size fixed for a variant (the order of
 //! additions hangs on it).
 
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, NodeId, bug};
 use downhill_graph::op::{Binary, Compare, Op, Reduction};
-use downhill_graph::types::{ElementType, Shape};
-use std::collections::{BTreeSet, HashMap};
+use downhill_graph::types::ElementType;
+use std::collections::HashMap;
 
-/// A graph ready for fusion.
-#[derive(Debug)]
-pub struct Prepared {
-    /// The graph.
-    pub graph: Graph,
-    /// Nodes to store although they merely move data: operands of products, relaid.
-    pub relaid: BTreeSet<NodeId>,
-}
-
-/// Prepares `graph`.
-pub fn prepare(graph: &Graph) -> Prepared {
-    let mut prepared = Prepared { graph: graph.same_interface(), relaid: BTreeSet::new() };
+/// `graph`, ready for fusion.
+pub fn prepare(graph: &Graph) -> Graph {
+    let mut prepared = graph.same_interface();
     let mut map: Vec<NodeId> = Vec::with_capacity(graph.len());
     let mut rectified = HashMap::new();
     for id in graph.ids() {
         let operands: Vec<NodeId> = graph.operands(id).iter().map(|operand| map[operand.index()]).collect();
-        prepared.graph.set_origin(graph.origin(id).clone());
+        prepared.set_origin(graph.origin(id).clone());
         let new = match graph.op(id) {
-            Op::ArgMax { axis } => first_of_greatest(&mut prepared.graph, operands[0], *axis),
-            Op::DotGeneral { batch, contract } => {
-                product(&mut prepared, operands[0], operands[1], batch, contract)
-            }
-            Op::Select => select(&mut prepared.graph, &mut rectified, &operands),
+            Op::ArgMax { axis } => first_of_greatest(&mut prepared, operands[0], *axis),
+            Op::Select => select(&mut prepared, &mut rectified, &operands),
             Op::StopGradient | Op::Surrogate => operands[0],
-            op => prepared.graph.add(op.clone(), &operands),
+            op => prepared.add(op.clone(), &operands),
         };
         map.push(new);
     }
-    prepared.graph.results =
-        graph.results.iter().map(|(purpose, id)| (purpose.clone(), map[id.index()])).collect();
+    prepared.results = graph.results.iter().map(|(purpose, id)| (purpose.clone(), map[id.index()])).collect();
     prepared
 }
 
@@ -91,39 +77,6 @@ fn first_of_greatest(graph: &mut Graph, x: NodeId, axis: usize) -> NodeId {
     let (never, zero) = (graph.full_like(first, f64::from(i32::MAX)), graph.full_like(first, 0.0));
     let none = graph.add(Op::Compare(Compare::Equal), &[first, never]);
     graph.add(Op::Select, &[none, zero, first])
-}
-
-/// A product whose right operand is contiguous along an axis of the result, so that a vector of results takes a vector of it. A
-/// transposed operand costs a copy, once; strided loads would cost every time it is read.
-fn product(
-    prepared: &mut Prepared,
-    x: NodeId,
-    y: NodeId,
-    batch: &[(usize, usize)],
-    contract: &[(usize, usize)],
-) -> NodeId {
-    let graph = &mut prepared.graph;
-    let as_is = Op::DotGeneral { batch: batch.to_vec(), contract: contract.to_vec() };
-    let taken =
-        |side: &dyn Fn(&(usize, usize)) -> usize| batch.iter().chain(contract).map(side).collect::<Vec<_>>();
-    let free = |shape: &Shape, taken: &[usize]| -> Vec<usize> {
-        (0..shape.rank()).filter(|axis| !taken.contains(axis)).collect()
-    };
-    let (x_shape, y_shape) = (graph.shape(x).clone(), graph.shape(y).clone());
-    let (x_free, y_free) = (free(&x_shape, &taken(&|pair| pair.0)), free(&y_shape, &taken(&|pair| pair.1)));
-    let wide = |shape: &Shape, axes: &[usize]| axes.iter().any(|&axis| !shape.dims()[axis].is(1));
-    let summed: Vec<usize> = contract.iter().map(|pair| pair.1).collect();
-    let contiguous_in_sum = innermost_axis(graph, y).is_some_and(|axis| summed.contains(&axis));
-    if !(wide(&x_shape, &x_free) && wide(&y_shape, &y_free) && contiguous_in_sum) {
-        return graph.add(as_is, &[x, y]);
-    }
-    let order: Vec<usize> = batch.iter().map(|pair| pair.1).chain(summed).chain(y_free).collect();
-    let place = |axis: usize| order.iter().position(|&a| a == axis).unwrap_or_default();
-    let moved = |pairs: &[(usize, usize)]| pairs.iter().map(|&(i, j)| (i, place(j))).collect::<Vec<_>>();
-    let op = Op::DotGeneral { batch: moved(batch), contract: moved(contract) };
-    let relaid = graph.add(Op::Transpose(order), &[y]);
-    prepared.relaid.insert(relaid);
-    graph.add(op, &[x, relaid])
 }
 
 /// The axis along which a value's elements lie next to each other in memory, seen through transposes of a stored value.

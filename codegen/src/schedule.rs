@@ -5,9 +5,9 @@
 //! Must hold: the choice of lane loops is made on the kernel before any size is fixed for a variant, and the same for
 //! every target, because the order of additions in a fold hangs on it (D9). The rows of a block change no bit and may be chosen freely.
 
-use crate::affine::Axis;
+use crate::affine::{Affine, Axis};
 use crate::cost::{FOLD_LANES, WIDTH, assumed_turns, statement, vectors};
-use crate::kernel::{Expression, Item, Kernel, Loop, Term};
+use crate::kernel::{Access, Expression, Item, Kernel, Loop, Term};
 use crate::target::Lanes;
 use downhill_graph::dim::Dim;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,7 @@ const TURNED: usize = 8;
 /// Chooses the lane loops by an estimate of the work: a vector of statements costs as one, strided accesses cost an element each.
 pub fn choose_lanes(kernel: &Kernel) -> BTreeSet<Axis> {
     let mut lanes = BTreeSet::new();
-    best(kernel, &kernel.body, &mut lanes);
+    best(kernel, &kernel.body, None, &mut lanes);
     lanes
 }
 
@@ -48,19 +48,22 @@ pub fn choose_lanes_again(kernel: &Kernel, generic: BTreeSet<Axis>) -> BTreeSet<
     if agree { chosen } else { generic }
 }
 
-/// Cost of the items with the best choice of lane loops among them, which is added to `lanes`.
-fn best(kernel: &Kernel, items: &[Item], lanes: &mut BTreeSet<Axis>) -> f64 {
+/// Cost of the items, which stand in a loop over `rows`, with the best choice of lane loops among them, which is added to
+/// `lanes`.
+fn best(kernel: &Kernel, items: &[Item], rows: Option<Axis>, lanes: &mut BTreeSet<Axis>) -> f64 {
     items
         .iter()
         .map(|item| match item {
             Item::Loop(inner) => {
                 let turns = assumed_turns(kernel, inner.axis);
                 let fold = if inner.accumulators.is_empty() { 0.0 } else { FOLD_LANES };
-                let wide = (turns / WIDTH).ceil()
-                    * vectors(kernel, &inner.body, &BTreeSet::new(), Some(inner.axis))
-                    + fold;
+                let body = rows.map(|rows| as_packed(&inner.body, inner.axis, rows, &[]));
+                let body = body.as_ref().unwrap_or(&inner.body);
+                let wide =
+                    (turns / WIDTH).ceil() * vectors(kernel, body, &BTreeSet::new(), Some(inner.axis)) + fold;
                 let mut deeper = BTreeSet::new();
-                let narrow = turns * best(kernel, &inner.body, &mut deeper);
+                let rows = inner.accumulators.is_empty().then_some(inner.axis);
+                let narrow = turns * best(kernel, &inner.body, rows, &mut deeper);
                 if wide <= narrow {
                     lanes.insert(inner.axis);
                 } else {
@@ -71,6 +74,35 @@ fn best(kernel: &Kernel, items: &[Item], lanes: &mut BTreeSet<Axis>) -> f64 {
             other => statement(other, None),
         })
         .sum()
+}
+
+/// True when an access of a sum reads the same elements for all rows, others in each lane and each turn of the sum: what a
+/// product reads of its right factor.
+pub(crate) fn is_shared(access: &Access, lane: Axis, rows: Axis, sums: &[Axis]) -> bool {
+    let used = |axis: Axis| !access.at.coefficient(axis).is(0);
+    let looked_up = access.row.map(|(axis, _)| axis);
+    used(lane)
+        && !used(rows)
+        && looked_up.is_none_or(|axis| axis != lane && axis != rows)
+        && sums.iter().any(|&axis| used(axis) || looked_up == Some(axis))
+}
+
+/// The items of a lane loop with what all rows share read along the lanes, as it will be when it is packed (`pack.rs`): the
+/// copy costs little beside what all rows do with it.
+fn as_packed(items: &[Item], lane: Axis, rows: Axis, sums: &[Axis]) -> Vec<Item> {
+    let packed = |item: &Item| match item {
+        Item::Let(value, Expression::Load(buffer, access)) if is_shared(access, lane, rows, sums) => {
+            let along = Access { row: None, at: Affine::axis(lane) };
+            Item::Let(*value, Expression::Load(*buffer, along))
+        }
+        Item::Loop(inner) => {
+            let sum = (!inner.accumulators.is_empty()).then_some(inner.axis);
+            let sums: Vec<Axis> = sums.iter().copied().chain(sum).collect();
+            Item::Loop(Loop { body: as_packed(&inner.body, lane, rows, &sums), ..inner.clone() })
+        }
+        other => other.clone(),
+    };
+    items.iter().map(packed).collect()
 }
 
 /// The kernel with each lane loop of sums of products around the loop over rows that was around it: what a strip of
@@ -98,6 +130,11 @@ fn lanes_outside(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>) -> Vec
             }
         })
         .collect()
+}
+
+/// True when the loop over rows stands within the lane loop.
+fn has_rows(kernel: &Kernel, wide: &Loop) -> bool {
+    loops(&wide.body).any(|rows| rows.accumulators.is_empty() && products(kernel, rows) > 0)
 }
 
 fn are_independent(x: &Loop, y: &Loop) -> bool {
@@ -132,9 +169,9 @@ impl Blocks<'_> {
                 self.insert(inner.axis, self.width);
                 continue;
             }
-            let sums = loops(&inner.body).filter(|wide| self.lanes.contains(&wide.axis));
-            let sums = sums.map(|wide| products(self.kernel, wide)).sum();
-            if sums > 0 && inner.accumulators.is_empty() {
+            let wide = || loops(&inner.body).filter(|wide| self.lanes.contains(&wide.axis));
+            let sums = wide().map(|wide| products(self.kernel, wide)).sum();
+            if sums > 0 && inner.accumulators.is_empty() && !wide().any(|wide| has_rows(self.kernel, wide)) {
                 self.block(inner.axis, sums);
             } else {
                 self.find(&inner.body);
@@ -190,16 +227,16 @@ impl Blocks<'_> {
     }
 }
 
-fn extent(kernel: &Kernel, axis: Axis) -> &Dim {
+pub(crate) fn extent(kernel: &Kernel, axis: Axis) -> &Dim {
     &kernel.extents[axis.0 as usize]
 }
 
-fn loops(items: &[Item]) -> impl Iterator<Item = &Loop> {
+pub(crate) fn loops(items: &[Item]) -> impl Iterator<Item = &Loop> {
     items.iter().filter_map(|item| if let Item::Loop(inner) = item { Some(inner) } else { None })
 }
 
 /// Sums of products in the loops of a lane loop's body. A sum of one product is none: it shares nothing with its neighbours.
-fn products(kernel: &Kernel, wide: &Loop) -> usize {
+pub(crate) fn products(kernel: &Kernel, wide: &Loop) -> usize {
     let sums = |fold: &Loop| match extent(kernel, fold.axis).is(1) {
         true => 0,
         false => fold.accumulators.iter().filter(|a| matches!(a.term, Term::Product(..))).count(),

@@ -61,6 +61,15 @@ impl Lanes {
         }
     }
 
+    /// Lanes of a vector, and how many vectors of columns such a block of rows has.
+    pub(crate) fn block_columns(self) -> (i64, i64) {
+        match self {
+            Lanes::Portable => (4, 2),
+            Lanes::Avx2 => (8, 2),
+            Lanes::Avx512 => (16, 3),
+        }
+    }
+
     /// Rows of a square tile that is turned in registers; 1: there is none.
     pub(crate) fn tile(self) -> u32 {
         self.level().map_or(1, |level| level.lanes() as u32)
@@ -163,6 +172,11 @@ impl Target {
     /// How kernels are called.
     pub(crate) fn kernel_convention(&self) -> CallConv {
         self.lanes.level().map_or_else(|| self.isa.default_call_conv(), |_| wide::CONVENTION)
+    }
+
+    /// For how many threads code is made.
+    pub(crate) fn thread_count(&self) -> usize {
+        self.threads
     }
 
     /// Whether kernels may be divided among threads.

@@ -115,6 +115,9 @@ fn products_in_all_layouts() {
         (5, 0, 4),
         (0, 3, 4),
         (13, 40, 1),
+        (17, 21, 100),
+        (7, 50, 145),
+        (50, 7, 113),
     ] {
         for (x_axis, y_axis) in [(1, 0), (0, 0), (1, 1), (0, 1)] {
             let mut case = Case::new();
@@ -141,13 +144,39 @@ fn products_in_all_layouts() {
 fn batched_products() {
     let mut case = Case::new();
     let x = case.input("x", &["b", "4", "m", "k"], &[3, 4, 5, 6]);
-    let y = case.input("y", &["b", "4", "n", "k"], &[3, 4, 7, 6]);
+    let y = case.input("y", &["b", "4", "n", "k"], &[3, 4, 70, 6]);
     let z = case.graph.add(Op::DotGeneral { batch: vec![(0, 0), (1, 1)], contract: vec![(3, 3)] }, &[x, y]);
     let both =
         case.graph.add(Op::DotGeneral { batch: vec![], contract: vec![(0, 0), (1, 1), (2, 2)] }, &[z, z]);
     case.output("z", z);
     case.output("both", both);
     case.check(1e-5);
+}
+
+/// Too large a right factor to be read where it lies by as many rows as there may be; by the few of the fixed variant it is.
+#[test]
+fn a_product_of_a_large_factor() {
+    let mut case = Case::new();
+    let x = case.input("x", &["b", "600"], &[3, 600]);
+    let y = case.storage("y", &[600, 1000]);
+    let z = case.graph.add(Op::DotGeneral { batch: vec![], contract: vec![(1, 0)] }, &[x, y]);
+    case.output("z", z);
+    case.check(1e-4);
+}
+
+/// The right factor is strided in a kernel that does more with each row than the product.
+#[test]
+fn a_fold_over_rows_of_a_product_with_a_transposed_factor() {
+    for rows in [1, 9, 40] {
+        let mut case = Case::new();
+        let x = case.input("x", &["b", "30"], &[rows, 30]);
+        let y = case.storage("y", &[70, 30]);
+        let z = case.graph.add(Op::DotGeneral { batch: vec![], contract: vec![(1, 1)] }, &[x, y]);
+        let greatest = case.graph.add(Op::Reduce { kind: Reduction::Max, axes: vec![1] }, &[z]);
+        case.output("z", z);
+        case.output("greatest", greatest);
+        case.check(1e-5);
+    }
 }
 
 #[test]

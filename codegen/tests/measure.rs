@@ -40,7 +40,7 @@ impl Case {
     fn measure(&self, lanes: Lanes, fixed: &Bindings, work: f64) -> (f64, f64) {
         let steps = (5e7 / work).clamp(2.0, 1e4) as usize;
         let mut best = (f64::MAX, f64::MAX);
-        for _ in 0..3 {
+        for _ in 0..2 {
             let outcome =
                 common::run_on(lanes, 1, &self.graph, &self.environment, fixed, steps).expect("it compiles");
             best = (best.0.min(outcome.seconds), best.1.min(outcome.compiling));
@@ -61,41 +61,51 @@ fn product([m, k, n]: [usize; 3], turned: [bool; 2]) -> (Case, Bindings) {
     (case, sizes)
 }
 
+/// Whether the environment asks for this, or for nothing in particular.
+fn asked(variable: &str, value: &str) -> bool {
+    std::env::var(variable).map_or(true, |asked| asked.is_empty() || asked == value)
+}
+
+/// `SHAPE=128,512,512`, `FORM=x·yᵀ` and `DOWNHILL_TARGET=avx512` measure these alone.
 #[test]
 #[ignore = "a measurement"]
 fn products() {
+    // Rows, sum, columns. Layers of 784-128-10, 784-512-512-10 and 1024-2048-2048-1000: forward, weight gradient (transposed left
+    // factor), input gradient (transposed right factor); then edges.
     let shapes = [
-        [128, 512, 512],
         [64, 784, 128],
-        [128, 784, 512],
-        [784, 128, 512],
-        [256, 1024, 2048],
-        [256, 1024, 2000],
-        [256, 2048, 1000],
+        [784, 64, 128],
         [64, 128, 10],
+        [128, 784, 512],
+        [128, 512, 512],
+        [784, 128, 512],
+        [512, 128, 512],
+        [256, 1024, 2048],
+        [256, 2048, 2048],
+        [256, 2048, 1000],
+        [256, 1000, 2048],
+        [1024, 256, 2048],
+        [2048, 256, 2048],
+        [2048, 256, 1000],
         [1, 784, 128],
+        [1, 128, 784],
+        [7, 17, 50],
         [50, 50, 50],
         [17, 785, 50],
+        [128, 64, 64],
     ];
-    // `SHAPE=128,512,512` measures one shape alone.
-    let only = std::env::var("SHAPE").unwrap_or_default();
-    for lanes in Lanes::available().into_iter().rev().take(2) {
-        for shape in shapes {
-            if !only.is_empty() && only != format!("{},{},{}", shape[0], shape[1], shape[2]) {
-                continue;
-            }
-            let work = 2.0 * shape.iter().product::<usize>() as f64;
-            print!("{lanes:?} {shape:?}:");
-            for (name, turned) in [("x·y", [false, false]), ("xᵀ·y", [true, false]), ("x·yᵀ", [false, true])]
-            {
-                let (case, sizes) = product(shape, turned);
+    let forms = [("x·y", [false, false]), ("xᵀ·y", [true, false]), ("x·yᵀ", [false, true])];
+    for lanes in Lanes::available().into_iter().rev().filter(|lanes| asked("DOWNHILL_TARGET", lanes.name())) {
+        for [m, k, n] in shapes.into_iter().filter(|[m, k, n]| asked("SHAPE", &format!("{m},{k},{n}"))) {
+            let work = 2.0 * (m * k * n) as f64;
+            print!("{} {m}×{k}×{n}:", lanes.name());
+            for (name, turned) in forms.into_iter().filter(|(name, _)| asked("FORM", name)) {
+                let (case, sizes) = product([m, k, n], turned);
                 let (fixed, compiling) = case.measure(lanes, &sizes, work);
                 let (generic, _) = case.measure(lanes, &Bindings::new(), work);
-                let rate = |seconds: f64| work / seconds / 1e9;
+                let [fixed, generic] = [fixed, generic].map(|seconds| work / seconds / 1e9);
                 print!(
-                    "  {name} {:.1} fixed, {:.1} generic GFLOP/s, {:.0} µs to compile;",
-                    rate(fixed),
-                    rate(generic),
+                    "  {name} {fixed:.1} fixed, {generic:.1} generic GFLOP/s, {:.0} µs to compile;",
                     compiling * 1e6
                 );
             }

@@ -117,7 +117,7 @@ impl Job {
     unsafe fn run(&self, range: i64) {
         let (begin, end) = (self.ranges.cut(range), self.ranges.cut(range + 1));
         // SAFETY: the caller's promise.
-        unsafe { (self.task)(self.arguments, begin, end) };
+        unsafe { (self.task)(self.arguments, begin, end, range) };
     }
 }
 
@@ -188,7 +188,7 @@ pub(crate) unsafe extern "C" fn divide(
             pool.taken.store(false, Ordering::Release);
         }
         // SAFETY: the caller's promise.
-        None => unsafe { task(arguments, 0, turns) },
+        None => unsafe { task(arguments, 0, turns, 0) },
     }
 }
 
@@ -284,7 +284,7 @@ mod tests {
     use std::sync::atomic::AtomicI64;
 
     /// Adds 1 to each turn's counter, whose addresses are the arguments.
-    unsafe extern "C" fn count(counters: *const i64, begin: i64, end: i64) {
+    unsafe extern "C" fn count(counters: *const i64, begin: i64, end: i64, _: i64) {
         for turn in begin..end {
             // SAFETY: there is a counter for each turn.
             unsafe { &*counters.add(turn as usize).cast::<AtomicI64>() }.fetch_add(1, Ordering::Relaxed);
@@ -344,7 +344,7 @@ mod tests {
 
     /// Notes the control word of the thread that does each turn.
     #[cfg(target_arch = "x86_64")]
-    unsafe extern "C" fn note_control(words: *const i64, begin: i64, end: i64) {
+    unsafe extern "C" fn note_control(words: *const i64, begin: i64, end: i64, _: i64) {
         for turn in begin..end {
             let word = FloatControl::current();
             // SAFETY: there is a word for each turn.

@@ -35,7 +35,7 @@ fn stopping_at(value: i64) -> Function {
 
 unsafe extern "C" fn whole(_: *const c_void, task: Task, arguments: *const i64, turns: i64, _: i64, _: i64) {
     // SAFETY: native code's own task and arguments.
-    unsafe { task(arguments, 0, turns) };
+    unsafe { task(arguments, 0, turns, 0) };
 }
 
 fn call(function: &Function) -> i64 {

@@ -183,7 +183,9 @@ impl<'p> Select<'p> {
 
     /// Makes the loads that still wait and have a reader.
     fn flush(&mut self, pieces: &Range<usize>) {
-        for (register, address) in std::mem::take(&mut self.deferred) {
+        // A tile is made of loads that wait together: the list stays until all are made.
+        for waiting in 0..self.deferred.len() {
+            let (register, address) = self.deferred[waiting];
             if self.facts.count[register.0 as usize] == 0 {
                 continue;
             }
@@ -194,6 +196,7 @@ impl<'p> Select<'p> {
                 }
             }
         }
+        self.deferred.clear();
     }
 
     fn load(&mut self, register: Reg, address: &Address, piece: usize) -> V {
