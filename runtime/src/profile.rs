@@ -10,7 +10,7 @@
 use crate::bind::{Given, Interface};
 use crate::error::Error;
 pub use crate::machine::{Level, Machine, Speed};
-use crate::marks::{Marks, median};
+use crate::marks::{Marks, middle};
 use crate::model::Model;
 use crate::outputs::Room;
 use crate::run::{FORWARD, place_both};
@@ -43,7 +43,7 @@ pub struct Profile {
     pub sizes: Vec<(Arc<str>, i64)>,
     /// The functions, as they run.
     pub rows: Vec<Row>,
-    /// Seconds of a whole step without marks, the median of many calls of several steps each.
+    /// Seconds of a whole step without marks: the mean of the middle half of many calls, of several steps each.
     pub step: f64,
     /// Steps that were measured with marks.
     pub steps: usize,
@@ -60,7 +60,7 @@ pub struct Row {
     pub cost: Counted,
     /// Seconds, by the cost model.
     pub predicted: f64,
-    /// Seconds, the median over all steps.
+    /// Seconds, the mean of the middle half of all steps; 0 where that is less than a nanosecond.
     pub measured: f64,
     /// Seconds of the fastest step.
     pub least: f64,
@@ -108,17 +108,20 @@ impl Model {
         let measured = self.measure([plain, marked], place);
         self.storages = saved;
         let Measured { mut functions, mut steps } = measured?;
+        let overhead = Marks::overhead();
+        // What is as short as the clock's own doubt took no time that anybody could tell.
+        let without_mark = |seconds: f64| if seconds - overhead > DOUBT { seconds - overhead } else { 0.0 };
         let costs = self.costs(marked);
         let rows = costs.into_iter().zip(&mut functions).map(|((kernels, cost), samples)| {
-            let measured = median(samples);
-            let least = samples.first().copied().unwrap_or(0.0);
+            let measured = without_mark(middle(samples));
+            let least = without_mark(samples.first().copied().unwrap_or(0.0));
             Row { kernels, cost, predicted: cost.seconds(&machine.speed), measured, least }
         });
         Ok(Profile {
             entry: self.entries[plain].entry.name.clone(),
             rows: rows.collect(),
             sizes: self.sizes(plain),
-            step: median(&mut steps),
+            step: middle(&mut steps),
             steps: functions.first().map_or(0, Vec::len),
             machine,
         })
@@ -132,7 +135,6 @@ impl Model {
     ) -> Result<Measured, Error> {
         let mut room = self.entries[plain].rooms();
         let mut outputs: Vec<ViewMut<'_>> = room.iter_mut().map(Room::view_mut).collect();
-        let overhead = Marks::overhead();
         let count = self.costs(marked).len();
         let mut run = |model: &mut Model, index: usize, steps: usize, marks: Option<&mut Marks>| {
             model.ready(index, &place)?;
@@ -152,7 +154,7 @@ impl Model {
             let mut marks = Marks::new(count, steps);
             run(self, marked, steps, Some(&mut marks))?;
             for (all, samples) in measured.functions.iter_mut().zip(&marks.samples) {
-                all.extend(samples.iter().map(|seconds| (seconds - overhead).max(0.0)));
+                all.extend(samples);
             }
         }
         Ok(measured)
@@ -178,6 +180,8 @@ impl Model {
 
 /// A call with several steps is about so long.
 const CALL: Duration = Duration::from_millis(2);
+/// Seconds between two marks that may be between any two marks.
+const DOUBT: f64 = 1e-9;
 /// Calls are repeated for so long,
 const LONG_ENOUGH: Duration = Duration::from_millis(300);
 /// and at least so often.
@@ -225,7 +229,8 @@ impl Profile {
         })
     }
 
-    /// The rows' share of a whole step: what is missing from 1 is spent between functions.
+    /// The rows' share of a whole step. What is missing from 1 is spent between functions. More than 1 is what marks cost: a processor
+    /// begins a function before it is through with the one before it, but not across a mark, which shows where they take nanoseconds.
     pub fn explained(&self) -> f64 {
         ratio(self.total().measured, self.step)
     }
