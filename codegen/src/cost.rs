@@ -8,10 +8,11 @@
 //!
 //! How it is counted. A value is worked out once for every turn of the loops that it differs in. A function of
 //! [`crate::lane::math`] counts as the instructions of its lane program. Memory is counted by distinct elements: what a kernel
-//! reads twice through one index counts once, overlapping accesses with different indices count each.
+//! reads twice through one index counts once, overlapping accesses with different indices count each. A
+//! kernel's scratch room stays in a cache and counts as nothing.
 
 use crate::affine::{Affine, Axis};
-use crate::kernel::{Access, Expression, Item, Kernel, Loop, Term, ValueId};
+use crate::kernel::{Access, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
 use crate::lane::{self, Address, Instruction, Integer, ProgramBuilder};
 use crate::scalar;
 use downhill_graph::dim::{Bindings, Dim};
@@ -128,11 +129,10 @@ impl Cost {
             let mut count =
                 Count { kernel, lanes, cost: &mut cost, depths, functions: &mut functions, path: Vec::new() };
             count.items(&kernel.body);
+            let accesses = kernel.accesses().into_iter();
+            let outside = accesses.filter(|(buffer, ..)| !matches!(buffer, Buffer::Scratch(_)));
             touched.extend(
-                kernel
-                    .accesses()
-                    .into_iter()
-                    .map(|(buffer, access, store)| (buffer, Footprint::new(kernel, access), store)),
+                outside.map(|(buffer, access, store)| (buffer, Footprint::new(kernel, access), store)),
             );
         }
         for (_, footprint, store) in &touched {

@@ -55,6 +55,20 @@ fn a_product_is_two_operations_a_term_and_touches_each_matrix_once() {
 }
 
 #[test]
+fn panels_are_no_traffic() {
+    // x·yᵀ, whose right factor is copied strip by strip on the way.
+    let known = sizes(&[("m", 64), ("k", 512), ("n", 256)]);
+    let mut graph = Graph::new();
+    let (x, y) = (input(&mut graph, "x", &["m", "k"]), input(&mut graph, "y", &["n", "k"]));
+    let z = graph.add(Op::DotGeneral { batch: vec![], contract: vec![(1, 1)] }, &[x, y]);
+    let all = costs(graph, z, &known);
+    let counted: Vec<Counted> = all.iter().map(|cost| cost.at(&known).expect("all sizes")).collect();
+    let [only] = counted[..] else { panic!("one kernel, not {}", counted.len()) };
+    assert_eq!(only.arithmetic, 2 * 64 * 512 * 256);
+    assert_eq!((only.read, only.written), (4 * (64 * 512 + 256 * 512), 4 * 64 * 256));
+}
+
+#[test]
 fn lanes_that_a_loop_leaves_empty_take_time_all_the_same() {
     let of = |n: i64| {
         let known = sizes(&[("m", 8), ("k", 100), ("n", n)]);
