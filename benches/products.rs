@@ -1,8 +1,8 @@
 //! How near products of matrices come to what the machine can do: `cargo bench --bench products`, or
-//! `cargo bench --bench products -- 128x784x512` for some shapes.
+//! `cargo bench --bench products -- 128x784x512 17x785x50` for these shapes.
 //!
-//! In: the layers of the workloads `mlp_b64`, `mlp512_b128` and `mlp2048_b256`. Out: for each, as rows × inputs × outputs, its
-//! three products — forward x·w, gradient of the weights xᵀ·δ, gradient of the inputs δ·wᵀ — each alone, in GFLOP/s and as a share of
+//! In: the layers of the workloads `mlp_b64`, `mlp512_b128` and `mlp2048_b256`, or those named. Out: for each, as rows × inputs
+//! × outputs, its three products — forward x·w, gradient of the weights xᵀ·δ, gradient of the inputs δ·wᵀ — each alone, in GFLOP/s and as a share of
 //! a loop of fused multiply-adds, measured in the same run. A copy that a product wants counts as time of the product.
 //!
 //! `DOWNHILL_TARGET` and `DOWNHILL_THREADS` choose what is measured.
@@ -47,20 +47,23 @@ const LAYERS: [[usize; 3]; 8] = [
 ];
 
 fn main() -> Result<(), downhill::Error> {
-    let wanted: Vec<String> =
-        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let named: Vec<[usize; 3]> = std::env::args().skip(1).filter_map(|argument| layer(&argument)).collect();
     let machine = Machine::measure()?;
     println!("{machine}\n");
     println!("{:<16} {:>18} {:>18} {:>18}", "GFLOP/s", "x·w", "xᵀ·δ", "δ·wᵀ");
-    for layer in LAYERS {
+    for layer in if named.is_empty() { LAYERS.to_vec() } else { named } {
+        let share = |rate: f64| 100.0 * rate / machine.speed.arithmetic;
+        let cells = rates(layer)?.map(|rate| format!("{:.1} ({:.0} %)", rate / 1e9, share(rate)));
         let name = layer.map(|size| size.to_string()).join("x");
-        if wanted.is_empty() || wanted.contains(&name) {
-            let cells = rates(layer)?
-                .map(|rate| format!("{:.1} ({:.0} %)", rate / 1e9, 100.0 * rate / machine.speed.arithmetic));
-            println!("{name:<16} {:>18} {:>18} {:>18}", cells[0], cells[1], cells[2]);
-        }
+        println!("{name:<16} {:>18} {:>18} {:>18}", cells[0], cells[1], cells[2]);
     }
     Ok(())
+}
+
+/// `128x784x512`; `None` of what Cargo says.
+fn layer(text: &str) -> Option<[usize; 3]> {
+    let sizes = text.split('x').map(str::parse).collect::<Result<Vec<usize>, _>>();
+    sizes.ok()?.try_into().ok()
 }
 
 /// Floating-point operations a second of the three products, each at its fastest.

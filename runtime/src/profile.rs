@@ -204,12 +204,12 @@ impl Row {
         ratio(self.cost.bytes() as f64, self.measured)
     }
 
-    /// Share of the operations a second that a core's loop of multiply-adds makes.
+    /// Share of the operations a second that one core's loop of multiply-adds makes, however many threads share the function.
     pub fn share_of_peak(&self, machine: &Machine) -> f64 {
         ratio(self.arithmetic_rate(), machine.speed.arithmetic)
     }
 
-    /// Share of the bytes a second that a core moves in the level of memory that holds what the function touches.
+    /// Share of the bytes a second that one core moves in the level of memory that holds what the function touches.
     pub fn share_of_bandwidth(&self, machine: &Machine) -> f64 {
         ratio(self.cost.moving(&machine.speed), self.measured)
     }
