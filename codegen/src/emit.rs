@@ -160,7 +160,7 @@ impl Emit<'_> {
                 Item::Store(buffer, access, value) => self.store(*buffer, access, *value),
                 Item::Loop(inner) => match self.schedule.rows.get(&inner.axis) {
                     Some(&rows) if self.block.is_none() => self.blocks(inner, rows),
-                    _ => self.plain_loop(inner, Portion::Whole),
+                    _ => self.plain_loop(inner, Portion::Whole, 0),
                 },
             }
         }
@@ -180,20 +180,31 @@ impl Emit<'_> {
         }
     }
 
-    /// Whole blocks of rows, then the rest.
+    /// Whole blocks of rows, then the rest: a smaller block where it is known how many there are, else one by one.
     fn blocks(&mut self, inner: &Loop, rows: u32) {
-        let mut differ = HashSet::new();
-        differing(&inner.body, inner.axis, &mut differ);
-        self.block = Some(Block { axis: inner.axis, rows: rows as usize, differ });
-        self.plain_loop(inner, Portion::Blocks(rows));
-        self.block = None;
-        let extent = self.kernel.extents[inner.axis.0 as usize].as_constant();
-        if extent.is_none_or(|extent| extent % i64::from(rows) != 0) {
-            self.plain_loop(inner, Portion::Rest(rows));
+        self.block(inner, rows, 0);
+        match self.kernel.extents[inner.axis.0 as usize].as_constant() {
+            Some(extent) => {
+                let rest = extent % i64::from(rows);
+                if rest > 0 {
+                    self.block(inner, rest as u32, extent - rest);
+                }
+            }
+            None => self.plain_loop(inner, Portion::Rest(rows), 0),
         }
     }
 
-    fn plain_loop(&mut self, inner: &Loop, portion: Portion) {
+    /// Blocks of rows from `first` on.
+    fn block(&mut self, inner: &Loop, rows: u32, first: i64) {
+        let mut differ = HashSet::new();
+        differing(&inner.body, inner.axis, &mut differ);
+        self.block = Some(Block { axis: inner.axis, rows: rows as usize, differ });
+        self.plain_loop(inner, Portion::Blocks(rows), first);
+        self.block = None;
+    }
+
+    /// The turns of a loop from `first` on.
+    fn plain_loop(&mut self, inner: &Loop, portion: Portion, first: i64) {
         if self.kernel.extents[inner.axis.0 as usize].is(0) {
             // Nothing to do; a stride of the empty axis would be 0 too, and make all rows store to one address.
             for a in &inner.accumulators {
@@ -210,6 +221,8 @@ impl Emit<'_> {
         let var = self.b.var();
         self.vars.insert(inner.axis, var);
         let [start, end] = self.range(inner.axis);
+        // A thread whose turns end before these has none of them: cuts lie between blocks.
+        let start = if first > 0 { Integer::Constant(first) } else { start };
         let lanes = self.schedule.lanes.contains(&inner.axis);
         let starts: Vec<Reg> = inner
             .accumulators

@@ -192,10 +192,12 @@ impl Blocks<'_> {
     fn block(&mut self, axis: Axis, sums: usize) {
         let most = (self.sums / sums as u32).max(1);
         let Some(turns) = extent(self.kernel, axis).as_constant() else { return self.insert(axis, most) };
-        // Few rows left over: they run one by one.
+        // No rows left over, or as few blocks as there can be, all about as high.
         let fewest = (most * 5).div_ceil(8);
-        let best = (fewest..=most).rev().min_by_key(|&rows| turns % i64::from(rows));
-        self.insert(axis, best.unwrap_or(most));
+        let whole = (fewest..=most).rev().find(|&rows| turns % i64::from(rows) == 0);
+        let turns = turns.max(1) as u64;
+        let even = turns.div_ceil(turns.div_ceil(u64::from(most))) as u32;
+        self.insert(axis, whole.unwrap_or(even));
     }
 
     fn insert(&mut self, axis: Axis, most: u32) {

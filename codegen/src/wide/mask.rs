@@ -20,6 +20,17 @@ pub(super) mod predicate {
     pub(in super::super) const GREATER: i64 = 30;
 }
 
+/// Instructions that load and store just so many elements.
+fn parts(elements: i64) -> Option<[Op; 2]> {
+    match elements {
+        1 => Some([Op::LoadOne, Op::StoreOne]),
+        2 => Some([Op::LoadTwo, Op::StoreTwo]),
+        4 => Some([Op::LoadFour, Op::StoreFour]),
+        8 => Some([Op::LoadEight, Op::StoreEight]),
+        _ => None,
+    }
+}
+
 impl Select<'_> {
     fn wide_masks(&self) -> bool {
         self.level == Level::Avx512
@@ -35,6 +46,23 @@ impl Select<'_> {
                 Inst::new(Op::LoadMarked, Some(to), &[Source::Register(mask), Source::Memory(memory)])
             }
             mask => Inst::new(Op::Load, Some(to), &[Source::Memory(memory)]).masked(mask, false),
+        };
+        self.code.push(inst);
+    }
+
+    /// Loads so many elements to the first lanes; what the other lanes hold is not said.
+    pub(super) fn load_first(&mut self, to: V, memory: Memory, elements: usize) {
+        let memory = Source::Memory(memory);
+        let inst = if elements == self.level.lanes() {
+            Inst::new(Op::Load, Some(to), &[memory])
+        } else if let Some([load, _]) = parts(elements as i64) {
+            Inst::new(load, Some(to), &[memory])
+        } else if self.wide_masks() {
+            let mask = self.first_lanes(elements);
+            Inst::new(Op::Load, Some(to), &[memory]).masked(Some(mask), false)
+        } else {
+            let mask = Source::Register(self.first_lanes(elements));
+            Inst::new(Op::LoadMarked, Some(to), &[mask, memory])
         };
         self.code.push(inst);
     }
@@ -56,13 +84,7 @@ impl Select<'_> {
     /// has stored, what these have can be loaded before it has reached the cache.
     fn part(&self, piece: usize) -> Option<[Op; 2]> {
         let Some(Bound::Known(rest)) = self.strip.rest else { return None };
-        match rest - (piece * self.level.lanes()) as i64 {
-            1 => Some([Op::LoadOne, Op::StoreOne]),
-            2 => Some([Op::LoadTwo, Op::StoreTwo]),
-            4 => Some([Op::LoadFour, Op::StoreFour]),
-            8 => Some([Op::LoadEight, Op::StoreEight]),
-            _ => None,
-        }
+        parts(rest - (piece * self.level.lanes()) as i64)
     }
 
     /// Moves the lanes of a piece that are elements.

@@ -1,7 +1,7 @@
-//! Square tiles. In: as many strided loads that wait as a vector has lanes, whose elements are neighbours from load to load.
+//! Tiles. In: strided loads that wait, as many as a vector has lanes or fewer, whose elements are neighbours from load to load.
 //! Out: virtual code that reads each lane's elements as one vector, and transposes.
 //!
-//! Must hold: only lanes that are elements of the loop are read.
+//! Must hold: only lanes that are elements of the loop are read, and of them only elements that are loaded.
 
 use super::Level;
 use super::code::{Inst, Op, Source, V};
@@ -26,7 +26,9 @@ impl<'p> Select<'p> {
                     return self.emit(Op::Zero, &[]);
                 }
                 let memory = self.place(first, lane);
-                self.emit(Op::Load, &[Source::Memory(memory)])
+                let row = self.vector();
+                self.load_first(row, memory, tile.len());
+                row
             })
             .collect();
         let columns = self.transpose(&rows);
@@ -61,12 +63,9 @@ impl<'p> Select<'p> {
             }
         }
         members.sort_by_key(|&(distance, ..)| distance);
-        let windows = &mut members.windows(lanes);
-        let tile = windows.find(|window| {
-            let steps = window.windows(2).all(|pair| pair[1].0 - pair[0].0 == 4);
-            steps && window.iter().any(|&(_, member, _)| member == register)
-        })?;
-        Some(tile.iter().map(|&(_, member, address)| (member, address)).collect())
+        let runs = &mut members.chunk_by(|one, next| next.0 - one.0 == 4).flat_map(|run| run.chunks(lanes));
+        let tile = runs.find(|tile| tile.iter().any(|&(_, member, _)| member == register))?;
+        (tile.len() > 1).then(|| tile.iter().map(|&(_, member, address)| (member, address)).collect())
     }
 
     /// Columns of a square of rows: within blocks of four lanes, then the blocks.
