@@ -40,16 +40,18 @@ pub struct Machine {
 /// What is worked on at each level, in bytes: from a part of the smallest cache to more than the largest.
 const LEVELS: [u64; 7] = [16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20];
 /// Turns of the loop of multiply-adds: a few microseconds.
-const TURNS: u32 = 1000;
-/// Runs that each figure is the best of.
-const RUNS: u32 = 30;
+const TURNS: u32 = 500;
+/// Each figure is the best of so many runs at least,
+const LEAST_RUNS: u32 = 10;
+/// and of all that begin within so long, so that others who use the machine leave some alone.
+const LONG_ENOUGH: Duration = Duration::from_millis(40);
 /// A run is at least so long, but for a program that takes longer itself.
 const RUN: Duration = Duration::from_micros(300);
 
 static MEASURED: Mutex<Vec<Machine>> = Mutex::new(Vec::new());
 
 impl Machine {
-    /// This machine, with the vectors that code is made of unless said otherwise. Measured in a fraction of a second when first asked for,
+    /// This machine, with the vectors that code is made of unless said otherwise. Measured in less than a second when first asked for,
     /// once a process.
     ///
     /// # Errors
@@ -111,8 +113,12 @@ impl Bench {
     fn best(&mut self, function: &Function) -> f64 {
         let once = self.run(function, 1).as_secs_f64().max(1e-9);
         let times = (RUN.as_secs_f64() / once).ceil().clamp(1.0, 1e5) as usize;
-        let runs = (0..RUNS).map(|_| self.run(function, times).as_secs_f64() / times as f64);
-        runs.fold(f64::INFINITY, f64::min).max(1e-12)
+        let (start, mut runs, mut best) = (Instant::now(), 0, f64::INFINITY);
+        while runs < LEAST_RUNS || start.elapsed() < LONG_ENOUGH {
+            best = best.min(self.run(function, times).as_secs_f64() / times as f64);
+            runs += 1;
+        }
+        best.max(1e-12)
     }
 
     fn run(&mut self, function: &Function, times: usize) -> Duration {
