@@ -33,6 +33,8 @@ pub struct Cost {
     pub read: Dim,
     /// Bytes of the elements that are written.
     pub written: Dim,
+    /// Bytes of those that are read and written in place; they count among the others as well.
+    pub updated: Dim,
 }
 
 /// A [`Cost`] for known sizes, in the same units.
@@ -44,6 +46,7 @@ pub struct Counted {
     pub narrow: u64,
     pub read: u64,
     pub written: u64,
+    pub updated: u64,
 }
 
 /// How fast one core is.
@@ -64,8 +67,10 @@ pub struct Level {
     pub bytes: u64,
     /// Bytes read a second where nothing is written.
     pub read: f64,
-    /// Bytes read and written a second where as many are read as written.
+    /// Bytes read and written a second where as many are read as written elsewhere.
     pub copy: f64,
+    /// Bytes read and written a second where those that are read are written.
+    pub update: f64,
 }
 
 impl Speed {
@@ -86,6 +91,7 @@ impl std::ops::Add for Counted {
             narrow: self.narrow + other.narrow,
             read: self.read + other.read,
             written: self.written + other.written,
+            updated: self.updated + other.updated,
         }
     }
 }
@@ -109,9 +115,10 @@ impl Counted {
 
     /// The time that it takes to move what is read and written.
     pub fn moving(&self, speed: &Speed) -> f64 {
-        let Some(level) = speed.level(self.bytes()) else { return 0.0 };
+        let Some(level) = speed.level(self.bytes() - self.updated) else { return 0.0 };
+        let (in_place, moved) = (2 * self.updated, self.bytes() - 2 * self.updated);
         let alone = self.read.saturating_sub(self.written);
-        (self.bytes() - alone) as f64 / level.copy + alone as f64 / level.read
+        in_place as f64 / level.update + (moved - alone) as f64 / level.copy + alone as f64 / level.read
     }
 
     /// The time of it all: memory is reached while instructions run.
@@ -135,9 +142,13 @@ impl Cost {
                 outside.map(|(buffer, access, store)| (buffer, Footprint::new(kernel, access), store)),
             );
         }
-        for (_, footprint, store) in &touched {
-            let bytes = if *store { &mut cost.written } else { &mut cost.read };
-            *bytes = &*bytes + &(&footprint.elements() * &Dim::from(ELEMENT_BYTES));
+        for (buffer, footprint, store) in &touched {
+            let bytes = &footprint.elements() * &Dim::from(ELEMENT_BYTES);
+            let sum = if *store { &mut cost.written } else { &mut cost.read };
+            *sum = &*sum + &bytes;
+            if *store && touched.contains(&(*buffer, footprint.clone(), false)) {
+                cost.updated = &cost.updated + &bytes;
+            }
         }
         cost
     }
@@ -151,6 +162,7 @@ impl Cost {
             narrow: value(&self.narrow)?,
             read: value(&self.read)?,
             written: value(&self.written)?,
+            updated: value(&self.updated)?,
         })
     }
 }

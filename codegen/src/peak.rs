@@ -6,7 +6,7 @@
 
 use crate::emit::{Emitted, Pointer};
 use crate::kernel::Buffer;
-use crate::lane::{Address, Binary, Integer, Kind, Portion, ProgramBuilder, Reg, Var};
+use crate::lane::{Address, Binary, Integer, Kind, Portion, ProgramBuilder, Reg, Unary, Var};
 use downhill_graph::dim::Dim;
 
 /// Sums that do not wait for each other; with their operands they fit the 16 registers of the smallest target.
@@ -63,6 +63,22 @@ pub fn copy(lanes: u32, bytes: u64) -> (Emitted, u64) {
             for n in 0..UNROLLED {
                 let loaded = b.load(Kind::F32, vector_of(0, lane, lanes, turn, n));
                 b.store(vector_of(1, lane, lanes, turn, n), loaded);
+            }
+        });
+    });
+    (emitted, 2 * moved)
+}
+
+/// Reads and writes about `bytes / 2` bytes of storage 0 in place, again and again; the second part of the result is how many it reads
+/// and writes in all.
+pub fn update(lanes: u32, bytes: u64) -> (Emitted, u64) {
+    let (turns, moved) = turns_of(lanes, bytes / 2);
+    let emitted = program(1, lanes, |b, lane| {
+        nest(b, turns, |b, turn| {
+            for n in 0..UNROLLED {
+                let loaded = b.load(Kind::F32, vector_of(0, lane, lanes, turn, n));
+                let negated = b.unary(Unary::NegF, loaded);
+                b.store(vector_of(0, lane, lanes, turn, n), negated);
             }
         });
     });

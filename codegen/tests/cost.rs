@@ -151,11 +151,12 @@ fn time_is_bound_by_arithmetic_or_by_the_level_that_holds_the_data() {
         arithmetic: 3.2e9,
         lanes: 16,
         levels: vec![
-            Level { bytes: 1000, read: 1e9, copy: 2e9 },
-            Level { bytes: 10_000, read: 1e8, copy: 2e8 },
+            Level { bytes: 1000, read: 1e9, copy: 2e9, update: 4e9 },
+            Level { bytes: 10_000, read: 1e8, copy: 2e8, update: 4e8 },
         ],
     };
-    let counted = |wide, narrow, read, written| Counted { arithmetic: 0, wide, narrow, read, written };
+    let counted =
+        |wide, narrow, read, written| Counted { arithmetic: 0, wide, narrow, read, written, updated: 0 };
     let is = |found: f64, expected: f64| {
         assert!((found / expected - 1.0).abs() < 1e-12, "{found}, not {expected}")
     };
@@ -166,6 +167,8 @@ fn time_is_bound_by_arithmetic_or_by_the_level_that_holds_the_data() {
     is(counted(16, 0, 600, 400).seconds(&speed), 200.0 / 1e9 + 800.0 / 2e9);
     is(counted(16, 0, 0, 1000).seconds(&speed), 1000.0 / 2e9);
     is(counted(16, 0, 2000, 0).seconds(&speed), 2e-5);
+    // 900 bytes that are written where they were read, and 100 more that are read.
+    is(Counted { updated: 900, ..counted(16, 0, 1000, 900) }.seconds(&speed), 1800.0 / 4e9 + 100.0 / 1e9);
     // The last level is as large as it takes.
     is(counted(16, 0, 100_000, 0).seconds(&speed), 1e-3);
 }

@@ -38,5 +38,13 @@ fn streams_touch_all_that_they_say_and_no_more() {
         interpret(&copy.program, &mut memory, &[]).expect("in bounds");
         assert_eq!(memory[0], memory[1]);
         assert_eq!(moved % (2 * bytes as u64), 0, "whole passes");
+
+        let (update, moved) = peak::update(lanes, 2 * bytes as u64);
+        assert_eq!(verify(&update.program), Vec::<String>::new());
+        let passes = moved / (2 * bytes as u64);
+        let mut memory = [ones.clone()];
+        interpret(&update.program, &mut memory, &[]).expect("in bounds");
+        let sign = if passes.is_multiple_of(2) { 1.0 } else { -1.0 };
+        assert_eq!(memory[0], words(&vec![sign; bytes / 4]), "every element is negated once a pass");
     }
 }

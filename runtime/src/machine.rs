@@ -73,7 +73,9 @@ impl Machine {
 
 fn measure(target: &Target) -> Result<Speed, Error> {
     let lanes = target.lanes().elements();
-    let streams = LEVELS.map(|bytes| [peak::read(lanes, bytes), peak::copy(lanes, bytes)]);
+    // What is updated in place lies in half as many bytes as are read and written.
+    let streams = LEVELS
+        .map(|bytes| [peak::read(lanes, bytes), peak::copy(lanes, bytes), peak::update(lanes, 2 * bytes)]);
     let mut programs = vec![peak::multiply_adds(lanes, TURNS)];
     programs.extend(streams.iter().flatten().map(|(program, _)| program.clone()));
     let functions = compile(target, programs)?;
@@ -86,9 +88,10 @@ fn measure(target: &Target) -> Result<Speed, Error> {
         functions.split_first().unwrap_or_else(|| unreachable!("a program is a function"));
     let arithmetic = peak::operations(lanes, TURNS) as f64 / bench.best(arithmetic);
     let levels =
-        LEVELS.iter().zip(&streams).zip(moving.chunks_exact(2)).map(|((&bytes, streams), functions)| {
-            let [read, copy] = [0, 1].map(|way| streams[way].1 as f64 / bench.best(&functions[way]));
-            Level { bytes, read, copy }
+        LEVELS.iter().zip(&streams).zip(moving.chunks_exact(3)).map(|((&bytes, streams), functions)| {
+            let [read, copy, update] =
+                [0, 1, 2].map(|way| streams[way].1 as f64 / bench.best(&functions[way]));
+            Level { bytes, read, copy, update }
         });
     Ok(Speed { arithmetic, lanes, levels: levels.collect() })
 }
@@ -144,20 +147,17 @@ impl Bench {
 }
 
 impl fmt::Display for Machine {
-    /// `one core (avx512): 117.6 GFLOP/s; reading / copying 16 KiB 210 / 190, …, 64 MiB 22 / 25 GB/s`.
+    /// `one core (avx512): 117.6 GFLOP/s; GB/s reading / copying / updating 16 KiB: 210 / 190 / 230, …, 64 MiB: 22 / 25 / 30`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "one core ({}): {:.1} GFLOP/s; reading / copying",
-            self.target.name(),
-            self.speed.arithmetic / 1e9
-        )?;
+        let (target, arithmetic) = (self.target.name(), self.speed.arithmetic / 1e9);
+        write!(f, "one core ({target}): {arithmetic:.1} GFLOP/s; GB/s reading / copying / updating")?;
         for (place, level) in self.speed.levels.iter().enumerate() {
             let (size, unit) =
                 if level.bytes < 1 << 20 { (level.bytes >> 10, "KiB") } else { (level.bytes >> 20, "MiB") };
             let comma = if place == 0 { "" } else { "," };
-            write!(f, "{comma} {size} {unit} {:.0} / {:.0}", level.read / 1e9, level.copy / 1e9)?;
+            let [read, copy, update] = [level.read, level.copy, level.update].map(|rate| rate / 1e9);
+            write!(f, "{comma} {size} {unit}: {read:.0} / {copy:.0} / {update:.0}")?;
         }
-        f.write_str(" GB/s")
+        Ok(())
     }
 }
