@@ -4,7 +4,7 @@ use super::{compile, nets};
 use downhill_codegen::plan::ALIGNMENT;
 use downhill_codegen::plan::Arena;
 use downhill_graph::dim::Bindings;
-use downhill_graph::optimizer::adam;
+use downhill_graph::optimizer::{Optimizer, adam, adamw, sgd};
 
 /// At the worst moment: the bytes of the values that live then, and as many with what alignment may add to each.
 fn worst(arena: &Arena, sizes: &Bindings) -> (usize, usize) {
@@ -42,5 +42,26 @@ fn the_arena_of_a_step_is_its_worst_moment() {
             );
             assert!(layout.bytes >= most, "{}: living values overlap", net.name);
         }
+    }
+}
+
+/// The gradient of a large weight goes into its update where it is made: no buffer of a step depends on what is trained alone.
+#[test]
+fn gradients_of_weights_are_not_stored() {
+    let (inputs, hidden) = (300, 200);
+    let optimizers: [(&str, Optimizer); 5] = [
+        ("sgd", sgd(0.1).into()),
+        ("momentum", sgd(0.1).momentum(0.9).into()),
+        ("adam", adam(0.01).into()),
+        ("adamw", adamw(0.01).into()),
+        ("decay", sgd(0.1).weight_decay(0.01).into()),
+    ];
+    for (name, optimizer) in optimizers {
+        let net = nets::classes(name, inputs as usize, hidden as usize, optimizer);
+        let (entry, _) = compile(&net.step(), &[]);
+        let one_row = Bindings::from([("batch".into(), 1)]);
+        let largest =
+            entry.arena.sizes.iter().map(|size| size.evaluate(&one_row).expect("known")).max().unwrap_or(0);
+        assert!(largest < 4 * inputs * hidden / 2, "{name}: a buffer of {largest} bytes");
     }
 }
