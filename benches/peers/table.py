@@ -108,7 +108,7 @@ def main():
     print(f"\n{'; '.join([downhill_version()] + machine.get('versions', []))}.")
     if (path := TARGET / "machine.txt").exists():
         print(f"This machine, as downhill measured it in the same run: {path.read_text().strip()}.")
-    measured = f"peers on {machine['threads']} thread(s), {machine['date']}" if machine else "no peer was measured"
+    measured = f"everyone on {machine['threads']} thread(s), {machine['date']}" if machine else "no peer was measured"
     print(f"{cpu_name()}; {measured}; printed {now}.")
 
 
