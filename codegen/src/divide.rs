@@ -35,7 +35,8 @@ pub fn divide(kernel: &Kernel, schedule: &Schedule) -> Option<Division> {
         return None;
     }
     let whole = assumed_work(kernel, &schedule.lanes);
-    let divisions = independent_loops(kernel).into_iter().map(|axis| {
+    let independent = independent_loops(kernel).into_iter().filter(|axis| writes_apart(kernel, *axis));
+    let divisions = independent.map(|axis| {
         let turns = assumed_turns(kernel, axis);
         let multiple = if schedule.lanes.contains(&axis) {
             LANES
@@ -72,4 +73,69 @@ fn only_loop(items: &[Item]) -> Option<&Loop> {
         }
     }
     found
+}
+
+/// True when the turns of a loop write apart from what others read and write: what is written moves with the loop, and so does
+/// every access to it, by as much.
+fn writes_apart(kernel: &Kernel, axis: Axis) -> bool {
+    let accesses = kernel.accesses();
+    accesses.iter().filter(|(_, _, store)| *store).all(|(buffer, written, _)| {
+        let by = written.at.coefficient(axis);
+        let mut same = accesses.iter().filter(|(other, _, _)| other == buffer);
+        !by.is(0) && same.all(|(_, access, _)| access.row.is_none() && access.at.coefficient(axis) == by)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::affine::Affine;
+    use crate::kernel::{Access, Buffer, Expression, ValueId};
+    use downhill_graph::types::ElementType;
+    use std::collections::BTreeSet;
+
+    /// `for i0 { for i1 { arena1[written] = arena0[read] } }`, its inner loop wide.
+    fn copy(extents: [i64; 2], read: (Buffer, [i64; 2]), written: [i64; 2]) -> Kernel {
+        let place = |[outer, inner]: [i64; 2]| {
+            let part = |axis, by| Affine::axis(Axis(axis)).times(&Dim::from(by));
+            Access { row: None, at: part(0, outer).plus(&part(1, inner)) }
+        };
+        let body = vec![
+            Item::Let(ValueId(0), Expression::Load(read.0, place(read.1))),
+            Item::Store(Buffer::Arena(1), place(written), ValueId(0)),
+        ];
+        let nest = |axis, body| vec![Item::Loop(Loop { axis: Axis(axis), accumulators: Vec::new(), body })];
+        Kernel {
+            name: "copy".into(),
+            extents: extents.map(Dim::from).to_vec(),
+            values: vec![ElementType::F32],
+            body: nest(0, nest(1, body)),
+        }
+    }
+
+    fn divided(kernel: &Kernel) -> Option<Axis> {
+        let schedule = Schedule { lanes: BTreeSet::from([Axis(1)]), ..Schedule::default() };
+        divide(kernel, &schedule).map(|division| division.axis)
+    }
+
+    #[test]
+    fn the_loop_with_more_places_to_cut_is_divided() {
+        let source = |strides| (Buffer::Arena(0), strides);
+        let tall = copy([4000, 1000], source([1000, 1]), [1000, 1]);
+        assert_eq!(divided(&tall), Some(Axis(0)));
+        let flat = copy([3, 4_000_000], source([4_000_000, 1]), [4_000_000, 1]);
+        assert_eq!(divided(&flat), Some(Axis(1)));
+        let small = copy([40, 100], source([100, 1]), [100, 1]);
+        assert_eq!(divided(&small), None);
+    }
+
+    #[test]
+    fn turns_that_touch_what_others_write_are_not_divided() {
+        let stays = copy([4000, 1000], (Buffer::Arena(0), [1000, 1]), [0, 1]);
+        assert_eq!(divided(&stays), Some(Axis(1)));
+        let shifts = copy([4000, 1000], (Buffer::Arena(1), [1001, 1]), [1000, 1]);
+        assert_eq!(divided(&shifts), Some(Axis(1)));
+        let both = copy([4000, 1000], (Buffer::Arena(1), [1001, 2]), [1000, 1]);
+        assert_eq!(divided(&both), None);
+    }
 }
