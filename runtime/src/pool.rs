@@ -2,7 +2,7 @@
 //!
 //! In: a [`Task`] and how many turns it has. Out: all of them done, on this thread and the pool's workers.
 //!
-//! A worker waits for its next range by looking for it some tens of microseconds, so that the kernels of a step find it
+//! A worker waits for its next range by looking for it some hundred microseconds, so that the kernels of a step find it
 //! awake, and then sleeps. Ranges are static: one a thread, equal but for the last. What a worker has not begun when the
 //! caller is through with its own range, the caller does too: on a busy machine nobody waits for a thread that does not run.
 //!
@@ -20,8 +20,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle, Thread};
 
-/// Looks at a state before sleeping: tens of microseconds, longer than most pauses between kernels of a step.
-const LOOKS: u32 = 2_000;
+/// Looks at a state before sleeping: some hundred microseconds. To be woken takes a worker 10 to 100 of them, and its caller up to
+/// 20; a worker that gave up sooner could sleep through every kernel of a step, each over before it is awake.
+const LOOKS: u32 = 10_000;
 
 /// The environment variable.
 const VARIABLE: &str = "DOWNHILL_THREADS";
