@@ -52,7 +52,9 @@ fn network(threads: usize) -> downhill::build::Build<Wide> {
 fn the_same_bits_for_every_number_of_threads_and_every_target() {
     let one = trained(&mut network(1).build().expect("a network"));
     for threads in [2, 3, 5] {
-        assert!(trained(&mut network(threads).build().expect("a network")) == one, "{threads} threads");
+        let mut net = network(threads).build().expect("a network");
+        assert!(net.report().divided > 10, "{threads} threads: {} kernels are divided", net.report().divided);
+        assert!(trained(&mut net) == one, "{threads} threads");
     }
     for target in Lanes::available() {
         let net = network(2).target(target).build();
@@ -77,4 +79,12 @@ fn no_threads_is_an_error() {
     let error = network(0).build().expect_err("nobody to work");
     assert!(matches!(error, Error::Usage { .. }), "{error}");
     assert!(error.to_string().contains("0 threads were asked for"), "{error}");
+}
+
+#[test]
+fn one_thread_and_small_networks_have_nothing_to_share() {
+    assert_eq!(network(1).build().expect("a network").report().divided, 0);
+    let small = Wide::new(4).optimizer(adam(0.002)).batch_sizes([8]).threads(4);
+    let generic = Wide::new(4).optimizer(adam(0.002)).threads(4).build().expect("a network").report().divided;
+    assert_eq!(small.build().expect("a network").report().divided, generic, "a batch of 8 is one thread's");
 }

@@ -13,17 +13,17 @@ use std::ffi::c_void;
 /// what it puts aside may be used.
 pub type Task = unsafe extern "C" fn(arguments: *const i64, begin: i64, end: i64, place: i64);
 
-/// Does all turns of a task, in ranges, on as many threads as the caller has: `task(arguments, begin, end, place)` for ranges that
-/// together are `0..turns`, meet at multiples of `multiple`, and have `least` turns or more where there are several. Those that
-/// run at once have different places, all less than the number of threads that the code was made for.
-/// `pool` is [`Context::pool`]. Returns when all are done.
+/// Does all turns of a task, in ranges, on as many threads as the caller has and the work is worth:
+/// `task(arguments, begin, end, place)` for ranges that together are `0..turns` and meet at multiples of `multiple`. Those that
+/// run at once have different places, all less than the number of threads that the code was made for. `work` is what all
+/// turns cost, as [`crate::cost::Cost::total`] counts. `pool` is [`Context::pool`]. Returns when all are done.
 pub type Divide = unsafe extern "C" fn(
     pool: *const c_void,
     task: Task,
     arguments: *const i64,
     turns: i64,
     multiple: i64,
-    least: i64,
+    work: i64,
 );
 
 /// Told where a step is: 0 at its start, n when its n-th function has ended. `marks` is [`Context::marks`].

@@ -56,6 +56,8 @@ pub enum Stage {
     Kernel,
     /// Order of kernels and the arena.
     Plan,
+    /// Kernels as one variant runs them on one target: packed, with the schedule of their loops.
+    Schedule,
     /// Lane programs.
     Lane,
 }
@@ -69,6 +71,8 @@ pub struct Report {
     pub generation: Duration,
     /// Kernels called by all entries.
     pub kernels: usize,
+    /// Those that threads share.
+    pub divided: usize,
     /// Functions compiled for them: equal kernels share one, and so do the kernels of a small step.
     pub functions: usize,
 }
@@ -131,34 +135,15 @@ impl<'m, M: Module> Compiler<'m, M> {
         check(&plan.kernels);
         self.show(Stage::Kernel, || plan.kernels.iter().map(Kernel::to_string).collect());
         self.show(Stage::Plan, || describe_plan(&plan));
-        let lanes: Vec<BTreeSet<Axis>> = plan.kernels.iter().map(choose_lanes).collect();
-        let scheduled: Vec<Scheduled> = plan
-            .kernels
-            .iter()
-            .zip(lanes)
-            .enumerate()
-            .flat_map(|(position, (kernel, lanes))| {
-                let room = Room::new(&mut plan.arena, position, self.target.thread_count());
-                specialize(kernel, lanes, fixed, self.target, room)
-            })
-            .collect();
+        let scheduled = schedule(&mut plan, fixed, self.target);
+        self.show(Stage::Schedule, || scheduled.iter().map(Scheduled::to_string).collect());
+        let parts = parts(&scheduled);
         let functions =
-            if self.marked { parts(&scheduled).into_iter().map(describe).collect() } else { Vec::new() };
-        let parts: Vec<(Emitted, &[Scheduled])> =
-            parts(&scheduled).into_iter().map(|part| (emit(part), part)).collect();
+            if self.marked { parts.iter().map(|part| describe(part)).collect() } else { Vec::new() };
+        let emitted: Vec<Emitted> = parts.iter().map(|part| emit(part)).collect();
         self.report.planning += start.elapsed();
         let start = Instant::now();
-        let mut calls = Vec::new();
-        for (emitted, part) in parts {
-            self.show(Stage::Lane, || emitted.program.to_string());
-            let division = part.iter().find_map(|kernel| kernel.division.clone());
-            calls.push(Call {
-                function: self.kernel(&emitted.program)?,
-                shared: division.map(|it| self.shared(it, &emitted, &plan.arena)).transpose()?,
-                makes_loss: part.iter().any(makes_loss),
-                emitted,
-            });
-        }
+        let calls = self.calls(&parts, emitted, &plan.arena)?;
         let bind = |dim: &Dim| dim.bind(fixed);
         let batch =
             (!looked_up.is_empty()).then(|| bind(&Dim::symbol(symbols.first().map_or("", |name| &**name))));
@@ -193,6 +178,28 @@ impl<'m, M: Module> Compiler<'m, M> {
             arena,
             functions,
         })
+    }
+
+    /// The functions of an entry's parts, and how they are called.
+    fn calls(
+        &mut self,
+        parts: &[&[Scheduled]],
+        emitted: Vec<Emitted>,
+        arena: &Arena,
+    ) -> Result<Vec<Call>, Error> {
+        let mut calls = Vec::new();
+        for (part, emitted) in parts.iter().zip(emitted) {
+            self.show(Stage::Lane, || emitted.program.to_string());
+            let division = part.iter().find_map(|kernel| kernel.division.clone());
+            self.report.divided += usize::from(division.is_some());
+            calls.push(Call {
+                function: self.kernel(&emitted.program)?,
+                shared: division.map(|it| self.shared(it, &emitted, arena)).transpose()?,
+                makes_loss: part.iter().any(makes_loss),
+                emitted,
+            });
+        }
+        Ok(calls)
     }
 
     /// A function `extern "C" fn(*mut Context)` that runs a lane program once a step. Of the context it reads what the program's
@@ -255,6 +262,17 @@ impl<'m, M: Module> Compiler<'m, M> {
     }
 }
 
+/// Kernels as they run, in their order; room that they need of their own is added to the arena.
+fn schedule(plan: &mut Plan, fixed: &Bindings, target: &Target) -> Vec<Scheduled> {
+    let lanes: Vec<BTreeSet<Axis>> = plan.kernels.iter().map(choose_lanes).collect();
+    let kernels = plan.kernels.iter().zip(lanes).enumerate();
+    let scheduled = kernels.flat_map(|(position, (kernel, lanes))| {
+        let room = Room::new(&mut plan.arena, position, target.thread_count());
+        specialize(kernel, lanes, fixed, target, room)
+    });
+    scheduled.collect()
+}
+
 /// Fixes sizes, then chooses what may differ between variants and targets.
 fn specialize(
     kernel: &Kernel,
@@ -270,7 +288,7 @@ fn specialize(
         check(std::slice::from_ref(&kernel));
         let rows = choose_rows(&kernel, &lanes, target.lanes());
         let schedule = Schedule { lanes, rows };
-        let division = if target.divides() { divide(&kernel, &schedule) } else { None };
+        let division = target.worth().and_then(|worth| divide(&kernel, &schedule, worth));
         Scheduled { kernel, schedule, division }
     };
     pack(kernel, lanes, target.lanes(), room).into_iter().map(schedule).collect()
@@ -287,10 +305,11 @@ fn check(kernels: &[Kernel]) {
 /// would be a good part of its time.
 const SMALL_STEP: f64 = 20_000.0;
 
-/// The kernels of each function.
+/// The kernels of each function. One that threads share is alone: they would all do what stands beside it.
 fn parts(kernels: &[Scheduled]) -> Vec<&[Scheduled]> {
     let work = kernels.iter().map(|k| work(&k.kernel, &k.schedule.lanes)).sum::<Option<f64>>();
-    if work.is_some_and(|work| work < SMALL_STEP) {
+    let shared = kernels.iter().any(|kernel| kernel.division.is_some());
+    if !shared && work.is_some_and(|work| work < SMALL_STEP) {
         kernels.split_inclusive(makes_loss).collect()
     } else {
         kernels.chunks(1).collect()

@@ -6,8 +6,8 @@
 //! changes, however many threads there are.
 
 use crate::affine::Axis;
-use crate::cost::{assumed_turns, assumed_work, work};
-use crate::kernel::{Item, Kernel, Loop};
+use crate::cost::{Cost, assumed_turns};
+use crate::kernel::{Buffer, Item, Kernel, Loop};
 use crate::schedule::Schedule;
 use downhill_graph::dim::Dim;
 
@@ -20,35 +20,35 @@ pub struct Division {
     pub turns: Dim,
     /// Threads meet at multiples of this many turns: blocks of rows and vectors stay whole.
     pub multiple: i64,
-    /// Fewer turns than this are not worth a thread.
-    pub least: i64,
+    /// What the whole kernel costs: [`Cost::total`].
+    pub work: Dim,
 }
 
-/// Work, in vectors of statements, that outweighs waking a thread and waiting for it: about 10 µs.
-const LEAST_WORK: f64 = 40_000.0;
+/// Work, as [`Cost::total`] counts it, that outweighs handing it to another thread: about 10 µs.
+pub const LEAST_WORK: i64 = 600_000;
 /// Turns of a lane loop between two cuts: vectors and lines of the cache stay whole.
 const LANES: i64 = 64;
 
-/// Chooses the loop, where there is one and the work is not known to be small.
-pub fn divide(kernel: &Kernel, schedule: &Schedule) -> Option<Division> {
-    if work(kernel, &schedule.lanes).is_some_and(|work| work < 2.0 * LEAST_WORK) {
-        return None;
-    }
-    let whole = assumed_work(kernel, &schedule.lanes);
+/// Chooses the loop, where there is one and the work is not known to be less than `worth`.
+pub fn divide(kernel: &Kernel, schedule: &Schedule, worth: i64) -> Option<Division> {
     let independent = independent_loops(kernel).into_iter().filter(|axis| writes_apart(kernel, *axis));
-    let divisions = independent.map(|axis| {
-        let turns = assumed_turns(kernel, axis);
-        let multiple = if schedule.lanes.contains(&axis) {
-            LANES
-        } else {
-            schedule.rows.get(&axis).map_or(1, |&rows| i64::from(rows))
-        };
-        let least = ((LEAST_WORK * turns / whole).ceil() as i64).max(1);
-        Division { axis, turns: kernel.extents[axis.0 as usize].clone(), multiple, least }
-    });
+    let divisions: Vec<Division> = independent.map(|axis| division(kernel, schedule, axis)).collect();
     // The loop that can be cut in the most places; of equals the outer one.
     let places = |division: &Division| assumed_turns(kernel, division.axis) / division.multiple as f64;
-    divisions.reduce(|best, other| if places(&other) > places(&best) { other } else { best })
+    let best =
+        divisions.into_iter().reduce(|b, other| if places(&other) > places(&b) { other } else { b })?;
+    let work = Cost::of([(kernel, &schedule.lanes)]).total();
+    let small = work.as_constant().is_some_and(|work| work < worth);
+    (!small).then_some(Division { work, ..best })
+}
+
+fn division(kernel: &Kernel, schedule: &Schedule, axis: Axis) -> Division {
+    let multiple = if schedule.lanes.contains(&axis) {
+        LANES
+    } else {
+        schedule.rows.get(&axis).map_or(1, |&rows| i64::from(rows))
+    };
+    Division { axis, turns: kernel.extents[axis.0 as usize].clone(), multiple, work: Dim::default() }
 }
 
 /// The loop around all that a kernel does, and the one in it that is all that it does.
@@ -76,10 +76,11 @@ fn only_loop(items: &[Item]) -> Option<&Loop> {
 }
 
 /// True when the turns of a loop write apart from what others read and write: what is written moves with the loop, and so does
-/// every access to it, by as much.
+/// every access to it, by as much. Scratch is each thread's own.
 fn writes_apart(kernel: &Kernel, axis: Axis) -> bool {
     let accesses = kernel.accesses();
-    accesses.iter().filter(|(_, _, store)| *store).all(|(buffer, written, _)| {
+    let shared = |buffer: &Buffer| !matches!(buffer, Buffer::Scratch(_));
+    accesses.iter().filter(|(buffer, _, store)| *store && shared(buffer)).all(|(buffer, written, _)| {
         let by = written.at.coefficient(axis);
         let mut same = accesses.iter().filter(|(other, _, _)| other == buffer);
         !by.is(0) && same.all(|(_, access, _)| access.row.is_none() && access.at.coefficient(axis) == by)
@@ -90,7 +91,7 @@ fn writes_apart(kernel: &Kernel, axis: Axis) -> bool {
 mod tests {
     use super::*;
     use crate::affine::Affine;
-    use crate::kernel::{Access, Buffer, Expression, ValueId};
+    use crate::kernel::{Access, Expression, ValueId};
     use downhill_graph::types::ElementType;
     use std::collections::BTreeSet;
 
@@ -115,7 +116,7 @@ mod tests {
 
     fn divided(kernel: &Kernel) -> Option<Axis> {
         let schedule = Schedule { lanes: BTreeSet::from([Axis(1)]), ..Schedule::default() };
-        divide(kernel, &schedule).map(|division| division.axis)
+        divide(kernel, &schedule, 2 * LEAST_WORK).map(|division| division.axis)
     }
 
     #[test]

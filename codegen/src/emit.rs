@@ -20,6 +20,7 @@ use downhill_graph::graph::bug;
 use downhill_graph::op::{Compare, Reduction};
 use downhill_graph::types::ElementType;
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 /// Bytes of an element in memory, of every type that is compiled.
 const ELEMENT_BYTES: i64 = 4;
@@ -68,6 +69,21 @@ pub struct Scheduled {
     pub schedule: Schedule,
     /// How threads share it.
     pub division: Option<Division>,
+}
+
+impl fmt::Display for Scheduled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let axes = |axes: &mut dyn Iterator<Item = &Axis>| -> String {
+            axes.map(|axis| format!(" {axis}")).collect()
+        };
+        write!(f, "{}  wide:{}", self.kernel, axes(&mut self.schedule.lanes.iter()))?;
+        let rows = self.schedule.rows.iter().map(|(axis, rows)| format!(" {rows} of {axis}"));
+        write!(f, "; together:{}", rows.collect::<String>())?;
+        if let Some(division) = &self.division {
+            write!(f, "; shared: {} at multiples of {}", division.axis, division.multiple)?;
+        }
+        writeln!(f)
+    }
 }
 
 /// Emits kernels, one after another, as one program.

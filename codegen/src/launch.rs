@@ -15,7 +15,7 @@ use crate::target::Target;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F32, I32, I64};
 use cranelift_codegen::ir::{
-    AbiParam, Block, BlockArg, FuncRef, Function, InstBuilder, MemFlagsData, SigRef, Signature,
+    AbiParam, Block, BlockArg, FuncRef, Function, InstBuilder, MemFlagsData, SigRef, Signature, StackSlot,
     StackSlotData, StackSlotKind, Type, Value,
 };
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
@@ -34,6 +34,15 @@ pub(crate) struct Call {
     pub(crate) shared: Option<Shared>,
     /// It stores the loss.
     pub(crate) makes_loss: bool,
+}
+
+impl Call {
+    /// Words that the threads which share it are handed, if it is shared: see [`define_task`].
+    fn table_words(&self) -> Option<usize> {
+        let shared = self.shared.as_ref()?;
+        let integers = self.emitted.integers.len() - RANGE as usize;
+        Some(1 + self.emitted.pointers.len() + integers + shared.rooms.len())
+    }
 }
 
 /// A kernel that threads share.
@@ -167,6 +176,8 @@ struct Writer<'a, 'f> {
     launch: &'a Launch<'a>,
     /// The type of the function that divides kernels.
     divide: SigRef,
+    /// Where a divided kernel's arguments lie.
+    arguments: StackSlot,
     /// The type of the function that is told where a step is, in code that tells.
     mark: Option<SigRef>,
     context: Value,
@@ -199,10 +210,15 @@ impl<'a, 'f> Writer<'a, 'f> {
         f.switch_to_block(entry);
         let context = f.block_params(entry)[0];
         let exit = f.create_block();
+        // Divided kernels follow one another: one table of arguments serves them all.
+        let words = launch.calls.iter().filter_map(Call::table_words).max().unwrap_or(0) as u32;
+        let arguments = StackSlotData::new(StackSlotKind::ExplicitSlot, words * I64.bytes(), 3);
+        let arguments = f.create_sized_stack_slot(arguments);
         Writer {
             f,
             launch,
             divide,
+            arguments,
             mark,
             context,
             dims: HashMap::new(),
@@ -277,9 +293,7 @@ impl<'a, 'f> Writer<'a, 'f> {
     }
 
     fn divide(&mut self, division: &Division, task: FuncRef, arguments: &[Value]) {
-        let bytes = arguments.len() as u32 * I64.bytes();
-        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 3);
-        let slot = self.f.create_sized_stack_slot(slot);
+        let slot = self.arguments;
         for (place, &argument) in arguments.iter().enumerate() {
             self.f.ins().stack_store(I64, argument, slot, place as i32 * I64.bytes() as i32);
         }
@@ -287,10 +301,9 @@ impl<'a, 'f> Writer<'a, 'f> {
         let divide = self.field(I64, offset_of!(Context, divide));
         let task = self.f.ins().func_addr(I64, task);
         let table = self.f.ins().stack_addr(I64, slot, 0);
-        let turns = self.dim(&division.turns);
-        let [multiple, least] =
-            [division.multiple, division.least].map(|number| self.f.ins().iconst(I64, number));
-        let all = [pool, task, table, turns, multiple, least];
+        let (turns, work) = (self.dim(&division.turns), self.dim(&division.work));
+        let multiple = self.f.ins().iconst(I64, division.multiple);
+        let all = [pool, task, table, turns, multiple, work];
         self.f.ins().call_indirect(self.divide, divide, &all);
     }
 
@@ -319,6 +332,7 @@ impl<'a, 'f> Writer<'a, 'f> {
             }
             if let Some(shared) = &call.shared {
                 self.dim(&shared.division.turns);
+                self.dim(&shared.division.work);
                 shared.rooms.iter().for_each(|(_, bytes)| _ = self.dim(bytes));
             }
         }

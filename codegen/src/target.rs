@@ -8,6 +8,7 @@ use std::sync::Arc;
 use cranelift_codegen::isa::{CallConv, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 
+use crate::divide::LEAST_WORK;
 use crate::error::Error;
 use crate::wide::{self, Level};
 
@@ -127,6 +128,7 @@ pub struct Target {
     isa: OwnedTargetIsa,
     lanes: Lanes,
     threads: usize,
+    worth: i64,
 }
 
 impl Target {
@@ -160,13 +162,20 @@ impl Target {
         if !lanes.is_available() {
             return Err(unsupported(&format!("the vectors of the target `{}`", lanes.name())));
         }
-        Ok(Target { isa, lanes, threads: 1 })
+        Ok(Target { isa, lanes, threads: 1, worth: 2 * LEAST_WORK })
     }
 
-    /// The same for this many threads: with more than one, large kernels ask the caller to divide them.
+    /// The same for this many threads, 1 or more: with several, large kernels ask the caller to divide them.
     #[must_use]
     pub fn threads(self, threads: usize) -> Target {
-        Target { threads, ..self }
+        Target { threads: threads.max(1), ..self }
+    }
+
+    /// The same, with kernels undivided that are known to do less than this, as [`crate::cost::Cost::total`] counts. Unless said,
+    /// twice [`LEAST_WORK`].
+    #[must_use]
+    pub fn dividing_from(self, worth: i64) -> Target {
+        Target { worth, ..self }
     }
 
     /// How kernels are called.
@@ -175,13 +184,13 @@ impl Target {
     }
 
     /// For how many threads code is made.
-    pub(crate) fn thread_count(&self) -> usize {
+    pub fn thread_count(&self) -> usize {
         self.threads
     }
 
-    /// Whether kernels may be divided among threads.
-    pub(crate) fn divides(&self) -> bool {
-        self.threads > 1
+    /// What a kernel must do to be divided among threads; `None` for one thread.
+    pub(crate) fn worth(&self) -> Option<i64> {
+        (self.threads > 1).then_some(self.worth)
     }
 
     /// How lane programs become machine code.
@@ -211,6 +220,9 @@ fn flags() -> Result<settings::Flags, Error> {
         ("is_pic", "false"),
         ("use_colocated_libcalls", "false"),
         ("unwind_info", "false"),
+        // Frames of more than a page touch each, as those of wide functions do.
+        ("enable_probestack", "true"),
+        ("probestack_strategy", "inline"),
     ] {
         flags.set(name, value).map_err(|error| Error::Backend(error.to_string()))?;
     }

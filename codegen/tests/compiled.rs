@@ -142,6 +142,7 @@ fn products_in_all_layouts() {
 
 #[test]
 fn batched_products() {
+    let before = common::divided();
     let mut case = Case::new();
     let x = case.input("x", &["b", "4", "m", "k"], &[3, 4, 5, 6]);
     let y = case.input("y", &["b", "4", "n", "k"], &[3, 4, 70, 6]);
@@ -151,6 +152,7 @@ fn batched_products() {
     case.output("z", z);
     case.output("both", both);
     case.check(1e-5);
+    assert!(common::divided() > before, "with several threads kernels are divided");
 }
 
 /// Too large a right factor to be read where it lies by as many rows as there may be; by the few of the fixed variant it is.

@@ -14,8 +14,16 @@ use std::path::PathBuf;
 pub const VARIABLE: &str = "DOWNHILL_DUMP";
 
 /// What can be looked at, in the order of a build.
-const STAGES: [Stage; 7] =
-    [Stage::Graph, Stage::Gradient, Stage::Passes, Stage::Fused, Stage::Kernel, Stage::Plan, Stage::Lane];
+const STAGES: [Stage; 8] = [
+    Stage::Graph,
+    Stage::Gradient,
+    Stage::Passes,
+    Stage::Fused,
+    Stage::Kernel,
+    Stage::Plan,
+    Stage::Schedule,
+    Stage::Lane,
+];
 
 /// A stage of a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +41,8 @@ pub enum Stage {
     Kernel,
     /// The arena.
     Plan,
+    /// Kernels as a variant runs them: packed, with the schedule of their loops.
+    Schedule,
     /// Lane programs.
     Lane,
 }
@@ -47,6 +57,7 @@ impl Stage {
             Stage::Fused => "fused",
             Stage::Kernel => "kernel",
             Stage::Plan => "plan",
+            Stage::Schedule => "schedule",
             Stage::Lane => "lane",
         }
     }
@@ -92,7 +103,9 @@ impl Dump {
 
     /// Whether any form that the code generator makes is asked for.
     pub(crate) fn wants_code(&self) -> bool {
-        [Stage::Fused, Stage::Kernel, Stage::Plan, Stage::Lane].into_iter().any(|stage| self.wants(stage))
+        [Stage::Fused, Stage::Kernel, Stage::Plan, Stage::Schedule, Stage::Lane]
+            .into_iter()
+            .any(|stage| self.wants(stage))
     }
 
     /// Shows the forms that the code generator made for an entry, those of one stage together.
@@ -101,6 +114,7 @@ impl Dump {
             (Stage::Fused, compile::Stage::Fused),
             (Stage::Kernel, compile::Stage::Kernel),
             (Stage::Plan, compile::Stage::Plan),
+            (Stage::Schedule, compile::Stage::Schedule),
             (Stage::Lane, compile::Stage::Lane),
         ] {
             let of_stage = forms.iter().filter(|(stage, _)| *stage == theirs).map(|(_, text)| text.as_str());

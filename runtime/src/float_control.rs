@@ -41,7 +41,7 @@ impl FloatControl {
 impl FloatControl {
     /// That of this thread.
     pub(crate) fn current() -> FloatControl {
-        let mut word = 0_u64;
+        let word: u64;
         // SAFETY: reads the FPCR register, which has no flags.
         unsafe { std::arch::asm!("mrs {}, fpcr", out(reg) word, options(nomem, nostack, preserves_flags)) };
         FloatControl(word)
@@ -49,8 +49,8 @@ impl FloatControl {
 
     /// Makes it this thread's.
     pub(crate) fn apply(self) {
-        // SAFETY: the value came from `current`; this thread runs no Rust arithmetic that relies on another rounding than
-        // its caller's.
+        // SAFETY: the value came from `current`; what the callers run under it is native code, and they put back what was
+        // there.
         unsafe { std::arch::asm!("msr fpcr, {}", in(reg) self.0, options(nomem, nostack, preserves_flags)) };
     }
 }

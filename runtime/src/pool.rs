@@ -1,6 +1,6 @@
 //! Threads that share the turns of a kernel.
 //!
-//! In: a [`Task`] and how many turns it has. Out: all of them done, on this thread and the pool's workers.
+//! In: a [`Task`], how many turns it has and what they cost. Out: all of them done, on this thread and the pool's workers.
 //!
 //! A worker waits for its next range by looking for it some hundred microseconds, so that the kernels of a step find it
 //! awake, and then sleeps. Ranges are static: one a thread, equal but for the last. What a worker has not begun when the
@@ -9,16 +9,18 @@
 //! Must hold:
 //! - [`Pool::divide`] returns after the last worker has finished with the task: it lies on the caller's stack;
 //! - one caller at a time has the workers; any other does its turns alone, with the same bits;
-//! - workers compute with the caller's rounding and treatment of subnormals.
+//! - workers compute with the caller's rounding and treatment of subnormals, and wait with their own.
 
 use crate::error::Error;
 use crate::float_control::FloatControl;
 use downhill_codegen::abi::Task;
+use downhill_codegen::divide::LEAST_WORK;
+use std::env::VarError;
 use std::ffi::c_void;
 use std::hint::spin_loop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
-use std::thread::{self, JoinHandle, Thread};
+use std::thread::{self, JoinHandle};
 
 /// Looks at a state before sleeping: some hundred microseconds. To be woken takes a worker 10 to 100 of them, and its caller up to
 /// 20; a worker that gave up sooner could sleep through every kernel of a step, each over before it is awake.
@@ -27,21 +29,42 @@ const LOOKS: u32 = 10_000;
 /// The environment variable.
 const VARIABLE: &str = "DOWNHILL_THREADS";
 
+/// More than any machine has use for.
+const MOST_THREADS: usize = 1024;
+
 /// How many threads the environment asks for: 1 when it does not.
 ///
 /// # Errors
 /// What it says is not a number of threads.
 pub(crate) fn threads_from_environment() -> Result<usize, Error> {
-    std::env::var(VARIABLE).map_or(Ok(1), |text| parse(&text))
+    match std::env::var(VARIABLE) {
+        Ok(text) => parse(&text),
+        Err(VarError::NotPresent) => Ok(1),
+        Err(VarError::NotUnicode(text)) => parse(&text.to_string_lossy()),
+    }
 }
 
 fn parse(text: &str) -> Result<usize, Error> {
-    match text.trim().parse() {
-        _ if text.trim().is_empty() => Ok(1),
-        Ok(threads) if threads > 0 => Ok(threads),
-        _ => {
-            Err(Error::usage(format!("`{VARIABLE}` is `{text}`"), "it may be a number of threads, 1 or more"))
-        }
+    if text.trim().is_empty() {
+        return Ok(1);
+    }
+    let mend =
+        || Error::usage(format!("`{VARIABLE}` is `{text}`"), "it may be a number of threads, 1 or more");
+    check(text.trim().parse().map_err(|_| mend())?)
+}
+
+/// Refuses numbers of threads that no pool has.
+///
+/// # Errors
+/// None at all, or too many.
+pub(crate) fn check(threads: usize) -> Result<usize, Error> {
+    match threads {
+        0 => Err(Error::usage("0 threads were asked for", "the caller's own thread counts: 1 or more")),
+        1..=MOST_THREADS => Ok(threads),
+        _ => Err(Error::usage(
+            format!("{threads} threads were asked for"),
+            format!("as many as the processor has cores are enough; {MOST_THREADS} at most"),
+        )),
     }
 }
 
@@ -50,6 +73,8 @@ fn parse(text: &str) -> Result<usize, Error> {
 pub(crate) struct Pool {
     workers: Vec<Worker>,
     taken: AtomicBool,
+    /// The process that its threads are in.
+    process: u32,
 }
 
 #[derive(Debug)]
@@ -81,7 +106,6 @@ struct Job {
     arguments: *const i64,
     ranges: Ranges,
     control: FloatControl,
-    caller: Thread,
     /// Workers that have not finished.
     working: AtomicU32,
 }
@@ -95,11 +119,11 @@ struct Ranges {
 }
 
 impl Ranges {
-    /// At most `threads` ranges of at least `least` turns.
-    fn new(turns: i64, multiple: i64, least: i64, threads: usize) -> Ranges {
-        let worth = turns / least.max(1);
-        let count = worth.min(turns / multiple.max(1)).min(threads as i64).max(1);
-        Ranges { turns, multiple: multiple.max(1), count }
+    /// At most `threads` ranges, and no more than the work is worth.
+    fn new(turns: i64, multiple: i64, work: i64, threads: usize) -> Ranges {
+        let multiple = multiple.max(1);
+        let count = (work / LEAST_WORK).min(turns / multiple).min(threads as i64).max(1);
+        Ranges { turns, multiple, count }
     }
 
     /// The n-th cut: the 0th is 0, the last one all turns.
@@ -123,13 +147,22 @@ impl Job {
 }
 
 impl Pool {
-    /// A pool for this many threads, the caller's included: `None` for one.
+    /// A pool for this many threads, the caller's included.
     ///
     /// # Errors
     /// The system starts no more threads.
-    pub(crate) fn new(threads: usize) -> Result<Option<Pool>, Error> {
-        let workers = (1..threads).map(Worker::start).collect::<Result<Vec<_>, _>>()?;
-        Ok((!workers.is_empty()).then(|| Pool { workers, taken: AtomicBool::new(false) }))
+    pub(crate) fn new(threads: usize) -> Result<Pool, Error> {
+        Pool::with(threads, Worker::start)
+    }
+
+    /// The same with another way to start workers. Those that were started are ended where one cannot be.
+    fn with(threads: usize, start: impl Fn(usize) -> Result<Worker, Error>) -> Result<Pool, Error> {
+        let mut pool =
+            Pool { workers: Vec::new(), taken: AtomicBool::new(false), process: std::process::id() };
+        for number in 1..threads {
+            pool.workers.push(start(number)?);
+        }
+        Ok(pool)
     }
 
     /// Does all turns of a task.
@@ -142,7 +175,6 @@ impl Pool {
             arguments,
             ranges,
             control: FloatControl::current(),
-            caller: thread::current(),
             working: AtomicU32::new(ranges.count as u32 - 1),
         };
         for (worker, range) in self.workers.iter().zip(1..ranges.count as u32) {
@@ -160,7 +192,7 @@ impl Pool {
         let mut looks = 0;
         while job.working.load(Ordering::Acquire) > 0 {
             looks += 1;
-            if looks < LOOKS { spin_loop() } else { thread::park() }
+            if looks < LOOKS { spin_loop() } else { thread::yield_now() }
         }
     }
 }
@@ -175,12 +207,12 @@ pub(crate) unsafe extern "C" fn divide(
     arguments: *const i64,
     turns: i64,
     multiple: i64,
-    least: i64,
+    work: i64,
 ) {
     // SAFETY: the caller's promise.
     let pool = unsafe { pool.cast::<Pool>().as_ref() };
     let threads = pool.map_or(1, |pool| pool.workers.len() + 1);
-    let ranges = Ranges::new(turns, multiple, least, threads);
+    let ranges = Ranges::new(turns, multiple, work, threads);
     let taken = |pool: &&Pool| !pool.taken.swap(true, Ordering::Acquire);
     match pool.filter(|_| ranges.count > 1).filter(taken) {
         Some(pool) => {
@@ -224,6 +256,10 @@ impl Worker {
 
 impl Drop for Pool {
     fn drop(&mut self) {
+        if self.process != std::process::id() {
+            // A forked child has none of its parent's threads: nobody is there to be waited for.
+            self.workers.drain(..).for_each(std::mem::forget);
+        }
         self.workers.iter().for_each(|worker| worker.change(CLOSED));
         for worker in &mut self.workers {
             // A worker runs native code alone, which does not unwind.
@@ -239,20 +275,23 @@ impl Desk {
     }
 
     fn work(&self) {
+        let own = FloatControl::current();
         while self.wait() != CLOSED {
             if !self.take() {
                 continue;
             }
             // SAFETY: the caller keeps the job until `working` is 0, which this worker has yet to count down.
             let job = unsafe { &*self.job.load(Ordering::Relaxed) };
-            job.control.apply();
+            if job.control != own {
+                job.control.apply();
+            }
             // SAFETY: `Pool::divide` promises it, and who takes a range has it alone.
             unsafe { job.run(i64::from(self.range.load(Ordering::Relaxed))) };
-            let caller = job.caller.clone();
-            // The job may be gone as soon as it is counted down.
-            if job.working.fetch_sub(1, Ordering::AcqRel) == 1 {
-                caller.unpark();
+            if job.control != own {
+                own.apply();
             }
+            // The job may be gone as soon as it is counted down.
+            job.working.fetch_sub(1, Ordering::Release);
         }
     }
 
@@ -283,47 +322,112 @@ impl Desk {
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicI64;
+    use std::time::{Duration, Instant};
 
-    /// Adds 1 to each turn's counter, whose addresses are the arguments.
-    unsafe extern "C" fn count(counters: *const i64, begin: i64, end: i64, _: i64) {
-        for turn in begin..end {
-            // SAFETY: there is a counter for each turn.
-            unsafe { &*counters.add(turn as usize).cast::<AtomicI64>() }.fetch_add(1, Ordering::Relaxed);
+    /// What a task in these tests is given: cells for each turn, and how many ranges there will be.
+    struct Board {
+        cells: Vec<AtomicI64>,
+        begun: AtomicI64,
+        ranges: i64,
+    }
+
+    impl Board {
+        fn new(turns: usize, ranges: i64) -> Board {
+            Board { cells: (0..turns).map(|_| AtomicI64::new(0)).collect(), begun: AtomicI64::new(0), ranges }
+        }
+
+        /// Has its turns done by `task`, in ranges that meet at multiples of `multiple`.
+        fn divided(self, pool: Option<&Pool>, task: Task, multiple: i64, work: i64) -> Vec<i64> {
+            let pool = pool.map_or(std::ptr::null(), |pool| std::ptr::from_ref(pool).cast());
+            let board = std::ptr::from_ref(&self).cast();
+            // SAFETY: tasks of these tests may be called from any thread with a board.
+            unsafe { divide(pool, task, board, self.cells.len() as i64, multiple, work) };
+            self.cells.into_iter().map(AtomicI64::into_inner).collect()
+        }
+
+        /// Waits until every range has been begun, by a thread of its own.
+        fn meet(&self) {
+            self.begun.fetch_add(1, Ordering::SeqCst);
+            let start = Instant::now();
+            while self.begun.load(Ordering::SeqCst) < self.ranges {
+                assert!(start.elapsed() < Duration::from_secs(60), "nobody begins the other ranges");
+                thread::yield_now();
+            }
         }
     }
 
-    fn done(pool: Option<&Pool>, turns: usize, multiple: i64, least: i64) -> Vec<i64> {
-        let counters: Vec<AtomicI64> = (0..turns).map(|_| AtomicI64::new(0)).collect();
-        let pool = pool.map_or(std::ptr::null(), |pool| std::ptr::from_ref(pool).cast());
-        // SAFETY: `count` may be called from any thread with these counters.
-        unsafe { divide(pool, count, counters.as_ptr().cast(), turns as i64, multiple, least) };
-        counters.into_iter().map(AtomicI64::into_inner).collect()
+    /// Adds 1 to each turn's cell.
+    unsafe extern "C" fn count(board: *const i64, begin: i64, end: i64, _: i64) {
+        // SAFETY: a board, whose caller waits.
+        let board = unsafe { &*board.cast::<Board>() };
+        for turn in begin..end {
+            board.cells[turn as usize].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes which place each turn was done at, once all ranges are being done.
+    unsafe extern "C" fn note_place(board: *const i64, begin: i64, end: i64, place: i64) {
+        // SAFETY: a board, whose caller waits.
+        let board = unsafe { &*board.cast::<Board>() };
+        board.meet();
+        for turn in begin..end {
+            board.cells[turn as usize].store(place, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes whether each turn was done with subnormals flushed.
+    unsafe extern "C" fn note_control(board: *const i64, begin: i64, end: i64, _: i64) {
+        // SAFETY: a board, whose caller waits.
+        let board = unsafe { &*board.cast::<Board>() };
+        board.meet();
+        let flushing = FloatControl::current() == FloatControl::flushing();
+        for turn in begin..end {
+            board.cells[turn as usize].store(i64::from(flushing), Ordering::Relaxed);
+        }
     }
 
     #[test]
     fn every_turn_is_done_once() {
         let pool = Pool::new(4).expect("threads");
         for turns in [0, 1, 2, 3, 7, 8, 64, 65, 1000] {
-            for (multiple, least) in [(1, 1), (8, 1), (8, 30), (64, 1), (1, 1_000_000)] {
-                for pool in [pool.as_ref(), None] {
-                    let done = done(pool, turns, multiple, least);
-                    assert!(done.iter().all(|&times| times == 1), "{turns} {multiple} {least}: {done:?}");
+            for (multiple, work) in
+                [(1, i64::MAX), (8, i64::MAX), (8, 3 * LEAST_WORK), (64, i64::MAX), (1, 0)]
+            {
+                for pool in [Some(&pool), None] {
+                    let done = Board::new(turns, 0).divided(pool, count, multiple, work);
+                    assert!(done.iter().all(|&times| times == 1), "{turns} {multiple} {work}: {done:?}");
                 }
             }
         }
     }
 
     #[test]
+    fn every_thread_does_a_range_at_a_place_of_its_own() {
+        let pool = Pool::new(4).expect("threads");
+        for _ in 0..20 {
+            let places = Board::new(40, 4).divided(Some(&pool), note_place, 1, i64::MAX);
+            let expected: Vec<i64> = (0..40).map(|turn| turn / 10).collect();
+            assert_eq!(places, expected);
+        }
+    }
+
+    #[test]
     fn ranges_meet_at_multiples_and_are_worth_a_thread() {
-        for (turns, multiple, least, threads) in
-            [(100, 8, 1, 3), (100, 8, 40, 8), (7, 8, 1, 4), (128, 64, 1, 5), (1000, 1, 1, 16)]
-        {
-            let ranges = Ranges::new(turns, multiple, least, threads);
+        for (turns, multiple, worth, threads, count) in [
+            (100, 8, 100, 3, 3),
+            (100, 8, 2, 8, 2),
+            (7, 8, 100, 4, 1),
+            (191, 64, 100, 5, 2),
+            (1000, 1, 100, 16, 16),
+            (1000, 1, 1, 16, 1),
+            (1000, 1, 0, 16, 1),
+        ] {
+            let ranges = Ranges::new(turns, multiple, worth * LEAST_WORK, threads);
             let cuts: Vec<i64> = (0..=ranges.count).map(|n| ranges.cut(n)).collect();
+            assert_eq!(ranges.count, count, "{cuts:?}");
             assert_eq!((cuts[0], *cuts.last().expect("an end")), (0, turns));
             assert!(cuts[1..cuts.len() - 1].iter().all(|cut| cut % multiple == 0), "{cuts:?}");
             assert!(cuts.windows(2).all(|range| range[0] < range[1]), "{cuts:?}");
-            assert!(ranges.count == 1 || turns / ranges.count >= least, "{cuts:?}");
         }
     }
 
@@ -334,45 +438,61 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for pause in 0..50 {
-                        assert!(done(pool.as_ref(), 100, 1, 1).iter().all(|&times| times == 1));
+                        let done = Board::new(100, 0).divided(Some(&pool), count, 1, i64::MAX);
+                        assert!(done.iter().all(|&times| times == 1));
                         // Now and then long enough for the workers to fall asleep.
-                        thread::sleep(std::time::Duration::from_micros(pause % 4 * 300));
+                        thread::sleep(Duration::from_micros(pause % 4 * 500));
                     }
                 });
             }
         });
     }
 
-    /// Notes the control word of the thread that does each turn.
-    #[cfg(target_arch = "x86_64")]
-    unsafe extern "C" fn note_control(words: *const i64, begin: i64, end: i64, _: i64) {
-        for turn in begin..end {
-            let word = FloatControl::current();
-            // SAFETY: there is a word for each turn.
-            unsafe { &*words.add(turn as usize).cast::<AtomicI64>() }
-                .store(i64::from(word == FloatControl::flushing()), Ordering::Relaxed);
+    #[test]
+    fn workers_that_sleep_are_woken() {
+        let pool = Pool::new(2).expect("threads");
+        for _ in 0..3 {
+            while pool.workers[0].desk.state.load(Ordering::Relaxed) != ASLEEP {
+                thread::yield_now();
+            }
+            assert_eq!(Board::new(2, 2).divided(Some(&pool), note_place, 1, i64::MAX), [0, 1]);
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn workers_round_as_their_caller_does() {
-        let pool = Pool::new(4).expect("threads").expect("workers");
-        let words: Vec<AtomicI64> = (0..4).map(|_| AtomicI64::new(0)).collect();
+        let pool = Pool::new(4).expect("threads");
         let own = FloatControl::current();
         FloatControl::flushing().apply();
-        let ranges = Ranges::new(4, 1, 1, 4);
-        // SAFETY: `note_control` may be called from any thread with these words.
-        unsafe { pool.divide(note_control, words.as_ptr().cast(), ranges) };
+        let with = Board::new(4, 4).divided(Some(&pool), note_control, 1, i64::MAX);
         own.apply();
-        assert_eq!(words.into_iter().map(AtomicI64::into_inner).collect::<Vec<_>>(), [1; 4]);
+        let without = Board::new(4, 4).divided(Some(&pool), note_control, 1, i64::MAX);
+        assert_eq!((with, without), (vec![1; 4], vec![0; 4]));
+    }
+
+    #[test]
+    fn workers_end_where_one_cannot_be_started() {
+        let desks = std::sync::Mutex::new(Vec::new());
+        let start = |number: usize| {
+            if number == 3 {
+                return Err(Error::usage("no more", "fewer"));
+            }
+            let worker = Worker::start(number)?;
+            desks.lock().expect("nobody panicked").push(Arc::downgrade(&worker.desk));
+            Ok(worker)
+        };
+        assert!(Pool::with(6, start).is_err());
+        let desks = desks.into_inner().expect("nobody panicked");
+        assert_eq!(desks.iter().map(|desk| desk.strong_count()).collect::<Vec<_>>(), [0, 0]);
     }
 
     #[test]
     fn numbers_of_threads() {
         assert_eq!((parse("").expect("none"), parse(" 3 ").expect("three")), (1, 3));
-        let error = parse("0").expect_err("no thread").to_string();
-        assert!(error.contains("`DOWNHILL_THREADS` is `0`"), "{error}");
-        assert!(parse("all").is_err());
+        let error = |text: &str| parse(text).expect_err("no number of threads").to_string();
+        assert!(error("0").contains("0 threads were asked for"), "{}", error("0"));
+        assert!(error("all").contains("`DOWNHILL_THREADS` is `all`"), "{}", error("all"));
+        assert!(error("100000").contains("1024 at most"), "{}", error("100000"));
     }
 }

@@ -28,7 +28,7 @@ use downhill_graph::passes::bind;
 use downhill_graph::verify::verify;
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// How a network is to be built.
 #[derive(Clone, Debug, Default)]
@@ -54,8 +54,8 @@ type GradientKey = (String, Vec<String>);
 pub struct Program {
     name: String,
     target: Target,
-    /// Threads beside the caller's.
-    pool: Option<Pool>,
+    /// Threads beside the caller's, once an entry has kernels to share.
+    pool: OnceLock<Pool>,
     train: Declaration,
     /// The network's arguments.
     bindings: Bindings,
@@ -115,7 +115,7 @@ impl Program {
     ) -> Result<Program, Error> {
         let mut report = Report::default();
         let dump = options.dump.clone().map_or_else(Dump::from_environment, Ok)?;
-        let threads = options.threads.map_or_else(pool::threads_from_environment, Ok)?;
+        let threads = options.threads.map_or_else(pool::threads_from_environment, pool::check)?;
         let target = report.stage("target", || options.lanes.map_or_else(Target::host, Target::host_with))?;
         let target = target.threads(threads);
         let infer = report.stage("declare", || declare(Mode::Infer))?;
@@ -133,7 +133,6 @@ impl Program {
         }
         let storages = union_of_storages(&train, &plans)?;
         check_storages(&storages)?;
-        let pool = report.stage("threads", || Pool::new(threads))?;
         let making = Making {
             program: name,
             storages: &storages,
@@ -143,10 +142,10 @@ impl Program {
         };
         let mut entries = making.compile(plans, &dump, &mut report)?.into_iter();
         let forward = entries.next().unwrap_or_else(|| bug("no forward entry"));
-        Ok(Program {
+        let program = Program {
             name: name.to_owned(),
+            pool: OnceLock::new(),
             target,
-            pool,
             bindings: train.graph.bindings.clone(),
             train,
             batch_sizes: options.batch_sizes,
@@ -156,7 +155,18 @@ impl Program {
             steps: entries.collect(),
             gradients: Mutex::default(),
             report,
-        })
+        };
+        program.start_threads(&program.report)?;
+        Ok(program)
+    }
+
+    /// Starts the threads, if there are kernels to share and they do not run yet.
+    fn start_threads(&self, report: &Report) -> Result<(), Error> {
+        if report.divided > 0 && self.pool.get().is_none() {
+            // Of two that start them at once, one keeps its own; the other's end with it.
+            let _ = self.pool.set(Pool::new(self.target.thread_count())?);
+        }
+        Ok(())
     }
 
     /// The network's name.
@@ -201,7 +211,7 @@ impl Program {
     }
 
     pub(crate) fn pool(&self) -> Option<&Pool> {
-        self.pool.as_ref()
+        self.pool.get()
     }
 
     /// The network's arguments.
@@ -272,7 +282,9 @@ impl Program {
             batch_sizes: &self.batch_sizes,
             marked,
         };
-        let compiled = making.compile(vec![plan], &self.dump, &mut Report::default())?;
+        let mut report = Report::default();
+        let compiled = making.compile(vec![plan], &self.dump, &mut report)?;
+        self.start_threads(&report)?;
         Ok(compiled.into_iter().next().unwrap_or_else(|| bug("a plan without an entry")))
     }
 }
@@ -319,9 +331,6 @@ fn check_options(train: &Declaration, options: &Options) -> Result<(), Error> {
         if options.optimizers[..position].iter().any(|(known, _)| known == loss) {
             return Err(Error::Duplicate { kind: "optimizer of loss", name: loss.clone() });
         }
-    }
-    if options.threads == Some(0) {
-        return Err(Error::usage("0 threads were asked for", "the caller's own thread counts: 1 or more"));
     }
     if options.batch_sizes.contains(&0) {
         return Err(Error::usage("a batch size of 0 was given", "batch sizes are at least 1"));
@@ -450,6 +459,7 @@ impl Making<'_> {
         report.add("generate", made.generation);
         report.entries += plans.len();
         report.kernels += made.functions;
+        report.divided += made.divided;
         report.code_bytes += assembly.code_bytes();
         let finished = report.stage("finish", || assembly.finish())?;
         let entries = plans.into_iter().zip(compiled).map(|(plan, entries)| {

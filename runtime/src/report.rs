@@ -12,6 +12,8 @@ pub struct Report {
     pub entries: usize,
     /// Distinct kernels among them.
     pub kernels: usize,
+    /// Kernels, of any entry, that threads share.
+    pub divided: usize,
     /// Bytes of machine code.
     pub code_bytes: usize,
 }

@@ -14,6 +14,7 @@ use downhill_graph::interpret::Environment;
 use downhill_graph::random::stream_seed;
 use downhill_graph::tensor::{Data, Tensor};
 use downhill_graph::types::{ElementType, Type};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::time::Instant;
@@ -115,7 +116,8 @@ pub(crate) fn run_on(
     fixed: &Bindings,
     steps: usize,
 ) -> Result<Outcome, Error> {
-    let target = Target::host_with(lanes)?.threads(threads);
+    // Every kernel with a loop to divide is divided, however small.
+    let target = Target::host_with(lanes)?.threads(threads).dividing_from(0);
     let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
     let start = Instant::now();
     let entry = Compiler::new(&mut module, &target).entry("test", graph, fixed)?;
@@ -130,6 +132,15 @@ pub(crate) fn run_on(
     Ok(Outcome { compiling, ..outcome })
 }
 
+thread_local! {
+    static DIVIDED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How many kernels have been divided on this thread.
+pub(crate) fn divided() -> usize {
+    DIVIDED.with(Cell::get)
+}
+
 /// Three ranges, the last first, or fewer; as if every turn were worth a thread.
 unsafe extern "C" fn divide_in_three(
     _: *const c_void,
@@ -141,6 +152,7 @@ unsafe extern "C" fn divide_in_three(
 ) {
     let blocks = (turns + multiple - 1) / multiple;
     let cuts = [0, blocks / 3, blocks * 3 / 4, blocks].map(|block| (block * multiple).min(turns));
+    DIVIDED.with(|divided| divided.set(divided.get() + 1));
     for (place, range) in cuts.windows(2).enumerate().rev() {
         // SAFETY: native code's own task and arguments.
         unsafe { task(arguments, range[0], range[1], place as i64) };

@@ -120,5 +120,12 @@ fn a_frame_of_many_pages() {
     b.store(place(output), sum);
     b.end_loop(&[]);
     let data: Vec<u32> = (0..70).map(|n| (0.5 - n as f32 * 0.01).to_bits()).collect();
-    agree(&b.finish(), &[data, vec![0; 70]], &[]);
+    let program = b.finish();
+    agree(&program, &[data, vec![0; 70]], &[]);
+    for level in [Level::Avx2, Level::Avx512] {
+        let code = wide::assemble(&program, level).expect("assembled");
+        // `or qword ptr [rsp], 0`.
+        let touched = code.windows(5).filter(|bytes| *bytes == [0x48, 0x83, 0x0c, 0x24, 0]).count();
+        assert!(touched > 3, "{level:?}: {touched} pages are touched");
+    }
 }
