@@ -228,7 +228,7 @@ impl Packing<'_> {
         is_far && extent(&self.kernel, rows).as_constant().is_none_or(|rows| rows >= MANY_ROWS)
     }
 
-    /// Columns of a strip: as many as a block of rows has, or fewer where that leaves none over.
+    /// Columns of a strip: as many as a block of rows has, fewer where that leaves none over or makes the last strip less narrow.
     fn width(&self, columns: &Dim) -> i64 {
         let (lanes, most) = self.target.block_columns();
         let Some(columns) = columns.as_constant() else { return lanes * most };
@@ -236,7 +236,9 @@ impl Packing<'_> {
             return columns.max(1);
         }
         let fits = |vectors: &i64| columns % (lanes * vectors) == 0;
-        lanes * (most - 1..=most).rev().filter(|vectors| *vectors > 0).find(fits).unwrap_or(most)
+        let strips = (columns as u64).div_ceil((lanes * most) as u64);
+        let even = (columns as u64).div_ceil(lanes as u64).div_ceil(strips) as i64;
+        lanes * (most - 1..=most).rev().filter(|vectors| *vectors > 0).find(fits).unwrap_or(even)
     }
 
     /// Room for a panel of each read: within a loop, whose turns threads may share, one for each thread.

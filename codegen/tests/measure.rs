@@ -8,7 +8,7 @@ use downhill_codegen::target::Lanes;
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, Input, NodeId, Purpose, Role};
 use downhill_graph::interpret::Environment;
-use downhill_graph::op::Op;
+use downhill_graph::op::{Binary, Op};
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Shape, Type};
 
@@ -49,14 +49,16 @@ impl Case {
     }
 }
 
-/// `[m, k] · [k, n]`, either factor laid out the other way round.
-fn product([m, k, n]: [usize; 3], turned: [bool; 2]) -> (Case, Bindings) {
+/// `[m, k] · [k, n]`, either factor laid out the other way round; `updated`: taken from a matrix, as an optimizer does.
+fn product([m, k, n]: [usize; 3], turned: [bool; 2], updated: bool) -> (Case, Bindings) {
     let mut case = Case::new();
     let x = if turned[0] { case.input("x", ["k", "m"], [k, m]) } else { case.input("x", ["m", "k"], [m, k]) };
     let y = if turned[1] { case.input("y", ["n", "k"], [n, k]) } else { case.input("y", ["k", "n"], [k, n]) };
     let contract = vec![(usize::from(!turned[0]), usize::from(turned[1]))];
+    let w = updated.then(|| case.input("w", ["m", "n"], [m, n]));
     let sizes = case.environment.bindings(&case.graph).expect("consistent sizes");
     let z = case.graph.add(Op::DotGeneral { batch: vec![], contract }, &[x, y]);
+    let z = w.map_or(z, |w| case.graph.add(Op::Binary(Binary::Sub), &[w, z]));
     case.graph.results.push((Purpose::Output("z".into()), z));
     (case, sizes)
 }
@@ -94,13 +96,18 @@ fn products() {
         [17, 785, 50],
         [128, 64, 64],
     ];
-    let forms = [("x·y", [false, false]), ("xᵀ·y", [true, false]), ("x·yᵀ", [false, true])];
+    let forms = [
+        ("x·y", [false, false], false),
+        ("w−xᵀ·y", [true, false], true),
+        ("xᵀ·y", [true, false], false),
+        ("x·yᵀ", [false, true], false),
+    ];
     for lanes in Lanes::available().into_iter().rev().filter(|lanes| asked("DOWNHILL_TARGET", lanes.name())) {
         for [m, k, n] in shapes.into_iter().filter(|[m, k, n]| asked("SHAPE", &format!("{m},{k},{n}"))) {
             let work = 2.0 * (m * k * n) as f64;
             print!("{} {m}×{k}×{n}:", lanes.name());
-            for (name, turned) in forms.into_iter().filter(|(name, _)| asked("FORM", name)) {
-                let (case, sizes) = product([m, k, n], turned);
+            for (name, turned, updated) in forms.into_iter().filter(|(name, ..)| asked("FORM", name)) {
+                let (case, sizes) = product([m, k, n], turned, updated);
                 let (fixed, compiling) = case.measure(lanes, &sizes, work);
                 let (generic, _) = case.measure(lanes, &Bindings::new(), work);
                 let [fixed, generic] = [fixed, generic].map(|seconds| work / seconds / 1e9);
@@ -120,7 +127,7 @@ fn programs() {
     for (shape, turned) in
         [([128, 512, 512], [false, true]), ([1, 784, 128], [false, true]), ([128, 512, 512], [true, false])]
     {
-        let (case, sizes) = product(shape, turned);
+        let (case, sizes) = product(shape, turned, false);
         println!("{}", common::lane_programs(&case.graph, &sizes));
     }
 }

@@ -129,6 +129,9 @@ pub(super) enum Op {
     StoreTwo,
     StoreFour,
     StoreEight,
+    /// Brings the line of `a` near: to be read, to be written. Outside of memory it does nothing.
+    FetchToRead,
+    FetchToWrite,
     /// Lanes of ones and zeros: only the lanes that `b` (loads) or `c` (stores) marks.
     LoadMarked,
     StoreMarked,

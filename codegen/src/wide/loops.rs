@@ -5,8 +5,10 @@
 
 use super::code::{Inst, Op, Source, V};
 use super::select::{Bound, Part, Select};
-use crate::lane::{Carried, Integer, Item, Loop, Portion, Reg, Var, for_each_address};
+use crate::lane::{Address, Carried, Instruction, Integer, Item, Loop, Portion, Reg, Var, for_each_address};
 
+/// Turns of a fold that take longer than memory does.
+const LONG: i64 = 64;
 /// Instructions that a loop written out may come to.
 const WRITTEN_OUT: i64 = 64;
 
@@ -48,6 +50,37 @@ impl<'p> Select<'p> {
         if is_loop {
             self.leave_loop();
         }
+    }
+
+    /// Before a long fold, has what is read and written right behind it brought near: in a product those are elements of a
+    /// large matrix, which nothing else has touched, and the next block's multiply-adds wait for them.
+    pub(super) fn fetch_ahead(&mut self, item: &'p Loop, behind: &'p [Item]) {
+        let is_fold = !item.carried.is_empty() && !item.body.iter().any(|item| matches!(item, Item::Loop(_)));
+        let is_short = |turns: i64| turns < LONG;
+        if self.lane_var.is_none() || !is_fold || self.steps(item).turns().is_some_and(is_short) {
+            return;
+        }
+        let run = || behind.iter().take_while(|item| !matches!(item, Item::Loop(_)));
+        let stored = run()
+            .filter_map(|item| if let Item::Store { address, .. } = item { Some(address) } else { None });
+        let stored: Vec<&Address> = stored.filter(|address| self.is_contiguous(address)).collect();
+        let loaded = run().filter_map(|item| match item {
+            Item::Let(_, Instruction::Load(address)) => Some(address),
+            _ => None,
+        });
+        let loaded: Vec<&Address> =
+            loaded.filter(|address| self.is_contiguous(address) && !stored.contains(address)).collect();
+        // Places are worked out again behind the fold: registers kept over it are worth more.
+        self.scopes.push(Default::default());
+        for (op, addresses) in [(Op::FetchToWrite, stored), (Op::FetchToRead, loaded)] {
+            for address in addresses {
+                for piece in 0..self.strip.pieces {
+                    let place = self.place_of_piece(address, piece);
+                    self.code.push(Inst::new(op, None, &[Source::Memory(place)]));
+                }
+            }
+        }
+        self.scopes.pop();
     }
 
     pub(super) fn pieces_of(&self, register: Reg) -> usize {

@@ -62,6 +62,8 @@ pub(super) fn code(op: Op, level: Level) -> Code {
         StoreTwo: VEX_Vmovq_xmmm64_xmm, EVEX_Vmovq_xmmm64_xmm;
         StoreFour: VEX_Vmovups_xmmm128_xmm, EVEX_Vmovups_xmmm128_k1z_xmm;
         StoreEight: VEX_Vmovups_ymmm256_ymm, EVEX_Vmovups_ymmm256_k1z_ymm;
+        FetchToRead: Prefetcht0_m8, Prefetcht0_m8;
+        FetchToWrite: Prefetchw_m8, Prefetchw_m8;
         FromGeneral: VEX_Vmovd_xmm_rm32, EVEX_Vmovd_xmm_rm32;
         BroadcastGeneral: INVALID, EVEX_Vpbroadcastd_zmm_k1z_r32;
         LoadMarked: VEX_Vmaskmovps_ymm_ymm_m256, INVALID;

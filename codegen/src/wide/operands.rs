@@ -89,6 +89,7 @@ impl Operands {
             (3, None, None) => Instruction::with3(code, r[0], r[1], r[2]),
             (3, None, Some(i)) => Instruction::with4(code, r[0], r[1], r[2], i),
             (4, None, None) => Instruction::with4(code, r[0], r[1], r[2], r[3]),
+            (0, Some((0, m)), None) => Instruction::with1(code, m),
             (0, Some((0, m)), Some(i)) => Instruction::with2(code, m, i),
             (1, Some((0, m)), None) => Instruction::with2(code, m, r[0]),
             (1, Some((_, m)), None) => Instruction::with2(code, r[0], m),

@@ -145,10 +145,15 @@ impl<'p> Select<'p> {
 
     /// Items in order: straight runs between loops by the strip's order, loops for all pieces at once.
     pub(super) fn items(&mut self, items: &'p [Item]) {
+        let mut behind = items;
         for run in items.chunk_by(|a, b| !matches!(a, Item::Loop(_)) && !matches!(b, Item::Loop(_))) {
+            behind = &behind[run.len()..];
             match run {
                 [Item::Loop(item)] if item.lanes => self.lane_loop(item),
-                [Item::Loop(item)] => self.counted_loop(item),
+                [Item::Loop(item)] => {
+                    self.fetch_ahead(item, behind);
+                    self.counted_loop(item);
+                }
                 _ if self.strip.piece_by_piece => {
                     for piece in 0..self.strip.pieces {
                         self.run(run, piece..piece + 1);
