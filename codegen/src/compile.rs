@@ -140,7 +140,8 @@ impl<'m, M: Module> Compiler<'m, M> {
         let parts = parts(&scheduled);
         let functions =
             if self.marked { parts.iter().map(|part| describe(part)).collect() } else { Vec::new() };
-        let emitted: Vec<Emitted> = parts.iter().map(|part| emit(part)).collect();
+        let overlap = |x: Buffer, y: Buffer| plan.arena.may_overlap(x, y);
+        let emitted: Vec<Emitted> = parts.iter().map(|part| emit(part, &overlap)).collect();
         self.report.planning += start.elapsed();
         let start = Instant::now();
         let calls = self.calls(&parts, emitted, &plan.arena)?;

@@ -12,6 +12,7 @@ use crate::divide::Division;
 use crate::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
 use crate::lane::{
     Address, Binary as B, Combine, Integer, Kind, Portion, Program, ProgramBuilder, Reg, Unary as U, Var,
+    merge_lanes,
 };
 use crate::scalar;
 use crate::schedule::Schedule;
@@ -86,8 +87,8 @@ impl fmt::Display for Scheduled {
     }
 }
 
-/// Emits kernels, one after another, as one program.
-pub fn emit(kernels: &[Scheduled]) -> Emitted {
+/// Emits kernels, one after another, as one program. `overlap` says which buffers may share memory.
+pub fn emit(kernels: &[Scheduled], overlap: &dyn Fn(Buffer, Buffer) -> bool) -> Emitted {
     let mut emitted = Emitted { program: Program::default(), pointers: Vec::new(), integers: Vec::new() };
     let mut b = ProgramBuilder::new();
     if kernels.iter().any(|kernel| kernel.division.is_some()) {
@@ -128,7 +129,12 @@ pub fn emit(kernels: &[Scheduled]) -> Emitted {
     }
     emitted.pointers.iter().for_each(|_| _ = b.pointer());
     emitted.integers.iter().for_each(|_| _ = b.integer());
-    Emitted { program: b.finish(), ..emitted }
+    let pointers = emitted.pointers.clone();
+    let program = merge_lanes(b.finish(), &|x, y| match (&pointers[x as usize], &pointers[y as usize]) {
+        (Pointer::Into(x, _), Pointer::Into(y, _)) => x == y || overlap(*x, *y),
+        _ => false,
+    });
+    Emitted { program, ..emitted }
 }
 
 /// A block of rows being emitted.

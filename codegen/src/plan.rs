@@ -227,6 +227,15 @@ pub struct Arena {
 }
 
 impl Arena {
+    /// Whether two different buffers may share memory: only those of the arena that no kernel needs at once.
+    pub(crate) fn may_overlap(&self, x: Buffer, y: Buffer) -> bool {
+        let (Buffer::Arena(x) | Buffer::Scratch(x), Buffer::Arena(y) | Buffer::Scratch(y)) = (x, y) else {
+            return false;
+        };
+        let (x, y) = (self.lifetimes[x], self.lifetimes[y]);
+        x.1 < y.0 || y.1 < x.0
+    }
+
     /// Lays the buffers out: the largest first, each at the lowest place where it overlaps nothing that lives when it does.
     /// `None` when `sizes` leaves a symbol unknown, or where a size is beyond what memory can hold.
     pub fn layout(&self, sizes: &Bindings) -> Option<Layout> {

@@ -106,8 +106,8 @@ fn as_packed(items: &[Item], lane: Axis, rows: Axis, sums: &[Axis]) -> Vec<Item>
 }
 
 /// The kernel with each lane loop of sums of products around the loop over rows that was around it: what a strip of
-/// lanes reads of one factor is then read again for every block of rows while it is near, and not all of it for each. Moves whole
-/// chains of additions alone, so no bit changes.
+/// lanes reads of one factor is then read again for every block of rows while it is near, and not all of it for each. So does
+/// one of few rows. Moves whole chains of additions alone, so no bit changes.
 pub fn put_lanes_outside(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> Kernel {
     Kernel { body: lanes_outside(kernel, &kernel.body, lanes), ..kernel.clone() }
 }
@@ -121,7 +121,7 @@ fn lanes_outside(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>) -> Vec
                 [Item::Loop(wide)]
                     if lanes.contains(&wide.axis)
                         && are_independent(rows, wide)
-                        && products(kernel, wide) > 0 =>
+                        && (products(kernel, wide) > 0 || has_few(kernel, rows)) =>
                 {
                     let inside = Loop { body: wide.body.clone(), ..rows.clone() };
                     Item::Loop(Loop { body: vec![Item::Loop(inside)], ..wide.clone() })
@@ -130,6 +130,11 @@ fn lanes_outside(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>) -> Vec
             }
         })
         .collect()
+}
+
+/// Few rows are written out, and a lane loop around them can run together with others over the same lanes.
+fn has_few(kernel: &Kernel, rows: &Loop) -> bool {
+    extent(kernel, rows.axis).as_constant().is_some_and(|turns| turns <= 4)
 }
 
 /// True when the loop over rows stands within the lane loop.

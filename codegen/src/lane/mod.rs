@@ -1,7 +1,7 @@
 //! Lane programs: the language in which every kernel's inner work is written once for all targets.
 //!
 //! In: what kernels want computed. Out: a verified [`Program`] that a target's lowering turns into machine code.
-//! Modules stand in the order in which data passes them: the language, making programs, mathematical functions on
+//! Modules stand in the order in which data passes them: the language, making programs, merging their loops, mathematical functions on
 //! top of it, text, the verifier, and the interpreter, which is the reference for every lowering.
 
 mod kinds;
@@ -10,10 +10,12 @@ mod program;
 mod builder;
 pub mod interpret;
 pub mod math;
+mod merge;
 mod text;
 pub mod verify;
 mod walk;
 
 pub use builder::ProgramBuilder;
+pub(crate) use merge::merge_lanes;
 pub use program::*;
 pub(crate) use walk::for_each_address;

@@ -9,7 +9,7 @@ use crate::lane::{Address, Carried, Instruction, Integer, Item, Loop, Portion, R
 
 /// Turns of a fold that take longer than memory does.
 const LONG: i64 = 64;
-/// Instructions that a loop written out may come to.
+/// Instructions that a loop written out within another may come to; one that is not runs once, and may be longer.
 const WRITTEN_OUT: i64 = 64;
 
 /// `start`, `start + step`, … while `index + step ≤ end`.
@@ -195,7 +195,8 @@ impl<'p> Select<'p> {
         let (Some(turns), Bound::Known(start)) = (steps.turns(), steps.start) else {
             return self.rolled(var, items, steps, turn);
         };
-        if turns > 1 && turns * self.size(items) > WRITTEN_OUT {
+        let most = if self.depth == 1 { 4 * WRITTEN_OUT } else { WRITTEN_OUT };
+        if turns > 1 && turns * self.size(items) > most {
             return self.rolled(var, items, steps, turn);
         }
         for index in (0..turns).map(|number| start + number * steps.step) {

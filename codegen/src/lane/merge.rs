@@ -1,0 +1,285 @@
+//! Lane loops over the same elements become one. In: a program, and which pointers may reach the same memory. Out: the program
+//! with such loops merged where one reads what the other does, so that values stay in registers.
+//!
+//! Must hold: every element sees the loads and stores in the order in which it saw them before; no fold changes.
+
+use super::program::*;
+use std::collections::{HashMap, HashSet};
+
+/// Turns of a loop within a lane loop that is merged: longer ones want the whole width for themselves.
+const SHORT: i64 = 4;
+
+/// Merges. `overlap` says of two different pointers whether they may reach the same memory.
+pub(crate) fn merge_lanes(program: Program, overlap: &dyn Fn(u32, u32) -> bool) -> Program {
+    let Program { pointers, integers, vars, registers, body } = program;
+    let body = Merge { registers: &registers, overlap }.items(body);
+    Program { pointers, integers, vars, registers, body }
+}
+
+struct Merge<'a> {
+    registers: &'a [Register],
+    overlap: &'a dyn Fn(u32, u32) -> bool,
+}
+
+/// What items do to memory, and the registers they read.
+#[derive(Default)]
+struct Effects<'a> {
+    loads: Vec<&'a Address>,
+    stores: Vec<&'a Address>,
+    uses: HashSet<Reg>,
+}
+
+impl<'a> Effects<'a> {
+    fn of(items: &'a [Item]) -> Effects<'a> {
+        let mut effects = Effects::default();
+        effects.add(items);
+        effects
+    }
+
+    fn add(&mut self, items: &'a [Item]) {
+        for item in items {
+            match item {
+                Item::Let(_, Instruction::Load(address)) => self.loads.push(address),
+                Item::Let(_, instruction) => self.uses.extend(instruction.operands().iter()),
+                Item::Store { address, value } => {
+                    self.stores.push(address);
+                    self.uses.insert(*value);
+                }
+                Item::Loop(inner) => {
+                    self.uses
+                        .extend(inner.carried.iter().flat_map(|carried| [carried.initial, carried.next]));
+                    self.add(&inner.body);
+                }
+            }
+        }
+    }
+
+    fn reads(&self, carried: &[Carried]) -> bool {
+        carried.iter().any(|carried| self.uses.contains(&carried.after))
+    }
+}
+
+impl Merge<'_> {
+    fn items(&self, items: Vec<Item>) -> Vec<Item> {
+        let mut done: Vec<Item> = Vec::new();
+        for item in items {
+            let merged = match item {
+                Item::Loop(second) if second.lanes => match self.partner(&done, &second) {
+                    Some(at) => match done.remove(at) {
+                        Item::Loop(first) => Item::Loop(self.joined(first, second)),
+                        other => other,
+                    },
+                    None => Item::Loop(second),
+                },
+                Item::Loop(once) if turns(&once) == Some(1) => {
+                    let body = self.items(once.body);
+                    Item::Loop(Loop { body, ..once })
+                }
+                other => other,
+            };
+            done.push(merged);
+        }
+        done
+    }
+
+    /// The lane loop that can run together with `second`, at its place.
+    fn partner(&self, done: &[Item], second: &Loop) -> Option<usize> {
+        (0..done.len()).rev().find(|&at| {
+            let Item::Loop(first) = &done[at] else { return false };
+            let alike = first.lanes
+                && (first.start, first.end, first.portion) == (second.start, second.end, second.portion);
+            alike
+                && is_short(&first.body)
+                && is_short(&second.body)
+                && self.can_run_together(first, second)
+                && self.can_wait(first, &done[at + 1..])
+        })
+    }
+
+    /// True when `first` may run behind `items`.
+    fn can_wait(&self, first: &Loop, items: &[Item]) -> bool {
+        let (own, others) = (Effects::of(&first.body), Effects::of(items));
+        let apart = |x: &[&Address], y: &[&Address]| !x.iter().any(|x| y.iter().any(|y| self.meet(x, y)));
+        apart(&own.stores, &others.loads)
+            && apart(&own.stores, &others.stores)
+            && apart(&own.loads, &others.stores)
+            && !others.reads(&first.carried)
+    }
+
+    /// True when no element of one loop meets another element of the other one, and something is read or written by both.
+    fn can_run_together(&self, first: &Loop, second: &Loop) -> bool {
+        let (one, other) = (Effects::of(&first.body), Effects::of(&second.body));
+        let same = |x: &Address, y: &Address| is_same_element(x, first.var, y, second.var);
+        let fits = |x: &[&Address], y: &[&Address]| {
+            x.iter().all(|x| y.iter().all(|y| !self.meet(x, y) || same(x, y)))
+        };
+        let shares = one.loads.iter().chain(&one.stores).any(|x| other.loads.iter().any(|y| same(x, y)));
+        shares
+            && fits(&one.stores, &other.loads)
+            && fits(&one.stores, &other.stores)
+            && fits(&one.loads, &other.stores)
+            && !other.reads(&first.carried)
+    }
+
+    fn meet(&self, x: &Address, y: &Address) -> bool {
+        x.pointer == y.pointer || (self.overlap)(x.pointer, y.pointer)
+    }
+
+    fn joined(&self, first: Loop, second: Loop) -> Loop {
+        let mut write = Writer { merge: self, var: (second.var, first.var), ..Writer::new(self) };
+        write.items(first.body);
+        write.items(second.body);
+        let carried = first.carried.into_iter().chain(second.carried);
+        let carried = carried.map(|carried| write.carried(carried)).collect();
+        Loop { carried, body: write.body, var: first.var, ..second }
+    }
+}
+
+/// Copies items into one body, in which nothing is loaded or computed twice.
+struct Writer<'a> {
+    merge: &'a Merge<'a>,
+    /// A counter, and the one that it becomes.
+    var: (Var, Var),
+    /// Registers that are others by now.
+    same: HashMap<Reg, Reg>,
+    known: HashMap<(Instruction, Kind), Reg>,
+    /// What lies at an address.
+    memory: Vec<(Address, Reg)>,
+    body: Vec<Item>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(merge: &'a Merge<'a>) -> Writer<'a> {
+        Writer {
+            merge,
+            var: (Var(0), Var(0)),
+            same: HashMap::new(),
+            known: HashMap::new(),
+            memory: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    fn items(&mut self, items: Vec<Item>) {
+        for item in items {
+            match self.renamed(item) {
+                Item::Let(register, instruction) => self.set(register, instruction),
+                Item::Store { address, value } => {
+                    self.forget(&address);
+                    self.memory.push((address.clone(), value));
+                    self.body.push(Item::Store { address, value });
+                }
+                Item::Loop(inner) => {
+                    Effects::of(&inner.body).stores.iter().for_each(|address| self.forget(address));
+                    self.body.push(Item::Loop(inner));
+                }
+            }
+        }
+    }
+
+    fn set(&mut self, register: Reg, instruction: Instruction) {
+        let own = self.merge.registers[register.0 as usize];
+        let known = match &instruction {
+            Instruction::Load(address) => {
+                let fits = |(at, value): &&(Address, Reg)| {
+                    at == address && self.merge.registers[value.0 as usize] == own
+                };
+                self.memory.iter().find(fits).map(|(_, value)| *value)
+            }
+            other => self.known.get(&(other.clone(), own.kind)).copied(),
+        };
+        if let Some(known) = known {
+            self.same.insert(register, known);
+            return;
+        }
+        match &instruction {
+            Instruction::Load(address) => self.memory.push((address.clone(), register)),
+            other => _ = self.known.insert((other.clone(), own.kind), register),
+        }
+        self.body.push(Item::Let(register, instruction));
+    }
+
+    fn forget(&mut self, stored: &Address) {
+        let merge = self.merge;
+        self.memory.retain(|(address, _)| !merge.meet(address, stored));
+    }
+
+    fn renamed(&self, item: Item) -> Item {
+        match item {
+            Item::Let(register, instruction) => Item::Let(register, self.instruction(instruction)),
+            Item::Store { address, value } => {
+                Item::Store { address: self.address(address), value: self.register(value) }
+            }
+            Item::Loop(inner) => Item::Loop(Loop {
+                carried: inner.carried.into_iter().map(|carried| self.carried(carried)).collect(),
+                body: inner.body.into_iter().map(|item| self.renamed(item)).collect(),
+                ..inner
+            }),
+        }
+    }
+
+    fn carried(&self, carried: Carried) -> Carried {
+        let (initial, next) = (self.register(carried.initial), self.register(carried.next));
+        Carried { initial, next, ..carried }
+    }
+
+    fn register(&self, register: Reg) -> Reg {
+        self.same.get(&register).copied().unwrap_or(register)
+    }
+
+    fn counter(&self, var: Var) -> Var {
+        if var == self.var.0 { self.var.1 } else { var }
+    }
+
+    fn instruction(&self, instruction: Instruction) -> Instruction {
+        let r = |register: Reg| self.register(register);
+        match instruction {
+            Instruction::Load(address) => Instruction::Load(self.address(address)),
+            Instruction::Counter { var, plus } => Instruction::Counter { var: self.counter(var), plus },
+            Instruction::Unary(op, x) => Instruction::Unary(op, r(x)),
+            Instruction::Binary(op, x, y) => Instruction::Binary(op, r(x), r(y)),
+            Instruction::Fma(a, b, c) => Instruction::Fma(r(a), r(b), r(c)),
+            Instruction::Compare(op, x, y) => Instruction::Compare(op, r(x), r(y)),
+            Instruction::Select(mask, a, b) => Instruction::Select(r(mask), r(a), r(b)),
+            Instruction::ConstantF(_)
+            | Instruction::ConstantI(_)
+            | Instruction::ConstantMask(_)
+            | Instruction::Argument(_) => instruction,
+        }
+    }
+
+    fn address(&self, mut address: Address) -> Address {
+        for term in &mut address.terms {
+            match &mut term.index {
+                Index::Var { var, .. } | Index::Lookup { var, .. } => *var = self.counter(*var),
+            }
+        }
+        address
+    }
+}
+
+/// Whether two accesses of two loops are, turn by turn, to the same element and to no other turn's.
+fn is_same_element(x: &Address, x_var: Var, y: &Address, y_var: Var) -> bool {
+    let ([first], [second]) = (x.terms.as_slice(), y.terms.as_slice()) else { return false };
+    let alike = match (first.index, second.index) {
+        (Index::Var { var: a, plus: m }, Index::Var { var: b, plus: n }) => {
+            (a, b, m) == (x_var, y_var, n) && first.stride == Integer::Constant(4)
+        }
+        _ => false,
+    };
+    alike && (x.pointer, x.offset, first.stride) == (y.pointer, y.offset, second.stride)
+}
+
+fn is_short(items: &[Item]) -> bool {
+    items.iter().all(|item| match item {
+        Item::Loop(inner) => turns(inner).is_some_and(|turns| turns <= SHORT) && is_short(&inner.body),
+        _ => true,
+    })
+}
+
+fn turns(item: &Loop) -> Option<i64> {
+    match (item.start, item.end) {
+        (Integer::Constant(start), Integer::Constant(end)) => Some(end - start),
+        _ => None,
+    }
+}
