@@ -162,19 +162,38 @@ impl<'a> Writer<'a> {
 
     fn items(&mut self, items: Vec<Item>) {
         for item in items {
-            match self.renamed(item) {
-                Item::Let(register, instruction) => self.set(register, instruction),
+            match item {
+                Item::Let(register, instruction) => {
+                    let instruction = self.instruction(instruction);
+                    self.set(register, instruction);
+                }
                 Item::Store { address, value } => {
+                    let (address, value) = (self.address(address), self.register(value));
                     self.forget(&address);
                     self.memory.push((address.clone(), value));
                     self.body.push(Item::Store { address, value });
                 }
                 Item::Loop(inner) => {
-                    Effects::of(&inner.body).stores.iter().for_each(|address| self.forget(address));
+                    let inner = self.inner(inner);
                     self.body.push(Item::Loop(inner));
                 }
             }
         }
+    }
+
+    /// A loop within, which has what was known before it and leaves nothing behind.
+    fn inner(&mut self, inner: Loop) -> Loop {
+        for address in Effects::of(&inner.body).stores {
+            let address = self.address(address.clone());
+            self.forget(&address);
+        }
+        let outer = std::mem::take(&mut self.body);
+        let (known, memory) = (self.known.clone(), self.memory.clone());
+        self.items(inner.body);
+        (self.known, self.memory) = (known, memory);
+        let body = std::mem::replace(&mut self.body, outer);
+        let carried = inner.carried.into_iter().map(|carried| self.carried(carried)).collect();
+        Loop { carried, body, ..inner }
     }
 
     fn set(&mut self, register: Reg, instruction: Instruction) {
@@ -202,20 +221,6 @@ impl<'a> Writer<'a> {
     fn forget(&mut self, stored: &Address) {
         let merge = self.merge;
         self.memory.retain(|(address, _)| !merge.meet(address, stored));
-    }
-
-    fn renamed(&self, item: Item) -> Item {
-        match item {
-            Item::Let(register, instruction) => Item::Let(register, self.instruction(instruction)),
-            Item::Store { address, value } => {
-                Item::Store { address: self.address(address), value: self.register(value) }
-            }
-            Item::Loop(inner) => Item::Loop(Loop {
-                carried: inner.carried.into_iter().map(|carried| self.carried(carried)).collect(),
-                body: inner.body.into_iter().map(|item| self.renamed(item)).collect(),
-                ..inner
-            }),
-        }
     }
 
     fn carried(&self, carried: Carried) -> Carried {
@@ -281,5 +286,63 @@ fn turns(item: &Loop) -> Option<i64> {
     match (item.start, item.end) {
         (Integer::Constant(start), Integer::Constant(end)) => Some(end - start),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lane::{ProgramBuilder, interpret::interpret};
+
+    const ELEMENTS: i64 = 50;
+
+    /// `y = x + x`, then the sum of what is read `ahead` elements on in y; with a store to the first pointer between, where `between`.
+    fn program(ahead: i64, between: bool) -> Program {
+        let mut b = ProgramBuilder::new();
+        let [x, y, sum] = [b.pointer(), b.pointer(), b.pointer()];
+        let at = |pointer, var| Address::new(pointer).index(var, Integer::Constant(4));
+        let zero = b.constant_f(0.0);
+        let first = b.var();
+        b.begin_lanes(first, Integer::Constant(0), Integer::Constant(ELEMENTS));
+        let value = b.load(Kind::F32, at(x, first));
+        let twice = b.binary(Binary::AddF, value, value);
+        b.store(at(y, first), twice);
+        b.end_loop(&[]);
+        if between {
+            b.store(Address::new(x), zero);
+        }
+        let second = b.var();
+        b.begin_lanes(second, Integer::Constant(0), Integer::Constant(ELEMENTS));
+        let so_far = b.carry(zero, Some(Combine::AddF));
+        let value = b.load(Kind::F32, at(y, second).offset(4 * ahead));
+        let next = b.binary(Binary::AddF, so_far, value);
+        let total = b.end_loop(&[next])[0];
+        b.store(Address::new(sum), total);
+        b.finish()
+    }
+
+    /// How many loops are left, and whether y is still read.
+    fn check(program: Program, overlap: bool) -> (usize, bool) {
+        let merged = merge_lanes(program.clone(), &|_, _| overlap);
+        crate::lane::verify::assert_valid(&merged);
+        let x: Vec<u32> = (0..60).map(|i| (i as f32).to_bits()).collect();
+        let mut memory = [vec![x.clone(), x.clone(), vec![0]], vec![x.clone(), x, vec![0]]];
+        interpret(&program, &mut memory[0], &[]).expect("in bounds");
+        interpret(&merged, &mut memory[1], &[]).expect("in bounds");
+        assert_eq!(memory[0], memory[1]);
+        let loops = merged.body.iter().filter(|item| matches!(item, Item::Loop(_))).count();
+        (loops, Effects::of(&merged.body).loads.iter().any(|address| address.pointer == 1))
+    }
+
+    #[test]
+    fn what_one_loop_stores_and_the_next_one_loads_stays_in_a_register() {
+        assert_eq!(check(program(0, false), false), (1, false));
+    }
+
+    #[test]
+    fn loops_stay_apart_where_elements_would_meet() {
+        assert_eq!(check(program(1, false), false), (2, true), "another element");
+        assert_eq!(check(program(0, true), false), (2, true), "a store between");
+        assert_eq!(check(program(0, false), true), (2, true), "memory that is shared");
     }
 }
