@@ -296,10 +296,10 @@ mod tests {
 
     const ELEMENTS: i64 = 50;
 
-    /// `y = x + x`, then the sum of what is read `ahead` elements on in y; with a store to the first pointer between, where `between`.
+    /// `y = x + x`, then to z, and summed, what is read `ahead` elements on in y; with a store to the first pointer between, where `between`.
     fn program(ahead: i64, between: bool) -> Program {
         let mut b = ProgramBuilder::new();
-        let [x, y, sum] = [b.pointer(), b.pointer(), b.pointer()];
+        let [x, y, sum, z] = [b.pointer(), b.pointer(), b.pointer(), b.pointer()];
         let at = |pointer, var| Address::new(pointer).index(var, Integer::Constant(4));
         let zero = b.constant_f(0.0);
         let first = b.var();
@@ -316,17 +316,18 @@ mod tests {
         let so_far = b.carry(zero, Some(Combine::AddF));
         let value = b.load(Kind::F32, at(y, second).offset(4 * ahead));
         let next = b.binary(Binary::AddF, so_far, value);
+        b.store(at(z, second), value);
         let total = b.end_loop(&[next])[0];
         b.store(Address::new(sum), total);
         b.finish()
     }
 
-    /// How many loops are left, and whether y is still read.
+    /// How many loops are left, and whether y is still read; with `overlap`, z may lie where x lies.
     fn check(program: Program, overlap: bool) -> (usize, bool) {
-        let merged = merge_lanes(program.clone(), &|_, _| overlap);
+        let merged = merge_lanes(program.clone(), &|one, other| overlap && one + other == 3);
         crate::lane::verify::assert_valid(&merged);
         let x: Vec<u32> = (0..60).map(|i| (i as f32).to_bits()).collect();
-        let mut memory = [vec![x.clone(), x.clone(), vec![0]], vec![x.clone(), x, vec![0]]];
+        let mut memory = [(); 2].map(|()| vec![x.clone(), x.clone(), vec![0], x.clone()]);
         interpret(&program, &mut memory[0], &[]).expect("in bounds");
         interpret(&merged, &mut memory[1], &[]).expect("in bounds");
         assert_eq!(memory[0], memory[1]);
