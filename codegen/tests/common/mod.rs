@@ -4,7 +4,7 @@
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
 use downhill_codegen::abi::{Context, InputBinding, Task};
-use downhill_codegen::compile::{Compiler, Stage};
+use downhill_codegen::compile::Compiler;
 use downhill_codegen::entry::Entry;
 use downhill_codegen::error::Error;
 use downhill_codegen::target::{Lanes, Target};
@@ -17,7 +17,6 @@ use downhill_graph::types::{ElementType, Type};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::c_void;
-use std::time::Instant;
 
 /// 64-byte aligned memory, with a known pattern behind its end that must survive.
 struct Memory(Vec<[u32; 16]>, usize);
@@ -73,10 +72,6 @@ pub(crate) struct Outcome {
     pub(crate) results: Vec<(Purpose, Tensor)>,
     /// `Context::stopped`.
     pub(crate) stopped: i64,
-    /// Time of a step.
-    pub(crate) seconds: f64,
-    /// Time from the graph to machine code.
-    pub(crate) compiling: f64,
 }
 
 /// Compiles `graph`, with the sizes in `fixed` fixed, and runs one step of it in `environment`: on every target that this machine
@@ -85,7 +80,7 @@ pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) ->
     let mut first: Option<Outcome> = None;
     let targets = Lanes::available().into_iter().flat_map(|lanes| [(lanes, 1), (lanes, 3)]);
     for (lanes, threads) in targets {
-        let outcome = run_on(lanes, threads, graph, environment, fixed, 1)?;
+        let outcome = run_on(lanes, threads, graph, environment, fixed)?;
         if let Some(first) = &first {
             assert_eq!(first.stopped, outcome.stopped, "{lanes:?}, {threads} threads");
             for ((purpose, one), (_, other)) in first.results.iter().zip(&outcome.results) {
@@ -107,29 +102,26 @@ pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) ->
     Ok(first.expect("the portable target is always there"))
 }
 
-/// Runs `steps` steps in one native call. Code for several threads is given its turns in ranges, the last first.
-pub(crate) fn run_on(
+/// Runs one step. Code for several threads is given its turns in ranges, the last first.
+fn run_on(
     lanes: Lanes,
     threads: usize,
     graph: &Graph,
     environment: &Environment,
     fixed: &Bindings,
-    steps: usize,
 ) -> Result<Outcome, Error> {
     // Every kernel with a loop to divide is divided, however small.
     let target = Target::host_with(lanes)?.threads(threads).dividing_from(0);
     let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
-    let start = Instant::now();
     let entry = Compiler::new(&mut module, &target).entry("test", graph, fixed)?;
-    let compiling = start.elapsed().as_secs_f64();
     module.finalize_definitions().expect("no unresolved symbol");
     // SAFETY: the entry's function has exactly this type, and `module` outlives the call below.
     let native: extern "C" fn(*mut Context) =
         unsafe { std::mem::transmute(module.get_finalized_function(entry.function)) };
-    let outcome = call(graph, environment, &entry, native, steps);
+    let outcome = call(graph, environment, &entry, native);
     // SAFETY: nothing made by the module is used any more.
     unsafe { module.free_memory() };
-    Ok(Outcome { compiling, ..outcome })
+    Ok(outcome)
 }
 
 thread_local! {
@@ -159,31 +151,11 @@ unsafe extern "C" fn divide_in_three(
     }
 }
 
-/// Time that this thread has run for, which others on the machine do not stretch.
-#[cfg(target_os = "linux")]
-fn processor_seconds() -> f64 {
-    unsafe extern "C" {
-        fn clock_gettime(clock: i32, time: *mut [i64; 2]) -> i32;
-    }
-    const THREAD: i32 = 3;
-    let mut time = [0; 2];
-    // SAFETY: `time` has the layout of a `timespec` of 64-bit systems.
-    unsafe { clock_gettime(THREAD, &mut time) };
-    time[0] as f64 + time[1] as f64 * 1e-9
-}
-
-#[cfg(not(target_os = "linux"))]
-fn processor_seconds() -> f64 {
-    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
-    START.elapsed().as_secs_f64()
-}
-
 fn call(
     graph: &Graph,
     environment: &Environment,
     entry: &Entry,
     native: extern "C" fn(*mut Context),
-    steps: usize,
 ) -> Outcome {
     let sizes = environment.bindings(graph).expect("consistent sizes");
     let words = |ty: &Type| ty.shape.evaluate(&sizes).expect("sizes are known").iter().product::<usize>();
@@ -209,9 +181,8 @@ fn call(
     let symbols: Vec<i64> = entry.symbols.iter().map(|name| sizes[name]).collect();
     let layout = entry.arena.layout(&sizes).expect("sizes are known");
     let mut arena = Memory::new(&vec![0x7fc0_0000; layout.bytes / 4]);
-    let batch = 0..symbols.first().copied().unwrap_or(0) as u32;
-    let rows: Vec<u32> = (0..steps).flat_map(|_| batch.clone()).collect();
-    let mut losses = vec![0.0_f32; steps];
+    let rows: Vec<u32> = (0..symbols.first().copied().unwrap_or(0) as u32).collect();
+    let mut losses = [0.0_f32];
     let keys: Vec<[u32; 2]> =
         entry.streams.iter().map(|&stream| stream_seed(environment.seed, stream)).collect();
     let storage_pointers: Vec<*mut u8> = storages.iter_mut().map(Memory::pointer).collect();
@@ -242,20 +213,14 @@ fn call(
         keys: keys.as_ptr(),
         first_step: environment.step,
         losses: losses.as_mut_ptr(),
-        steps: steps as i64,
+        steps: 1,
         stopped: 0,
         pool: std::ptr::null(),
         divide: divide_in_three,
         marks: std::ptr::null_mut(),
         mark: None,
     };
-    let mut seconds = f64::MAX;
-    // More than one step is asked for by measurements alone: the best of some calls.
-    for _ in 0..if steps > 1 { 20 } else { 1 } {
-        let start = processor_seconds();
-        native(&mut context);
-        seconds = seconds.min((processor_seconds() - start) / steps as f64);
-    }
+    native(&mut context);
     arena.words();
     inputs.iter().for_each(|memory| _ = memory.words());
     let mut named: BTreeMap<Purpose, Tensor> = BTreeMap::new();
@@ -274,7 +239,7 @@ fn call(
             (purpose.clone(), tensor)
         })
         .collect();
-    Outcome { results, stopped: context.stopped, seconds, compiling: 0.0 }
+    Outcome { results, stopped: context.stopped }
 }
 
 /// What is known of a graph's compiled entry, with what its functions cost.
@@ -286,20 +251,4 @@ pub(crate) fn entry(graph: &Graph, fixed: &Bindings) -> Entry {
     // SAFETY: nothing in the module was called, and no address was taken from it.
     unsafe { module.free_memory() };
     entry
-}
-
-/// The lane programs of a graph's kernels.
-pub(crate) fn lane_programs(graph: &Graph, fixed: &Bindings) -> String {
-    let target = Target::host().expect("a supported processor");
-    let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
-    let mut text = String::new();
-    let mut show = |stage: Stage, form: &str| {
-        if matches!(stage, Stage::Lane | Stage::Kernel) {
-            text.push_str(form);
-        }
-    };
-    Compiler::new(&mut module, &target).dump(&mut show).entry("test", graph, fixed).expect("it compiles");
-    // SAFETY: nothing in the module was called, and no address was taken from it.
-    unsafe { module.free_memory() };
-    text
 }
