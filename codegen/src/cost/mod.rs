@@ -12,7 +12,7 @@
 mod vectors;
 
 pub(crate) use vectors::{FOLD_LANES, WIDTH, statement, vectors};
-pub use vectors::{assumed_turns, assumed_work, work};
+pub use vectors::{assumed_turns, work};
 
 use crate::affine::{Affine, Axis};
 use crate::kernel::{Access, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};

@@ -20,12 +20,7 @@ pub(crate) const FOLD_LANES: f64 = 8.0;
 /// What a kernel costs in vectors of statements, where every size is known.
 pub fn work(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> Option<f64> {
     let known = kernel.extents.iter().all(|extent| extent.as_constant().is_some());
-    known.then(|| assumed_work(kernel, lanes))
-}
-
-/// The same, with sizes assumed where they are not known.
-pub fn assumed_work(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> f64 {
-    vectors(kernel, &kernel.body, lanes, None)
+    known.then(|| vectors(kernel, &kernel.body, lanes, None))
 }
 
 /// Vectors of statements of items within these lane loops, for one vector of turns of `lane`, the lane loop around them.
