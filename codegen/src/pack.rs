@@ -19,9 +19,6 @@ use crate::target::Lanes;
 use downhill_graph::dim::Dim;
 use std::collections::BTreeSet;
 
-/// Elements of a right factor that a processor keeps near enough to read them where they lie: measured, about twice its second
-/// cache.
-const NEAR: i64 = 1 << 19;
 /// Rows from which on a copy costs little beside what is done with it.
 const MANY_ROWS: i64 = 32;
 
@@ -224,7 +221,7 @@ impl Packing<'_> {
             return true;
         }
         let elements = &read.depth(&self.kernel) * extent(&self.kernel, lane);
-        let is_far = elements.as_constant().is_some_and(|elements| elements > NEAR);
+        let is_far = elements.as_constant().is_some_and(|elements| elements > self.target.near());
         is_far && extent(&self.kernel, rows).as_constant().is_none_or(|rows| rows >= MANY_ROWS)
     }
 
