@@ -3,24 +3,23 @@
 //! In: a module to put code in, a target, and the optimized graph of an entry. Out: an [`Entry`]. Each line of
 //! [`Compiler::entry`] is a step with its own time; [`Compiler::dump`] shows what each gave.
 
-use crate::affine::Axis;
 use crate::build::{Homes, assign_homes, build};
 use crate::clif;
-use crate::cost::{Cost, work};
-use crate::divide::{Division, divide};
-use crate::emit::{Emitted, Pointer, Scheduled, emit};
+use crate::cost::Cost;
+use crate::divide::Division;
+use crate::emit::{Emitted, Pointer, emit};
 use crate::entry::{Entry, InputSlot, Native};
 use crate::error::Error;
 use crate::fuse::{Fused, fuse};
 use crate::kernel::{Buffer, Kernel};
 use crate::lane::Program;
 use crate::launch::{self, Call, Launch, Shared};
-use crate::pack::{Room, pack};
 use crate::plan::{Arena, Plan, plan};
 use crate::prepare::prepare;
-use crate::schedule::{Schedule, choose_lanes, choose_lanes_again, choose_rows, put_lanes_outside};
+use crate::specialize::{Scheduled, makes_loss, parts, schedule};
 use crate::target::Target;
-use crate::verify::assert_valid;
+use crate::task::define_task;
+use crate::verify::check;
 use crate::wide;
 use cranelift_module::{FuncId, Module};
 use downhill_graph::dim::{Bindings, Dim};
@@ -250,7 +249,7 @@ impl<'m, M: Module> Compiler<'m, M> {
         let (pointers, integers) = (emitted.program.pointers, emitted.program.integers);
         let task = match self.tasks.get(&(pointers, integers, places.clone())) {
             Some(&known) => known,
-            None => launch::define_task(self.module, self.target, (pointers, integers), &places)?,
+            None => define_task(self.module, self.target, (pointers, integers), &places)?,
         };
         self.tasks.insert((pointers, integers, places), task);
         Ok(Shared { division, task, rooms })
@@ -263,70 +262,12 @@ impl<'m, M: Module> Compiler<'m, M> {
     }
 }
 
-/// Kernels as they run, in their order; room that they need of their own is added to the arena.
-fn schedule(plan: &mut Plan, fixed: &Bindings, target: &Target) -> Vec<Scheduled> {
-    let lanes: Vec<BTreeSet<Axis>> = plan.kernels.iter().map(choose_lanes).collect();
-    let kernels = plan.kernels.iter().zip(lanes).enumerate();
-    let scheduled = kernels.flat_map(|(position, (kernel, lanes))| {
-        let room = Room::new(&mut plan.arena, position, target.thread_count());
-        specialize(kernel, lanes, fixed, target, room)
-    });
-    scheduled.collect()
-}
-
-/// Fixes sizes, then chooses what may differ between variants and targets.
-fn specialize(
-    kernel: &Kernel,
-    lanes: BTreeSet<Axis>,
-    fixed: &Bindings,
-    target: &Target,
-    room: Room<'_>,
-) -> Vec<Scheduled> {
-    let kernel = kernel.map_dims(&|dim| dim.bind(fixed));
-    let lanes = choose_lanes_again(&kernel, lanes);
-    let kernel = put_lanes_outside(&kernel, &lanes);
-    let schedule = |(kernel, lanes): (Kernel, BTreeSet<Axis>)| {
-        check(std::slice::from_ref(&kernel));
-        let rows = choose_rows(&kernel, &lanes, target.lanes());
-        let schedule = Schedule { lanes, rows };
-        let division = target.worth().and_then(|worth| divide(&kernel, &schedule, worth));
-        Scheduled { kernel, schedule, division }
-    };
-    pack(kernel, lanes, target.lanes(), room).into_iter().map(schedule).collect()
-}
-
-/// In debug builds, verifies kernels.
-fn check(kernels: &[Kernel]) {
-    if cfg!(debug_assertions) {
-        kernels.iter().for_each(assert_valid);
-    }
-}
-
-/// A step that costs less than this many vectors of statements is one straight function up to its loss, and one after it: calls
-/// would be a good part of its time.
-const SMALL_STEP: f64 = 20_000.0;
-
-/// The kernels of each function. One that threads share is alone: they would all do what stands beside it.
-fn parts(kernels: &[Scheduled]) -> Vec<&[Scheduled]> {
-    let work = kernels.iter().map(|k| work(&k.kernel, &k.schedule.lanes)).sum::<Option<f64>>();
-    let shared = kernels.iter().any(|kernel| kernel.division.is_some());
-    if !shared && work.is_some_and(|work| work < SMALL_STEP) {
-        kernels.split_inclusive(makes_loss).collect()
-    } else {
-        kernels.chunks(1).collect()
-    }
-}
-
 /// What a function of these kernels is, for reports.
 fn describe(part: &[Scheduled]) -> Native {
     Native {
         kernels: part.iter().map(|scheduled| scheduled.kernel.name.clone()).collect(),
         cost: Cost::of(part.iter().map(|scheduled| (&scheduled.kernel, &scheduled.schedule.lanes))),
     }
-}
-
-fn makes_loss(part: &Scheduled) -> bool {
-    part.kernel.accesses().iter().any(|(buffer, _, store)| *store && *buffer == Buffer::Loss)
 }
 
 /// The run-time symbols that a graph's values hang on: first the one that counts the rows of its inputs, then the others as they

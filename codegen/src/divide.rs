@@ -24,8 +24,6 @@ pub struct Division {
     pub work: Dim,
 }
 
-/// Work, as [`Cost::total`] counts it, that outweighs handing it to another thread: about 10 µs.
-pub const LEAST_WORK: i64 = 600_000;
 /// Turns of a lane loop between two cuts: vectors and lines of the cache stay whole.
 const LANES: i64 = 64;
 
@@ -90,6 +88,7 @@ fn writes_apart(kernel: &Kernel, axis: Axis) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::abi::LEAST_WORK;
     use crate::affine::Affine;
     use crate::kernel::{Access, Expression, ValueId};
     use downhill_graph::types::ElementType;

@@ -8,20 +8,19 @@
 //! Must hold: no decision here changes the order of a fold; the schedule has made them all.
 
 use crate::affine::Axis;
-use crate::divide::Division;
-use crate::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
+use crate::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId, dependents};
 use crate::lane::{
     Address, Binary as B, Combine, Integer, Kind, Portion, Program, ProgramBuilder, Reg, Unary as U, Var,
     merge_lanes,
 };
 use crate::scalar;
 use crate::schedule::Schedule;
+use crate::specialize::Scheduled;
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::bug;
 use downhill_graph::op::{Compare, Reduction};
 use downhill_graph::types::ElementType;
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 
 /// Bytes of an element in memory, of every type that is compiled.
 const ELEMENT_BYTES: i64 = 4;
@@ -59,32 +58,6 @@ pub enum Number {
     Begin,
     /// One past the last of them: the second.
     End,
-}
-
-/// A kernel with the way its loops are to run.
-#[derive(Clone, Debug)]
-pub struct Scheduled {
-    /// The kernel.
-    pub kernel: Kernel,
-    /// Its schedule.
-    pub schedule: Schedule,
-    /// How threads share it.
-    pub division: Option<Division>,
-}
-
-impl fmt::Display for Scheduled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let axes = |axes: &mut dyn Iterator<Item = &Axis>| -> String {
-            axes.map(|axis| format!(" {axis}")).collect()
-        };
-        write!(f, "{}  wide:{}", self.kernel, axes(&mut self.schedule.lanes.iter()))?;
-        let rows = self.schedule.rows.iter().map(|(axis, rows)| format!(" {rows} of {axis}"));
-        write!(f, "; together:{}", rows.collect::<String>())?;
-        if let Some(division) = &self.division {
-            write!(f, "; shared: {} at multiples of {}", division.axis, division.multiple)?;
-        }
-        writeln!(f)
-    }
 }
 
 /// Emits kernels, one after another, as one program. `overlap` says which buffers may share memory.
@@ -219,7 +192,7 @@ impl Emit<'_> {
     /// Blocks of rows from `first` on.
     fn block(&mut self, inner: &Loop, rows: u32, first: i64) {
         let mut differ = HashSet::new();
-        differing(&inner.body, inner.axis, &mut differ);
+        dependents(&inner.body, inner.axis, &mut differ);
         self.block = Some(Block { axis: inner.axis, rows: rows as usize, differ });
         self.plain_loop(inner, Portion::Blocks(rows), first);
         self.block = None;
@@ -374,7 +347,7 @@ impl Emit<'_> {
 
     fn store(&mut self, buffer: Buffer, access: &Access, value: ValueId) {
         let axis = self.block.as_ref().map(|block| block.axis);
-        let moves = axis.is_some_and(|axis| uses(access, axis));
+        let moves = axis.is_some_and(|axis| access.uses(axis));
         let rows = if moves { self.block.as_ref().map_or(1, |block| block.rows) } else { 1 };
         for row in 0..rows {
             let mut register = self.register(value, row);
@@ -514,10 +487,6 @@ fn combine(kind: Reduction, element: ElementType) -> Combine {
     }
 }
 
-fn uses(access: &Access, axis: Axis) -> bool {
-    access.at.terms.contains_key(&axis) || access.row.is_some_and(|(row, _)| row == axis)
-}
-
 /// Whether the loop over an axis has one turn.
 fn is_once(kernel: &Kernel, axis: Axis) -> bool {
     kernel.extents[axis.0 as usize].is(1)
@@ -527,42 +496,4 @@ fn is_once(kernel: &Kernel, axis: Axis) -> bool {
 fn looks_up_one_row(kernel: &Kernel) -> bool {
     let rows = kernel.accesses().into_iter().filter_map(|(_, access, _)| access.row);
     rows.into_iter().any(|(axis, _)| is_once(kernel, axis))
-}
-
-/// Collects the values of `items` that depend on the counter of `axis`.
-fn differing(items: &[Item], axis: Axis, differ: &mut HashSet<ValueId>) {
-    for item in items {
-        match item {
-            Item::Let(value, expression) => {
-                let depends = match expression {
-                    Expression::Constant(_) | Expression::Dim(_) => false,
-                    Expression::Load(_, access) => uses(access, axis),
-                    Expression::Index(at) | Expression::Random(_, at) => at.terms.contains_key(&axis),
-                    Expression::Unary(_, x) | Expression::Convert(x) => differ.contains(x),
-                    Expression::Binary(_, x, y) | Expression::Compare(_, x, y) => {
-                        differ.contains(x) || differ.contains(y)
-                    }
-                    Expression::Select(m, x, y) => {
-                        [m, x, y].into_iter().any(|operand| differ.contains(operand))
-                    }
-                };
-                if depends {
-                    differ.insert(*value);
-                }
-            }
-            Item::Store(..) => {}
-            Item::Loop(inner) => {
-                differing(&inner.body, axis, differ);
-                for accumulator in &inner.accumulators {
-                    let depends = match accumulator.term {
-                        Term::Value(x) => differ.contains(&x),
-                        Term::Product(x, y) => differ.contains(&x) || differ.contains(&y),
-                    };
-                    if depends {
-                        differ.insert(accumulator.result);
-                    }
-                }
-            }
-        }
-    }
 }

@@ -11,6 +11,7 @@ use crate::affine::{Affine, Axis};
 use downhill_graph::dim::Dim;
 use downhill_graph::op::{Binary, Compare, Reduction, Unary};
 use downhill_graph::types::{ElementType, Literal};
+use std::collections::HashSet;
 use std::fmt;
 
 /// A scalar of the kernel.
@@ -226,6 +227,51 @@ pub(crate) fn rename_values(items: &[Item], name: &dyn Fn(ValueId) -> ValueId) -
         }),
     };
     items.iter().map(rename).collect()
+}
+
+impl Access {
+    /// Whether it moves with the counter of `axis`.
+    pub(crate) fn uses(&self, axis: Axis) -> bool {
+        self.at.terms.contains_key(&axis) || self.row.is_some_and(|(row, _)| row == axis)
+    }
+}
+
+/// Collects the values of `items` that depend on the counter of `axis`.
+pub(crate) fn dependents(items: &[Item], axis: Axis, differ: &mut HashSet<ValueId>) {
+    for item in items {
+        match item {
+            Item::Let(value, expression) => {
+                let depends = match expression {
+                    Expression::Constant(_) | Expression::Dim(_) => false,
+                    Expression::Load(_, access) => access.uses(axis),
+                    Expression::Index(at) | Expression::Random(_, at) => at.terms.contains_key(&axis),
+                    Expression::Unary(_, x) | Expression::Convert(x) => differ.contains(x),
+                    Expression::Binary(_, x, y) | Expression::Compare(_, x, y) => {
+                        differ.contains(x) || differ.contains(y)
+                    }
+                    Expression::Select(m, x, y) => {
+                        [m, x, y].into_iter().any(|operand| differ.contains(operand))
+                    }
+                };
+                if depends {
+                    differ.insert(*value);
+                }
+            }
+            Item::Store(..) => {}
+            Item::Loop(inner) => {
+                dependents(&inner.body, axis, differ);
+                for accumulator in &inner.accumulators {
+                    let depends = match accumulator.term {
+                        Term::Value(x) => differ.contains(&x),
+                        Term::Product(x, y) => differ.contains(&x) || differ.contains(&y),
+                    };
+                    if depends {
+                        differ.insert(accumulator.result);
+                    }
+                }
+            }
+        }
+    }
 }
 
 impl fmt::Display for Kernel {

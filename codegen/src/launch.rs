@@ -12,6 +12,7 @@ use crate::emit::{Emitted, Number, Pointer};
 use crate::error::Error;
 use crate::kernel::Buffer;
 use crate::target::Target;
+use crate::task::RANGE;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F32, I32, I64};
 use cranelift_codegen::ir::{
@@ -37,7 +38,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Words that the threads which share it are handed, if it is shared: see [`define_task`].
+    /// Words that the threads which share it are handed, if it is shared: see [`crate::task`].
     fn table_words(&self) -> Option<usize> {
         let shared = self.shared.as_ref()?;
         let integers = self.emitted.integers.len() - RANGE as usize;
@@ -48,7 +49,7 @@ impl Call {
 /// A kernel that threads share.
 pub(crate) struct Shared {
     pub(crate) division: Division,
-    /// What each of them calls: [`define_task`].
+    /// What each of them calls: [`crate::task::define_task`].
     pub(crate) task: FuncId,
     /// Pointers of which each thread has a room of its own, and how many bytes that is.
     pub(crate) rooms: Vec<(usize, Dim)>,
@@ -112,58 +113,6 @@ fn callback_signature(module: &impl Module, words: usize) -> Signature {
     signature.params = vec![AbiParam::new(I64); words];
     signature
 }
-
-/// Defines what a thread calls of a kernel with so many pointers and integers: a [`crate::abi::Task`]. Its arguments are the kernel's
-/// address, the pointers, the integers but for the first two, which are the range, and the bytes of a thread's room for each
-/// of the pointers `rooms`.
-///
-/// # Errors
-/// What Cranelift reports.
-pub(crate) fn define_task(
-    module: &mut impl Module,
-    target: &Target,
-    (pointers, integers): (u32, u32),
-    rooms: &[usize],
-) -> Result<FuncId, Error> {
-    let mut context = module.make_context();
-    context.func.signature = module.make_signature();
-    context.func.signature.params = vec![AbiParam::new(I64); 4];
-    let names: String = rooms.iter().map(|room| format!("_{room}")).collect();
-    let name = format!("task{pointers}_{integers}_rooms{names}");
-    let id = module.declare_function(&name, Linkage::Local, &context.func.signature)?;
-    let mut kernel = module.make_signature();
-    kernel.params = vec![AbiParam::new(I64); (pointers + integers) as usize];
-    kernel.call_conv = target.kernel_convention();
-    let mut builder_context = FunctionBuilderContext::new();
-    let mut f = FunctionBuilder::new(&mut context.func, &mut builder_context);
-    let kernel = f.import_signature(kernel);
-    let block = f.create_block();
-    f.append_block_params_for_function_params(block);
-    f.switch_to_block(block);
-    f.seal_block(block);
-    let [table, begin, end, place] = f.block_params(block)[..] else {
-        bug("a task of other than four arguments")
-    };
-    let count = 1 + pointers + integers - RANGE + rooms.len() as u32;
-    let mut values: Vec<Value> = (0..count as i32)
-        .map(|n| f.ins().load(I64, MemFlagsData::trusted(), table, n * I64.bytes() as i32))
-        .collect();
-    let address = values.remove(0);
-    for (&room, bytes) in rooms.iter().zip(values.split_off(values.len() - rooms.len())) {
-        let before = f.ins().imul(place, bytes);
-        values[room] = f.ins().iadd(values[room], before);
-    }
-    let range = pointers as usize;
-    values.splice(range..range, [begin, end]);
-    f.ins().call_indirect(kernel, address, &values);
-    f.ins().return_(&[]);
-    f.finalize(module.target_config());
-    define_built(module, target, id, &mut context)?;
-    Ok(id)
-}
-
-/// A kernel that threads share begins its integers with this many that say which turns are to be done.
-const RANGE: u32 = 2;
 
 /// What is called for a kernel.
 struct Callee {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cranelift_codegen::isa::{CallConv, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 
-use crate::divide::LEAST_WORK;
+use crate::abi::LEAST_WORK;
 use crate::error::Error;
 use crate::wide::{self, Level};
 

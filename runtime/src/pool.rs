@@ -13,8 +13,7 @@
 
 use crate::error::Error;
 use crate::float_control::FloatControl;
-use downhill_codegen::abi::Task;
-use downhill_codegen::divide::LEAST_WORK;
+use downhill_codegen::abi::{LEAST_WORK, Task};
 use std::env::VarError;
 use std::ffi::c_void;
 use std::hint::spin_loop;
