@@ -164,3 +164,16 @@ fn a_machine_is_measured_once() {
     );
     assert_eq!(machine.to_string().matches("iB: ").count(), bytes.len(), "{machine}");
 }
+
+#[test]
+fn threads_are_named() {
+    let (x, t) = batch();
+    let build = Mlp::new(512).optimizer(adamw(0.01)).batch_sizes([BATCH]);
+    let mut net = build.threads(2).build().expect("a network");
+    assert!(net.report().divided > 0);
+    let profile = net.profile(&x, &t).expect("a profile");
+    assert_eq!(profile.threads, 2);
+    let text = profile.to_string();
+    assert!(text.starts_with("step with batch = 64 on 2 threads, beside one core's limits: "), "{text}");
+    assert_eq!(network(8).profile(&x, &t).expect("a profile").threads, 1);
+}

@@ -96,10 +96,11 @@ impl Lanes {
 
     /// What `DOWNHILL_TARGET` says, else the best that this machine has.
     fn chosen() -> Result<Lanes, Error> {
-        let name = match std::env::var("DOWNHILL_TARGET") {
-            Ok(name) if !name.is_empty() => name,
-            _ => return Ok(Lanes::available().pop().unwrap_or(Lanes::Portable)),
-        };
+        let name = std::env::var_os("DOWNHILL_TARGET").unwrap_or_default();
+        if name.is_empty() {
+            return Ok(Lanes::available().pop().unwrap_or(Lanes::Portable));
+        }
+        let name = name.to_string_lossy();
         let all = [Lanes::Portable, Lanes::Avx2, Lanes::Avx512];
         all.into_iter().find(|lanes| lanes.name() == name).ok_or_else(|| {
             Error::Unsupported(format!(

@@ -13,6 +13,7 @@ pub use downhill_codegen::cost::{Level, Speed};
 use downhill_codegen::emit::Emitted;
 use downhill_codegen::peak;
 use downhill_codegen::target::{Lanes, Target};
+use downhill_graph::graph::bug;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -84,8 +85,7 @@ fn measure(target: &Target) -> Result<Speed, Error> {
         storages: [Buffer::new(words, "measuring")?, Buffer::new(words / 2, "measuring")?],
         frame: Frame::default(),
     };
-    let (arithmetic, moving) =
-        functions.split_first().unwrap_or_else(|| unreachable!("a program is a function"));
+    let (arithmetic, moving) = functions.split_first().unwrap_or_else(|| bug("a program is no function"));
     let arithmetic = peak::operations(lanes, TURNS) as f64 / bench.best(arithmetic);
     let levels =
         LEVELS.iter().zip(&streams).zip(moving.chunks_exact(3)).map(|((&bytes, streams), functions)| {

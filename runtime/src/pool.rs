@@ -14,7 +14,6 @@
 use crate::error::Error;
 use crate::float_control::FloatControl;
 use downhill_codegen::abi::{LEAST_WORK, Task};
-use std::env::VarError;
 use std::ffi::c_void;
 use std::hint::spin_loop;
 use std::sync::Arc;
@@ -36,11 +35,7 @@ const MOST_THREADS: usize = 1024;
 /// # Errors
 /// What it says is not a number of threads.
 pub(crate) fn threads_from_environment() -> Result<usize, Error> {
-    match std::env::var(VARIABLE) {
-        Ok(text) => parse(&text),
-        Err(VarError::NotPresent) => Ok(1),
-        Err(VarError::NotUnicode(text)) => parse(&text.to_string_lossy()),
-    }
+    parse(&std::env::var_os(VARIABLE).unwrap_or_default().to_string_lossy())
 }
 
 fn parse(text: &str) -> Result<usize, Error> {
@@ -164,6 +159,11 @@ impl Pool {
         Ok(pool)
     }
 
+    /// The caller's and its own.
+    pub(crate) fn threads(&self) -> usize {
+        self.workers.len() + 1
+    }
+
     /// Does all turns of a task.
     ///
     /// # Safety
@@ -210,7 +210,7 @@ pub(crate) unsafe extern "C" fn divide(
 ) {
     // SAFETY: the caller's promise.
     let pool = unsafe { pool.cast::<Pool>().as_ref() };
-    let threads = pool.map_or(1, |pool| pool.workers.len() + 1);
+    let threads = pool.map_or(1, Pool::threads);
     let ranges = Ranges::new(turns, multiple, work, threads);
     let taken = |pool: &&Pool| !pool.taken.swap(true, Ordering::Acquire);
     match pool.filter(|_| ranges.count > 1).filter(taken) {

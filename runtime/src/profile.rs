@@ -13,6 +13,7 @@ pub use crate::machine::{Level, Machine, Speed};
 use crate::marks::{Marks, middle};
 use crate::model::Model;
 use crate::outputs::Room;
+use crate::pool::Pool;
 use crate::run::{FORWARD, place_both};
 use crate::storage::Buffer;
 use crate::view::{Feed, ViewMut};
@@ -47,6 +48,8 @@ pub struct Profile {
     pub step: f64,
     /// Steps that were measured with marks.
     pub steps: usize,
+    /// Threads that share the large functions: predictions and shares are one core's all the same.
+    pub threads: usize,
     /// What shares are shares of.
     pub machine: Machine,
 }
@@ -123,6 +126,7 @@ impl Model {
             sizes: self.sizes(plain),
             step: middle(&mut steps),
             steps: functions.first().map_or(0, Vec::len),
+            threads: self.program.pool().map_or(1, Pool::threads),
             machine,
         })
     }
@@ -244,14 +248,15 @@ fn ratio(part: f64, whole: f64) -> f64 {
 impl fmt::Display for Profile {
     /// A line about the step, one about the machine, and a table with a line a function.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sizes: Vec<String> = self.sizes.iter().map(|(name, size)| format!("{name} = {size}")).collect();
+        f.write_str(&self.entry)?;
+        for (place, (name, size)) in self.sizes.iter().enumerate() {
+            write!(f, "{} {name} = {size}", if place == 0 { " with" } else { "," })?;
+        }
+        if self.threads > 1 {
+            write!(f, " on {} threads, beside one core's limits", self.threads)?;
+        }
         let (step, explained) = (time(self.step), 100.0 * self.explained());
-        writeln!(
-            f,
-            "{} with {}: {step}, of which the functions below explain {explained:.0} %",
-            self.entry,
-            sizes.join(", ")
-        )?;
+        writeln!(f, ": {step}, of which the functions below explain {explained:.0} %")?;
         writeln!(f, "{}\n", self.machine)?;
         for (place, heading) in HEADINGS.iter().enumerate() {
             let width = WIDTHS[place];
