@@ -17,6 +17,8 @@ pub mod code;
 
 mod prepare;
 
+mod compiled;
+
 pub mod program;
 
 mod storage;

@@ -3,8 +3,8 @@
 //! In: an entry, the value of each symbol. Out: [`Prepared`]. Calls of a prepared size allocate nothing.
 
 use crate::bind::Given;
+use crate::compiled::CompiledEntry;
 use crate::error::Error;
-use crate::program::CompiledEntry;
 use downhill_graph::dim::{Bindings, Dim, Symbol};
 use downhill_graph::graph::Graph;
 use downhill_graph::op::Op;

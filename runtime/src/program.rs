@@ -6,16 +6,12 @@
 //! Must hold: a program never changes what a model sees; entries that are compiled when first asked for, gradients
 //! and what profiles are made with, are the only thing added to it.
 
-use crate::bind::Interface;
-use crate::code::{Assembly, Function};
+use crate::compiled::{CompiledEntry, Making, Plan};
 use crate::dump::{Dump, Stage};
 use crate::error::Error;
 use crate::pool::{self, Pool};
-use crate::prepare::{beyond_memory, concrete, elements};
+use crate::prepare::{concrete, elements};
 use crate::report::Report;
-use cranelift_module::Module;
-use downhill_codegen::compile::Compiler;
-use downhill_codegen::entry::Entry;
 pub use downhill_codegen::target::Lanes;
 use downhill_codegen::target::Target;
 use downhill_graph::builder::{Declaration, Mode};
@@ -23,10 +19,8 @@ use downhill_graph::dim::Bindings;
 use downhill_graph::entry;
 use downhill_graph::error::Errors;
 use downhill_graph::graph::{Graph, Storage, StorageKind, Undecided, bug};
-use downhill_graph::optimizer::{LEARNING_RATE, Optimizer};
+use downhill_graph::optimizer::Optimizer;
 use downhill_graph::passes::bind;
-use downhill_graph::verify::verify;
-use std::cell::RefCell;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -66,41 +60,6 @@ pub struct Program {
     steps: Vec<Arc<CompiledEntry>>,
     gradients: Mutex<Vec<(GradientKey, Arc<CompiledEntry>)>>,
     report: Report,
-}
-
-/// One entry: its graph and the code of its variants.
-#[derive(Debug)]
-pub(crate) struct CompiledEntry {
-    /// `forward`, `step`, `step judge`, `gradients`.
-    pub(crate) name: String,
-    /// The loss it is about.
-    pub(crate) loss: Option<Arc<str>>,
-    pub(crate) graph: Graph,
-    pub(crate) interface: Interface,
-    /// Which of the program's storages it uses, in its own order.
-    pub(crate) storages: Vec<usize>,
-    /// Values of the scalar inputs before anyone set them, by slot; 0 for other slots.
-    pub(crate) hypers: Vec<f32>,
-    /// The generic one first.
-    variants: Vec<Variant>,
-    /// The same with marks, once it was asked for.
-    marked: Mutex<Option<Arc<CompiledEntry>>>,
-}
-
-/// An entry's code for some sizes.
-#[derive(Debug)]
-pub(crate) struct Variant {
-    pub(crate) entry: Entry,
-    pub(crate) function: Function,
-}
-
-/// An entry that is to be compiled.
-struct Plan {
-    name: String,
-    loss: Option<Arc<str>>,
-    graph: Graph,
-    /// The learning rate before anyone set it.
-    rate: f32,
 }
 
 impl Program {
@@ -298,21 +257,6 @@ impl fmt::Debug for Program {
     }
 }
 
-impl CompiledEntry {
-    /// The variant for these sizes: one that was compiled for them, or the generic one.
-    pub(crate) fn variant(&self, sizes: &Bindings) -> (usize, &Variant) {
-        let fits = |variant: &Variant| {
-            variant.entry.fixed.iter().all(|(name, value)| sizes.get(name) == Some(value))
-        };
-        let special = self.variants.iter().rposition(fits).unwrap_or(0);
-        (special, &self.variants[special])
-    }
-
-    pub(crate) fn variant_at(&self, index: usize) -> &Variant {
-        &self.variants[index]
-    }
-}
-
 /// Refuses a declaration in which sizes agree perhaps: shapes are trusted by code that no longer compares them.
 fn check_decided(declaration: &Declaration) -> Result<(), Error> {
     match declaration.graph.undecided {
@@ -401,125 +345,4 @@ fn check_storages(storages: &[Storage]) -> Result<(), Error> {
         elements(&concrete(&ty.shape, &Bindings::new(), name)?, name)?;
     }
     Ok(())
-}
-
-/// Refuses values that no memory holds, however small the data: byte counts of what is compiled are far from overflow.
-fn check_sizes(graph: &Graph) -> Result<(), Error> {
-    match graph.ids().find(|&id| beyond_memory(graph.shape(id))) {
-        None => Ok(()),
-        Some(id) => {
-            Err(Error::Memory { what: format!("a value of shape {}", graph.shape(id)), bytes: usize::MAX })
-        }
-    }
-}
-
-/// What entries are compiled for.
-struct Making<'a> {
-    program: &'a str,
-    storages: &'a [Storage],
-    target: &'a Target,
-    batch_sizes: &'a [usize],
-    /// Whether the code tells where it is.
-    marked: bool,
-}
-
-impl Making<'_> {
-    /// Machine code for each plan, in one piece of memory.
-    fn compile(
-        &self,
-        plans: Vec<Plan>,
-        dump: &Dump,
-        report: &mut Report,
-    ) -> Result<Vec<Arc<CompiledEntry>>, Error> {
-        let mut assembly = Assembly::new(self.target)?;
-        let mut compiled: Vec<Vec<Entry>> = Vec::new();
-        for plan in &plans {
-            // In release builds too: from here on sizes are taken at their word, by code without checks.
-            verify(&plan.graph)?;
-            check_sizes(&plan.graph)?;
-            dump.show(self.program, &plan.name, Stage::Passes, || plan.graph.to_text());
-        }
-        let forms = RefCell::new(Vec::new());
-        let mut collect = |stage, text: &str| forms.borrow_mut().push((stage, text.to_owned()));
-        let mut compiler = Compiler::new(&mut assembly.module, self.target);
-        if self.marked {
-            compiler = compiler.marked();
-        }
-        if dump.wants_code() {
-            compiler = compiler.dump(&mut collect);
-        }
-        for plan in &plans {
-            let variants = self.variants(&mut compiler, plan, &|variant| {
-                dump.show_code(self.program, variant, forms.take());
-            })?;
-            compiled.push(variants);
-        }
-        let made = compiler.report().clone();
-        report.add("plan", made.planning);
-        report.add("generate", made.generation);
-        report.entries += plans.len();
-        report.kernels += made.functions;
-        report.divided += made.divided;
-        report.code_bytes += assembly.code_bytes();
-        let finished = report.stage("finish", || assembly.finish())?;
-        let entries = plans.into_iter().zip(compiled).map(|(plan, entries)| {
-            let variants = entries.into_iter().map(|entry| {
-                // SAFETY: the code generator defines every entry's function with the signature of `codegen::abi`.
-                let function = unsafe { finished.function(entry.function) };
-                Variant { entry, function }
-            });
-            Arc::new(CompiledEntry::new(plan, variants.collect(), self.storages))
-        });
-        Ok(entries.collect())
-    }
-
-    /// The generic variant of an entry, then one for each batch size if it has rows; `made` is told of each.
-    fn variants<M: Module>(
-        &self,
-        compiler: &mut Compiler<'_, M>,
-        plan: &Plan,
-        made: &dyn Fn(&str),
-    ) -> Result<Vec<Entry>, Error> {
-        let generic = compiler.entry(&plan.name, &plan.graph, &Bindings::new())?;
-        made(&plan.name);
-        let interface = CompiledEntry::interface(plan, &generic);
-        let mut variants = vec![generic];
-        let rows = interface.rows.map(|rows| &interface.symbols[rows]);
-        for (rows, &size) in
-            rows.into_iter().flat_map(|rows| self.batch_sizes.iter().map(move |size| (rows, size)))
-        {
-            let fixed = Bindings::from([(rows.clone(), i64::try_from(size).unwrap_or(i64::MAX))]);
-            if !variants.iter().any(|variant| variant.fixed == fixed) {
-                variants.push(compiler.entry(&plan.name, &plan.graph, &fixed)?);
-                made(&format!("{} {rows} {size}", plan.name));
-            }
-        }
-        Ok(variants)
-    }
-}
-
-impl CompiledEntry {
-    fn interface(plan: &Plan, generic: &Entry) -> Interface {
-        Interface::new(&plan.name, &generic.inputs, &generic.symbols, &plan.graph.bindings)
-    }
-
-    fn new(plan: Plan, variants: Vec<Variant>, storages: &[Storage]) -> CompiledEntry {
-        let generic = &variants[0].entry;
-        let interface = CompiledEntry::interface(&plan, generic);
-        let index = |name: &Arc<str>| {
-            let found = storages.iter().position(|storage| storage.name == *name);
-            found.unwrap_or_else(|| bug("an entry's storage is not the program's"))
-        };
-        let hyper = |name: &str| if name == LEARNING_RATE { plan.rate } else { 0.0 };
-        CompiledEntry {
-            storages: generic.storages.iter().map(|(name, _)| index(name)).collect(),
-            hypers: generic.inputs.iter().map(|input| hyper(&input.name)).collect(),
-            name: plan.name,
-            loss: plan.loss,
-            graph: plan.graph,
-            interface,
-            variants,
-            marked: Mutex::default(),
-        }
-    }
 }

@@ -7,12 +7,12 @@
 
 use crate::bind::{Given, Interface};
 use crate::call::Work;
+use crate::compiled::CompiledEntry;
 use crate::error::Error;
 use crate::marks::Marks;
 use crate::model::Model;
 use crate::outputs::{Outputs, Room, name_of, names, stored_as};
 use crate::prepare::Prepared;
-use crate::program::CompiledEntry;
 use crate::view::{Data, DataMut, Feed, ViewMut};
 use downhill_codegen::abi::InputBinding;
 use downhill_graph::graph::{Purpose, Role};
