@@ -33,6 +33,8 @@ mod call;
 
 pub mod outputs;
 
+mod runnable;
+
 pub mod model;
 
 mod run;

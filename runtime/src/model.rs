@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::prepare::{concrete, elements};
 use crate::program::Program;
 use crate::report::Report;
-use crate::run::Runnable;
+use crate::runnable::Runnable;
 use crate::storage::Buffer;
 use crate::view::{Data, Elements, Extent};
 use downhill_graph::dim::Bindings;

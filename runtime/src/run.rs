@@ -11,15 +11,14 @@ use crate::compiled::CompiledEntry;
 use crate::error::Error;
 use crate::marks::Marks;
 use crate::model::Model;
-use crate::outputs::{Outputs, Room, name_of, names, stored_as};
+use crate::outputs::{Outputs, Room, name_of, names};
 use crate::prepare::Prepared;
+use crate::runnable::Runnable;
 use crate::view::{Data, DataMut, Feed, ViewMut};
 use downhill_codegen::abi::InputBinding;
-use downhill_graph::graph::{Purpose, Role};
+use downhill_graph::graph::Role;
 use downhill_graph::optimizer::LEARNING_RATE;
-use downhill_graph::random::stream_seed;
 use downhill_graph::tensor::Tensor;
-use downhill_graph::types::Type;
 use std::sync::Arc;
 
 /// How many sizes of an entry stay prepared.
@@ -27,19 +26,6 @@ const MOST_PREPARED: usize = 32;
 
 /// The position of `forward` among a model's entries.
 pub(crate) const FORWARD: usize = 0;
-
-/// An entry with what a model has worked out for it.
-#[derive(Debug)]
-pub(crate) struct Runnable {
-    pub(crate) entry: Arc<CompiledEntry>,
-    prepared: Vec<Prepared>,
-    /// The one in use.
-    last: usize,
-    /// Scalar inputs, by slot.
-    hypers: Vec<f32>,
-    /// The key of each random stream.
-    keys: Vec<[u32; 2]>,
-}
 
 impl Model {
     /// Inference with the only output: `net.forward(&x)?`. Inputs in the order of declaration; several as a tuple.
@@ -343,14 +329,13 @@ impl Model {
 
     /// Runs a ready entry once. Gives its loss, 0 where it has none.
     fn launch_once(&mut self, index: usize, outputs: &mut [ViewMut<'_>]) -> Result<f32, Error> {
-        let runnable = &self.entries[index];
-        runnable.bind_outputs(outputs, &mut self.frame.outputs)?;
+        self.entries[index].bind_outputs(outputs, &mut self.frame.outputs)?;
         let mut losses = [0.0];
-        let rows = ..runnable.prepared().batch.unwrap_or(0).min(self.identity.len());
         let identity = std::mem::take(&mut self.identity);
+        let rows = self.entries[index].rows(&identity);
         // SAFETY: the outputs were just bound and are borrowed until this function returns; what is given was made ready; row
         // numbers are below the batch, which is how many rows every input has.
-        let stopped = unsafe { self.launch(index, &identity[rows], None, &mut losses, None) };
+        let stopped = unsafe { self.launch(index, rows, None, &mut losses, None) };
         self.identity = identity;
         match stopped {
             None => Ok(losses[0]),
@@ -372,8 +357,7 @@ impl Model {
     ) -> Result<(), Error> {
         let runnable = &self.entries[index];
         runnable.bind_outputs(outputs, &mut self.frame.outputs)?;
-        let batch = &self.identity[..runnable.prepared().batch.unwrap_or(0).min(self.identity.len())];
-        let rows = batch.repeat(steps);
+        let rows = runnable.rows(&self.identity).repeat(steps);
         let (rates, mut losses) = (vec![0.0; steps], vec![0.0; steps]);
         // SAFETY: as in `launch_once`, for each of the steps; there is a learning rate a loss.
         match unsafe { self.launch(index, &rows, Some(&rates), &mut losses, marks) } {
@@ -466,66 +450,4 @@ pub(crate) fn number_rows(rows: &mut Vec<u32>, count: usize) -> Result<(), Error
         rows.extend(rows.len() as u32..end);
     }
     Ok(())
-}
-
-impl Runnable {
-    pub(crate) fn new(entry: Arc<CompiledEntry>, seed: u64) -> Runnable {
-        let streams = &entry.variant_at(0).entry.streams;
-        let keys = streams.iter().map(|&stream| stream_seed(seed, stream)).collect();
-        Runnable { hypers: entry.hypers.clone(), keys, entry, prepared: Vec::new(), last: 0 }
-    }
-
-    /// What was made ready.
-    pub(crate) fn prepared(&self) -> &Prepared {
-        &self.prepared[self.last]
-    }
-
-    pub(crate) fn set_hyper(&mut self, name: &str, value: f32) {
-        for (slot, hyper) in self.entry.interface.slots.iter().zip(&mut self.hypers) {
-            if slot.role == Role::Hyper && *slot.name == *name {
-                *hyper = value;
-            }
-        }
-    }
-
-    fn outputs(&self) -> &[(Purpose, Type)] {
-        &self.entry.variant_at(0).entry.outputs
-    }
-
-    /// Memory for the outputs of what was made ready.
-    pub(crate) fn rooms(&self) -> Vec<Room> {
-        (0..self.outputs().len()).map(|output| self.room(output)).collect()
-    }
-
-    /// Memory for an output of the prepared size.
-    fn room(&self, output: usize) -> Room {
-        Room::new(self.outputs()[output].1.element, self.prepared().outputs[output].1)
-    }
-
-    /// The output that has been written to `room`.
-    fn tensor(&self, output: usize, room: Room) -> Result<Tensor, Error> {
-        room.into_tensor(&self.prepared().outputs[output].0, self.outputs()[output].1.element)
-    }
-
-    /// Checks that each output has the room it takes.
-    fn bind_outputs(&self, outputs: &mut [ViewMut<'_>], pointers: &mut Vec<*mut u8>) -> Result<(), Error> {
-        pointers.clear();
-        let expected = self.outputs().iter().zip(&self.prepared().outputs);
-        for (((purpose, ty), (shape, len)), output) in expected.zip(outputs) {
-            if output.element() != stored_as(ty.element) {
-                let (name, found) = (name_of(purpose).to_string(), output.element());
-                return Err(Error::Element { name, expected: stored_as(ty.element), found });
-            }
-            if output.len() != *len {
-                return Err(Error::Shape {
-                    name: name_of(purpose).to_string(),
-                    expected: format!("{shape:?}"),
-                    found: format!("room for {}", output.len()),
-                    reason: format!("it takes {len}"),
-                });
-            }
-            pointers.push(output.base());
-        }
-        Ok(())
-    }
 }

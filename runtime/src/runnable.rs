@@ -1,0 +1,101 @@
+//! An entry as one model runs it: with sizes made ready, scalar inputs, keys of random streams.
+//!
+//! In: a compiled entry. Out: [`Runnable`]. Must hold: `last` is a prepared size once one was made ready.
+
+use crate::compiled::CompiledEntry;
+use crate::error::Error;
+use crate::outputs::{Room, name_of, stored_as};
+use crate::prepare::Prepared;
+use crate::view::ViewMut;
+use downhill_graph::graph::{Purpose, Role};
+use downhill_graph::random::stream_seed;
+use downhill_graph::tensor::Tensor;
+use downhill_graph::types::Type;
+use std::sync::Arc;
+
+/// An entry with what a model has worked out for it.
+#[derive(Debug)]
+pub(crate) struct Runnable {
+    pub(crate) entry: Arc<CompiledEntry>,
+    pub(crate) prepared: Vec<Prepared>,
+    /// The one in use.
+    pub(crate) last: usize,
+    /// Scalar inputs, by slot.
+    pub(crate) hypers: Vec<f32>,
+    /// The key of each random stream.
+    pub(crate) keys: Vec<[u32; 2]>,
+    /// Whether its code takes rows through a table.
+    pub(crate) looks_up: bool,
+}
+
+impl Runnable {
+    pub(crate) fn new(entry: Arc<CompiledEntry>, seed: u64) -> Runnable {
+        let streams = &entry.variant_at(0).entry.streams;
+        let keys = streams.iter().map(|&stream| stream_seed(seed, stream)).collect();
+        let looks_up = entry.variant_at(0).entry.inputs.iter().any(|slot| slot.lookup);
+        Runnable { hypers: entry.hypers.clone(), keys, looks_up, entry, prepared: Vec::new(), last: 0 }
+    }
+
+    /// What was made ready.
+    pub(crate) fn prepared(&self) -> &Prepared {
+        &self.prepared[self.last]
+    }
+
+    /// The rows of a single step, of those that the model has numbered; none where the code takes none.
+    pub(crate) fn rows<'a>(&self, identity: &'a [u32]) -> &'a [u32] {
+        if self.looks_up { &identity[..self.prepared().batch.unwrap_or(0)] } else { &[] }
+    }
+
+    pub(crate) fn set_hyper(&mut self, name: &str, value: f32) {
+        for (slot, hyper) in self.entry.interface.slots.iter().zip(&mut self.hypers) {
+            if slot.role == Role::Hyper && *slot.name == *name {
+                *hyper = value;
+            }
+        }
+    }
+
+    pub(crate) fn outputs(&self) -> &[(Purpose, Type)] {
+        &self.entry.variant_at(0).entry.outputs
+    }
+
+    /// Memory for the outputs of what was made ready.
+    pub(crate) fn rooms(&self) -> Vec<Room> {
+        (0..self.outputs().len()).map(|output| self.room(output)).collect()
+    }
+
+    /// Memory for an output of the prepared size.
+    pub(crate) fn room(&self, output: usize) -> Room {
+        Room::new(self.outputs()[output].1.element, self.prepared().outputs[output].1)
+    }
+
+    /// The output that has been written to `room`.
+    pub(crate) fn tensor(&self, output: usize, room: Room) -> Result<Tensor, Error> {
+        room.into_tensor(&self.prepared().outputs[output].0, self.outputs()[output].1.element)
+    }
+
+    /// Checks that each output has the room it takes.
+    pub(crate) fn bind_outputs(
+        &self,
+        outputs: &mut [ViewMut<'_>],
+        pointers: &mut Vec<*mut u8>,
+    ) -> Result<(), Error> {
+        pointers.clear();
+        let expected = self.outputs().iter().zip(&self.prepared().outputs);
+        for (((purpose, ty), (shape, len)), output) in expected.zip(outputs) {
+            if output.element() != stored_as(ty.element) {
+                let (name, found) = (name_of(purpose).to_string(), output.element());
+                return Err(Error::Element { name, expected: stored_as(ty.element), found });
+            }
+            if output.len() != *len {
+                return Err(Error::Shape {
+                    name: name_of(purpose).to_string(),
+                    expected: format!("{shape:?}"),
+                    found: format!("room for {}", output.len()),
+                    reason: format!("it takes {len}"),
+                });
+            }
+            pointers.push(output.base());
+        }
+        Ok(())
+    }
+}
