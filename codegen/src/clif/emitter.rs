@@ -39,12 +39,8 @@ impl Strip {
     }
 }
 
-/// An i64 known now or when the code runs.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Bound {
-    Known(i64),
-    Value(Value),
-}
+/// A number known now, or a value.
+pub(super) type Bound = crate::lane::Bound<Value>;
 
 /// What has been computed in the blocks that dominate the current one.
 #[derive(Default)]
@@ -300,7 +296,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
     pub(super) fn integer(&self, integer: Integer) -> Bound {
         match integer {
             Integer::Constant(value) => Bound::Known(value),
-            Integer::Argument(argument) => Bound::Value(self.integers[argument as usize]),
+            Integer::Argument(argument) => Bound::In(self.integers[argument as usize]),
         }
     }
 
@@ -308,7 +304,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
     pub(super) fn materialize(&mut self, bound: Bound) -> Value {
         match bound {
             Bound::Known(value) => self.f.ins().iconst(I64, value),
-            Bound::Value(value) => value,
+            Bound::In(value) => value,
         }
     }
 
@@ -316,8 +312,8 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
     pub(super) fn plus(&mut self, bound: Bound, plus: i64) -> Bound {
         match bound {
             Bound::Known(value) => Bound::Known(value + plus),
-            Bound::Value(value) if plus == 0 => Bound::Value(value),
-            Bound::Value(value) => Bound::Value(self.f.ins().iadd_imm_s(value, plus)),
+            Bound::In(value) if plus == 0 => Bound::In(value),
+            Bound::In(value) => Bound::In(self.f.ins().iadd_imm_s(value, plus)),
         }
     }
 }

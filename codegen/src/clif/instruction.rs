@@ -70,7 +70,7 @@ impl Emitter<'_, '_, '_> {
         let index = self.counter(var);
         let scalar = match self.plus(index, plus + self.shifts[var.0 as usize]) {
             Bound::Known(index) => self.f.ins().iconst(I32, i64::from(index as u32)),
-            Bound::Value(index) => self.f.ins().ireduce(I32, index),
+            Bound::In(index) => self.f.ins().ireduce(I32, index),
         };
         if !vector {
             return scalar;

@@ -221,7 +221,7 @@ impl<'p> Emitter<'p, '_, '_> {
         let index = self.materialize(index);
         let number = match first {
             Bound::Known(first) => self.f.ins().iadd_imm_s(index, -first),
-            Bound::Value(first) => self.f.ins().isub(index, first),
+            Bound::In(first) => self.f.ins().isub(index, first),
         };
         let bytes = self.f.ins().ishl_imm_u(number, 2);
         let bytes = self.f.ins().band_imm_s(bytes, PARTIALS - 4);
@@ -253,7 +253,7 @@ impl<'p> Emitter<'p, '_, '_> {
 fn same(x: Bound, y: Bound) -> bool {
     match (x, y) {
         (Bound::Known(x), Bound::Known(y)) => x == y,
-        (Bound::Value(x), Bound::Value(y)) => x == y,
+        (Bound::In(x), Bound::In(y)) => x == y,
         _ => false,
     }
 }

@@ -8,7 +8,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types::I64};
 
 use super::emitter::{Bound, Emitter};
-use crate::lane::{Index, Integer, Item, Loop, Portion, Var, for_each_address};
+use crate::lane::{Index, Integer, Item, Loop, Var, for_each_address};
 
 /// Instructions that a loop written out may come to.
 const WRITTEN_OUT: i64 = 48;
@@ -16,21 +16,8 @@ const WRITTEN_OUT: i64 = 48;
 /// Addresses that may be held in registers across a loop around other loops.
 const MOST_BASES: usize = 6;
 
-/// `start`, `start + step`, … while `index + step ≤ end`.
-#[derive(Clone, Copy)]
-pub(super) struct Steps {
-    pub(super) start: Bound,
-    pub(super) end: Bound,
-    pub(super) step: i64,
-}
-
-impl Steps {
-    /// Number of turns, if known.
-    pub(super) fn turns(self) -> Option<i64> {
-        let (Bound::Known(start), Bound::Known(end)) = (self.start, self.end) else { return None };
-        Some(((end - start) / self.step).max(0))
-    }
-}
+/// The turns of a loop.
+pub(super) type Steps = crate::lane::Steps<Value>;
 
 /// Emits a turn: from the carried values to the next ones.
 pub(super) type Turn<'t, 'p, 'f, 'b> = &'t mut dyn FnMut(&mut Emitter<'p, 'f, 'b>, &[Value]) -> Vec<Value>;
@@ -73,18 +60,11 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
 
     fn steps(&mut self, item: &Loop) -> Steps {
         let (start, end) = (self.integer(item.start), self.integer(item.end));
-        match item.portion {
-            Portion::Whole => Steps { start, end, step: 1 },
-            Portion::Blocks(n) => Steps { start, end, step: i64::from(n) },
-            Portion::Rest(n) => Steps { start: self.end_of_blocks(start, end, i64::from(n)), end, step: 1 },
-        }
+        Steps::of(item.portion, start, end, |n| self.end_of_blocks(start, end, n))
     }
 
     /// Where blocks of `n` end.
-    fn end_of_blocks(&mut self, start: Bound, end: Bound, n: i64) -> Bound {
-        if let (Bound::Known(start), Bound::Known(end)) = (start, end) {
-            return Bound::Known(start + (end - start).max(0) / n * n);
-        }
+    fn end_of_blocks(&mut self, start: Bound, end: Bound, n: i64) -> Value {
         let (start, end) = (self.materialize(start), self.materialize(end));
         let length = self.f.ins().isub(end, start);
         let zero = self.f.ins().iconst(I64, 0);
@@ -96,7 +76,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
             let blocks = self.f.ins().udiv(length, n);
             self.f.ins().imul(blocks, n)
         };
-        Bound::Value(self.f.ins().iadd(start, covered))
+        self.f.ins().iadd(start, covered)
     }
 
     /// Emits a loop over `steps` with `var` as its counter; `items` is what a turn contains. Returns the first index not
@@ -235,7 +215,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         self.f.seal_block(exit);
         self.f.switch_to_block(body);
         let (offsets, state) = rest.split_at(strides.len());
-        let next_state = self.in_body(var, Bound::Value(index), items, |emitter| {
+        let next_state = self.in_body(var, Bound::In(index), items, |emitter| {
             for (&stride, &offset) in strides.iter().zip(offsets) {
                 emitter.scope().offsets.insert((var, stride), offset);
             }
@@ -253,7 +233,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         self.f.switch_to_block(exit);
         let after = match (steps.turns(), steps.start) {
             (Some(turns), Bound::Known(start)) => Bound::Known(start + turns * steps.step),
-            _ => Bound::Value(index),
+            _ => Bound::In(index),
         };
         (after, state.to_vec())
     }

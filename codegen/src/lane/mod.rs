@@ -2,7 +2,7 @@
 //!
 //! In: what kernels want computed. Out: a verified [`Program`] that a target's lowering turns into machine code.
 //! Modules stand in the order in which data passes them: the language, making programs, merging their loops, mathematical functions on
-//! top of it, text, the verifier, and the interpreter, which is the reference for every lowering.
+//! top of it, text, the turns of loops as lowerings count them, the verifier, and the interpreter, which is the reference for every lowering.
 
 mod kinds;
 mod program;
@@ -11,6 +11,7 @@ mod builder;
 pub mod interpret;
 pub mod math;
 mod merge;
+mod steps;
 mod text;
 pub mod verify;
 mod walk;
@@ -18,4 +19,5 @@ mod walk;
 pub use builder::ProgramBuilder;
 pub(crate) use merge::merge_lanes;
 pub use program::*;
+pub(crate) use steps::{Bound, Steps};
 pub(crate) use walk::for_each_address;

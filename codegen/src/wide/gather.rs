@@ -129,7 +129,7 @@ impl Select<'_> {
             let number = first + lane as i64;
             match self.strip.rest {
                 Some(Bound::Known(rest)) if number >= rest => break,
-                Some(Bound::Register(rest)) => {
+                Some(Bound::In(rest)) => {
                     let compare = Inst::new(Op::CompareImmediate, None, &[Source::Register(rest)]);
                     self.code.push(compare.immediate(number));
                     self.code.push(Inst::new(Op::JumpIfAtMost, None, &[]).immediate(i64::from(end.0)));

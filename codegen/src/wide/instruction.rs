@@ -90,8 +90,8 @@ impl Select<'_> {
                 let value = self.constant(index as u32);
                 self.copy(to, value);
             }
-            (Bound::Register(index), false) => self.broadcast_general(to, index),
-            (Bound::Register(index), true) => {
+            (Bound::In(index), false) => self.broadcast_general(to, index),
+            (Bound::In(index), true) => {
                 let start = self.vector();
                 self.broadcast_general(start, index);
                 let numbers = self.numbers(first);

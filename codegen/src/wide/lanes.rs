@@ -74,7 +74,7 @@ impl<'p> Select<'p> {
                 let (start, end) = (self.materialize(start), self.materialize(end));
                 let rest = self.emit(Op::MoveGeneral, &[Source::Register(end)]);
                 self.code.push(Inst::new(Op::Sub, Some(rest), &[Source::Register(start)]));
-                Bound::Register(rest)
+                Bound::In(rest)
             }
         };
         let count = match (range.start, rest) {
@@ -82,7 +82,7 @@ impl<'p> Select<'p> {
                 return self.known_rest(item, start, rest, pieces, turn);
             }
             (_, Bound::Known(_)) => return self.rest_strip(item, range.start, rest, pieces, turn),
-            (_, Bound::Register(count)) => count,
+            (_, Bound::In(count)) => count,
         };
         let end = self.code.label();
         self.compare_with(count, Bound::Known(0));

@@ -5,28 +5,15 @@
 
 use super::code::{Inst, Op, Source, V};
 use super::select::{Bound, Part, Select};
-use crate::lane::{Address, Carried, Instruction, Integer, Item, Loop, Portion, Reg, Var, for_each_address};
+use crate::lane::{Address, Carried, Instruction, Integer, Item, Loop, Reg, Var, for_each_address};
 
 /// Turns of a fold that take longer than memory does.
 const LONG: i64 = 64;
 /// Instructions that a loop written out within another may come to; one that is not runs once, and may be longer.
 const WRITTEN_OUT: i64 = 64;
 
-/// `start`, `start + step`, … while `index + step ≤ end`.
-#[derive(Clone, Copy)]
-pub(super) struct Steps {
-    pub(super) start: Bound,
-    pub(super) end: Bound,
-    pub(super) step: i64,
-}
-
-impl Steps {
-    /// Number of turns, if known.
-    pub(super) fn turns(self) -> Option<i64> {
-        let (Bound::Known(start), Bound::Known(end)) = (self.start, self.end) else { return None };
-        Some(((end - start) / self.step).max(0))
-    }
-}
+/// The turns of a loop.
+pub(super) type Steps = crate::lane::Steps<V>;
 
 impl<'p> Select<'p> {
     /// A counted loop of the program.
@@ -151,18 +138,11 @@ impl<'p> Select<'p> {
 
     fn steps(&mut self, item: &Loop) -> Steps {
         let (start, end) = (self.integer(item.start), self.integer(item.end));
-        match item.portion {
-            Portion::Whole => Steps { start, end, step: 1 },
-            Portion::Blocks(n) => Steps { start, end, step: i64::from(n) },
-            Portion::Rest(n) => Steps { start: self.end_of_blocks(start, end, i64::from(n)), end, step: 1 },
-        }
+        Steps::of(item.portion, start, end, |n| self.end_of_blocks(start, end, n))
     }
 
     /// Where blocks of `n` end.
-    fn end_of_blocks(&mut self, start: Bound, end: Bound, n: i64) -> Bound {
-        if let (Bound::Known(start), Bound::Known(end)) = (start, end) {
-            return Bound::Known(start + (end - start).max(0) / n * n);
-        }
+    fn end_of_blocks(&mut self, start: Bound, end: Bound, n: i64) -> V {
         let (first, end) = (self.materialize(start), self.materialize(end));
         let length = self.emit(Op::MoveGeneral, &[Source::Register(end)]);
         self.code.push(Inst::new(Op::Sub, Some(length), &[Source::Register(first)]));
@@ -180,7 +160,7 @@ impl<'p> Select<'p> {
             self.scaled(blocks, Integer::Constant(n))
         };
         self.code.push(Inst::new(Op::Add, Some(covered), &[Source::Register(first)]));
-        Bound::Register(covered)
+        covered
     }
 
     /// Makes a loop over `steps` with `var` as its counter; `items` is what a turn contains. Returns the first index not
@@ -241,7 +221,7 @@ impl<'p> Select<'p> {
             Bound::Known(start) => {
                 self.code.push(Inst::new(Op::SetGeneral, Some(counter), &[]).immediate(start))
             }
-            Bound::Register(start) => {
+            Bound::In(start) => {
                 self.code.push(Inst::new(Op::MoveGeneral, Some(counter), &[Source::Register(start)]));
             }
         }
@@ -258,7 +238,7 @@ impl<'p> Select<'p> {
         for pointer in &pointers {
             self.scope().sums.insert(pointer.key, pointer.register);
         }
-        self.open_body(var, Bound::Register(counter), items, turn);
+        self.open_body(var, Bound::In(counter), items, turn);
         self.scopes.pop();
         for pointer in pointers {
             self.advance(pointer.register, pointer.advance);
@@ -271,7 +251,7 @@ impl<'p> Select<'p> {
         self.leave_loop();
         match (steps.turns(), steps.start) {
             (Some(turns), Bound::Known(start)) => Bound::Known(start + turns * steps.step),
-            _ => Bound::Register(counter),
+            _ => Bound::In(counter),
         }
     }
 
@@ -292,7 +272,7 @@ impl<'p> Select<'p> {
     fn advance(&mut self, register: V, by: Bound) {
         let inst = match by {
             Bound::Known(by) => Inst::new(Op::AddImmediate, Some(register), &[]).immediate(by),
-            Bound::Register(by) => Inst::new(Op::Add, Some(register), &[Source::Register(by)]),
+            Bound::In(by) => Inst::new(Op::Add, Some(register), &[Source::Register(by)]),
         };
         self.code.push(inst);
     }
@@ -306,7 +286,7 @@ impl<'p> Select<'p> {
         let pieces = if Some(var) == self.lane_var { self.strip.pieces } else { 1 };
         let width = self.level.lanes();
         // Open for a moment, so that addresses are taken apart as the body will do it.
-        let outer = self.vars[var.0 as usize].replace(Bound::Register(counter));
+        let outer = self.vars[var.0 as usize].replace(Bound::In(counter));
         self.open.push(var);
         for_each_address(items, &mut |address| {
             for lane in (0..pieces).map(|piece| (piece * width) as i64) {
@@ -338,15 +318,15 @@ impl<'p> Select<'p> {
             (start, stride) => {
                 let start = self.materialize(start);
                 let product = self.scaled(start, stride);
-                self.advance(register, Bound::Register(product));
+                self.advance(register, Bound::In(product));
             }
         }
         let advance = match stride {
             Integer::Constant(stride) if i32::try_from(stride * steps.step).is_ok() => {
                 Bound::Known(stride * steps.step)
             }
-            Integer::Constant(stride) => Bound::Register(self.materialize(Bound::Known(stride * steps.step))),
-            Integer::Argument(argument) => Bound::Register(self.multiple(argument, steps.step)),
+            Integer::Constant(stride) => Bound::In(self.materialize(Bound::Known(stride * steps.step))),
+            Integer::Argument(argument) => Bound::In(self.multiple(argument, steps.step)),
         };
         Moving { key: (base, part), register, advance }
     }

@@ -254,7 +254,7 @@ impl Select<'_> {
                 }
                 (rest.div_ceil(lanes), masks)
             }
-            Bound::Register(rest) if self.wide_masks() => {
+            Bound::In(rest) if self.wide_masks() => {
                 let ones = self.materialize(Bound::Known(i64::from(u32::MAX)));
                 let low = self.emit(Op::LowBits, &[Source::Register(ones), Source::Register(rest)]);
                 for (piece, mask) in masks.iter_mut().enumerate().take(pieces) {
@@ -266,7 +266,7 @@ impl Select<'_> {
                 }
                 (pieces, masks)
             }
-            Bound::Register(rest) => {
+            Bound::In(rest) => {
                 let rest = self.emit(Op::FromGeneral, &[Source::Register(rest)]);
                 let rest = Source::Register(self.emit(Op::Broadcast, &[Source::Register(rest)]));
                 for (piece, mask) in masks.iter_mut().enumerate().take(pieces) {

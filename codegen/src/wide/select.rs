@@ -35,12 +35,8 @@ impl Strip {
     }
 }
 
-/// An i64 known now or when the code runs.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Bound {
-    Known(i64),
-    Register(V),
-}
+/// A number known now, or a register that holds it.
+pub(super) type Bound = crate::lane::Bound<V>;
 
 /// A part of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -379,14 +375,14 @@ impl<'p> Select<'p> {
     pub(super) fn integer(&self, integer: Integer) -> Bound {
         match integer {
             Integer::Constant(value) => Bound::Known(value),
-            Integer::Argument(argument) => Bound::Register(self.integers[argument as usize]),
+            Integer::Argument(argument) => Bound::In(self.integers[argument as usize]),
         }
     }
 
     /// A bound in a general register; not to be changed.
     pub(super) fn materialize(&mut self, bound: Bound) -> V {
         match bound {
-            Bound::Register(v) => v,
+            Bound::In(v) => v,
             Bound::Known(value) => {
                 let v = self.general();
                 self.code.push(Inst::new(Op::SetGeneral, Some(v), &[]).immediate(value));
@@ -400,12 +396,12 @@ impl<'p> Select<'p> {
         match bound {
             Bound::Known(value) => Bound::Known(value + plus),
             _ if plus == 0 => bound,
-            Bound::Register(v) => {
+            Bound::In(v) => {
                 let offset = i32::try_from(plus);
                 let offset =
                     offset.unwrap_or_else(|_| panic!("downhill bug: a counter of {plus}; please report"));
                 let memory = Memory { offset, ..Memory::at(Base::Register(v)) };
-                Bound::Register(self.emit(Op::Address, &[Source::Memory(memory)]))
+                Bound::In(self.emit(Op::Address, &[Source::Memory(memory)]))
             }
         }
     }

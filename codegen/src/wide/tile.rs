@@ -15,7 +15,7 @@ impl<'p> Select<'p> {
         let rest = match self.strip.rest {
             None => i64::MAX,
             Some(Bound::Known(rest)) => rest,
-            Some(Bound::Register(_)) => return None,
+            Some(Bound::In(_)) => return None,
         };
         let tile = self.tile_of(register, address, piece)?;
         let (_, first) = tile[0];

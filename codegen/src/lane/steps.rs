@@ -1,0 +1,44 @@
+//! The turns of a loop as a lowering counts them. In: a loop, its ends in the lowering's registers. Out: [`Steps`].
+
+use super::program::Portion;
+
+/// An end of a loop: known, or in a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound<R> {
+    Known(i64),
+    In(R),
+}
+
+/// `start`, `start + step`, … while `index + step ≤ end`.
+#[derive(Clone, Copy)]
+pub(crate) struct Steps<R> {
+    pub(crate) start: Bound<R>,
+    pub(crate) end: Bound<R>,
+    pub(crate) step: i64,
+}
+
+impl<R: Copy> Steps<R> {
+    /// Those of a portion of `start..end`; `blocks` makes code that finds where blocks of so many turns end, if they are not known.
+    pub(crate) fn of(
+        portion: Portion,
+        start: Bound<R>,
+        end: Bound<R>,
+        blocks: impl FnOnce(i64) -> R,
+    ) -> Steps<R> {
+        match (portion, start, end) {
+            (Portion::Whole, ..) => Steps { start, end, step: 1 },
+            (Portion::Blocks(n), ..) => Steps { start, end, step: i64::from(n) },
+            (Portion::Rest(n), Bound::Known(first), Bound::Known(last)) => {
+                let n = i64::from(n);
+                Steps { start: Bound::Known(first + (last - first).max(0) / n * n), end, step: 1 }
+            }
+            (Portion::Rest(n), ..) => Steps { start: Bound::In(blocks(i64::from(n))), end, step: 1 },
+        }
+    }
+
+    /// Number of turns, if known.
+    pub(crate) fn turns(self) -> Option<i64> {
+        let (Bound::Known(start), Bound::Known(end)) = (self.start, self.end) else { return None };
+        Some(((end - start) / self.step).max(0))
+    }
+}
