@@ -21,6 +21,10 @@ use std::collections::BTreeSet;
 
 /// Rows from which on a copy costs little beside what is done with it.
 const MANY_ROWS: i64 = 32;
+/// Columns from which on a copy of all rows costs little, however long the sum.
+const MANY_COLUMNS: i64 = 256;
+/// Turns of a sum that lie in more pages than a processor translates without a walk.
+const LONG: i64 = 1024;
 
 /// Where a kernel at a position in the plan gets room.
 pub struct Room<'a> {
@@ -146,6 +150,48 @@ impl Packing<'_> {
         {
             return None;
         }
+        match self.with_rows_relaid(wide, rows) {
+            Some(wide) => self.strips(&wide).or_else(|| Some(vec![Item::Loop(wide)])),
+            None => self.strips(wide),
+        }
+    }
+
+    /// The same with what each row reads of a long sum relaid ahead, so that it lies in one piece: each turn of the sum would
+    /// fetch a page of its own, for every block of rows and every strip again.
+    fn with_rows_relaid(&mut self, wide: &Loop, rows: &Loop) -> Option<Loop> {
+        let mut relaid = Vec::new();
+        for read in reads_of(&rows.body) {
+            let along = |axis: &Axis| read.access.at.coefficient(*axis).is(1);
+            let of_row = read.access.at.coefficient(rows.axis).is(1)
+                && read.access.at.coefficient(wide.axis).is(0)
+                && !read.summed.iter().any(along);
+            if of_row && self.is_long(&read, wide.axis, rows.axis) {
+                relaid.push((read.value, self.relay(&read, &read.summed)));
+            }
+        }
+        let body = replace_loads(&wide.body, &relaid);
+        (!relaid.is_empty()).then(|| Loop { body, ..wide.clone() })
+    }
+
+    /// Whether a sum is so long that rows are worth a copy; where its length comes with the call, whether enough is done with the copy.
+    fn is_long(&self, read: &Read<'_>, lane: Axis, rows: Axis) -> bool {
+        let [depth, columns, rows] = [
+            read.depth(&self.kernel).as_constant(),
+            extent(&self.kernel, lane).as_constant(),
+            extent(&self.kernel, rows).as_constant(),
+        ];
+        let columns = columns.unwrap_or(0);
+        match depth {
+            Some(depth) => {
+                depth >= LONG && columns >= MANY_ROWS && depth * rows.unwrap_or(0) > self.target.near()
+            }
+            None => columns >= MANY_COLUMNS && rows.is_some_and(|rows| rows >= MANY_ROWS),
+        }
+    }
+
+    /// The strips of a product; `None` where its right factor stays where it is.
+    fn strips(&mut self, wide: &Loop) -> Option<Vec<Item>> {
+        let [Item::Loop(rows)] = wide.body.as_slice() else { return None };
         let mut reads = reads_of(&rows.body);
         reads.retain(|read| {
             is_shared(read.access, wide.axis, rows.axis, &read.summed)
