@@ -108,7 +108,8 @@ impl<N: Network> Build<N> {
         self
     }
 
-    /// Batch sizes to compile code of their own for. Every other size runs too, with the same bits.
+    /// Batch sizes to compile code of their own for. Every other size runs too, with the same bits, through code that learns its
+    /// sizes from each call: slower for rows that fill no block, and for very large batches. Each size takes some milliseconds to build.
     #[must_use]
     pub fn batch_sizes(mut self, sizes: impl IntoIterator<Item = usize>) -> Build<N> {
         self.options.batch_sizes.extend(sizes);
@@ -117,7 +118,8 @@ impl<N: Network> Build<N> {
 
     /// Threads that share the large kernels of a step, the caller's included; 1, or what the environment variable
     /// `DOWNHILL_THREADS` says, unless said. The results have the same bits for every number. Small kernels stay on one thread.
-    /// A second model of the same [`Program`] that runs at the same time does so on its caller's thread alone.
+    /// A [`Program`] with kernels to share has threads of its own, no more than the process has processors for; they sleep
+    /// between calls and end with it. A second model of it that runs at the same time does so on its caller's thread alone.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Build<N> {
         self.options.threads = Some(threads);

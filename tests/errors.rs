@@ -257,6 +257,10 @@ fn wrong_names_and_parameters() {
         "no parameter or input is called `h.weigth`\n   = known names: `h.weight`, `h.bias`, `p.weight`, `p.bias`, `x`, \
          `y`\n   = help: did you mean `h.weight`?"
     );
+    assert_eq!(
+        says(net.gradients_of(None, &["x", "p.bias", "x"], &[0.1, 0.2], &[1.0])),
+        "the gradient by `x` is asked for twice\n   = help: name each parameter, state and input once"
+    );
 }
 
 #[test]

@@ -15,7 +15,7 @@ network! {
     }
 }
 
-const ROWS: usize = 200;
+const ROWS: usize = 300;
 
 fn data() -> Dataset {
     let x: Vec<f32> = (0..ROWS * 96).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
@@ -28,11 +28,11 @@ fn bits(tensor: &Tensor) -> Vec<u32> {
     tensor.as_f32().expect("f32").iter().map(|value| value.to_bits()).collect()
 }
 
-/// The bits of losses, parameters and outputs of a short training with batches of 64 and of 8.
+/// The bits of losses, parameters and outputs of a short training with batches of 128, 100 and 8.
 fn trained(net: &mut Model) -> Vec<u32> {
     let data = data();
     let mut all = Vec::new();
-    for (seed, batch) in [(1, 64), (2, 64), (3, 8)] {
+    for (seed, batch) in [(1, 128), (2, 100), (3, 8)] {
         let report = net.epoch(&data, Epoch { batch, seed }).expect("an epoch");
         all.extend(report.losses.iter().map(|loss| loss.to_bits()));
     }
@@ -45,7 +45,7 @@ fn trained(net: &mut Model) -> Vec<u32> {
 }
 
 fn network(threads: usize) -> downhill::build::Build<Wide> {
-    Wide::new(256).seed(5).optimizer(adam(0.002)).batch_sizes([64]).threads(threads)
+    Wide::new(512).seed(5).optimizer(adam(0.002)).batch_sizes([128]).threads(threads)
 }
 
 #[test]

@@ -13,8 +13,9 @@ use std::ffi::c_void;
 /// what it puts aside may be used.
 pub type Task = unsafe extern "C" fn(arguments: *const i64, begin: i64, end: i64, place: i64);
 
-/// Work, as [`crate::cost::Cost::total`] counts it, that outweighs handing it to another thread: about 10 µs.
-pub const LEAST_WORK: i64 = 600_000;
+/// Work, as [`crate::cost::Cost::total`] counts it, that outweighs handing it to another thread: about 40 µs.
+/// Less of it than that waits longer for the memory that another core has written than it takes to do.
+pub const LEAST_WORK: i64 = 2_500_000;
 
 /// Does all turns of a task, in ranges, on as many threads as the caller has and the work is worth:
 /// `task(arguments, begin, end, place)` for ranges that together are `0..turns` and meet at multiples of `multiple`. Those that

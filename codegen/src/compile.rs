@@ -189,7 +189,10 @@ impl<'m, M: Module> Compiler<'m, M> {
     ) -> Result<Vec<Call>, Error> {
         let mut calls = Vec::new();
         for (part, emitted) in parts.iter().zip(emitted) {
-            self.show(Stage::Lane, || emitted.program.to_string());
+            self.show(Stage::Lane, || {
+                let names: Vec<&str> = part.iter().map(|scheduled| scheduled.kernel.name.as_str()).collect();
+                format!("{}\n{}", names.join("; "), emitted.program)
+            });
             let division = part.iter().find_map(|kernel| kernel.division.clone());
             self.report.divided += usize::from(division.is_some());
             calls.push(Call {

@@ -135,7 +135,8 @@ struct Emit<'a> {
     vars: HashMap<Axis, Var>,
     /// A register, or one a row of the block.
     registers: HashMap<ValueId, Vec<Reg>>,
-    /// Elements that were read or written outside of loops and not changed since: kernels hand them on in registers.
+    /// Elements that were read or written outside of loops and not changed since: kernels hand them on in registers. Buffers of the
+    /// arena that share memory do not disturb it: one is written before it is read, and not read after its lifetime.
     memory: &'a mut HashMap<Place, Reg>,
     /// Open loops.
     depth: usize,

@@ -34,13 +34,17 @@ impl fmt::Display for Scheduled {
         let axes = |axes: &mut dyn Iterator<Item = &Axis>| -> String {
             axes.map(|axis| format!(" {axis}")).collect()
         };
-        write!(f, "{}  wide:{}", self.kernel, axes(&mut self.schedule.lanes.iter()))?;
-        let rows = self.schedule.rows.iter().map(|(axis, rows)| format!(" {rows} of {axis}"));
-        write!(f, "; together:{}", rows.collect::<String>())?;
-        if let Some(division) = &self.division {
-            write!(f, "; shared: {} at multiples of {}", division.axis, division.multiple)?;
+        write!(f, "{}", self.kernel)?;
+        if !self.schedule.lanes.is_empty() {
+            writeln!(f, "  wide:{}", axes(&mut self.schedule.lanes.iter()))?;
         }
-        writeln!(f)
+        for (axis, rows) in &self.schedule.rows {
+            writeln!(f, "  {rows} turns of {axis} together")?;
+        }
+        if let Some(division) = &self.division {
+            writeln!(f, "  threads share {} at multiples of {}", division.axis, division.multiple)?;
+        }
+        Ok(())
     }
 }
 

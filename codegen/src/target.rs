@@ -100,7 +100,7 @@ impl Lanes {
         if name.is_empty() {
             return Ok(Lanes::available().pop().unwrap_or(Lanes::Portable));
         }
-        let name = name.to_string_lossy();
+        let name = name.to_string_lossy().trim().to_owned();
         let all = [Lanes::Portable, Lanes::Avx2, Lanes::Avx512];
         all.into_iter().find(|lanes| lanes.name() == name).ok_or_else(|| {
             Error::Unsupported(format!(

@@ -35,6 +35,10 @@ pub fn forward(declaration: &Declaration) -> Result<Graph, Error> {
 /// Unknown names, several losses and none named, values that are no floats, operations without a gradient.
 pub fn gradients(declaration: &Declaration, loss: Option<&str>, wrt: &[&str]) -> Result<Graph, Error> {
     let loss = find_loss(declaration, loss)?;
+    if let Some((_, twice)) = wrt.iter().enumerate().find(|(place, name)| wrt[..*place].contains(*name)) {
+        let error = Error::new(format!("the gradient by `{twice}` is asked for twice"));
+        return Err(error.help("name each parameter, state and input once"));
+    }
     let mut graph = start(declaration)?;
     let wanted: Vec<(Arc<str>, NodeId)> = if wrt.is_empty() {
         let trained = trained(&mut graph, loss);

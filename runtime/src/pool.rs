@@ -42,9 +42,11 @@ fn parse(text: &str) -> Result<usize, Error> {
     if text.trim().is_empty() {
         return Ok(1);
     }
-    let mend =
-        || Error::usage(format!("`{VARIABLE}` is `{text}`"), "it may be a number of threads, 1 or more");
-    check(text.trim().parse().map_err(|_| mend())?)
+    let threads = text.trim().parse().ok().and_then(|threads| check(threads).ok());
+    threads.ok_or_else(|| {
+        let help = format!("it may be a number of threads from 1 to {MOST_THREADS}");
+        Error::usage(format!("`{VARIABLE}` is `{text}`"), help)
+    })
 }
 
 /// Refuses numbers of threads that no pool has.
@@ -141,12 +143,14 @@ impl Job {
 }
 
 impl Pool {
-    /// A pool for this many threads, the caller's included.
+    /// A pool for this many threads, the caller's included; for no more than the process has processors for: threads that
+    /// take turns on one only wait for each other.
     ///
     /// # Errors
     /// The system starts no more threads.
     pub(crate) fn new(threads: usize) -> Result<Pool, Error> {
-        Pool::with(threads, Worker::start)
+        let processors = thread::available_parallelism().map_or(threads, |processors| processors.get());
+        Pool::with(threads.min(processors), Worker::start)
     }
 
     /// The same with another way to start workers. Those that were started are ended where one cannot be.
@@ -387,7 +391,7 @@ mod tests {
 
     #[test]
     fn every_turn_is_done_once() {
-        let pool = Pool::new(4).expect("threads");
+        let pool = Pool::with(4, Worker::start).expect("threads");
         for turns in [0, 1, 2, 3, 7, 8, 64, 65, 1000] {
             for (multiple, work) in
                 [(1, i64::MAX), (8, i64::MAX), (8, 3 * LEAST_WORK), (64, i64::MAX), (1, 0)]
@@ -402,7 +406,7 @@ mod tests {
 
     #[test]
     fn every_thread_does_a_range_at_a_place_of_its_own() {
-        let pool = Pool::new(4).expect("threads");
+        let pool = Pool::with(4, Worker::start).expect("threads");
         for _ in 0..20 {
             let places = Board::new(40, 4).divided(Some(&pool), note_place, 1, i64::MAX);
             let expected: Vec<i64> = (0..40).map(|turn| turn / 10).collect();
@@ -432,7 +436,7 @@ mod tests {
 
     #[test]
     fn callers_at_once_and_sleeping_workers() {
-        let pool = Pool::new(3).expect("threads");
+        let pool = Pool::with(3, Worker::start).expect("threads");
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
@@ -449,7 +453,7 @@ mod tests {
 
     #[test]
     fn workers_that_sleep_are_woken() {
-        let pool = Pool::new(2).expect("threads");
+        let pool = Pool::with(2, Worker::start).expect("threads");
         for _ in 0..3 {
             while pool.workers[0].desk.state.load(Ordering::Relaxed) != ASLEEP {
                 thread::yield_now();
@@ -461,7 +465,7 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn workers_round_as_their_caller_does() {
-        let pool = Pool::new(4).expect("threads");
+        let pool = Pool::with(4, Worker::start).expect("threads");
         let own = FloatControl::current();
         FloatControl::flushing().apply();
         let with = Board::new(4, 4).divided(Some(&pool), note_control, 1, i64::MAX);
@@ -490,8 +494,11 @@ mod tests {
     fn numbers_of_threads() {
         assert_eq!((parse("").expect("none"), parse(" 3 ").expect("three")), (1, 3));
         let error = |text: &str| parse(text).expect_err("no number of threads").to_string();
-        assert!(error("0").contains("0 threads were asked for"), "{}", error("0"));
-        assert!(error("all").contains("`DOWNHILL_THREADS` is `all`"), "{}", error("all"));
-        assert!(error("100000").contains("1024 at most"), "{}", error("100000"));
+        for text in ["0", "all", "-1", "2.5", "100000"] {
+            let expected = format!(
+                "`DOWNHILL_THREADS` is `{text}`\n   = help: it may be a number of threads from 1 to 1024"
+            );
+            assert_eq!(error(text), expected);
+        }
     }
 }

@@ -70,7 +70,8 @@ pub struct Row {
 }
 
 impl Model {
-    /// Where the time of a training step goes: `println!("{}", net.profile(&x, &y)?)`. Runs it many times, for a fraction of a second or
+    /// Where the time of a training step goes: `println!("{}", net.profile(&x, &y)?)`. What the columns are, [`Row`] tells; the
+    /// predictions are [`Machine`]'s. Inference and gradients have [`Model::profile_of`]. Runs it many times, for a fraction of a second or
     /// a few steps, and leaves the model exactly as it was. The first call of a process measures the machine as well.
     ///
     /// # Errors

@@ -138,6 +138,16 @@ impl Program {
         &self.report
     }
 
+    /// The vectors that its code is made of.
+    pub fn lanes(&self) -> Lanes {
+        self.target.lanes()
+    }
+
+    /// Threads that its code is made for. As many run as the process has processors for.
+    pub fn threads(&self) -> usize {
+        self.target.thread_count()
+    }
+
     /// The names of the losses, in the order of declaration.
     pub fn losses(&self) -> impl Iterator<Item = &str> {
         self.train.losses.iter().map(|loss| &*loss.name)

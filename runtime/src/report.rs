@@ -41,16 +41,17 @@ impl Report {
 }
 
 impl fmt::Display for Report {
-    /// `4 entries, 7 kernels, 8,192 bytes of code in 3.1 ms: declare 0.1, …`.
+    /// `4 entries, 7 kernels, 8192 bytes of code in 3.1 ms: declare 0.1, …`; behind the kernels, how many threads share, if any.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let milliseconds = |time: &Duration| time.as_secs_f64() * 1e3;
         let stages: Vec<String> =
             self.stages.iter().map(|(name, time)| format!("{name} {:.1}", milliseconds(time))).collect();
         write!(
             f,
-            "{} entries, {} kernels, {} bytes of code in {:.1} ms: {}",
+            "{} entries, {} kernels{}, {} bytes of code in {:.1} ms: {}",
             self.entries,
             self.kernels,
+            if self.divided > 0 { format!(", {} shared by threads", self.divided) } else { String::new() },
             self.code_bytes,
             milliseconds(&self.compile_time()),
             stages.join(", ")

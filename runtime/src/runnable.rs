@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::outputs::{Room, name_of, stored_as};
 use crate::prepare::Prepared;
 use crate::view::ViewMut;
-use downhill_graph::graph::{Purpose, Role};
+use downhill_graph::graph::{Purpose, Role, bug};
 use downhill_graph::random::stream_seed;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::Type;
@@ -80,6 +80,9 @@ impl Runnable {
         pointers: &mut Vec<*mut u8>,
     ) -> Result<(), Error> {
         pointers.clear();
+        if outputs.len() != self.outputs().len() {
+            bug("another number of outputs than native code writes");
+        }
         let expected = self.outputs().iter().zip(&self.prepared().outputs);
         for (((purpose, ty), (shape, len)), output) in expected.zip(outputs) {
             if output.element() != stored_as(ty.element) {

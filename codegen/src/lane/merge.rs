@@ -119,6 +119,7 @@ impl Merge<'_> {
             && fits(&one.stores, &other.stores)
             && fits(&one.loads, &other.stores)
             && !other.reads(&first.carried)
+            && !second.carried.iter().any(|next| first.carried.iter().any(|sum| sum.after == next.initial))
     }
 
     fn meet(&self, x: &Address, y: &Address) -> bool {

@@ -68,7 +68,7 @@ impl<'p> Select<'p> {
         (tile.len() > 1).then(|| tile.iter().map(|&(_, member, address)| (member, address)).collect())
     }
 
-    /// Columns of a square of rows: within blocks of four lanes, then the blocks.
+    /// Columns of a tile of rows, of which there may be fewer than lanes: within blocks of four lanes, then the blocks.
     fn transpose(&mut self, rows: &[V]) -> Vec<V> {
         let mut blocks: Vec<[V; 4]> = Vec::new();
         for four in rows.chunks(4) {

@@ -9,7 +9,7 @@ use downhill_codegen::entry::Entry;
 use downhill_codegen::error::Error;
 use downhill_codegen::target::{Lanes, Target};
 use downhill_graph::dim::Bindings;
-use downhill_graph::graph::{Graph, Purpose};
+use downhill_graph::graph::{Graph, Input, Purpose};
 use downhill_graph::interpret::Environment;
 use downhill_graph::random::stream_seed;
 use downhill_graph::tensor::{Data, Tensor};
@@ -151,6 +151,17 @@ unsafe extern "C" fn divide_in_three(
     }
 }
 
+/// Rows at the odd places of a table, in descending order; NaN at the even ones.
+fn in_a_table(words: &[u32], rows: usize) -> Vec<u32> {
+    let row = words.len() / rows.max(1);
+    let mut table = vec![f32::NAN.to_bits(); 2 * words.len()];
+    for (place, values) in words.chunks_exact(row.max(1)).enumerate() {
+        let start = (2 * (rows - 1 - place) + 1) * row;
+        table[start..start + row].copy_from_slice(values);
+    }
+    table
+}
+
 fn call(
     graph: &Graph,
     environment: &Environment,
@@ -169,11 +180,14 @@ fn call(
                 .map_or_else(|| Memory::new(&vec![0; words(&s.ty)]), |t| Memory::new(&to_words(t)))
         })
         .collect();
+    let input_words = |input: &Input| environment.inputs.get(&input.name).map_or_else(Vec::new, to_words);
     let mut inputs: Vec<Memory> = graph
         .inputs
         .iter()
-        .map(|i| {
-            environment.inputs.get(&i.name).map_or_else(|| Memory::new(&[]), |t| Memory::new(&to_words(t)))
+        .zip(&entry.inputs)
+        .map(|(input, slot)| match input_words(input) {
+            words if slot.lookup => Memory::new(&in_a_table(&words, sizes[&entry.symbols[0]] as usize)),
+            words => Memory::new(&words),
         })
         .collect();
     let mut outputs: Vec<Memory> =
@@ -181,7 +195,9 @@ fn call(
     let symbols: Vec<i64> = entry.symbols.iter().map(|name| sizes[name]).collect();
     let layout = entry.arena.layout(&sizes).expect("sizes are known");
     let mut arena = Memory::new(&vec![0x7fc0_0000; layout.bytes / 4]);
-    let rows: Vec<u32> = (0..symbols.first().copied().unwrap_or(0) as u32).collect();
+    // What is looked up lies in every other row of a table, the last one first, with NaN between.
+    let batch = symbols.first().copied().unwrap_or(0) as u32;
+    let rows: Vec<u32> = (0..batch).map(|row| 2 * (batch - 1 - row) + 1).collect();
     let mut losses = [0.0_f32];
     let keys: Vec<[u32; 2]> =
         entry.streams.iter().map(|&stream| stream_seed(environment.seed, stream)).collect();
