@@ -31,7 +31,13 @@ fn batch() -> (Tensor, Vec<i32>) {
 }
 
 fn network(hidden: usize) -> Model {
-    Mlp::new(hidden).seed(3).optimizer(adamw(0.01)).batch_sizes([BATCH]).build().expect("a network")
+    Mlp::new(hidden)
+        .seed(3)
+        .optimizer(adamw(0.01))
+        .batch_sizes([BATCH])
+        .threads(1)
+        .build()
+        .expect("a network")
 }
 
 /// Every number of a model, by its bits.
