@@ -31,12 +31,9 @@ pub struct Scheduled {
 
 impl fmt::Display for Scheduled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let axes = |axes: &mut dyn Iterator<Item = &Axis>| -> String {
-            axes.map(|axis| format!(" {axis}")).collect()
-        };
         write!(f, "{}", self.kernel)?;
-        if !self.schedule.lanes.is_empty() {
-            writeln!(f, "  wide:{}", axes(&mut self.schedule.lanes.iter()))?;
+        for axis in &self.schedule.lanes {
+            writeln!(f, "  {axis} wide")?;
         }
         for (axis, rows) in &self.schedule.rows {
             writeln!(f, "  {rows} turns of {axis} together")?;

@@ -43,8 +43,12 @@ impl<'p> Select<'p> {
     /// large matrix, which nothing else has touched, and the next block's multiply-adds wait for them.
     pub(super) fn fetch_ahead(&mut self, item: &'p Loop, behind: &'p [Item]) {
         let is_fold = !item.carried.is_empty() && !item.body.iter().any(|item| matches!(item, Item::Loop(_)));
-        let is_short = |turns: i64| turns < LONG;
-        if self.lane_var.is_none() || !is_fold || self.steps(item).turns().is_some_and(is_short) {
+        // Asked of the loop itself: its steps are worked out once, where it runs.
+        let is_short = match (item.start, item.end) {
+            (Integer::Constant(start), Integer::Constant(end)) => end - start < LONG,
+            _ => false,
+        };
+        if self.lane_var.is_none() || !is_fold || is_short {
             return;
         }
         let run = || behind.iter().take_while(|item| !matches!(item, Item::Loop(_)));
