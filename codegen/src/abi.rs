@@ -43,12 +43,13 @@ pub struct Context {
     pub inputs: *const InputBinding,
     /// Where each output goes, in the entry's order. Row-major, 4-byte elements.
     pub outputs: *const *mut u8,
-    /// Intermediate values. 64-byte aligned, as large as the entry's plan says for these symbols.
+    /// Intermediate values. 64-byte aligned, as large as the entry's plan says for these sizes.
     pub arena: *mut u8,
     /// Byte offset in the arena of each planned buffer.
     pub offsets: *const i64,
-    /// The value of each run-time symbol, in the entry's order.
-    pub symbols: *const i64,
+    /// The numbers that hang on sizes, in the order of the entry's [`crate::entry::Quantity`]s, worked out for the sizes of this
+    /// call. Native code computes none itself.
+    pub numbers: *const i64,
     /// Row numbers: `steps · batch` of them. Never null for an entry with looked-up inputs and a batch that is not empty.
     pub rows: *const u32,
     /// For each random stream, in the entry's order, its key over all steps: `downhill_graph::random::stream_seed`.

@@ -150,14 +150,14 @@ impl<'m, M: Module> Compiler<'m, M> {
         let streams = random_streams(&prepared);
         let launch = Launch {
             calls: &calls,
-            symbols: &symbols,
             streams: &streams,
             looked_up: &|n| looked_up.contains(&n),
             batch,
             marked: self.marked,
         };
         self.entries += 1;
-        let function = launch::define(self.module, self.target, &format!("entry{}", self.entries), &launch)?;
+        let (function, numbers) =
+            launch::define(self.module, self.target, &format!("entry{}", self.entries), &launch)?;
         self.report.generation += start.elapsed();
         self.report.kernels += scheduled.len();
         let mut arena = plan.arena;
@@ -173,6 +173,7 @@ impl<'m, M: Module> Compiler<'m, M> {
             inputs: input_slots(graph, &looked_up),
             outputs: outputs.iter().map(|purpose| (purpose.clone(), result_type(graph, purpose))).collect(),
             symbols,
+            numbers,
             streams,
             fixed: fixed.clone(),
             arena,
@@ -213,16 +214,15 @@ impl<'m, M: Module> Compiler<'m, M> {
     pub fn program(&mut self, emitted: Emitted) -> Result<FuncId, Error> {
         let function = self.kernel(&emitted.program)?;
         let calls = [Call { function, shared: None, makes_loss: false, emitted }];
-        let launch = Launch {
-            calls: &calls,
-            symbols: &[],
-            streams: &[],
-            looked_up: &|_| false,
-            batch: None,
-            marked: false,
-        };
+        let launch =
+            Launch { calls: &calls, streams: &[], looked_up: &|_| false, batch: None, marked: false };
         self.entries += 1;
-        launch::define(self.module, self.target, &format!("entry{}", self.entries), &launch)
+        let (function, numbers) =
+            launch::define(self.module, self.target, &format!("entry{}", self.entries), &launch)?;
+        if !numbers.is_empty() {
+            bug("a lane program by itself hangs on sizes");
+        }
+        Ok(function)
     }
 
     /// The function of a kernel, made now or before.
@@ -276,8 +276,8 @@ fn describe(part: &[Scheduled]) -> Native {
 /// The run-time symbols that a graph's values hang on: first the one that counts the rows of its inputs, then the others as they
 /// come. Those of inputs that nothing reads are left out: nobody need say how large they are.
 fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
-    let used: BTreeSet<Arc<str>> =
-        graph.ids().flat_map(|id| dims_of(graph, id)).flat_map(Dim::symbols).collect();
+    let dims = |id| graph.shape(id).dims().iter().chain(graph.op(id).dims());
+    let used: BTreeSet<Arc<str>> = graph.ids().flat_map(dims).flat_map(Dim::symbols).collect();
     let mut symbols: Vec<Arc<str>> = Vec::new();
     let data = || graph.inputs.iter().filter(|input| matches!(input.role, Role::Input | Role::Target));
     let leading = data().filter_map(|input| input.ty.shape.dims().first());
@@ -290,18 +290,6 @@ fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
         }
     }
     symbols
-}
-
-/// The dims that a node's code can need: those of its shape, and where it begins to read or write.
-fn dims_of(graph: &Graph, id: NodeId) -> Vec<&Dim> {
-    let mut dims: Vec<&Dim> = graph.shape(id).dims().iter().collect();
-    match graph.op(id) {
-        Op::DimValue { dim, .. } => dims.push(dim),
-        Op::Slice(ranges) => dims.extend(ranges.iter().map(|range| &range.start)),
-        Op::Pad(paddings) => dims.extend(paddings.iter().map(|padding| &padding.low)),
-        _ => {}
-    }
-    dims
 }
 
 /// Results that are given out, in order.

@@ -9,6 +9,7 @@ use crate::abi::{Context, InputBinding};
 use crate::clif::define_built;
 use crate::divide::Division;
 use crate::emit::{Emitted, Number, Pointer};
+use crate::entry::Quantity;
 use crate::error::Error;
 use crate::kernel::Buffer;
 use crate::target::Target;
@@ -21,11 +22,10 @@ use cranelift_codegen::ir::{
 };
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{FuncId, Linkage, Module};
-use downhill_graph::dim::{Dim, Symbol};
+use downhill_graph::dim::Dim;
 use downhill_graph::graph::bug;
 use std::collections::HashMap;
 use std::mem::{offset_of, size_of};
-use std::sync::Arc;
 
 /// A kernel to call.
 pub(crate) struct Call {
@@ -58,8 +58,6 @@ pub(crate) struct Shared {
 /// What the function is made of.
 pub(crate) struct Launch<'a> {
     pub(crate) calls: &'a [Call],
-    /// Run-time symbols in the order of `Context::symbols`; looked-up rows are counted in the first.
-    pub(crate) symbols: &'a [Arc<str>],
     /// Which inputs are looked up.
     pub(crate) looked_up: &'a dyn Fn(usize) -> bool,
     /// Random streams in the order of `Context::keys`.
@@ -70,7 +68,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) marked: bool,
 }
 
-/// Defines the function.
+/// Defines the function. Gives the numbers that it loads, in the order of `Context::numbers`.
 ///
 /// # Errors
 /// What Cranelift reports.
@@ -79,7 +77,7 @@ pub(crate) fn define(
     target: &Target,
     name: &str,
     launch: &Launch<'_>,
-) -> Result<FuncId, Error> {
+) -> Result<(FuncId, Vec<Quantity>), Error> {
     let mut context = module.make_context();
     context.func.signature = module.make_signature();
     context.func.signature.params = vec![AbiParam::new(I64)];
@@ -103,8 +101,9 @@ pub(crate) fn define(
     writer.all_steps(&functions);
     writer.f.seal_all_blocks();
     writer.f.finalize(config);
+    let numbers = writer.numbers;
     define_built(module, target, id, &mut context)?;
-    Ok(id)
+    Ok((id, numbers))
 }
 
 /// The type of a function of so many words: [`crate::abi::Divide`], [`crate::abi::Mark`].
@@ -130,7 +129,9 @@ struct Writer<'a, 'f> {
     /// The type of the function that is told where a step is, in code that tells.
     mark: Option<SigRef>,
     context: Value,
-    dims: HashMap<Dim, Value>,
+    /// What is loaded, in the order of `Context::numbers`, and where each number is.
+    numbers: Vec<Quantity>,
+    loaded: HashMap<Quantity, Value>,
     /// Of buffers that stay where they are from step to step.
     buffers: HashMap<Buffer, Value>,
     /// Bytes from row to row of looked-up inputs.
@@ -170,7 +171,8 @@ impl<'a, 'f> Writer<'a, 'f> {
             arguments,
             mark,
             context,
-            dims: HashMap::new(),
+            numbers: Vec::new(),
+            loaded: HashMap::new(),
             buffers: HashMap::new(),
             strides: HashMap::new(),
             keys: HashMap::new(),
@@ -250,25 +252,24 @@ impl<'a, 'f> Writer<'a, 'f> {
         let divide = self.field(I64, offset_of!(Context, divide));
         let task = self.f.ins().func_addr(I64, task);
         let table = self.f.ins().stack_addr(I64, slot, 0);
-        let (turns, work) = (self.dim(&division.turns), self.dim(&division.work));
+        let (turns, work) = (self.dim(&division.turns), self.quantity(Quantity::Work(division.work.clone())));
         let multiple = self.f.ins().iconst(I64, division.multiple);
         let all = [pool, task, table, turns, multiple, work];
         self.f.ins().call_indirect(self.divide, divide, &all);
     }
 
-    /// What does not change from step to step is computed before the loop: sizes, strides, places of buffers.
+    /// What does not change from step to step is loaded before the loop: sizes, strides, places of buffers.
     fn before_steps(&mut self) {
         for call in self.launch.calls {
             for number in &call.emitted.integers {
                 match number {
-                    Number::Dim(dim) => _ = self.dim(dim),
-                    Number::RowStride(input) => _ = self.row_stride(*input),
                     Number::Key(..) | Number::Begin | Number::End => {}
+                    number => _ = self.number(number),
                 }
             }
             for pointer in &call.emitted.pointers {
                 let Pointer::Into(buffer, offset) = pointer else { continue };
-                self.dim(offset);
+                self.quantity(Quantity::Distance(offset.clone()));
                 let moves = match buffer {
                     Buffer::Loss => true,
                     Buffer::Input(n) => !(self.launch.looked_up)(*n),
@@ -281,7 +282,7 @@ impl<'a, 'f> Writer<'a, 'f> {
             }
             if let Some(shared) = &call.shared {
                 self.dim(&shared.division.turns);
-                self.dim(&shared.division.work);
+                self.quantity(Quantity::Work(shared.division.work.clone()));
                 shared.rooms.iter().for_each(|(_, bytes)| _ = self.dim(bytes));
             }
         }
@@ -363,6 +364,8 @@ impl<'a, 'f> Writer<'a, 'f> {
     fn number(&mut self, number: &Number) -> Value {
         match number {
             Number::Dim(dim) => self.dim(dim),
+            Number::Distance(dim) => self.quantity(Quantity::Distance(dim.clone())),
+            Number::Real(dim) => self.quantity(Quantity::Real(dim.clone())),
             Number::RowStride(input) => self.row_stride(*input),
             Number::Key(stream, word) => self.keys[stream][*word],
             Number::Begin | Number::End => bug("a range of turns is the thread's to say"),
@@ -392,7 +395,7 @@ impl<'a, 'f> Writer<'a, 'f> {
                 if offset.is(0) {
                     return base;
                 }
-                let offset = self.dim(offset);
+                let offset = self.quantity(Quantity::Distance(offset.clone()));
                 self.f.ins().iadd(base, offset)
             }
         }
@@ -427,39 +430,27 @@ impl<'a, 'f> Writer<'a, 'f> {
         }
     }
 
-    /// The value of a dim, computed where it is first asked for: before the loop over steps.
     fn dim(&mut self, dim: &Dim) -> Value {
-        if let Some(&value) = self.dims.get(dim) {
-            return value;
-        }
-        let mut sum = self.f.ins().iconst(I64, 0);
-        for (symbols, coefficient) in dim.terms() {
-            let mut product = self.f.ins().iconst(I64, *coefficient);
-            for symbol in symbols {
-                let factor = self.symbol(symbol);
-                product = self.f.ins().imul(product, factor);
-            }
-            sum = self.f.ins().iadd(sum, product);
-        }
-        self.dims.insert(dim.clone(), sum);
-        sum
+        self.quantity(Quantity::Whole(dim.clone()))
     }
 
-    fn symbol(&mut self, symbol: &Symbol) -> Value {
-        match symbol {
-            Symbol::Named(name) => {
-                let place = self.launch.symbols.iter().position(|known| known == name);
-                let place = place.unwrap_or_else(|| bug(&format!("the size `{name}` is nobody's input's")));
-                self.entry_of(offset_of!(Context, symbols), place)
-            }
-            Symbol::Quotient(pair) => {
-                let (numerator, denominator) = (self.dim(&pair.0), self.dim(&pair.1));
-                // A size of 0 below the line would trap; 1 gives a number that no loop over an empty axis uses.
-                let zero = self.f.ins().icmp_imm_s(IntCC::Equal, denominator, 0);
-                let one = self.f.ins().iconst(I64, 1);
-                let denominator = self.f.ins().select(zero, one, denominator);
-                self.f.ins().sdiv(numerator, denominator)
-            }
+    /// A number that hangs on sizes, loaded where it is first asked for: before the loop over steps.
+    fn quantity(&mut self, quantity: Quantity) -> Value {
+        if let Some(&value) = self.loaded.get(&quantity) {
+            return value;
         }
+        let value = match &quantity {
+            Quantity::Whole(dim) | Quantity::Distance(dim) | Quantity::Work(dim)
+                if dim.as_constant().is_some() =>
+            {
+                self.f.ins().iconst(I64, dim.as_constant().unwrap_or(0))
+            }
+            _ => {
+                self.numbers.push(quantity.clone());
+                self.entry_of(offset_of!(Context, numbers), self.numbers.len() - 1)
+            }
+        };
+        self.loaded.insert(quantity, value);
+        value
     }
 }

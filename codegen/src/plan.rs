@@ -239,10 +239,9 @@ impl Arena {
     /// Lays the buffers out: the largest first, each at the lowest place where it overlaps nothing that lives when it does.
     /// `None` when `sizes` leaves a symbol unknown, or where a size is beyond what memory can hold.
     pub fn layout(&self, sizes: &Bindings) -> Option<Layout> {
-        let bytes = self
-            .sizes
-            .iter()
-            .map(|size| usize::try_from(size.evaluate(sizes)?).ok()?.checked_next_multiple_of(ALIGNMENT));
+        let bytes = self.sizes.iter().map(|size| {
+            usize::try_from(size.evaluate(sizes).ok()?).ok()?.checked_next_multiple_of(ALIGNMENT)
+        });
         let bytes: Vec<usize> = bytes.collect::<Option<_>>()?;
         let mut largest_first: Vec<usize> = (0..bytes.len()).collect();
         largest_first.sort_by_key(|&buffer| (std::cmp::Reverse(bytes[buffer]), buffer));

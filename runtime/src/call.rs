@@ -39,7 +39,7 @@ pub(crate) struct Work<'a> {
     pub(crate) storages: (&'a mut [Buffer], &'a [usize]),
     pub(crate) arena: &'a mut Buffer,
     pub(crate) offsets: &'a [i64],
-    pub(crate) symbols: &'a [i64],
+    pub(crate) numbers: &'a [i64],
     pub(crate) rows: &'a [u32],
     /// A key for each of the entry's random streams, and the number of the first step.
     pub(crate) random: (&'a [[u32; 2]], u64),
@@ -83,7 +83,7 @@ impl Frame {
             outputs: self.outputs.as_ptr(),
             arena: work.arena.as_mut_ptr(),
             offsets: work.offsets.as_ptr(),
-            symbols: work.symbols.as_ptr(),
+            numbers: work.numbers.as_ptr(),
             rows: work.rows.as_ptr(),
             keys: work.random.0.as_ptr(),
             first_step: work.random.1,

@@ -417,7 +417,7 @@ impl Model {
             storages: (&mut self.storages, &runnable.entry.storages),
             arena: &mut self.arena,
             offsets: &prepared.offsets,
-            symbols: &prepared.symbols,
+            numbers: &prepared.numbers,
             rows,
             random: (&runnable.keys, self.steps_made),
             steps: losses.len(),

@@ -45,7 +45,7 @@ fn call(function: &Function) -> i64 {
         outputs: std::ptr::null(),
         arena: std::ptr::null_mut(),
         offsets: std::ptr::null(),
-        symbols: std::ptr::null(),
+        numbers: std::ptr::null(),
         rows: std::ptr::null(),
         keys: std::ptr::null(),
         first_step: 0,

@@ -168,7 +168,7 @@ impl Cost {
 
     /// For these sizes; `None` where one is missing or no number is that large.
     pub fn at(&self, sizes: &Bindings) -> Option<Counted> {
-        let value = |dim: &Dim| dim.evaluate(sizes).and_then(|value| u64::try_from(value).ok());
+        let value = |dim: &Dim| dim.evaluate(sizes).ok().and_then(|value| u64::try_from(value).ok());
         Some(Counted {
             arithmetic: value(&self.arithmetic)?,
             wide: value(&self.wide)?,
