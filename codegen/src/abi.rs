@@ -5,7 +5,9 @@
 //!
 //! An entry's function is `extern "C" fn(*mut Context)`. It runs `steps` steps, one after another: step `t` uses the rows
 //! `rows[t·batch .. (t+1)·batch]` of every looked-up input. Every step computes its loss first and stores it in
-//! `losses[t]`; a loss that is not finite ends the call before that step has changed any storage, with `stopped = t`.
+//! `losses[t]`. A loss that is not finite ends the call before that step has changed any storage, with `stopped = t`; so does a value
+//! that an update is made of, where it is not finite ([`crate::guard`]). A new value that is not finite all the same ends the call behind
+//! that step, with `stopped = t` and `updated = 1`.
 
 use std::ffi::c_void;
 
@@ -60,8 +62,12 @@ pub struct Context {
     pub losses: *mut f32,
     /// How many steps to run.
     pub steps: i64,
-    /// Set by native code: the step whose loss was not finite, or −1.
+    /// Set by native code: the step that ended the call, or −1.
     pub stopped: i64,
+    /// Set by native code to 1 where that step has changed storages; 0 before the call.
+    pub updated: i64,
+    /// Set by native code to 1 where a watched value was not finite; 0 before the call.
+    pub alarm: u32,
     /// What `divide` is given. Code for one thread reads neither.
     pub pool: *const c_void,
     /// Divides a kernel among threads.

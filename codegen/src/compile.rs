@@ -16,7 +16,7 @@ use crate::lane::Program;
 use crate::launch::{self, Call, Launch, Shared};
 use crate::plan::{Arena, Plan, plan};
 use crate::prepare::prepare;
-use crate::specialize::{Scheduled, makes_loss, parts, schedule};
+use crate::specialize::{Scheduled, guard, parts, schedule};
 use crate::target::Target;
 use crate::task::define_task;
 use crate::verify::check;
@@ -140,7 +140,8 @@ impl<'m, M: Module> Compiler<'m, M> {
         let functions =
             if self.marked { parts.iter().map(|part| describe(part)).collect() } else { Vec::new() };
         let overlap = |x: Buffer, y: Buffer| plan.arena.may_overlap(x, y);
-        let emitted: Vec<Emitted> = parts.iter().map(|part| emit(part, &overlap)).collect();
+        let watched = |buffer: Buffer| plan.watched.contains(&buffer);
+        let emitted: Vec<Emitted> = parts.iter().map(|part| emit(part, &overlap, &watched)).collect();
         self.report.planning += start.elapsed();
         let start = Instant::now();
         let calls = self.calls(&parts, emitted, &plan.arena)?;
@@ -150,6 +151,8 @@ impl<'m, M: Module> Compiler<'m, M> {
         let streams = random_streams(&prepared);
         let launch = Launch {
             calls: &calls,
+            loss: graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Loss(_))),
+            guard: parts.iter().take_while(|part| guard(part) > 0).count(),
             streams: &streams,
             looked_up: &|n| looked_up.contains(&n),
             batch,
@@ -199,7 +202,6 @@ impl<'m, M: Module> Compiler<'m, M> {
             calls.push(Call {
                 function: self.kernel(&emitted.program)?,
                 shared: division.map(|it| self.shared(it, &emitted, arena)).transpose()?,
-                makes_loss: part.iter().any(makes_loss),
                 emitted,
             });
         }
@@ -213,9 +215,16 @@ impl<'m, M: Module> Compiler<'m, M> {
     /// What Cranelift reports.
     pub fn program(&mut self, emitted: Emitted) -> Result<FuncId, Error> {
         let function = self.kernel(&emitted.program)?;
-        let calls = [Call { function, shared: None, makes_loss: false, emitted }];
-        let launch =
-            Launch { calls: &calls, streams: &[], looked_up: &|_| false, batch: None, marked: false };
+        let calls = [Call { function, shared: None, emitted }];
+        let launch = Launch {
+            calls: &calls,
+            loss: false,
+            guard: 1,
+            streams: &[],
+            looked_up: &|_| false,
+            batch: None,
+            marked: false,
+        };
         self.entries += 1;
         let (function, numbers) =
             launch::define(self.module, self.target, &format!("entry{}", self.entries), &launch)?;

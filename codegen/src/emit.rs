@@ -46,6 +46,8 @@ pub enum Pointer {
     Into(Buffer, Dim),
     /// The row numbers of this step.
     Rows,
+    /// The alarm: [`crate::abi::Context::alarm`].
+    Alarm,
 }
 
 /// What an integer argument is.
@@ -67,8 +69,13 @@ pub enum Number {
     End,
 }
 
-/// Emits kernels, one after another, as one program. `overlap` says which buffers may share memory.
-pub fn emit(kernels: &[Scheduled], overlap: &dyn Fn(Buffer, Buffer) -> bool) -> Emitted {
+/// Emits kernels, one after another, as one program. `overlap` says which buffers may share memory, `watched` of which buffers the
+/// values that are stored are watched.
+pub fn emit(
+    kernels: &[Scheduled],
+    overlap: &dyn Fn(Buffer, Buffer) -> bool,
+    watched: &dyn Fn(Buffer) -> bool,
+) -> Emitted {
     let mut emitted = Emitted { program: Program::default(), pointers: Vec::new(), integers: Vec::new() };
     let mut b = ProgramBuilder::new();
     if kernels.iter().any(|kernel| kernel.division.is_some()) {
@@ -90,6 +97,7 @@ pub fn emit(kernels: &[Scheduled], overlap: &dyn Fn(Buffer, Buffer) -> bool) -> 
         let mut emit = Emit {
             kernel,
             schedule,
+            watched,
             divided: division.as_ref().map(|division| division.axis),
             definitions,
             b: &mut b,
@@ -131,6 +139,7 @@ type Place = (Buffer, Option<i64>, Dim);
 struct Emit<'a> {
     kernel: &'a Kernel,
     schedule: &'a Schedule,
+    watched: &'a dyn Fn(Buffer) -> bool,
     /// The loop of which a thread takes some turns.
     divided: Option<Axis>,
     definitions: HashMap<ValueId, &'a Expression>,
@@ -357,6 +366,13 @@ impl Emit<'_> {
         let rows = if moves { self.block.as_ref().map_or(1, |block| block.rows) } else { 1 };
         for row in 0..rows {
             let mut register = self.register(value, row);
+            if (self.watched)(buffer) && self.b.register(register).kind == Kind::F32 {
+                let alarm = position(self.pointers, Pointer::Alarm);
+                self.b.watch(alarm, register);
+            }
+            if buffer == Buffer::Watched {
+                continue;
+            }
             if self.b.register(register).kind == Kind::Mask {
                 register = self.b.unary(U::FromMask, register);
             }

@@ -3,7 +3,7 @@
 //! In: kernels already defined, with what their arguments stand for. Out: a function `extern "C" fn(*mut Context)`
 //! that keeps the promises of [`crate::abi`].
 //!
-//! Must hold: between the store of a loss and the first kernel that writes a storage stands the test that the loss is finite.
+//! Must hold: between the store of a loss and the first kernel that writes a storage stands the guard, see [`crate::guard`].
 
 use crate::abi::{Context, InputBinding};
 use crate::clif::define_built;
@@ -33,8 +33,6 @@ pub(crate) struct Call {
     pub(crate) emitted: Emitted,
     /// How threads share it, if they do.
     pub(crate) shared: Option<Shared>,
-    /// It stores the loss.
-    pub(crate) makes_loss: bool,
 }
 
 impl Call {
@@ -58,6 +56,10 @@ pub(crate) struct Shared {
 /// What the function is made of.
 pub(crate) struct Launch<'a> {
     pub(crate) calls: &'a [Call],
+    /// Whether there is a loss.
+    pub(crate) loss: bool,
+    /// How many calls come before those that write storages.
+    pub(crate) guard: usize,
     /// Which inputs are looked up.
     pub(crate) looked_up: &'a dyn Fn(usize) -> bool,
     /// Random streams in the order of `Context::keys`.
@@ -211,12 +213,17 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.switch_to_block(turn);
         self.step_keys();
         self.mark(0);
-        for (place, (call, callee)) in (1..).zip(self.launch.calls.iter().zip(functions)) {
-            self.call(call, callee);
-            self.mark(place);
-            if call.makes_loss {
-                self.stop_unless_finite();
+        for (number, (call, callee)) in self.launch.calls.iter().zip(functions).enumerate() {
+            if number == self.launch.guard {
+                self.guard();
             }
+            self.call(call, callee);
+            self.mark(number as i64 + 1);
+        }
+        if self.launch.guard >= functions.len() {
+            self.guard();
+        } else {
+            self.stop_if_alarmed(1);
         }
         let next = self.f.ins().iadd_imm_s(self.step, 1);
         let next_rows = row_bytes.map_or(self.rows, |bytes| self.f.ins().iadd(self.rows, bytes));
@@ -273,7 +280,11 @@ impl<'a, 'f> Writer<'a, 'f> {
                 let moves = match buffer {
                     Buffer::Loss => true,
                     Buffer::Input(n) => !(self.launch.looked_up)(*n),
-                    Buffer::Storage(_) | Buffer::Output(_) | Buffer::Arena(_) | Buffer::Scratch(_) => false,
+                    Buffer::Storage(_)
+                    | Buffer::Output(_)
+                    | Buffer::Arena(_)
+                    | Buffer::Scratch(_)
+                    | Buffer::Watched => false,
                 };
                 if !moves {
                     let place = self.buffer(*buffer);
@@ -297,12 +308,32 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.ins().call_indirect(signature, mark, &[marks, place]);
     }
 
+    /// Ends the call before this step has changed anything, where its loss or what its updates are made of is not finite.
+    fn guard(&mut self) {
+        if self.launch.loss {
+            self.stop_unless_finite();
+        }
+        if self.launch.guard < self.launch.calls.len() {
+            self.stop_if_alarmed(0);
+        }
+    }
+
+    /// Ends the call where a watched value was not finite.
+    fn stop_if_alarmed(&mut self, updated: i64) {
+        let alarm = self.field(I32, offset_of!(Context, alarm));
+        self.stop_if(alarm, updated);
+    }
+
     /// Ends the call where this step's loss is infinite or NaN: all ones in the exponent.
     fn stop_unless_finite(&mut self) {
         let place = self.buffer(Buffer::Loss);
         let bits = self.f.ins().load(I32, MemFlagsData::trusted(), place, 0);
         let exponent = self.f.ins().band_imm_u(bits, 0x7f80_0000);
         let broken = self.f.ins().icmp_imm_u(IntCC::Equal, exponent, 0x7f80_0000);
+        self.stop_if(broken, 0);
+    }
+
+    fn stop_if(&mut self, broken: Value, updated: i64) {
         let (stop, go_on) = (self.f.create_block(), self.f.create_block());
         self.f.ins().brif(broken, stop, &[], go_on, &[]);
         self.f.switch_to_block(stop);
@@ -312,6 +343,9 @@ impl<'a, 'f> Writer<'a, 'f> {
             self.context,
             offset_of!(Context, stopped) as i32,
         );
+        let updated = self.f.ins().iconst(I64, updated);
+        let field = offset_of!(Context, updated) as i32;
+        self.f.ins().store(MemFlagsData::trusted(), updated, self.context, field);
         self.f.ins().jump(self.exit, &[]);
         self.f.switch_to_block(go_on);
     }
@@ -390,6 +424,7 @@ impl<'a, 'f> Writer<'a, 'f> {
     fn pointer(&mut self, pointer: &Pointer) -> Value {
         match pointer {
             Pointer::Rows => self.rows,
+            Pointer::Alarm => self.f.ins().iadd_imm_s(self.context, offset_of!(Context, alarm) as i64),
             Pointer::Into(buffer, offset) => {
                 let base = self.buffer(*buffer);
                 if offset.is(0) {
@@ -408,6 +443,7 @@ impl<'a, 'f> Writer<'a, 'f> {
         match buffer {
             Buffer::Storage(n) => self.entry_of(offset_of!(Context, storages), n),
             Buffer::Output(n) => self.entry_of(offset_of!(Context, outputs), n),
+            Buffer::Watched => bug("what is only watched is no memory"),
             Buffer::Loss => {
                 let losses = self.field(I64, offset_of!(Context, losses));
                 let offset = self.f.ins().imul_imm_s(self.step, i64::from(F32.bytes()));

@@ -24,6 +24,8 @@ pub mod verify;
 
 pub mod build;
 
+pub mod guard;
+
 pub mod plan;
 
 pub mod lane;

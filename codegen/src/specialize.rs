@@ -8,7 +8,8 @@
 use crate::affine::Axis;
 use crate::cost::work;
 use crate::divide::{Division, divide};
-use crate::kernel::{Buffer, Kernel};
+use crate::guard::writes_storage;
+use crate::kernel::Kernel;
 use crate::pack::{Room, pack};
 use crate::plan::Plan;
 use crate::schedule::{Schedule, choose_lanes, choose_lanes_again, choose_rows, put_lanes_outside};
@@ -77,22 +78,24 @@ fn specialize(
     pack(kernel, lanes, target.lanes(), room).into_iter().map(schedule).collect()
 }
 
-/// A step that costs less than this many vectors of statements is one straight function up to its loss, and one after it: calls
+/// A step that costs less than this many vectors of statements is one straight function up to its updates, and one after that: calls
 /// would be a good part of its time.
 const SMALL_STEP: f64 = 20_000.0;
 
-/// The kernels of each function. One that threads share is alone: they would all do what stands beside it.
+/// The kernels of each function. One that threads share is alone: they would all do what stands beside it. The guard stands between
+/// two functions.
 pub(crate) fn parts(kernels: &[Scheduled]) -> Vec<&[Scheduled]> {
     let work = kernels.iter().map(|k| work(&k.kernel, &k.schedule.lanes)).sum::<Option<f64>>();
     let shared = kernels.iter().any(|kernel| kernel.division.is_some());
     if !shared && work.is_some_and(|work| work < SMALL_STEP) {
-        kernels.split_inclusive(makes_loss).collect()
+        let (before, updates) = kernels.split_at(guard(kernels));
+        [before, updates].into_iter().filter(|part| !part.is_empty()).collect()
     } else {
         kernels.chunks(1).collect()
     }
 }
 
-/// Whether a kernel stores the loss.
-pub(crate) fn makes_loss(part: &Scheduled) -> bool {
-    part.kernel.accesses().iter().any(|(buffer, _, store)| *store && *buffer == Buffer::Loss)
+/// The place of the guard: before the first kernel that writes a storage.
+pub(crate) fn guard(kernels: &[Scheduled]) -> usize {
+    kernels.iter().position(|scheduled| writes_storage(&scheduled.kernel)).unwrap_or(kernels.len())
 }

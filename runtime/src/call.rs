@@ -32,6 +32,15 @@ pub(crate) struct Frame {
 // SAFETY: the pointers in a frame are made anew by every call and never read after it.
 unsafe impl Send for Frame {}
 
+/// Why a call ended early: something in a step was infinite or NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stop {
+    /// Which step of the call.
+    pub(crate) step: usize,
+    /// Whether it had changed the storages: it was found only in what it had made of them.
+    pub(crate) updated: bool,
+}
+
 /// The rest of what a call needs.
 pub(crate) struct Work<'a> {
     pub(crate) function: &'a Function,
@@ -69,11 +78,11 @@ impl Frame {
         }
     }
 
-    /// Runs an entry. Gives the step whose loss was not finite, if any.
+    /// Runs an entry. Gives the step that ended the call because something in it was not finite, if any.
     ///
     /// # Safety
     /// What the head of this file says must hold.
-    pub(crate) unsafe fn call(&mut self, work: Work<'_>) -> Option<usize> {
+    pub(crate) unsafe fn call(&mut self, work: Work<'_>) -> Option<Stop> {
         let (storages, used) = work.storages;
         self.storages.clear();
         self.storages.extend(used.iter().map(|&index| storages[index].as_mut_ptr()));
@@ -90,6 +99,8 @@ impl Frame {
             losses: work.losses.as_mut_ptr(),
             steps: work.steps as i64,
             stopped: -1,
+            updated: 0,
+            alarm: 0,
             pool: work.pool.map_or(std::ptr::null(), |pool| std::ptr::from_ref(pool).cast()),
             divide: pool::divide,
             marks: work.marks.map_or(std::ptr::null_mut(), |marks| std::ptr::from_mut(marks).cast()),
@@ -97,6 +108,7 @@ impl Frame {
         };
         // SAFETY: the caller's promise; all pointers come from borrows that last until this function returns.
         unsafe { work.function.call(&mut context) };
-        usize::try_from(context.stopped).ok()
+        let step = usize::try_from(context.stopped).ok()?;
+        Some(Stop { step, updated: context.updated != 0 })
     }
 }

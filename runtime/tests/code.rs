@@ -52,6 +52,8 @@ fn call(function: &Function) -> i64 {
         losses: std::ptr::null_mut(),
         steps: 0,
         stopped: 0,
+        updated: 0,
+        alarm: 0,
         pool: std::ptr::null(),
         divide: whole,
         marks: std::ptr::null_mut(),

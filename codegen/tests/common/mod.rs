@@ -50,6 +50,8 @@ pub(crate) struct Outcome {
     pub(crate) results: Vec<(Purpose, Tensor)>,
     /// `Context::stopped`.
     pub(crate) stopped: i64,
+    /// `Context::updated`.
+    pub(crate) updated: i64,
 }
 
 /// Compiles `graph`, with the sizes in `fixed` fixed, and runs one step of it in `environment`: on every target that this machine
@@ -60,7 +62,8 @@ pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) ->
     for (lanes, threads) in targets {
         let outcome = run_on(lanes, threads, graph, environment, fixed)?;
         if let Some(first) = &first {
-            assert_eq!(first.stopped, outcome.stopped, "{lanes:?}, {threads} threads");
+            let end = |outcome: &Outcome| (outcome.stopped, outcome.updated);
+            assert_eq!(end(first), end(&outcome), "{lanes:?}, {threads} threads");
             for ((purpose, one), (_, other)) in first.results.iter().zip(&outcome.results) {
                 let bits = |t: &Tensor| {
                     t.to_f64_vec()
@@ -217,6 +220,8 @@ fn call(
         losses: losses.as_mut_ptr(),
         steps: 1,
         stopped: 0,
+        updated: 0,
+        alarm: 0,
         pool: std::ptr::null(),
         divide: divide_in_three,
         marks: std::ptr::null_mut(),
@@ -241,7 +246,7 @@ fn call(
             (purpose.clone(), tensor)
         })
         .collect();
-    Outcome { results, stopped: context.stopped }
+    Outcome { results, stopped: context.stopped, updated: context.updated }
 }
 
 /// What is known of a graph's compiled entry, with what its functions cost.
