@@ -36,6 +36,24 @@ pub struct Emitted {
     pub integers: Vec<Number>,
 }
 
+impl Emitted {
+    /// What the arguments stand for where the buffers are called otherwise.
+    pub(crate) fn arguments(&self, buffer: impl Fn(Buffer) -> Buffer) -> (Vec<Pointer>, Vec<Number>) {
+        let pointer = |pointer: &Pointer| match pointer {
+            Pointer::Into(from, offset) => Pointer::Into(buffer(*from), offset.clone()),
+            Pointer::Rows => Pointer::Rows,
+        };
+        let number = |number: &Number| match number {
+            Number::RowStride(input) => match buffer(Buffer::Input(*input)) {
+                Buffer::Input(input) => Number::RowStride(input),
+                other => bug(&format!("rows of {other}")),
+            },
+            Number::Dim(_) | Number::Key(..) | Number::Begin | Number::End => number.clone(),
+        };
+        (self.pointers.iter().map(pointer).collect(), self.integers.iter().map(number).collect())
+    }
+}
+
 /// What a pointer argument points to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pointer {

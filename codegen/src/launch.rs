@@ -8,7 +8,7 @@
 use crate::abi::{Context, InputBinding};
 use crate::clif::define_built;
 use crate::divide::Division;
-use crate::emit::{Emitted, Number, Pointer};
+use crate::emit::{Number, Pointer};
 use crate::error::Error;
 use crate::kernel::Buffer;
 use crate::target::Target;
@@ -30,7 +30,9 @@ use std::sync::Arc;
 /// A kernel to call.
 pub(crate) struct Call {
     pub(crate) function: FuncId,
-    pub(crate) emitted: Emitted,
+    /// What its arguments stand for.
+    pub(crate) pointers: Vec<Pointer>,
+    pub(crate) integers: Vec<Number>,
     /// How threads share it, if they do.
     pub(crate) shared: Option<Shared>,
     /// It stores the loss.
@@ -41,8 +43,8 @@ impl Call {
     /// Words that the threads which share it are handed, if it is shared: see [`crate::task`].
     fn table_words(&self) -> Option<usize> {
         let shared = self.shared.as_ref()?;
-        let integers = self.emitted.integers.len() - RANGE as usize;
-        Some(1 + self.emitted.pointers.len() + integers + shared.rooms.len())
+        let integers = self.integers.len() - RANGE as usize;
+        Some(1 + self.pointers.len() + integers + shared.rooms.len())
     }
 }
 
@@ -225,10 +227,9 @@ impl<'a, 'f> Writer<'a, 'f> {
 
     /// Calls a kernel, or has it divided among threads.
     fn call(&mut self, call: &Call, callee: &Callee) {
-        let mut arguments: Vec<Value> =
-            call.emitted.pointers.iter().map(|pointer| self.pointer(pointer)).collect();
+        let mut arguments: Vec<Value> = call.pointers.iter().map(|pointer| self.pointer(pointer)).collect();
         let range = |number: &&Number| matches!(number, Number::Begin | Number::End);
-        let integers = call.emitted.integers.iter().filter(|number| !range(number));
+        let integers = call.integers.iter().filter(|number| !range(number));
         arguments.extend(integers.map(|number| self.number(number)));
         match (&call.shared, callee.task) {
             (Some(Shared { division, rooms, .. }), Some(task)) => {
@@ -259,14 +260,14 @@ impl<'a, 'f> Writer<'a, 'f> {
     /// What does not change from step to step is computed before the loop: sizes, strides, places of buffers.
     fn before_steps(&mut self) {
         for call in self.launch.calls {
-            for number in &call.emitted.integers {
+            for number in &call.integers {
                 match number {
                     Number::Dim(dim) => _ = self.dim(dim),
                     Number::RowStride(input) => _ = self.row_stride(*input),
                     Number::Key(..) | Number::Begin | Number::End => {}
                 }
             }
-            for pointer in &call.emitted.pointers {
+            for pointer in &call.pointers {
                 let Pointer::Into(buffer, offset) = pointer else { continue };
                 self.dim(offset);
                 let moves = match buffer {

@@ -24,6 +24,8 @@ pub mod verify;
 
 pub mod build;
 
+mod order;
+
 pub mod plan;
 
 pub mod lane;
@@ -37,6 +39,8 @@ pub mod schedule;
 pub mod pack;
 
 pub mod divide;
+
+mod form;
 
 pub mod specialize;
 

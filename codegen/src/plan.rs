@@ -14,6 +14,7 @@
 
 use crate::affine::{Affine, Axis};
 use crate::kernel::{Access, Buffer, Expression, Item, Kernel, Loop, ValueId};
+use crate::order::{Next, Queue, storage, touched};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, bug};
 use downhill_graph::types::{ElementType, Shape};
@@ -67,10 +68,6 @@ fn beside_loss(kernel: &Kernel) -> BTreeSet<usize> {
     }
 }
 
-fn storage(buffer: Buffer) -> Option<usize> {
-    if let Buffer::Storage(n) = buffer { Some(n) } else { None }
-}
-
 /// Sends a storage's new value through the arena.
 fn detour(
     graph: &Graph,
@@ -110,54 +107,25 @@ fn copy(name: &str, element: ElementType, shape: &Shape, from: Buffer, to: Buffe
     }
 }
 
-/// What a kernel reads and writes.
-fn touched(kernel: &Kernel) -> (BTreeSet<Buffer>, BTreeSet<Buffer>) {
-    let (writes, reads): (Vec<_>, Vec<_>) = kernel.accesses().into_iter().partition(|(_, _, store)| *store);
-    (reads.iter().map(|a| a.0).collect(), writes.iter().map(|a| a.0).collect())
-}
-
 /// Orders kernels so that readers of a storage come before its writer; stays close to the given order.
 fn order(graph: &Graph, kernels: Vec<Kernel>, arena: &mut Vec<Dim>, copies: &mut Vec<Kernel>) -> Vec<Kernel> {
-    let mut waiting: Vec<Kernel> = kernels;
-    let mut done: Vec<Kernel> = Vec::new();
-    while !waiting.is_empty() {
-        let ready = (0..waiting.len()).find(|&candidate| {
-            let (reads, writes) = touched(&waiting[candidate]);
-            waiting.iter().enumerate().filter(|(other, _)| *other != candidate).all(|(other, kernel)| {
-                let (other_reads, other_writes) = touched(kernel);
-                let feeds = other < candidate
-                    && other_writes.iter().any(|b| storage(*b).is_none() && reads.contains(b));
-                let still_reads = writes.iter().any(|b| storage(*b).is_some() && other_reads.contains(b));
-                let loss_first =
-                    other_writes.contains(&Buffer::Loss) && writes.iter().any(|b| storage(*b).is_some());
-                !feeds && !still_reads && !loss_first
-            })
-        });
-        match ready {
-            Some(index) => done.push(waiting.remove(index)),
-            None => break_circle(graph, &mut waiting, arena, copies),
+    let mut queue = Queue::new(&kernels);
+    let mut waiting: Vec<Option<Kernel>> = kernels.into_iter().map(Some).collect();
+    let mut done: Vec<Kernel> = Vec::with_capacity(waiting.len());
+    while let Some(next) = queue.next() {
+        match next {
+            Next::Run(kernel) => done.extend(waiting[kernel].take()),
+            Next::Divert(kernel, storage) => {
+                if let Some(kernel) = &mut waiting[kernel] {
+                    detour(graph, kernel, storage, arena, copies);
+                }
+            }
         }
+    }
+    if queue.left() > 0 {
+        bug("kernels wait for each other");
     }
     done
-}
-
-/// No kernel can run without overwriting what another still reads, or before a loss that needs what it makes: the first that could
-/// otherwise run takes the detour.
-fn break_circle(graph: &Graph, waiting: &mut [Kernel], arena: &mut Vec<Dim>, copies: &mut Vec<Kernel>) {
-    let all: Vec<(BTreeSet<Buffer>, BTreeSet<Buffer>)> = waiting.iter().map(touched).collect();
-    for (index, kernel) in waiting.iter_mut().enumerate() {
-        let writes = touched(kernel).1;
-        let contested = writes.iter().filter_map(|b| storage(*b)).find(|&s| {
-            let blocks = |(reads, writes): &(BTreeSet<Buffer>, BTreeSet<Buffer>)| {
-                reads.contains(&Buffer::Storage(s)) || writes.contains(&Buffer::Loss)
-            };
-            all.iter().enumerate().any(|(other, touched)| other != index && blocks(touched))
-        });
-        if let Some(contested) = contested {
-            return detour(graph, kernel, contested, arena, copies);
-        }
-    }
-    bug("kernels wait for each other")
 }
 
 /// Removes stores to arena buffers that nothing loads, numbers the others anew and finds their lifetimes.
@@ -246,28 +214,27 @@ impl Arena {
         let bytes: Vec<usize> = bytes.collect::<Option<_>>()?;
         let mut largest_first: Vec<usize> = (0..bytes.len()).collect();
         largest_first.sort_by_key(|&buffer| (std::cmp::Reverse(bytes[buffer]), buffer));
-        let mut placed: Vec<(usize, usize)> = Vec::new();
+        // By offset: (offset, buffer).
+        let mut placed: Vec<(usize, usize)> = Vec::with_capacity(bytes.len());
+        let mut offsets = vec![0_i64; bytes.len()];
+        let mut total = 0;
         for buffer in largest_first {
             let (first, last) = self.lifetimes[buffer];
-            let mut taken: Vec<(usize, usize)> = placed
-                .iter()
-                .filter(|(other, _)| self.lifetimes[*other].0 <= last && first <= self.lifetimes[*other].1)
-                .map(|&(other, offset)| (offset, offset + bytes[other]))
-                .collect();
-            taken.sort_unstable();
             let mut offset = 0_usize;
-            for (start, end) in taken {
+            for &(start, other) in &placed {
+                if self.lifetimes[other].0 > last || first > self.lifetimes[other].1 {
+                    continue;
+                }
                 if offset.checked_add(bytes[buffer])? <= start {
                     break;
                 }
-                offset = offset.max(end);
+                offset = offset.max(start + bytes[other]);
             }
-            offset.checked_add(bytes[buffer])?;
-            placed.push((buffer, offset));
+            total = total.max(offset.checked_add(bytes[buffer])?);
+            offsets[buffer] = i64::try_from(offset).ok()?;
+            placed.insert(placed.partition_point(|place| *place <= (offset, buffer)), (offset, buffer));
         }
-        placed.sort_unstable();
-        let total = placed.iter().map(|&(buffer, offset)| offset + bytes[buffer]).max().unwrap_or(0);
         i64::try_from(total).ok()?;
-        Some(Layout { offsets: placed.iter().map(|&(_, offset)| offset as i64).collect(), bytes: total })
+        Some(Layout { offsets, bytes: total })
     }
 }
