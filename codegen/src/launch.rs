@@ -23,7 +23,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{FuncId, Linkage, Module};
 use downhill_graph::dim::{Dim, Symbol};
 use downhill_graph::graph::bug;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::mem::{offset_of, size_of};
 use std::sync::Arc;
 
@@ -72,6 +72,10 @@ pub(crate) struct Launch<'a> {
     pub(crate) marked: bool,
 }
 
+/// Calls of one function: what compilers do with one grows faster than its length. Longer steps are several functions, which the entry's
+/// own one calls.
+const CALLS: usize = 48;
+
 /// Defines the function.
 ///
 /// # Errors
@@ -82,31 +86,89 @@ pub(crate) fn define(
     name: &str,
     launch: &Launch<'_>,
 ) -> Result<FuncId, Error> {
+    let mut sections = Vec::new();
+    if launch.calls.len() > CALLS {
+        let mut first = 1;
+        // Whether a loss is finite is asked between sections.
+        for calls in
+            launch.calls.split_inclusive(|call| call.makes_loss).flat_map(|calls| calls.chunks(CALLS))
+        {
+            let name = format!("{name}_from{first}");
+            let function = section(module, target, &name, launch, (first, calls))?;
+            sections.push(Section { function, makes_loss: calls.iter().any(|call| call.makes_loss) });
+            first += calls.len();
+        }
+    }
+    define_with(module, target, name, Linkage::Export, 1, |module, func, builder_context| {
+        let sections: Vec<(FuncRef, bool)> = sections
+            .iter()
+            .map(|section| (module.declare_func_in_func(section.function, func), section.makes_loss))
+            .collect();
+        let own = if sections.is_empty() { launch.calls } else { &[] };
+        let callees = callees(module, func, own);
+        let mut writer = Writer::begin(module, func, builder_context, launch, own);
+        writer.all_steps(&callees, &sections);
+        writer.f
+    })
+}
+
+/// Some calls of a step: a function of the context, the step and its row numbers.
+struct Section {
+    function: FuncId,
+    makes_loss: bool,
+}
+
+/// Defines the function of some calls, the first of which has this number.
+fn section(
+    module: &mut impl Module,
+    target: &Target,
+    name: &str,
+    launch: &Launch<'_>,
+    (first, calls): (usize, &[Call]),
+) -> Result<FuncId, Error> {
+    define_with(module, target, name, Linkage::Local, 3, |module, func, builder_context| {
+        let callees = callees(module, func, calls);
+        let mut writer = Writer::begin(module, func, builder_context, launch, calls);
+        [writer.step, writer.rows] = [1, 2].map(|place| writer.parameters[place]);
+        writer.keys_of_calls();
+        writer.all_calls(first, &callees);
+        writer.f.ins().jump(writer.exit, &[]);
+        writer.f.switch_to_block(writer.exit);
+        writer.f.ins().return_(&[]);
+        writer.f
+    })
+}
+
+/// Defines a function of so many words, which `write` writes.
+fn define_with<M: Module>(
+    module: &mut M,
+    target: &Target,
+    name: &str,
+    linkage: Linkage,
+    words: usize,
+    write: impl for<'f> FnOnce(&mut M, &'f mut Function, &'f mut FunctionBuilderContext) -> FunctionBuilder<'f>,
+) -> Result<FuncId, Error> {
     let mut context = module.make_context();
-    context.func.signature = module.make_signature();
-    context.func.signature.params = vec![AbiParam::new(I64)];
-    let id = module.declare_function(name, Linkage::Export, &context.func.signature)?;
-    let config = module.target_config();
-    let functions: Vec<Callee> = launch
-        .calls
-        .iter()
-        .map(|call| Callee {
-            kernel: module.declare_func_in_func(call.function, &mut context.func),
-            task: call
-                .shared
-                .as_ref()
-                .map(|shared| module.declare_func_in_func(shared.task, &mut context.func)),
-        })
-        .collect();
-    let divide = callback_signature(module, 6);
-    let mark = callback_signature(module, 2);
+    context.func.signature = callback_signature(module, words);
+    let id = module.declare_function(name, linkage, &context.func.signature)?;
     let mut builder_context = FunctionBuilderContext::new();
-    let mut writer = Writer::begin(&mut context.func, &mut builder_context, launch, [divide, mark]);
-    writer.all_steps(&functions);
-    writer.f.seal_all_blocks();
-    writer.f.finalize(config);
+    let mut f = write(module, &mut context.func, &mut builder_context);
+    f.seal_all_blocks();
+    f.finalize(module.target_config());
     define_built(module, target, id, &mut context)?;
     Ok(id)
+}
+
+/// What `calls` call, as a function names it.
+fn callees(module: &mut impl Module, func: &mut Function, calls: &[Call]) -> Vec<Callee> {
+    let mut declared: HashMap<FuncId, FuncRef> = HashMap::new();
+    let mut declare =
+        |id: FuncId| *declared.entry(id).or_insert_with(|| module.declare_func_in_func(id, func));
+    let callee = |call: &Call| Callee {
+        kernel: declare(call.function),
+        task: call.shared.as_ref().map(|shared| declare(shared.task)),
+    };
+    calls.iter().map(callee).collect()
 }
 
 /// The type of a function of so many words: [`crate::abi::Divide`], [`crate::abi::Mark`].
@@ -125,12 +187,16 @@ struct Callee {
 struct Writer<'a, 'f> {
     f: FunctionBuilder<'f>,
     launch: &'a Launch<'a>,
+    /// The calls that stand in this function.
+    calls: &'a [Call],
     /// The type of the function that divides kernels.
     divide: SigRef,
     /// Where a divided kernel's arguments lie.
     arguments: StackSlot,
     /// The type of the function that is told where a step is, in code that tells.
     mark: Option<SigRef>,
+    /// The parameters of the function; the first is the context.
+    parameters: Vec<Value>,
     context: Value,
     dims: HashMap<Dim, Value>,
     /// Of buffers that stay where they are from step to step.
@@ -148,29 +214,33 @@ struct Writer<'a, 'f> {
 
 impl<'a, 'f> Writer<'a, 'f> {
     fn begin(
+        module: &impl Module,
         func: &'f mut Function,
         builder_context: &'f mut FunctionBuilderContext,
         launch: &'a Launch<'a>,
-        [divide, mark]: [Signature; 2],
+        calls: &'a [Call],
     ) -> Self {
         let mut f = FunctionBuilder::new(func, builder_context);
-        let divide = f.import_signature(divide);
-        let mark = launch.marked.then(|| f.import_signature(mark));
+        let divide = f.import_signature(callback_signature(module, 6));
+        let mark = launch.marked.then(|| f.import_signature(callback_signature(module, 2)));
         let entry = f.create_block();
         f.append_block_params_for_function_params(entry);
         f.switch_to_block(entry);
-        let context = f.block_params(entry)[0];
+        let parameters = f.block_params(entry).to_vec();
+        let context = parameters[0];
         let exit = f.create_block();
         // Divided kernels follow one another: one table of arguments serves them all.
-        let words = launch.calls.iter().filter_map(Call::table_words).max().unwrap_or(0) as u32;
+        let words = calls.iter().filter_map(Call::table_words).max().unwrap_or(0) as u32;
         let arguments = StackSlotData::new(StackSlotKind::ExplicitSlot, words * I64.bytes(), 3);
         let arguments = f.create_sized_stack_slot(arguments);
         Writer {
             f,
             launch,
+            calls,
             divide,
             arguments,
             mark,
+            parameters,
             context,
             dims: HashMap::new(),
             buffers: HashMap::new(),
@@ -192,7 +262,7 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.ins().load(I64, MemFlagsData::trusted(), base, (index * size_of::<i64>()) as i32)
     }
 
-    fn all_steps(&mut self, functions: &[Callee]) {
+    fn all_steps(&mut self, functions: &[Callee], sections: &[(FuncRef, bool)]) {
         let none = self.f.ins().iconst(I64, -1);
         self.f.ins().store(MemFlagsData::trusted(), none, self.context, offset_of!(Context, stopped) as i32);
         self.before_steps();
@@ -209,12 +279,12 @@ impl<'a, 'f> Writer<'a, 'f> {
         let more = self.f.ins().icmp(IntCC::SignedLessThan, self.step, steps);
         self.f.ins().brif(more, turn, &[], self.exit, &[]);
         self.f.switch_to_block(turn);
-        self.step_keys();
+        self.keys_of_calls();
         self.mark(0);
-        for (place, (call, callee)) in (1..).zip(self.launch.calls.iter().zip(functions)) {
-            self.call(call, callee);
-            self.mark(place);
-            if call.makes_loss {
+        self.all_calls(1, functions);
+        for &(section, makes_loss) in sections {
+            self.f.ins().call(section, &[self.context, self.step, self.rows]);
+            if makes_loss {
                 self.stop_unless_finite();
             }
         }
@@ -223,6 +293,17 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.ins().jump(head, &[BlockArg::Value(next), BlockArg::Value(next_rows)]);
         self.f.switch_to_block(self.exit);
         self.f.ins().return_(&[]);
+    }
+
+    /// The calls of this function, the first of which has the number `first`. A section's own caller asks whether its loss is finite.
+    fn all_calls(&mut self, first: usize, functions: &[Callee]) {
+        for (place, (call, callee)) in (first..).zip(self.calls.iter().zip(functions)) {
+            self.call(call, callee);
+            self.mark(place as i64);
+            if call.makes_loss && self.calls.len() == self.launch.calls.len() {
+                self.stop_unless_finite();
+            }
+        }
     }
 
     /// Calls a kernel, or has it divided among threads.
@@ -259,7 +340,7 @@ impl<'a, 'f> Writer<'a, 'f> {
 
     /// What does not change from step to step is computed before the loop: sizes, strides, places of buffers.
     fn before_steps(&mut self) {
-        for call in self.launch.calls {
+        for call in self.calls {
             for number in &call.integers {
                 match number {
                     Number::Dim(dim) => _ = self.dim(dim),
@@ -316,9 +397,14 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.switch_to_block(go_on);
     }
 
-    /// The keys of this step: `downhill_graph::random::stream_key`.
-    fn step_keys(&mut self) {
-        if self.launch.streams.is_empty() {
+    /// The keys, in this step, of the streams that the calls draw from: `downhill_graph::random::stream_key`.
+    fn keys_of_calls(&mut self) {
+        let drawn = self.calls.iter().flat_map(|call| &call.integers).filter_map(|number| match number {
+            Number::Key(stream, _) => Some(*stream),
+            _ => None,
+        });
+        let drawn: HashSet<u32> = drawn.collect();
+        if drawn.is_empty() {
             return;
         }
         let first = self.field(I64, offset_of!(Context, first_step));
@@ -326,7 +412,8 @@ impl<'a, 'f> Writer<'a, 'f> {
         let high = self.f.ins().ushr_imm_u(step, 32);
         let counter = [step, high].map(|word| self.f.ins().ireduce(I32, word));
         let table = self.field(I64, offset_of!(Context, keys));
-        for (place, stream) in self.launch.streams.iter().enumerate() {
+        let streams = self.launch.streams.iter().enumerate().filter(|(_, stream)| drawn.contains(stream));
+        for (place, stream) in streams {
             let word = |f: &mut FunctionBuilder<'_>, n: usize| {
                 f.ins().load(
                     I32,
