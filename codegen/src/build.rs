@@ -37,20 +37,20 @@ pub struct Homes {
 pub fn assign_homes(graph: &Graph, fused: &Fused, outputs: &[Purpose], looked_up: BTreeSet<usize>) -> Homes {
     let mut homes =
         Homes { read_from: BTreeMap::new(), written_to: BTreeMap::new(), looked_up, arena: Vec::new() };
+    let places: HashMap<&Purpose, usize> =
+        outputs.iter().enumerate().map(|(place, purpose)| (purpose, place)).collect();
+    let mut wanted: HashMap<NodeId, Vec<Buffer>> = HashMap::new();
+    for (purpose, node) in &graph.results {
+        wanted.entry(*node).or_default().push(match purpose {
+            Purpose::Update(storage) => Buffer::Storage(*storage),
+            Purpose::Loss(_) => Buffer::Loss,
+            named => {
+                Buffer::Output(places.get(named).copied().unwrap_or_else(|| bug("an output without a place")))
+            }
+        });
+    }
     for &node in &fused.stored {
-        let mut places: Vec<Buffer> = Vec::new();
-        for (purpose, _) in graph.results.iter().filter(|(_, id)| *id == node) {
-            places.push(match purpose {
-                Purpose::Update(storage) => Buffer::Storage(*storage),
-                Purpose::Loss(_) => Buffer::Loss,
-                named => Buffer::Output(
-                    outputs
-                        .iter()
-                        .position(|p| p == named)
-                        .unwrap_or_else(|| bug("an output without a place")),
-                ),
-            });
-        }
+        let mut places = wanted.remove(&node).unwrap_or_default();
         let readable = places.iter().copied().find(|place| matches!(place, Buffer::Output(_)));
         let source = matches!(graph.op(node), Op::Storage(_))
             || matches!(graph.op(node), Op::Input(n) if !homes.looked_up.contains(n));
@@ -123,6 +123,21 @@ struct Build<'a> {
     error: Option<Error>,
 }
 
+/// An element whose operands are being made.
+struct Pending {
+    node: NodeId,
+    index: Vec<Affine>,
+    operands: Vec<NodeId>,
+    /// Of the operands, as far as they are there.
+    values: Vec<ValueId>,
+}
+
+impl Pending {
+    fn new(graph: &Graph, node: NodeId, index: Vec<Affine>) -> Pending {
+        Pending { node, index, operands: graph.operands(node), values: Vec::new() }
+    }
+}
+
 impl Build<'_> {
     fn root(&mut self, root: &Root) {
         let extents: Vec<Dim> = root.domain.iter().map(|(_, dim)| dim.clone()).collect();
@@ -192,56 +207,113 @@ impl Build<'_> {
         value
     }
 
-    /// The element of `node` at `index`.
+    /// The element of `node` at `index`. What it is computed from comes first: an operand that is not there is put aside on a list of
+    /// its own, so that long chains need no stack.
     fn value(&mut self, node: NodeId, index: &[Affine]) -> ValueId {
+        if let Some(value) = self.at_hand(node, index) {
+            return value;
+        }
+        let mut open = vec![Pending::new(self.graph, node, index.to_vec())];
+        while let Some(pending) = open.last_mut() {
+            if let Some((operand, at)) = self.next_operand(pending) {
+                match self.at_hand(operand, &at) {
+                    Some(value) => pending.values.push(value),
+                    None => open.push(Pending::new(self.graph, operand, at)),
+                }
+                continue;
+            }
+            let Some(pending) = open.pop() else { break };
+            let value = self.set_node(pending.node, &pending.index, &pending.values);
+            self.remember(pending.node, pending.index, value);
+            match open.last_mut() {
+                Some(user) => user.values.push(value),
+                None => return value,
+            }
+        }
+        bug("a value that is never made")
+    }
+
+    /// An element that is there, or that can be loaded.
+    fn at_hand(&mut self, node: NodeId, index: &[Affine]) -> Option<ValueId> {
         let key = (node, index.to_vec());
         let depth = self.depth(index);
         if let Some(&value) = self.frames[depth].memo.get(&key) {
-            return value;
+            return Some(value);
         }
-        let value = match self.homes.read_from.get(&node) {
-            Some(&buffer) => self.load(buffer, node, linear(self.graph.shape(node), index)),
-            None => self.define(node, index),
-        };
+        let buffer = *self.homes.read_from.get(&node)?;
+        let value = self.load(buffer, node, linear(self.graph.shape(node), index));
         self.frames[depth].memo.insert(key, value);
+        Some(value)
+    }
+
+    fn remember(&mut self, node: NodeId, index: Vec<Affine>, value: ValueId) {
+        let depth = self.depth(&index);
+        self.frames[depth].memo.insert((node, index), value);
+    }
+
+    /// The next element that an element is computed from; folds ask for theirs themselves.
+    fn next_operand(&self, pending: &Pending) -> Option<(NodeId, Vec<Affine>)> {
+        let operand = *pending.operands.get(pending.values.len())?;
+        match self.graph.op(pending.node) {
+            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Convert(_) => {
+                Some((operand, pending.index.clone()))
+            }
+            Op::Transpose(_)
+            | Op::Broadcast { .. }
+            | Op::Slice(_)
+            | Op::Reverse(_)
+            | Op::Reshape(_)
+            | Op::StopGradient => Some((operand, moved(self.graph, pending.node, &pending.index)?)),
+            Op::Surrogate if pending.values.is_empty() => Some((operand, pending.index.clone())),
+            Op::Surrogate
+            | Op::Input(_)
+            | Op::Storage(_)
+            | Op::Constant(_)
+            | Op::Iota { .. }
+            | Op::DimValue { .. }
+            | Op::RandomBits { .. }
+            | Op::Reduce { .. }
+            | Op::ArgMax { .. }
+            | Op::Pad(_)
+            | Op::Concatenate { .. }
+            | Op::DotGeneral { .. }
+            | Op::Scan { .. } => None,
+        }
+    }
+
+    /// Computes the element of `node` at `index`, wherever it may be stored.
+    fn define(&mut self, node: NodeId, index: &[Affine]) -> ValueId {
+        let mut pending = Pending::new(self.graph, node, index.to_vec());
+        while let Some((operand, at)) = self.next_operand(&pending) {
+            let value = self.value(operand, &at);
+            pending.values.push(value);
+        }
+        let value = self.set_node(node, index, &pending.values);
+        self.remember(node, pending.index, value);
         value
     }
 
-    /// Computes the element of `node` at `index`.
-    fn define(&mut self, node: NodeId, index: &[Affine]) -> ValueId {
+    /// Computes the element of `node` at `index` from those of its operands.
+    fn set_node(&mut self, node: NodeId, index: &[Affine], values: &[ValueId]) -> ValueId {
         let graph = self.graph;
-        let operands = graph.operands(node);
         let element = graph.ty(node).element;
         let depth = self.depth(index);
-        let value = match graph.op(node) {
+        match graph.op(node) {
             Op::Input(n) if self.homes.looked_up.contains(n) => self.load_row(*n, node, index),
             Op::Input(n) => self.load(Buffer::Input(*n), node, linear(graph.shape(node), index)),
             Op::Storage(n) => self.load(Buffer::Storage(*n), node, linear(graph.shape(node), index)),
             Op::Constant(literal) => self.literal(*literal),
             Op::Iota { axis, .. } => self.set(depth, element, Expression::Index(index[*axis].clone())),
             Op::DimValue { dim, .. } => self.set(0, element, Expression::Dim(dim.clone())),
-            Op::Reduce { kind, axes } => self.reduce(operands[0], index, *kind, axes),
+            Op::Reduce { kind, axes } => self.reduce(graph.operand(node, 0), index, *kind, axes),
             Op::DotGeneral { batch, contract } => self.dot(node, index, batch, contract),
-            Op::Unary(unary) => {
-                let x = self.value(operands[0], index);
-                self.set(depth, element, Expression::Unary(*unary, x))
-            }
-            Op::Binary(binary) => {
-                let (x, y) = (self.value(operands[0], index), self.value(operands[1], index));
-                self.set(depth, element, Expression::Binary(*binary, x, y))
-            }
+            Op::Unary(unary) => self.set(depth, element, Expression::Unary(*unary, values[0])),
+            Op::Binary(binary) => self.set(depth, element, Expression::Binary(*binary, values[0], values[1])),
             Op::Compare(compare) => {
-                let (x, y) = (self.value(operands[0], index), self.value(operands[1], index));
-                self.set(depth, element, Expression::Compare(*compare, x, y))
+                self.set(depth, element, Expression::Compare(*compare, values[0], values[1]))
             }
-            Op::Select => {
-                let [mask, x, y] = [0, 1, 2].map(|position| self.value(operands[position], index));
-                self.set(depth, element, Expression::Select(mask, x, y))
-            }
-            Op::Convert(_) => {
-                let x = self.value(operands[0], index);
-                self.set(depth, element, Expression::Convert(x))
-            }
+            Op::Select => self.set(depth, element, Expression::Select(values[0], values[1], values[2])),
+            Op::Convert(_) => self.set(depth, element, Expression::Convert(values[0])),
             Op::RandomBits { stream, shape } => {
                 self.set(depth, element, Expression::Random(*stream, linear(shape, index)))
             }
@@ -255,16 +327,14 @@ impl Build<'_> {
             | Op::Reverse(_)
             | Op::Reshape(_)
             | Op::StopGradient
-            | Op::Surrogate => match moved(graph, node, index) {
-                Some(index) => self.value(operands[0], &index),
-                None => self.relabelled(node, operands[0], index),
+            | Op::Surrogate => match values {
+                [same] => *same,
+                _ => self.relabelled(node, graph.operand(node, 0), index),
             },
             Op::Pad(_) | Op::Concatenate { .. } | Op::ArgMax { .. } => {
                 bug("an op that is a kernel of its own, or was spelled out, inside a kernel")
             }
-        };
-        self.frames[depth].memo.insert((node, index.to_vec()), value);
-        value
+        }
     }
 
     /// An element of a reshaped value: the same position in memory.

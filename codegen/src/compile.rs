@@ -10,13 +10,14 @@ use crate::divide::Division;
 use crate::emit::{Emitted, Pointer, emit};
 use crate::entry::{Entry, InputSlot, Native};
 use crate::error::Error;
+use crate::form::buffer_of;
 use crate::fuse::{Fused, fuse};
 use crate::kernel::{Buffer, Kernel};
 use crate::lane::Program;
 use crate::launch::{self, Call, Launch, Shared};
 use crate::plan::{Arena, Plan, plan};
 use crate::prepare::prepare;
-use crate::specialize::{Scheduled, guard, parts, schedule};
+use crate::specialize::{Instance, Scheduled, guard, parts, schedule};
 use crate::target::Target;
 use crate::task::define_task;
 use crate::verify::check;
@@ -25,8 +26,10 @@ use cranelift_module::{FuncId, Module};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, NodeId, Purpose, Role, bug};
 use downhill_graph::op::Op;
+use downhill_graph::types::Type;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,6 +62,16 @@ pub enum Stage {
     Schedule,
     /// Lane programs.
     Lane,
+}
+
+/// What all variants of an entry have in common: its kernels in their order, and what they read.
+#[derive(Debug)]
+pub struct Planned {
+    symbols: Vec<Arc<str>>,
+    outputs: Vec<(Purpose, Type)>,
+    looked_up: BTreeSet<usize>,
+    streams: Vec<u32>,
+    plan: Plan,
 }
 
 /// What compiling cost.
@@ -115,6 +128,15 @@ impl<'m, M: Module> Compiler<'m, M> {
     /// # Errors
     /// What has no compiled form, and what Cranelift reports.
     pub fn entry(&mut self, name: &str, graph: &Graph, fixed: &Bindings) -> Result<Entry, Error> {
+        let planned = self.plan(graph)?;
+        self.variant(name, graph, &planned, fixed)
+    }
+
+    /// What depends on the graph alone, for all variants of an entry.
+    ///
+    /// # Errors
+    /// What has no compiled form.
+    pub fn plan(&mut self, graph: &Graph) -> Result<Planned, Error> {
         let start = Instant::now();
         let symbols = run_symbols(graph);
         let outputs = named_results(graph);
@@ -122,7 +144,8 @@ impl<'m, M: Module> Compiler<'m, M> {
         let prepared = prepare(graph);
         let fused = fuse(&prepared, &input_nodes(&prepared, &looked_up));
         self.show(Stage::Fused, || describe_groups(&prepared, &fused));
-        let homes = assign_homes(&prepared, &fused, &outputs, looked_up);
+        let purposes: Vec<Purpose> = outputs.iter().map(|(purpose, _)| purpose.clone()).collect();
+        let homes = assign_homes(&prepared, &fused, &purposes, looked_up);
         let kernels = fused
             .groups
             .iter()
@@ -130,30 +153,45 @@ impl<'m, M: Module> Compiler<'m, M> {
             .collect::<Result<Vec<_>, _>>()?;
         let Homes { looked_up, arena, .. } = homes;
         check(&kernels);
-        let mut plan = plan(&prepared, kernels, arena);
+        let plan = plan(&prepared, kernels, arena);
         check(&plan.kernels);
         self.show(Stage::Kernel, || plan.kernels.iter().map(Kernel::to_string).collect());
         self.show(Stage::Plan, || describe_plan(&plan));
-        let scheduled = schedule(&mut plan, fixed, self.target);
-        self.show(Stage::Schedule, || scheduled.iter().map(Scheduled::to_string).collect());
+        let streams = random_streams(&prepared);
+        self.report.planning += start.elapsed();
+        Ok(Planned { symbols, outputs, looked_up, streams, plan })
+    }
+
+    /// Compiles what was planned of `graph` for the run sizes `fixed`.
+    ///
+    /// # Errors
+    /// What Cranelift reports.
+    pub fn variant(
+        &mut self,
+        name: &str,
+        graph: &Graph,
+        planned: &Planned,
+        fixed: &Bindings,
+    ) -> Result<Entry, Error> {
+        let start = Instant::now();
+        let Planned { symbols, outputs, looked_up, streams, plan } = planned;
+        let mut arena = plan.arena.clone();
+        let scheduled = schedule(&plan.kernels, &mut arena, fixed, self.target);
+        self.show(Stage::Schedule, || scheduled.iter().map(|it| it.scheduled().to_string()).collect());
         let parts = parts(&scheduled);
         let functions =
             if self.marked { parts.iter().map(|part| describe(part)).collect() } else { Vec::new() };
-        let overlap = |x: Buffer, y: Buffer| plan.arena.may_overlap(x, y);
-        let watched = |buffer: Buffer| plan.watched.contains(&buffer);
-        let emitted: Vec<Emitted> = parts.iter().map(|part| emit(part, &overlap, &watched)).collect();
         self.report.planning += start.elapsed();
         let start = Instant::now();
-        let calls = self.calls(&parts, emitted, &plan.arena)?;
+        let calls = self.calls(&parts, &arena)?;
         let bind = |dim: &Dim| dim.bind(fixed);
         let batch =
             (!looked_up.is_empty()).then(|| bind(&Dim::symbol(symbols.first().map_or("", |name| &**name))));
-        let streams = random_streams(&prepared);
         let launch = Launch {
             calls: &calls,
             loss: graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Loss(_))),
             guard: parts.iter().take_while(|part| guard(part) > 0).count(),
-            streams: &streams,
+            streams,
             looked_up: &|n| looked_up.contains(&n),
             batch,
             marked: self.marked,
@@ -163,7 +201,6 @@ impl<'m, M: Module> Compiler<'m, M> {
             launch::define(self.module, self.target, &format!("entry{}", self.entries), &launch)?;
         self.report.generation += start.elapsed();
         self.report.kernels += scheduled.len();
-        let mut arena = plan.arena;
         arena.sizes.iter_mut().for_each(|size| *size = bind(size));
         Ok(Entry {
             name: name.to_owned(),
@@ -173,39 +210,67 @@ impl<'m, M: Module> Compiler<'m, M> {
                 .iter()
                 .map(|storage| (storage.name.clone(), storage.ty.clone()))
                 .collect(),
-            inputs: input_slots(graph, &looked_up),
-            outputs: outputs.iter().map(|purpose| (purpose.clone(), result_type(graph, purpose))).collect(),
-            symbols,
+            inputs: input_slots(graph, looked_up),
+            outputs: outputs.clone(),
+            symbols: symbols.clone(),
             numbers,
-            streams,
+            streams: streams.clone(),
             fixed: fixed.clone(),
             arena,
             functions,
         })
     }
 
-    /// The functions of an entry's parts, and how they are called.
-    fn calls(
-        &mut self,
-        parts: &[&[Scheduled]],
-        emitted: Vec<Emitted>,
-        arena: &Arena,
-    ) -> Result<Vec<Call>, Error> {
+    /// The functions of an entry's parts, and how they are called. Kernels of one form share their function.
+    fn calls(&mut self, parts: &[&[Instance]], arena: &Arena) -> Result<Vec<Call>, Error> {
+        let overlap = |x: Buffer, y: Buffer| arena.may_overlap(x, y);
+        let mut known: HashMap<usize, (FuncId, Rc<Emitted>)> = HashMap::new();
         let mut calls = Vec::new();
-        for (part, emitted) in parts.iter().zip(emitted) {
+        for part in parts {
+            let (function, emitted, numbers) = match part {
+                [alone] => {
+                    let (function, emitted) = match known.get(&alone.form.number) {
+                        Some(known) => known.clone(),
+                        // All of its buffers are in use at once.
+                        None => self.part(std::slice::from_ref(&alone.form.scheduled), &|_, _| false)?,
+                    };
+                    known.insert(alone.form.number, (function, emitted.clone()));
+                    (function, emitted, Some(&alone.numbers))
+                }
+                several => {
+                    let kernels: Vec<Scheduled> = several.iter().map(Instance::scheduled).collect();
+                    let (function, emitted) = self.part(&kernels, &overlap)?;
+                    (function, emitted, None)
+                }
+            };
             self.show(Stage::Lane, || {
-                let names: Vec<&str> = part.iter().map(|scheduled| scheduled.kernel.name.as_str()).collect();
+                let names: Vec<&str> = part.iter().map(|instance| instance.name.as_str()).collect();
                 format!("{}\n{}", names.join("; "), emitted.program)
             });
-            let division = part.iter().find_map(|kernel| kernel.division.clone());
+            let (pointers, integers) = emitted.arguments(|buffer| match numbers {
+                Some(numbers) => buffer_of(numbers, buffer),
+                None => buffer,
+            });
+            let division = part.iter().find_map(|kernel| kernel.form.scheduled.division.clone());
             self.report.divided += usize::from(division.is_some());
             calls.push(Call {
-                function: self.kernel(&emitted.program)?,
-                shared: division.map(|it| self.shared(it, &emitted, arena)).transpose()?,
-                emitted,
+                function,
+                shared: division.map(|it| self.shared(it, &pointers, integers.len(), arena)).transpose()?,
+                pointers,
+                integers,
             });
         }
         Ok(calls)
+    }
+
+    /// The function of kernels that run one after another.
+    fn part(
+        &mut self,
+        kernels: &[Scheduled],
+        overlap: &dyn Fn(Buffer, Buffer) -> bool,
+    ) -> Result<(FuncId, Rc<Emitted>), Error> {
+        let emitted = emit(kernels, overlap);
+        Ok((self.kernel(&emitted.program)?, Rc::new(emitted)))
     }
 
     /// A function `extern "C" fn(*mut Context)` that runs a lane program once a step. Of the context it reads what the program's
@@ -215,7 +280,8 @@ impl<'m, M: Module> Compiler<'m, M> {
     /// What Cranelift reports.
     pub fn program(&mut self, emitted: Emitted) -> Result<FuncId, Error> {
         let function = self.kernel(&emitted.program)?;
-        let calls = [Call { function, shared: None, emitted }];
+        let Emitted { pointers, integers, .. } = emitted;
+        let calls = [Call { function, shared: None, pointers, integers }];
         let launch = Launch {
             calls: &calls,
             loss: false,
@@ -250,15 +316,21 @@ impl<'m, M: Module> Compiler<'m, M> {
     }
 
     /// The way to a kernel that threads share.
-    fn shared(&mut self, division: Division, emitted: &Emitted, arena: &Arena) -> Result<Shared, Error> {
+    fn shared(
+        &mut self,
+        division: Division,
+        pointers: &[Pointer],
+        integers: usize,
+        arena: &Arena,
+    ) -> Result<Shared, Error> {
         let threads = Dim::from(self.target.thread_count());
         let room = |(place, pointer): (usize, &Pointer)| match pointer {
             Pointer::Into(Buffer::Scratch(n), _) => Some((place, arena.sizes[*n].divide(&threads))),
             _ => None,
         };
-        let rooms: Vec<(usize, Dim)> = emitted.pointers.iter().enumerate().filter_map(room).collect();
+        let rooms: Vec<(usize, Dim)> = pointers.iter().enumerate().filter_map(room).collect();
         let places: Vec<usize> = rooms.iter().map(|(place, _)| *place).collect();
-        let (pointers, integers) = (emitted.program.pointers, emitted.program.integers);
+        let (pointers, integers) = (pointers.len() as u32, integers as u32);
         let task = match self.tasks.get(&(pointers, integers, places.clone())) {
             Some(&known) => known,
             None => define_task(self.module, self.target, (pointers, integers), &places)?,
@@ -275,10 +347,11 @@ impl<'m, M: Module> Compiler<'m, M> {
 }
 
 /// What a function of these kernels is, for reports.
-fn describe(part: &[Scheduled]) -> Native {
+fn describe(part: &[Instance]) -> Native {
+    let kernels: Vec<Scheduled> = part.iter().map(Instance::scheduled).collect();
     Native {
-        kernels: part.iter().map(|scheduled| scheduled.kernel.name.clone()).collect(),
-        cost: Cost::of(part.iter().map(|scheduled| (&scheduled.kernel, &scheduled.schedule.lanes))),
+        cost: Cost::of(kernels.iter().map(|scheduled| (&scheduled.kernel, &scheduled.schedule.lanes))),
+        kernels: kernels.into_iter().map(|scheduled| scheduled.kernel.name).collect(),
     }
 }
 
@@ -302,13 +375,10 @@ fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
 }
 
 /// Results that are given out, in order.
-fn named_results(graph: &Graph) -> Vec<Purpose> {
+fn named_results(graph: &Graph) -> Vec<(Purpose, Type)> {
     let given = |purpose: &&(Purpose, NodeId)| matches!(purpose.0, Purpose::Output(_) | Purpose::Gradient(_));
-    graph.results.iter().filter(given).map(|(purpose, _)| purpose.clone()).collect()
-}
-
-fn result_type(graph: &Graph, purpose: &Purpose) -> downhill_graph::types::Type {
-    graph.result(purpose).map(|id| graph.ty(id).clone()).unwrap_or_else(|| bug("a result without a node"))
+    let results = graph.results.iter().filter(given);
+    results.map(|(purpose, id)| (purpose.clone(), graph.ty(*id).clone())).collect()
 }
 
 /// A training step takes the rows of its data through a table; other entries are given rows that lie in order.

@@ -3,19 +3,16 @@
 //! In: a prepared graph. Out: [`Fused`]: groups of *roots* (stored values) in an order of evaluation. Whatever is no root is
 //! computed inside the kernels that need it.
 //!
-//! Must hold:
-//! - no group depends on itself through another group;
-//! - within a group, a root that shares a loop nest with an earlier root reads it at the very same index (it is still in a register)
-//!   or after the earlier one's inner loop has ended;
-//! - what is decided depends on the graph alone, never on the target (D9).
+//! Must hold: what is decided depends on the graph alone, never on the target (D9).
+
+mod group;
 
 use crate::affine::{Affine, Axis, moved};
-use crate::prepare::innermost_axis;
 use downhill_graph::dim::Dim;
-use downhill_graph::graph::{Graph, NodeId, Purpose};
+use downhill_graph::graph::{Graph, NodeId};
 use downhill_graph::op::{Binary, Op, Unary};
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use group::group;
+use std::collections::{BTreeSet, HashSet};
 
 /// A stored value.
 #[derive(Clone, Debug)]
@@ -25,16 +22,18 @@ pub struct Root {
     /// The axes of its shape that are not 1, outermost first: (position in the shape, size).
     pub domain: Vec<(usize, Dim)>,
     /// The stored values and sources its computation reads.
-    reads: Vec<Read>,
+    pub(crate) reads: Vec<Read>,
     /// It computes a transcendental function of each of its elements (rather than inside a fold).
-    heavy: bool,
+    pub(crate) heavy: bool,
+    /// How many values its computation goes through.
+    pub(crate) statements: usize,
 }
 
 /// An element read: of `node`, at `index` in terms of the root's own axes (numbered by their place in `domain`) and inner ones.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Read {
-    node: NodeId,
-    index: Vec<Affine>,
+pub(crate) struct Read {
+    pub(crate) node: NodeId,
+    pub(crate) index: Vec<Affine>,
 }
 
 /// Roots that one kernel makes.
@@ -83,6 +82,8 @@ fn by_row(read: &Read) -> bool {
 fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
     let mut stored: BTreeSet<NodeId> = graph.results.iter().map(|(_, id)| *id).collect();
     let mut cost = vec![0_u32; graph.len()];
+    // How many values are computed in its place, itself included, where it is not stored.
+    let mut length = vec![0_u32; graph.len()];
     // Scalars of sizes and hyper-parameters alone: every kernel computes them once, before its loops.
     let mut free = vec![false; graph.len()];
     for id in graph.ids() {
@@ -123,12 +124,13 @@ fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId
             }
             _ => {}
         }
-        let inline =
-            operands.iter().filter(|operand| !stored.contains(operand)).map(|operand| cost[operand.index()]);
-        cost[id.index()] = inline.fold(own_cost(graph.op(id)), u32::saturating_add);
+        let inline = || operands.iter().filter(|operand| !stored.contains(operand)).map(|id| id.index());
+        cost[id.index()] = inline().map(|id| cost[id]).fold(own_cost(graph.op(id)), u32::saturating_add);
+        length[id.index()] = inline().map(|id| length[id]).fold(1, u32::saturating_add);
         let users = graph.users(id);
         let repeated = users.len() > 1 || users.iter().any(|&user| widens(graph, user));
-        if cost[id.index()] >= WORTH_STORING && repeated && computed(graph, id) && !free[id.index()] {
+        let worth = cost[id.index()] >= WORTH_STORING && repeated && computed(graph, id) && !free[id.index()];
+        if worth || length[id.index()] >= LONG {
             stored.insert(id);
         }
     }
@@ -150,6 +152,9 @@ fn gathers(graph: &Graph, stored: &BTreeSet<NodeId>, value: NodeId) -> bool {
 
 /// A value that costs as much as this many additions is computed once and stored when it is needed twice.
 const WORTH_STORING: u32 = 4;
+
+/// A value that so many others would be computed for in its place is stored, so that no kernel becomes long without end.
+const LONG: u32 = 512;
 
 /// What a transcendental function costs, in additions.
 const TRANSCENDENTAL: u32 = 16;
@@ -228,10 +233,20 @@ fn root(graph: &Graph, stored: &BTreeSet<NodeId>, node: NodeId) -> Root {
     let domain = domain(graph, node);
     let axes: Vec<Axis> = (0..domain.len() as u32).map(Axis).collect();
     let index = identity_index(graph, node, &axes);
-    let mut walk =
-        Walk { graph, stored, reads: Vec::new(), heavy: false, seen: HashSet::new(), inner: INNER_AXES };
+    let mut walk = Walk {
+        graph,
+        stored,
+        reads: Vec::new(),
+        heavy: false,
+        seen: HashSet::new(),
+        open: Vec::new(),
+        inner: INNER_AXES,
+    };
     walk.definition(node, &index);
-    Root { node, domain, reads: walk.reads, heavy: walk.heavy }
+    while let Some((node, index)) = walk.open.pop() {
+        walk.value(node, index);
+    }
+    Root { node, domain, reads: walk.reads, heavy: walk.heavy, statements: 1 + walk.seen.len() }
 }
 
 /// Follows a root's computation down to what it reads.
@@ -241,22 +256,26 @@ struct Walk<'a> {
     reads: Vec<Read>,
     heavy: bool,
     seen: HashSet<Read>,
+    /// Elements that are still to be looked at.
+    open: Vec<(NodeId, Vec<Affine>)>,
     inner: u32,
 }
 
 impl Walk<'_> {
-    fn value(&mut self, node: NodeId, index: &[Affine]) {
-        let read = Read { node, index: index.to_vec() };
-        if !self.seen.insert(read.clone()) {
+    fn value(&mut self, node: NodeId, index: Vec<Affine>) {
+        let read = Read { node, index };
+        if self.seen.contains(&read) {
             return;
         }
         if self.stored.contains(&node) || matches!(self.graph.op(node), Op::Input(_) | Op::Storage(_)) {
-            self.reads.push(read);
+            self.reads.push(read.clone());
         } else {
-            self.definition(node, index);
+            self.definition(node, &read.index);
         }
+        self.seen.insert(read);
     }
 
+    /// Leaves its operands to be looked at.
     fn definition(&mut self, node: NodeId, index: &[Affine]) {
         let operands = self.graph.operands(node);
         let mut axes = index.iter().flat_map(|i| i.terms.keys());
@@ -268,19 +287,19 @@ impl Walk<'_> {
             Op::Reduce { .. } | Op::DotGeneral { .. } | Op::Pad(_) | Op::Concatenate { .. } => {
                 for (side, operand) in operands.into_iter().enumerate() {
                     let index = self.fresh(self.graph.shape(operand).rank(), index, node, side);
-                    self.value(operand, &index);
+                    self.open.push((operand, index));
                 }
             }
             Op::Reshape(_) if moved(self.graph, node, index).is_none() => {
                 let index = self.unrelated(self.graph.shape(operands[0]).rank());
-                self.value(operands[0], &index);
+                self.open.push((operands[0], index));
             }
             _ if is_move(self.graph, node) => {
                 if let Some(index) = moved(self.graph, node, index) {
-                    self.value(operands[0], &index);
+                    self.open.push((operands[0], index));
                 }
             }
-            _ => operands.iter().for_each(|&operand| self.value(operand, index)),
+            _ => self.open.extend(operands.into_iter().map(|operand| (operand, index.to_vec()))),
         }
     }
 
@@ -327,176 +346,5 @@ pub fn dot_axes(
             }
         }
         kept
-    })
-}
-
-/// Groups being made, with what they depend on.
-struct Grouping<'a> {
-    graph: &'a Graph,
-    groups: Vec<Group>,
-    /// All groups that a group needs, directly or not.
-    needs: Vec<BTreeSet<usize>>,
-    home: BTreeMap<NodeId, usize>,
-    updates: BTreeSet<NodeId>,
-    losses: BTreeSet<NodeId>,
-}
-
-fn group(graph: &Graph, roots: Vec<Root>) -> Vec<Group> {
-    let results = |wanted: fn(&Purpose) -> bool| {
-        graph.results.iter().filter(|(p, _)| wanted(p)).map(|(_, id)| *id).collect()
-    };
-    let mut grouping = Grouping {
-        graph,
-        groups: Vec::new(),
-        needs: Vec::new(),
-        home: BTreeMap::new(),
-        updates: results(|purpose| matches!(purpose, Purpose::Update(_))),
-        losses: results(|purpose| matches!(purpose, Purpose::Loss(_))),
-    };
-    // A storage may change only after the loss is known to be finite: losses are placed before updates.
-    let (updates, others): (Vec<Root>, Vec<Root>) =
-        roots.into_iter().partition(|root| grouping.updates.contains(&root.node));
-    let early = grouping.needed_by(&others, &updates);
-    let mut late: Vec<Root> = Vec::new();
-    for root in others {
-        if early.contains(&root.node) { grouping.place(root) } else { late.push(root) }
-    }
-    late.extend(updates);
-    late.sort_by_key(|root| root.node);
-    late.into_iter().for_each(|root| grouping.place(root));
-    grouping.in_order()
-}
-
-impl Grouping<'_> {
-    /// The roots that do not need an updated value: all but those that read one.
-    fn needed_by(&self, others: &[Root], updates: &[Root]) -> BTreeSet<NodeId> {
-        let mut late: BTreeSet<NodeId> = updates.iter().map(|root| root.node).collect();
-        let mut early = BTreeSet::new();
-        for root in others {
-            if root.reads.iter().any(|read| late.contains(&read.node)) {
-                late.insert(root.node);
-            } else {
-                early.insert(root.node);
-            }
-        }
-        early
-    }
-
-    fn place(&mut self, root: Root) {
-        let mut direct: BTreeSet<usize> =
-            root.reads.iter().filter_map(|read| self.home.get(&read.node)).copied().collect();
-        let is_update = self.updates.contains(&root.node);
-        if is_update {
-            direct.extend(self.losses.iter().filter_map(|loss| self.home.get(loss)));
-        }
-        // What made the operands comes first: they may still be in registers.
-        let others = (0..self.groups.len()).rev().filter(|candidate| !direct.contains(candidate));
-        let found = direct
-            .iter()
-            .rev()
-            .copied()
-            .chain(others)
-            .find(|&candidate| self.accepts(candidate, &root, &direct, is_update));
-        let home = found.unwrap_or_else(|| {
-            self.groups.push(Group::default());
-            self.needs.push(BTreeSet::new());
-            self.groups.len() - 1
-        });
-        self.home.insert(root.node, home);
-        self.groups[home].roots.push(root);
-        direct.remove(&home);
-        let mut needs: BTreeSet<usize> = direct.iter().flat_map(|&group| self.needs[group].clone()).collect();
-        needs.extend(direct);
-        for group in 0..self.groups.len() {
-            if group == home || self.needs[group].contains(&home) {
-                self.needs[group].extend(&needs);
-            }
-        }
-    }
-
-    fn accepts(&self, candidate: usize, root: &Root, direct: &BTreeSet<usize>, is_update: bool) -> bool {
-        let group = &self.groups[candidate];
-        let through_another =
-            direct.iter().any(|&other| other != candidate && self.needs[other].contains(&candidate));
-        let makes_loss = group.roots.iter().any(|other| self.losses.contains(&other.node));
-        if through_another || (is_update && makes_loss) || self.stands_alone(root) {
-            return false;
-        }
-        if group.roots.iter().any(|other| self.stands_alone(other)) {
-            return false;
-        }
-        let is_product =
-            |root: &Root| root.domain.len() > 1 && matches!(self.graph.op(root.node), Op::DotGeneral { .. });
-        let product = group.roots.iter().any(is_product);
-        let reads_it = direct.contains(&candidate);
-        if is_product(root) || (product && !reads_it) {
-            return false;
-        }
-        group.roots.iter().all(|other| {
-            let shared = shared_axes(root, other);
-            if self.wastes_lanes(root, other) || self.wastes_lanes(other, root) {
-                return false;
-            }
-            let fits = shared == root.domain.len() && shared == other.domain.len()
-                || (!product
-                    && reads_it
-                    && shared > 0
-                    && shared == root.domain.len().min(other.domain.len()));
-            fits && root
-                .reads
-                .iter()
-                .filter(|read| read.node == other.node)
-                .all(|read| in_step(read, other, shared))
-        })
-    }
-
-    /// Whether costly work of `root`, wide in a kernel of its own, would be done one element at a time beside `other`: because the
-    /// lanes of that kernel belong to a fold, or to an axis that `root` does not have.
-    fn wastes_lanes(&self, root: &Root, other: &Root) -> bool {
-        let takes_lanes = match root.domain.len().cmp(&other.domain.len()) {
-            Ordering::Less => !folds_innermost(self.graph, root.node),
-            Ordering::Equal => folds_innermost(self.graph, other.node),
-            Ordering::Greater => false,
-        };
-        root.heavy && takes_lanes
-    }
-
-    /// Made by several loop nests of its own: zeros first, then pieces.
-    fn stands_alone(&self, root: &Root) -> bool {
-        matches!(self.graph.op(root.node), Op::Pad(_) | Op::Concatenate { .. })
-    }
-
-    /// Groups in an order of evaluation that stays close to the order in which they were made.
-    fn in_order(self) -> Vec<Group> {
-        let mut order: Vec<usize> = (0..self.groups.len()).collect();
-        // A group needs strictly more groups than any group it needs.
-        order.sort_by_key(|&group| (self.needs[group].len(), group));
-        let mut groups: Vec<Option<Group>> = self.groups.into_iter().map(Some).collect();
-        order.into_iter().filter_map(|group| groups[group].take()).collect()
-    }
-}
-
-/// Whether a fold goes over elements that lie next to each other, so that its lanes are best along the fold.
-fn folds_innermost(graph: &Graph, node: NodeId) -> bool {
-    let folded: Vec<usize> = match graph.op(node) {
-        Op::Reduce { axes, .. } => axes.clone(),
-        Op::DotGeneral { contract, .. } if domain(graph, node).len() <= 1 => {
-            contract.iter().map(|pair| pair.0).collect()
-        }
-        _ => return false,
-    };
-    innermost_axis(graph, graph.operand(node, 0)).is_some_and(|axis| folded.contains(&axis))
-}
-
-/// How many outer axes two roots have in common.
-fn shared_axes(a: &Root, b: &Root) -> usize {
-    a.domain.iter().zip(&b.domain).take_while(|((_, x), (_, y))| x == y).count()
-}
-
-/// True when `read`, an element of `other`, is of the same turn of the `shared` outer loops.
-fn in_step(read: &Read, other: &Root, shared: usize) -> bool {
-    (0..shared).all(|place| {
-        let (position, _) = other.domain[place];
-        read.index[position].as_axis() == Some(Axis(place as u32))
     })
 }

@@ -39,7 +39,7 @@ pub enum Buffer {
 }
 
 /// One kernel.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Kernel {
     /// For reports: what it makes.
     pub name: String,
@@ -52,7 +52,7 @@ pub struct Kernel {
 }
 
 /// A statement or a loop.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Item {
     /// Sets a value.
     Let(ValueId, Expression),
@@ -63,7 +63,7 @@ pub enum Item {
 }
 
 /// A loop.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Loop {
     /// Over what.
     pub axis: Axis,
@@ -74,7 +74,7 @@ pub struct Loop {
 }
 
 /// A fold over a loop's turns, in ascending order (or in the fixed tree of a lane loop).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Accumulator {
     /// How.
     pub kind: Reduction,
@@ -85,7 +85,7 @@ pub struct Accumulator {
 }
 
 /// What an accumulator takes in each turn.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Term {
     /// A value of the body.
     Value(ValueId),
@@ -94,7 +94,7 @@ pub enum Term {
 }
 
 /// The element `at` of a buffer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Access {
     /// `Some((axis, plus))`: the row is `rows[axis + plus]` of a looked-up input, and `at` is the position in that row.
     pub row: Option<(Axis, i64)>,
@@ -103,7 +103,7 @@ pub struct Access {
 }
 
 /// What a value is set to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Expression {
     /// A literal.
     Constant(Literal),
@@ -167,6 +167,13 @@ impl Kernel {
         found
     }
 
+    /// The same of other memory.
+    pub(crate) fn map_buffers(&self, change: &mut dyn FnMut(Buffer) -> Buffer) -> Kernel {
+        let mut kernel = self.clone();
+        change_buffers(&mut kernel.body, change);
+        kernel
+    }
+
     /// Applies `change` to every dim: how a variant for a fixed size is made.
     pub fn map_dims(&self, change: &dyn Fn(&Dim) -> Dim) -> Kernel {
         Kernel {
@@ -184,6 +191,18 @@ pub(crate) fn visit_items<'a>(items: &'a [Item], visit: &mut dyn FnMut(&'a Item)
         visit(item);
         if let Item::Loop(inner) = item {
             visit_items(&inner.body, visit);
+        }
+    }
+}
+
+fn change_buffers(items: &mut [Item], change: &mut dyn FnMut(Buffer) -> Buffer) {
+    for item in items {
+        match item {
+            Item::Let(_, Expression::Load(buffer, _)) | Item::Store(buffer, _, _) => {
+                *buffer = change(*buffer)
+            }
+            Item::Let(..) => {}
+            Item::Loop(inner) => change_buffers(&mut inner.body, change),
         }
     }
 }

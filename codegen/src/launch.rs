@@ -8,7 +8,7 @@
 use crate::abi::{Context, InputBinding};
 use crate::clif::define_built;
 use crate::divide::Division;
-use crate::emit::{Emitted, Number, Pointer};
+use crate::emit::{Number, Pointer};
 use crate::entry::Quantity;
 use crate::error::Error;
 use crate::kernel::Buffer;
@@ -24,13 +24,15 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{FuncId, Linkage, Module};
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::bug;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::mem::{offset_of, size_of};
 
 /// A kernel to call.
 pub(crate) struct Call {
     pub(crate) function: FuncId,
-    pub(crate) emitted: Emitted,
+    /// What its arguments stand for.
+    pub(crate) pointers: Vec<Pointer>,
+    pub(crate) integers: Vec<Number>,
     /// How threads share it, if they do.
     pub(crate) shared: Option<Shared>,
 }
@@ -39,8 +41,8 @@ impl Call {
     /// Words that the threads which share it are handed, if it is shared: see [`crate::task`].
     fn table_words(&self) -> Option<usize> {
         let shared = self.shared.as_ref()?;
-        let integers = self.emitted.integers.len() - RANGE as usize;
-        Some(1 + self.emitted.pointers.len() + integers + shared.rooms.len())
+        let integers = self.integers.len() - RANGE as usize;
+        Some(1 + self.pointers.len() + integers + shared.rooms.len())
     }
 }
 
@@ -70,6 +72,10 @@ pub(crate) struct Launch<'a> {
     pub(crate) marked: bool,
 }
 
+/// Calls of one function: what compilers do with one grows faster than its length. Longer steps are several functions, which the entry's
+/// own one calls.
+const CALLS: usize = 48;
+
 /// Defines the function. Gives the numbers that it loads, in the order of `Context::numbers`.
 ///
 /// # Errors
@@ -80,32 +86,108 @@ pub(crate) fn define(
     name: &str,
     launch: &Launch<'_>,
 ) -> Result<(FuncId, Vec<Quantity>), Error> {
+    let (mut numbers, mut sections) = (Numbers::default(), Vec::new());
+    if launch.calls.len() > CALLS {
+        let mut first = 0;
+        let (before, updates) = launch.calls.split_at(launch.guard.min(launch.calls.len()));
+        for calls in before.chunks(CALLS).chain(updates.chunks(CALLS)) {
+            let name = format!("{name}_from{first}");
+            let function = section(module, target, &name, launch, &mut numbers, (first, calls))?;
+            sections.push(Section { function, first });
+            first += calls.len();
+        }
+    }
+    let function = define_with(module, target, name, Linkage::Export, 1, |module, func, builder_context| {
+        let sections: Vec<(FuncRef, usize)> = sections
+            .iter()
+            .map(|section| (module.declare_func_in_func(section.function, func), section.first))
+            .collect();
+        let own = if sections.is_empty() { launch.calls } else { &[] };
+        let callees = callees(module, func, own);
+        let mut writer = Writer::begin(module, func, builder_context, launch, own, &mut numbers);
+        writer.all_steps(&callees, &sections);
+        writer.f
+    })?;
+    Ok((function, numbers.list))
+}
+
+/// Some calls of a step: a function of the context, the step and its row numbers.
+struct Section {
+    function: FuncId,
+    /// The number of its first call.
+    first: usize,
+}
+
+/// Defines the function of some calls, the first of which has this number.
+fn section(
+    module: &mut impl Module,
+    target: &Target,
+    name: &str,
+    launch: &Launch<'_>,
+    numbers: &mut Numbers,
+    (first, calls): (usize, &[Call]),
+) -> Result<FuncId, Error> {
+    define_with(module, target, name, Linkage::Local, 3, |module, func, builder_context| {
+        let callees = callees(module, func, calls);
+        let mut writer = Writer::begin(module, func, builder_context, launch, calls, numbers);
+        [writer.step, writer.rows] = [1, 2].map(|place| writer.parameters[place]);
+        writer.keys_of_calls();
+        writer.run_calls(first, 0..calls.len(), &callees);
+        writer.f.ins().jump(writer.exit, &[]);
+        writer.f.switch_to_block(writer.exit);
+        writer.f.ins().return_(&[]);
+        writer.f
+    })
+}
+
+/// The numbers that an entry's functions load, each once.
+#[derive(Default)]
+struct Numbers {
+    list: Vec<Quantity>,
+    places: HashMap<Quantity, usize>,
+}
+
+impl Numbers {
+    fn place(&mut self, quantity: &Quantity) -> usize {
+        if let Some(&place) = self.places.get(quantity) {
+            return place;
+        }
+        self.list.push(quantity.clone());
+        self.places.insert(quantity.clone(), self.list.len() - 1);
+        self.list.len() - 1
+    }
+}
+
+/// Defines a function of so many words, which `write` writes.
+fn define_with<M: Module>(
+    module: &mut M,
+    target: &Target,
+    name: &str,
+    linkage: Linkage,
+    words: usize,
+    write: impl for<'f> FnOnce(&mut M, &'f mut Function, &'f mut FunctionBuilderContext) -> FunctionBuilder<'f>,
+) -> Result<FuncId, Error> {
     let mut context = module.make_context();
-    context.func.signature = module.make_signature();
-    context.func.signature.params = vec![AbiParam::new(I64)];
-    let id = module.declare_function(name, Linkage::Export, &context.func.signature)?;
-    let config = module.target_config();
-    let functions: Vec<Callee> = launch
-        .calls
-        .iter()
-        .map(|call| Callee {
-            kernel: module.declare_func_in_func(call.function, &mut context.func),
-            task: call
-                .shared
-                .as_ref()
-                .map(|shared| module.declare_func_in_func(shared.task, &mut context.func)),
-        })
-        .collect();
-    let divide = callback_signature(module, 6);
-    let mark = callback_signature(module, 2);
+    context.func.signature = callback_signature(module, words);
+    let id = module.declare_function(name, linkage, &context.func.signature)?;
     let mut builder_context = FunctionBuilderContext::new();
-    let mut writer = Writer::begin(&mut context.func, &mut builder_context, launch, [divide, mark]);
-    writer.all_steps(&functions);
-    writer.f.seal_all_blocks();
-    writer.f.finalize(config);
-    let numbers = writer.numbers;
+    let mut f = write(module, &mut context.func, &mut builder_context);
+    f.seal_all_blocks();
+    f.finalize(module.target_config());
     define_built(module, target, id, &mut context)?;
-    Ok((id, numbers))
+    Ok(id)
+}
+
+/// What `calls` call, as a function names it.
+fn callees(module: &mut impl Module, func: &mut Function, calls: &[Call]) -> Vec<Callee> {
+    let mut declared: HashMap<FuncId, FuncRef> = HashMap::new();
+    let mut declare =
+        |id: FuncId| *declared.entry(id).or_insert_with(|| module.declare_func_in_func(id, func));
+    let callee = |call: &Call| Callee {
+        kernel: declare(call.function),
+        task: call.shared.as_ref().map(|shared| declare(shared.task)),
+    };
+    calls.iter().map(callee).collect()
 }
 
 /// The type of a function of so many words: [`crate::abi::Divide`], [`crate::abi::Mark`].
@@ -121,18 +203,22 @@ struct Callee {
     task: Option<FuncRef>,
 }
 
-struct Writer<'a, 'f> {
+struct Writer<'a, 'n, 'f> {
     f: FunctionBuilder<'f>,
     launch: &'a Launch<'a>,
+    /// The calls that stand in this function.
+    calls: &'a [Call],
     /// The type of the function that divides kernels.
     divide: SigRef,
     /// Where a divided kernel's arguments lie.
     arguments: StackSlot,
     /// The type of the function that is told where a step is, in code that tells.
     mark: Option<SigRef>,
+    /// The parameters of the function; the first is the context.
+    parameters: Vec<Value>,
     context: Value,
     /// What is loaded, in the order of `Context::numbers`, and where each number is.
-    numbers: Vec<Quantity>,
+    numbers: &'n mut Numbers,
     loaded: HashMap<Quantity, Value>,
     /// Of buffers that stay where they are from step to step.
     buffers: HashMap<Buffer, Value>,
@@ -147,33 +233,38 @@ struct Writer<'a, 'f> {
     rows: Value,
 }
 
-impl<'a, 'f> Writer<'a, 'f> {
+impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
     fn begin(
+        module: &impl Module,
         func: &'f mut Function,
         builder_context: &'f mut FunctionBuilderContext,
         launch: &'a Launch<'a>,
-        [divide, mark]: [Signature; 2],
+        calls: &'a [Call],
+        numbers: &'n mut Numbers,
     ) -> Self {
         let mut f = FunctionBuilder::new(func, builder_context);
-        let divide = f.import_signature(divide);
-        let mark = launch.marked.then(|| f.import_signature(mark));
+        let divide = f.import_signature(callback_signature(module, 6));
+        let mark = launch.marked.then(|| f.import_signature(callback_signature(module, 2)));
         let entry = f.create_block();
         f.append_block_params_for_function_params(entry);
         f.switch_to_block(entry);
-        let context = f.block_params(entry)[0];
+        let parameters = f.block_params(entry).to_vec();
+        let context = parameters[0];
         let exit = f.create_block();
         // Divided kernels follow one another: one table of arguments serves them all.
-        let words = launch.calls.iter().filter_map(Call::table_words).max().unwrap_or(0) as u32;
+        let words = calls.iter().filter_map(Call::table_words).max().unwrap_or(0) as u32;
         let arguments = StackSlotData::new(StackSlotKind::ExplicitSlot, words * I64.bytes(), 3);
         let arguments = f.create_sized_stack_slot(arguments);
         Writer {
             f,
             launch,
+            calls,
             divide,
             arguments,
             mark,
+            parameters,
             context,
-            numbers: Vec::new(),
+            numbers,
             loaded: HashMap::new(),
             buffers: HashMap::new(),
             strides: HashMap::new(),
@@ -194,7 +285,7 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.ins().load(I64, MemFlagsData::trusted(), base, (index * size_of::<i64>()) as i32)
     }
 
-    fn all_steps(&mut self, functions: &[Callee]) {
+    fn all_steps(&mut self, functions: &[Callee], sections: &[(FuncRef, usize)]) {
         let none = self.f.ins().iconst(I64, -1);
         self.f.ins().store(MemFlagsData::trusted(), none, self.context, offset_of!(Context, stopped) as i32);
         self.before_steps();
@@ -211,18 +302,21 @@ impl<'a, 'f> Writer<'a, 'f> {
         let more = self.f.ins().icmp(IntCC::SignedLessThan, self.step, steps);
         self.f.ins().brif(more, turn, &[], self.exit, &[]);
         self.f.switch_to_block(turn);
-        self.step_keys();
+        self.keys_of_calls();
         self.mark(0);
-        for (number, (call, callee)) in self.launch.calls.iter().zip(functions).enumerate() {
-            if number == self.launch.guard {
-                self.guard();
-            }
-            self.call(call, callee);
-            self.mark(number as i64 + 1);
-        }
-        if self.launch.guard >= functions.len() {
+        let guard = self.launch.guard.min(self.launch.calls.len());
+        if sections.is_empty() {
+            self.run_calls(0, 0..guard, functions);
             self.guard();
+            self.run_calls(0, guard..functions.len(), functions);
         } else {
+            let (before, updates) =
+                sections.split_at(sections.iter().filter(|(_, first)| *first < guard).count());
+            self.run_sections(before);
+            self.guard();
+            self.run_sections(updates);
+        }
+        if guard < self.launch.calls.len() {
             self.stop_if_alarmed(1);
         }
         let next = self.f.ins().iadd_imm_s(self.step, 1);
@@ -232,12 +326,25 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.ins().return_(&[]);
     }
 
+    /// The calls of this function, the first of which has the number `first`. A section's own caller asks whether its loss is finite.
+    fn run_calls(&mut self, first: usize, calls: std::ops::Range<usize>, functions: &[Callee]) {
+        for number in calls {
+            self.call(&self.calls[number], &functions[number]);
+            self.mark((first + number + 1) as i64);
+        }
+    }
+
+    fn run_sections(&mut self, sections: &[(FuncRef, usize)]) {
+        for &(section, _) in sections {
+            self.f.ins().call(section, &[self.context, self.step, self.rows]);
+        }
+    }
+
     /// Calls a kernel, or has it divided among threads.
     fn call(&mut self, call: &Call, callee: &Callee) {
-        let mut arguments: Vec<Value> =
-            call.emitted.pointers.iter().map(|pointer| self.pointer(pointer)).collect();
+        let mut arguments: Vec<Value> = call.pointers.iter().map(|pointer| self.pointer(pointer)).collect();
         let range = |number: &&Number| matches!(number, Number::Begin | Number::End);
-        let integers = call.emitted.integers.iter().filter(|number| !range(number));
+        let integers = call.integers.iter().filter(|number| !range(number));
         arguments.extend(integers.map(|number| self.number(number)));
         match (&call.shared, callee.task) {
             (Some(Shared { division, rooms, .. }), Some(task)) => {
@@ -267,14 +374,14 @@ impl<'a, 'f> Writer<'a, 'f> {
 
     /// What does not change from step to step is loaded before the loop: sizes, strides, places of buffers.
     fn before_steps(&mut self) {
-        for call in self.launch.calls {
-            for number in &call.emitted.integers {
+        for call in self.calls {
+            for number in &call.integers {
                 match number {
                     Number::Key(..) | Number::Begin | Number::End => {}
                     number => _ = self.number(number),
                 }
             }
-            for pointer in &call.emitted.pointers {
+            for pointer in &call.pointers {
                 let Pointer::Into(buffer, offset) = pointer else { continue };
                 self.quantity(Quantity::Distance(offset.clone()));
                 let moves = match buffer {
@@ -350,9 +457,14 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.switch_to_block(go_on);
     }
 
-    /// The keys of this step: `downhill_graph::random::stream_key`.
-    fn step_keys(&mut self) {
-        if self.launch.streams.is_empty() {
+    /// The keys, in this step, of the streams that the calls draw from: `downhill_graph::random::stream_key`.
+    fn keys_of_calls(&mut self) {
+        let drawn = self.calls.iter().flat_map(|call| &call.integers).filter_map(|number| match number {
+            Number::Key(stream, _) => Some(*stream),
+            _ => None,
+        });
+        let drawn: HashSet<u32> = drawn.collect();
+        if drawn.is_empty() {
             return;
         }
         let first = self.field(I64, offset_of!(Context, first_step));
@@ -360,7 +472,8 @@ impl<'a, 'f> Writer<'a, 'f> {
         let high = self.f.ins().ushr_imm_u(step, 32);
         let counter = [step, high].map(|word| self.f.ins().ireduce(I32, word));
         let table = self.field(I64, offset_of!(Context, keys));
-        for (place, stream) in self.launch.streams.iter().enumerate() {
+        let streams = self.launch.streams.iter().enumerate().filter(|(_, stream)| drawn.contains(stream));
+        for (place, stream) in streams {
             let word = |f: &mut FunctionBuilder<'_>, n: usize| {
                 f.ins().load(
                     I32,
@@ -482,8 +595,8 @@ impl<'a, 'f> Writer<'a, 'f> {
                 self.f.ins().iconst(I64, dim.as_constant().unwrap_or(0))
             }
             _ => {
-                self.numbers.push(quantity.clone());
-                self.entry_of(offset_of!(Context, numbers), self.numbers.len() - 1)
+                let place = self.numbers.place(&quantity);
+                self.entry_of(offset_of!(Context, numbers), place)
             }
         };
         self.loaded.insert(quantity, value);

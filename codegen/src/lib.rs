@@ -24,6 +24,8 @@ pub mod verify;
 
 pub mod build;
 
+mod order;
+
 pub mod guard;
 
 pub mod plan;
@@ -39,6 +41,8 @@ pub mod schedule;
 pub mod pack;
 
 pub mod divide;
+
+mod form;
 
 pub mod specialize;
 

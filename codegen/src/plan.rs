@@ -14,8 +14,9 @@
 //! - Inputs, storages, outputs and the arena are distinct memory.
 
 use crate::affine::{Affine, Axis};
-use crate::guard::{Guarded, guard};
+use crate::guard::guard;
 use crate::kernel::{Access, Buffer, Expression, Item, Kernel, Loop, ValueId};
+use crate::order::{Next, Queue, storage, touched};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, bug};
 use downhill_graph::types::{ElementType, Shape};
@@ -28,8 +29,6 @@ pub struct Plan {
     pub kernels: Vec<Kernel>,
     /// Where the arena's buffers go.
     pub arena: Arena,
-    /// Buffers of which every value stored is watched.
-    pub watched: BTreeSet<Buffer>,
 }
 
 /// Bytes to which every buffer is aligned.
@@ -45,13 +44,9 @@ pub fn plan(graph: &Graph, mut kernels: Vec<Kernel>, mut arena: Vec<Dim>) -> Pla
     }
     let mut ordered = order(graph, kernels, &mut arena, &mut copies);
     ordered.append(&mut copies);
-    let Guarded { kernels: mut ordered, watched } = guard(graph, ordered, &arena);
-    let (arena, numbers) = drop_unread(&mut ordered, &arena);
-    let renumbered = |buffer: Buffer| match buffer {
-        Buffer::Arena(n) => numbers.get(&n).map(|&n| Buffer::Arena(n)),
-        other => Some(other),
-    };
-    Plan { kernels: ordered, arena, watched: watched.into_iter().filter_map(renumbered).collect() }
+    let mut ordered = guard(graph, ordered, &arena);
+    let arena = drop_unread(&mut ordered, &arena);
+    Plan { kernels: ordered, arena }
 }
 
 /// Storages that a kernel writes and of which it reads anything but the element it writes in the same turn.
@@ -74,10 +69,6 @@ fn beside_loss(kernel: &Kernel) -> BTreeSet<usize> {
     } else {
         BTreeSet::new()
     }
-}
-
-fn storage(buffer: Buffer) -> Option<usize> {
-    if let Buffer::Storage(n) = buffer { Some(n) } else { None }
 }
 
 /// Sends a storage's new value through the arena.
@@ -119,58 +110,29 @@ fn copy(name: &str, element: ElementType, shape: &Shape, from: Buffer, to: Buffe
     }
 }
 
-/// What a kernel reads and writes.
-fn touched(kernel: &Kernel) -> (BTreeSet<Buffer>, BTreeSet<Buffer>) {
-    let (writes, reads): (Vec<_>, Vec<_>) = kernel.accesses().into_iter().partition(|(_, _, store)| *store);
-    (reads.iter().map(|a| a.0).collect(), writes.iter().map(|a| a.0).collect())
-}
-
 /// Orders kernels so that readers of a storage come before its writer; stays close to the given order.
 fn order(graph: &Graph, kernels: Vec<Kernel>, arena: &mut Vec<Dim>, copies: &mut Vec<Kernel>) -> Vec<Kernel> {
-    let mut waiting: Vec<Kernel> = kernels;
-    let mut done: Vec<Kernel> = Vec::new();
-    while !waiting.is_empty() {
-        let ready = (0..waiting.len()).find(|&candidate| {
-            let (reads, writes) = touched(&waiting[candidate]);
-            waiting.iter().enumerate().filter(|(other, _)| *other != candidate).all(|(other, kernel)| {
-                let (other_reads, other_writes) = touched(kernel);
-                let feeds = other < candidate
-                    && other_writes.iter().any(|b| storage(*b).is_none() && reads.contains(b));
-                let still_reads = writes.iter().any(|b| storage(*b).is_some() && other_reads.contains(b));
-                let loss_first =
-                    other_writes.contains(&Buffer::Loss) && writes.iter().any(|b| storage(*b).is_some());
-                !feeds && !still_reads && !loss_first
-            })
-        });
-        match ready {
-            Some(index) => done.push(waiting.remove(index)),
-            None => break_circle(graph, &mut waiting, arena, copies),
+    let mut queue = Queue::new(&kernels);
+    let mut waiting: Vec<Option<Kernel>> = kernels.into_iter().map(Some).collect();
+    let mut done: Vec<Kernel> = Vec::with_capacity(waiting.len());
+    while let Some(next) = queue.next() {
+        match next {
+            Next::Run(kernel) => done.extend(waiting[kernel].take()),
+            Next::Divert(kernel, storage) => {
+                if let Some(kernel) = &mut waiting[kernel] {
+                    detour(graph, kernel, storage, arena, copies);
+                }
+            }
         }
+    }
+    if queue.left() > 0 {
+        bug("kernels wait for each other");
     }
     done
 }
 
-/// No kernel can run without overwriting what another still reads, or before a loss that needs what it makes: the first that could
-/// otherwise run takes the detour.
-fn break_circle(graph: &Graph, waiting: &mut [Kernel], arena: &mut Vec<Dim>, copies: &mut Vec<Kernel>) {
-    let all: Vec<(BTreeSet<Buffer>, BTreeSet<Buffer>)> = waiting.iter().map(touched).collect();
-    for (index, kernel) in waiting.iter_mut().enumerate() {
-        let writes = touched(kernel).1;
-        let contested = writes.iter().filter_map(|b| storage(*b)).find(|&s| {
-            let blocks = |(reads, writes): &(BTreeSet<Buffer>, BTreeSet<Buffer>)| {
-                reads.contains(&Buffer::Storage(s)) || writes.contains(&Buffer::Loss)
-            };
-            all.iter().enumerate().any(|(other, touched)| other != index && blocks(touched))
-        });
-        if let Some(contested) = contested {
-            return detour(graph, kernel, contested, arena, copies);
-        }
-    }
-    bug("kernels wait for each other")
-}
-
-/// Removes stores to arena buffers that nothing loads, numbers the others anew and finds their lifetimes. Gives the new numbers too.
-fn drop_unread(kernels: &mut [Kernel], sizes: &[Dim]) -> (Arena, BTreeMap<usize, usize>) {
+/// Removes stores to arena buffers that nothing loads, numbers the others anew and finds their lifetimes.
+fn drop_unread(kernels: &mut [Kernel], sizes: &[Dim]) -> Arena {
     let mut lifetimes: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
     for (position, kernel) in kernels.iter().enumerate() {
         for (buffer, _, store) in kernel.accesses() {
@@ -188,8 +150,10 @@ fn drop_unread(kernels: &mut [Kernel], sizes: &[Dim]) -> (Arena, BTreeMap<usize,
     let numbers: BTreeMap<usize, usize> =
         lifetimes.keys().enumerate().map(|(new, &old)| (old, new)).collect();
     kernels.iter_mut().for_each(|kernel| renumber(&mut kernel.body, &numbers));
-    let sizes = lifetimes.keys().map(|&n| sizes[n].clone()).collect();
-    (Arena { sizes, lifetimes: lifetimes.into_values().collect() }, numbers)
+    Arena {
+        sizes: lifetimes.keys().map(|&n| sizes[n].clone()).collect(),
+        lifetimes: lifetimes.into_values().collect(),
+    }
 }
 
 fn keep_stores(items: &mut Vec<Item>, wanted: &mut dyn FnMut(usize) -> bool) {
@@ -252,28 +216,27 @@ impl Arena {
         let bytes: Vec<usize> = bytes.collect::<Option<_>>()?;
         let mut largest_first: Vec<usize> = (0..bytes.len()).collect();
         largest_first.sort_by_key(|&buffer| (std::cmp::Reverse(bytes[buffer]), buffer));
-        let mut placed: Vec<(usize, usize)> = Vec::new();
+        // By offset: (offset, buffer).
+        let mut placed: Vec<(usize, usize)> = Vec::with_capacity(bytes.len());
+        let mut offsets = vec![0_i64; bytes.len()];
+        let mut total = 0;
         for buffer in largest_first {
             let (first, last) = self.lifetimes[buffer];
-            let mut taken: Vec<(usize, usize)> = placed
-                .iter()
-                .filter(|(other, _)| self.lifetimes[*other].0 <= last && first <= self.lifetimes[*other].1)
-                .map(|&(other, offset)| (offset, offset + bytes[other]))
-                .collect();
-            taken.sort_unstable();
             let mut offset = 0_usize;
-            for (start, end) in taken {
+            for &(start, other) in &placed {
+                if self.lifetimes[other].0 > last || first > self.lifetimes[other].1 {
+                    continue;
+                }
                 if offset.checked_add(bytes[buffer])? <= start {
                     break;
                 }
-                offset = offset.max(end);
+                offset = offset.max(start + bytes[other]);
             }
-            offset.checked_add(bytes[buffer])?;
-            placed.push((buffer, offset));
+            total = total.max(offset.checked_add(bytes[buffer])?);
+            offsets[buffer] = i64::try_from(offset).ok()?;
+            placed.insert(placed.partition_point(|place| *place <= (offset, buffer)), (offset, buffer));
         }
-        placed.sort_unstable();
-        let total = placed.iter().map(|&(buffer, offset)| offset + bytes[buffer]).max().unwrap_or(0);
         i64::try_from(total).ok()?;
-        Some(Layout { offsets: placed.iter().map(|&(_, offset)| offset as i64).collect(), bytes: total })
+        Some(Layout { offsets, bytes: total })
     }
 }

@@ -8,16 +8,18 @@
 use crate::affine::Axis;
 use crate::cost::work;
 use crate::divide::{Division, divide};
+use crate::form::{buffer_of, form};
 use crate::guard::writes_storage;
 use crate::kernel::Kernel;
 use crate::pack::{Room, pack};
-use crate::plan::Plan;
+use crate::plan::Arena;
 use crate::schedule::{Schedule, choose_lanes, choose_lanes_again, choose_rows, put_lanes_outside};
 use crate::target::Target;
 use crate::verify::check;
-use downhill_graph::dim::Bindings;
-use std::collections::BTreeSet;
+use downhill_graph::dim::{Bindings, Dim};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::rc::Rc;
 
 /// A kernel with the way its loops are to run.
 #[derive(Clone, Debug)]
@@ -46,36 +48,95 @@ impl fmt::Display for Scheduled {
     }
 }
 
-/// Kernels as they run, in their order; room that they need of their own is added to the arena.
-pub(crate) fn schedule(plan: &mut Plan, fixed: &Bindings, target: &Target) -> Vec<Scheduled> {
-    let lanes: Vec<BTreeSet<Axis>> = plan.kernels.iter().map(choose_lanes).collect();
-    let kernels = plan.kernels.iter().zip(lanes).enumerate();
-    let scheduled = kernels.flat_map(|(position, (kernel, lanes))| {
-        let room = Room::new(&mut plan.arena, position, target.thread_count());
-        specialize(kernel, lanes, fixed, target, room)
-    });
-    scheduled.collect()
+/// What is chosen for a form.
+#[derive(Debug)]
+pub(crate) struct Form {
+    /// Tells it from others of the variant.
+    pub(crate) number: usize,
+    /// The kernel of this form.
+    pub(crate) scheduled: Scheduled,
+    /// What it costs, where that is known.
+    work: Option<f64>,
 }
 
-/// Fixes sizes, then chooses what may differ between variants and targets.
-fn specialize(
-    kernel: &Kernel,
-    lanes: BTreeSet<Axis>,
+/// A kernel of a variant: a form, and which memory it works on.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) form: Rc<Form>,
+    pub(crate) name: String,
+    /// The numbers in the entry of the form's buffers.
+    pub(crate) numbers: Vec<usize>,
+}
+
+impl Instance {
+    /// The kernel itself.
+    pub(crate) fn scheduled(&self) -> Scheduled {
+        let scheduled = &self.form.scheduled;
+        let kernel = scheduled.kernel.map_buffers(&mut |buffer| buffer_of(&self.numbers, buffer));
+        Scheduled { kernel: Kernel { name: self.name.clone(), ..kernel }, ..scheduled.clone() }
+    }
+}
+
+/// The forms that kernels of one form become, and how large the buffers are that they need besides.
+struct Special {
+    forms: Vec<Rc<Form>>,
+    room: Vec<Dim>,
+}
+
+/// Kernels as they run, in their order; room that they need of their own is added to `arena`.
+pub(crate) fn schedule(
+    kernels: &[Kernel],
+    arena: &mut Arena,
     fixed: &Bindings,
     target: &Target,
-    room: Room<'_>,
-) -> Vec<Scheduled> {
-    let kernel = kernel.map_dims(&|dim| dim.bind(fixed));
+) -> Vec<Instance> {
+    let mut known: HashMap<Kernel, Special> = HashMap::new();
+    let (mut instances, mut count) = (Vec::new(), 0);
+    for (position, kernel) in kernels.iter().enumerate() {
+        let (form, mut numbers) = form(kernel);
+        let buffers = numbers.len();
+        let special = known.entry(form).or_insert_with_key(|form| {
+            let special = specialize(form, buffers, fixed, target, count);
+            count += special.forms.len();
+            special
+        });
+        for size in &special.room {
+            numbers.push(arena.sizes.len());
+            arena.sizes.push(size.clone());
+            arena.lifetimes.push((position, position));
+        }
+        instances.extend(special.forms.iter().map(|form| Instance {
+            form: form.clone(),
+            name: kernel.name.clone(),
+            numbers: numbers.clone(),
+        }));
+    }
+    instances
+}
+
+/// Fixes sizes, then chooses what may differ between variants and targets. The form has so many buffers; forms made of it are numbered
+/// from `first` on.
+fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, first: usize) -> Special {
+    let lanes = choose_lanes(form);
+    let kernel = form.map_dims(&|dim| dim.bind(fixed));
     let lanes = choose_lanes_again(&kernel, lanes);
     let kernel = put_lanes_outside(&kernel, &lanes);
-    let schedule = |(kernel, lanes): (Kernel, BTreeSet<Axis>)| {
+    // Buffers that are added are numbered behind the form's own.
+    let mut arena = Arena { sizes: vec![Dim::default(); buffers], lifetimes: vec![(0, 0); buffers] };
+    let room = Room::new(&mut arena, 0, target.thread_count());
+    let scheduled = |(kernel, lanes): (Kernel, BTreeSet<Axis>)| {
         check(std::slice::from_ref(&kernel));
         let rows = choose_rows(&kernel, &lanes, target.lanes());
         let schedule = Schedule { lanes, rows };
         let division = target.worth().and_then(|worth| divide(&kernel, &schedule, worth));
         Scheduled { kernel, schedule, division }
     };
-    pack(kernel, lanes, target.lanes(), room).into_iter().map(schedule).collect()
+    let packed = pack(kernel, lanes, target.lanes(), room).into_iter().map(scheduled);
+    let forms = packed.zip(first..).map(|(scheduled, number)| {
+        let work = work(&scheduled.kernel, &scheduled.schedule.lanes);
+        Rc::new(Form { number, scheduled, work })
+    });
+    Special { forms: forms.collect(), room: arena.sizes.split_off(buffers) }
 }
 
 /// A step that costs less than this many vectors of statements is one straight function up to its updates, and one after that: calls
@@ -84,9 +145,9 @@ const SMALL_STEP: f64 = 20_000.0;
 
 /// The kernels of each function. One that threads share is alone: they would all do what stands beside it. The guard stands between
 /// two functions.
-pub(crate) fn parts(kernels: &[Scheduled]) -> Vec<&[Scheduled]> {
-    let work = kernels.iter().map(|k| work(&k.kernel, &k.schedule.lanes)).sum::<Option<f64>>();
-    let shared = kernels.iter().any(|kernel| kernel.division.is_some());
+pub(crate) fn parts(kernels: &[Instance]) -> Vec<&[Instance]> {
+    let work = kernels.iter().map(|kernel| kernel.form.work).sum::<Option<f64>>();
+    let shared = kernels.iter().any(|kernel| kernel.form.scheduled.division.is_some());
     if !shared && work.is_some_and(|work| work < SMALL_STEP) {
         let (before, updates) = kernels.split_at(guard(kernels));
         [before, updates].into_iter().filter(|part| !part.is_empty()).collect()
@@ -96,6 +157,7 @@ pub(crate) fn parts(kernels: &[Scheduled]) -> Vec<&[Scheduled]> {
 }
 
 /// The place of the guard: before the first kernel that writes a storage.
-pub(crate) fn guard(kernels: &[Scheduled]) -> usize {
-    kernels.iter().position(|scheduled| writes_storage(&scheduled.kernel)).unwrap_or(kernels.len())
+pub(crate) fn guard(kernels: &[Instance]) -> usize {
+    let updates = |kernel: &Instance| writes_storage(&kernel.form.scheduled.kernel);
+    kernels.iter().position(updates).unwrap_or(kernels.len())
 }

@@ -13,6 +13,7 @@ use crate::affine::{Affine, Axis};
 use crate::kernel::{Access, Expression, Item, Kernel, Loop, Term, ValueId};
 use downhill_graph::graph::bug;
 use downhill_graph::types::ElementType;
+use std::collections::HashSet;
 
 /// In debug builds, verifies kernels.
 pub(crate) fn check(kernels: &[Kernel]) {
@@ -34,18 +35,26 @@ fn assert_valid(kernel: &Kernel) {
 
 /// Every violation of the rules.
 pub fn verify(kernel: &Kernel) -> Vec<String> {
-    let mut check =
-        Check { kernel, set: Vec::new(), ever: Vec::new(), open: Vec::new(), violations: Vec::new() };
+    let mut check = Check {
+        kernel,
+        set: Vec::new(),
+        seen: HashSet::new(),
+        ever: HashSet::new(),
+        open: Vec::new(),
+        violations: Vec::new(),
+    };
     check.body(&kernel.body);
     check.violations
 }
 
 struct Check<'a> {
     kernel: &'a Kernel,
-    /// Values visible here.
+    /// Values visible here, in the order in which they were set.
     set: Vec<ValueId>,
+    /// The same.
+    seen: HashSet<ValueId>,
     /// Values set anywhere so far.
-    ever: Vec<ValueId>,
+    ever: HashSet<ValueId>,
     open: Vec<Axis>,
     violations: Vec<String>,
 }
@@ -91,20 +100,22 @@ impl Check<'_> {
             terms.into_iter().for_each(|term| self.uses(term, "an accumulator"));
         }
         self.open.pop();
-        self.set.truncate(outside);
+        for value in self.set.drain(outside..) {
+            self.seen.remove(&value);
+        }
         inner.accumulators.iter().for_each(|accumulator| self.define(accumulator.result));
     }
 
     fn define(&mut self, value: ValueId) {
-        let again = self.ever.contains(&value);
+        let again = !self.ever.insert(value);
         self.require(!again, || format!("{value} is set twice"));
         self.require((value.0 as usize) < self.kernel.values.len(), || format!("{value} has no type"));
-        self.ever.push(value);
         self.set.push(value);
+        self.seen.insert(value);
     }
 
     fn uses(&mut self, value: ValueId, by: &str) {
-        let seen = self.set.contains(&value);
+        let seen = self.seen.contains(&value);
         self.require(seen, || format!("{by} uses {value}, which is not set there"));
     }
 

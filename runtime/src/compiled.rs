@@ -19,6 +19,7 @@ use downhill_graph::optimizer::LEARNING_RATE;
 use downhill_graph::sizes::check;
 use downhill_graph::verify::verify;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 /// One entry: its graph and the code of its variants.
@@ -64,9 +65,10 @@ impl CompiledEntry {
     fn new(plan: Plan, variants: Vec<Variant>, storages: &[Storage]) -> CompiledEntry {
         let generic = &variants[0].entry;
         let interface = CompiledEntry::interface(&plan, generic);
+        let known: HashMap<&str, usize> =
+            storages.iter().enumerate().map(|(index, storage)| (&*storage.name, index)).collect();
         let index = |name: &Arc<str>| {
-            let found = storages.iter().position(|storage| storage.name == *name);
-            found.unwrap_or_else(|| bug("an entry's storage is not the program's"))
+            known.get(&**name).copied().unwrap_or_else(|| bug("an entry's storage is not the program's"))
         };
         let hyper = |name: &str| if name == LEARNING_RATE { plan.rate } else { 0.0 };
         CompiledEntry {
@@ -162,7 +164,8 @@ impl Making<'_> {
         plan: &Plan,
         made: &dyn Fn(&str),
     ) -> Result<Vec<Entry>, Error> {
-        let generic = compiler.entry(&plan.name, &plan.graph, &Bindings::new())?;
+        let planned = compiler.plan(&plan.graph)?;
+        let generic = compiler.variant(&plan.name, &plan.graph, &planned, &Bindings::new())?;
         made(&plan.name);
         let interface = CompiledEntry::interface(plan, &generic);
         let mut variants = vec![generic];
@@ -173,7 +176,7 @@ impl Making<'_> {
             let fixed = Bindings::from([(rows.clone(), i64::try_from(size).unwrap_or(i64::MAX))]);
             if !variants.iter().any(|variant| variant.fixed == fixed) {
                 check(&plan.graph, &fixed)?;
-                variants.push(compiler.entry(&plan.name, &plan.graph, &fixed)?);
+                variants.push(compiler.variant(&plan.name, &plan.graph, &planned, &fixed)?);
                 made(&format!("{} {rows} {size}", plan.name));
             }
         }

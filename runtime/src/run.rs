@@ -427,7 +427,7 @@ impl Model {
         };
         // SAFETY: storages have the sizes the program gives them, the arena was grown when the size was prepared; the rest is
         // this function's own condition.
-        unsafe { frame.call(work) }
+        unsafe { frame.call(work) }.map(|stop| stop.step)
     }
 }
 
