@@ -286,7 +286,10 @@ impl Errors {
         let errors: Vec<NodeId> = operands.iter().map(|operand| self.of[operand.index()]).collect();
         match &op {
             Op::Input(_) | Op::Constant(_) | Op::DimValue { .. } => self.graph.full_like(id, 0.0),
-            Op::Compare(_) | Op::Convert(_) => id,
+            Op::Compare(_)
+            | Op::Convert(_)
+            | Op::Unary(Unary::Not)
+            | Op::Binary(Binary::And | Binary::Or) => id,
             Op::Unary(Unary::Neg | Unary::Tanh | Unary::Abs) => errors[0],
             Op::Unary(Unary::Exp | Unary::Logistic) => {
                 let growth = unary(&mut self.graph, Unary::Expm1, errors[0]);
