@@ -7,6 +7,7 @@ use crate::builder::{Mode, Value};
 use crate::error::Error;
 use crate::graph::NodeId;
 use crate::op::{Binary, Compare, Op, Reduction, Unary};
+use crate::option::{Must, check};
 use crate::types::{ElementType, Literal, Shape};
 use crate::value::{
     Over, add, erf, exp, expm1, less_equal, log, logistic, multiply, reduce, require_float, select, spoken,
@@ -24,12 +25,18 @@ pub fn relu(x: impl Borrow<Value>) -> Value {
 /// x, or `slope`·x where x ≤ 0.
 pub fn leaky_relu(x: impl Borrow<Value>, slope: f64) -> Value {
     let x = x.borrow();
-    select(less_equal(x, 0.0), multiply(x, slope), x)
+    match check("`leaky_relu` with a slope", slope, Must::BeFinite) {
+        Ok(()) => select(less_equal(x, 0.0), multiply(x, slope), x),
+        Err(error) => x.builder().fail(error),
+    }
 }
 
 /// x, or `alpha`·(eˣ − 1) where x ≤ 0.
 pub fn elu(x: impl Borrow<Value>, alpha: f64) -> Value {
     let x = x.borrow();
+    if let Err(error) = check("`elu` with an alpha", alpha, Must::BeFinite) {
+        return x.builder().fail(error);
+    }
     let negative = less_equal(x, 0.0);
     let clamped = select(&negative, x, 0.0);
     select(negative, multiply(expm1(clamped), alpha), x)
@@ -117,8 +124,9 @@ pub(super) fn softmax_operand(p: &Value) -> Option<(Value, i64)> {
 pub fn dropout(x: impl Borrow<Value>, rate: f64) -> Value {
     let x = x.borrow();
     let builder = x.builder();
-    if !(0.0..=1.0).contains(&rate) {
-        let error = Error::new(format!("a dropout rate of {rate}"));
+    if rate != 1.0
+        && let Err(error) = check("a dropout rate", rate, Must::BeBelowOne)
+    {
         return builder.fail(error.help("the rate is the share that is dropped: from 0 to 1"));
     }
     let Some(ty) = x.ty() else { return builder.unknown() };
