@@ -52,14 +52,17 @@ pub(crate) fn check(what: &str, number: f64, must: Must) -> Result<(), Error> {
 /// "a learning rate of 1e39, which is inf in f32".
 pub(crate) fn refused(what: &str, number: f64) -> Error {
     let held = number as f32;
-    let written = if is_plain(number) { format!("{number}") } else { format!("{number:e}") };
+    let [written, kept] = [
+        if is_plain(number) { format!("{number}") } else { format!("{number:e}") },
+        if is_plain(f64::from(held)) { format!("{held}") } else { format!("{held:e}") },
+    ];
     // Of most numbers f32 lacks only last places; just below 1 those are what counts.
     let is_near = (f64::from(held) - number).abs() < 1e-6 * number.abs() && held != 1.0;
-    if number.is_nan() || f64::from(held) == number || is_near {
-        return Error::new(format!("{what} of {written}"));
-    }
-    let held = if is_plain(f64::from(held)) { format!("{held}") } else { format!("{held:e}") };
-    Error::new(format!("{what} of {written}, which is {held} in f32"))
+    Error::new(if written == kept || is_near {
+        format!("{what} of {written}")
+    } else {
+        format!("{what} of {written}, which is {kept} in f32")
+    })
 }
 
 /// Whether a person writes a number without an exponent: `0.1`, but `1e39`.

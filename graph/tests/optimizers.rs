@@ -214,7 +214,7 @@ fn eps_keeps_a_gradient_of_zero_from_being_divided_by_zero() {
     assert_eq!(refused(0.0).message, "an eps of 0");
     assert!(refused(0.0).help.is_some_and(|help| help.contains("a gradient of 0 is divided by it")));
     assert_eq!(refused(1e-50).message, "an eps of 1e-50, which is 0 in f32");
-    assert_eq!(refused(1e-40).message, "an eps of 1e-40, which is 9.999946e-41 in f32");
+    assert_eq!(refused(1e-40).message, "an eps of 1e-40");
     assert_eq!(refused(1e39).message, "an eps of 1e39, which is inf in f32");
     assert_eq!(refused(-1e-8).message, "an eps of -1e-8");
     assert!(Optimizer::from(adam(1.0).eps(1.2e-38)).check().is_ok());

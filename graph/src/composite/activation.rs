@@ -1,7 +1,7 @@
 //! Activations and dropout.
 //!
-//! Must hold: value and gradient are finite for every operand whose square is (in f32: up to 10¹⁹). Where a formula has a branch
-//! that is not taken, its argument is clamped there, so that no infinity meets the zero that differentiation sends into it.
+//! Must hold: value and gradient are finite for every operand whose square is (in f32: up to 10¹⁹). A branch that is not taken may be
+//! infinite: gradients leave it out.
 
 use crate::builder::{Mode, Value};
 use crate::error::Error;
@@ -37,9 +37,7 @@ pub fn elu(x: impl Borrow<Value>, alpha: f64) -> Value {
     if let Err(error) = check("`elu` with an alpha", alpha, Must::BeFinite) {
         return x.builder().fail(error);
     }
-    let negative = less_equal(x, 0.0);
-    let clamped = select(&negative, x, 0.0);
-    select(negative, multiply(expm1(clamped), alpha), x)
+    select(less_equal(x, 0.0), multiply(expm1(x), alpha), x)
 }
 
 /// x·Φ(x), by the error function.
@@ -160,6 +158,5 @@ fn kept(x: &Value, shape: &Shape, rate: f64) -> Value {
 /// −100 where ln p is below it (as PyTorch's losses on probabilities), with a gradient that stays finite.
 pub(super) fn clamped_log(p: &Value) -> Value {
     let least = libm::exp(-100.0);
-    let tiny = less_equal(p, least);
-    select(&tiny, -100.0, log(select(&tiny, 1.0, p)))
+    select(less_equal(p, least), -100.0, log(p))
 }
