@@ -307,3 +307,28 @@ fn logits_of_ten_thousand_give_finite_losses_and_gradients() {
         }
     }
 }
+
+network! {
+    /// A line through the targets that are known: the others are NaN.
+    pub Known() {
+        input  x: [batch, 2];
+        target y: [batch, 1];
+        output p = linear(x, 1);
+        loss sum(select(y == y, square(p - y), 0.0));
+    }
+}
+
+#[test]
+fn targets_that_are_not_known_change_nothing() {
+    let built = || Known::new().seed(7).optimizer(sgd(0.01)).build().expect("a network");
+    let (mut some, mut all) = (built(), built());
+    let x = [[0.5_f32, 1.0], [2.0, -1.0], [3.0, 4.0]];
+    for _ in 0..20 {
+        let with_unknown = some.step(&x, &[[1.0_f32], [f32::NAN], [2.0]]).expect("a finite loss");
+        let known = all.step(&[x[0], x[2]], &[[1.0_f32], [2.0]]).expect("a finite loss");
+        assert!((with_unknown - known).abs() <= 1e-6, "{with_unknown}, not {known}");
+    }
+    let weight = some.parameter("p.weight").expect("a parameter").to_f64_vec();
+    let expected = all.parameter("p.weight").expect("a parameter").to_f64_vec();
+    assert!(weight.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{weight:?}, not {expected:?}");
+}

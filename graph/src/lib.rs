@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod error;
+mod option;
 
 pub mod dim;
 pub mod types;

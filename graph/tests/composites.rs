@@ -7,7 +7,7 @@ use downhill_graph::graph::Purpose;
 use downhill_graph::interpret::{Environment, Precision, interpret};
 use downhill_graph::passes::optimize;
 use downhill_graph::tensor::Tensor;
-use downhill_graph::types::ElementType::{F32, I32};
+use downhill_graph::types::ElementType::{F32, F64, I32};
 use downhill_graph::value::*;
 
 /// The results, each flat, in f32 after all passes.
@@ -133,4 +133,41 @@ fn matmul_with_leading_axes_is_the_sum_of_products() {
     let all = run(b, &[&product, &flat], &environment);
     assert_eq!(all[0][..4], [3.0, 4.0, 11.0, 16.0]);
     assert_eq!(all[1], [420.0, 531.0, 1086.0, 1197.0]);
+}
+
+#[test]
+fn numbers_are_checked_as_the_f32_they_become() {
+    let refused = |f: fn(&Value) -> Value| {
+        let b = Builder::new(Mode::Train);
+        let _ = f(&b.input("x", F32, [Dim::symbol("batch")]));
+        b.take_errors().into_iter().map(|error| error.message).collect::<Vec<_>>()
+    };
+    let one = |message: &str| vec![message.to_owned()];
+    assert_eq!(
+        refused(|x| dropout(x, 0.999_999_999_99)),
+        one("a dropout rate of 0.99999999999, which is 1 in f32")
+    );
+    assert_eq!(refused(|x| dropout(x, f64::NAN)), one("a dropout rate of NaN"));
+    assert_eq!(refused(|x| dropout(x, 1.5)), one("a dropout rate of 1.5"));
+    assert_eq!(refused(|x| dropout(x, 1.0)), Vec::<String>::new());
+    let huge = "1e39, which is inf in f32";
+    assert_eq!(refused(|x| leaky_relu(x, 1e39)), one(&format!("`leaky_relu` with a slope of {huge}")));
+    assert_eq!(refused(|x| elu(x, 1e39)), one(&format!("`elu` with an alpha of {huge}")));
+    assert_eq!(refused(|x| huber(x, 0.0, 1e39)), one(&format!("`huber` with a delta of {huge}")));
+    assert_eq!(refused(|x| huber(x, 0.0, 1e-50)), one("`huber` with a delta of 1e-50, which is 0 in f32"));
+    assert_eq!(refused(|x| huber(x, 0.0, 0.0)), one("`huber` with a delta of 0"));
+    assert_eq!(refused(|x| full(x.builder(), [2], 1e39)), one(&format!("`full` with a value of {huge}")));
+}
+
+#[test]
+fn numbers_in_formulas_must_be_held_by_f32() {
+    let refused = |element, f: fn(&Value) -> Value| {
+        let b = Builder::new(Mode::Train);
+        let _ = f(&b.input("x", element, [Dim::symbol("batch")]));
+        b.take_errors().into_iter().map(|error| error.message).collect::<Vec<_>>()
+    };
+    assert_eq!(refused(F32, |x| x * 1e39), ["a number of 1e39, which is inf in f32"]);
+    assert_eq!(refused(F32, |x| 1e-50 * x), ["a number of 1e-50, which is 0 in f32"]);
+    assert_eq!(refused(F32, |x| maximum(x, f64::NEG_INFINITY) * 0.1), Vec::<String>::new());
+    assert_eq!(refused(F64, |x| x * 1e39 + 1e-50), Vec::<String>::new());
 }

@@ -1,12 +1,13 @@
 //! Activations and dropout.
 //!
-//! Must hold: value and gradient are finite for every operand whose square is (in f32: up to 10¹⁹). Where a formula has a branch
-//! that is not taken, its argument is clamped there, so that no infinity meets the zero that differentiation sends into it.
+//! Must hold: value and gradient are finite for every operand whose square is (in f32: up to 10¹⁹). A branch that is not taken may be
+//! infinite: gradients leave it out.
 
 use crate::builder::{Mode, Value};
 use crate::error::Error;
 use crate::graph::NodeId;
 use crate::op::{Binary, Compare, Op, Reduction, Unary};
+use crate::option::{Must, check};
 use crate::types::{ElementType, Literal, Shape};
 use crate::value::{
     Over, add, erf, exp, expm1, less_equal, log, logistic, multiply, reduce, require_float, select, spoken,
@@ -24,15 +25,19 @@ pub fn relu(x: impl Borrow<Value>) -> Value {
 /// x, or `slope`·x where x ≤ 0.
 pub fn leaky_relu(x: impl Borrow<Value>, slope: f64) -> Value {
     let x = x.borrow();
-    select(less_equal(x, 0.0), multiply(x, slope), x)
+    match check("`leaky_relu` with a slope", slope, Must::BeFinite) {
+        Ok(()) => select(less_equal(x, 0.0), multiply(x, slope), x),
+        Err(error) => x.builder().fail(error),
+    }
 }
 
 /// x, or `alpha`·(eˣ − 1) where x ≤ 0.
 pub fn elu(x: impl Borrow<Value>, alpha: f64) -> Value {
     let x = x.borrow();
-    let negative = less_equal(x, 0.0);
-    let clamped = select(&negative, x, 0.0);
-    select(negative, multiply(expm1(clamped), alpha), x)
+    if let Err(error) = check("`elu` with an alpha", alpha, Must::BeFinite) {
+        return x.builder().fail(error);
+    }
+    select(less_equal(x, 0.0), multiply(expm1(x), alpha), x)
 }
 
 /// x·Φ(x), by the error function.
@@ -117,8 +122,9 @@ pub(super) fn softmax_operand(p: &Value) -> Option<(Value, i64)> {
 pub fn dropout(x: impl Borrow<Value>, rate: f64) -> Value {
     let x = x.borrow();
     let builder = x.builder();
-    if !(0.0..=1.0).contains(&rate) {
-        let error = Error::new(format!("a dropout rate of {rate}"));
+    if rate != 1.0
+        && let Err(error) = check("a dropout rate", rate, Must::BeBelowOne)
+    {
         return builder.fail(error.help("the rate is the share that is dropped: from 0 to 1"));
     }
     let Some(ty) = x.ty() else { return builder.unknown() };
@@ -152,6 +158,5 @@ fn kept(x: &Value, shape: &Shape, rate: f64) -> Value {
 /// −100 where ln p is below it (as PyTorch's losses on probabilities), with a gradient that stays finite.
 pub(super) fn clamped_log(p: &Value) -> Value {
     let least = libm::exp(-100.0);
-    let tiny = less_equal(p, least);
-    select(&tiny, -100.0, log(select(&tiny, 1.0, p)))
+    select(less_equal(p, least), -100.0, log(p))
 }

@@ -7,12 +7,17 @@ use crate::dim::{Agreement, Dim};
 use crate::error::Error;
 use crate::graph::{Graph, Undecided};
 use crate::op::Op;
+use crate::option::{Must, check};
 use crate::types::{ElementType, Shape, Type};
 
 /// Gives all `values` one element type: literals and sizes follow the tensors beside them. `None` after a mistake or for unknowns.
 pub(crate) fn coerce(values: &[&Value]) -> Option<Vec<Value>> {
     let types = values.iter().map(|value| value.ty()).collect::<Option<Vec<Type>>>()?;
     let first = types[0].element;
+    let floats = types.iter().any(|ty| ty.element == ElementType::F32);
+    if floats && types.iter().all(|ty| ty.element != ElementType::F64) && !values.iter().all(|v| is_held(v)) {
+        return None;
+    }
     if types.iter().all(|ty| ty.element == first) {
         return Some(values.iter().map(|&value| value.clone()).collect());
     }
@@ -29,6 +34,23 @@ pub(crate) fn coerce(values: &[&Value]) -> Option<Vec<Value>> {
             }
         })
         .collect()
+}
+
+/// Whether f32 holds a value that is a literal; a mistake is recorded. (An infinity may be meant.)
+fn is_held(value: &Value) -> bool {
+    let number = value.node().and_then(|id| {
+        value.builder().with_graph(|graph| match graph.op(id) {
+            Op::Constant(literal) if literal.element == ElementType::F32 => Some(literal.value()),
+            _ => None,
+        })
+    });
+    match number.filter(|number| number.is_finite()).map(|number| check("a number", number, Must::BeFinite)) {
+        Some(Err(error)) => {
+            value.builder().error(error);
+            false
+        }
+        _ => true,
+    }
 }
 
 /// Whether a value has no element type of its own: a literal or a size.
