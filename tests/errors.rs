@@ -365,3 +365,38 @@ fn learning_rates_that_would_ruin_the_parameters() {
         );
     }
 }
+
+#[test]
+fn room_for_an_output_that_is_none() {
+    let mut net = pair();
+    let x = [[0.1, 0.2], [0.3, 0.4]];
+    let tensor = |shape: &[usize]| Tensor::full(shape, 0.0_f32).expect("a tensor");
+    assert_eq!(
+        says(net.forward_into(&x, &mut tensor(&[1, 2]))),
+        "`p` is declared as [2, 1], but was given [1, 2]: the shapes differ"
+    );
+    assert_eq!(
+        says(net.forward_into(&x, &mut Tensor::full([2, 1], 0.0_f64).expect("a tensor"))),
+        "`p` is declared as f32, but was given f64"
+    );
+    assert_eq!(
+        says(net.gradients_into(None, ["h.weight"], &x, &[1.0, 0.0], [&mut tensor(&[3, 2])])),
+        "`h.weight` is declared as [2, 3], but was given [3, 2]: the shapes differ"
+    );
+    let mut signs = Signs::new().build().expect("a network");
+    assert_eq!(
+        says(signs.forward_into(&x, &mut Tensor::full([2, 2], false).expect("a tensor"))),
+        "`positive` is a mask, which is written as u32, not as bool\n   \
+         = help: give it a `Vec<u32>` or a tensor of u32: 0 is false"
+    );
+    assert!(signs.forward_into(&x, &mut Tensor::full([2, 2], 0_u32).expect("a tensor")).is_ok());
+}
+
+network! {
+    /// A mask, and nothing to train.
+    pub Signs() {
+        input x: [batch, 2];
+        output positive = x > 0.0;
+        loss mean(x);
+    }
+}
