@@ -8,6 +8,8 @@ pub mod error;
 pub mod dim;
 pub mod types;
 
+pub mod sizes;
+
 pub mod op;
 
 pub mod infer;
