@@ -22,6 +22,7 @@ use crate::task::define_task;
 use crate::verify::check;
 use crate::wide;
 use cranelift_module::{FuncId, Module};
+use downhill_graph::asked::{asked_inputs, needed_symbols};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, NodeId, Purpose, Role, bug};
 use downhill_graph::op::Op;
@@ -274,10 +275,9 @@ fn describe(part: &[Scheduled]) -> Native {
 }
 
 /// The run-time symbols that a graph's values hang on: first the one that counts the rows of its inputs, then the others as they
-/// come. Those of inputs that nothing reads are left out: nobody need say how large they are.
+/// come. Those that nothing needs are left out: nobody need say how large they are.
 fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
-    let used: BTreeSet<Arc<str>> =
-        graph.ids().flat_map(|id| dims_of(graph, id)).flat_map(Dim::symbols).collect();
+    let used = needed_symbols(graph);
     let mut symbols: Vec<Arc<str>> = Vec::new();
     let data = || graph.inputs.iter().filter(|input| matches!(input.role, Role::Input | Role::Target));
     let leading = data().filter_map(|input| input.ty.shape.dims().first());
@@ -290,18 +290,6 @@ fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
         }
     }
     symbols
-}
-
-/// The dims that a node's code can need: those of its shape, and where it begins to read or write.
-fn dims_of(graph: &Graph, id: NodeId) -> Vec<&Dim> {
-    let mut dims: Vec<&Dim> = graph.shape(id).dims().iter().collect();
-    match graph.op(id) {
-        Op::DimValue { dim, .. } => dims.push(dim),
-        Op::Slice(ranges) => dims.extend(ranges.iter().map(|range| &range.start)),
-        Op::Pad(paddings) => dims.extend(paddings.iter().map(|padding| &padding.low)),
-        _ => {}
-    }
-    dims
 }
 
 /// Results that are given out, in order.
@@ -331,20 +319,16 @@ fn input_nodes(graph: &Graph, wanted: &BTreeSet<usize>) -> BTreeSet<NodeId> {
 
 /// How the runtime is to fill each input.
 fn input_slots(graph: &Graph, looked_up: &BTreeSet<usize>) -> Vec<InputSlot> {
-    let read = read_inputs(graph);
+    let asked = asked_inputs(graph);
     let slots = graph.inputs.iter().enumerate().map(|(n, input)| InputSlot {
         name: input.name.clone(),
         ty: input.ty.clone(),
         role: input.role,
         below: input.below.clone(),
         lookup: looked_up.contains(&n),
-        read: read.contains(&n),
+        read: asked.contains(&n),
     });
     slots.collect()
-}
-
-fn read_inputs(graph: &Graph) -> BTreeSet<usize> {
-    graph.ids().filter_map(|id| if let Op::Input(n) = graph.op(id) { Some(*n) } else { None }).collect()
 }
 
 fn random_streams(graph: &Graph) -> Vec<u32> {

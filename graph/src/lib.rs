@@ -20,6 +20,7 @@ pub mod graph;
 
 pub mod tensor;
 
+pub mod asked;
 pub mod rebuild;
 
 pub mod interpret;

@@ -2,11 +2,13 @@
 //!
 //! In: a builder to declare into. Out: a checked [`Declaration`].
 
+use crate::asked;
 use crate::builder::{Builder, Declaration, Mode};
-use crate::dim::Bindings;
+use crate::dim::{Bindings, Dim};
 use crate::error::{Error, Errors, Origin};
-use crate::graph::{Graph, NodeId, Storage, StorageKind};
+use crate::graph::{Graph, NodeId, Role, Storage, StorageKind};
 use crate::op::Op;
+use crate::sizes::{When, told_by};
 
 /// A declared network with its arguments: `network!` implements it for the struct it makes.
 pub trait Network {
@@ -76,6 +78,28 @@ fn forgotten(storage: &Storage) -> Error {
     Error::new(format!("no loss depends on parameter `{}`, so it is never trained", storage.name))
         .help("use its value in a loss, leave it out, or declare it as `state`")
         .at(origin)
+}
+
+/// Outputs of which a size comes with no input, whatever the arguments are: a mistake each, where the value was made.
+pub fn untold(declaration: &Declaration) -> Vec<Error> {
+    let graph = &declaration.graph;
+    let inputs = graph.inputs.iter().filter(|input| input.role == Role::Input);
+    let axes: Vec<&Dim> = inputs.flat_map(|input| input.ty.shape.dims()).collect();
+    // An axis that an argument is a factor of may tell more than it seems to.
+    let may_tell = |axis: &Dim, symbol: &str| {
+        told_by(axis).is_some_and(|told| *told.symbol == *symbol)
+            || axis.symbols().iter().any(|name| graph.when(name) != When::Run)
+    };
+    let is_untold =
+        |symbol: &str| graph.when(symbol) == When::Run && !axes.iter().any(|axis| may_tell(axis, symbol));
+    let mut errors = Vec::new();
+    for (_, node) in &declaration.outputs {
+        let symbols = graph.shape(*node).dims().iter().flat_map(Dim::symbols);
+        if let Some(symbol) = symbols.into_iter().find(|symbol| is_untold(symbol)) {
+            errors.push(asked::untold(graph, "forward", &symbol).at(graph.origin(*node).clone()));
+        }
+    }
+    errors
 }
 
 /// What counts as depending.

@@ -64,6 +64,32 @@ pub fn shared_run_symbol(a: &Dim, b: &Dim, when: &dyn Fn(&str) -> When) -> Optio
     a.symbols().into_iter().find(|name| when(name) == When::Run && others.contains(name))
 }
 
+/// A size of the form `times · symbol + plus`: whoever knows it knows the symbol.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// The symbol.
+    pub symbol: Arc<str>,
+    /// Not 0.
+    pub times: i64,
+    /// Added to it.
+    pub plus: i64,
+}
+
+/// What an axis of this size tells.
+pub fn told_by(dim: &Dim) -> Option<Told> {
+    let (plus, rest) = match dim.terms() {
+        [(none, plus), rest @ ..] if none.is_empty() => (*plus, rest),
+        terms => (0, terms),
+    };
+    match rest {
+        [(factors, times)] => match factors.as_slice() {
+            [Symbol::Named(symbol)] => Some(Told { symbol: symbol.clone(), times: *times, plus }),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@ use cranelift_module::Module;
 use downhill_codegen::compile::Compiler;
 use downhill_codegen::entry::Entry;
 use downhill_codegen::target::Target;
+use downhill_graph::asked::check_told;
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Storage, bug};
 use downhill_graph::optimizer::LEARNING_RATE;
@@ -129,6 +130,7 @@ impl Making<'_> {
             // In release builds too: from here on sizes are taken at their word, by code without checks.
             verify(&plan.graph)?;
             check_sizes(&plan.graph)?;
+            check_told(&plan.graph, &plan.name)?;
             dump.show(self.program, &plan.name, Stage::Passes, || plan.graph.to_text());
         }
         let forms = RefCell::new(Vec::new());

@@ -24,7 +24,7 @@ use downhill_graph::builder::{Builder, Value};
 use downhill_graph::composite::Argument;
 use downhill_graph::dim::Dim;
 use downhill_graph::error::{Error, Origin};
-use downhill_graph::network::untrained;
+use downhill_graph::network::{untold, untrained};
 use downhill_graph::types::{Shape, Type};
 use scope::{Item, Named, Scopes};
 use std::collections::{BTreeSet, HashSet};
@@ -155,9 +155,11 @@ impl<'a> Checker<'a> {
             return;
         }
         let builder = std::mem::replace(&mut self.builder, Builder::for_checking());
-        let forgotten =
-            builder.finish().map(|declaration| untrained(&declaration)).unwrap_or_else(|errors| errors.0);
-        for error in forgotten {
+        let missing = builder
+            .finish()
+            .map(|declaration| [untrained(&declaration), untold(&declaration)].concat())
+            .unwrap_or_else(|errors| errors.0);
+        for error in missing {
             self.add(error);
         }
     }
