@@ -87,8 +87,10 @@ pub fn untold(declaration: &Declaration) -> Vec<Error> {
     let axes: Vec<&Dim> = inputs.flat_map(|input| input.ty.shape.dims()).collect();
     // An axis that an argument is a factor of may tell more than it seems to.
     let may_tell = |axis: &Dim, symbol: &str| {
-        told_by(axis).is_some_and(|told| *told.symbol == *symbol)
-            || axis.symbols().iter().any(|name| graph.when(name) != When::Run)
+        let symbols = axis.symbols();
+        let is_there = symbols.iter().any(|name| **name == *symbol);
+        is_there && symbols.iter().any(|name| graph.when(name) != When::Run)
+            || told_by(axis).is_some_and(|told| *told.symbol == *symbol)
     };
     let is_untold =
         |symbol: &str| graph.when(symbol) == When::Run && !axes.iter().any(|axis| may_tell(axis, symbol));

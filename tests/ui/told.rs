@@ -15,7 +15,7 @@ network! {
         input  x: [batch * time];
         input  z: [width * count];
         target y: [batch * time];
-        output p = x * 2, fits = zeros([count]);
+        output fits = zeros([count]), p = x * 2;
         loss   mean(square(p - y)) + mean(z);
     }
 }
