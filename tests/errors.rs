@@ -292,12 +292,17 @@ fn wrong_options() {
     );
 }
 
+/// What the macro cannot see into; where it can, it refuses the same (`tests/ui/told.rs`).
+fn of_every_moment(x: &Value) -> Value {
+    downhill::composite::linear(x, 1, downhill::composite::Linear::default())
+}
+
 network! {
     /// A weight for every moment: as many as the data says.
     pub Moments() {
         input  x: [batch, time];
         target y: [batch, 1];
-        output p = linear(x, 1);
+        output p = self::of_every_moment(x);
         loss squared_error(p, y);
     }
 }
@@ -399,4 +404,27 @@ network! {
         output positive = x > 0.0;
         loss mean(x);
     }
+}
+
+fn loss_of_scores(z: &Value, y: &Value) -> Value {
+    downhill::composite::binary_cross_entropy(z, y)
+}
+
+network! {
+    /// A loss on probabilities, where the macro cannot see that it is given logits.
+    pub Scores() {
+        input  x: [batch, 2];
+        target y: [batch, 1];
+        let z = linear(x, 1);
+        output z;
+        loss self::loss_of_scores(z, y);
+    }
+}
+
+#[test]
+fn a_loss_that_is_given_something_else_is_refused_when_built() {
+    let error = says(Scores::new().build());
+    let expected = "`binary_cross_entropy` takes probabilities, but `z` is a product with parameters, which may be any number";
+    assert!(error.starts_with(expected) && error.contains("tests/errors.rs:"), "{error}");
+    assert!(error.contains("help: take `bce_with_logits`, or the `sigmoid` of it"), "{error}");
 }

@@ -193,6 +193,38 @@ fn a_column_beside_a_vector_is_refused_when_built() {
 }
 
 network! {
+    /// Probabilities and logits, each where it is meant: no loss refuses any.
+    pub Meant() {
+        input  x: [batch, 4];
+        target y: [batch, 3];
+        target label: i32[batch];
+        param share: [3] = constant(0.5);
+        state fixed: [3, 3] = constant(0.25);
+        let z = linear(x, 3);
+        let p = sigmoid(z);
+        output z;
+        loss b1 = binary_cross_entropy(p, y) + binary_cross_entropy(softmax(z), y);
+        loss b2 = binary_cross_entropy(minimum(relu(z), 1.0), y) + binary_cross_entropy((tanh(z) + 1.0) / 2.0, y);
+        loss b3 = binary_cross_entropy(0.5 * p + 0.5 * sigmoid(2 * z), y);
+        loss b4 = binary_cross_entropy(zeros([batch, 3]) + share, y);
+        loss b5 = binary_cross_entropy(p + z - stop_gradient(z), y);
+        loss c1 = categorical_cross_entropy(softmax(z) @ fixed, label);
+        loss c2 = categorical_cross_entropy(softmax(z) @ softmax(share * fixed), label);
+        loss c3 = categorical_cross_entropy(relu(z) / (sum(relu(z), axes: [1], keep: true) + 1e-9), y);
+        loss l1 = bce_with_logits(z, y) + bce_with_logits(10 * p - 5, y);
+        loss e1 = cross_entropy(z, label) + cross_entropy(log_softmax(z), label) + cross_entropy(tanh(z), label);
+        loss n1 = nll(log_softmax(z), label) + nll(log(softmax(z)), label) + nll(-softplus(-z), y);
+    }
+}
+
+#[test]
+fn what_is_meant_is_not_refused() {
+    for mode in [Mode::Train, Mode::Infer] {
+        Meant::new().declaration(mode).unwrap_or_else(|errors| panic!("{errors}"));
+    }
+}
+
+network! {
     /// Names as the expansion might use them.
     pub Hygiene(value: usize) {
         input builder: [batch, 2];

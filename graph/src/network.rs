@@ -8,7 +8,7 @@ use crate::dim::{Bindings, Dim};
 use crate::error::{Error, Errors, Origin};
 use crate::graph::{Graph, NodeId, Role, Storage, StorageKind};
 use crate::op::Op;
-use crate::sizes::{When, told_by};
+use crate::sizes::{When, can_agree, told_by};
 
 /// A declared network with its arguments: `network!` implements it for the struct it makes.
 pub trait Network {
@@ -102,6 +102,30 @@ pub fn untold(declaration: &Declaration) -> Vec<Error> {
         }
     }
     errors
+}
+
+/// Parameters and states whose size hangs on the data, whatever the arguments are: a mistake each, where it was declared.
+pub fn sized_by_data(declaration: &Declaration) -> Vec<Error> {
+    let graph = &declaration.graph;
+    // What becomes a number may be any, which this stands for.
+    let any = "any number";
+    let when = |name: &str| if name == any { When::Build } else { graph.when(name) };
+    let hangs = |dim: &&Dim| !can_agree(dim, &Dim::symbol(any), &when);
+    let told = graph.storages.iter().filter_map(|storage| {
+        let dim = storage.ty.shape.dims().iter().find(hangs)?;
+        let symbol = dim.symbols().into_iter().find(|symbol| when(symbol) == When::Run)?;
+        Some(hangs_on_data(storage, &symbol))
+    });
+    told.collect()
+}
+
+/// The size of a storage is told by `symbol`, which only a run brings.
+pub fn hangs_on_data(storage: &Storage, symbol: &str) -> Error {
+    let Storage { name, ty, kind, origin, .. } = storage;
+    let what = if *kind == StorageKind::Parameter { "parameter" } else { "state" };
+    Error::new(format!("the size of {what} `{name}`, {}, hangs on the data", ty.shape))
+        .help(format!("make `{symbol}` an argument of the network, or a number"))
+        .at(origin.clone())
 }
 
 /// What counts as depending.

@@ -20,6 +20,18 @@ network! {
     }
 }
 
+network! {
+    pub OfData(width: usize) {
+        input  x: [batch, time];
+        target y: [batch, 1];
+        param  by_row: [batch, width] = zeros();
+        state  seen: i32[2 * time] = zeros();
+        param  fine: [width, width / 2] = zeros();
+        output p = linear(x, 1);
+        loss   squared_error(p, y) + sum(by_row) + sum(fine) + sum(f32(seen));
+    }
+}
+
 fn main() {
-    let _ = (OfTarget::new(), OfProduct::new(2));
+    let _ = (OfTarget::new(), OfProduct::new(2), OfData::new(2));
 }

@@ -24,7 +24,7 @@ use downhill_graph::builder::{Builder, Value};
 use downhill_graph::composite::Argument;
 use downhill_graph::dim::Dim;
 use downhill_graph::error::{Error, Origin};
-use downhill_graph::network::{untold, untrained};
+use downhill_graph::network::{sized_by_data, untold, untrained};
 use downhill_graph::types::{Shape, Type};
 use scope::{Item, Named, Scopes};
 use std::collections::{BTreeSet, HashSet};
@@ -157,7 +157,7 @@ impl<'a> Checker<'a> {
         let builder = std::mem::replace(&mut self.builder, Builder::for_checking());
         let missing = builder
             .finish()
-            .map(|declaration| [untrained(&declaration), untold(&declaration)].concat())
+            .map(|it| [untrained(&it), untold(&it), sized_by_data(&it)].concat())
             .unwrap_or_else(|errors| errors.0);
         for error in missing {
             self.add(error);
