@@ -23,6 +23,7 @@ use crate::task::define_task;
 use crate::verify::check;
 use crate::wide;
 use cranelift_module::{FuncId, Module};
+use downhill_graph::asked::{asked_inputs, needed_symbols};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, NodeId, Purpose, Role, bug};
 use downhill_graph::op::Op;
@@ -356,10 +357,9 @@ fn describe(part: &[Instance]) -> Native {
 }
 
 /// The run-time symbols that a graph's values hang on: first the one that counts the rows of its inputs, then the others as they
-/// come. Those of inputs that nothing reads are left out: nobody need say how large they are.
+/// come. Those that nothing needs are left out: nobody need say how large they are.
 fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
-    let dims = |id| graph.shape(id).dims().iter().chain(graph.op(id).dims());
-    let used: BTreeSet<Arc<str>> = graph.ids().flat_map(dims).flat_map(Dim::symbols).collect();
+    let used = needed_symbols(graph);
     let mut symbols: Vec<Arc<str>> = Vec::new();
     let data = || graph.inputs.iter().filter(|input| matches!(input.role, Role::Input | Role::Target));
     let leading = data().filter_map(|input| input.ty.shape.dims().first());
@@ -398,20 +398,16 @@ fn input_nodes(graph: &Graph, wanted: &BTreeSet<usize>) -> BTreeSet<NodeId> {
 
 /// How the runtime is to fill each input.
 fn input_slots(graph: &Graph, looked_up: &BTreeSet<usize>) -> Vec<InputSlot> {
-    let read = read_inputs(graph);
+    let asked = asked_inputs(graph);
     let slots = graph.inputs.iter().enumerate().map(|(n, input)| InputSlot {
         name: input.name.clone(),
         ty: input.ty.clone(),
         role: input.role,
         below: input.below.clone(),
         lookup: looked_up.contains(&n),
-        read: read.contains(&n),
+        read: asked.contains(&n),
     });
     slots.collect()
-}
-
-fn read_inputs(graph: &Graph) -> BTreeSet<usize> {
-    graph.ids().filter_map(|id| if let Op::Input(n) = graph.op(id) { Some(*n) } else { None }).collect()
 }
 
 fn random_streams(graph: &Graph) -> Vec<u32> {

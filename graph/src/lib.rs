@@ -9,6 +9,8 @@ mod option;
 pub mod dim;
 pub mod types;
 
+pub mod agreement;
+
 pub mod op;
 
 pub mod infer;
@@ -19,6 +21,7 @@ pub mod graph;
 
 pub mod tensor;
 
+pub mod asked;
 pub mod rebuild;
 
 pub mod interpret;
