@@ -174,6 +174,10 @@ pub enum Unary {
     Cos,
     /// The error function.
     Erf,
+    /// Φ(x), the share of a standard normal distribution below x: accurate in its tail, where 1 + erf(x/√2) cancels.
+    NormalCdf,
+    /// e^(−x²/2), of x² as it is, not rounded: what the derivatives of `Erf` and `NormalCdf` are made of.
+    Bell,
     /// |x|.
     Abs,
     /// −1, 0 or 1.

@@ -47,6 +47,7 @@ impl Uses {
                 // Inside a lane loop every store varies; outside nothing is ever splatted.
                 Item::Store { value, .. } => self.note(*value, true),
                 Item::Loop(item) => {
+                    item.portion.mask().into_iter().for_each(|mask| self.note(mask, false));
                     for carried in &item.carried {
                         self.note(carried.initial, varies(carried.inside));
                         self.note(carried.next, varies(carried.inside));
@@ -159,7 +160,7 @@ impl Walk<'_> {
                     self.read(*value);
                 }
                 Item::Loop(item) => {
-                    self.estimate.has_loop = true;
+                    self.estimate.has_loop |= item.portion.mask().is_none();
                     self.item_loop(item);
                 }
             }
@@ -167,6 +168,7 @@ impl Walk<'_> {
     }
 
     fn item_loop(&mut self, item: &Loop) {
+        item.portion.mask().into_iter().for_each(|mask| self.read(mask));
         for carried in &item.carried {
             self.read(carried.initial);
         }

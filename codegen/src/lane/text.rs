@@ -39,6 +39,7 @@ impl Text<'_> {
             Portion::Whole => writeln!(f)?,
             Portion::Blocks(n) => writeln!(f, " by {n}")?,
             Portion::Rest(n) => writeln!(f, " rest of {n}")?,
+            Portion::Where(mask) => writeln!(f, " where {}", self.register(mask))?,
         }
         for Carried { initial, inside, next, after, combine } in &item.carried {
             let [initial, inside, next, after] = [initial, inside, next, after].map(|&r| self.register(r));

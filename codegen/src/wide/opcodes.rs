@@ -91,6 +91,7 @@ pub(super) fn code(op: Op, level: Level) -> Code {
         MaskLoad: INVALID, VEX_Kmovw_kr_km16;
         MaskStore: INVALID, VEX_Kmovw_m16_kr;
         MaskFrom: INVALID, VEX_Kmovw_kr_r32;
+        AnyLane: VEX_Vtestps_ymm_ymmm256, VEX_Kortestw_kr_kr;
         MoveGeneral: Mov_r64_rm64, Mov_r64_rm64;
         LoadGeneral: Mov_r64_rm64, Mov_r64_rm64;
         LoadHalf: Mov_r32_rm32, Mov_r32_rm32;

@@ -1,7 +1,8 @@
 //! Activations and dropout.
 //!
-//! Must hold: value and gradient are finite for every operand whose square is (in f32: up to 10¹⁹). Where a formula has a branch
-//! that is not taken, its argument is clamped there, so that no infinity meets the zero that differentiation sends into it.
+//! Must hold: value and gradient are finite for every finite operand, and keep their relative accuracy in the tails, as the table at the
+//! head of `codegen/src/lane/math/mod.rs` says. Where a formula has a branch that is not taken, its argument is clamped there, so
+//! that no infinity meets the zero that differentiation sends into it.
 
 use crate::builder::{Mode, Value};
 use crate::error::Error;
@@ -9,11 +10,11 @@ use crate::graph::NodeId;
 use crate::op::{Binary, Compare, Op, Reduction, Unary};
 use crate::types::{ElementType, Literal, Shape};
 use crate::value::{
-    Over, add, erf, exp, expm1, less_equal, log, logistic, multiply, reduce, require_float, select, spoken,
-    stop_gradient, subtract, tanh,
+    Over, add, exp, expm1, less_equal, log, logistic, minimum, multiply, normal_cdf, reduce, require_float,
+    select, spoken, square, stop_gradient, subtract,
 };
 use std::borrow::Borrow;
-use std::f64::consts::{FRAC_1_SQRT_2, PI};
+use std::f64::consts::PI;
 
 /// max(x, 0). Its derivative at 0 is 0; NaN passes.
 pub fn relu(x: impl Borrow<Value>) -> Value {
@@ -35,19 +36,22 @@ pub fn elu(x: impl Borrow<Value>, alpha: f64) -> Value {
     select(negative, multiply(expm1(clamped), alpha), x)
 }
 
-/// x·Φ(x), by the error function.
+/// x·Φ(x), Φ being the share of a standard normal distribution below x.
 pub fn gelu(x: impl Borrow<Value>) -> Value {
     let x = x.borrow();
-    let cumulative = multiply(add(erf(multiply(x, FRAC_1_SQRT_2)), 1.0), 0.5);
-    multiply(x, cumulative)
+    multiply(x, normal_cdf(x))
 }
 
-/// x·Φ(x), approximated by tanh.
+/// x·Φ(x) with Φ approximated by ½ + ½·tanh(√(2/π)·(x + 0.044715·x³)).
+///
+/// That is the logistic function of twice the argument, which keeps its bits in the tail, where the sum cancels.
 pub fn gelu_tanh(x: impl Borrow<Value>) -> Value {
     let x = x.borrow();
-    let cube = multiply(multiply(x, x), x);
-    let inner = multiply(add(x, multiply(cube, 0.044715)), (2.0 / PI).sqrt());
-    multiply(x, multiply(add(tanh(inner), 1.0), 0.5))
+    let slope = 2.0 * (2.0 / PI).sqrt();
+    // From |x| = 16 on Φ is 0 or 1 whatever the slope, which must stay finite.
+    let square = minimum(square(x), 256.0);
+    let twice = multiply(x, add(multiply(square, 0.044715 * slope), slope));
+    multiply(x, logistic(twice))
 }
 
 /// x·sigmoid(x).

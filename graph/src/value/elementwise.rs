@@ -34,6 +34,10 @@ unary_float! {
     cos = Cos;
     /// The error function.
     erf = Erf;
+    /// Φ(x), the share of a standard normal distribution below x.
+    normal_cdf = NormalCdf;
+    /// e^(−x²/2).
+    bell = Bell;
     /// tanh x.
     tanh = Tanh;
     /// 1/(1 + e⁻ˣ).

@@ -12,8 +12,8 @@ mod logarithm;
 mod power;
 mod trigonometric;
 
-pub use exponential::{exp, expm1};
-pub use hyperbolic::{erf, logistic, softplus, tanh};
+pub use exponential::{bell, exp, expm1};
+pub use hyperbolic::{erf, logistic, normal_cdf, softplus, tanh};
 pub use logarithm::{log, log1p};
 pub use power::pow;
 pub use trigonometric::{cos, sin};
