@@ -92,6 +92,7 @@ impl Estimate {
             free: vec![false; registers],
             extend: Vec::new(),
             outside: vec![0; registers],
+            rare: false,
             estimate: Estimate {
                 live: Vec::new(),
                 instructions: 0,
@@ -134,6 +135,8 @@ struct Walk<'a> {
     /// For each open loop its start and the registers of outside read in it.
     extend: Vec<(usize, Vec<Reg>)>,
     outside: Vec<u32>,
+    /// In a turn that is mostly left out.
+    rare: bool,
     estimate: Estimate,
 }
 
@@ -160,8 +163,14 @@ impl Walk<'_> {
                     self.read(*value);
                 }
                 Item::Loop(item) => {
-                    self.estimate.has_loop |= item.portion.mask().is_none();
+                    let rare = item.portion.mask().is_some();
+                    self.estimate.has_loop |= !rare;
+                    let instructions = self.estimate.instructions;
+                    self.rare = rare;
                     self.item_loop(item);
+                    if std::mem::take(&mut self.rare) {
+                        self.estimate.instructions = instructions + 1;
+                    }
                 }
             }
         }
@@ -206,7 +215,7 @@ impl Walk<'_> {
         self.last[at] = self.at;
         let defined = self.defined[at].filter(|_| self.uses.constants[at].is_none());
         let Some(defined) = defined else {
-            self.outside[at] += 1;
+            self.outside[at] += u32::from(!self.rare);
             return;
         };
         for (start, outer) in &mut self.extend {

@@ -28,9 +28,11 @@ impl<'p> Select<'p> {
         let has_loop = item.body.iter().any(|item| matches!(item, Item::Loop(_)));
         let outer = std::mem::replace(&mut self.strip.piece_by_piece, has_loop);
         let left_out = item.portion.mask().map(|mask| self.jump_unless_any(mask));
+        self.rare = left_out.is_some();
         self.repeat(item.var, &item.body, steps, &mut |select| {
             select.turn(item, &places);
         });
+        self.rare = false;
         if let Some(label) = left_out {
             self.code.push(Inst::new(Op::Label, None, &[]).immediate(i64::from(label.0)));
         }

@@ -1,8 +1,22 @@
 //! Activations and dropout.
 //!
-//! Must hold: value and gradient are finite for every finite operand, and keep their relative accuracy in the tails, as the table at the
-//! head of `codegen/src/lane/math/mod.rs` says. Where a formula has a branch that is not taken, its argument is clamped there, so
-//! that no infinity meets the zero that differentiation sends into it.
+//! Must hold: value and gradient are finite for every finite operand and keep their bits in the tails. Where a formula has a branch that
+//! is not taken, its argument is clamped there, so that no infinity meets the zero that differentiation sends into it.
+//!
+//! How exact values and gradients are over all finite f32, in units of the last place (`codegen/tests/activations.rs`):
+//!
+//! | activation | value | gradient |
+//! |---|---|---|
+//! | [`relu`], [`leaky_relu`] | 1 | 1 |
+//! | [`elu`] | 2 | 2 |
+//! | [`gelu`] | 8 | 8; 2.5·10⁻⁷ in −1.5..0, where it goes through 0 |
+//! | [`gelu_tanh`] | 5; below 0, \|u\| for an exponent u | 8; the same |
+//! | [`silu`] | 4 | 10; 2.5·10⁻⁷ in −2.5..0, where it goes through 0 |
+//! | [`sigmoid`] | 3 | 5; 2⁻²³ above 0: 1 − p has no bits of its own where p is near 1 |
+//! | `tanh` | 3 | 2⁻²², for the same reason |
+//! | `softplus` | 2.5 | 3 |
+//!
+//! A product x·p whose p is below 2⁻¹²⁶ may be off by \|x\|·2⁻¹⁴⁹ beside that: that is where p ends.
 
 use crate::builder::{Mode, Value};
 use crate::error::Error;

@@ -5,8 +5,8 @@
 
 use super::{Binary, ProgramBuilder, Reg, Unary};
 use super::{
-    add_c, at_most, clamp, fma_c, keep_tiny, mul_c, polynomial, polynomial_in_halves, power_of_two, round_scaled,
-    sub_c,
+    add_c, at_most, clamp, fma_c, keep_tiny, mul_c, polynomial, polynomial_in_halves, power_of_two,
+    round_scaled, sub_c,
 };
 
 const LN2_HIGH: f32 = std::f32::consts::LN_2;

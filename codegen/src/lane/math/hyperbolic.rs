@@ -48,7 +48,7 @@ pub fn logistic(b: &mut ProgramBuilder, x: Reg) -> Reg {
     b.binary(Binary::DivF, numerator, denominator)
 }
 
-/// log(1 + eˣ) within 2 ulp: eˣ for very negative x, x for large x.
+/// log(1 + eˣ) within 2.5 ulp: eˣ for very negative x, x for large x.
 pub fn softplus(b: &mut ProgramBuilder, x: Reg) -> Reg {
     let zero = b.constant_f(0.0);
     let decay = decay(b, x);

@@ -14,16 +14,8 @@ const HALF_PI: [f32; 3] = [1.570_796_4, -4.371_139e-8, -1.715_1e-15];
 const FAR: f32 = 32_768.0;
 
 /// 2/π as a fixed-point number: 32 bits before the point, 224 after it.
-const TWO_OVER_PI: [u32; 8] = [
-    0,
-    0xa2f9_836e,
-    0x4e44_1529,
-    0xfc27_57d1,
-    0xf534_ddc0,
-    0xdb62_9599,
-    0x3c43_9041,
-    0xfe51_63ab,
-];
+const TWO_OVER_PI: [u32; 8] =
+    [0, 0xa2f9_836e, 0x4e44_1529, 0xfc27_57d1, 0xf534_ddc0, 0xdb62_9599, 0x3c43_9041, 0xfe51_63ab];
 
 /// sin x within 2 ulp; NaN at ±∞; zeros keep their sign.
 pub fn sin(b: &mut ProgramBuilder, x: Reg) -> Reg {
@@ -120,9 +112,8 @@ fn window(b: &mut ProgramBuilder, bits: Reg) -> [Reg; 3] {
 
 /// The upper 32 bits of the product, unsigned: from products of halves, as one multiplies by hand.
 fn high_product(b: &mut ProgramBuilder, x: Reg, y: Reg) -> Reg {
-    let mut halves = |x: Reg| {
-        (integer_c(b, Binary::ShiftRightLogical, x, 16), integer_c(b, Binary::AndI, x, 0xffff))
-    };
+    let mut halves =
+        |x: Reg| (integer_c(b, Binary::ShiftRightLogical, x, 16), integer_c(b, Binary::AndI, x, 0xffff));
     let ((x_high, x_low), (y_high, y_low)) = (halves(x), halves(y));
     let low = b.binary(Binary::MulI, x_low, y_low);
     let carry = integer_c(b, Binary::ShiftRightLogical, low, 16);
