@@ -222,6 +222,8 @@ fn makes_others(function: Unary) -> bool {
         | Unary::Sin
         | Unary::Cos
         | Unary::Erf
+        | Unary::NormalCdf
+        | Unary::Bell
         | Unary::Abs
         | Unary::Sign
         | Unary::Floor

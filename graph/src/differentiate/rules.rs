@@ -82,7 +82,8 @@ impl Rule<'_> {
             Unary::Neg => self.neg(g),
             Unary::Exp => self.mul(g, y),
             Unary::Expm1 => {
-                let slope = self.plus(y, 1.0);
+                // y + 1 would cancel where y is near −1.
+                let slope = self.one(Unary::Exp, x);
                 self.mul(g, slope)
             }
             Unary::Log => self.div(g, x),
@@ -118,10 +119,20 @@ impl Rule<'_> {
                 self.mul(g, slope)
             }
             Unary::Erf => {
-                let square = self.mul(x, x);
-                let exponent = self.neg(square);
-                let bell = self.one(Unary::Exp, exponent);
+                // e^(−x²), as a square: of a rounded x² it would lose its bits where x is large.
+                let root = self.one(Unary::Bell, x);
+                let bell = self.mul(root, root);
                 let slope = self.times(bell, std::f64::consts::FRAC_2_SQRT_PI);
+                self.mul(g, slope)
+            }
+            Unary::NormalCdf => {
+                let bell = self.one(Unary::Bell, x);
+                let slope = self.times(bell, FRAC_1_SQRT_2PI);
+                self.mul(g, slope)
+            }
+            Unary::Bell => {
+                let share = self.mul(x, y);
+                let slope = self.neg(share);
                 self.mul(g, slope)
             }
             Unary::Abs => {
@@ -329,6 +340,9 @@ impl Rule<'_> {
         self.graph.add(Op::Binary(Binary::Sub), &[value, x])
     }
 }
+
+/// 1/√(2π): the height of the standard normal distribution.
+const FRAC_1_SQRT_2PI: f64 = 0.398_942_280_401_432_7;
 
 /// The axes that each operand of a product keeps for itself.
 struct DotAxes {
