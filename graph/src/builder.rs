@@ -9,13 +9,15 @@
 //! - only this layer inserts broadcasts. Shapes are aligned at their last axes; an axis of the number 1 stretches, a missing axis
 //!   is added; an axis written as a symbol never stretches, even when its value is 1.
 
+use crate::check::{Check, Made, Rule, without_poison};
 use crate::dim::Dim;
 use crate::error::{Error, Errors, Origin};
-use crate::graph::{Graph, Input, NodeId, Role, Storage, StorageKind, Undecided};
+use crate::graph::{Graph, Input, NodeId, Purpose, Role, Storage, StorageKind, Undecided};
 use crate::instance::{Instance, Instances};
 use crate::naming::Names;
 use crate::op::Op;
 use crate::random::Initializer;
+use crate::rebuild::ancestors;
 use crate::types::{ElementType, Shape, Type};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -53,8 +55,34 @@ pub struct Declaration {
     pub outputs: Vec<(Arc<str>, NodeId)>,
     /// Losses in order.
     pub losses: Vec<Loss>,
+    /// What uses of its values demand of them, in the order of the uses.
+    pub checks: Vec<Check>,
     /// Mode it was built in.
     pub mode: Mode,
+}
+
+impl Declaration {
+    /// The checks that are to be made where these nodes are computed.
+    pub fn checks_of(&self, roots: &[NodeId]) -> impl Iterator<Item = &Check> {
+        let needed = ancestors(&self.graph, roots);
+        self.checks.iter().filter(move |check| needed[check.term.index()])
+    }
+
+    /// The same without checks: broken elements give whatever they give.
+    #[must_use]
+    pub fn unchecked(mut self) -> Declaration {
+        let nodes =
+            self.outputs.iter().map(|(_, node)| node).chain(self.losses.iter().map(|loss| &loss.node));
+        self.graph.results = nodes.map(|&node| (Purpose::Output("".into()), node)).collect();
+        self.graph = without_poison(&self.graph);
+        let mut nodes = std::mem::take(&mut self.graph.results).into_iter().map(|(_, node)| node);
+        let places = self.outputs.iter_mut().map(|(_, node)| node);
+        for (place, node) in places.chain(self.losses.iter_mut().map(|loss| &mut loss.node)).zip(&mut nodes) {
+            *place = node;
+        }
+        self.checks.clear();
+        self
+    }
 }
 
 /// Collects a declaration. A cheap handle: clones build the same graph.
@@ -68,6 +96,7 @@ struct State {
     mode: Mode,
     outputs: Vec<(Arc<str>, NodeId)>,
     losses: Vec<Loss>,
+    checks: Vec<Check>,
     errors: Vec<Error>,
     names: Names,
     instances: Instances,
@@ -93,6 +122,7 @@ impl Builder {
                 mode,
                 outputs: Vec::new(),
                 losses: Vec::new(),
+                checks: Vec::new(),
                 errors: Vec::new(),
                 names: Names::default(),
                 instances: Instances::default(),
@@ -156,16 +186,28 @@ impl Builder {
         self.value(node).named(name)
     }
 
-    /// Says that an integer input holds class indices below `count`; checked when data is bound. Values that are no inputs are
-    /// left as they are.
-    pub fn below(&self, indices: &Value, count: &Dim) {
+    /// Keeps a check that a use makes. Every use counts, and an input that holds class indices tells the least of their bounds.
+    pub(crate) fn keep_check(&self, check: Check) {
         let mut state = self.state.borrow_mut();
-        if let Some(node) = indices.node
-            && let Op::Input(index) = *state.graph.op(node)
-        {
-            let input = &mut state.graph.inputs[index];
-            input.below.get_or_insert_with(|| count.clone());
+        if let (Made::Bound(input), Rule::Class(count)) = (check.made, &check.rule) {
+            let graph = &mut state.graph;
+            let is_less = |known: &Dim| {
+                let difference = (known - count).bind(&graph.bindings);
+                difference.as_constant().is_some_and(|difference| difference <= 0)
+            };
+            if !graph.inputs[input].below.as_ref().is_some_and(is_less) {
+                graph.inputs[input].below = Some(count.clone());
+            }
         }
+        if !state.checks.contains(&check) {
+            state.checks.push(check);
+        }
+    }
+
+    /// The current place, with the layer of the open scopes.
+    pub(crate) fn place(&self) -> Origin {
+        let state = self.state.borrow();
+        Origin { layer: state.names.path(), ..state.graph.current_origin().clone() }
     }
 
     /// Declares a trainable tensor; its full name begins with the open scopes.
@@ -449,6 +491,7 @@ impl Builder {
             graph: std::mem::take(&mut state.graph),
             outputs: std::mem::take(&mut state.outputs),
             losses: std::mem::take(&mut state.losses),
+            checks: std::mem::take(&mut state.checks),
             mode: state.mode,
         })
     }

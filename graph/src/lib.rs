@@ -31,6 +31,8 @@ mod naming;
 
 pub mod instance;
 
+pub mod check;
+
 pub mod builder;
 
 pub mod value;
