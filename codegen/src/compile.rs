@@ -143,7 +143,9 @@ impl<'m, M: Module> Compiler<'m, M> {
         let emitted: Vec<Emitted> = parts.iter().map(|part| emit(part, &overlap)).collect();
         self.report.planning += start.elapsed();
         let start = Instant::now();
-        let calls = self.calls(&parts, emitted, &plan.arena)?;
+        let mut calls = self.calls(&parts, emitted, &plan.arena)?;
+        // What changes nothing need not stop: gradients of a loss that is not finite can be looked at.
+        calls.iter_mut().for_each(|call| call.makes_loss &= trains(graph));
         let bind = |dim: &Dim| dim.bind(fixed);
         let batch =
             (!looked_up.is_empty()).then(|| bind(&Dim::symbol(symbols.first().map_or("", |name| &**name))));
@@ -316,13 +318,17 @@ fn result_type(graph: &Graph, purpose: &Purpose) -> downhill_graph::types::Type 
 
 /// A training step takes the rows of its data through a table; other entries are given rows that lie in order.
 fn looked_up_inputs(graph: &Graph, rows: Option<&Arc<str>>) -> BTreeSet<usize> {
-    let trains = graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Update(_)));
-    let Some(rows) = rows.filter(|_| trains) else { return BTreeSet::new() };
+    let Some(rows) = rows.filter(|_| trains(graph)) else { return BTreeSet::new() };
     let by_row = |input: &downhill_graph::graph::Input| {
         matches!(input.role, Role::Input | Role::Target)
             && input.ty.shape.dims().first() == Some(&Dim::symbol(rows))
     };
     graph.inputs.iter().enumerate().filter(|(_, input)| by_row(input)).map(|(n, _)| n).collect()
+}
+
+/// Whether an entry changes storages.
+fn trains(graph: &Graph) -> bool {
+    graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Update(_)))
 }
 
 fn input_nodes(graph: &Graph, wanted: &BTreeSet<usize>) -> BTreeSet<NodeId> {
@@ -336,7 +342,6 @@ fn input_slots(graph: &Graph, looked_up: &BTreeSet<usize>) -> Vec<InputSlot> {
         name: input.name.clone(),
         ty: input.ty.clone(),
         role: input.role,
-        below: input.below.clone(),
         lookup: looked_up.contains(&n),
         read: read.contains(&n),
     });

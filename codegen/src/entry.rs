@@ -6,7 +6,7 @@
 use crate::cost::Cost;
 use crate::plan::Arena;
 use cranelift_module::FuncId;
-use downhill_graph::dim::{Bindings, Dim};
+use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Purpose, Role};
 use downhill_graph::types::Type;
 use std::sync::Arc;
@@ -55,8 +55,6 @@ pub struct InputSlot {
     pub ty: Type,
     /// What it is for.
     pub role: Role,
-    /// Class indices must be below this.
-    pub below: Option<Dim>,
     /// Axis 0 goes through `Context::rows`.
     pub lookup: bool,
     /// False when the entry never reads it: it may be left unbound.

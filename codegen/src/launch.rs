@@ -3,7 +3,8 @@
 //! In: kernels already defined, with what their arguments stand for. Out: a function `extern "C" fn(*mut Context)`
 //! that keeps the promises of [`crate::abi`].
 //!
-//! Must hold: between the store of a loss and the first kernel that writes a storage stands the test that the loss is finite.
+//! Must hold: between the store of a loss and the first kernel that writes a storage stands the test that the loss is finite. An entry
+//! that writes none has no test.
 
 use crate::abi::{Context, InputBinding};
 use crate::clif::define_built;

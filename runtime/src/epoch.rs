@@ -9,6 +9,7 @@
 
 use crate::bind::{Given, Interface};
 use crate::dataset::Dataset;
+use crate::diagnose::Stopped;
 use crate::error::Error;
 use crate::model::{Model, check_rate};
 use crate::run::number_rows;
@@ -193,10 +194,17 @@ impl Model {
         // SAFETY: the columns are borrowed until this function returns and have `data.rows()` rows, which every row number is
         // below; `rows` has `batch` numbers a loss; a step has no outputs; there is a learning rate a loss.
         let stopped = unsafe { self.launch(step, rows, rates, losses, None) };
-        let made = stopped.unwrap_or(losses.len());
-        let failed = stopped.map(|stopped| self.not_finite(step, before + stopped, stopped));
-        self.steps_made += made as u64;
-        failed.map_or(Ok(()), Err)
+        self.steps_made += stopped.unwrap_or(losses.len()) as u64;
+        let Some(place) = stopped else { return Ok(()) };
+        let stopped = Stopped {
+            index: step,
+            step: before + place,
+            rows: &rows[place * batch..][..batch],
+            loss: losses[place],
+            rate: rates.map(|rates| rates[place]),
+        };
+        // SAFETY: the columns are borrowed until this function returns.
+        Err(unsafe { self.not_finite(stopped) })
     }
 
     /// Refuses columns that are no inputs, and inputs without rows.

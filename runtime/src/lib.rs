@@ -2,7 +2,10 @@
 //!
 //! Modules stand in the order in which data passes them. The only `unsafe` of downhill is here: the memory of machine code
 //! ([`code`]), the call into it (`call`, `run`, `epoch`), by several threads (`pool`, `float_control`), what it tells while it runs
-//! (`marks`, `machine`), and reading class indices behind a checked pointer (`bind`).
+//! (`marks`, `machine`), and reading data behind a checked pointer (`bind`,
+//! `diagnose`).
+
+pub mod cause;
 
 pub mod error;
 
@@ -36,6 +39,8 @@ pub mod outputs;
 mod runnable;
 
 pub mod model;
+
+mod diagnose;
 
 mod run;
 

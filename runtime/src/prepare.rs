@@ -17,6 +17,8 @@ pub(crate) struct Prepared {
     pub(crate) sizes: Vec<i64>,
     /// For each input slot.
     pub(crate) slots: Vec<PreparedSlot>,
+    /// For each demand on data: the bound of class indices.
+    pub(crate) classes: Vec<i64>,
     /// Rows of a step; `None` where no input has rows.
     pub(crate) batch: Option<usize>,
     /// Which of the entry's variants runs.
@@ -39,8 +41,6 @@ pub(crate) struct PreparedSlot {
     pub(crate) len: usize,
     /// From one row to the next, in bytes.
     pub(crate) row_bytes: i64,
-    /// Class indices must be below this.
-    pub(crate) classes: Option<i64>,
 }
 
 impl Prepared {
@@ -58,11 +58,6 @@ impl Prepared {
             Ok::<_, Error>(PreparedSlot {
                 len: elements(&shape, &slot.name)?,
                 row_bytes: i64::try_from(row.saturating_mul(4)).unwrap_or(i64::MAX),
-                classes: slot
-                    .below
-                    .as_ref()
-                    .filter(|_| slot.read)
-                    .and_then(|below| below.evaluate(&bindings)),
                 shape,
             })
         });
@@ -86,6 +81,7 @@ impl Prepared {
         Ok(Prepared {
             sizes: sizes.to_vec(),
             slots,
+            classes: interface.demands.iter().map(|demand| demand.classes(&bindings)).collect(),
             batch,
             variant,
             symbols,

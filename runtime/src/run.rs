@@ -8,6 +8,7 @@
 use crate::bind::{Given, Interface};
 use crate::call::Work;
 use crate::compiled::CompiledEntry;
+use crate::diagnose::Stopped;
 use crate::error::Error;
 use crate::marks::Marks;
 use crate::model::Model;
@@ -264,19 +265,19 @@ impl Model {
         self.prepare(index)?;
         let runnable = &self.entries[index];
         let interface = &runnable.entry.interface;
-        for &at in &interface.indices {
-            if let (Some(classes), Some(given)) =
-                (runnable.prepared().slots[at].classes, &self.frame.given[at])
-            {
+        let prepared = runnable.prepared();
+        for (demand, &classes) in interface.demands.iter().zip(&prepared.classes) {
+            if let Some(given) = &self.frame.given[demand.slot] {
+                let (slot, shape) = (&interface.slots[demand.slot], &prepared.slots[demand.slot].shape);
                 // SAFETY: as promised; `prepare` has checked the element type.
-                unsafe { interface.slots[at].check_classes(given, classes) }?;
+                unsafe { slot.check(demand, given, shape, classes) }?;
             }
         }
         Ok(())
     }
 
     /// Finds or makes what is prepared for the sizes of what was given.
-    fn prepare(&mut self, index: usize) -> Result<(), Error> {
+    pub(crate) fn prepare(&mut self, index: usize) -> Result<(), Error> {
         let (runnable, frame) = (&mut self.entries[index], &mut self.frame);
         let last = runnable.prepared.get(runnable.last);
         if last.is_some_and(|prepared| prepared.fits(&runnable.entry, &frame.given)) {
@@ -336,11 +337,15 @@ impl Model {
         // SAFETY: the outputs were just bound and are borrowed until this function returns; what is given was made ready; row
         // numbers are below the batch, which is how many rows every input has.
         let stopped = unsafe { self.launch(index, rows, None, &mut losses, None) };
+        let [loss] = losses;
+        let checked = match stopped {
+            None if loss.is_finite() => Ok(()),
+            // SAFETY: what is given was made ready and is still borrowed.
+            None => unsafe { self.violated(index, loss) },
+            Some(step) => Err(unsafe { self.not_finite(Stopped { index, step, rows, loss, rate: None }) }),
+        };
         self.identity = identity;
-        match stopped {
-            None => Ok(losses[0]),
-            Some(step) => Err(self.not_finite(index, step, step)),
-        }
+        checked.map(|()| loss)
     }
 
     /// Runs a ready entry `steps` times on what it was given, in one call and with a learning rate of 0. Code with marks must be given some.
@@ -362,15 +367,12 @@ impl Model {
         // SAFETY: as in `launch_once`, for each of the steps; there is a learning rate a loss.
         match unsafe { self.launch(index, &rows, Some(&rates), &mut losses, marks) } {
             None => Ok(()),
-            Some(step) => Err(self.not_finite(index, step, 0)),
-        }
-    }
-
-    pub(crate) fn not_finite(&self, index: usize, step: usize, made: usize) -> Error {
-        Error::NonFiniteLoss {
-            loss: self.entries[index].entry.loss.as_deref().unwrap_or_default().to_owned(),
-            step,
-            steps_before: self.steps_made + made as u64,
+            Some(step) => {
+                let rows = &rows[..rows.len() / steps];
+                let stopped = Stopped { index, step, rows, loss: losses[step], rate: Some(0.0) };
+                // SAFETY: as above.
+                Err(unsafe { self.not_finite(stopped) })
+            }
         }
     }
 

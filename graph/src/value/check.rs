@@ -128,7 +128,7 @@ pub(crate) fn label_mask<'a>(user: &'static str, labels: &'a Value, classes: &Di
     let (builder, rule) = (labels.builder(), Rule::Class(classes.clone()));
     let user = User {
         name: user,
-        role: "the labels",
+        role: "the label",
         help: "labels count from 0; give it as many classes as there are",
     };
     let unknown = || (builder.unknown(), Demand { value: labels, rule: rule.clone(), user, made: None });
