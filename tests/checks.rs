@@ -78,7 +78,10 @@ fn refused(mut net: Model, k: &Tensor) -> String {
     let before: Vec<Tensor> = parameters(&net);
     let said = says(net.step(&x(k.shape()[0]), k));
     assert_eq!((before, net.steps_made()), (parameters(&net), 0));
-    said.lines().filter(|line| !line.contains("-->") && !line.contains("= in `loss`")).collect::<Vec<_>>().join("\n")
+    said.lines()
+        .filter(|line| !line.contains("-->") && !line.contains("= in `loss`"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn parameters(net: &Model) -> Vec<Tensor> {

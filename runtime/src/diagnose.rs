@@ -337,3 +337,77 @@ fn first_broken(numbers: impl Iterator<Item = f32>, may_be_infinite: bool) -> Op
     let is_broken = |x: f32| if may_be_infinite { x.is_nan() } else { !x.is_finite() };
     numbers.enumerate().find(|&(_, x)| is_broken(x)).map(|(position, x)| (position, f64::from(x)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::{Options, Program};
+    use downhill_graph::builder::{Builder, Value};
+    use downhill_graph::graph::Role;
+    use downhill_graph::optimizer::{Optimizer, adam, sgd};
+    use downhill_graph::random::Initializer;
+    use downhill_graph::value::{exp, mean, sqrt, square, sum};
+    use std::sync::Arc;
+
+    /// What is found of a step of `loss(x, w)` with w = 0, as if code had stopped it for another reason than its loss.
+    fn found(optimizer: impl Into<Optimizer>, loss: impl Fn(&Value, &Value) -> Value) -> Error {
+        let declare = |mode| {
+            let builder = Builder::new(mode);
+            let x = builder.input(
+                "x",
+                ElementType::F32,
+                ["batch", "2"].map(|dim| match dim {
+                    "2" => Dim::from(2),
+                    name => Dim::symbol(name),
+                }),
+            );
+            let w = builder.scope("layer", || builder.parameter("w", [2], Initializer::Zeros));
+            let loss = builder.scope("loss", || loss(&x, &w));
+            builder.loss("loss", &loss, None);
+            builder.finish()
+        };
+        let options = Options { optimizer: Some(optimizer.into()), ..Options::default() };
+        let program = Arc::new(Program::build("test", declare, options).expect("a program"));
+        let mut model = program.model(0).expect("a model");
+        let x = [0.5_f32, 1.0, -1.0, 2.0];
+        model.ready(1, |interface, given| interface.place(Role::Input, &&x, given)).expect("a fit");
+        let stopped = Stopped { index: 1, step: 0, rows: &[0, 1], loss: 1.0, rate: None };
+        // SAFETY: `x` lives.
+        unsafe { model.not_finite(stopped) }
+    }
+
+    fn parts(error: Error) -> (Part, Vec<String>, Kind, String) {
+        match error {
+            Error::NonFinite { part, concerned, cause: Some(cause), .. } => {
+                (part, concerned, cause.kind, cause.name)
+            }
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn after_a_finite_loss_the_gradient_or_the_update_is_named() {
+        let w = || "`layer.w`".to_owned();
+        let root = found(sgd(0.1), |x, w| sqrt(sum(square(w))) + mean(x) * 0.0);
+        assert_eq!(
+            root.to_string(),
+            "the gradient by `layer.w`, after a finite loss `loss`, became infinite or NaN in step 0 of this call (steps made \
+             before it: 0); its parameters are those from before that step. The first value that is not finite is NaN in the \
+             gradient by `layer.w` at position 0: the loss is finite: a root, quotient or power has an infinite derivative there, \
+             or factors have grown too large"
+        );
+        assert_eq!(parts(root), (Part::Gradient, vec![w()], Kind::Gradient, w()));
+        let divided = found(adam(0.1).eps(0.0), |x, w| mean(square(w * x)));
+        assert_eq!(parts(divided), (Part::Update, vec![w()], Kind::Update, w()));
+    }
+
+    #[test]
+    fn an_infinity_that_comes_to_nothing_in_the_loss_is_named() {
+        let lost = found(sgd(0.1), |x, w| {
+            let great = exp(w + 100.0).named("great");
+            mean(1.0 / (great + 1.0)) + mean(x)
+        });
+        let (part, _, kind, name) = parts(lost);
+        assert_eq!((part, kind, name.as_str()), (Part::Gradient, Kind::Value, "`great`"));
+    }
+}
