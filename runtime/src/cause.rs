@@ -127,10 +127,10 @@ impl Cause {
                  have grown too large, which a lower learning rate mends"
             }
             Kind::Gradient => {
-                "the loss is finite: a root, quotient or power has an infinite derivative there, or factors have grown too large"
+                "a root, quotient or power has an infinite derivative there, or factors have grown too large"
             }
             Kind::Update => {
-                "the gradient is finite: lower the learning rate, or keep the optimizer's divisor from 0 (`eps`)"
+                "its gradient is finite: lower the learning rate, or keep the optimizer's divisor from 0 (`eps`)"
             }
         }
     }

@@ -18,6 +18,7 @@ use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::entry::{Watch, Watched};
 use downhill_graph::error::Origin;
 use downhill_graph::graph::StorageKind;
+use downhill_graph::op::Op;
 use downhill_graph::optimizer::LEARNING_RATE;
 use downhill_graph::types::ElementType;
 
@@ -197,7 +198,7 @@ impl Examined<'_> {
             let of_kind = watched
                 .iter()
                 .filter(|(room, watch)| watch.what == *what && self.broken(*room, watch).is_some());
-            of_kind.map(|(_, watch)| watch.name.clone()).collect::<Vec<String>>()
+            of_kind.map(|(_, watch)| watch.name.trim_matches('`').to_owned()).collect::<Vec<String>>()
         };
         let (gradients, updates) = (broken(&Watched::Gradient), broken(&Watched::Update));
         let (part, concerned) = match (self.stopped.loss.is_finite(), gradients.is_empty()) {
@@ -240,7 +241,8 @@ impl Examined<'_> {
     /// The first element of a parameter or state that is not finite.
     fn storage(&self) -> Option<Cause> {
         let (program, entry) = (&self.model.program, &self.model.entries[self.index].entry);
-        entry.storages.iter().find_map(|&index| {
+        let reads = |place: usize| entry.graph.ids().any(|id| *entry.graph.op(id) == Op::Storage(place));
+        entry.storages.iter().enumerate().filter(|(place, _)| reads(*place)).find_map(|(_, &index)| {
             let storage = &program.storages()[index];
             let buffer = &self.model.storages[index];
             let numbers = buffer.bits().map(f32::from_bits);
@@ -388,17 +390,17 @@ mod tests {
     #[test]
     fn after_a_finite_loss_the_gradient_or_the_update_is_named() {
         let w = || "`layer.w`".to_owned();
+        let plain = || vec!["layer.w".to_owned()];
         let root = found(sgd(0.1), |x, w| sqrt(sum(square(w))) + mean(x) * 0.0);
         assert_eq!(
             root.to_string(),
-            "the gradient by `layer.w`, after a finite loss `loss`, became infinite or NaN in step 0 of this call (steps made \
-             before it: 0); its parameters are those from before that step. The first value that is not finite is NaN in the \
-             gradient by `layer.w` at position 0: the loss is finite: a root, quotient or power has an infinite derivative there, \
-             or factors have grown too large"
+            "loss `loss` is finite but the gradient by `layer.w` became infinite or NaN in step 0 of this call (steps made before \
+             it: 0); its parameters are those from before that step. The first value that is not finite is NaN in the gradient by \
+             `layer.w` at position 0: a root, quotient or power has an infinite derivative there, or factors have grown too large"
         );
-        assert_eq!(parts(root), (Part::Gradient, vec![w()], Kind::Gradient, w()));
+        assert_eq!(parts(root), (Part::Gradient, plain(), Kind::Gradient, w()));
         let divided = found(adam(0.1).eps(0.0), |x, w| mean(square(w * x)));
-        assert_eq!(parts(divided), (Part::Update, vec![w()], Kind::Update, w()));
+        assert_eq!(parts(divided), (Part::Update, plain(), Kind::Update, w()));
     }
 
     #[test]

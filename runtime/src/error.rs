@@ -183,12 +183,11 @@ impl fmt::Display for Error {
             }
             Error::Violation(violation) => violation.fmt(f),
             Error::NonFinite { loss, part, concerned, cause, step, steps_before } => {
-                let after =
-                    |place| format!("{place} {}, after a finite loss `{loss}`,", shortened(concerned));
+                let finite = |of| format!("loss `{loss}` is finite but {of} {}", shortened(concerned));
                 let what = match part {
                     Part::Loss => format!("loss `{loss}`"),
-                    Part::Gradient => after("the gradient by"),
-                    Part::Update => after("the next value of"),
+                    Part::Gradient => finite("the gradient by"),
+                    Part::Update => finite("the next value of"),
                 };
                 write!(
                     f,
