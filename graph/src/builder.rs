@@ -204,6 +204,13 @@ impl Builder {
         }
     }
 
+    /// The checks that are made where `value` is computed.
+    pub(crate) fn checks_below(&self, value: &Value) -> Vec<Check> {
+        let (state, Some(node)) = (self.state.borrow(), value.node) else { return Vec::new() };
+        let needed = ancestors(&state.graph, &[node]);
+        state.checks.iter().filter(|check| needed[check.term.index()]).cloned().collect()
+    }
+
     /// The current place, with the layer of the open scopes.
     pub(crate) fn place(&self) -> Origin {
         let state = self.state.borrow();
