@@ -242,6 +242,27 @@ fn an_epoch_names_the_row_of_the_data_and_keeps_the_steps_before() {
 }
 
 #[test]
+fn rows_that_an_epoch_leaves_out_may_hold_anything() {
+    let data = |k: Tensor| Dataset::new([("x", x(4)), ("k", k)]).expect("data");
+    let (classes, targets) = (Tensor::from([0_i32, -1, 2, 3]), column(&[0.0, f32::NAN, 1.0, 2.0]));
+    for (mut net, k) in [(built(Bare::new()), classes), (built(Logits::new()), targets)] {
+        let data = data(k);
+        let mut epoch = |rows: &[u32]| {
+            let options = EpochOptions { rows: Some(rows), ..EpochOptions::default() };
+            says(net.epoch_with(&data, Epoch { batch: 2, seed: 0 }, options))
+        };
+        assert_eq!(epoch(&[2, 0, 2]), "nothing");
+        // Also one of the last, smaller step is found before any step.
+        let refused = epoch(&[0, 2, 3]);
+        assert!(
+            refused.starts_with("`k` holds 2 at row 3")
+                || refused.starts_with("`k` holds class 3 at position 3")
+        );
+        assert_eq!(net.steps_made(), 2);
+    }
+}
+
+#[test]
 fn every_way_of_asking_checks() {
     let bad = Tensor::from([1_i32, 5]);
     let mut net = built(Less::new());

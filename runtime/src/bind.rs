@@ -5,11 +5,11 @@
 //!
 //! Must hold: nothing allocates unless there is a mistake to report.
 
-use crate::cause::{Place, Violation};
+use crate::demand::Demand;
 use crate::error::Error;
 use crate::view::{Data, Extent, Feed, MAX_RANK, View};
 use downhill_codegen::entry::InputSlot;
-use downhill_graph::check::{self, Check, Made, ROUNDING};
+use downhill_graph::check::{Check, Made};
 use downhill_graph::dim::{Bindings, Dim, Symbol};
 use downhill_graph::graph::Role;
 use downhill_graph::types::{ElementType, Shape};
@@ -29,7 +29,7 @@ pub(crate) struct Interface {
     /// Whether an input is a mask.
     pub(crate) masks: bool,
     /// What is demanded of the elements of what is given.
-    pub(crate) demands: Vec<SlotDemand>,
+    pub(crate) demands: Vec<Demand>,
     inputs: Places,
     targets: Places,
 }
@@ -63,43 +63,6 @@ pub(crate) struct Slot {
     pub(crate) lookup: bool,
     pub(crate) read: bool,
     rules: Vec<Rule>,
-}
-
-/// What is demanded of an input's elements.
-#[derive(Debug)]
-pub(crate) struct SlotDemand {
-    /// The slot.
-    pub(crate) slot: usize,
-    /// Over the symbols of the entry.
-    rule: check::Rule,
-    check: Check,
-}
-
-impl SlotDemand {
-    /// The bound of class indices under these sizes; 0 for other demands.
-    pub(crate) fn classes(&self, bindings: &Bindings) -> i64 {
-        match &self.rule {
-            check::Rule::Class(count) => count.evaluate(bindings).unwrap_or(0),
-            check::Rule::Probability | check::Rule::Sign => 0,
-        }
-    }
-}
-
-/// The demands of checks that are made when data is bound; those that come out equal count once.
-fn slot_demands(slots: &[Slot], checks: &[Check], bindings: &Bindings) -> Vec<SlotDemand> {
-    let mut demands: Vec<SlotDemand> = Vec::new();
-    for check in checks {
-        let Made::Bound(slot) = check.made else { continue };
-        let rule = match &check.rule {
-            check::Rule::Class(count) => check::Rule::Class(count.bind(bindings)),
-            other => other.clone(),
-        };
-        let known = demands.iter().any(|known| known.slot == slot && known.rule == rule);
-        if slots[slot].read && !known {
-            demands.push(SlotDemand { slot, rule, check: check.clone() });
-        }
-    }
-    demands
 }
 
 /// What the size of an axis says.
@@ -174,7 +137,7 @@ impl Interface {
         let counts_rows = |slot: &Slot| slot.is_data() && slot.rules.first() == Some(&ROWS);
         let rows = slots.iter().any(counts_rows).then_some(0);
         let masks = slots.iter().any(|slot| slot.element == ElementType::Bool);
-        let demands = slot_demands(&slots, checks, bindings);
+        let demands = demands(&slots, checks, bindings);
         let [inputs, targets] = [Role::Input, Role::Target].map(|role| Places::of(&slots, role));
         Interface {
             entry: entry.to_owned(),
@@ -373,6 +336,20 @@ impl Interface {
     }
 }
 
+/// The demands of checks that are made when data is bound; those that come out equal count once.
+fn demands(slots: &[Slot], checks: &[Check], bindings: &Bindings) -> Vec<Demand> {
+    let mut demands: Vec<Demand> = Vec::new();
+    for check in checks {
+        let Made::Bound(slot) = check.made else { continue };
+        let Slot { name, element, read, .. } = &slots[slot];
+        let demand = Demand::new(slot, name, *element, check, bindings);
+        if *read && !demands.iter().any(|known| known.is_same(&demand)) {
+            demands.push(demand);
+        }
+    }
+    demands
+}
+
 const UNKNOWN: i64 = -1;
 
 /// An axis of as many elements as there are rows: the first symbol counts them.
@@ -409,80 +386,6 @@ impl Slot {
     /// How many elements a row of `given` has, where the input has rows.
     pub(crate) fn row_len(&self, shape: &[usize]) -> Option<usize> {
         (self.rules.first() == Some(&ROWS)).then(|| shape.iter().skip(1).product())
-    }
-
-    /// Refuses elements that break a demand. `shape` is that of a batch, `classes` the bound of class indices.
-    ///
-    /// # Safety
-    /// `given` is still borrowed, and its elements have 4 bytes.
-    pub(crate) unsafe fn check(
-        &self,
-        demand: &SlotDemand,
-        given: &Given,
-        shape: &[usize],
-        classes: i64,
-    ) -> Result<(), Error> {
-        if matches!(demand.rule, check::Rule::Class(_)) {
-            // SAFETY: the caller's promise.
-            return unsafe { self.check_classes(given, classes) };
-        }
-        // SAFETY: the caller's promise. Other rules are for floats.
-        let numbers = unsafe { std::slice::from_raw_parts(given.base.cast::<f32>(), given.whole) };
-        match demand.rule {
-            check::Rule::Probability => {
-                let range = (-ROUNDING as f32, (1.0 + ROUNDING) as f32);
-                self.check_numbers(demand, numbers, shape, |x| (x >= range.0) & (x <= range.1))
-            }
-            _ => self.check_numbers(demand, numbers, shape, |x| x.abs() == 1.0),
-        }
-    }
-
-    fn check_numbers(
-        &self,
-        demand: &SlotDemand,
-        numbers: &[f32],
-        shape: &[usize],
-        allows: impl Fn(f32) -> bool,
-    ) -> Result<(), Error> {
-        // Folding without an early end lets the compiler use vectors.
-        if numbers.iter().fold(true, |right, &x| right & allows(x)) {
-            return Ok(());
-        }
-        let position = numbers.iter().position(|&x| !allows(x)).unwrap_or(0);
-        Err(self.violation(&demand.check, numbers, position, shape))
-    }
-
-    #[cold]
-    fn violation(&self, check: &Check, numbers: &[f32], position: usize, shape: &[usize]) -> Error {
-        Error::Violation(Box::new(Violation {
-            name: format!("`{}`", self.name),
-            at: Place::new(position, numbers.len(), self.row_len(shape)),
-            value: f64::from(numbers[position]),
-            user: check.user.to_owned(),
-            takes: check.rule.words(0),
-            help: check.help.to_owned(),
-            origin: check.origin.clone(),
-            step: None,
-        }))
-    }
-
-    /// Refuses class indices that are not below `classes`.
-    ///
-    /// # Safety
-    /// As [`Slot::check`].
-    unsafe fn check_classes(&self, given: &Given, classes: i64) -> Result<(), Error> {
-        // SAFETY: the caller's promise. Both element types that can be class indices are read as bits.
-        let indices = unsafe { std::slice::from_raw_parts(given.base.cast::<u32>(), given.whole) };
-        let limit = u32::try_from(classes.clamp(0, i64::from(i32::MAX))).unwrap_or(0);
-        // A negative i32 is a large u32. Folding without an early end lets the compiler use vectors.
-        if !indices.iter().fold(false, |wrong, &index| wrong | (index >= limit)) {
-            return Ok(());
-        }
-        let position = indices.iter().position(|&index| index >= limit).unwrap_or(0);
-        let bits = indices[position];
-        let signed = self.element == ElementType::I32;
-        let value = if signed { i64::from(bits as i32) } else { i64::from(bits) };
-        Err(Error::Class { name: self.name.to_string(), position, value, classes })
     }
 }
 

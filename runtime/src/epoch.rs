@@ -153,7 +153,7 @@ impl Model {
         let made = self.train_batches(
             step,
             data,
-            (full_rows, epoch.batch),
+            (full_rows, epoch.batch, rows),
             full_rates,
             &mut report.losses[..full],
             0,
@@ -163,7 +163,7 @@ impl Model {
             false => self.train_batches(
                 step,
                 data,
-                (rest, rest.len()),
+                (rest, rest.len(), rows),
                 last_rate,
                 &mut report.losses[full..],
                 full,
@@ -171,12 +171,12 @@ impl Model {
         })
     }
 
-    /// Makes a step a loss, of `batch` rows each; `before` steps of the epoch have been made.
+    /// Makes a step a loss, of `batch` rows each, of the rows that the epoch uses; `before` steps of it have been made.
     fn train_batches(
         &mut self,
         step: usize,
         data: &Dataset,
-        (rows, batch): (&[u32], usize),
+        (rows, batch, used): (&[u32], usize, &[u32]),
         rates: Option<&[f32]>,
         losses: &mut [f32],
         before: usize,
@@ -188,8 +188,8 @@ impl Model {
         self.frame.given.clear();
         self.frame.given.resize(interface.slots.len(), None);
         place_columns(interface, data, batch, &mut self.frame.given);
-        // SAFETY: the columns are borrowed until this function returns.
-        unsafe { self.take_in(step) }?;
+        // SAFETY: the columns are borrowed until this function returns; every row is one of theirs.
+        unsafe { self.take_in(step, Some(used)) }?;
         self.frame.outputs.clear();
         // SAFETY: the columns are borrowed until this function returns and have `data.rows()` rows, which every row number is
         // below; `rows` has `batch` numbers a loss; a step has no outputs; there is a learning rate a loss.

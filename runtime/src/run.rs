@@ -8,6 +8,7 @@
 use crate::bind::{Given, Interface};
 use crate::call::Work;
 use crate::compiled::CompiledEntry;
+use crate::demand::Extract;
 use crate::diagnose::Stopped;
 use crate::error::Error;
 use crate::marks::Marks;
@@ -250,14 +251,14 @@ impl Model {
         self.frame.given.resize(interface.slots.len(), None);
         place(interface, &mut self.frame.given)?;
         // SAFETY: what was placed is borrowed for longer than this call.
-        unsafe { self.take_in(index) }
+        unsafe { self.take_in(index, None) }
     }
 
-    /// Checks what was placed, and prepares for its size.
+    /// Checks what was placed, and prepares for its size. Of the rows of a data set, those that are not used may hold anything.
     ///
     /// # Safety
-    /// It is still borrowed.
-    pub(crate) unsafe fn take_in(&mut self, index: usize) -> Result<(), Error> {
+    /// It is still borrowed; `rows` are rows of what was placed.
+    pub(crate) unsafe fn take_in(&mut self, index: usize, rows: Option<&[u32]>) -> Result<(), Error> {
         if self.entries[index].entry.interface.masks {
             // SAFETY: as promised.
             unsafe { self.frame.widen_masks() };
@@ -268,9 +269,9 @@ impl Model {
         let prepared = runnable.prepared();
         for (demand, &classes) in interface.demands.iter().zip(&prepared.classes) {
             if let Some(given) = &self.frame.given[demand.slot] {
-                let (slot, shape) = (&interface.slots[demand.slot], &prepared.slots[demand.slot].shape);
+                let row_len = interface.slots[demand.slot].row_len(&prepared.slots[demand.slot].shape);
                 // SAFETY: as promised; `prepare` has checked the element type.
-                unsafe { slot.check(demand, given, shape, classes) }?;
+                unsafe { demand.check(given, classes, Extract { row_len, rows }) }?;
             }
         }
         Ok(())
