@@ -67,6 +67,29 @@ network! {
     }
 }
 
+network! {
+    /// Values that come out as inputs, constants and each other, inputs of every type, an input without rows, two losses.
+    Odd(width: usize) {
+        input  x: [batch, width];
+        input  on: bool[batch, width];
+        input  shift: [width];
+        input  rank: i32[batch];
+        target y: [batch, 1];
+        target k: i32[batch];
+        state  seen: [width] = zeros();
+        let same = x * 1.0 + 0.0;
+        let again = same;
+        let constant = full([batch, width], 2.0);
+        let sizes = f32(rank);
+        let h = select(on, relu(linear(again, width) + shift + seen), constant);
+        let p = linear(h, 1) + reshape(sizes, [batch, 1]) * 0.01;
+        let z = linear(dropout(h, 0.2), 3);
+        output p, z;
+        loss value = squared_error(p, y);
+        loss class = cross_entropy(z, k - 1) + mean(same) * 0.0;
+    }
+}
+
 fn numbers(shape: &[usize]) -> Tensor {
     let count: usize = shape.iter().product();
     Tensor::new(shape, (0..count).map(|i| 0.1 + 0.01 * i as f32).collect::<Vec<_>>()).expect("numbers")
@@ -202,6 +225,46 @@ fn a_class_that_cannot_be_costs_nothing_where_it_is_not_meant() {
     }
     // Where it is meant, it costs everything.
     assert!(net.step_loss("by_row", &z, (&k, &[[0.0_f32, 1.0, 0.0], [1.0, 0.0, 0.0]])).is_err());
+}
+
+#[test]
+fn whatever_is_declared_can_be_watched() {
+    let build = |threads: usize, sizes: &[usize]| {
+        let odd = Odd::new(4)
+            .seed(1)
+            .optimizer_for("value", adam(0.1))
+            .optimizer_for("class", sgd(0.1).momentum(0.9));
+        odd.threads(threads).batch_sizes(sizes.iter().copied()).build().expect("a network")
+    };
+    let rows = 7;
+    let (x, y) = (numbers(&[rows, 4]), numbers(&[rows, 1]));
+    let on = Tensor::new([rows, 4], (0..4 * rows).map(|i| i % 3 != 0).collect::<Vec<_>>()).expect("a mask");
+    let (rank, k) = (Tensor::from(vec![3_i32; rows]), Tensor::from(vec![2_i32; rows]));
+    for mut net in [build(1, &[]), build(2, &[7])] {
+        for loss in ["value", "class"] {
+            let mut step =
+                |shift: &[f32], y: &Tensor, k: &Tensor| net.step_loss(loss, (&x, &on, shift, &rank), (y, k));
+            assert!(step(&[0.0; 4], &y, &k).is_ok(), "{loss}");
+            let (_, shift) = cause(step(&[0.0, 0.0, f32::NAN, 0.0], &y, &k));
+            assert_eq!((shift.name.as_str(), shift.at), ("`shift`", Place { row: None, position: Some(2) }));
+            let broken = with(y.as_f32().expect("y").to_vec(), 3, f32::INFINITY);
+            let broken = Tensor::new([rows, 1], broken).expect("y");
+            match loss {
+                "value" => assert_eq!(cause(step(&[0.0; 4], &broken, &k)).1.at, row(3)),
+                _ => assert!(step(&[0.0; 4], &broken, &k).is_ok(), "it does not read y"),
+            }
+        }
+        let bad = Tensor::from(vec![1_i32, 2, 3, 4, 1, 2, 3]);
+        let error = net.step_loss("class", (&x, &on, &[0.0; 4], &rank), (&y, &bad)).expect_err("a class 3");
+        assert!(error.to_string().starts_with("the label holds 3 at row 3 in step 0"), "{error}");
+        net.set_parameter("h.weight", &Tensor::full([4, 4], 3e38_f32).expect("w")).expect("w");
+        let (_, grown) = cause(net.step_loss("value", (&x, &on, &[0.0; 4], &rank), (&y, &k)));
+        assert_eq!((grown.kind, grown.name.as_str()), (Kind::Value, "`h`"));
+    }
+    let mut untrained = Odd::new(4).build().expect("a network");
+    let bad = Tensor::from(vec![1_i32, 2, 3, 0, 1, 2, 3]);
+    let error = untrained.gradients_of(Some("class"), &["x"], (&x, &on, &[0.0; 4], &rank), (&y, &bad));
+    assert!(error.expect_err("a class -1").to_string().starts_with("the label holds -1 at row 3, but"));
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub mod instance;
 
 pub mod check;
 
+pub mod declaration;
+
 pub mod builder;
 
 pub mod value;

@@ -7,41 +7,13 @@
 //! changes nothing (`downhill_graph::entry::diagnosis`). This is the cold path: it compiles, copies and allocates.
 
 use crate::bind::Given;
-use crate::cause::{Cause, Kind, Part, Place, Violation};
+use crate::cause::{Part, Violation};
 use crate::error::Error;
+use crate::finding::{Copied, Examined, Finding, Stopped};
 use crate::model::Model;
 use crate::outputs::Room;
-use crate::program::Diagnosis;
 use crate::view::{Extent, MAX_RANK, ViewMut};
-use downhill_graph::check::{Check, Rule};
-use downhill_graph::dim::{Bindings, Dim};
-use downhill_graph::entry::{Watch, Watched};
-use downhill_graph::error::Origin;
-use downhill_graph::graph::StorageKind;
-use downhill_graph::op::Op;
 use downhill_graph::optimizer::LEARNING_RATE;
-use downhill_graph::types::ElementType;
-
-/// A step that was not carried out, or gradients of a loss that is not finite.
-#[derive(Clone, Copy)]
-pub(crate) struct Stopped<'a> {
-    /// The entry.
-    pub(crate) index: usize,
-    /// The step of the call, from 0.
-    pub(crate) step: usize,
-    /// The rows it was given through a table, if any.
-    pub(crate) rows: &'a [u32],
-    /// Its loss.
-    pub(crate) loss: f32,
-    /// Its learning rate, where it is not the model's.
-    pub(crate) rate: Option<f32>,
-}
-
-/// What was found.
-enum Finding {
-    Violation(Violation),
-    NonFinite { part: Part, concerned: Vec<String>, cause: Option<Cause> },
-}
 
 impl Model {
     /// The error of a stopped step. The model has made the steps before it and no more.
@@ -162,192 +134,17 @@ impl Model {
     }
 }
 
-/// An input's elements as words. Declared inputs have the same slots in all entries of a declaration.
-struct Copied {
-    slot: usize,
-    words: Vec<u32>,
-    shape: Vec<usize>,
-}
-
-/// A step that was made once more.
-struct Examined<'a> {
-    model: &'a Model,
-    stopped: Stopped<'a>,
-    /// The diagnosis among the model's entries.
-    index: usize,
-    data: &'a [Copied],
-    rooms: &'a [Room],
-}
-
-impl Examined<'_> {
-    fn finding(&self, diagnosis: &Diagnosis) -> Finding {
-        let mut rooms = 0..self.rooms.len();
-        let watched: Vec<(usize, &Watch)> = diagnosis
-            .watched
-            .iter()
-            .filter_map(|watch| {
-                let room = rooms.next()?;
-                // The mask of a check stands behind its value.
-                if matches!(watch.what, Watched::Check(_)) {
-                    rooms.next();
-                }
-                Some((room, watch))
-            })
-            .collect();
-        let broken = |what: &Watched| {
-            let of_kind = watched
-                .iter()
-                .filter(|(room, watch)| watch.what == *what && self.broken(*room, watch).is_some());
-            of_kind.map(|(_, watch)| watch.name.trim_matches('`').to_owned()).collect::<Vec<String>>()
-        };
-        let (gradients, updates) = (broken(&Watched::Gradient), broken(&Watched::Update));
-        let (part, concerned) = match (self.stopped.loss.is_finite(), gradients.is_empty()) {
-            (false, _) => (Part::Loss, Vec::new()),
-            (true, false) => (Part::Gradient, gradients),
-            (true, true) => (Part::Update, updates),
-        };
-        let mut cause = match part {
-            Part::Loss => self.input().or_else(|| self.storage()),
-            Part::Gradient => self.storage(),
-            Part::Update => None,
-        };
-        for (room, watch) in watched {
-            if cause.is_some() {
-                break;
-            }
-            if let (Watched::Check(check), Part::Loss) = (&watch.what, part)
-                && let Some(violation) = self.violation(room, check)
-            {
-                return Finding::Violation(violation);
-            }
-            cause = self.cause(room, watch, part);
-        }
-        Finding::NonFinite { part, concerned, cause }
-    }
-
-    /// The first input element that is not finite.
-    fn input(&self) -> Option<Cause> {
-        let slots = &self.model.entries[self.stopped.index].entry.interface.slots;
-        self.data.iter().filter(|copied| slots[copied.slot].element == ElementType::F32).find_map(|copied| {
-            let slot = &slots[copied.slot];
-            let (position, value) =
-                first_broken(copied.words.iter().map(|&bits| f32::from_bits(bits)), false)?;
-            let at = self.place(position, copied.words.len(), slot.row_len(&copied.shape));
-            let (name, origin) = (format!("`{}`", slot.name), Origin::default());
-            Some(Cause { kind: Kind::Input, name, at, value, origin })
-        })
-    }
-
-    /// The first element of a parameter or state that is not finite.
-    fn storage(&self) -> Option<Cause> {
-        let (program, entry) = (&self.model.program, &self.model.entries[self.index].entry);
-        let reads = |place: usize| entry.graph.ids().any(|id| *entry.graph.op(id) == Op::Storage(place));
-        entry.storages.iter().enumerate().filter(|(place, _)| reads(*place)).find_map(|(_, &index)| {
-            let storage = &program.storages()[index];
-            let buffer = &self.model.storages[index];
-            let numbers = buffer.bits().map(f32::from_bits);
-            let (position, value) = first_broken(numbers, false).filter(|_| storage.ty.element.is_float())?;
-            let kind = match storage.kind {
-                StorageKind::Parameter => Kind::Parameter,
-                StorageKind::State => Kind::State,
-            };
-            let (name, origin) = (format!("`{}`", storage.name), storage.origin.clone());
-            let at = Place::new(position, buffer.bits().count(), None);
-            Some(Cause { kind, name, at, value, origin })
-        })
-    }
-
-    /// The first element of a watched value that is not finite.
-    fn broken(&self, room: usize, watch: &Watch) -> Option<(usize, f64)> {
-        match &self.rooms[room] {
-            Room::F32(numbers) => first_broken(numbers.iter().copied(), watch.may_be_infinite),
-            Room::I32(_) | Room::U32(_) => None,
-        }
-    }
-
-    /// A watched value as the cause, where it is not finite. After a finite loss NaN in the declared values has been left aside by a
-    /// `select`, but infinities may have come to nothing in the loss and not in the gradient.
-    fn cause(&self, room: usize, watch: &Watch, part: Part) -> Option<Cause> {
-        let (position, value) = self.broken(room, watch)?;
-        let kind = match &watch.what {
-            Watched::Check(_) | Watched::Value => Kind::Value,
-            Watched::Loss => Kind::Loss,
-            Watched::Gradient => Kind::Gradient,
-            Watched::Update => Kind::Update,
-        };
-        let counts = match part {
-            Part::Loss => true,
-            Part::Gradient => kind == Kind::Gradient || value.is_infinite(),
-            Part::Update => kind == Kind::Update,
-        };
-        let (name, origin) = (watch.name.clone(), watch.origin.clone());
-        counts.then(|| Cause { kind, name, at: self.place_in(room, position), value, origin })
-    }
-
-    /// The first element that breaks a check, but for NaN, which has another cause.
-    fn violation(&self, room: usize, check: &Check) -> Option<Violation> {
-        let Room::U32(mask) = &self.rooms[room + 1] else { return None };
-        let value = |position: usize| match &self.rooms[room] {
-            Room::F32(numbers) => f64::from(numbers[position]),
-            Room::I32(numbers) => f64::from(numbers[position]),
-            Room::U32(numbers) => f64::from(numbers[position]),
-        };
-        let position = (0..mask.len()).find(|&position| mask[position] == 0 && !value(position).is_nan())?;
-        Some(Violation {
-            name: check.name.clone(),
-            at: self.place_in(room, position),
-            value: value(position),
-            user: check.user.to_owned(),
-            takes: check.rule.words(self.classes(&check.rule)),
-            help: check.help.to_owned(),
-            origin: check.origin.clone(),
-            step: None,
-        })
-    }
-
-    /// The bound of class indices.
-    fn classes(&self, rule: &Rule) -> i64 {
-        let Rule::Class(count) = rule else { return 0 };
-        count.evaluate(&self.sizes()).unwrap_or(0)
-    }
-
-    fn sizes(&self) -> Bindings {
-        let runnable = &self.model.entries[self.index];
-        runnable.entry.interface.bindings(&runnable.prepared().sizes, self.model.program.bindings())
-    }
-
-    /// The place of an element of an output: in rows, where its first axis counts those of the batch.
-    fn place_in(&self, room: usize, position: usize) -> Place {
-        let runnable = &self.model.entries[self.index];
-        let (shape, len) = &runnable.prepared().outputs[room];
-        let first = runnable.outputs()[room].1.shape.dims().first();
-        let step = &self.model.entries[self.stopped.index].entry.interface;
-        let counts_rows = step.rows.is_some_and(|rows| first == Some(&Dim::symbol(&step.symbols[rows])));
-        self.place(position, *len, counts_rows.then(|| shape.iter().skip(1).product()))
-    }
-
-    /// The place of an element, with the row's number in the data set.
-    fn place(&self, position: usize, len: usize, row_len: Option<usize>) -> Place {
-        let place = Place::new(position, len, row_len);
-        let number = |row: usize| self.stopped.rows.get(row).map_or(row, |&number| number as usize);
-        Place { row: place.row.map(number), ..place }
-    }
-}
-
-/// Position and value of the first number that is not finite, or of the first NaN.
-fn first_broken(numbers: impl Iterator<Item = f32>, may_be_infinite: bool) -> Option<(usize, f64)> {
-    let is_broken = |x: f32| if may_be_infinite { x.is_nan() } else { !x.is_finite() };
-    numbers.enumerate().find(|&(_, x)| is_broken(x)).map(|(position, x)| (position, f64::from(x)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cause::Kind;
     use crate::program::{Options, Program};
     use downhill_graph::builder::{Builder, Value};
+    use downhill_graph::dim::Dim;
     use downhill_graph::graph::Role;
     use downhill_graph::optimizer::{Optimizer, adam, sgd};
     use downhill_graph::random::Initializer;
+    use downhill_graph::types::ElementType;
     use downhill_graph::value::{exp, mean, sqrt, square, sum};
     use std::sync::Arc;
 

@@ -9,8 +9,8 @@
 
 use crate::bind::{Given, Interface};
 use crate::dataset::Dataset;
-use crate::diagnose::Stopped;
 use crate::error::Error;
+use crate::finding::Stopped;
 use crate::model::{Model, check_rate};
 use crate::run::number_rows;
 use crate::view::Extent;

@@ -42,6 +42,8 @@ mod runnable;
 
 pub mod model;
 
+mod finding;
+
 mod diagnose;
 
 mod run;
