@@ -72,11 +72,11 @@ pub fn step(declaration: &Declaration, loss: Option<&str>, optimizer: &Optimizer
     Ok(optimize(&graph))
 }
 
-/// The declared values with the gradients of a loss: all that it trains, as index of the storage, its node and its gradient.
-fn differentiated(
-    declaration: &Declaration,
-    loss: &Loss,
-) -> Result<(Graph, Vec<(usize, NodeId, NodeId)>), Error> {
+/// A parameter that a loss trains: the storage's index, its node, its gradient.
+type Trained = (usize, NodeId, NodeId);
+
+/// The declared values with the gradients of a loss by all that it trains.
+fn differentiated(declaration: &Declaration, loss: &Loss) -> Result<(Graph, Vec<Trained>), Error> {
     let mut graph = start(declaration)?;
     let trained = trained(&mut graph, loss);
     let nodes: Vec<NodeId> = trained.iter().map(|(_, node)| *node).collect();
@@ -91,7 +91,7 @@ fn append_updates(
     loss: &Loss,
     optimizer: &Optimizer,
     graph: &mut Graph,
-    parameters: &[(usize, NodeId, NodeId)],
+    parameters: &[Trained],
 ) {
     // With several losses each has an optimizer of its own, with states of its own.
     let prefix = if declaration.losses.len() > 1 { &*loss.name } else { "" };

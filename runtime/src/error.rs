@@ -214,7 +214,7 @@ fn shortened(names: &[String]) -> String {
     let shown: Vec<String> = names.iter().take(3).map(|name| format!("`{name}`")).collect();
     match names.len() {
         0 => "a parameter".into(),
-        ..=3 => shown.join(", "),
+        1..=3 => shown.join(", "),
         all => format!("{} and {} more", shown.join(", "), all - 3),
     }
 }

@@ -6,7 +6,7 @@ use crate::cause::{Cause, Kind, Part, Place, Violation};
 use crate::model::Model;
 use crate::outputs::Room;
 use crate::program::Diagnosis;
-use downhill_graph::check::{Check, Rule};
+use downhill_graph::check::Rule;
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::entry::{Watch, Watched};
 use downhill_graph::error::Origin;

@@ -78,8 +78,8 @@ impl Model {
     /// of declaration; several as a tuple, none as `()`.
     ///
     /// # Errors
-    /// Data that does not fit, an empty batch, a loss that is not finite (the parameters are then those from before the step),
-    /// a network with several losses.
+    /// Data that does not fit, labels and targets that the loss does not take, an empty batch, a loss that is not finite (the parameters
+    /// are then those from before the step, and the error says what was first), a network with several losses.
     pub fn step<'a>(&mut self, inputs: impl Feed<'a>, targets: impl Feed<'a>) -> Result<f32, Error> {
         let step = self.step_of(None)?;
         self.step_at(step, &inputs, &targets)
@@ -109,19 +109,20 @@ impl Model {
         self.train_once(step)
     }
 
-    /// The loss and its gradients by all parameters that it trains, without training. Compiled when first asked for.
+    /// The loss and its gradients by all parameters that it trains, without training. Compiled when first asked for. Infinities and NaN
+    /// are given as they are, to be looked at.
     ///
     /// # Errors
-    /// As [`Model::step`].
+    /// As [`Model::step`], but for a loss that is not finite.
     pub fn gradients<'a>(&mut self, inputs: impl Feed<'a>, targets: impl Feed<'a>) -> Result<Outputs, Error> {
         self.gradients_of(None, &[], inputs, targets)
     }
 
     /// The gradients of a loss (the only one when none is named) by these parameters, states and inputs (all that it trains when none is
-    /// named). Compiled when first asked for.
+    /// named). Compiled when first asked for. Infinities and NaN are given as they are, to be looked at.
     ///
     /// # Errors
-    /// As [`Model::step_loss`]; unknown names, and names of what has no gradient.
+    /// As [`Model::gradients`]; an unknown loss, unknown names, and names of what has no gradient.
     pub fn gradients_of<'a>(
         &mut self,
         loss: Option<&str>,
@@ -343,7 +344,11 @@ impl Model {
             None if loss.is_finite() => Ok(()),
             // SAFETY: what is given was made ready and is still borrowed.
             None => unsafe { self.violated(index, loss) },
-            Some(step) => Err(unsafe { self.not_finite(Stopped { index, step, rows, loss, rate: None }) }),
+            Some(step) => {
+                let stopped = Stopped { index, step, rows, loss, rate: None };
+                // SAFETY: as above.
+                Err(unsafe { self.not_finite(stopped) })
+            }
         };
         self.identity = identity;
         checked.map(|()| loss)

@@ -1,5 +1,7 @@
 //! Losses: scalars to minimise, means over all elements (or rows), as PyTorch's defaults.
 //!
+//! What a loss demands of labels, targets and probabilities, it checks (see [`crate::check`]).
+//!
 //! Must hold: logits of ±10⁴ give finite losses and gradients. Losses on probabilities recognise the sigmoid or softmax that made
 //! them and take the logits instead: p·(1 − p) cannot be cancelled in f32 afterwards.
 
@@ -111,7 +113,8 @@ fn steep_cross_entropy(p: &Value, y: &Value) -> Value {
     select(safe, negate(smooth), steep)
 }
 
-/// Mean over the rows of −Σ y·ln softmax(z). `y` holds class indices (`i32`, one axis less) or probabilities (the shape of `z`).
+/// Mean over the rows of −Σ y·ln softmax(z). `y` holds class indices (`i32`, one axis less) or probabilities (the shape of `z`). A class
+/// that cannot be (z = −∞) costs nothing where y is 0.
 ///
 /// # Shapes
 /// `z` is `[…, classes]`, `y` is `i32[…]` or `[…, classes]`.

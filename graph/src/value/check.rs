@@ -48,8 +48,9 @@ pub(crate) fn demand(value: &Value, rule: Rule, user: User) -> Demand<'_> {
     let made = match (constant.zip(classes), input) {
         (Some((number, classes)), _) => {
             if !rule.allows(number, classes) {
-                let error = Error::new(format!("`{}` of {number}", user.name));
-                builder.error(error.note(format!("it takes {}", rule.words(classes))).help(user.help));
+                let takes = rule.words(classes);
+                let error = Error::new(format!("`{}` takes {takes}, but is given {number}", user.name));
+                builder.error(error.help(user.help));
             }
             None
         }
