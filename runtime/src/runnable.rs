@@ -58,6 +58,13 @@ impl Runnable {
         }
     }
 
+    /// The value of a scalar input.
+    pub(crate) fn hyper(&self, name: &str) -> Option<f32> {
+        let slots = self.entry.interface.slots.iter();
+        let place = slots.clone().position(|slot| slot.role == Role::Hyper && *slot.name == *name)?;
+        Some(self.hypers[place])
+    }
+
     pub(crate) fn outputs(&self) -> &[(Purpose, Type)] {
         &self.entry.variant_at(0).entry.outputs
     }
