@@ -76,7 +76,7 @@ impl Examined<'_> {
         let before = match part {
             Part::Loss => self.input().or_else(|| self.storage()),
             Part::Gradient => self.storage(),
-            Part::Update => None,
+            Part::Update | Part::Made => None,
         };
         let computed = || watched.iter().find_map(|(room, watch)| self.cause(*room, watch, part));
         Finding::NonFinite { part, concerned, cause: before.or_else(computed) }
@@ -147,7 +147,7 @@ impl Examined<'_> {
         let counts = match part {
             Part::Loss => true,
             Part::Gradient => kind == Kind::Gradient || value.is_infinite(),
-            Part::Update => kind == Kind::Update,
+            Part::Update | Part::Made => kind == Kind::Update,
         };
         let (name, origin) = (watch.name.clone(), watch.origin.clone());
         counts.then(|| Cause { kind, name, at: self.place_in(room, position), value, origin })
