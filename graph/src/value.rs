@@ -30,5 +30,5 @@ pub use movement::{
 pub use operators::Operand;
 pub use reduce::{argmax, max, max_over, mean, mean_over, min, min_over, squares, sum, sum_over};
 
-pub(crate) use align::{both_shapes, require_float, spoken};
+pub(crate) use align::{bare, both_shapes, require_float, spoken};
 pub(crate) use reduce::{Over, average, reduce};
