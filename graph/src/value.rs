@@ -29,6 +29,6 @@ pub use movement::{concatenate, expand, flatten, index, reshape, reverse, slice,
 pub use operators::Operand;
 pub use reduce::{argmax, max, max_over, mean, mean_over, min, min_over, squares, sum, sum_over};
 
-pub(crate) use align::{both_shapes, require_float, spoken};
+pub(crate) use align::{bare, both_shapes, require_float, spoken};
 pub(crate) use check::{Demand, User, demand, label_mask};
 pub(crate) use reduce::{Over, average, reduce};

@@ -152,7 +152,7 @@ impl Interface {
         }
     }
 
-    /// Puts what is given in the order of declaration into its slots. Inputs that the entry does not read may be left out.
+    /// Puts what is given in the order of declaration into its slots. Inputs that the entry does not ask for may be left out.
     pub(crate) fn place<'a>(
         &self,
         role: Role,

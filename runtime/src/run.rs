@@ -173,7 +173,9 @@ impl Model {
     /// The position of an entry of gradients.
     pub(crate) fn gradients_entry(&mut self, loss: Option<&str>, by: &[&str]) -> Result<usize, Error> {
         let entry = self.program.gradients(self.loss_name(loss)?, by)?;
-        Ok(self.entry_at(entry))
+        let index = self.entry_at(entry);
+        self.entries[index].draws_as_said = true;
+        Ok(index)
     }
 
     /// The position of an entry that was compiled on demand.
@@ -406,9 +408,9 @@ impl Model {
         losses: &mut [f32],
         marks: Option<&mut Marks>,
     ) -> Option<Stop> {
-        let random_step = self.random_step.unwrap_or(self.steps_made);
         let runnable = &self.entries[index];
         let prepared = runnable.prepared();
+        let said = self.random_step.filter(|_| runnable.draws_as_said);
         let frame = &mut self.frame;
         frame.inputs.clear();
         let slots = runnable
@@ -439,7 +441,7 @@ impl Model {
             offsets: &prepared.offsets,
             numbers: &prepared.numbers,
             rows,
-            random: (&runnable.keys, if runnable.trains { self.steps_made } else { random_step }),
+            random: (&runnable.keys, said.unwrap_or(self.steps_made)),
             steps: losses.len(),
             losses,
             pool: self.program.pool(),

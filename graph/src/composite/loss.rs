@@ -15,9 +15,9 @@ use crate::op::{Op, Reduction, Unary};
 use crate::option::{Must, check};
 use crate::types::{ElementType, Shape};
 use crate::value::{
-    Demand, Operand, Over, User, abs, both_shapes, demand, equal, exp, greater, label_mask, less_equal, log,
-    log1p, maximum, mean, multiply, negate, reduce, require_float, reshape, select, softplus, spoken, square,
-    stop_gradient, subtract, sum_over, surrogate,
+    Demand, Operand, Over, User, abs, bare, both_shapes, demand, equal, exp, greater, label_mask, less_equal,
+    log, log1p, maximum, mean, multiply, negate, reduce, require_float, reshape, select, softplus, spoken,
+    square, stop_gradient, subtract, sum_over, surrogate,
 };
 use std::borrow::Borrow;
 
@@ -268,11 +268,22 @@ fn on_pair(name: &str, p: &Value, y: impl Operand, f: impl FnOnce(&Value, &Value
     if right.rank() > 0 && !agree(p, left.dims(), right.dims()) {
         let (a, b) = (spoken(p, "the first operand"), spoken(y, "the second"));
         let error = Error::new(format!("`{name}` compares {a}, which is {left}, with {b}, which is {right}"));
-        return builder.fail(
-            error.help("both must have the same shape, or the second be a scalar; `reshape` makes them so"),
-        );
+        let both = "both must have the same shape, or the second be a scalar";
+        let help = match column(y, p).or_else(|| column(p, y)) {
+            Some(column) => format!("{both}; `{column}` makes them so"),
+            None => format!("{both}; `reshape` makes them so"),
+        };
+        return builder.fail(error.help(help));
     }
     mean(f(p, y))
+}
+
+/// `value` with a last axis of 1, where it is then of the other's shape.
+fn column(value: &Value, other: &Value) -> Option<String> {
+    let (short, long) = (value.shape()?, other.shape()?);
+    let (last, leading) = long.dims().split_last()?;
+    (last.is(1) && agree(value, short.dims(), leading))
+        .then(|| format!("expand({}, {})", bare(value), short.rank()))
 }
 
 fn agree(value: &Value, a: &[Dim], b: &[Dim]) -> bool {
