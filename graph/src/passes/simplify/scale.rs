@@ -83,8 +83,7 @@ pub(super) fn reciprocal(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Opt
             continue;
         }
         let above = binary(graph, Binary::Mul, above, other);
-        let product = Op::Binary(Binary::Div);
-        let product = add(graph, product, &[above, below]);
+        let product = binary(graph, Binary::Div, above, below);
         return of_scale(graph, product).map(|_| product);
     }
     None
@@ -96,7 +95,8 @@ pub(super) fn combine(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option
     let outer = scale_of(graph, operands[1])?;
     let (factor, inner) = split(graph, operands[0])?;
     let exact = power_of_two(graph, inner).or(power_of_two(graph, outer)).is_some();
-    if scale_of(graph, factor).is_some() || !exact && !(shrinks(graph, inner) && shrinks(graph, outer)) {
+    let safe = exact || shrinks(graph, inner) && shrinks(graph, outer);
+    if scale_of(graph, factor).is_some() || !safe {
         return None;
     }
     let scale = binary(graph, Binary::Mul, inner, outer);
