@@ -23,7 +23,7 @@
 //! Not done: (a·s)·b → (a·b)·s and (a·s)/b → (a/b)·s, because a·b can overflow or vanish where (a·s)·b does not; a scale out of
 //! a sum or a product of matrices, for the same reason; c·(1/d) for c/d.
 
-use super::magnitude::{is_sum_of, is_within, of_scale, power_of_two};
+use super::magnitude::{is_sum_beside, is_within, of_scale, power_of_two};
 use super::{add, binary, is_constant, operands_of, spread, spread_scalar};
 use crate::graph::{Graph, NodeId};
 use crate::op::{Binary, Op, Unary};
@@ -58,8 +58,7 @@ pub(super) fn softmax(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option
         let Some((t, sum)) = operands_of(graph, graph.operand(quotient, 0), Binary::Div) else {
             continue;
         };
-        let exponentials = matches!(graph.op(e), Op::Unary(Unary::Exp)) && is_sum_of(graph, sum, e);
-        if !exponentials || !is_within(graph, t, 0) {
+        if !is_sum_beside(graph, &view, sum, e) || !is_within(graph, t, 0) {
             continue;
         }
         let sums = add(graph, view.clone(), &[sum]);
