@@ -26,7 +26,7 @@
 use super::magnitude::{is_sum_beside, is_within, of_scale, power_of_two};
 use super::{add, binary, is_constant, operands_of, spread, spread_scalar};
 use crate::graph::{Graph, NodeId};
-use crate::op::{Binary, Op, Unary};
+use crate::op::{Binary, Op};
 
 /// The scale that a node is or spreads.
 fn scale_of(graph: &Graph, id: NodeId) -> Option<NodeId> {
