@@ -22,7 +22,7 @@ use crate::builder::{Mode, Value};
 use crate::error::Error;
 use crate::graph::NodeId;
 use crate::op::{Binary, Compare, Op, Reduction, Unary};
-use crate::option::{Must, check};
+use crate::option::{Allowed, check};
 use crate::types::{ElementType, Literal, Shape};
 use crate::value::{
     Over, add, exp, expm1, less_equal, log, logistic, minimum, multiply, normal_cdf, reduce, require_float,
@@ -40,7 +40,7 @@ pub fn relu(x: impl Borrow<Value>) -> Value {
 /// x, or `slope`·x where x ≤ 0.
 pub fn leaky_relu(x: impl Borrow<Value>, slope: f64) -> Value {
     let x = x.borrow();
-    match check("`leaky_relu` with a slope", slope, Must::BeFinite) {
+    match check("`leaky_relu` with a slope", slope, Allowed::Finite) {
         Ok(()) => select(less_equal(x, 0.0), multiply(x, slope), x),
         Err(error) => x.builder().fail(error),
     }
@@ -49,7 +49,7 @@ pub fn leaky_relu(x: impl Borrow<Value>, slope: f64) -> Value {
 /// x, or `alpha`·(eˣ − 1) where x ≤ 0.
 pub fn elu(x: impl Borrow<Value>, alpha: f64) -> Value {
     let x = x.borrow();
-    if let Err(error) = check("`elu` with an alpha", alpha, Must::BeFinite) {
+    if let Err(error) = check("`elu` with an alpha", alpha, Allowed::Finite) {
         return x.builder().fail(error);
     }
     select(less_equal(x, 0.0), multiply(expm1(x), alpha), x)
@@ -141,7 +141,7 @@ pub fn dropout(x: impl Borrow<Value>, rate: f64) -> Value {
     let x = x.borrow();
     let builder = x.builder();
     if rate != 1.0
-        && let Err(error) = check("a dropout rate", rate, Must::BeBelowOne)
+        && let Err(error) = check("a dropout rate", rate, Allowed::ZeroToOne)
     {
         return builder.fail(error.help("the rate is the share that is dropped: from 0 to 1"));
     }

@@ -12,7 +12,7 @@ use crate::check::Rule;
 use crate::dim::Dim;
 use crate::error::Error;
 use crate::op::{Op, Reduction, Unary};
-use crate::option::{Must, check};
+use crate::option::{Allowed, check};
 use crate::types::{ElementType, Shape};
 use crate::value::{
     Demand, Operand, Over, User, abs, bare, both_shapes, demand, equal, exp, greater, label_mask, less_equal,
@@ -34,7 +34,7 @@ pub fn absolute_error(p: impl Borrow<Value>, y: impl Operand) -> Value {
 /// Mean of ½d² where |d| ≤ δ, else δ·(|d| − ½δ), for d = p − y.
 pub fn huber(p: impl Borrow<Value>, y: impl Operand, delta: f64) -> Value {
     let p = p.borrow();
-    if let Err(error) = check("`huber` with a delta", delta, Must::BeAboveZero) {
+    if let Err(error) = check("`huber` with a delta", delta, Allowed::AboveZero) {
         return p.builder().fail(error);
     }
     on_pair("huber", p, y, |p, y| {

@@ -10,7 +10,7 @@ use crate::builder::{Builder, Value};
 use crate::dim::Dim;
 use crate::error::Error;
 use crate::op::{Binary, Compare, Op, Unary};
-use crate::option::{Must, check};
+use crate::option::{Allowed, check};
 use crate::types::{ElementType, Literal, Shape};
 use std::borrow::Borrow;
 
@@ -250,7 +250,7 @@ pub fn ones(builder: &Builder, shape: impl Into<Shape>) -> Value {
 /// A tensor of one f32 value.
 pub fn full(builder: &Builder, shape: impl Into<Shape>, value: f64) -> Value {
     let shape = shape.into();
-    if let Err(error) = check("`full` with a value", value, Must::BeFinite) {
+    if let Err(error) = check("`full` with a value", value, Allowed::Finite) {
         return builder.fail(error);
     }
     let node = builder.with_graph(|graph| {
