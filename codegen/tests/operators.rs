@@ -212,7 +212,7 @@ fn ops_by_type() {
     };
     let (comparisons, conversions, select) = (6, 4, 1);
     let common = comparisons + conversions + select;
-    assert_eq!(count(F32), 16 + 7 + common + 1, "all unary but `not`; + − · / max min pow; the rectifier");
+    assert_eq!(count(F32), 18 + 7 + common + 1, "all unary but `not`; + − · / max min pow; the rectifier");
     assert_eq!(count(I32), 4 + 10 + common, "neg abs sign not; + − · max min, and or xor, shifts");
     assert_eq!(count(U32), 4 + 10 + common);
     assert_eq!(count(Bool), 1 + 3 + common, "not; and or xor");
