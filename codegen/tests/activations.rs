@@ -79,7 +79,7 @@ fn cases() -> Vec<Case> {
             |x| softplus(x),
             |x| x.max(0.0) + (-x.abs()).exp().ln_1p(),
             logistic,
-            [2.5, 3.0],
+            [3.0, 3.5],
             two,
         ),
         // Of 1 − p there are no bits of its own where p is near 1.
@@ -88,7 +88,7 @@ fn cases() -> Vec<Case> {
             |x| sigmoid(x),
             logistic,
             |x| logistic(x) * logistic(-x),
-            [3.0, 5.0],
+            [3.5, 5.0],
             [NOTHING, |x| if x > 0.0 { 2f64.powi(-23) } else { 0.0 }],
         ),
         case(
