@@ -39,15 +39,15 @@ unary_float! {
     cos = Cos;
     /// The error function, within 2 units.
     erf = Erf;
-    /// Φ(x), the share of a standard normal distribution below x, within 6 units: in its tail too, where 1 + erf(x/√2) has none left.
+    /// Φ(x), the share of a standard normal distribution below x, within 6.5 units: in its tail too, where 1 + erf(x/√2) has none left.
     normal_cdf = NormalCdf;
-    /// e^(−x²/2), within 2 units.
+    /// e^(−x²/2), within 2.5 units.
     bell = Bell;
     /// tanh x, within 3 units.
     tanh = Tanh;
-    /// 1/(1 + e⁻ˣ), within 3 units.
+    /// 1/(1 + e⁻ˣ), within 3.5 units.
     logistic = Logistic;
-    /// ln(1 + eˣ), without overflow, within 2.5 units.
+    /// ln(1 + eˣ), without overflow, within 3 units.
     softplus = Softplus;
     /// Rounds towards −∞.
     floor = Floor;
