@@ -5,11 +5,11 @@
 //! broadcasts and comparisons with a constant stand inside the expressions that use them.
 
 use crate::formula::{Expressions, is_transparent};
-use crate::graph::{Graph, NodeId, Purpose, StorageKind};
+use crate::graph::{Graph, NodeId, Purpose, StorageKind, Users};
 use crate::op::{Binary, Compare, Op, Unary};
 use crate::rebuild::{ancestors, live};
 use crate::text::role_name;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 
 /// What a node is part of.
@@ -66,6 +66,8 @@ impl Graph {
 
 struct Picture<'a> {
     graph: &'a Graph,
+    users: Users,
+    results: HashSet<NodeId>,
     live: Vec<bool>,
     /// Needed by an output, a loss or a value that the declaration names.
     forward: Vec<bool>,
@@ -82,7 +84,8 @@ impl Picture<'_> {
         let roots: Vec<NodeId> = results.chain(named).collect();
         let forward = if roots.is_empty() { live.clone() } else { ancestors(graph, &roots) };
         let updating = updating(graph, &forward);
-        Picture { graph, live, forward, updating }
+        let results = graph.results.iter().map(|(_, id)| *id).collect();
+        Picture { graph, users: graph.users(), results, live, forward, updating }
     }
 
     fn part(&self, id: NodeId) -> Part {
@@ -97,8 +100,8 @@ impl Picture<'_> {
 
     /// Whether the node has a box of its own.
     fn shows(&self, id: NodeId) -> bool {
-        let is_result = || self.graph.results.iter().any(|(_, result)| *result == id);
-        self.live[id.index()] && (self.graph.label(id).is_some() || is_result() || !self.is_inside(id))
+        let is_result = self.results.contains(&id);
+        self.live[id.index()] && (self.graph.label(id).is_some() || is_result || !self.is_inside(id))
     }
 
     /// Whether the node stands inside the expressions of its users.
@@ -122,7 +125,7 @@ impl Picture<'_> {
     /// Whether one box, of the same part, reads the node.
     fn has_one_reader(&self, id: NodeId) -> bool {
         let readers: Vec<NodeId> =
-            self.graph.users(id).into_iter().filter(|user| self.live[user.index()]).collect();
+            self.users.of(id).iter().copied().filter(|user| self.live[user.index()]).collect();
         matches!(readers[..], [reader] if self.part(reader) == self.part(id) && !is_transparent(self.graph, reader))
     }
 

@@ -12,6 +12,8 @@ pub mod op;
 
 pub mod infer;
 
+mod hash;
+
 pub mod random;
 
 pub mod graph;
