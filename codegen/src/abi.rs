@@ -5,7 +5,9 @@
 //!
 //! An entry's function is `extern "C" fn(*mut Context)`. It runs `steps` steps, one after another: step `t` uses the rows
 //! `rows[t·batch .. (t+1)·batch]` of every looked-up input. Every step computes its loss first and stores it in
-//! `losses[t]`; a loss that is not finite ends the call before that step has changed any storage, with `stopped = t`.
+//! `losses[t]`. A loss that is not finite ends the call before that step has changed any storage, with `stopped = t`; so does a value
+//! that an update is made of, where it is not finite ([`crate::guard`]). A new value that is not finite all the same ends the call behind
+//! that step, with `stopped = t` and `updated = 1`.
 
 use std::ffi::c_void;
 
@@ -43,12 +45,13 @@ pub struct Context {
     pub inputs: *const InputBinding,
     /// Where each output goes, in the entry's order. Row-major, 4-byte elements.
     pub outputs: *const *mut u8,
-    /// Intermediate values. 64-byte aligned, as large as the entry's plan says for these symbols.
+    /// Intermediate values. 64-byte aligned, as large as the entry's plan says for these sizes.
     pub arena: *mut u8,
     /// Byte offset in the arena of each planned buffer.
     pub offsets: *const i64,
-    /// The value of each run-time symbol, in the entry's order.
-    pub symbols: *const i64,
+    /// The numbers that hang on sizes, in the order of the entry's [`crate::entry::Quantity`]s, worked out for the sizes of this
+    /// call. Native code computes none itself.
+    pub numbers: *const i64,
     /// Row numbers: `steps · batch` of them. Never null for an entry with looked-up inputs and a batch that is not empty.
     pub rows: *const u32,
     /// For each random stream, in the entry's order, its key over all steps: `downhill_graph::random::stream_seed`.
@@ -59,8 +62,12 @@ pub struct Context {
     pub losses: *mut f32,
     /// How many steps to run.
     pub steps: i64,
-    /// Set by native code: the step whose loss was not finite, or −1.
+    /// Set by native code: the step that ended the call, or −1.
     pub stopped: i64,
+    /// Set by native code to 1 where that step has changed storages; 0 before the call.
+    pub updated: i64,
+    /// Set by native code to 1 where a watched value was not finite; 0 before the call.
+    pub alarm: u32,
     /// What `divide` is given. Code for one thread reads neither.
     pub pool: *const c_void,
     /// Divides a kernel among threads.

@@ -17,14 +17,14 @@ use crate::lane::Program;
 use crate::launch::{self, Call, Launch, Shared};
 use crate::plan::{Arena, Plan, plan};
 use crate::prepare::prepare;
-use crate::specialize::{Instance, Scheduled, makes_loss, parts, schedule};
+use crate::specialize::{Instance, Scheduled, guard, parts, schedule};
 use crate::target::Target;
 use crate::task::define_task;
 use crate::verify::check;
 use crate::wide;
 use cranelift_module::{FuncId, Module};
 use downhill_graph::dim::{Bindings, Dim};
-use downhill_graph::graph::{Graph, NodeId, Purpose, Role};
+use downhill_graph::graph::{Graph, NodeId, Purpose, Role, bug};
 use downhill_graph::op::Op;
 use downhill_graph::types::Type;
 use std::collections::{BTreeSet, HashMap};
@@ -176,27 +176,29 @@ impl<'m, M: Module> Compiler<'m, M> {
         let start = Instant::now();
         let Planned { symbols, outputs, looked_up, streams, plan } = planned;
         let mut arena = plan.arena.clone();
-        let scheduled = schedule(&plan.kernels, &mut arena, fixed, self.target);
+        let scheduled = schedule(plan, &mut arena, fixed, self.target);
         self.show(Stage::Schedule, || scheduled.iter().map(|it| it.scheduled().to_string()).collect());
         let parts = parts(&scheduled);
         let functions =
             if self.marked { parts.iter().map(|part| describe(part)).collect() } else { Vec::new() };
         self.report.planning += start.elapsed();
         let start = Instant::now();
-        let calls = self.calls(&parts, &arena)?;
+        let calls = self.calls(&parts, &arena, &plan.watched)?;
         let bind = |dim: &Dim| dim.bind(fixed);
         let batch =
             (!looked_up.is_empty()).then(|| bind(&Dim::symbol(symbols.first().map_or("", |name| &**name))));
         let launch = Launch {
             calls: &calls,
-            symbols,
+            loss: graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Loss(_))),
+            guard: parts.iter().take_while(|part| guard(part) > 0).count(),
             streams,
             looked_up: &|n| looked_up.contains(&n),
             batch,
             marked: self.marked,
         };
         self.entries += 1;
-        let function = launch::define(self.module, self.target, &format!("entry{}", self.entries), &launch)?;
+        let (function, numbers) =
+            launch::define(self.module, self.target, &format!("entry{}", self.entries), &launch)?;
         self.report.generation += start.elapsed();
         self.report.kernels += scheduled.len();
         arena.sizes.iter_mut().for_each(|size| *size = bind(size));
@@ -211,6 +213,7 @@ impl<'m, M: Module> Compiler<'m, M> {
             inputs: input_slots(graph, looked_up),
             outputs: outputs.clone(),
             symbols: symbols.clone(),
+            numbers,
             streams: streams.clone(),
             fixed: fixed.clone(),
             arena,
@@ -219,7 +222,12 @@ impl<'m, M: Module> Compiler<'m, M> {
     }
 
     /// The functions of an entry's parts, and how they are called. Kernels of one form share their function.
-    fn calls(&mut self, parts: &[&[Instance]], arena: &Arena) -> Result<Vec<Call>, Error> {
+    fn calls(
+        &mut self,
+        parts: &[&[Instance]],
+        arena: &Arena,
+        watched: &BTreeSet<Buffer>,
+    ) -> Result<Vec<Call>, Error> {
         let overlap = |x: Buffer, y: Buffer| arena.may_overlap(x, y);
         let mut known: HashMap<usize, (FuncId, Rc<Emitted>)> = HashMap::new();
         let mut calls = Vec::new();
@@ -229,14 +237,17 @@ impl<'m, M: Module> Compiler<'m, M> {
                     let (function, emitted) = match known.get(&alone.form.number) {
                         Some(known) => known.clone(),
                         // All of its buffers are in use at once.
-                        None => self.part(std::slice::from_ref(&alone.form.scheduled), &|_, _| false)?,
+                        None => {
+                            let kernel = std::slice::from_ref(&alone.form.scheduled);
+                            self.part(kernel, &|_, _| false, &alone.form.watched)?
+                        }
                     };
                     known.insert(alone.form.number, (function, emitted.clone()));
                     (function, emitted, Some(&alone.numbers))
                 }
                 several => {
                     let kernels: Vec<Scheduled> = several.iter().map(Instance::scheduled).collect();
-                    let (function, emitted) = self.part(&kernels, &overlap)?;
+                    let (function, emitted) = self.part(&kernels, &overlap, watched)?;
                     (function, emitted, None)
                 }
             };
@@ -253,7 +264,6 @@ impl<'m, M: Module> Compiler<'m, M> {
             calls.push(Call {
                 function,
                 shared: division.map(|it| self.shared(it, &pointers, integers.len(), arena)).transpose()?,
-                makes_loss: part.iter().any(makes_loss),
                 pointers,
                 integers,
             });
@@ -266,8 +276,9 @@ impl<'m, M: Module> Compiler<'m, M> {
         &mut self,
         kernels: &[Scheduled],
         overlap: &dyn Fn(Buffer, Buffer) -> bool,
+        watched: &BTreeSet<Buffer>,
     ) -> Result<(FuncId, Rc<Emitted>), Error> {
-        let emitted = emit(kernels, overlap);
+        let emitted = emit(kernels, overlap, &|buffer| watched.contains(&buffer));
         Ok((self.kernel(&emitted.program)?, Rc::new(emitted)))
     }
 
@@ -279,17 +290,23 @@ impl<'m, M: Module> Compiler<'m, M> {
     pub fn program(&mut self, emitted: Emitted) -> Result<FuncId, Error> {
         let function = self.kernel(&emitted.program)?;
         let Emitted { pointers, integers, .. } = emitted;
-        let calls = [Call { function, shared: None, makes_loss: false, pointers, integers }];
+        let calls = [Call { function, shared: None, pointers, integers }];
         let launch = Launch {
             calls: &calls,
-            symbols: &[],
+            loss: false,
+            guard: 1,
             streams: &[],
             looked_up: &|_| false,
             batch: None,
             marked: false,
         };
         self.entries += 1;
-        launch::define(self.module, self.target, &format!("entry{}", self.entries), &launch)
+        let (function, numbers) =
+            launch::define(self.module, self.target, &format!("entry{}", self.entries), &launch)?;
+        if !numbers.is_empty() {
+            bug("a lane program by itself hangs on sizes");
+        }
+        Ok(function)
     }
 
     /// The function of a kernel, made now or before.
@@ -350,8 +367,8 @@ fn describe(part: &[Instance]) -> Native {
 /// The run-time symbols that a graph's values hang on: first the one that counts the rows of its inputs, then the others as they
 /// come. Those of inputs that nothing reads are left out: nobody need say how large they are.
 fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
-    let used: BTreeSet<Arc<str>> =
-        graph.ids().flat_map(|id| dims_of(graph, id)).flat_map(Dim::symbols).collect();
+    let dims = |id| graph.shape(id).dims().iter().chain(graph.op(id).dims());
+    let used: BTreeSet<Arc<str>> = graph.ids().flat_map(dims).flat_map(Dim::symbols).collect();
     let mut symbols: Vec<Arc<str>> = Vec::new();
     let data = || graph.inputs.iter().filter(|input| matches!(input.role, Role::Input | Role::Target));
     let leading = data().filter_map(|input| input.ty.shape.dims().first());
@@ -364,18 +381,6 @@ fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
         }
     }
     symbols
-}
-
-/// The dims that a node's code can need: those of its shape, and where it begins to read or write.
-fn dims_of(graph: &Graph, id: NodeId) -> Vec<&Dim> {
-    let mut dims: Vec<&Dim> = graph.shape(id).dims().iter().collect();
-    match graph.op(id) {
-        Op::DimValue { dim, .. } => dims.push(dim),
-        Op::Slice(ranges) => dims.extend(ranges.iter().map(|range| &range.start)),
-        Op::Pad(paddings) => dims.extend(paddings.iter().map(|padding| &padding.low)),
-        _ => {}
-    }
-    dims
 }
 
 /// Results that are given out, in order.

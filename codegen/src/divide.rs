@@ -77,7 +77,7 @@ fn only_loop(items: &[Item]) -> Option<&Loop> {
 /// every access to it, by as much. Scratch is each thread's own.
 fn writes_apart(kernel: &Kernel, axis: Axis) -> bool {
     let accesses = kernel.accesses();
-    let shared = |buffer: &Buffer| !matches!(buffer, Buffer::Scratch(_));
+    let shared = |buffer: &Buffer| !matches!(buffer, Buffer::Scratch(_) | Buffer::Watched);
     accesses.iter().filter(|(buffer, _, store)| *store && shared(buffer)).all(|(buffer, written, _)| {
         let by = written.at.coefficient(axis);
         let mut same = accesses.iter().filter(|(other, _, _)| other == buffer);

@@ -25,6 +25,9 @@ use std::collections::{HashMap, HashSet};
 /// Bytes of an element in memory, of every type that is compiled.
 const ELEMENT_BYTES: i64 = 4;
 
+/// Numbers up to this are written into the code, where sums of a few of them are far from overflow; greater ones are loaded.
+const FAR: u64 = 1 << 47;
+
 /// A lane program and the meaning of its arguments.
 #[derive(Clone, Debug)]
 pub struct Emitted {
@@ -42,13 +45,19 @@ impl Emitted {
         let pointer = |pointer: &Pointer| match pointer {
             Pointer::Into(from, offset) => Pointer::Into(buffer(*from), offset.clone()),
             Pointer::Rows => Pointer::Rows,
+            Pointer::Alarm => Pointer::Alarm,
         };
         let number = |number: &Number| match number {
             Number::RowStride(input) => match buffer(Buffer::Input(*input)) {
                 Buffer::Input(input) => Number::RowStride(input),
                 other => bug(&format!("rows of {other}")),
             },
-            Number::Dim(_) | Number::Key(..) | Number::Begin | Number::End => number.clone(),
+            Number::Dim(_)
+            | Number::Distance(_)
+            | Number::Real(_)
+            | Number::Key(..)
+            | Number::Begin
+            | Number::End => number.clone(),
         };
         (self.pointers.iter().map(pointer).collect(), self.integers.iter().map(number).collect())
     }
@@ -61,6 +70,8 @@ pub enum Pointer {
     Into(Buffer, Dim),
     /// The row numbers of this step.
     Rows,
+    /// The alarm: [`crate::abi::Context::alarm`].
+    Alarm,
 }
 
 /// What an integer argument is.
@@ -68,6 +79,10 @@ pub enum Pointer {
 pub enum Number {
     /// The value of a dim.
     Dim(Dim),
+    /// The value of a dim that is a distance between elements, in bytes or in positions.
+    Distance(Dim),
+    /// The value of a dim as an f32, by its bits.
+    Real(Dim),
     /// Bytes from one row of a looked-up input to the next.
     RowStride(usize),
     /// A word of a random stream's key in this step.
@@ -78,8 +93,13 @@ pub enum Number {
     End,
 }
 
-/// Emits kernels, one after another, as one program. `overlap` says which buffers may share memory.
-pub fn emit(kernels: &[Scheduled], overlap: &dyn Fn(Buffer, Buffer) -> bool) -> Emitted {
+/// Emits kernels, one after another, as one program. `overlap` says which buffers may share memory, `watched` of which buffers the
+/// values that are stored are watched.
+pub fn emit(
+    kernels: &[Scheduled],
+    overlap: &dyn Fn(Buffer, Buffer) -> bool,
+    watched: &dyn Fn(Buffer) -> bool,
+) -> Emitted {
     let mut emitted = Emitted { program: Program::default(), pointers: Vec::new(), integers: Vec::new() };
     let mut b = ProgramBuilder::new();
     if kernels.iter().any(|kernel| kernel.division.is_some()) {
@@ -101,6 +121,7 @@ pub fn emit(kernels: &[Scheduled], overlap: &dyn Fn(Buffer, Buffer) -> bool) -> 
         let mut emit = Emit {
             kernel,
             schedule,
+            watched,
             divided: division.as_ref().map(|division| division.axis),
             definitions,
             b: &mut b,
@@ -142,6 +163,7 @@ type Place = (Buffer, Option<i64>, Dim);
 struct Emit<'a> {
     kernel: &'a Kernel,
     schedule: &'a Schedule,
+    watched: &'a dyn Fn(Buffer) -> bool,
     /// The loop of which a thread takes some turns.
     divided: Option<Axis>,
     definitions: HashMap<ValueId, &'a Expression>,
@@ -326,10 +348,8 @@ impl Emit<'_> {
                 let element = self.index(at, row);
                 scalar::random_bits(self.b, key, element)
             }
-            Expression::Dim(dim) => {
-                let whole = self.dim(dim);
-                scalar::convert(self.b, ElementType::I32, element, whole)
-            }
+            Expression::Dim(dim) if element.is_float() => self.real(dim),
+            Expression::Dim(dim) => self.whole(Number::Dim(dim.clone())),
             Expression::Unary(unary, x) => {
                 let register = self.register(*x, row);
                 scalar::unary(self.b, *unary, self.kernel.element(*x), register)
@@ -370,6 +390,13 @@ impl Emit<'_> {
         let rows = if moves { self.block.as_ref().map_or(1, |block| block.rows) } else { 1 };
         for row in 0..rows {
             let mut register = self.register(value, row);
+            if (self.watched)(buffer) && self.b.register(register).kind == Kind::F32 {
+                let alarm = position(self.pointers, Pointer::Alarm);
+                self.b.watch(alarm, register);
+            }
+            if buffer == Buffer::Watched {
+                continue;
+            }
             if self.b.register(register).kind == Kind::Mask {
                 register = self.b.unary(U::FromMask, register);
             }
@@ -422,14 +449,14 @@ impl Emit<'_> {
         let bytes = Dim::from(ELEMENT_BYTES);
         let constant = &access.at.constant * &bytes;
         let (fixed, rest) = match constant.as_constant() {
-            Some(fixed) => (fixed, Dim::default()),
-            None => (0, constant),
+            Some(fixed) if fixed.unsigned_abs() <= FAR => (fixed, Dim::default()),
+            _ => (0, constant),
         };
         let pointer = position(self.pointers, Pointer::Into(buffer, rest));
         let mut address = Address::new(pointer).offset(fixed);
         let kernel = self.kernel;
         for (axis, coefficient) in access.at.terms.iter().filter(|(axis, _)| !is_once(kernel, **axis)) {
-            let stride = self.integer(Number::Dim(coefficient * &bytes));
+            let stride = self.integer(Number::Distance(coefficient * &bytes));
             address = address.index_plus(self.vars[axis], self.plus(*axis, row), stride);
         }
         if let (Some((axis, plus)), Buffer::Input(input)) = (access.row, buffer) {
@@ -448,20 +475,30 @@ impl Emit<'_> {
 
     /// A number as an operand of loops and addresses.
     fn integer(&mut self, number: Number) -> Integer {
-        if let Number::Dim(dim) = &number
-            && let Some(constant) = dim.as_constant()
+        if let Number::Dim(dim) | Number::Distance(dim) = &number
+            && let Some(constant) = dim.as_constant().filter(|constant| constant.unsigned_abs() <= FAR)
         {
             return Integer::Constant(constant);
         }
         Integer::Argument(position(self.integers, number))
     }
 
-    /// The value of a dim as an i32 in a register.
-    fn dim(&mut self, dim: &Dim) -> Reg {
-        match self.integer(Number::Dim(dim.clone())) {
+    /// A number as an i32 in a register.
+    fn whole(&mut self, number: Number) -> Reg {
+        match self.integer(number) {
             Integer::Constant(value) => self.b.constant_i(value as i32),
             Integer::Argument(argument) => self.b.argument(argument),
         }
+    }
+
+    /// The value of a dim as an f32 in a register, rounded once: an i32 would not hold every size.
+    fn real(&mut self, dim: &Dim) -> Reg {
+        if let Some(constant) = dim.as_constant() {
+            return self.b.constant_f(constant as f64 as f32);
+        }
+        let argument = position(self.integers, Number::Real(dim.clone()));
+        let bits = self.b.argument(argument);
+        self.b.unary(U::FromBits, bits)
     }
 
     fn index(&mut self, at: &crate::affine::Affine, row: usize) -> Reg {
@@ -470,7 +507,7 @@ impl Emit<'_> {
         for (axis, coefficient) in at.terms.iter().filter(|(axis, _)| !is_once(kernel, **axis)) {
             let mut term = self.b.counter(self.vars[axis], self.plus(*axis, row));
             if !coefficient.is(1) {
-                let factor = self.dim(coefficient);
+                let factor = self.whole(Number::Distance(coefficient.clone()));
                 term = self.b.binary(B::MulI, term, factor);
             }
             sum = Some(sum.map_or(term, |sum| self.b.binary(B::AddI, sum, term)));
@@ -478,10 +515,10 @@ impl Emit<'_> {
         match sum {
             Some(sum) if at.constant.is(0) => sum,
             Some(sum) => {
-                let constant = self.dim(&at.constant);
+                let constant = self.whole(Number::Distance(at.constant.clone()));
                 self.b.binary(B::AddI, sum, constant)
             }
-            None => self.dim(&at.constant),
+            None => self.whole(Number::Distance(at.constant.clone())),
         }
     }
 }

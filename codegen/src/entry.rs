@@ -6,7 +6,7 @@
 use crate::cost::Cost;
 use crate::plan::Arena;
 use cranelift_module::FuncId;
-use downhill_graph::dim::{Bindings, Dim};
+use downhill_graph::dim::{Bindings, Dim, Undefined};
 use downhill_graph::graph::{Purpose, Role};
 use downhill_graph::types::Type;
 use std::sync::Arc;
@@ -24,8 +24,10 @@ pub struct Entry {
     pub inputs: Vec<InputSlot>,
     /// Results other than updates and the loss, in the order of `Context::outputs`.
     pub outputs: Vec<(Purpose, Type)>,
-    /// Run-time symbols, in the order of `Context::symbols`; the first is the one whose rows are looked up.
+    /// Run-time symbols; the first is the one whose rows are looked up.
     pub symbols: Vec<Arc<str>>,
+    /// What native code loads, in the order of `Context::numbers`.
+    pub numbers: Vec<Quantity>,
     /// Random streams that it draws from, in the order of `Context::keys`.
     pub streams: Vec<u32>,
     /// Sizes fixed when this variant was compiled (a batch size); empty for the generic variant.
@@ -35,6 +37,38 @@ pub struct Entry {
     /// The functions that a step calls, in their order, of an entry that was made to tell where a step is. Counting what they cost takes a
     /// tenth of the time that compiling does.
     pub functions: Vec<Native>,
+}
+
+/// A number that hangs on sizes. It is worked out once a size, by [`Quantity::at`]; native code loads it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Quantity {
+    /// The value of a dim: turns of a loop.
+    Whole(Dim),
+    /// The value of a dim that is a distance between elements. One beyond 64 bits stands for any number: a value with such a stride
+    /// has no elements, or it would have been refused.
+    Distance(Dim),
+    /// The f32 nearest to the value of a dim, by its bits.
+    Real(Dim),
+    /// What a kernel costs, which only says how many threads are worth it: numbers beyond 64 bits are the greatest.
+    Work(Dim),
+}
+
+impl Quantity {
+    /// Its number for these sizes.
+    ///
+    /// # Errors
+    /// A dim that has no value.
+    pub fn at(&self, sizes: &Bindings) -> Result<i64, Undefined> {
+        match self {
+            Quantity::Whole(dim) => dim.evaluate(sizes),
+            // As the interpreter converts: to f64, then to f32.
+            Quantity::Real(dim) => Ok(i64::from((dim.evaluate(sizes)? as f64 as f32).to_bits())),
+            Quantity::Work(dim) | Quantity::Distance(dim) => match dim.evaluate(sizes) {
+                Err(Undefined::Overflow) => Ok(i64::MAX),
+                known => known,
+            },
+        }
+    }
 }
 
 /// A function of one kernel, or of the merged kernels of a small step.

@@ -31,6 +31,8 @@ pub enum Buffer {
     Loss,
     /// An intermediate value, the n-th buffer of the arena.
     Arena(usize),
+    /// No memory: what is stored here is watched, and stops the step where it is infinite or NaN. It is never read.
+    Watched,
     /// Room of this kernel alone, the n-th buffer of the arena: each turn of the outermost loop writes there what it reads there,
     /// and each of the threads that share the kernel has its part.
     Scratch(usize),
@@ -337,6 +339,7 @@ impl fmt::Display for Buffer {
             Buffer::Storage(n) => write!(f, "storage{n}"),
             Buffer::Output(n) => write!(f, "output{n}"),
             Buffer::Loss => f.write_str("loss"),
+            Buffer::Watched => f.write_str("watched"),
             Buffer::Arena(n) => write!(f, "arena{n}"),
             Buffer::Scratch(n) => write!(f, "scratch{n}"),
         }

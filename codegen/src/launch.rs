@@ -3,12 +3,13 @@
 //! In: kernels already defined, with what their arguments stand for. Out: a function `extern "C" fn(*mut Context)`
 //! that keeps the promises of [`crate::abi`].
 //!
-//! Must hold: between the store of a loss and the first kernel that writes a storage stands the test that the loss is finite.
+//! Must hold: between the store of a loss and the first kernel that writes a storage stands the guard, see [`crate::guard`].
 
 use crate::abi::{Context, InputBinding};
 use crate::clif::define_built;
 use crate::divide::Division;
 use crate::emit::{Number, Pointer};
+use crate::entry::Quantity;
 use crate::error::Error;
 use crate::kernel::Buffer;
 use crate::target::Target;
@@ -21,11 +22,10 @@ use cranelift_codegen::ir::{
 };
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{FuncId, Linkage, Module};
-use downhill_graph::dim::{Dim, Symbol};
+use downhill_graph::dim::Dim;
 use downhill_graph::graph::bug;
 use std::collections::{HashMap, HashSet};
 use std::mem::{offset_of, size_of};
-use std::sync::Arc;
 
 /// A kernel to call.
 pub(crate) struct Call {
@@ -35,8 +35,6 @@ pub(crate) struct Call {
     pub(crate) integers: Vec<Number>,
     /// How threads share it, if they do.
     pub(crate) shared: Option<Shared>,
-    /// It stores the loss.
-    pub(crate) makes_loss: bool,
 }
 
 impl Call {
@@ -60,8 +58,10 @@ pub(crate) struct Shared {
 /// What the function is made of.
 pub(crate) struct Launch<'a> {
     pub(crate) calls: &'a [Call],
-    /// Run-time symbols in the order of `Context::symbols`; looked-up rows are counted in the first.
-    pub(crate) symbols: &'a [Arc<str>],
+    /// Whether there is a loss.
+    pub(crate) loss: bool,
+    /// How many calls come before those that write storages.
+    pub(crate) guard: usize,
     /// Which inputs are looked up.
     pub(crate) looked_up: &'a dyn Fn(usize) -> bool,
     /// Random streams in the order of `Context::keys`.
@@ -76,7 +76,7 @@ pub(crate) struct Launch<'a> {
 /// own one calls.
 const CALLS: usize = 48;
 
-/// Defines the function.
+/// Defines the function. Gives the numbers that it loads, in the order of `Context::numbers`.
 ///
 /// # Errors
 /// What Cranelift reports.
@@ -85,50 +85,59 @@ pub(crate) fn define(
     target: &Target,
     name: &str,
     launch: &Launch<'_>,
-) -> Result<FuncId, Error> {
-    let mut sections = Vec::new();
-    if launch.calls.len() > CALLS {
-        let mut first = 1;
-        // Whether a loss is finite is asked between sections.
-        for calls in
-            launch.calls.split_inclusive(|call| call.makes_loss).flat_map(|calls| calls.chunks(CALLS))
-        {
+) -> Result<(FuncId, Vec<Quantity>), Error> {
+    let mut numbers = Numbers::default();
+    if launch.calls.len() <= CALLS {
+        let id = define_with(module, target, (name, Linkage::Export, 1), |module, func, builder_context| {
+            let callees = callees(module, func, launch.calls);
+            let mut writer =
+                Writer::begin(module, func, builder_context, launch, (launch.calls, &mut numbers));
+            writer.all_steps(&mut |writer| {
+                writer.all_calls(1, &callees[..launch.guard.min(callees.len())]);
+                writer.guard();
+                writer.all_calls(launch.guard + 1, callees.get(launch.guard..).unwrap_or_default());
+            });
+            writer.f
+        })?;
+        return Ok((id, numbers.all));
+    }
+    // The guard stands between two sections.
+    let (before, updates) = launch.calls.split_at(launch.guard.min(launch.calls.len()));
+    let mut sections = [Vec::new(), Vec::new()];
+    let mut first = 1;
+    for (calls, functions) in [before, updates].into_iter().zip(&mut sections) {
+        for calls in calls.chunks(CALLS) {
             let name = format!("{name}_from{first}");
-            let function = section(module, target, &name, launch, (first, calls))?;
-            sections.push(Section { function, makes_loss: calls.iter().any(|call| call.makes_loss) });
+            functions.push(section(module, target, &name, launch, (first, calls, &mut numbers))?);
             first += calls.len();
         }
     }
-    define_with(module, target, name, Linkage::Export, 1, |module, func, builder_context| {
-        let sections: Vec<(FuncRef, bool)> = sections
-            .iter()
-            .map(|section| (module.declare_func_in_func(section.function, func), section.makes_loss))
-            .collect();
-        let own = if sections.is_empty() { launch.calls } else { &[] };
-        let callees = callees(module, func, own);
-        let mut writer = Writer::begin(module, func, builder_context, launch, own);
-        writer.all_steps(&callees, &sections);
+    let id = define_with(module, target, (name, Linkage::Export, 1), |module, func, builder_context| {
+        let [before, updates] = sections.map(|functions| {
+            functions.into_iter().map(|id| module.declare_func_in_func(id, func)).collect::<Vec<_>>()
+        });
+        let mut writer = Writer::begin(module, func, builder_context, launch, (&[], &mut numbers));
+        writer.all_steps(&mut |writer| {
+            before.iter().for_each(|section| writer.section(*section));
+            writer.guard();
+            updates.iter().for_each(|section| writer.section(*section));
+        });
         writer.f
-    })
+    })?;
+    Ok((id, numbers.all))
 }
 
-/// Some calls of a step: a function of the context, the step and its row numbers.
-struct Section {
-    function: FuncId,
-    makes_loss: bool,
-}
-
-/// Defines the function of some calls, the first of which has this number.
+/// Defines a function of the context, the step and its row numbers that makes some calls, the first of which has this number.
 fn section(
     module: &mut impl Module,
     target: &Target,
     name: &str,
     launch: &Launch<'_>,
-    (first, calls): (usize, &[Call]),
+    (first, calls, numbers): (usize, &[Call], &mut Numbers),
 ) -> Result<FuncId, Error> {
-    define_with(module, target, name, Linkage::Local, 3, |module, func, builder_context| {
+    define_with(module, target, (name, Linkage::Local, 3), |module, func, builder_context| {
         let callees = callees(module, func, calls);
-        let mut writer = Writer::begin(module, func, builder_context, launch, calls);
+        let mut writer = Writer::begin(module, func, builder_context, launch, (calls, numbers));
         [writer.step, writer.rows] = [1, 2].map(|place| writer.parameters[place]);
         writer.keys_of_calls();
         writer.all_calls(first, &callees);
@@ -139,13 +148,11 @@ fn section(
     })
 }
 
-/// Defines a function of so many words, which `write` writes.
+/// Defines a function of this name and so many words, which `write` writes.
 fn define_with<M: Module>(
     module: &mut M,
     target: &Target,
-    name: &str,
-    linkage: Linkage,
-    words: usize,
+    (name, linkage, words): (&str, Linkage, usize),
     write: impl for<'f> FnOnce(&mut M, &'f mut Function, &'f mut FunctionBuilderContext) -> FunctionBuilder<'f>,
 ) -> Result<FuncId, Error> {
     let mut context = module.make_context();
@@ -160,15 +167,34 @@ fn define_with<M: Module>(
 }
 
 /// What `calls` call, as a function names it.
-fn callees(module: &mut impl Module, func: &mut Function, calls: &[Call]) -> Vec<Callee> {
+fn callees<'a>(module: &mut impl Module, func: &mut Function, calls: &'a [Call]) -> Vec<Callee<'a>> {
     let mut declared: HashMap<FuncId, FuncRef> = HashMap::new();
     let mut declare =
         |id: FuncId| *declared.entry(id).or_insert_with(|| module.declare_func_in_func(id, func));
-    let callee = |call: &Call| Callee {
+    let callee = |call: &'a Call| Callee {
+        call,
         kernel: declare(call.function),
         task: call.shared.as_ref().map(|shared| declare(shared.task)),
     };
     calls.iter().map(callee).collect()
+}
+
+/// What is loaded, in the order of `Context::numbers`.
+#[derive(Default)]
+struct Numbers {
+    all: Vec<Quantity>,
+    places: HashMap<Quantity, usize>,
+}
+
+impl Numbers {
+    fn place(&mut self, quantity: &Quantity) -> usize {
+        if let Some(&place) = self.places.get(quantity) {
+            return place;
+        }
+        self.places.insert(quantity.clone(), self.all.len());
+        self.all.push(quantity.clone());
+        self.all.len() - 1
+    }
 }
 
 /// The type of a function of so many words: [`crate::abi::Divide`], [`crate::abi::Mark`].
@@ -178,8 +204,9 @@ fn callback_signature(module: &impl Module, words: usize) -> Signature {
     signature
 }
 
-/// What is called for a kernel.
-struct Callee {
+/// A call, and what is called for it.
+struct Callee<'a> {
+    call: &'a Call,
     kernel: FuncRef,
     task: Option<FuncRef>,
 }
@@ -198,7 +225,9 @@ struct Writer<'a, 'f> {
     /// The parameters of the function; the first is the context.
     parameters: Vec<Value>,
     context: Value,
-    dims: HashMap<Dim, Value>,
+    numbers: &'a mut Numbers,
+    /// Numbers that this function has loaded.
+    loaded: HashMap<Quantity, Value>,
     /// Of buffers that stay where they are from step to step.
     buffers: HashMap<Buffer, Value>,
     /// Bytes from row to row of looked-up inputs.
@@ -218,7 +247,7 @@ impl<'a, 'f> Writer<'a, 'f> {
         func: &'f mut Function,
         builder_context: &'f mut FunctionBuilderContext,
         launch: &'a Launch<'a>,
-        calls: &'a [Call],
+        (calls, numbers): (&'a [Call], &'a mut Numbers),
     ) -> Self {
         let mut f = FunctionBuilder::new(func, builder_context);
         let divide = f.import_signature(callback_signature(module, 6));
@@ -242,7 +271,8 @@ impl<'a, 'f> Writer<'a, 'f> {
             mark,
             parameters,
             context,
-            dims: HashMap::new(),
+            numbers,
+            loaded: HashMap::new(),
             buffers: HashMap::new(),
             strides: HashMap::new(),
             keys: HashMap::new(),
@@ -262,7 +292,8 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.ins().load(I64, MemFlagsData::trusted(), base, (index * size_of::<i64>()) as i32)
     }
 
-    fn all_steps(&mut self, functions: &[Callee], sections: &[(FuncRef, bool)]) {
+    /// The loop over steps; `step` writes one of them.
+    fn all_steps(&mut self, step: &mut dyn FnMut(&mut Self)) {
         let none = self.f.ins().iconst(I64, -1);
         self.f.ins().store(MemFlagsData::trusted(), none, self.context, offset_of!(Context, stopped) as i32);
         self.before_steps();
@@ -281,12 +312,9 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.switch_to_block(turn);
         self.keys_of_calls();
         self.mark(0);
-        self.all_calls(1, functions);
-        for &(section, makes_loss) in sections {
-            self.f.ins().call(section, &[self.context, self.step, self.rows]);
-            if makes_loss {
-                self.stop_unless_finite();
-            }
+        step(self);
+        if self.launch.guard < self.launch.calls.len() {
+            self.stop_if_alarmed(1);
         }
         let next = self.f.ins().iadd_imm_s(self.step, 1);
         let next_rows = row_bytes.map_or(self.rows, |bytes| self.f.ins().iadd(self.rows, bytes));
@@ -295,19 +323,21 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.ins().return_(&[]);
     }
 
-    /// The calls of this function, the first of which has the number `first`. A section's own caller asks whether its loss is finite.
-    fn all_calls(&mut self, first: usize, functions: &[Callee]) {
-        for (place, (call, callee)) in (first..).zip(self.calls.iter().zip(functions)) {
-            self.call(call, callee);
-            self.mark(place as i64);
-            if call.makes_loss && self.calls.len() == self.launch.calls.len() {
-                self.stop_unless_finite();
-            }
+    /// Calls, the first of which has the number `first`.
+    fn all_calls(&mut self, first: usize, callees: &[Callee<'_>]) {
+        for (number, callee) in (first..).zip(callees) {
+            self.call(callee);
+            self.mark(number as i64);
         }
     }
 
+    fn section(&mut self, section: FuncRef) {
+        self.f.ins().call(section, &[self.context, self.step, self.rows]);
+    }
+
     /// Calls a kernel, or has it divided among threads.
-    fn call(&mut self, call: &Call, callee: &Callee) {
+    fn call(&mut self, callee: &Callee<'_>) {
+        let call = callee.call;
         let mut arguments: Vec<Value> = call.pointers.iter().map(|pointer| self.pointer(pointer)).collect();
         let range = |number: &&Number| matches!(number, Number::Begin | Number::End);
         let integers = call.integers.iter().filter(|number| !range(number));
@@ -332,29 +362,32 @@ impl<'a, 'f> Writer<'a, 'f> {
         let divide = self.field(I64, offset_of!(Context, divide));
         let task = self.f.ins().func_addr(I64, task);
         let table = self.f.ins().stack_addr(I64, slot, 0);
-        let (turns, work) = (self.dim(&division.turns), self.dim(&division.work));
+        let (turns, work) = (self.dim(&division.turns), self.quantity(Quantity::Work(division.work.clone())));
         let multiple = self.f.ins().iconst(I64, division.multiple);
         let all = [pool, task, table, turns, multiple, work];
         self.f.ins().call_indirect(self.divide, divide, &all);
     }
 
-    /// What does not change from step to step is computed before the loop: sizes, strides, places of buffers.
+    /// What does not change from step to step is loaded before the loop: sizes, strides, places of buffers.
     fn before_steps(&mut self) {
         for call in self.calls {
             for number in &call.integers {
                 match number {
-                    Number::Dim(dim) => _ = self.dim(dim),
-                    Number::RowStride(input) => _ = self.row_stride(*input),
                     Number::Key(..) | Number::Begin | Number::End => {}
+                    number => _ = self.number(number),
                 }
             }
             for pointer in &call.pointers {
                 let Pointer::Into(buffer, offset) = pointer else { continue };
-                self.dim(offset);
+                self.quantity(Quantity::Distance(offset.clone()));
                 let moves = match buffer {
                     Buffer::Loss => true,
                     Buffer::Input(n) => !(self.launch.looked_up)(*n),
-                    Buffer::Storage(_) | Buffer::Output(_) | Buffer::Arena(_) | Buffer::Scratch(_) => false,
+                    Buffer::Storage(_)
+                    | Buffer::Output(_)
+                    | Buffer::Arena(_)
+                    | Buffer::Scratch(_)
+                    | Buffer::Watched => false,
                 };
                 if !moves {
                     let place = self.buffer(*buffer);
@@ -363,7 +396,7 @@ impl<'a, 'f> Writer<'a, 'f> {
             }
             if let Some(shared) = &call.shared {
                 self.dim(&shared.division.turns);
-                self.dim(&shared.division.work);
+                self.quantity(Quantity::Work(shared.division.work.clone()));
                 shared.rooms.iter().for_each(|(_, bytes)| _ = self.dim(bytes));
             }
         }
@@ -378,12 +411,32 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.ins().call_indirect(signature, mark, &[marks, place]);
     }
 
+    /// Ends the call before this step has changed anything, where its loss or what its updates are made of is not finite.
+    fn guard(&mut self) {
+        if self.launch.loss {
+            self.stop_unless_finite();
+        }
+        if self.launch.guard < self.launch.calls.len() {
+            self.stop_if_alarmed(0);
+        }
+    }
+
+    /// Ends the call where a watched value was not finite.
+    fn stop_if_alarmed(&mut self, updated: i64) {
+        let alarm = self.field(I32, offset_of!(Context, alarm));
+        self.stop_if(alarm, updated);
+    }
+
     /// Ends the call where this step's loss is infinite or NaN: all ones in the exponent.
     fn stop_unless_finite(&mut self) {
         let place = self.buffer(Buffer::Loss);
         let bits = self.f.ins().load(I32, MemFlagsData::trusted(), place, 0);
         let exponent = self.f.ins().band_imm_u(bits, 0x7f80_0000);
         let broken = self.f.ins().icmp_imm_u(IntCC::Equal, exponent, 0x7f80_0000);
+        self.stop_if(broken, 0);
+    }
+
+    fn stop_if(&mut self, broken: Value, updated: i64) {
         let (stop, go_on) = (self.f.create_block(), self.f.create_block());
         self.f.ins().brif(broken, stop, &[], go_on, &[]);
         self.f.switch_to_block(stop);
@@ -393,6 +446,9 @@ impl<'a, 'f> Writer<'a, 'f> {
             self.context,
             offset_of!(Context, stopped) as i32,
         );
+        let updated = self.f.ins().iconst(I64, updated);
+        let field = offset_of!(Context, updated) as i32;
+        self.f.ins().store(MemFlagsData::trusted(), updated, self.context, field);
         self.f.ins().jump(self.exit, &[]);
         self.f.switch_to_block(go_on);
     }
@@ -451,6 +507,8 @@ impl<'a, 'f> Writer<'a, 'f> {
     fn number(&mut self, number: &Number) -> Value {
         match number {
             Number::Dim(dim) => self.dim(dim),
+            Number::Distance(dim) => self.quantity(Quantity::Distance(dim.clone())),
+            Number::Real(dim) => self.quantity(Quantity::Real(dim.clone())),
             Number::RowStride(input) => self.row_stride(*input),
             Number::Key(stream, word) => self.keys[stream][*word],
             Number::Begin | Number::End => bug("a range of turns is the thread's to say"),
@@ -475,12 +533,13 @@ impl<'a, 'f> Writer<'a, 'f> {
     fn pointer(&mut self, pointer: &Pointer) -> Value {
         match pointer {
             Pointer::Rows => self.rows,
+            Pointer::Alarm => self.f.ins().iadd_imm_s(self.context, offset_of!(Context, alarm) as i64),
             Pointer::Into(buffer, offset) => {
                 let base = self.buffer(*buffer);
                 if offset.is(0) {
                     return base;
                 }
-                let offset = self.dim(offset);
+                let offset = self.quantity(Quantity::Distance(offset.clone()));
                 self.f.ins().iadd(base, offset)
             }
         }
@@ -493,6 +552,7 @@ impl<'a, 'f> Writer<'a, 'f> {
         match buffer {
             Buffer::Storage(n) => self.entry_of(offset_of!(Context, storages), n),
             Buffer::Output(n) => self.entry_of(offset_of!(Context, outputs), n),
+            Buffer::Watched => bug("what is only watched is no memory"),
             Buffer::Loss => {
                 let losses = self.field(I64, offset_of!(Context, losses));
                 let offset = self.f.ins().imul_imm_s(self.step, i64::from(F32.bytes()));
@@ -515,39 +575,27 @@ impl<'a, 'f> Writer<'a, 'f> {
         }
     }
 
-    /// The value of a dim, computed where it is first asked for: before the loop over steps.
     fn dim(&mut self, dim: &Dim) -> Value {
-        if let Some(&value) = self.dims.get(dim) {
-            return value;
-        }
-        let mut sum = self.f.ins().iconst(I64, 0);
-        for (symbols, coefficient) in dim.terms() {
-            let mut product = self.f.ins().iconst(I64, *coefficient);
-            for symbol in symbols {
-                let factor = self.symbol(symbol);
-                product = self.f.ins().imul(product, factor);
-            }
-            sum = self.f.ins().iadd(sum, product);
-        }
-        self.dims.insert(dim.clone(), sum);
-        sum
+        self.quantity(Quantity::Whole(dim.clone()))
     }
 
-    fn symbol(&mut self, symbol: &Symbol) -> Value {
-        match symbol {
-            Symbol::Named(name) => {
-                let place = self.launch.symbols.iter().position(|known| known == name);
-                let place = place.unwrap_or_else(|| bug(&format!("the size `{name}` is nobody's input's")));
-                self.entry_of(offset_of!(Context, symbols), place)
-            }
-            Symbol::Quotient(pair) => {
-                let (numerator, denominator) = (self.dim(&pair.0), self.dim(&pair.1));
-                // A size of 0 below the line would trap; 1 gives a number that no loop over an empty axis uses.
-                let zero = self.f.ins().icmp_imm_s(IntCC::Equal, denominator, 0);
-                let one = self.f.ins().iconst(I64, 1);
-                let denominator = self.f.ins().select(zero, one, denominator);
-                self.f.ins().sdiv(numerator, denominator)
-            }
+    /// A number that hangs on sizes, loaded where it is first asked for: before the loop over steps.
+    fn quantity(&mut self, quantity: Quantity) -> Value {
+        if let Some(&value) = self.loaded.get(&quantity) {
+            return value;
         }
+        let value = match &quantity {
+            Quantity::Whole(dim) | Quantity::Distance(dim) | Quantity::Work(dim)
+                if dim.as_constant().is_some() =>
+            {
+                self.f.ins().iconst(I64, dim.as_constant().unwrap_or(0))
+            }
+            _ => {
+                let place = self.numbers.place(&quantity);
+                self.entry_of(offset_of!(Context, numbers), place)
+            }
+        };
+        self.loaded.insert(quantity, value);
+        value
     }
 }

@@ -26,6 +26,8 @@ pub mod build;
 
 mod order;
 
+pub mod guard;
+
 pub mod plan;
 
 pub mod lane;

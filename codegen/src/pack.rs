@@ -47,7 +47,10 @@ impl<'a> Room<'a> {
     /// A buffer for each thread.
     fn own(&mut self, elements: &Dim) -> Buffer {
         // Whole lines of the cache, where the size is known: no two threads write to one.
-        let lines = elements.as_constant().map(|elements| Dim::from((elements + 15) / 16 * 16));
+        let lines = elements
+            .as_constant()
+            .and_then(|elements| elements.checked_add(15))
+            .map(|most| Dim::from(most / 16 * 16));
         let each = lines.as_ref().unwrap_or(elements);
         Buffer::Scratch(self.add(&(each * &Dim::from(self.threads))))
     }

@@ -7,12 +7,14 @@
 //! - Every kernel of a step sees the storages as they were before the step. So a kernel that writes a storage runs after every other
 //!   kernel that reads it. Where two kernels would each have to wait for the other, or where a kernel reads elements of a storage
 //!   other than the one it writes in that turn, the new value goes to the arena, and a copy at the end of the step moves it.
-//! - Storages are written after the loss has been stored and found finite.
+//! - Storages are written after the loss has been stored, and after everything that they are made of was looked at: see
+//!   [`crate::guard`].
 //! - Buffers of the arena overlap only where no kernel uses both while either holds a value that is still needed. A kernel's
 //!   own reads and writes never overlap, unless they are the same buffer.
 //! - Inputs, storages, outputs and the arena are distinct memory.
 
 use crate::affine::{Affine, Axis};
+use crate::guard::{Guarded, guard};
 use crate::kernel::{Access, Buffer, Expression, Item, Kernel, Loop, ValueId};
 use crate::order::{Next, Queue, storage, touched};
 use downhill_graph::dim::{Bindings, Dim};
@@ -27,6 +29,8 @@ pub struct Plan {
     pub kernels: Vec<Kernel>,
     /// Where the arena's buffers go.
     pub arena: Arena,
+    /// Buffers of which every value stored is watched.
+    pub watched: BTreeSet<Buffer>,
 }
 
 /// Bytes to which every buffer is aligned.
@@ -42,8 +46,13 @@ pub fn plan(graph: &Graph, mut kernels: Vec<Kernel>, mut arena: Vec<Dim>) -> Pla
     }
     let mut ordered = order(graph, kernels, &mut arena, &mut copies);
     ordered.append(&mut copies);
-    let arena = drop_unread(&mut ordered, &arena);
-    Plan { kernels: ordered, arena }
+    let Guarded { kernels: mut ordered, watched } = guard(graph, ordered, &arena);
+    let (arena, numbers) = drop_unread(&mut ordered, &arena);
+    let renumbered = |buffer: Buffer| match buffer {
+        Buffer::Arena(n) => numbers.get(&n).map(|&n| Buffer::Arena(n)),
+        other => Some(other),
+    };
+    Plan { kernels: ordered, arena, watched: watched.into_iter().filter_map(renumbered).collect() }
 }
 
 /// Storages that a kernel writes and of which it reads anything but the element it writes in the same turn.
@@ -128,8 +137,8 @@ fn order(graph: &Graph, kernels: Vec<Kernel>, arena: &mut Vec<Dim>, copies: &mut
     done
 }
 
-/// Removes stores to arena buffers that nothing loads, numbers the others anew and finds their lifetimes.
-fn drop_unread(kernels: &mut [Kernel], sizes: &[Dim]) -> Arena {
+/// Removes stores to arena buffers that nothing loads, numbers the others anew and finds their lifetimes. Gives the new numbers too.
+fn drop_unread(kernels: &mut [Kernel], sizes: &[Dim]) -> (Arena, BTreeMap<usize, usize>) {
     let mut lifetimes: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
     for (position, kernel) in kernels.iter().enumerate() {
         for (buffer, _, store) in kernel.accesses() {
@@ -147,10 +156,8 @@ fn drop_unread(kernels: &mut [Kernel], sizes: &[Dim]) -> Arena {
     let numbers: BTreeMap<usize, usize> =
         lifetimes.keys().enumerate().map(|(new, &old)| (old, new)).collect();
     kernels.iter_mut().for_each(|kernel| renumber(&mut kernel.body, &numbers));
-    Arena {
-        sizes: lifetimes.keys().map(|&n| sizes[n].clone()).collect(),
-        lifetimes: lifetimes.into_values().collect(),
-    }
+    let sizes = lifetimes.keys().map(|&n| sizes[n].clone()).collect();
+    (Arena { sizes, lifetimes: lifetimes.into_values().collect() }, numbers)
 }
 
 fn keep_stores(items: &mut Vec<Item>, wanted: &mut dyn FnMut(usize) -> bool) {
@@ -207,10 +214,9 @@ impl Arena {
     /// Lays the buffers out: the largest first, each at the lowest place where it overlaps nothing that lives when it does.
     /// `None` when `sizes` leaves a symbol unknown, or where a size is beyond what memory can hold.
     pub fn layout(&self, sizes: &Bindings) -> Option<Layout> {
-        let bytes = self
-            .sizes
-            .iter()
-            .map(|size| usize::try_from(size.evaluate(sizes)?).ok()?.checked_next_multiple_of(ALIGNMENT));
+        let bytes = self.sizes.iter().map(|size| {
+            usize::try_from(size.evaluate(sizes).ok()?).ok()?.checked_next_multiple_of(ALIGNMENT)
+        });
         let bytes: Vec<usize> = bytes.collect::<Option<_>>()?;
         let mut largest_first: Vec<usize> = (0..bytes.len()).collect();
         largest_first.sort_by_key(|&buffer| (std::cmp::Reverse(bytes[buffer]), buffer));

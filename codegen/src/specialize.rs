@@ -8,10 +8,11 @@
 use crate::affine::Axis;
 use crate::cost::work;
 use crate::divide::{Division, divide};
-use crate::form::{buffer_of, form};
+use crate::form::{Form, buffer_of, form};
+use crate::guard::writes_storage;
 use crate::kernel::{Buffer, Kernel};
 use crate::pack::{Room, pack};
-use crate::plan::Arena;
+use crate::plan::{Arena, Plan};
 use crate::schedule::{Schedule, choose_lanes, choose_lanes_again, choose_rows, put_lanes_outside};
 use crate::target::Target;
 use crate::verify::check;
@@ -49,19 +50,22 @@ impl fmt::Display for Scheduled {
 
 /// What is chosen for a form.
 #[derive(Debug)]
-pub(crate) struct Form {
+pub(crate) struct Chosen {
     /// Tells it from others of the variant.
     pub(crate) number: usize,
     /// The kernel of this form.
     pub(crate) scheduled: Scheduled,
+    /// Buffers of which the values that are stored are watched.
+    pub(crate) watched: BTreeSet<Buffer>,
     /// What it costs, where that is known.
     work: Option<f64>,
+    writes_storage: bool,
 }
 
 /// A kernel of a variant: a form, and which memory it works on.
 #[derive(Debug)]
 pub(crate) struct Instance {
-    pub(crate) form: Rc<Form>,
+    pub(crate) form: Rc<Chosen>,
     pub(crate) name: String,
     /// The numbers in the entry of the form's buffers.
     pub(crate) numbers: Vec<usize>,
@@ -78,21 +82,16 @@ impl Instance {
 
 /// The forms that kernels of one form become, and how large the buffers are that they need besides.
 struct Special {
-    forms: Vec<Rc<Form>>,
+    forms: Vec<Rc<Chosen>>,
     room: Vec<Dim>,
 }
 
 /// Kernels as they run, in their order; room that they need of their own is added to `arena`.
-pub(crate) fn schedule(
-    kernels: &[Kernel],
-    arena: &mut Arena,
-    fixed: &Bindings,
-    target: &Target,
-) -> Vec<Instance> {
-    let mut known: HashMap<Kernel, Special> = HashMap::new();
+pub(crate) fn schedule(plan: &Plan, arena: &mut Arena, fixed: &Bindings, target: &Target) -> Vec<Instance> {
+    let mut known: HashMap<Form, Special> = HashMap::new();
     let (mut instances, mut count) = (Vec::new(), 0);
-    for (position, kernel) in kernels.iter().enumerate() {
-        let (form, mut numbers) = form(kernel);
+    for (position, kernel) in plan.kernels.iter().enumerate() {
+        let (form, mut numbers) = form(kernel, &plan.watched);
         let buffers = numbers.len();
         let special = known.entry(form).or_insert_with_key(|form| {
             let special = specialize(form, buffers, fixed, target, count);
@@ -115,9 +114,9 @@ pub(crate) fn schedule(
 
 /// Fixes sizes, then chooses what may differ between variants and targets. The form has so many buffers; forms made of it are numbered
 /// from `first` on.
-fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, first: usize) -> Special {
-    let lanes = choose_lanes(form);
-    let kernel = form.map_dims(&|dim| dim.bind(fixed));
+fn specialize(form: &Form, buffers: usize, fixed: &Bindings, target: &Target, first: usize) -> Special {
+    let lanes = choose_lanes(&form.kernel);
+    let kernel = form.kernel.map_dims(&|dim| dim.bind(fixed));
     let lanes = choose_lanes_again(&kernel, lanes);
     let kernel = put_lanes_outside(&kernel, &lanes);
     // Buffers that are added are numbered behind the form's own.
@@ -133,28 +132,30 @@ fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, 
     let packed = pack(kernel, lanes, target.lanes(), room).into_iter().map(scheduled);
     let forms = packed.zip(first..).map(|(scheduled, number)| {
         let work = work(&scheduled.kernel, &scheduled.schedule.lanes);
-        Rc::new(Form { number, scheduled, work })
+        let writes_storage = writes_storage(&scheduled.kernel);
+        Rc::new(Chosen { number, scheduled, watched: form.watched.clone(), work, writes_storage })
     });
     Special { forms: forms.collect(), room: arena.sizes.split_off(buffers) }
 }
 
-/// A step that costs less than this many vectors of statements is one straight function up to its loss, and one after it: calls
+/// A step that costs less than this many vectors of statements is one straight function up to its updates, and one after that: calls
 /// would be a good part of its time.
 const SMALL_STEP: f64 = 20_000.0;
 
-/// The kernels of each function. One that threads share is alone: they would all do what stands beside it.
+/// The kernels of each function. One that threads share is alone: they would all do what stands beside it. The guard stands between
+/// two functions.
 pub(crate) fn parts(kernels: &[Instance]) -> Vec<&[Instance]> {
     let work = kernels.iter().map(|kernel| kernel.form.work).sum::<Option<f64>>();
     let shared = kernels.iter().any(|kernel| kernel.form.scheduled.division.is_some());
     if !shared && work.is_some_and(|work| work < SMALL_STEP) {
-        kernels.split_inclusive(makes_loss).collect()
+        let (before, updates) = kernels.split_at(guard(kernels));
+        [before, updates].into_iter().filter(|part| !part.is_empty()).collect()
     } else {
         kernels.chunks(1).collect()
     }
 }
 
-/// Whether a kernel stores the loss.
-pub(crate) fn makes_loss(part: &Instance) -> bool {
-    let accesses = part.form.scheduled.kernel.accesses();
-    accesses.iter().any(|(buffer, _, store)| *store && *buffer == Buffer::Loss)
+/// The place of the guard: before the first kernel that writes a storage.
+pub(crate) fn guard(kernels: &[Instance]) -> usize {
+    kernels.iter().position(|kernel| kernel.form.writes_storage).unwrap_or(kernels.len())
 }

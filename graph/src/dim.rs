@@ -2,7 +2,11 @@
 //!
 //! In: numbers and names. Out: [`Dim`], which adds, multiplies, divides and compares.
 //! Must hold: the form is canonical (sorted monomials, no zero coefficient), so that equal polynomials are `==`
-//! and hash alike. A symbol stands for an integer ≥ 0. Numbers beyond 64 bits saturate: no memory holds such a size.
+//! and hash alike. A symbol stands for an integer ≥ 0.
+//!
+//! A dim has one meaning, [`Dim::evaluate`]: checks, estimates of memory and the numbers that native code loads all come from it.
+//! Quotients are rounded down. A number beyond 64 bits and a quotient by 0 are no sizes: they evaluate to an
+//! [`Undefined`], whether they come out of the algebra or of the symbols' values.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +20,19 @@ pub enum Symbol {
     Named(Arc<str>),
     /// `numerator / denominator`, rounded down, opaque to the algebra.
     Quotient(Arc<(Dim, Dim)>),
+    /// A number beyond 64 bits. A dim with it is nothing else, and so is everything that is computed with that dim.
+    Overflow,
+}
+
+/// Why a dim has no value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Undefined {
+    /// The value of this symbol is not known.
+    Unbound(Arc<str>),
+    /// A number on the way is beyond 64 bits.
+    Overflow,
+    /// This divisor is 0.
+    DivisionByZero(Dim),
 }
 
 /// What is known of the symbols' values.
@@ -69,22 +86,40 @@ impl Dim {
         for (mut symbols, value) in terms {
             symbols.sort();
             let sum = sum.entry(symbols).or_default();
-            *sum = sum.saturating_add(value);
+            match sum.checked_add(value) {
+                Some(added) => *sum = added,
+                None => return Dim::overflow(),
+            }
         }
         Dim { terms: sum.into_iter().filter(|(_, value)| *value != 0).collect() }
     }
 
+    fn overflow() -> Dim {
+        Dim { terms: vec![(vec![Symbol::Overflow], 1)] }
+    }
+
+    /// Whether the algebra has met a number beyond 64 bits.
+    pub fn overflows(&self) -> bool {
+        matches!(self.terms.as_slice(), [(symbols, _)] if symbols.contains(&Symbol::Overflow))
+    }
+
     /// `self / divisor`: exact where the algebra can show it, an opaque quotient (rounded down) otherwise.
-    /// Division by the constant 0 gives 0, which no shape rule accepts silently: callers check for it.
+    /// A quotient by the constant 0 is opaque too, and has no value.
     pub fn divide(&self, divisor: &Dim) -> Dim {
-        if self.terms.is_empty() || divisor.is(0) {
+        if self.overflows() || divisor.overflows() {
+            return Dim::overflow();
+        }
+        if divisor.is(0) {
+            return self.quotient(divisor);
+        }
+        if self.terms.is_empty() {
             return Dim::default();
         }
         if self == divisor {
             return Dim::from(1);
         }
         if let (Some(a), Some(b)) = (self.as_constant(), divisor.as_constant()) {
-            return Dim::from(a.checked_div_euclid(b).unwrap_or(i64::MAX));
+            return i64::try_from(floor_quotient(a.into(), b.into())).map_or(Dim::overflow(), Dim::from);
         }
         if let [(symbols, coefficient)] = divisor.terms.as_slice() {
             let exact = self
@@ -95,6 +130,10 @@ impl Dim {
                 return Dim::from_terms(terms);
             }
         }
+        self.quotient(divisor)
+    }
+
+    fn quotient(&self, divisor: &Dim) -> Dim {
         Dim { terms: vec![(vec![Symbol::Quotient(Arc::new((self.clone(), divisor.clone())))], 1)] }
     }
 
@@ -107,6 +146,7 @@ impl Dim {
                 let factor = match symbol {
                     Symbol::Named(name) => value(name).unwrap_or_else(|| Dim::symbol(name)),
                     Symbol::Quotient(pair) => pair.0.substitute(value).divide(&pair.1.substitute(value)),
+                    Symbol::Overflow => Dim::overflow(),
                 };
                 product = &product * &factor;
             }
@@ -120,14 +160,40 @@ impl Dim {
         self.substitute(&|name| bindings.get(name).map(|&value| Dim::from(value)))
     }
 
-    /// The number this is under `bindings`, if they bind enough.
-    pub fn evaluate(&self, bindings: &Bindings) -> Option<i64> {
-        self.bind(bindings).as_constant()
+    /// The number this is under `bindings`: the one meaning of a dim.
+    ///
+    /// # Errors
+    /// A symbol that they leave out, a number beyond 64 bits, a quotient by 0.
+    ///
+    /// # Examples
+    /// ```
+    /// use downhill_graph::dim::{Bindings, Dim, Undefined};
+    ///
+    /// let half = (&Dim::symbol("batch") - &Dim::from(3)).divide(&Dim::from(2));
+    /// assert_eq!(half.evaluate(&Bindings::from([("batch".into(), 2)])), Ok(-1));
+    /// assert_eq!(half.evaluate(&Bindings::new()), Err(Undefined::Unbound("batch".into())));
+    /// ```
+    pub fn evaluate(&self, bindings: &Bindings) -> Result<i64, Undefined> {
+        // Terms of 64 bits may cancel each other, so sums have room for more.
+        let mut sum = 0_i128;
+        for (symbols, coefficient) in &self.terms {
+            let mut product = i128::from(*coefficient);
+            for symbol in symbols {
+                let value = symbol.evaluate(bindings)?;
+                product = product.checked_mul(value.into()).ok_or(Undefined::Overflow)?;
+            }
+            sum = sum.checked_add(product).ok_or(Undefined::Overflow)?;
+        }
+        i64::try_from(sum).map_err(|_| Undefined::Overflow)
     }
 
     /// Compares for every value ≥ 0 of the symbols.
     pub fn compare(&self, other: &Dim) -> Agreement {
         let difference = self - other;
+        if difference.overflows() {
+            // No size is equal to another that is none; two are told of where the first of them is met.
+            return if self == other { Agreement::Equal } else { Agreement::Undecided };
+        }
         if difference.terms.is_empty() {
             return Agreement::Equal;
         }
@@ -154,9 +220,50 @@ impl Dim {
                     pair.0.collect_symbols(names);
                     pair.1.collect_symbols(names);
                 }
+                Symbol::Overflow => {}
             }
         }
     }
+
+    /// The greatest magnitude among the numbers that it is written with.
+    pub fn greatest_number(&self) -> u64 {
+        let numbers = self.terms.iter().flat_map(|(symbols, coefficient)| {
+            let inside = symbols.iter().map(|symbol| match symbol {
+                Symbol::Named(_) => 0,
+                Symbol::Quotient(pair) => pair.0.greatest_number().max(pair.1.greatest_number()),
+                Symbol::Overflow => u64::MAX,
+            });
+            inside.chain([coefficient.unsigned_abs()])
+        });
+        numbers.max().unwrap_or(0)
+    }
+}
+
+impl Symbol {
+    fn evaluate(&self, bindings: &Bindings) -> Result<i64, Undefined> {
+        match self {
+            Symbol::Named(name) => {
+                bindings.get(name).copied().ok_or_else(|| Undefined::Unbound(name.clone()))
+            }
+            Symbol::Quotient(pair) => {
+                // The divisor first: where it is 0, nothing need be known of what it divides.
+                let divisor = pair.1.evaluate(bindings)?;
+                if divisor == 0 {
+                    return Err(Undefined::DivisionByZero(pair.1.clone()));
+                }
+                let numerator = pair.0.evaluate(bindings)?;
+                i64::try_from(floor_quotient(numerator.into(), divisor.into()))
+                    .map_err(|_| Undefined::Overflow)
+            }
+            Symbol::Overflow => Err(Undefined::Overflow),
+        }
+    }
+}
+
+/// `a / b`, rounded down; `b` is not 0, and both have 64 bits, so that the least number by −1 has room.
+fn floor_quotient(a: i128, b: i128) -> i128 {
+    let quotient = a / b;
+    if a % b != 0 && (a < 0) != (b < 0) { quotient - 1 } else { quotient }
 }
 
 /// `symbols` less `divisor`'s, or `None` where one is missing.
@@ -170,7 +277,7 @@ fn without(symbols: &[Symbol], divisor: &[Symbol]) -> Option<Vec<Symbol>> {
 }
 
 fn exact_quotient(a: i64, b: i64) -> Option<i64> {
-    (a.checked_rem(b)? == 0).then(|| a / b)
+    (a.checked_rem(b)? == 0).then(|| a.checked_div(b))?
 }
 
 impl From<i64> for Dim {
@@ -187,8 +294,7 @@ impl From<i32> for Dim {
 
 impl From<usize> for Dim {
     fn from(value: usize) -> Dim {
-        // A size beyond i64 cannot be allocated; saturating keeps it an error of size, not of sign.
-        Dim::from(i64::try_from(value).unwrap_or(i64::MAX))
+        i64::try_from(value).map_or(Dim::overflow(), Dim::from)
     }
 }
 
@@ -201,6 +307,9 @@ impl From<&Dim> for Dim {
 impl Add for &Dim {
     type Output = Dim;
     fn add(self, other: &Dim) -> Dim {
+        if self.overflows() || other.overflows() {
+            return Dim::overflow();
+        }
         Dim::from_terms(self.terms.iter().chain(&other.terms).cloned())
     }
 }
@@ -215,13 +324,16 @@ impl Sub for &Dim {
 impl Mul for &Dim {
     type Output = Dim;
     fn mul(self, other: &Dim) -> Dim {
+        if self.overflows() || other.overflows() {
+            return Dim::overflow();
+        }
         let products = self.terms.iter().flat_map(|(s, a)| {
             other
                 .terms
                 .iter()
-                .map(move |(t, b)| ([s.as_slice(), t.as_slice()].concat(), a.saturating_mul(*b)))
+                .map(move |(t, b)| Some(([s.as_slice(), t.as_slice()].concat(), a.checked_mul(*b)?)))
         });
-        Dim::from_terms(products)
+        products.collect::<Option<Vec<_>>>().map_or_else(Dim::overflow, Dim::from_terms)
     }
 }
 
@@ -230,6 +342,7 @@ impl fmt::Display for Symbol {
         match self {
             Symbol::Named(name) => f.write_str(name),
             Symbol::Quotient(pair) => write!(f, "({})/({})", pair.0, pair.1),
+            Symbol::Overflow => f.write_str("a number beyond 64 bits"),
         }
     }
 }
@@ -255,6 +368,16 @@ impl fmt::Display for Dim {
             f.write_str(&factors.join("*"))?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Undefined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Undefined::Unbound(name) => write!(f, "the size `{name}` is not known"),
+            Undefined::Overflow => f.write_str("a number in it is beyond 64 bits"),
+            Undefined::DivisionByZero(divisor) => write!(f, "it divides by `{divisor}`, which is 0"),
+        }
     }
 }
 
@@ -296,16 +419,55 @@ mod tests {
         assert_eq!((&n * &Dim::from(4)).divide(&Dim::from(2)), &n * &Dim::from(2));
         let half = n.divide(&Dim::from(2));
         assert_eq!(half.to_string(), "(n)/(2)");
-        assert_eq!(half.evaluate(&Bindings::from([("n".into(), 10)])), Some(5));
+        assert_eq!(half.evaluate(&Bindings::from([("n".into(), 10)])), Ok(5));
     }
 
     #[test]
-    fn absurd_sizes_saturate() {
-        let (most, least) = (Dim::from(i64::MAX), &Dim::from(i64::MIN) - &Dim::from(1));
-        assert_eq!(&most + &most, most);
-        assert_eq!(least, Dim::from(i64::MIN));
-        assert_eq!(least.divide(&Dim::from(-1)), most);
+    fn quotients_round_down_and_never_by_zero() {
+        let n = symbol("n");
+        let at = |dim: &Dim, n: i64| dim.evaluate(&Bindings::from([("n".into(), n)]));
+        let below = (&n - &Dim::from(3)).divide(&Dim::from(2));
+        assert_eq!([0, 2, 3, 4].map(|n| at(&below, n)), [Ok(-2), Ok(-1), Ok(0), Ok(0)]);
+        // Bound first and evaluated at once are the same.
+        for n in 0..8 {
+            for (a, b) in [(7, 2), (-7, 2), (7, -2), (-7, -2)] {
+                let dim = (&Dim::from(a) + &symbol("n")).divide(&Dim::from(b));
+                let bindings = Bindings::from([("n".into(), n)]);
+                assert_eq!(dim.bind(&bindings).as_constant(), dim.evaluate(&bindings).ok());
+                assert_eq!(
+                    at(&dim, n),
+                    Ok((a + n).div_euclid(b) - i64::from((a + n).rem_euclid(b) != 0 && b < 0))
+                );
+            }
+        }
+        let by = Dim::from(20).divide(&n);
+        assert_eq!(at(&by, 0), Err(Undefined::DivisionByZero(n.clone())));
+        let by = n.divide(&Dim::from(0));
+        assert_eq!(at(&by, 5), Err(Undefined::DivisionByZero(Dim::from(0))));
+    }
+
+    #[test]
+    fn numbers_beyond_64_bits_are_no_sizes() {
+        let (most, none) = (Dim::from(i64::MAX), Bindings::new());
+        let beyond = [&most + &most, &most * &Dim::from(2), &Dim::from(i64::MIN) - &Dim::from(1)];
+        for dim in &beyond {
+            assert_eq!(dim.evaluate(&none), Err(Undefined::Overflow));
+            assert!(
+                (dim - &most).overflows() && dim.divide(&most).overflows() && most.divide(dim).overflows()
+            );
+            assert_eq!(dim.compare(&most), Agreement::Undecided);
+        }
+        assert!(Dim::from(i64::MIN).divide(&Dim::from(-1)).overflows());
         let many = &symbol("n") * &Dim::from(i64::MIN);
         assert_eq!(many.divide(&Dim::from(-1)).symbols(), [Arc::from("n")]);
+        // What the symbols' values bring is met when it is evaluated; terms may cancel.
+        let square = &symbol("n") * &symbol("n");
+        let huge = Bindings::from([("n".into(), i64::MAX)]);
+        assert_eq!(square.evaluate(&huge), Err(Undefined::Overflow));
+        assert_eq!(
+            (&(&symbol("n") * &Dim::from(3)) - &(&symbol("n") * &Dim::from(2))).evaluate(&huge),
+            Ok(i64::MAX)
+        );
+        assert_eq!(beyond[0].greatest_number(), u64::MAX);
     }
 }

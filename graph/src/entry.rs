@@ -14,6 +14,7 @@ use crate::op::Op;
 use crate::optimizer::Optimizer;
 use crate::passes::optimize;
 use crate::rebuild::ancestors;
+use crate::sizes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -98,16 +99,7 @@ pub fn find_loss<'a>(declaration: &'a Declaration, name: Option<&str>) -> Result
 fn start(declaration: &Declaration) -> Result<Graph, Error> {
     let mut graph = declaration.graph.clone();
     graph.results.clear();
-    for id in graph.ids() {
-        for dim in graph.shape(id).dims() {
-            if let Some(size) = dim.evaluate(&graph.bindings).filter(|size| *size < 0) {
-                let error = Error::new(format!("an axis has the size `{dim}`, which is {size} here"));
-                return Err(error
-                    .note(format!("the shape is {}", graph.shape(id)))
-                    .at(graph.origin(id).clone()));
-            }
-        }
-    }
+    sizes::check(&graph, &graph.bindings)?;
     Ok(graph)
 }
 

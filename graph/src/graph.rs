@@ -411,7 +411,9 @@ impl PartialEq for Graph {
             && self.inputs == other.inputs
             && self.storages == other.storages
             && self.results == other.results
-            && self.ids().all(|id| self.operands_of(id) == other.operands_of(id) && self.node(id) == other.node(id))
+            && self
+                .ids()
+                .all(|id| self.operands_of(id) == other.operands_of(id) && self.node(id) == other.node(id))
     }
 }
 

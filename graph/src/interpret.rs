@@ -13,7 +13,7 @@ pub(crate) mod scalar;
 pub use environment::{Environment, bind_shapes};
 pub use scalar::Precision;
 
-use crate::dim::{Bindings, Dim};
+use crate::dim::{Bindings, Dim, Undefined};
 use crate::error::Error;
 use crate::graph::{Graph, NodeId, Purpose};
 use crate::op::Op;
@@ -243,9 +243,9 @@ impl Machine {
     }
 
     fn dim(&self, dim: &Dim) -> Result<i64, Error> {
-        dim.evaluate(&self.bindings).ok_or_else(|| {
-            let unknown = dim.symbols().into_iter().find(|name| !self.bindings.contains_key(name));
-            Error::new(format!("the size `{}` is not known", unknown.unwrap_or_default()))
+        dim.evaluate(&self.bindings).map_err(|reason| match reason {
+            Undefined::Unbound(_) => Error::new(reason.to_string()),
+            _ => Error::new(format!("`{dim}` is no size: {reason}")),
         })
     }
 

@@ -14,6 +14,7 @@ pub use layer::{LayerInput, fits, given, layer, returned};
 
 use crate::builder::{Builder, Value};
 use crate::composite::{self, Argument};
+use crate::dim::Undefined;
 use crate::error::{Error, Origin, nearest};
 use crate::random::Initializer;
 use crate::types::{ElementType, Shape, Type};
@@ -60,7 +61,7 @@ pub fn stored(builder: &Builder, name: &str) -> Value {
 pub fn turns(builder: &Builder, from: &Argument, to: &Argument) -> Range<usize> {
     let bound = |argument: &Argument| {
         let dim = dim(builder, argument)?;
-        let number = builder.with_graph(|graph| dim.evaluate(&graph.bindings));
+        let number = builder.with_graph(|graph| dim.evaluate(&graph.bindings)).ok();
         if number.is_none() {
             let error =
                 Error::new(format!("a loop up to `{dim}`, which is not known when the network is built"));
@@ -137,10 +138,13 @@ pub fn loss(builder: &Builder, name: &str, argument: &Argument, over: Option<Vec
 pub fn shape(builder: &Builder, dims: &[Argument]) -> Shape {
     let size = |argument: &Argument| {
         let size = dim(builder, argument)?;
-        let number = builder.with_graph(|graph| size.evaluate(&graph.bindings));
-        if let Some(number) = number.filter(|number| *number < 0) {
-            let written = if size.is(number) { String::new() } else { format!(" `{size}`") };
-            builder.error(Error::new(format!("a size{written} of {number}")));
+        match builder.with_graph(|graph| size.evaluate(&graph.bindings)) {
+            Ok(number) if number < 0 => {
+                let written = if size.is(number) { String::new() } else { format!(" `{size}`") };
+                builder.error(Error::new(format!("a size{written} of {number}")));
+            }
+            Ok(_) | Err(Undefined::Unbound(_)) => {}
+            Err(reason) => builder.error(Error::new(format!("`{size}` is no size: {reason}"))),
         }
         Some(size)
     };

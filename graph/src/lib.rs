@@ -25,6 +25,8 @@ pub mod rebuild;
 pub mod interpret;
 pub mod verify;
 
+pub mod sizes;
+
 pub mod differentiate;
 
 pub mod passes;

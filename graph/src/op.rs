@@ -125,6 +125,38 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// The dims among its attributes: those of shapes, and where it begins and ends to read or write.
+    pub fn dims(&self) -> Vec<&Dim> {
+        match self {
+            Op::Iota { shape, .. }
+            | Op::RandomBits { shape, .. }
+            | Op::Reshape(shape)
+            | Op::Broadcast { shape, .. } => shape.dims().iter().collect(),
+            Op::DimValue { dim, .. } => vec![dim],
+            Op::Slice(ranges) => ranges.iter().flat_map(|range| [&range.start, &range.end]).collect(),
+            Op::Pad(paddings) => paddings.iter().flat_map(|padding| [&padding.low, &padding.high]).collect(),
+            Op::Scan { length, .. } => vec![length],
+            Op::Input(_)
+            | Op::Storage(_)
+            | Op::Constant(_)
+            | Op::Unary(_)
+            | Op::Binary(_)
+            | Op::Compare(_)
+            | Op::Select
+            | Op::Convert(_)
+            | Op::Reduce { .. }
+            | Op::ArgMax { .. }
+            | Op::Transpose(_)
+            | Op::Concatenate { .. }
+            | Op::Reverse(_)
+            | Op::DotGeneral { .. }
+            | Op::StopGradient
+            | Op::Surrogate => Vec::new(),
+        }
+    }
+}
+
 /// A range along an axis.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Range {

@@ -199,7 +199,8 @@ impl Initializer {
             Initializer::KaimingUniform { slope } => around_zero((6.0 / rectified(slope)).sqrt(), uniform),
             Initializer::KaimingNormal { slope } => normal(0.0, (2.0 / rectified(slope)).sqrt()),
             Initializer::FanIn(fan) => {
-                let fan = fan.evaluate(bindings).filter(|&fan| fan > 0).ok_or_else(|| unbound(name, fan))?;
+                let fan =
+                    fan.evaluate(bindings).ok().filter(|&fan| fan > 0).ok_or_else(|| unbound(name, fan))?;
                 around_zero(1.0 / (fan as f64).sqrt(), uniform)
             }
             Initializer::Orthogonal { gain } => orthogonal(&source, shape, *gain),

@@ -80,9 +80,9 @@ impl Shape {
         Shape(self.0.iter().map(|dim| dim.bind(bindings)).collect())
     }
 
-    /// The sizes under `bindings`, or `None` where a symbol is unbound or a size is negative.
+    /// The sizes under `bindings`, or `None` where one has no value or is negative.
     pub fn evaluate(&self, bindings: &Bindings) -> Option<Vec<usize>> {
-        self.0.iter().map(|dim| usize::try_from(dim.evaluate(bindings)?).ok()).collect()
+        self.0.iter().map(|dim| usize::try_from(dim.evaluate(bindings).ok()?).ok()).collect()
     }
 }
 

@@ -261,13 +261,12 @@ impl Interface {
                 }
                 Rule::Known(_) | Rule::Follows => {}
                 Rule::Linear { symbol, times, plus } => {
-                    let value = (size - plus) / times;
-                    if value < 0 || value * times + plus != size {
+                    let Some(value) = solved(times, plus, size) else {
                         let dim = &slot.shape.dims()[axis];
                         return Err(
                             slot.misfit(given, format!("axis {axis}, `{dim}`, cannot have size {size}"))
                         );
-                    }
+                    };
                     if sizes[symbol] != UNKNOWN && sizes[symbol] != value {
                         return Err(self.disagreement(symbol, sizes[symbol], (slot, value), all));
                     }
@@ -345,12 +344,17 @@ impl Rule {
         match self {
             Rule::Known(size) => Some(size),
             Rule::Linear { symbol, .. } if sizes[symbol] == UNKNOWN => None,
-            Rule::Linear { symbol, times, plus } => {
-                Some(times.saturating_mul(sizes[symbol]).saturating_add(plus))
-            }
+            Rule::Linear { symbol, times, plus } => times.checked_mul(sizes[symbol])?.checked_add(plus),
             Rule::Follows => None,
         }
     }
+}
+
+/// The x ≥ 0 with `times · x + plus = size`.
+fn solved(times: i64, plus: i64, size: i64) -> Option<i64> {
+    let rest = size.checked_sub(plus)?;
+    let value = rest.checked_div(times)?;
+    (value >= 0 && rest.checked_rem(times) == Some(0)).then_some(value)
 }
 
 impl Slot {

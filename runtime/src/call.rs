@@ -32,6 +32,15 @@ pub(crate) struct Frame {
 // SAFETY: the pointers in a frame are made anew by every call and never read after it.
 unsafe impl Send for Frame {}
 
+/// Why a call ended early: something in a step was infinite or NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stop {
+    /// Which step of the call.
+    pub(crate) step: usize,
+    /// Whether it had changed the storages: it was found only in what it had made of them.
+    pub(crate) updated: bool,
+}
+
 /// The rest of what a call needs.
 pub(crate) struct Work<'a> {
     pub(crate) function: &'a Function,
@@ -39,7 +48,7 @@ pub(crate) struct Work<'a> {
     pub(crate) storages: (&'a mut [Buffer], &'a [usize]),
     pub(crate) arena: &'a mut Buffer,
     pub(crate) offsets: &'a [i64],
-    pub(crate) symbols: &'a [i64],
+    pub(crate) numbers: &'a [i64],
     pub(crate) rows: &'a [u32],
     /// A key for each of the entry's random streams, and the number of the first step.
     pub(crate) random: (&'a [[u32; 2]], u64),
@@ -69,11 +78,11 @@ impl Frame {
         }
     }
 
-    /// Runs an entry. Gives the step whose loss was not finite, if any.
+    /// Runs an entry. Gives the step that ended the call because something in it was not finite, if any.
     ///
     /// # Safety
     /// What the head of this file says must hold.
-    pub(crate) unsafe fn call(&mut self, work: Work<'_>) -> Option<usize> {
+    pub(crate) unsafe fn call(&mut self, work: Work<'_>) -> Option<Stop> {
         let (storages, used) = work.storages;
         self.storages.clear();
         self.storages.extend(used.iter().map(|&index| storages[index].as_mut_ptr()));
@@ -83,13 +92,15 @@ impl Frame {
             outputs: self.outputs.as_ptr(),
             arena: work.arena.as_mut_ptr(),
             offsets: work.offsets.as_ptr(),
-            symbols: work.symbols.as_ptr(),
+            numbers: work.numbers.as_ptr(),
             rows: work.rows.as_ptr(),
             keys: work.random.0.as_ptr(),
             first_step: work.random.1,
             losses: work.losses.as_mut_ptr(),
             steps: work.steps as i64,
             stopped: -1,
+            updated: 0,
+            alarm: 0,
             pool: work.pool.map_or(std::ptr::null(), |pool| std::ptr::from_ref(pool).cast()),
             divide: pool::divide,
             marks: work.marks.map_or(std::ptr::null_mut(), |marks| std::ptr::from_mut(marks).cast()),
@@ -97,6 +108,7 @@ impl Frame {
         };
         // SAFETY: the caller's promise; all pointers come from borrows that last until this function returns.
         unsafe { work.function.call(&mut context) };
-        usize::try_from(context.stopped).ok()
+        let step = usize::try_from(context.stopped).ok()?;
+        Some(Stop { step, updated: context.updated != 0 })
     }
 }

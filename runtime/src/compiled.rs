@@ -8,7 +8,6 @@ use crate::bind::Interface;
 use crate::code::{Assembly, Function};
 use crate::dump::{Dump, Stage};
 use crate::error::Error;
-use crate::prepare::beyond_memory;
 use crate::report::Report;
 use cranelift_module::Module;
 use downhill_codegen::compile::Compiler;
@@ -17,6 +16,7 @@ use downhill_codegen::target::Target;
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Storage, bug};
 use downhill_graph::optimizer::LEARNING_RATE;
+use downhill_graph::sizes::check;
 use downhill_graph::verify::verify;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -97,16 +97,6 @@ impl CompiledEntry {
     }
 }
 
-/// Refuses values that no memory holds, however small the data: byte counts of what is compiled are far from overflow.
-fn check_sizes(graph: &Graph) -> Result<(), Error> {
-    match graph.ids().find(|&id| beyond_memory(graph.shape(id))) {
-        None => Ok(()),
-        Some(id) => {
-            Err(Error::Memory { what: format!("a value of shape {}", graph.shape(id)), bytes: usize::MAX })
-        }
-    }
-}
-
 /// What entries are compiled for.
 pub(crate) struct Making<'a> {
     pub(crate) program: &'a str,
@@ -130,7 +120,7 @@ impl Making<'_> {
         for plan in &plans {
             // In release builds too: from here on sizes are taken at their word, by code without checks.
             verify(&plan.graph)?;
-            check_sizes(&plan.graph)?;
+            check(&plan.graph, &Bindings::new())?;
             dump.show(self.program, &plan.name, Stage::Passes, || plan.graph.to_text());
         }
         let forms = RefCell::new(Vec::new());
@@ -185,6 +175,7 @@ impl Making<'_> {
         {
             let fixed = Bindings::from([(rows.clone(), i64::try_from(size).unwrap_or(i64::MAX))]);
             if !variants.iter().any(|variant| variant.fixed == fixed) {
+                check(&plan.graph, &fixed)?;
                 variants.push(compiler.variant(&plan.name, &plan.graph, &planned, &fixed)?);
                 made(&format!("{} {rows} {size}", plan.name));
             }

@@ -3,6 +3,7 @@
 //! In: tensors. Out: [`Dataset`]; orders of its rows.
 
 use crate::error::Error;
+use crate::prepare;
 use crate::view::{Data, View};
 use downhill_graph::tensor::{Data as Elements, Element, Tensor};
 
@@ -129,7 +130,7 @@ fn select(tensor: &Tensor, rows: &[u32]) -> Result<Tensor, Error> {
 }
 
 fn gather<E: Element>(tensor: &Tensor, elements: &[E], rows: &[u32]) -> Result<Tensor, Error> {
-    let size: usize = tensor.shape()[1..].iter().product();
+    let size = prepare::elements(&tensor.shape()[1..]);
     let picked = rows.iter().flat_map(|&row| &elements[row as usize * size..][..size]).copied().collect();
     let shape = [&[rows.len()], &tensor.shape()[1..]].concat();
     Ok(Tensor::new(shape, picked)?)

@@ -11,6 +11,7 @@ use crate::bind::{Given, Interface};
 use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::model::{Model, check_rate};
+use crate::prepare::elements;
 use crate::run::number_rows;
 use crate::view::Extent;
 use downhill_graph::random::threefry;
@@ -222,7 +223,7 @@ fn place_columns(interface: &Interface, data: &Dataset, batch: usize, given: &mu
         let mut column = Given::new(&view);
         if let Extent::Shaped(rank, dims) = &mut column.extent {
             dims[0] = batch;
-            column.len = dims[..usize::from(*rank)].iter().product();
+            column.len = elements(&dims[..usize::from(*rank)]);
         }
         given[slot] = Some(column);
     }

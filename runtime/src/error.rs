@@ -76,6 +76,9 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// The sizes of what was given are sizes under which the network makes no sense: an axis would be negative, have no
+    /// value or be more than memory can hold, or elements would be taken from outside of one.
+    Sizes(downhill_graph::error::Error),
     /// Two inputs give one symbol two values.
     Disagreement {
         /// The symbol.
@@ -161,6 +164,7 @@ impl fmt::Display for Error {
             Error::Shape { name, expected, found, reason } => {
                 write!(f, "`{name}` is declared as {expected}, but was given {found}: {reason}")
             }
+            Error::Sizes(error) => error.fmt(f),
             Error::Disagreement { symbol, first, second } => {
                 write!(f, "`{symbol}` is {} in `{}` but {} in `{}`", first.1, first.0, second.1, second.0)
             }

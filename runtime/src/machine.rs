@@ -131,7 +131,7 @@ impl Bench {
             storages: (&mut self.storages, &[0, 1]),
             arena: &mut arena,
             offsets: &[],
-            symbols: &[],
+            numbers: &[],
             rows: &[],
             random: (&[], 0),
             losses: &mut [],

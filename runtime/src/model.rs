@@ -5,7 +5,7 @@
 use crate::bind::Given;
 use crate::call::Frame;
 use crate::error::Error;
-use crate::prepare::{concrete, elements};
+use crate::prepare::elements;
 use crate::program::Program;
 use crate::report::Report;
 use crate::runnable::Runnable;
@@ -14,6 +14,7 @@ use crate::view::{Data, Elements, Extent};
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Storage, StorageKind};
 use downhill_graph::optimizer::LEARNING_RATE;
+use downhill_graph::sizes::concrete;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::ElementType;
 use std::sync::Arc;
@@ -74,8 +75,9 @@ pub(crate) fn check_rate(rate: f32) -> Result<(), Error> {
 }
 
 fn initial(storage: &Storage, seed: u64, bindings: &Bindings) -> Result<Buffer, Error> {
-    let shape = concrete(&storage.ty.shape, &Bindings::new(), &storage.name)?;
-    let mut buffer = Buffer::new(elements(&shape, &storage.name)?, &format!("`{}`", storage.name))?;
+    let name = format!("`{}`", storage.name);
+    let shape = concrete(&name, &storage.ty.shape, &Bindings::new())?;
+    let mut buffer = Buffer::new(elements(&shape), &name)?;
     let values = storage.initializer.sample(&storage.name, &shape, seed, bindings)?;
     match storage.ty.element {
         ElementType::I32 => buffer.set_bits(values.iter().map(|&value| value as i32 as u32)),
@@ -206,8 +208,8 @@ impl Model {
         }
         let reason = match view.extent {
             Extent::Unfit(reason) => Some(reason.to_owned()),
-            Extent::Flat if view.elements.len() != shape.iter().product() => {
-                Some(format!("it takes {}", shape.iter().product::<usize>()))
+            Extent::Flat if view.elements.len() != elements(&shape) => {
+                Some(format!("it takes {}", elements(&shape)))
             }
             Extent::Shaped(rank, dims) if dims[..usize::from(rank)] != shape => {
                 Some("the shapes differ".to_owned())

@@ -5,10 +5,8 @@
 use crate::bind::Given;
 use crate::compiled::CompiledEntry;
 use crate::error::Error;
-use downhill_graph::dim::{Bindings, Dim, Symbol};
-use downhill_graph::graph::Graph;
-use downhill_graph::op::Op;
-use downhill_graph::types::Shape;
+use crate::outputs::name_of;
+use downhill_graph::sizes::{MOST_BYTES, check, concrete};
 
 /// An entry, ready for one size.
 #[derive(Debug)]
@@ -21,8 +19,8 @@ pub(crate) struct Prepared {
     pub(crate) batch: Option<usize>,
     /// Which of the entry's variants runs.
     pub(crate) variant: usize,
-    /// What that variant's `Context::symbols` is.
-    pub(crate) symbols: Vec<i64>,
+    /// What that variant's `Context::numbers` is.
+    pub(crate) numbers: Vec<i64>,
     /// Where its buffers lie in the arena.
     pub(crate) offsets: Vec<i64>,
     /// How large the arena must be.
@@ -44,25 +42,26 @@ pub(crate) struct PreparedSlot {
 }
 
 impl Prepared {
-    /// Works everything out.
+    /// Works everything out: no native code runs before every size that it hangs on is known to make sense.
     ///
     /// # Errors
-    /// Sizes that no memory holds.
+    /// Sizes that have no value, are negative, or that no memory holds; elements that are taken from outside of an axis.
     pub(crate) fn new(entry: &CompiledEntry, sizes: &[i64]) -> Result<Prepared, Error> {
         let interface = &entry.interface;
         let bindings = interface.bindings(sizes, &entry.graph.bindings);
-        check_bounds(&entry.graph, &bindings)?;
+        check(&entry.graph, &bindings).map_err(Error::Sizes)?;
         let slots = interface.slots.iter().map(|slot| {
-            let shape = if slot.read { concrete(&slot.shape, &bindings, &slot.name)? } else { Vec::new() };
-            let row = shape.iter().skip(1).fold(1_usize, |row, &dim| row.saturating_mul(dim));
+            if !slot.read {
+                return Ok(PreparedSlot::default());
+            }
+            let shape =
+                concrete(&format!("`{}`", slot.name), &slot.shape, &bindings).map_err(Error::Sizes)?;
+            // `concrete` has found that the elements fit in memory. Of a tensor without elements, rows may have any size.
+            let row = shape.iter().skip(1).fold(1_usize, |row, &size| row.saturating_mul(size));
             Ok::<_, Error>(PreparedSlot {
-                len: elements(&shape, &slot.name)?,
-                row_bytes: i64::try_from(row.saturating_mul(4)).unwrap_or(i64::MAX),
-                classes: slot
-                    .below
-                    .as_ref()
-                    .filter(|_| slot.read)
-                    .and_then(|below| below.evaluate(&bindings)),
+                len: elements(&shape),
+                row_bytes: i64::try_from(row).unwrap_or(i64::MAX).saturating_mul(4),
+                classes: slot.below.as_ref().and_then(|below| below.evaluate(&bindings).ok()),
                 shape,
             })
         });
@@ -70,25 +69,24 @@ impl Prepared {
         let batch = interface.rows.and_then(|rows| usize::try_from(sizes[rows]).ok());
         let (variant, code) = entry.variant(&bindings);
         let outputs = code.entry.outputs.iter().map(|(purpose, ty)| {
-            let shape = concrete(&ty.shape, &bindings, &format!("{purpose:?}"))?;
-            let len = elements(&shape, "an output")?;
+            let name = format!("`{}`", name_of(purpose));
+            let shape = concrete(&name, &ty.shape, &bindings).map_err(Error::Sizes)?;
+            let len = elements(&shape);
             Ok((shape, len))
         });
         let outputs = outputs.collect::<Result<Vec<_>, Error>>()?;
         let too_large = || Error::Memory { what: "intermediate values".into(), bytes: usize::MAX };
-        let room: f64 = code.entry.arena.sizes.iter().map(|size| estimate(size, &bindings)).sum();
-        let layout = (room <= MOST_BYTES)
-            .then(|| code.entry.arena.layout(&bindings))
-            .flatten()
-            .ok_or_else(too_large)?;
-        let symbols =
-            code.entry.symbols.iter().map(|name| bindings.get(name).copied().unwrap_or(0)).collect();
+        let layout = code.entry.arena.layout(&bindings).ok_or_else(too_large)?;
+        let layout = Some(layout).filter(|it| it.bytes as i64 <= MOST_BYTES).ok_or_else(too_large)?;
+        let numbers = code.entry.numbers.iter().map(|number| number.at(&bindings));
+        // Shapes are in order, so that only a product of sizes of several values can be beyond 64 bits.
+        let numbers = numbers.collect::<Result<_, _>>().map_err(|_| too_large())?;
         Ok(Prepared {
             sizes: sizes.to_vec(),
             slots,
             batch,
             variant,
-            symbols,
+            numbers,
             offsets: layout.offsets,
             arena_bytes: layout.bytes,
             outputs,
@@ -121,82 +119,7 @@ impl Prepared {
     }
 }
 
-/// Refuses sizes under which an axis is shorter than what is cut out of it or than nothing: native code would read and write
-/// elsewhere.
-fn check_bounds(graph: &Graph, bindings: &Bindings) -> Result<(), Error> {
-    for id in graph.ids() {
-        concrete(graph.shape(id), bindings, graph.label(id).map_or("a value", |label| label))?;
-        let value = |dim: &Dim| dim.evaluate(bindings).unwrap_or(-1);
-        match graph.op(id) {
-            Op::Slice(ranges) => {
-                for (range, dim) in ranges.iter().zip(graph.shape(graph.operand(id, 0)).dims()) {
-                    let [start, end, size] = [&range.start, &range.end, dim].map(value);
-                    if !(0 <= start && start <= end && end <= size) {
-                        return Err(Error::usage(
-                            format!("elements {start} to {end} are taken of an axis of {size}"),
-                            "0 ≤ start ≤ end ≤ size must hold for the sizes of what is given",
-                        ));
-                    }
-                }
-            }
-            Op::RandomBits { shape, .. } | Op::Iota { shape, .. }
-                if value(&shape.size()) > i64::from(i32::MAX) =>
-            {
-                return Err(Error::usage(
-                    format!("random or counted elements of shape {shape} are more than 2³¹ − 1"),
-                    "positions are counted in 31 bits: take smaller batches",
-                ));
-            }
-            Op::Pad(paddings) if paddings.iter().any(|p| value(&p.low) < 0 || value(&p.high) < 0) => {
-                return Err(Error::usage(
-                    "an axis is padded by less than nothing",
-                    "a padding must not be negative for the sizes of what is given",
-                ));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// More than any process can have; byte counts up to here are exact in a float and far from overflow.
-const MOST_BYTES: f64 = (1_u64 << 47) as f64;
-
-/// About how large a dim is, without overflow.
-fn estimate(dim: &Dim, bindings: &Bindings) -> f64 {
-    let value = |symbol: &Symbol| match symbol {
-        Symbol::Named(name) => bindings.get(name).copied().unwrap_or(0) as f64,
-        Symbol::Quotient(pair) => estimate(&pair.0, bindings) / estimate(&pair.1, bindings).max(1.0),
-    };
-    let terms = dim.terms().iter();
-    terms.map(|(symbols, coefficient)| *coefficient as f64 * symbols.iter().map(value).product::<f64>()).sum()
-}
-
-/// Whether a shape is too large for any process even where every size that is not known is 1.
-pub(crate) fn beyond_memory(shape: &Shape) -> bool {
-    let smallest: Bindings = shape.size().symbols().into_iter().map(|symbol| (symbol, 1)).collect();
-    let size: f64 = shape.dims().iter().map(|dim| estimate(dim, &smallest).max(1.0)).product();
-    size * 4.0 > MOST_BYTES
-}
-
-/// The sizes of a shape all of whose symbols are known.
-pub(crate) fn concrete(shape: &Shape, bindings: &Bindings, name: &str) -> Result<Vec<usize>, Error> {
-    let too_large = shape.dims().iter().any(|dim| estimate(dim, bindings) > MOST_BYTES);
-    if too_large {
-        return Err(Error::Memory { what: format!("`{name}`"), bytes: usize::MAX });
-    }
-    shape.evaluate(bindings).ok_or_else(|| {
-        let symbols: Vec<String> = bindings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-        Error::usage(
-            format!("`{name}` of shape {shape} has no size under {}", symbols.join(", ")),
-            "its axes must be decided by the sizes of the inputs and must not be negative",
-        )
-    })
-}
-
-/// How many elements a shape has.
-pub(crate) fn elements(shape: &[usize], name: &str) -> Result<usize, Error> {
-    let size = shape.iter().try_fold(1_usize, |size, &dim| size.checked_mul(dim));
-    size.filter(|&size| size as f64 * 4.0 <= MOST_BYTES)
-        .ok_or_else(|| Error::Memory { what: format!("`{name}`"), bytes: usize::MAX })
+/// How many elements a tensor of a shape that memory holds has.
+pub(crate) fn elements(shape: &[usize]) -> usize {
+    if shape.contains(&0) { 0 } else { shape.iter().product() }
 }

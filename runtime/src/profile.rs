@@ -169,7 +169,8 @@ impl Model {
     fn costs(&self, index: usize) -> Vec<(Vec<String>, Counted)> {
         let prepared = self.entries[index].prepared();
         let entry = &self.entries[index].entry.variant_at(prepared.variant).entry;
-        let sizes: Bindings = entry.symbols.iter().cloned().zip(prepared.symbols.iter().copied()).collect();
+        let interface = &self.entries[index].entry.interface;
+        let sizes = interface.bindings(&prepared.sizes, &Bindings::new());
         let functions = entry.functions.iter();
         functions
             .map(|function| (function.kernels.clone(), function.cost.at(&sizes).unwrap_or_default()))

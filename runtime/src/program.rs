@@ -10,7 +10,6 @@ use crate::compiled::{CompiledEntry, Making, Plan};
 use crate::dump::{Dump, Stage};
 use crate::error::Error;
 use crate::pool::{self, Pool};
-use crate::prepare::{concrete, elements};
 use crate::report::Report;
 pub use downhill_codegen::target::Lanes;
 use downhill_codegen::target::Target;
@@ -21,6 +20,7 @@ use downhill_graph::error::Errors;
 use downhill_graph::graph::{Graph, Storage, StorageKind, Undecided, bug};
 use downhill_graph::optimizer::Optimizer;
 use downhill_graph::passes::bind;
+use downhill_graph::sizes::concrete;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -286,8 +286,9 @@ fn check_options(train: &Declaration, options: &Options) -> Result<(), Error> {
             return Err(Error::Duplicate { kind: "optimizer of loss", name: loss.clone() });
         }
     }
-    if options.batch_sizes.contains(&0) {
-        return Err(Error::usage("a batch size of 0 was given", "batch sizes are at least 1"));
+    if let Some(size) = options.batch_sizes.iter().find(|&&size| size == 0 || size > u32::MAX as usize) {
+        let help = format!("batch sizes are 1 to {}: rows are counted in 32 bits", u32::MAX);
+        return Err(Error::usage(format!("a batch size of {size} was given"), help));
     }
     Ok(())
 }
@@ -352,7 +353,7 @@ fn check_storages(storages: &[Storage]) -> Result<(), Error> {
         return Err(Errors(mistakes).into());
     }
     for Storage { name, ty, .. } in storages {
-        elements(&concrete(&ty.shape, &Bindings::new(), name)?, name)?;
+        concrete(&format!("`{name}`"), &ty.shape, &Bindings::new())?;
     }
     Ok(())
 }

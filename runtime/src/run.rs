@@ -417,7 +417,7 @@ impl Model {
             storages: (&mut self.storages, &runnable.entry.storages),
             arena: &mut self.arena,
             offsets: &prepared.offsets,
-            symbols: &prepared.symbols,
+            numbers: &prepared.numbers,
             rows,
             random: (&runnable.keys, self.steps_made),
             steps: losses.len(),
@@ -427,7 +427,7 @@ impl Model {
         };
         // SAFETY: storages have the sizes the program gives them, the arena was grown when the size was prepared; the rest is
         // this function's own condition.
-        unsafe { frame.call(work) }
+        unsafe { frame.call(work) }.map(|stop| stop.step)
     }
 }
 

@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use cranelift_codegen::ir::types::{F32, F32X4, I8, I32, I32X4, I64};
-use cranelift_codegen::ir::{ConstantData, InstBuilder, Type, Value};
-use cranelift_frontend::FunctionBuilder;
+use cranelift_codegen::ir::{ConstantData, InstBuilder, MemFlagsData, Type, Value};
+use cranelift_frontend::{FunctionBuilder, Variable};
 
 use super::estimate::{MAX_PIECES, Uses};
+use super::instruction::bits_flags;
 use crate::lane::{Address, Instruction, Integer, Item, Kind, Program, Reg, Term, Var};
 
 /// How many elements of the lane loop the code being emitted works on.
@@ -75,6 +76,8 @@ pub(super) struct Emitter<'p, 'f, 'b> {
     deferred: Vec<(Reg, &'p Address)>,
     /// Vector constants of the item being emitted.
     recent: Vec<(Reg, Value)>,
+    /// Not all zeros once a watched value was not finite; of programs that watch.
+    alarm: Option<Variable>,
 }
 
 impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
@@ -85,6 +88,13 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         integers: &'p [Value],
     ) -> Self {
         let registers = program.registers.len();
+        let alarm = program.alarm.map(|_| {
+            let alarm = f.declare_var(I32X4);
+            let quiet = f.ins().iconst(I32, 0);
+            let quiet = f.ins().splat(I32X4, quiet);
+            f.def_var(alarm, quiet);
+            alarm
+        });
         Emitter {
             program,
             f,
@@ -100,7 +110,43 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
             scopes: vec![Scope::default()],
             deferred: Vec::new(),
             recent: Vec::new(),
+            alarm,
         }
+    }
+
+    /// x − x is 0 of what is finite and NaN of everything else.
+    fn watch(&mut self, register: Reg, pieces: &Range<usize>) {
+        let Some(alarm) = self.alarm else { return };
+        let own = if self.varies(register) { pieces.clone() } else { 0..1 };
+        if !self.varies(register) && pieces.start > 0 {
+            return;
+        }
+        for piece in own {
+            let vector = self.is_vector(register);
+            let value = self.operand(register, piece, vector);
+            let difference = self.f.ins().fsub(value, value);
+            let difference = if vector { difference } else { self.f.ins().splat(F32X4, difference) };
+            let bits = self.f.ins().bitcast(I32X4, bits_flags(), difference);
+            let so_far = self.f.use_var(alarm);
+            let both = self.f.ins().bor(so_far, bits);
+            self.f.def_var(alarm, both);
+        }
+    }
+
+    /// Behind the program: raises its alarm if a watched value was not finite.
+    pub(super) fn raise_alarm(&mut self) {
+        let (Some(alarm), Some(pointer)) = (self.alarm, self.program.alarm) else { return };
+        let bits = self.f.use_var(alarm);
+        let raised = self.f.ins().vany_true(bits);
+        let (raise, done) = (self.f.create_block(), self.f.create_block());
+        self.f.ins().brif(raised, raise, &[], done, &[]);
+        self.f.switch_to_block(raise);
+        self.f.seal_block(raise);
+        let one = self.f.ins().iconst(I32, 1);
+        self.f.ins().store(MemFlagsData::trusted(), one, self.pointers[pointer as usize], 0);
+        self.f.ins().jump(done, &[]);
+        self.f.switch_to_block(done);
+        self.f.seal_block(done);
     }
 
     /// Emits items in order: straight runs between loops by the strip's order, loops for all pieces at once.
@@ -130,6 +176,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
                     self.flush(&pieces);
                     self.store(address, *value, &pieces);
                 }
+                Item::Watch(value) => self.watch(*value, &pieces),
                 Item::Loop(_) => unreachable!("downhill bug: a loop in a straight run; please report"),
             }
         }

@@ -46,6 +46,7 @@ impl Uses {
                 }
                 // Inside a lane loop every store varies; outside nothing is ever splatted.
                 Item::Store { value, .. } => self.note(*value, true),
+                Item::Watch(value) => self.note(*value, varies(*value)),
                 Item::Loop(item) => {
                     for carried in &item.carried {
                         self.note(carried.initial, varies(carried.inside));
@@ -156,6 +157,10 @@ impl Walk<'_> {
                 Item::Store { address, value } => {
                     self.estimate.instructions += 1;
                     self.address(address);
+                    self.read(*value);
+                }
+                Item::Watch(value) => {
+                    self.estimate.instructions += 2;
                     self.read(*value);
                 }
                 Item::Loop(item) => {

@@ -106,7 +106,7 @@ impl Emitter<'_, '_, '_> {
     }
 
     fn reinterpret(&mut self, ty: Type, x: Value) -> Value {
-        self.f.ins().bitcast(ty, MemFlagsData::new().with_endianness(Endianness::Little), x)
+        self.f.ins().bitcast(ty, bits_flags(), x)
     }
 
     /// The values of a binary instruction other than a vector shift.
@@ -213,4 +213,9 @@ impl Emitter<'_, '_, '_> {
         debug_assert!(matches!(self.f.func.dfg.value_type(even), F32 | I32));
         self.binary(op, even, odd, false)
     }
+}
+
+/// How the lanes of a vector are told apart when its type changes and its bits do not.
+pub(super) fn bits_flags() -> MemFlagsData {
+    MemFlagsData::new().with_endianness(Endianness::Little)
 }

@@ -267,6 +267,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
             Item::Let(_, instruction) if instruction.is_constant() => 0,
             Item::Let(register, _) if !self.varies(*register) => 1,
             Item::Let(..) | Item::Store { .. } => pieces,
+            Item::Watch(_) => 2 * pieces,
             Item::Loop(item) => 4 + self.size(&item.body),
         };
         items.iter().map(size).sum()

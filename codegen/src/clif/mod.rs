@@ -34,7 +34,9 @@ pub fn lower(program: &Program, f: &mut FunctionBuilder, pointers: &[Value], int
     if cfg!(debug_assertions) {
         verify::assert_valid(program);
     }
-    Emitter::new(program, f, pointers, integers).items(&program.body);
+    let mut emitter = Emitter::new(program, f, pointers, integers);
+    emitter.items(&program.body);
+    emitter.raise_alarm();
 }
 
 /// Makes `program` a function of its own: its arguments are all i64, pointers first; it returns nothing.

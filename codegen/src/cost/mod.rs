@@ -141,7 +141,8 @@ impl Cost {
                 Count { kernel, lanes, cost: &mut cost, depths, functions: &mut functions, path: Vec::new() };
             count.items(&kernel.body);
             let accesses = kernel.accesses().into_iter();
-            let outside = accesses.filter(|(buffer, ..)| !matches!(buffer, Buffer::Scratch(_)));
+            let outside =
+                accesses.filter(|(buffer, ..)| !matches!(buffer, Buffer::Scratch(_) | Buffer::Watched));
             touched.extend(
                 outside.map(|(buffer, access, store)| (buffer, Footprint::new(kernel, access), store)),
             );
@@ -168,7 +169,7 @@ impl Cost {
 
     /// For these sizes; `None` where one is missing or no number is that large.
     pub fn at(&self, sizes: &Bindings) -> Option<Counted> {
-        let value = |dim: &Dim| dim.evaluate(sizes).and_then(|value| u64::try_from(value).ok());
+        let value = |dim: &Dim| dim.evaluate(sizes).ok().and_then(|value| u64::try_from(value).ok());
         Some(Counted {
             arithmetic: value(&self.arithmetic)?,
             wide: value(&self.wide)?,
@@ -402,7 +403,7 @@ fn add_instructions(items: &[lane::Item], sum: &mut Work) {
                 sum.arithmetic += work.arithmetic;
                 sum.instructions += work.instructions;
             }
-            lane::Item::Store { .. } => {}
+            lane::Item::Store { .. } | lane::Item::Watch(_) => {}
             lane::Item::Loop(inner) => add_instructions(&inner.body, sum),
         }
     }

@@ -141,6 +141,12 @@ impl ProgramBuilder {
         self.block().items.push(Item::Store { address, value });
     }
 
+    /// Raises the alarm at `pointer` where `value` is infinite or NaN. A program has one alarm.
+    pub fn watch(&mut self, pointer: u32, value: Reg) {
+        self.program.alarm = Some(pointer);
+        self.block().items.push(Item::Watch(value));
+    }
+
     /// `var + plus` as I32.
     pub fn counter(&mut self, var: Var, plus: i64) -> Reg {
         let varying = self.lane_var() == Some(var);

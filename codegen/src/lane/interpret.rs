@@ -22,7 +22,14 @@ pub fn interpret(program: &Program, memory: &mut [Vec<u32>], integers: &[i64]) -
         "downhill bug: a value for every integer; please report"
     );
     let registers = vec![0; program.registers.len()];
-    Machine { memory, integers, registers, vars: vec![0; program.vars as usize] }.run(&program.body)
+    let vars = vec![0; program.vars as usize];
+    let mut machine = Machine { memory, integers, registers, vars, alarmed: false };
+    machine.run(&program.body)?;
+    if let Some(alarm) = program.alarm.filter(|_| machine.alarmed) {
+        let element = machine.element(alarm, 0)?;
+        machine.memory[alarm as usize][element] = 1;
+    }
+    Ok(())
 }
 
 /// Floats by their bits, masks as 0 and 1.
@@ -31,6 +38,8 @@ struct Machine<'a> {
     integers: &'a [i64],
     registers: Vec<u32>,
     vars: Vec<i64>,
+    /// Whether a watched value was not finite.
+    alarmed: bool,
 }
 
 impl Machine<'_> {
@@ -44,6 +53,7 @@ impl Machine<'_> {
                     let (buffer, element) = self.locate(address)?;
                     self.memory[buffer][element] = self.get(*value);
                 }
+                Item::Watch(value) => self.alarmed |= !f32::from_bits(self.get(*value)).is_finite(),
                 Item::Loop(item) if item.lanes => self.lane_loop(item)?,
                 Item::Loop(item) => self.counted_loop(item)?,
             }

@@ -11,9 +11,9 @@ const SHORT: i64 = 4;
 
 /// Merges. `overlap` says of two different pointers whether they may reach the same memory.
 pub(crate) fn merge_lanes(program: Program, overlap: &dyn Fn(u32, u32) -> bool) -> Program {
-    let Program { pointers, integers, vars, registers, body } = program;
+    let Program { registers, body, .. } = program;
     let body = Merge { registers: &registers, overlap }.items(body);
-    Program { pointers, integers, vars, registers, body }
+    Program { registers, body, ..program }
 }
 
 struct Merge<'a> {
@@ -45,6 +45,7 @@ impl<'a> Effects<'a> {
                     self.stores.push(address);
                     self.uses.insert(*value);
                 }
+                Item::Watch(value) => _ = self.uses.insert(*value),
                 Item::Loop(inner) => {
                     self.uses
                         .extend(inner.carried.iter().flat_map(|carried| [carried.initial, carried.next]));
@@ -173,6 +174,10 @@ impl<'a> Writer<'a> {
                     self.forget(&address);
                     self.memory.push((address.clone(), value));
                     self.body.push(Item::Store { address, value });
+                }
+                Item::Watch(value) => {
+                    let watched = Item::Watch(self.register(value));
+                    self.body.push(watched);
                 }
                 Item::Loop(inner) => {
                     let inner = self.inner(inner);

@@ -52,6 +52,9 @@ pub struct Program {
     pub vars: u32,
     /// Kind and variance of each register.
     pub registers: Vec<Register>,
+    /// Of a program that watches values: the pointer to the word that becomes 1 where one of them was infinite or NaN; it is left as it
+    /// is where none was.
+    pub alarm: Option<u32>,
     /// The code.
     pub body: Vec<Item>,
 }
@@ -78,6 +81,8 @@ pub enum Item {
         /// What.
         value: Reg,
     },
+    /// Says of an F32 whether it is finite: see [`Program::alarm`]. Nothing else comes of it.
+    Watch(Reg),
     /// A loop.
     Loop(Loop),
 }

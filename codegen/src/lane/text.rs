@@ -8,7 +8,11 @@ use super::program::*;
 
 impl Display for Program {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "program p×{} n×{}", self.pointers, self.integers)?;
+        write!(f, "program p×{} n×{}", self.pointers, self.integers)?;
+        match self.alarm {
+            Some(alarm) => writeln!(f, " alarm p{alarm}")?,
+            None => writeln!(f)?,
+        }
         Text { program: self }.items(f, &self.body, 1)
     }
 }
@@ -26,6 +30,7 @@ impl Text<'_> {
                     writeln!(f, "{} = {}", self.register(*register), self.instruction(instruction))?;
                 }
                 Item::Store { address, value } => writeln!(f, "[{address}] = {}", self.register(*value))?,
+                Item::Watch(value) => writeln!(f, "watch {}", self.register(*value))?,
                 Item::Loop(item) => self.item_loop(f, item, depth)?,
             }
         }

@@ -11,6 +11,7 @@
 //! - no lane loop inside a lane loop, and a lane loop's portion is `Whole`; blocks count at least one index;
 //! - an accumulator of a lane loop has a combine of its kind, a uniform initial and after, a varying inside; of a
 //!   counted loop no combine, inside and after of one variance, uniform only if initial and next are;
+//! - a watched value is an F32, and the program has an alarm for it;
 //! - an address has at most one term for each counter; offsets are multiples of four; a table is never stored to.
 
 use super::program::*;
@@ -67,6 +68,7 @@ impl Verifier<'_> {
                     self.define(*register);
                 }
                 Item::Store { address, value } => self.store(address, *value),
+                Item::Watch(value) => self.watch(*value),
                 Item::Loop(item) => self.item_loop(item),
             }
         }
@@ -129,6 +131,15 @@ impl Verifier<'_> {
         self.check(varying == in_lanes, || format!("store of r{}: uniform inside a lane loop", value.0));
         if let Some(stored) = self.stored.get_mut(address.pointer as usize) {
             *stored = true;
+        }
+    }
+
+    fn watch(&mut self, value: Reg) {
+        let kind = self.usable(value);
+        self.check(kind == Some(Kind::F32), || format!("watch of r{}: no float", value.0));
+        match self.program.alarm {
+            Some(alarm) => self.pointer(alarm),
+            None => self.check(false, || format!("watch of r{}: there is no alarm", value.0)),
         }
     }
 

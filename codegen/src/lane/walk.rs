@@ -9,7 +9,7 @@ pub(crate) fn for_each_address<'p>(items: &'p [Item], visit: &mut dyn FnMut(&'p 
     for item in items {
         match item {
             Item::Let(_, Instruction::Load(address)) | Item::Store { address, .. } => visit(address),
-            Item::Let(..) => {}
+            Item::Let(..) | Item::Watch(_) => {}
             Item::Loop(item) => for_each_address(&item.body, visit),
         }
     }

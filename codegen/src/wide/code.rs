@@ -169,6 +169,8 @@ pub(super) enum Op {
     MaskLoad,
     MaskStore,
     MaskFrom,
+    /// To a general register: a bit for each lane of a mask.
+    MaskBits,
     /// General registers.
     SetGeneral,
     MoveGeneral,

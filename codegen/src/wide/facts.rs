@@ -37,7 +37,7 @@ impl Facts {
                     self.constants[register.0 as usize] = bits(instruction);
                     instruction.operands().iter().for_each(|operand| self.count[operand.0 as usize] += 1);
                 }
-                Item::Store { value, .. } => self.count[value.0 as usize] += 1,
+                Item::Store { value, .. } | Item::Watch(value) => self.count[value.0 as usize] += 1,
                 Item::Loop(item) => {
                     for carried in &item.carried {
                         self.count[carried.initial.0 as usize] += 1;
@@ -78,7 +78,7 @@ impl Order<'_> {
                     instruction.operands().iter().for_each(|&operand| self.read(operand));
                     self.set[register.0 as usize] = self.at;
                 }
-                Item::Store { value, .. } => self.read(*value),
+                Item::Store { value, .. } | Item::Watch(value) => self.read(*value),
                 Item::Loop(item) => self.item_loop(item, facts),
             }
         }
@@ -248,7 +248,7 @@ impl Walk<'_> {
                         || (is_load && self.facts.count[at] == 1 && self.program.registers[at].varying);
                     self.waits[at] = is_load;
                 }
-                Item::Store { value, .. } => {
+                Item::Store { value, .. } | Item::Watch(value) => {
                     self.instructions += 1;
                     self.read(*value);
                 }

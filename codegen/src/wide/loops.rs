@@ -341,7 +341,7 @@ impl<'p> Select<'p> {
         let size = |item: &Item| match item {
             Item::Let(_, instruction) if instruction.is_constant() => 0,
             Item::Let(register, _) if !self.varies(*register) => 1,
-            Item::Let(..) | Item::Store { .. } => pieces,
+            Item::Let(..) | Item::Store { .. } | Item::Watch(_) => pieces,
             Item::Loop(item) => 4 + self.size(&item.body),
         };
         items.iter().map(size).sum()

@@ -122,6 +122,17 @@ impl Select<'_> {
         self.code.push(Inst::new(Op::MaskOr, Some(to), &[Source::Register(chosen), Source::Register(other)]));
     }
 
+    /// A value's lanes that are elements, zeros in the others.
+    pub(super) fn kept_lanes(&mut self, value: Source, mask: V) -> V {
+        let value = Source::Register(self.in_register(value));
+        if self.wide_masks() {
+            let to = self.vector();
+            self.code.push(Inst::new(Op::Move, Some(to), &[value]).masked(Some(mask), false));
+            return to;
+        }
+        self.emit(Op::And, &[value, Source::Register(mask)])
+    }
+
     /// The same in every lane.
     pub(super) fn constant_mask(&mut self, value: bool) -> V {
         match (self.wide_masks(), value) {

@@ -20,6 +20,7 @@ mod loops;
 mod mask;
 mod select;
 mod tile;
+mod watch;
 
 mod allocate;
 mod encode;

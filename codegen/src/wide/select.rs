@@ -12,6 +12,7 @@ use super::Level;
 use super::code::{Base, Class, Code, Inst, Memory, Op, Source, V};
 use super::encode::ARGUMENTS;
 use super::facts::Facts;
+use super::watch::Watching;
 use crate::lane::{Address, Instruction, Integer, Item, Kind, Program, Reg, Term, Var};
 
 /// Most pieces of a strip: values of a varying register that are worked on at once.
@@ -91,6 +92,7 @@ pub(super) struct Select<'p> {
     pub(super) depth: usize,
     pub(super) outermost: usize,
     before: Vec<Inst>,
+    pub(super) watching: Option<Watching>,
 }
 
 /// Virtual code of `program`.
@@ -115,9 +117,12 @@ pub(super) fn select(program: &Program, level: Level) -> Code {
         depth: 0,
         outermost: 0,
         before: Vec::new(),
+        watching: None,
     };
     select.arguments();
+    select.begin_watching();
     select.items(&program.body);
+    select.raise_alarm();
     select.code.drop_unread();
     select.code
 }
@@ -176,10 +181,12 @@ impl<'p> Select<'p> {
                     self.flush(&pieces);
                     self.store(address, *value, &pieces);
                 }
+                Item::Watch(value) => self.watch(*value, &pieces),
                 Item::Loop(_) => unreachable!("downhill bug: a loop in a straight run; please report"),
             }
         }
         self.flush(&pieces);
+        self.end_run();
     }
 
     /// Makes the loads that still wait and have a reader.

@@ -18,31 +18,9 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 
-/// 64-byte aligned memory, with a known pattern behind its end that must survive.
-struct Memory(Vec<[u32; 16]>, usize);
+mod memory;
 
-const GUARD: u32 = 0xdead_beef;
-
-impl Memory {
-    fn new(words: &[u32]) -> Memory {
-        let mut lines = vec![[GUARD; 16]; words.len() / 16 + 2];
-        lines.as_flattened_mut()[..words.len()].copy_from_slice(words);
-        Memory(lines, words.len())
-    }
-
-    fn words(&self) -> &[u32] {
-        let flat = self.0.as_flattened();
-        assert!(
-            flat[self.1..].iter().all(|&word| word == GUARD),
-            "native code wrote behind the end of a buffer"
-        );
-        &flat[..self.1]
-    }
-
-    fn pointer(&mut self) -> *mut u8 {
-        self.0.as_mut_ptr().cast()
-    }
-}
+use memory::Memory;
 
 fn to_words(tensor: &Tensor) -> Vec<u32> {
     match tensor.data() {
@@ -72,6 +50,8 @@ pub(crate) struct Outcome {
     pub(crate) results: Vec<(Purpose, Tensor)>,
     /// `Context::stopped`.
     pub(crate) stopped: i64,
+    /// `Context::updated`.
+    pub(crate) updated: i64,
 }
 
 /// Compiles `graph`, with the sizes in `fixed` fixed, and runs one step of it in `environment`: on every target that this machine
@@ -82,7 +62,8 @@ pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) ->
     for (lanes, threads) in targets {
         let outcome = run_on(lanes, threads, graph, environment, fixed)?;
         if let Some(first) = &first {
-            assert_eq!(first.stopped, outcome.stopped, "{lanes:?}, {threads} threads");
+            let end = |outcome: &Outcome| (outcome.stopped, outcome.updated);
+            assert_eq!(end(first), end(&outcome), "{lanes:?}, {threads} threads");
             for ((purpose, one), (_, other)) in first.results.iter().zip(&outcome.results) {
                 let bits = |t: &Tensor| {
                     t.to_f64_vec()
@@ -192,11 +173,18 @@ fn call(
         .collect();
     let mut outputs: Vec<Memory> =
         entry.outputs.iter().map(|(_, ty)| Memory::new(&vec![0; words(ty)])).collect();
-    let symbols: Vec<i64> = entry.symbols.iter().map(|name| sizes[name]).collect();
-    let layout = entry.arena.layout(&sizes).expect("sizes are known");
-    let mut arena = Memory::new(&vec![0x7fc0_0000; layout.bytes / 4]);
+    let numbers: Vec<i64> = entry.numbers.iter().map(|n| n.at(&sizes).expect("sizes are known")).collect();
+    // Each buffer of the arena has pages of its own. Those that may share memory are tested where plans are.
+    let mut arena: Vec<Memory> = entry
+        .arena
+        .sizes
+        .iter()
+        .map(|bytes| bytes.evaluate(&sizes).expect("sizes are known") as usize)
+        .map(|bytes| Memory::new(&vec![0x7fc0_0000; bytes / 4]))
+        .collect();
+    let offsets: Vec<i64> = arena.iter_mut().map(|memory| memory.pointer() as i64).collect();
     // What is looked up lies in every other row of a table, the last one first, with NaN between.
-    let batch = symbols.first().copied().unwrap_or(0) as u32;
+    let batch = entry.symbols.first().map_or(0, |name| sizes[name]) as u32;
     let rows: Vec<u32> = (0..batch).map(|row| 2 * (batch - 1 - row) + 1).collect();
     let mut losses = [0.0_f32];
     let keys: Vec<[u32; 2]> =
@@ -222,22 +210,25 @@ fn call(
         storages: storage_pointers.as_ptr(),
         inputs: bindings.as_ptr(),
         outputs: output_pointers.as_ptr(),
-        arena: arena.pointer(),
-        offsets: layout.offsets.as_ptr(),
-        symbols: symbols.as_ptr(),
+        // Offsets from nowhere are addresses.
+        arena: std::ptr::null_mut(),
+        offsets: offsets.as_ptr(),
+        numbers: numbers.as_ptr(),
         rows: rows.as_ptr(),
         keys: keys.as_ptr(),
         first_step: environment.step,
         losses: losses.as_mut_ptr(),
         steps: 1,
         stopped: 0,
+        updated: 0,
+        alarm: 0,
         pool: std::ptr::null(),
         divide: divide_in_three,
         marks: std::ptr::null_mut(),
         mark: None,
     };
     native(&mut context);
-    arena.words();
+    arena.iter().for_each(|memory| _ = memory.words());
     inputs.iter().for_each(|memory| _ = memory.words());
     let mut named: BTreeMap<Purpose, Tensor> = BTreeMap::new();
     for ((purpose, ty), memory) in entry.outputs.iter().zip(&outputs) {
@@ -255,7 +246,7 @@ fn call(
             (purpose.clone(), tensor)
         })
         .collect();
-    Outcome { results, stopped: context.stopped }
+    Outcome { results, stopped: context.stopped, updated: context.updated }
 }
 
 /// What is known of a graph's compiled entry, with what its functions cost.

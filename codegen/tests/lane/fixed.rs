@@ -322,3 +322,35 @@ fn more_than_there_are_registers() {
         }
     }
 }
+
+/// `1/x` of each element is watched: quiet where none is 0, whatever lies beyond the end; loud where one is, at any place.
+#[test]
+fn a_watched_value_that_is_not_finite_is_told_of() {
+    for argument in [false, true] {
+        for elements in (0..70_i64).chain([127, 128, 200]) {
+            let mut b = ProgramBuilder::new();
+            let (x, y, alarm, e) = (b.pointer(), b.pointer(), b.pointer(), b.var());
+            let end = if argument { b.integer() } else { Integer::Constant(elements) };
+            b.begin_lanes(e, Integer::Constant(0), end);
+            let value = b.load(Kind::F32, Address::new(x).index(e, FOUR));
+            let one = b.constant_f(1.0);
+            let inverse = b.binary(Binary::DivF, one, value);
+            b.watch(alarm, inverse);
+            b.store(Address::new(y).index(e, FOUR), inverse);
+            b.end_loop(&[]);
+            let program = b.finish();
+            let integers: Vec<i64> = argument.then_some(elements).into_iter().collect();
+            let places = [None, Some(0), Some(elements / 2), Some(elements - 1)];
+            for place in places.into_iter().filter(|place| place.is_none_or(|at| (0..elements).contains(&at)))
+            {
+                let mut words = vec![2.0_f32.to_bits(); elements as usize];
+                place.into_iter().for_each(|at| words[at as usize] = 0);
+                let memory = [words, vec![0; elements as usize], vec![0]];
+                let mut told = memory.to_vec();
+                interpret(&program, &mut told, &integers).expect("in bounds");
+                assert_eq!(told[2], [u32::from(place.is_some())]);
+                agree(&program, &memory, &integers);
+            }
+        }
+    }
+}

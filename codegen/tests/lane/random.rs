@@ -29,7 +29,7 @@ impl Choices<'_> {
     }
 }
 
-/// Pointers: 0 and 1 are read, 2 is a table, 3 and 4 are written.
+/// Pointers: 0 and 1 are read, 2 is a table, 3 and 4 are written, 5 is the alarm.
 struct Generator<'a> {
     b: ProgramBuilder,
     choices: Choices<'a>,
@@ -193,6 +193,19 @@ impl Generator<'_> {
         }
     }
 
+    /// Watches a value, or one that is finite whatever lies beyond the end of a lane loop.
+    fn watch(&mut self) {
+        let value = self.pick(Kind::F32);
+        let watched = if self.choices.below(3) > 0 {
+            let (size, limit) = (self.b.unary(Unary::AbsF, value), self.b.constant_f(1e30));
+            let (small, one) = (self.b.compare(Compare::LtF, size, limit), self.b.constant_f(1.0));
+            self.b.select(small, value, one)
+        } else {
+            value
+        };
+        self.b.watch(5, watched);
+    }
+
     /// Stores where nothing else is stored.
     fn store(&mut self) {
         let kind = self.choices.of(&[Kind::F32, Kind::F32, Kind::I32]);
@@ -267,6 +280,7 @@ impl Generator<'_> {
             match self.choices.below(12) {
                 0 | 1 if depth < 3 => self.a_loop(depth),
                 2 => self.store(),
+                3 if self.choices.below(3) == 0 => self.watch(),
                 _ => self.statement(),
             }
         }
@@ -290,7 +304,7 @@ fn generate(numbers: &[u32]) -> (Program, Vec<i64>, i64) {
         values: Vec::new(),
         written: 0,
     };
-    for _ in 0..5 {
+    for _ in 0..6 {
         generator.b.pointer();
     }
     let (f, i, m) = (generator.b.constant_f(1.5), generator.b.constant_i(3), generator.b.constant_mask(true));
@@ -323,7 +337,7 @@ proptest! {
         prop_assert_eq!(verify(&program), Vec::<String>::new(), "{}", program);
         let table = (0..200).map(|i: u32| i.wrapping_mul(seed) % 30).collect();
         let written = vec![0xdead_beef; elements as usize];
-        let memory = [data(seed), data(!seed), table, written.clone(), written];
+        let memory = [data(seed), data(!seed), table, written.clone(), written, vec![0]];
         agree(&program, &memory, &integers);
     }
 }

@@ -127,10 +127,10 @@ fn solve(dim: &Dim, size: i64) -> Option<(Arc<str>, i64)> {
     let at =
         |value: i64| dim.substitute(&|symbol| (symbol == &**name).then(|| Dim::from(value))).as_constant();
     let rest = at(0)?;
-    let factor = at(1)?.checked_sub(rest)?;
-    if factor == 0 || (size - rest) % factor != 0 {
+    let (factor, left) = (at(1)?.checked_sub(rest)?, size.checked_sub(rest)?);
+    if left.checked_rem(factor)? != 0 {
         return None;
     }
-    let value = (size - rest) / factor;
+    let value = left.checked_div(factor)?;
     (value >= 0 && at(value) == Some(size)).then(|| (name.clone(), value))
 }

@@ -85,7 +85,7 @@ pub fn binary(builder: &Builder, operator: Operator, left: &Argument, right: &Ar
 /// `-operand`.
 pub fn negate(builder: &Builder, operand: &Argument) -> Argument {
     match operand {
-        Argument::Integer(number) => Argument::Integer(number.wrapping_neg()),
+        Argument::Integer(number) => whole_number(builder, number.checked_neg()),
         Argument::Number(number) => Argument::Number(-number),
         Argument::Dim(dim) => Argument::Dim(&Dim::from(-1) * dim),
         other => {
@@ -121,13 +121,18 @@ fn integers(builder: &Builder, operator: Operator, a: i64, b: i64) -> Option<Arg
         Operator::Div => return Some(Argument::Number(a as f64 / b as f64)),
         _ => return None,
     };
-    Some(whole.map_or_else(
+    Some(whole_number(builder, whole))
+}
+
+/// A mistake where there is none.
+fn whole_number(builder: &Builder, number: Option<i64>) -> Argument {
+    number.map_or_else(
         || {
             builder.error(Error::new("a whole number beyond 64 bits").help("write a number with a point"));
             Argument::Unknown
         },
         Argument::Integer,
-    ))
+    )
 }
 
 fn division_by_zero(builder: &Builder) -> Argument {
@@ -149,7 +154,7 @@ fn numbers(builder: &Builder, operator: Operator, left: &Argument, right: &Argum
         Argument::Number(number) => Some(*number),
         Argument::Integer(number) => Some(*number as f64),
         Argument::Dim(dim) => {
-            builder.with_graph(|graph| dim.evaluate(&graph.bindings)).map(|number| number as f64)
+            builder.with_graph(|graph| dim.evaluate(&graph.bindings)).ok().map(|number| number as f64)
         }
         _ => None,
     };

@@ -1,0 +1,216 @@
+//! What is looked at before a step changes anything.
+//!
+//! In: the kernels of an entry in an order that keeps the plan's promises. Out: the same kernels, those that write storages last,
+//! with kernels that look at what they are made of before them, and the buffers of which every stored value is watched.
+//!
+//! Between the two stands the guard: the step ends there, with all storages as they were, where the loss is not finite or where
+//! it is certain that a new value will not be. Must hold: what stops a step there makes an update infinite or NaN. It is certain
+//! - of what an update reads and that reaches it by sums, products and the like alone ([`certain`]): of the arena it is watched where it is
+//!   stored, of the inputs a kernel looks at it;
+//! - of an update that no sum is part of, and that may turn finite numbers into others (a quotient, a logarithm), when it is worked out:
+//!   it is tried before the guard, and looked at.
+//!
+//! What is left, sums that overflow within an update and its own arithmetic, is watched where storages are written: the step tells
+//! that it was not finite when it has been made.
+
+use crate::affine::{Affine, Axis};
+use crate::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
+use downhill_graph::dim::Dim;
+use downhill_graph::graph::{Graph, Role};
+use downhill_graph::op::{Binary, Reduction, Unary};
+use downhill_graph::types::ElementType;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// Kernels in an order in which a guard can stand before the first that writes a storage.
+pub(crate) struct Guarded {
+    pub(crate) kernels: Vec<Kernel>,
+    /// Buffers of which every value stored is watched.
+    pub(crate) watched: BTreeSet<Buffer>,
+}
+
+/// Whether a kernel changes storages.
+pub(crate) fn writes_storage(kernel: &Kernel) -> bool {
+    kernel.accesses().iter().any(|(buffer, _, store)| *store && matches!(buffer, Buffer::Storage(_)))
+}
+
+/// Puts the updates last, and before them what looks at their operands. `arena` holds the bytes of each arena buffer.
+pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Guarded {
+    let (mut kernels, updates) = updates_last(kernels);
+    let mut watched = BTreeSet::from([Buffer::Watched]);
+    let (mut looks, mut known): (Vec<Kernel>, HashSet<Kernel>) = (Vec::new(), HashSet::new());
+    for update in &updates {
+        watched.extend(update.accesses().iter().map(|(buffer, ..)| *buffer).filter(is_storage));
+        if must_be_tried(update) {
+            looks.push(trial(update));
+            continue;
+        }
+        for (buffer, access) in certain(update) {
+            match buffer {
+                Buffer::Arena(n) if reaches_all(update, access, &arena[n]) => _ = watched.insert(buffer),
+                Buffer::Input(n) if graph.inputs[n].role == Role::Hyper => {}
+                Buffer::Arena(_) | Buffer::Input(_) => {
+                    let look = look(update, buffer, access);
+                    if known.insert(look.clone()) {
+                        looks.push(look);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    kernels.extend(looks);
+    kernels.extend(updates);
+    Guarded { kernels, watched }
+}
+
+fn is_storage(buffer: &Buffer) -> bool {
+    matches!(buffer, Buffer::Storage(_))
+}
+
+/// Kernels that write storages, and those that need what one of them stores elsewhere, behind all others.
+fn updates_last(kernels: Vec<Kernel>) -> (Vec<Kernel>, Vec<Kernel>) {
+    let mut late: BTreeSet<Buffer> = BTreeSet::new();
+    let (mut before, mut updates) = (Vec::new(), Vec::new());
+    for kernel in kernels {
+        let accesses = kernel.accesses();
+        let waits = writes_storage(&kernel)
+            || accesses.iter().any(|(buffer, _, store)| !store && late.contains(buffer));
+        if waits {
+            // Whoever reads a storage has read it before it is written: that is not waited for.
+            let stored = accesses.iter().filter(|(_, _, store)| *store).map(|(buffer, ..)| *buffer);
+            late.extend(stored.filter(|buffer| !is_storage(buffer)));
+        }
+        if waits { updates.push(kernel) } else { before.push(kernel) }
+    }
+    (before, updates)
+}
+
+/// Floats that a kernel loads and that make a new value of a storage infinite or NaN where they are.
+fn certain(kernel: &Kernel) -> Vec<(Buffer, &Access)> {
+    let (mut open, mut expressions, mut sums) = (Vec::new(), HashMap::new(), HashMap::new());
+    kernel.visit(&mut |item| match item {
+        Item::Let(value, expression) => _ = expressions.insert(*value, expression),
+        Item::Store(Buffer::Storage(_), _, value) => open.push(*value),
+        Item::Store(..) => {}
+        Item::Loop(inner) => sums.extend(inner.accumulators.iter().map(|sum| (sum.result, sum))),
+    });
+    let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
+    while let Some(value) = open.pop() {
+        if kernel.element(value) != ElementType::F32 || !seen.insert(value) {
+            continue;
+        }
+        match (expressions.get(&value), sums.get(&value)) {
+            (Some(Expression::Load(buffer, access)), _) => found.push((*buffer, access)),
+            (Some(expression), _) => open.extend(passed_on(expression)),
+            (None, Some(sum)) => open.extend(summed(sum)),
+            (None, None) => {}
+        }
+    }
+    found
+}
+
+/// The operands of which one that is not finite makes the value so too, whatever the others are.
+fn passed_on(expression: &Expression) -> Vec<ValueId> {
+    match *expression {
+        Expression::Unary(Unary::Neg | Unary::Abs | Unary::Sqrt | Unary::Log | Unary::Log1p, x) => vec![x],
+        Expression::Binary(Binary::Add | Binary::Sub | Binary::Mul, x, y) => vec![x, y],
+        // What is divided by ∞ is 0.
+        Expression::Binary(Binary::Div, x, _) => vec![x],
+        _ => Vec::new(),
+    }
+}
+
+fn summed(sum: &Accumulator) -> Vec<ValueId> {
+    match (sum.kind, sum.term) {
+        (Reduction::Sum, Term::Value(x)) => vec![x],
+        (Reduction::Sum, Term::Product(x, y)) => vec![x, y],
+        (Reduction::Max | Reduction::Min, _) => Vec::new(),
+    }
+}
+
+/// Whether an access, over all iterations, reaches every element of a buffer of so many bytes.
+fn reaches_all(kernel: &Kernel, access: &Access, bytes: &Dim) -> bool {
+    let extent = |axis: &Axis| &kernel.extents[axis.0 as usize];
+    let count = access.at.terms.keys().fold(Dim::from(4), |count, axis| &count * extent(axis));
+    let last = access.at.terms.iter().fold(access.at.constant.clone(), |last, (axis, stride)| {
+        &last + &(stride * &(extent(axis) - &Dim::from(1)))
+    });
+    access.row.is_none() && count == *bytes && &(&last + &Dim::from(1)) * &Dim::from(4) == *bytes
+}
+
+/// A kernel that looks at what an access reaches, elements that lie side by side in the innermost loop.
+fn look(kernel: &Kernel, buffer: Buffer, access: &Access) -> Kernel {
+    let mut axes: Vec<(Option<i64>, Axis)> =
+        access.at.terms.iter().map(|(axis, stride)| (stride.as_constant(), *axis)).collect();
+    axes.extend(access.row.map(|(axis, _)| (None, axis)));
+    // Unknown strides are the greatest.
+    axes.sort_by_key(|&(stride, axis)| (stride.unwrap_or(i64::MAX), axis));
+    axes.dedup_by_key(|(_, axis)| *axis);
+    let new = |axis: Axis| Axis(axes.iter().rev().position(|&(_, old)| old == axis).unwrap_or(0) as u32);
+    let at =
+        access.at.terms.iter().fold(
+            Affine { constant: access.at.constant.clone(), ..Affine::default() },
+            |sum, (axis, stride)| sum.plus(&Affine::axis(new(*axis)).times(stride)),
+        );
+    let place = axes.iter().fold(Affine::default(), |sum, (_, axis)| sum.plus(&Affine::axis(new(*axis))));
+    let access = Access { row: access.row.map(|(axis, plus)| (new(axis), plus)), at };
+    let load = Item::Let(ValueId(0), Expression::Load(buffer, access));
+    let watch = Item::Store(Buffer::Watched, Access { row: None, at: place }, ValueId(0));
+    let nest = |body: Vec<Item>, &(_, axis): &(Option<i64>, Axis)| {
+        vec![Item::Loop(Loop { axis: new(axis), accumulators: Vec::new(), body })]
+    };
+    Kernel {
+        name: format!("{buffer}:look"),
+        extents: axes.iter().rev().map(|(_, axis)| kernel.extents[axis.0 as usize].clone()).collect(),
+        values: vec![ElementType::F32],
+        body: axes.iter().fold(vec![load, watch], nest),
+    }
+}
+
+/// Whether an update has no sum in it, but arithmetic that makes something else of finite numbers than by overflow alone.
+fn must_be_tried(kernel: &Kernel) -> bool {
+    let (mut folds, mut risky) = (false, false);
+    kernel.visit(&mut |item| match item {
+        Item::Let(_, Expression::Unary(function, _)) => risky |= makes_others(*function),
+        Item::Let(_, Expression::Binary(Binary::Div | Binary::Pow, ..)) => risky = true,
+        Item::Loop(inner) => folds |= !inner.accumulators.is_empty(),
+        Item::Let(..) | Item::Store(..) => {}
+    });
+    risky && !folds && writes_storage(kernel)
+}
+
+/// Functions of which a finite number may be infinite or NaN.
+fn makes_others(function: Unary) -> bool {
+    match function {
+        Unary::Exp | Unary::Expm1 | Unary::Log | Unary::Log1p | Unary::Sqrt => true,
+        Unary::Neg
+        | Unary::Tanh
+        | Unary::Logistic
+        | Unary::Softplus
+        | Unary::Sin
+        | Unary::Cos
+        | Unary::Erf
+        | Unary::Abs
+        | Unary::Sign
+        | Unary::Floor
+        | Unary::IsFinite
+        | Unary::Not => false,
+    }
+}
+
+/// The kernel with its new values looked at instead of stored.
+fn trial(kernel: &Kernel) -> Kernel {
+    Kernel { name: format!("{}:try", kernel.name), body: tried(&kernel.body), ..kernel.clone() }
+}
+
+fn tried(items: &[Item]) -> Vec<Item> {
+    let item = |item: &Item| match item {
+        Item::Store(Buffer::Storage(_), access, value) => {
+            Some(Item::Store(Buffer::Watched, access.clone(), *value))
+        }
+        Item::Store(..) => None,
+        Item::Loop(inner) => Some(Item::Loop(Loop { body: tried(&inner.body), ..inner.clone() })),
+        Item::Let(..) => Some(item.clone()),
+    };
+    items.iter().filter_map(item).collect()
+}

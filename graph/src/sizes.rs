@@ -1,0 +1,172 @@
+//! What must hold of sizes once they are known: machine code takes them at their word.
+//!
+//! In: a graph, the values of symbols. Out: nothing, or the first value whose sizes make no sense.
+//!
+//! It checks that
+//! 1. every dim of a shape and of an op has a value ([`Dim::evaluate`]), and one that memory can hold;
+//! 2. sizes are not negative, and no value has more elements than memory can hold, axes of size 0 counted as 1, so
+//!    that strides are far from overflow;
+//! 3. a slice lies inside its axis, and no padding is negative;
+//! 4. indices and positions that are counted in an `i32` fit in one.
+//!
+//! Dims whose symbols are not bound are let pass: with the arguments of a network alone, what is left hangs on the data.
+
+use crate::dim::{Bindings, Dim, Undefined};
+use crate::error::Error;
+use crate::graph::{Graph, NodeId};
+use crate::op::Op;
+use crate::types::Shape;
+
+/// More bytes than any process can have.
+pub const MOST_BYTES: i64 = 1 << 47;
+
+/// Bytes of the widest element.
+const WIDEST: i64 = 8;
+
+/// Most elements of one value, and the greatest number that a size or a position may be written with.
+const MOST: i64 = MOST_BYTES / WIDEST;
+
+/// Checks all values of a graph.
+///
+/// # Errors
+/// The first that breaks a rule, with its shape, the sizes and its place.
+pub fn check(graph: &Graph, bindings: &Bindings) -> Result<(), Error> {
+    for id in graph.ids() {
+        let subject = || graph.label(id).map_or_else(|| "a value".to_owned(), |label| format!("`{label}`"));
+        check_shape(&subject, graph.shape(id), bindings)
+            .and_then(|()| check_attributes(graph, id, bindings))
+            .map_err(|error| placed(graph, id, error, bindings))?;
+    }
+    Ok(())
+}
+
+/// The sizes of a shape all of whose symbols are bound. `subject` is what messages call its owner.
+///
+/// # Errors
+/// A dim without a value, a negative one, more elements than memory can hold.
+pub fn concrete(subject: &str, shape: &Shape, bindings: &Bindings) -> Result<Vec<usize>, Error> {
+    check_shape(&|| subject.to_owned(), shape, bindings)?;
+    let size = |dim: &Dim| match dim.evaluate(bindings).map(usize::try_from) {
+        Ok(Ok(size)) => Ok(size),
+        Ok(Err(_)) => Err(Error::new(format!("{subject} of shape {shape} has no size"))),
+        Err(reason) => Err(Error::new(format!("{subject} of shape {shape} has no size: {reason}"))),
+    };
+    shape.dims().iter().map(size).collect::<Result<_, _>>().map_err(|error| with_sizes(error, bindings))
+}
+
+/// Says what the symbols were and where the value was declared.
+fn placed(graph: &Graph, id: NodeId, error: Error, bindings: &Bindings) -> Error {
+    let error = error.note(format!("the shape is {}", graph.shape(id)));
+    with_sizes(error, bindings).at(graph.origin(id).clone())
+}
+
+fn with_sizes(error: Error, bindings: &Bindings) -> Error {
+    let sizes: Vec<String> = bindings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    if sizes.is_empty() { error } else { error.note(format!("with {}", sizes.join(", "))) }
+}
+
+fn check_shape(subject: &dyn Fn() -> String, shape: &Shape, bindings: &Bindings) -> Result<(), Error> {
+    let mut elements = 1_i64;
+    for (axis, dim) in shape.dims().iter().enumerate() {
+        let what = || format!("axis {axis} of {}, `{dim}`,", subject());
+        let Some(size) = value(&what, dim, bindings)? else { continue };
+        if size < 0 {
+            return Err(Error::new(format!("{} has the size {size}", what().trim_end_matches(',')))
+                .help("a size must not be negative for the sizes of what is given"));
+        }
+        elements = elements
+            .checked_mul(size)
+            .filter(|count| *count <= MOST)
+            .ok_or_else(|| Error::new(format!("{} has more elements than memory can hold", subject())))?;
+    }
+    Ok(())
+}
+
+/// The value of a dim, `None` where a symbol is not bound.
+fn value(what: &dyn Fn() -> String, dim: &Dim, bindings: &Bindings) -> Result<Option<i64>, Error> {
+    let beyond = || Error::new(format!("{} is more than memory can hold", what()));
+    if dim.greatest_number() > MOST as u64 && !dim.overflows() {
+        return Err(beyond());
+    }
+    match dim.evaluate(bindings) {
+        Ok(value) if value.unsigned_abs() > MOST as u64 => Err(beyond()),
+        Ok(value) => Ok(Some(value)),
+        Err(Undefined::Unbound(_)) => Ok(None),
+        Err(reason @ (Undefined::Overflow | Undefined::DivisionByZero(_))) => {
+            Err(Error::new(format!("{} has no value: {reason}", what())))
+        }
+    }
+}
+
+fn check_attributes(graph: &Graph, id: NodeId, bindings: &Bindings) -> Result<(), Error> {
+    let op = graph.op(id);
+    for dim in op.dims() {
+        value(&|| format!("`{dim}`"), dim, bindings)?;
+    }
+    let size = |dim: &Dim| dim.evaluate(bindings).ok();
+    match op {
+        Op::Slice(ranges) => {
+            for (range, dim) in ranges.iter().zip(graph.shape(graph.operand(id, 0)).dims()) {
+                let [start, end, size] = [&range.start, &range.end, dim].map(size);
+                let ordered = |a: Option<i64>, b: Option<i64>| a.zip(b).is_none_or(|(a, b)| a <= b);
+                if !(ordered(Some(0), start) && ordered(start, end) && ordered(end, size))
+                    || range.stride > MOST
+                {
+                    return Err(outside(range, dim, bindings));
+                }
+            }
+        }
+        Op::Pad(paddings) => {
+            let negative = |dim: &Dim| size(dim).is_some_and(|value| value < 0);
+            if paddings.iter().any(|padding| negative(&padding.low) || negative(&padding.high)) {
+                return Err(Error::new("an axis is padded by less than nothing")
+                    .help("a padding must not be negative for the sizes of what is given"));
+            }
+        }
+        // Positions are counted over the whole shape.
+        Op::RandomBits { shape, .. } => counted_in_32_bits("random elements", &shape.size(), bindings)?,
+        Op::Iota { shape, axis } => counted_in_32_bits("counted elements", &shape.dims()[*axis], bindings)?,
+        Op::ArgMax { axis } => {
+            let axis = &graph.shape(graph.operand(id, 0)).dims()[*axis];
+            counted_in_32_bits("elements of which the index of the greatest is asked", axis, bindings)?;
+        }
+        Op::Input(_)
+        | Op::Storage(_)
+        | Op::Constant(_)
+        | Op::DimValue { .. }
+        | Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Compare(_)
+        | Op::Select
+        | Op::Convert(_)
+        | Op::Reduce { .. }
+        | Op::Reshape(_)
+        | Op::Transpose(_)
+        | Op::Broadcast { .. }
+        | Op::Concatenate { .. }
+        | Op::Reverse(_)
+        | Op::DotGeneral { .. }
+        | Op::StopGradient
+        | Op::Surrogate
+        | Op::Scan { .. } => {}
+    }
+    Ok(())
+}
+
+fn outside(range: &crate::op::Range, size: &Dim, bindings: &Bindings) -> Error {
+    let spoken =
+        |dim: &Dim| dim.evaluate(bindings).map_or_else(|_| format!("`{dim}`"), |value| value.to_string());
+    let [start, end, size] = [&range.start, &range.end, size].map(spoken);
+    Error::new(format!("elements {start} to {end} are taken of an axis of {size}"))
+        .help("0 ≤ start ≤ end ≤ size must hold for the sizes of what is given")
+}
+
+fn counted_in_32_bits(what: &str, count: &Dim, bindings: &Bindings) -> Result<(), Error> {
+    match count.evaluate(bindings) {
+        Ok(count) if count > i64::from(i32::MAX) => {
+            Err(Error::new(format!("{count} {what} are more than 2³¹ − 1"))
+                .help("they are counted in 31 bits: take smaller batches"))
+        }
+        _ => Ok(()),
+    }
+}
