@@ -56,7 +56,8 @@ pub fn one_hot(labels: &Tensor, classes: usize) -> Result<Tensor, Error> {
     Ok(Tensor::new([indices.len(), classes], rows)?)
 }
 
-/// What share of the rows have their greatest score at their label. NaN for no rows.
+/// What share of the rows have their greatest score (the first of equals) at their label. A row with a NaN is never right, nor is
+/// one whose label is no class. NaN for no rows.
 ///
 /// # Shapes
 /// Scores (logits or probabilities) `[n, classes]`, f32; labels `[n]`, i32.
@@ -79,12 +80,13 @@ pub fn accuracy(scores: &Tensor, labels: &Tensor) -> Result<f64, Error> {
     }
     let right = (0..rows).filter(|&row| {
         let scores = &numbers[row * classes..][..classes];
-        usize::try_from(indices[row]).ok() == greatest(scores)
+        greatest(scores).is_some_and(|class| usize::try_from(indices[row]) == Ok(class))
     });
     Ok(right.count() as f64 / rows as f64)
 }
 
-/// What share of the probabilities are on the side of one half that their target, 0 or 1, is on. NaN for none.
+/// What share of the probabilities are on the side of one half that their target, 0 or 1, is on. A NaN, as probability or as target,
+/// is on neither side: never right. NaN for none.
 ///
 /// # Shapes
 /// Both alike, f32.
@@ -100,7 +102,8 @@ pub fn binary_accuracy(probabilities: &Tensor, targets: &Tensor) -> Result<f64, 
             "give the same shape",
         ));
     }
-    let right = p.iter().zip(y).filter(|(p, y)| (**p > 0.5) == (**y > 0.5)).count();
+    let side = |value: f32| if value.is_nan() { None } else { Some(value > 0.5) };
+    let right = p.iter().zip(y).filter(|&(&p, &y)| side(p).is_some() && side(p) == side(y)).count();
     Ok(right as f64 / p.len() as f64)
 }
 
@@ -208,6 +211,17 @@ mod tests {
         assert_eq!(accuracy(&scores, &Tensor::from([1_i32, 1, 1, 0])).expect("a share"), 0.5);
         let p = Tensor::from([[0.2_f32], [0.9]]);
         assert_eq!(binary_accuracy(&p, &Tensor::from([[0.0_f32], [0.0]])).expect("a share"), 0.5);
+    }
+
+    #[test]
+    fn what_is_nan_is_never_right() {
+        let (p, y) = ([f32::NAN, f32::NAN, 0.2, f32::NAN], [0.0, 1.0, f32::NAN, f32::NAN]);
+        assert_eq!(binary_accuracy(&Tensor::from(p), &Tensor::from(y)).expect("a share"), 0.0);
+        // A label that is no class beside a row without a greatest score: both are nothing, and not equal.
+        let scores = Tensor::from([[f32::NAN, 1.0], [0.0, f32::NAN]]);
+        assert_eq!(accuracy(&scores, &Tensor::from([-1, 0])).expect("a share"), 0.0);
+        let nothing = Tensor::new([1, 0], Vec::<f32>::new()).expect("no scores");
+        assert_eq!(accuracy(&nothing, &Tensor::from([-1])).expect("a share"), 0.0);
     }
 
     #[test]

@@ -292,12 +292,17 @@ fn wrong_options() {
     );
 }
 
+/// What the macro cannot see into; where it can, it refuses the same (`tests/ui/told.rs`).
+fn of_every_moment(x: &Value) -> Value {
+    downhill::composite::linear(x, 1, downhill::composite::Linear::default())
+}
+
 network! {
     /// A weight for every moment: as many as the data says.
     pub Moments() {
         input  x: [batch, time];
         target y: [batch, 1];
-        output p = linear(x, 1);
+        output p = self::of_every_moment(x);
         loss squared_error(p, y);
     }
 }
@@ -368,4 +373,62 @@ fn learning_rates_that_would_ruin_the_parameters() {
             )
         );
     }
+}
+
+#[test]
+fn room_for_an_output_that_is_none() {
+    let mut net = pair();
+    let x = [[0.1, 0.2], [0.3, 0.4]];
+    let tensor = |shape: &[usize]| Tensor::full(shape, 0.0_f32).expect("a tensor");
+    assert_eq!(
+        says(net.forward_into(&x, &mut tensor(&[1, 2]))),
+        "`p` is declared as [2, 1], but was given [1, 2]: the shapes differ"
+    );
+    assert_eq!(
+        says(net.forward_into(&x, &mut Tensor::full([2, 1], 0.0_f64).expect("a tensor"))),
+        "`p` is declared as f32, but was given f64"
+    );
+    assert_eq!(
+        says(net.gradients_into(None, ["h.weight"], &x, &[1.0, 0.0], [&mut tensor(&[3, 2])])),
+        "`h.weight` is declared as [2, 3], but was given [3, 2]: the shapes differ"
+    );
+    let mut signs = Signs::new().build().expect("a network");
+    assert_eq!(
+        says(signs.forward_into(&x, &mut Tensor::full([2, 2], false).expect("a tensor"))),
+        "`positive` is a mask, which is written as u32, not as bool\n   \
+         = help: give it a `Vec<u32>` or a tensor of u32: 0 is false"
+    );
+    assert!(signs.forward_into(&x, &mut Tensor::full([2, 2], 0_u32).expect("a tensor")).is_ok());
+}
+
+network! {
+    /// A mask, and nothing to train.
+    pub Signs() {
+        input x: [batch, 2];
+        output positive = x > 0.0;
+        loss mean(x);
+    }
+}
+
+fn loss_of_scores(z: &Value, y: &Value) -> Value {
+    downhill::composite::binary_cross_entropy(z, y)
+}
+
+network! {
+    /// A loss on probabilities, where the macro cannot see that it is given logits.
+    pub Scores() {
+        input  x: [batch, 2];
+        target y: [batch, 1];
+        let z = linear(x, 1);
+        output z;
+        loss self::loss_of_scores(z, y);
+    }
+}
+
+#[test]
+fn a_loss_that_is_given_something_else_is_refused_when_built() {
+    let error = says(Scores::new().build());
+    let expected = "`binary_cross_entropy` takes probabilities, but `z` is a product with parameters, which may be any number";
+    assert!(error.starts_with(expected) && error.contains("tests/errors.rs:"), "{error}");
+    assert!(error.contains("help: take `bce_with_logits`, or the `sigmoid` of it"), "{error}");
 }

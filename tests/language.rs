@@ -136,20 +136,92 @@ fn what_only_arguments_decide_is_refused_when_built_on_the_line_of_the_declarati
     assert!(text.contains("in `h`") && text.contains("with a = 3, b = 4"), "{text}");
 }
 
+/// Both say what the macro cannot see into; it refuses the same where it can (`tests/ui/rows.rs`).
+fn centred(x: &Value) -> Value {
+    x - downhill::value::mean_over(x, &[1])
+}
+
+fn apart(p: &Value, y: &Value) -> Value {
+    downhill::value::mean(downhill::value::square(p - y))
+}
+
 network! {
-    /// A size that a run decides stands where another one is needed.
-    pub Typo() {
-        input x: [batch, 2];
-        target y: [bacth, 1];
+    /// A size that a run decides stands where a number is needed.
+    pub Centred() {
+        input x: [batch, 4];
+        target y: [batch, 1];
         output p = linear(x, 1);
-        loss squared_error(p, y);
+        loss squared_error(p, y) + mean(self::centred(x));
+    }
+
+    /// A column beside a vector.
+    pub Apart() {
+        input x: [batch, 2];
+        target y: [batch];
+        output p = linear(x, 1);
+        loss self::apart(p, y);
+    }
+
+    /// The same, as it may be meant.
+    pub LinedUp() {
+        input x: [batch, 2];
+        target y: [batch];
+        output p = linear(x, 1);
+        loss self::apart(p, expand(y, 1));
+        loss every_pair = self::apart(p, expand(y, 0));
     }
 }
 
 #[test]
 fn sizes_that_agree_for_some_runs_only_are_refused_when_built() {
-    let errors = Typo::new().declaration(Mode::Train).expect_err("batch is not bacth");
-    assert!(errors.to_string().contains("bacth"), "{errors}");
+    let errors = Centred::new().declaration(Mode::Train).expect_err("4 is not batch").to_string();
+    assert!(errors.contains("the last axis is 4 in one and batch in the other"), "{errors}");
+}
+
+#[test]
+fn a_column_beside_a_vector_is_refused_when_built() {
+    let errors = Apart::new().declaration(Mode::Train).expect_err("batch beside itself").to_string();
+    assert!(errors.contains("`p` and `y` would become [batch, batch]"), "{errors}");
+    assert!(errors.contains("tests/language.rs:"), "{errors}");
+
+    let mut net = LinedUp::new().optimizer(sgd(0.0)).build().expect("a network");
+    net.set_parameter("p.weight", &[1.0, 2.0]).expect("weights");
+    net.set_parameter("p.bias", &[0.0]).expect("a bias");
+    let x = [[1.0, 0.0], [0.0, 1.0]];
+    assert_eq!(net.step_loss("loss", &x, &[1.0, 2.0]).expect("a step"), 0.0);
+    assert_eq!(net.step_loss("every_pair", &x, &[1.0, 2.0]).expect("a step"), 0.5);
+}
+
+network! {
+    /// Probabilities and logits, each where it is meant: no loss refuses any.
+    pub Meant() {
+        input  x: [batch, 4];
+        target y: [batch, 3];
+        target label: i32[batch];
+        param share: [3] = constant(0.5);
+        state fixed: [3, 3] = constant(0.25);
+        let z = linear(x, 3);
+        let p = sigmoid(z);
+        output z;
+        loss b1 = binary_cross_entropy(p, y) + binary_cross_entropy(softmax(z), y);
+        loss b2 = binary_cross_entropy(minimum(relu(z), 1.0), y) + binary_cross_entropy((tanh(z) + 1.0) / 2.0, y);
+        loss b3 = binary_cross_entropy(0.5 * p + 0.5 * sigmoid(2 * z), y);
+        loss b4 = binary_cross_entropy(zeros([batch, 3]) + share, y);
+        loss b5 = binary_cross_entropy(p + z - stop_gradient(z), y);
+        loss c1 = categorical_cross_entropy(softmax(z) @ fixed, label);
+        loss c2 = categorical_cross_entropy(softmax(z) @ softmax(share * fixed), label);
+        loss c3 = categorical_cross_entropy(relu(z) / (sum(relu(z), axes: [1], keep: true) + 1e-9), y);
+        loss l1 = bce_with_logits(z, y) + bce_with_logits(10 * p - 5, y);
+        loss e1 = cross_entropy(z, label) + cross_entropy(log_softmax(z), label) + cross_entropy(tanh(z), label);
+        loss n1 = nll(log_softmax(z), label) + nll(log(softmax(z)), label) + nll(-softplus(-z), y);
+    }
+}
+
+#[test]
+fn what_is_meant_is_not_refused() {
+    for mode in [Mode::Train, Mode::Infer] {
+        Meant::new().declaration(mode).unwrap_or_else(|errors| panic!("{errors}"));
+    }
 }
 
 network! {

@@ -220,3 +220,70 @@ fn gradients_are_written_where_they_are_wanted() {
     let error = net.gradients_into(Some("artist"), [], (&z, &real), (), []);
     assert!(error.is_err_and(|error| error.to_string().contains("by nothing")));
 }
+
+network! {
+    /// Parameters alone: of its input only the size counts.
+    pub Constant() {
+        input  x: [batch, 2];
+        target y: [batch, 1];
+        param b: [1] = constant(0.5);
+        output p = zeros([batch, 1]) + b;
+        loss   squared_error(p, y);
+    }
+
+    /// Its target alone says how many rows there are.
+    pub Named() {
+        input  x: [2];
+        input  z: [time, batch];
+        target y: [batch, 1];
+        param b: [1] = constant(0.5);
+        output p = zeros([3]) * b;
+        loss   mean(zeros([batch, 1]) + b) + sum(x);
+    }
+}
+
+#[test]
+fn an_input_that_only_tells_a_size_is_asked_for() {
+    let mut net = Constant::new().optimizer(sgd(0.25)).batch_sizes([3]).build().expect("a network");
+    for x in [vec![[9.0, 9.0]; 3], vec![[9.0, 9.0]; 2]] {
+        let p = net.forward(&x).expect("outputs");
+        assert_eq!(p, Tensor::full([x.len(), 1], 0.5_f32).expect("a tensor"));
+        // Rows of numbers tell it too.
+        assert_eq!(net.forward(x.as_flattened()).expect("outputs"), p);
+    }
+    let error = net.forward(()).expect_err("no size").to_string();
+    assert_eq!(error, "`forward` takes 1 input (`x`), but 0 were given");
+    // A step reads y, which tells it: x may be left out.
+    assert_eq!(net.step((), &[[1.5], [1.5]]).expect("a step"), 1.0);
+    assert_eq!(net.step(&[[0.0, 0.0]], &[[1.0]]).expect("a step"), 0.0);
+    let data = Dataset::new([("x", Tensor::from([[0.0_f32, 0.0]; 4])), ("y", Tensor::from([[1.0_f32]; 4]))]);
+    net.epoch(&data.expect("data"), Epoch { batch: 2, seed: 0 }).expect("an epoch");
+}
+
+#[test]
+fn the_first_input_that_tells_a_size_is_asked_for() {
+    let mut net = Named::new().optimizer(sgd(0.1)).build().expect("a network");
+    assert!(net.forward(()).is_ok());
+    let (x, z) = (Tensor::from([1.0_f32, 2.0]), Tensor::full([5, 3], 0.0_f32).expect("a tensor"));
+    assert_eq!(net.step((&x, &z), ()).expect("a step"), 3.5);
+    let error = net.step(&x, ()).expect_err("no size").to_string();
+    assert_eq!(error, "`step` takes 2 inputs (`x`, `z`), but 1 was given");
+}
+
+network! {
+    /// What is needed in a loss alone is known when it is built.
+    pub Folded() {
+        input  x: [batch * time];
+        target y: [batch];
+        param b: [1] = zeros();
+        output p = zeros([3]) + b;
+        loss   mean(zeros([time, 1]) + b) + mean(y);
+    }
+}
+
+#[test]
+fn a_size_that_nothing_tells_is_refused_when_built() {
+    let error = Folded::new().optimizer(sgd(0.1)).build().expect_err("no time").to_string();
+    assert!(error.starts_with("nothing that `step` is given tells the size of `time`"), "{error}");
+    assert!(error.contains("tests/network.rs:") && error.contains("does not tell its parts"), "{error}");
+}

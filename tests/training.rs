@@ -307,3 +307,83 @@ fn logits_of_ten_thousand_give_finite_losses_and_gradients() {
         }
     }
 }
+
+network! {
+    /// A line through the targets that are known: the others are NaN.
+    pub Known() {
+        input  x: [batch, 2];
+        target y: [batch, 1];
+        output p = linear(x, 1);
+        loss sum(select(y == y, square(p - y), 0.0));
+    }
+}
+
+#[test]
+fn targets_that_are_not_known_change_nothing() {
+    let built = || Known::new().seed(7).optimizer(sgd(0.01)).build().expect("a network");
+    let (mut some, mut all) = (built(), built());
+    let x = [[0.5_f32, 1.0], [2.0, -1.0], [3.0, 4.0]];
+    for _ in 0..20 {
+        let with_unknown = some.step(&x, &[[1.0_f32], [f32::NAN], [2.0]]).expect("a finite loss");
+        let known = all.step(&[x[0], x[2]], &[[1.0_f32], [2.0]]).expect("a finite loss");
+        assert!((with_unknown - known).abs() <= 1e-6, "{with_unknown}, not {known}");
+    }
+    let weight = some.parameter("p.weight").expect("a parameter").to_f64_vec();
+    let expected = all.parameter("p.weight").expect("a parameter").to_f64_vec();
+    assert!(weight.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{weight:?}, not {expected:?}");
+}
+
+#[test]
+fn an_output_is_written_to_a_tensor() {
+    let mut net = Dropped::new().seed(3).build().expect("a network");
+    let x = Tensor::from([[1.0_f32, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]);
+    let mut p = Tensor::full([2, 1], 0.0_f32).expect("a tensor");
+    net.forward_into(&x, &mut p).expect("outputs");
+    assert_eq!(p, net.forward(&x).expect("outputs"));
+    let mut slope = Tensor::full([4, 1], 0.0_f32).expect("a tensor");
+    net.gradients_into(None, ["p.weight"], &x, &[1.0, 0.0], [&mut slope]).expect("gradients");
+    let gradients = net.gradients(&x, &[1.0, 0.0]).expect("gradients");
+    assert_eq!(&slope, gradients.get("p.weight").expect("a gradient"));
+}
+
+network! {
+    /// Half of what it is given is left out while it learns.
+    pub Dropped() {
+        input  x: [batch, 4];
+        target y: [batch, 1];
+        output p = linear(dropout(x, 0.5), 1);
+        loss   squared_error(p, y);
+    }
+}
+
+/// Between two training steps gradients repeat one mask, that of the step to come, unless another step's is asked for.
+#[test]
+fn gradients_draw_the_masks_of_the_step_that_is_said() {
+    let build = || Dropped::new().seed(3).optimizer(sgd(0.1)).build().expect("a network");
+    let (mut net, x, y) = (build(), [[1.0; 4]; 64], [[1.0]; 64]);
+    let slope = |net: &mut Model| {
+        let gradients = net.gradients(&x, &y).expect("gradients");
+        gradients.get("p.weight").expect("a gradient").clone()
+    };
+    let first = slope(&mut net);
+    assert_eq!(first, slope(&mut net));
+    let drawn: Vec<Tensor> = (0..4)
+        .map(|step| {
+            net.set_random_step(Some(step));
+            slope(&mut net)
+        })
+        .collect();
+    assert_eq!(drawn[0], first);
+    assert!((0..4).all(|n| (0..n).all(|m| drawn[n] != drawn[m])), "{drawn:?}");
+
+    // Training draws its own, whatever was said.
+    let mut other = build();
+    net.set_random_step(Some(7));
+    for _ in 0..3 {
+        assert_eq!(net.step(&x, &y).expect("a step"), other.step(&x, &y).expect("a step"));
+    }
+    let last = slope(&mut net);
+    assert_ne!(last, slope(&mut other));
+    net.set_random_step(None);
+    assert_eq!(slope(&mut net), slope(&mut other));
+}

@@ -23,6 +23,7 @@ use crate::task::define_task;
 use crate::verify::check;
 use crate::wide;
 use cranelift_module::{FuncId, Module};
+use downhill_graph::asked::{asked_inputs, needed_symbols};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, NodeId, Purpose, Role, bug};
 use downhill_graph::op::Op;
@@ -176,14 +177,14 @@ impl<'m, M: Module> Compiler<'m, M> {
         let start = Instant::now();
         let Planned { symbols, outputs, looked_up, streams, plan } = planned;
         let mut arena = plan.arena.clone();
-        let scheduled = schedule(plan, &mut arena, fixed, self.target);
+        let scheduled = schedule(&plan.kernels, &mut arena, fixed, self.target);
         self.show(Stage::Schedule, || scheduled.iter().map(|it| it.scheduled().to_string()).collect());
         let parts = parts(&scheduled);
         let functions =
             if self.marked { parts.iter().map(|part| describe(part)).collect() } else { Vec::new() };
         self.report.planning += start.elapsed();
         let start = Instant::now();
-        let calls = self.calls(&parts, &arena, &plan.watched)?;
+        let calls = self.calls(&parts, &arena)?;
         let bind = |dim: &Dim| dim.bind(fixed);
         let batch =
             (!looked_up.is_empty()).then(|| bind(&Dim::symbol(symbols.first().map_or("", |name| &**name))));
@@ -222,12 +223,7 @@ impl<'m, M: Module> Compiler<'m, M> {
     }
 
     /// The functions of an entry's parts, and how they are called. Kernels of one form share their function.
-    fn calls(
-        &mut self,
-        parts: &[&[Instance]],
-        arena: &Arena,
-        watched: &BTreeSet<Buffer>,
-    ) -> Result<Vec<Call>, Error> {
+    fn calls(&mut self, parts: &[&[Instance]], arena: &Arena) -> Result<Vec<Call>, Error> {
         let overlap = |x: Buffer, y: Buffer| arena.may_overlap(x, y);
         let mut known: HashMap<usize, (FuncId, Rc<Emitted>)> = HashMap::new();
         let mut calls = Vec::new();
@@ -237,17 +233,14 @@ impl<'m, M: Module> Compiler<'m, M> {
                     let (function, emitted) = match known.get(&alone.form.number) {
                         Some(known) => known.clone(),
                         // All of its buffers are in use at once.
-                        None => {
-                            let kernel = std::slice::from_ref(&alone.form.scheduled);
-                            self.part(kernel, &|_, _| false, &alone.form.watched)?
-                        }
+                        None => self.part(std::slice::from_ref(&alone.form.scheduled), &|_, _| false)?,
                     };
                     known.insert(alone.form.number, (function, emitted.clone()));
                     (function, emitted, Some(&alone.numbers))
                 }
                 several => {
                     let kernels: Vec<Scheduled> = several.iter().map(Instance::scheduled).collect();
-                    let (function, emitted) = self.part(&kernels, &overlap, watched)?;
+                    let (function, emitted) = self.part(&kernels, &overlap)?;
                     (function, emitted, None)
                 }
             };
@@ -276,9 +269,8 @@ impl<'m, M: Module> Compiler<'m, M> {
         &mut self,
         kernels: &[Scheduled],
         overlap: &dyn Fn(Buffer, Buffer) -> bool,
-        watched: &BTreeSet<Buffer>,
     ) -> Result<(FuncId, Rc<Emitted>), Error> {
-        let emitted = emit(kernels, overlap, &|buffer| watched.contains(&buffer));
+        let emitted = emit(kernels, overlap);
         Ok((self.kernel(&emitted.program)?, Rc::new(emitted)))
     }
 
@@ -365,10 +357,9 @@ fn describe(part: &[Instance]) -> Native {
 }
 
 /// The run-time symbols that a graph's values hang on: first the one that counts the rows of its inputs, then the others as they
-/// come. Those of inputs that nothing reads are left out: nobody need say how large they are.
+/// come. Those that nothing needs are left out: nobody need say how large they are.
 fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
-    let dims = |id| graph.shape(id).dims().iter().chain(graph.op(id).dims());
-    let used: BTreeSet<Arc<str>> = graph.ids().flat_map(dims).flat_map(Dim::symbols).collect();
+    let used = needed_symbols(graph);
     let mut symbols: Vec<Arc<str>> = Vec::new();
     let data = || graph.inputs.iter().filter(|input| matches!(input.role, Role::Input | Role::Target));
     let leading = data().filter_map(|input| input.ty.shape.dims().first());
@@ -407,20 +398,16 @@ fn input_nodes(graph: &Graph, wanted: &BTreeSet<usize>) -> BTreeSet<NodeId> {
 
 /// How the runtime is to fill each input.
 fn input_slots(graph: &Graph, looked_up: &BTreeSet<usize>) -> Vec<InputSlot> {
-    let read = read_inputs(graph);
+    let asked = asked_inputs(graph);
     let slots = graph.inputs.iter().enumerate().map(|(n, input)| InputSlot {
         name: input.name.clone(),
         ty: input.ty.clone(),
         role: input.role,
         below: input.below.clone(),
         lookup: looked_up.contains(&n),
-        read: read.contains(&n),
+        read: asked.contains(&n),
     });
     slots.collect()
-}
-
-fn read_inputs(graph: &Graph) -> BTreeSet<usize> {
-    graph.ids().filter_map(|id| if let Op::Input(n) = graph.op(id) { Some(*n) } else { None }).collect()
 }
 
 fn random_streams(graph: &Graph) -> Vec<u32> {

@@ -44,8 +44,7 @@ impl Emitted {
     pub(crate) fn arguments(&self, buffer: impl Fn(Buffer) -> Buffer) -> (Vec<Pointer>, Vec<Number>) {
         let pointer = |pointer: &Pointer| match pointer {
             Pointer::Into(from, offset) => Pointer::Into(buffer(*from), offset.clone()),
-            Pointer::Rows => Pointer::Rows,
-            Pointer::Alarm => Pointer::Alarm,
+            Pointer::Rows | Pointer::Alarm => pointer.clone(),
         };
         let number = |number: &Number| match number {
             Number::RowStride(input) => match buffer(Buffer::Input(*input)) {
@@ -93,13 +92,8 @@ pub enum Number {
     End,
 }
 
-/// Emits kernels, one after another, as one program. `overlap` says which buffers may share memory, `watched` of which buffers the
-/// values that are stored are watched.
-pub fn emit(
-    kernels: &[Scheduled],
-    overlap: &dyn Fn(Buffer, Buffer) -> bool,
-    watched: &dyn Fn(Buffer) -> bool,
-) -> Emitted {
+/// Emits kernels, one after another, as one program. `overlap` says which buffers may share memory.
+pub fn emit(kernels: &[Scheduled], overlap: &dyn Fn(Buffer, Buffer) -> bool) -> Emitted {
     let mut emitted = Emitted { program: Program::default(), pointers: Vec::new(), integers: Vec::new() };
     let mut b = ProgramBuilder::new();
     if kernels.iter().any(|kernel| kernel.division.is_some()) {
@@ -121,7 +115,6 @@ pub fn emit(
         let mut emit = Emit {
             kernel,
             schedule,
-            watched,
             divided: division.as_ref().map(|division| division.axis),
             definitions,
             b: &mut b,
@@ -163,7 +156,6 @@ type Place = (Buffer, Option<i64>, Dim);
 struct Emit<'a> {
     kernel: &'a Kernel,
     schedule: &'a Schedule,
-    watched: &'a dyn Fn(Buffer) -> bool,
     /// The loop of which a thread takes some turns.
     divided: Option<Axis>,
     definitions: HashMap<ValueId, &'a Expression>,
@@ -390,11 +382,9 @@ impl Emit<'_> {
         let rows = if moves { self.block.as_ref().map_or(1, |block| block.rows) } else { 1 };
         for row in 0..rows {
             let mut register = self.register(value, row);
-            if (self.watched)(buffer) && self.b.register(register).kind == Kind::F32 {
+            if buffer == Buffer::Watched {
                 let alarm = position(self.pointers, Pointer::Alarm);
                 self.b.watch(alarm, register);
-            }
-            if buffer == Buffer::Watched {
                 continue;
             }
             if self.b.register(register).kind == Kind::Mask {

@@ -93,6 +93,6 @@ pub struct InputSlot {
     pub below: Option<Dim>,
     /// Axis 0 goes through `Context::rows`.
     pub lookup: bool,
-    /// False when the entry never reads it: it may be left unbound.
+    /// False when the entry neither reads it nor needs a size that it tells: it may be left unbound.
     pub read: bool,
 }

@@ -8,33 +8,20 @@
 //! all of a kernel's buffers are in use at once, so that none overlap.
 
 use crate::kernel::{Buffer, Kernel};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
-/// What kernels that differ in their buffers alone have in common.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Form {
-    /// The kernel, its buffers numbered as they come, without a name.
-    pub(crate) kernel: Kernel,
-    /// Of which of these buffers the values that are stored are watched.
-    pub(crate) watched: BTreeSet<Buffer>,
-}
-
-/// The form of a kernel, and the numbers of its buffers in the entry. `watched` are buffers of the entry.
-pub(crate) fn form(kernel: &Kernel, watched: &BTreeSet<Buffer>) -> (Form, Vec<usize>) {
-    let (mut known, mut numbers, mut own) = (HashMap::new(), Vec::new(), BTreeSet::new());
-    let mut kernel = kernel.map_buffers(&mut |buffer| {
+/// The kernel as any of its form, and the numbers of its buffers in the entry.
+pub(crate) fn form(kernel: &Kernel) -> (Kernel, Vec<usize>) {
+    let (mut known, mut numbers) = (HashMap::new(), Vec::new());
+    let mut form = kernel.map_buffers(&mut |buffer| {
         let place = *known.entry(buffer).or_insert_with(|| {
             numbers.push(number(buffer).unwrap_or_default());
             numbers.len() - 1
         });
-        let form = numbered(buffer, place);
-        if watched.contains(&buffer) {
-            own.insert(form);
-        }
-        form
+        numbered(buffer, place)
     });
-    kernel.name.clear();
-    (Form { kernel, watched: own }, numbers)
+    form.name.clear();
+    (form, numbers)
 }
 
 /// A buffer of a form, as it is called in the entry.

@@ -1,7 +1,7 @@
 //! What is looked at before a step changes anything.
 //!
 //! In: the kernels of an entry in an order that keeps the plan's promises. Out: the same kernels, those that write storages last,
-//! with kernels that look at what they are made of before them, and the buffers of which every stored value is watched.
+//! with kernels that look at what they are made of before them; stores to [`Buffer::Watched`] stand where values are watched.
 //!
 //! Between the two stands the guard: the step ends there, with all storages as they were, where the loss is not finite or where
 //! it is certain that a new value will not be. Must hold: what stops a step there makes an update infinite or NaN. It is certain
@@ -21,46 +21,78 @@ use downhill_graph::op::{Binary, Reduction, Unary};
 use downhill_graph::types::ElementType;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// Kernels in an order in which a guard can stand before the first that writes a storage.
-pub(crate) struct Guarded {
-    pub(crate) kernels: Vec<Kernel>,
-    /// Buffers of which every value stored is watched.
-    pub(crate) watched: BTreeSet<Buffer>,
-}
-
 /// Whether a kernel changes storages.
 pub(crate) fn writes_storage(kernel: &Kernel) -> bool {
     kernel.accesses().iter().any(|(buffer, _, store)| *store && matches!(buffer, Buffer::Storage(_)))
 }
 
-/// Puts the updates last, and before them what looks at their operands. `arena` holds the bytes of each arena buffer.
-pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Guarded {
+/// Puts the updates last, and before them what looks at their operands; has stored values watched. `arena` holds the bytes of each
+/// arena buffer.
+pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<Kernel> {
     let (mut kernels, updates) = updates_last(kernels);
-    let mut watched = BTreeSet::from([Buffer::Watched]);
-    let (mut looks, mut known): (Vec<Kernel>, HashSet<Kernel>) = (Vec::new(), HashSet::new());
+    let (mut watched, mut looks) = (HashSet::new(), Looks::default());
     for update in &updates {
         watched.extend(update.accesses().iter().map(|(buffer, ..)| *buffer).filter(is_storage));
         if must_be_tried(update) {
-            looks.push(trial(update));
+            looks.add(trial(update));
             continue;
         }
         for (buffer, access) in certain(update) {
             match buffer {
                 Buffer::Arena(n) if reaches_all(update, access, &arena[n]) => _ = watched.insert(buffer),
                 Buffer::Input(n) if graph.inputs[n].role == Role::Hyper => {}
-                Buffer::Arena(_) | Buffer::Input(_) => {
-                    let look = look(update, buffer, access);
-                    if known.insert(look.clone()) {
-                        looks.push(look);
-                    }
-                }
+                Buffer::Arena(_) | Buffer::Input(_) => looks.add(look(update, buffer, access)),
                 _ => {}
             }
         }
     }
-    kernels.extend(looks);
+    kernels.extend(looks.list);
     kernels.extend(updates);
-    Guarded { kernels, watched }
+    kernels.iter_mut().for_each(|kernel| watch_stores(kernel, &watched));
+    kernels
+}
+
+/// Kernels that look at something, each once.
+#[derive(Default)]
+struct Looks {
+    list: Vec<Kernel>,
+    known: HashSet<Kernel>,
+}
+
+impl Looks {
+    fn add(&mut self, kernel: Kernel) {
+        if self.known.insert(kernel.clone()) {
+            self.list.push(kernel);
+        }
+    }
+}
+
+/// Has the floats watched that a kernel stores to these buffers.
+fn watch_stores(kernel: &mut Kernel, watched: &HashSet<Buffer>) {
+    let values = std::mem::take(&mut kernel.values);
+    let is_watched = |buffer: Buffer, value: ValueId| {
+        watched.contains(&buffer) && values[value.0 as usize] == ElementType::F32
+    };
+    kernel.body = with_watches(std::mem::take(&mut kernel.body), &is_watched);
+    kernel.values = values;
+}
+
+fn with_watches(items: Vec<Item>, is_watched: &dyn Fn(Buffer, ValueId) -> bool) -> Vec<Item> {
+    let mut all = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Item::Store(buffer, access, value) if is_watched(buffer, value) => {
+                all.push(Item::Store(Buffer::Watched, access.clone(), value));
+                all.push(Item::Store(buffer, access, value));
+            }
+            Item::Loop(inner) => {
+                let body = with_watches(inner.body, is_watched);
+                all.push(Item::Loop(Loop { body, ..inner }));
+            }
+            other => all.push(other),
+        }
+    }
+    all
 }
 
 fn is_storage(buffer: &Buffer) -> bool {
@@ -190,6 +222,8 @@ fn makes_others(function: Unary) -> bool {
         | Unary::Sin
         | Unary::Cos
         | Unary::Erf
+        | Unary::NormalCdf
+        | Unary::Bell
         | Unary::Abs
         | Unary::Sign
         | Unary::Floor
@@ -200,16 +234,16 @@ fn makes_others(function: Unary) -> bool {
 
 /// The kernel with its new values looked at instead of stored.
 fn trial(kernel: &Kernel) -> Kernel {
-    Kernel { name: format!("{}:try", kernel.name), body: tried(&kernel.body), ..kernel.clone() }
+    Kernel { name: format!("{}:try", kernel.name), body: tried(kernel, &kernel.body), ..kernel.clone() }
 }
 
-fn tried(items: &[Item]) -> Vec<Item> {
+fn tried(kernel: &Kernel, items: &[Item]) -> Vec<Item> {
     let item = |item: &Item| match item {
-        Item::Store(Buffer::Storage(_), access, value) => {
+        Item::Store(Buffer::Storage(_), access, value) if kernel.element(*value) == ElementType::F32 => {
             Some(Item::Store(Buffer::Watched, access.clone(), *value))
         }
         Item::Store(..) => None,
-        Item::Loop(inner) => Some(Item::Loop(Loop { body: tried(&inner.body), ..inner.clone() })),
+        Item::Loop(inner) => Some(Item::Loop(Loop { body: tried(kernel, &inner.body), ..inner.clone() })),
         Item::Let(..) => Some(item.clone()),
     };
     items.iter().filter_map(item).collect()

@@ -86,61 +86,53 @@ pub(crate) fn define(
     name: &str,
     launch: &Launch<'_>,
 ) -> Result<(FuncId, Vec<Quantity>), Error> {
-    let mut numbers = Numbers::default();
-    if launch.calls.len() <= CALLS {
-        let id = define_with(module, target, (name, Linkage::Export, 1), |module, func, builder_context| {
-            let callees = callees(module, func, launch.calls);
-            let mut writer =
-                Writer::begin(module, func, builder_context, launch, (launch.calls, &mut numbers));
-            writer.all_steps(&mut |writer| {
-                writer.all_calls(1, &callees[..launch.guard.min(callees.len())]);
-                writer.guard();
-                writer.all_calls(launch.guard + 1, callees.get(launch.guard..).unwrap_or_default());
-            });
-            writer.f
-        })?;
-        return Ok((id, numbers.all));
-    }
-    // The guard stands between two sections.
-    let (before, updates) = launch.calls.split_at(launch.guard.min(launch.calls.len()));
-    let mut sections = [Vec::new(), Vec::new()];
-    let mut first = 1;
-    for (calls, functions) in [before, updates].into_iter().zip(&mut sections) {
-        for calls in calls.chunks(CALLS) {
+    let (mut numbers, mut sections) = (Numbers::default(), Vec::new());
+    if launch.calls.len() > CALLS {
+        let mut first = 0;
+        let (before, updates) = launch.calls.split_at(launch.guard.min(launch.calls.len()));
+        for calls in before.chunks(CALLS).chain(updates.chunks(CALLS)) {
             let name = format!("{name}_from{first}");
-            functions.push(section(module, target, &name, launch, (first, calls, &mut numbers))?);
+            let function = section(module, target, &name, launch, &mut numbers, (first, calls))?;
+            sections.push(Section { function, first });
             first += calls.len();
         }
     }
-    let id = define_with(module, target, (name, Linkage::Export, 1), |module, func, builder_context| {
-        let [before, updates] = sections.map(|functions| {
-            functions.into_iter().map(|id| module.declare_func_in_func(id, func)).collect::<Vec<_>>()
-        });
-        let mut writer = Writer::begin(module, func, builder_context, launch, (&[], &mut numbers));
-        writer.all_steps(&mut |writer| {
-            before.iter().for_each(|section| writer.section(*section));
-            writer.guard();
-            updates.iter().for_each(|section| writer.section(*section));
-        });
+    let function = define_with(module, target, name, Linkage::Export, 1, |module, func, builder_context| {
+        let sections: Vec<(FuncRef, usize)> = sections
+            .iter()
+            .map(|section| (module.declare_func_in_func(section.function, func), section.first))
+            .collect();
+        let own = if sections.is_empty() { launch.calls } else { &[] };
+        let callees = callees(module, func, own);
+        let mut writer = Writer::begin(module, func, builder_context, launch, own, &mut numbers);
+        writer.all_steps(&callees, &sections);
         writer.f
     })?;
-    Ok((id, numbers.all))
+    Ok((function, numbers.list))
 }
 
-/// Defines a function of the context, the step and its row numbers that makes some calls, the first of which has this number.
+/// Some calls of a step: a function of the context, the step and its row numbers.
+struct Section {
+    function: FuncId,
+    /// The number of its first call.
+    first: usize,
+}
+
+/// Defines the function of some calls, the first of which has this number.
 fn section(
     module: &mut impl Module,
     target: &Target,
     name: &str,
     launch: &Launch<'_>,
-    (first, calls, numbers): (usize, &[Call], &mut Numbers),
+    numbers: &mut Numbers,
+    (first, calls): (usize, &[Call]),
 ) -> Result<FuncId, Error> {
-    define_with(module, target, (name, Linkage::Local, 3), |module, func, builder_context| {
+    define_with(module, target, name, Linkage::Local, 3, |module, func, builder_context| {
         let callees = callees(module, func, calls);
-        let mut writer = Writer::begin(module, func, builder_context, launch, (calls, numbers));
+        let mut writer = Writer::begin(module, func, builder_context, launch, calls, numbers);
         [writer.step, writer.rows] = [1, 2].map(|place| writer.parameters[place]);
         writer.keys_of_calls();
-        writer.all_calls(first, &callees);
+        writer.run_calls(first, 0..calls.len(), &callees);
         writer.f.ins().jump(writer.exit, &[]);
         writer.f.switch_to_block(writer.exit);
         writer.f.ins().return_(&[]);
@@ -148,11 +140,31 @@ fn section(
     })
 }
 
-/// Defines a function of this name and so many words, which `write` writes.
+/// The numbers that an entry's functions load, each once.
+#[derive(Default)]
+struct Numbers {
+    list: Vec<Quantity>,
+    places: HashMap<Quantity, usize>,
+}
+
+impl Numbers {
+    fn place(&mut self, quantity: &Quantity) -> usize {
+        if let Some(&place) = self.places.get(quantity) {
+            return place;
+        }
+        self.list.push(quantity.clone());
+        self.places.insert(quantity.clone(), self.list.len() - 1);
+        self.list.len() - 1
+    }
+}
+
+/// Defines a function of so many words, which `write` writes.
 fn define_with<M: Module>(
     module: &mut M,
     target: &Target,
-    (name, linkage, words): (&str, Linkage, usize),
+    name: &str,
+    linkage: Linkage,
+    words: usize,
     write: impl for<'f> FnOnce(&mut M, &'f mut Function, &'f mut FunctionBuilderContext) -> FunctionBuilder<'f>,
 ) -> Result<FuncId, Error> {
     let mut context = module.make_context();
@@ -167,34 +179,15 @@ fn define_with<M: Module>(
 }
 
 /// What `calls` call, as a function names it.
-fn callees<'a>(module: &mut impl Module, func: &mut Function, calls: &'a [Call]) -> Vec<Callee<'a>> {
+fn callees(module: &mut impl Module, func: &mut Function, calls: &[Call]) -> Vec<Callee> {
     let mut declared: HashMap<FuncId, FuncRef> = HashMap::new();
     let mut declare =
         |id: FuncId| *declared.entry(id).or_insert_with(|| module.declare_func_in_func(id, func));
-    let callee = |call: &'a Call| Callee {
-        call,
+    let callee = |call: &Call| Callee {
         kernel: declare(call.function),
         task: call.shared.as_ref().map(|shared| declare(shared.task)),
     };
     calls.iter().map(callee).collect()
-}
-
-/// What is loaded, in the order of `Context::numbers`.
-#[derive(Default)]
-struct Numbers {
-    all: Vec<Quantity>,
-    places: HashMap<Quantity, usize>,
-}
-
-impl Numbers {
-    fn place(&mut self, quantity: &Quantity) -> usize {
-        if let Some(&place) = self.places.get(quantity) {
-            return place;
-        }
-        self.places.insert(quantity.clone(), self.all.len());
-        self.all.push(quantity.clone());
-        self.all.len() - 1
-    }
 }
 
 /// The type of a function of so many words: [`crate::abi::Divide`], [`crate::abi::Mark`].
@@ -204,14 +197,13 @@ fn callback_signature(module: &impl Module, words: usize) -> Signature {
     signature
 }
 
-/// A call, and what is called for it.
-struct Callee<'a> {
-    call: &'a Call,
+/// What is called for a kernel.
+struct Callee {
     kernel: FuncRef,
     task: Option<FuncRef>,
 }
 
-struct Writer<'a, 'f> {
+struct Writer<'a, 'n, 'f> {
     f: FunctionBuilder<'f>,
     launch: &'a Launch<'a>,
     /// The calls that stand in this function.
@@ -225,8 +217,8 @@ struct Writer<'a, 'f> {
     /// The parameters of the function; the first is the context.
     parameters: Vec<Value>,
     context: Value,
-    numbers: &'a mut Numbers,
-    /// Numbers that this function has loaded.
+    /// What is loaded, in the order of `Context::numbers`, and where each number is.
+    numbers: &'n mut Numbers,
     loaded: HashMap<Quantity, Value>,
     /// Of buffers that stay where they are from step to step.
     buffers: HashMap<Buffer, Value>,
@@ -241,13 +233,14 @@ struct Writer<'a, 'f> {
     rows: Value,
 }
 
-impl<'a, 'f> Writer<'a, 'f> {
+impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
     fn begin(
         module: &impl Module,
         func: &'f mut Function,
         builder_context: &'f mut FunctionBuilderContext,
         launch: &'a Launch<'a>,
-        (calls, numbers): (&'a [Call], &'a mut Numbers),
+        calls: &'a [Call],
+        numbers: &'n mut Numbers,
     ) -> Self {
         let mut f = FunctionBuilder::new(func, builder_context);
         let divide = f.import_signature(callback_signature(module, 6));
@@ -292,8 +285,7 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.ins().load(I64, MemFlagsData::trusted(), base, (index * size_of::<i64>()) as i32)
     }
 
-    /// The loop over steps; `step` writes one of them.
-    fn all_steps(&mut self, step: &mut dyn FnMut(&mut Self)) {
+    fn all_steps(&mut self, functions: &[Callee], sections: &[(FuncRef, usize)]) {
         let none = self.f.ins().iconst(I64, -1);
         self.f.ins().store(MemFlagsData::trusted(), none, self.context, offset_of!(Context, stopped) as i32);
         self.before_steps();
@@ -312,8 +304,19 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.switch_to_block(turn);
         self.keys_of_calls();
         self.mark(0);
-        step(self);
-        if self.launch.guard < self.launch.calls.len() {
+        let guard = self.launch.guard.min(self.launch.calls.len());
+        if sections.is_empty() {
+            self.run_calls(0, 0..guard, functions);
+            self.guard();
+            self.run_calls(0, guard..functions.len(), functions);
+        } else {
+            let (before, updates) =
+                sections.split_at(sections.iter().filter(|(_, first)| *first < guard).count());
+            self.run_sections(before);
+            self.guard();
+            self.run_sections(updates);
+        }
+        if guard < self.launch.calls.len() {
             self.stop_if_alarmed(1);
         }
         let next = self.f.ins().iadd_imm_s(self.step, 1);
@@ -323,21 +326,22 @@ impl<'a, 'f> Writer<'a, 'f> {
         self.f.ins().return_(&[]);
     }
 
-    /// Calls, the first of which has the number `first`.
-    fn all_calls(&mut self, first: usize, callees: &[Callee<'_>]) {
-        for (number, callee) in (first..).zip(callees) {
-            self.call(callee);
-            self.mark(number as i64);
+    /// The calls of this function, the first of which has the number `first`. A section's own caller asks whether its loss is finite.
+    fn run_calls(&mut self, first: usize, calls: std::ops::Range<usize>, functions: &[Callee]) {
+        for number in calls {
+            self.call(&self.calls[number], &functions[number]);
+            self.mark((first + number + 1) as i64);
         }
     }
 
-    fn section(&mut self, section: FuncRef) {
-        self.f.ins().call(section, &[self.context, self.step, self.rows]);
+    fn run_sections(&mut self, sections: &[(FuncRef, usize)]) {
+        for &(section, _) in sections {
+            self.f.ins().call(section, &[self.context, self.step, self.rows]);
+        }
     }
 
     /// Calls a kernel, or has it divided among threads.
-    fn call(&mut self, callee: &Callee<'_>) {
-        let call = callee.call;
+    fn call(&mut self, call: &Call, callee: &Callee) {
         let mut arguments: Vec<Value> = call.pointers.iter().map(|pointer| self.pointer(pointer)).collect();
         let range = |number: &&Number| matches!(number, Number::Begin | Number::End);
         let integers = call.integers.iter().filter(|number| !range(number));

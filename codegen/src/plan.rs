@@ -14,7 +14,7 @@
 //! - Inputs, storages, outputs and the arena are distinct memory.
 
 use crate::affine::{Affine, Axis};
-use crate::guard::{Guarded, guard};
+use crate::guard::guard;
 use crate::kernel::{Access, Buffer, Expression, Item, Kernel, Loop, ValueId};
 use crate::order::{Next, Queue, storage, touched};
 use downhill_graph::dim::{Bindings, Dim};
@@ -29,8 +29,6 @@ pub struct Plan {
     pub kernels: Vec<Kernel>,
     /// Where the arena's buffers go.
     pub arena: Arena,
-    /// Buffers of which every value stored is watched.
-    pub watched: BTreeSet<Buffer>,
 }
 
 /// Bytes to which every buffer is aligned.
@@ -46,13 +44,9 @@ pub fn plan(graph: &Graph, mut kernels: Vec<Kernel>, mut arena: Vec<Dim>) -> Pla
     }
     let mut ordered = order(graph, kernels, &mut arena, &mut copies);
     ordered.append(&mut copies);
-    let Guarded { kernels: mut ordered, watched } = guard(graph, ordered, &arena);
-    let (arena, numbers) = drop_unread(&mut ordered, &arena);
-    let renumbered = |buffer: Buffer| match buffer {
-        Buffer::Arena(n) => numbers.get(&n).map(|&n| Buffer::Arena(n)),
-        other => Some(other),
-    };
-    Plan { kernels: ordered, arena, watched: watched.into_iter().filter_map(renumbered).collect() }
+    let mut ordered = guard(graph, ordered, &arena);
+    let arena = drop_unread(&mut ordered, &arena);
+    Plan { kernels: ordered, arena }
 }
 
 /// Storages that a kernel writes and of which it reads anything but the element it writes in the same turn.
@@ -137,8 +131,8 @@ fn order(graph: &Graph, kernels: Vec<Kernel>, arena: &mut Vec<Dim>, copies: &mut
     done
 }
 
-/// Removes stores to arena buffers that nothing loads, numbers the others anew and finds their lifetimes. Gives the new numbers too.
-fn drop_unread(kernels: &mut [Kernel], sizes: &[Dim]) -> (Arena, BTreeMap<usize, usize>) {
+/// Removes stores to arena buffers that nothing loads, numbers the others anew and finds their lifetimes.
+fn drop_unread(kernels: &mut [Kernel], sizes: &[Dim]) -> Arena {
     let mut lifetimes: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
     for (position, kernel) in kernels.iter().enumerate() {
         for (buffer, _, store) in kernel.accesses() {
@@ -156,8 +150,10 @@ fn drop_unread(kernels: &mut [Kernel], sizes: &[Dim]) -> (Arena, BTreeMap<usize,
     let numbers: BTreeMap<usize, usize> =
         lifetimes.keys().enumerate().map(|(new, &old)| (old, new)).collect();
     kernels.iter_mut().for_each(|kernel| renumber(&mut kernel.body, &numbers));
-    let sizes = lifetimes.keys().map(|&n| sizes[n].clone()).collect();
-    (Arena { sizes, lifetimes: lifetimes.into_values().collect() }, numbers)
+    Arena {
+        sizes: lifetimes.keys().map(|&n| sizes[n].clone()).collect(),
+        lifetimes: lifetimes.into_values().collect(),
+    }
 }
 
 fn keep_stores(items: &mut Vec<Item>, wanted: &mut dyn FnMut(usize) -> bool) {

@@ -44,6 +44,8 @@ pub(crate) fn unary(b: &mut ProgramBuilder, unary: Unary, element: ElementType, 
         Unary::Sin => math::sin(b, x),
         Unary::Cos => math::cos(b, x),
         Unary::Erf => math::erf(b, x),
+        Unary::NormalCdf => math::normal_cdf(b, x),
+        Unary::Bell => math::bell(b, x),
         Unary::Abs if float => b.unary(U::AbsF, x),
         Unary::Abs if element == ElementType::U32 => x,
         Unary::Abs => {

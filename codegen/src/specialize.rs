@@ -8,11 +8,11 @@
 use crate::affine::Axis;
 use crate::cost::work;
 use crate::divide::{Division, divide};
-use crate::form::{Form, buffer_of, form};
+use crate::form::{buffer_of, form};
 use crate::guard::writes_storage;
-use crate::kernel::{Buffer, Kernel};
+use crate::kernel::Kernel;
 use crate::pack::{Room, pack};
-use crate::plan::{Arena, Plan};
+use crate::plan::Arena;
 use crate::schedule::{Schedule, choose_lanes, choose_lanes_again, choose_rows, put_lanes_outside};
 use crate::target::Target;
 use crate::verify::check;
@@ -50,22 +50,19 @@ impl fmt::Display for Scheduled {
 
 /// What is chosen for a form.
 #[derive(Debug)]
-pub(crate) struct Chosen {
+pub(crate) struct Form {
     /// Tells it from others of the variant.
     pub(crate) number: usize,
     /// The kernel of this form.
     pub(crate) scheduled: Scheduled,
-    /// Buffers of which the values that are stored are watched.
-    pub(crate) watched: BTreeSet<Buffer>,
     /// What it costs, where that is known.
     work: Option<f64>,
-    writes_storage: bool,
 }
 
 /// A kernel of a variant: a form, and which memory it works on.
 #[derive(Debug)]
 pub(crate) struct Instance {
-    pub(crate) form: Rc<Chosen>,
+    pub(crate) form: Rc<Form>,
     pub(crate) name: String,
     /// The numbers in the entry of the form's buffers.
     pub(crate) numbers: Vec<usize>,
@@ -82,16 +79,21 @@ impl Instance {
 
 /// The forms that kernels of one form become, and how large the buffers are that they need besides.
 struct Special {
-    forms: Vec<Rc<Chosen>>,
+    forms: Vec<Rc<Form>>,
     room: Vec<Dim>,
 }
 
 /// Kernels as they run, in their order; room that they need of their own is added to `arena`.
-pub(crate) fn schedule(plan: &Plan, arena: &mut Arena, fixed: &Bindings, target: &Target) -> Vec<Instance> {
-    let mut known: HashMap<Form, Special> = HashMap::new();
+pub(crate) fn schedule(
+    kernels: &[Kernel],
+    arena: &mut Arena,
+    fixed: &Bindings,
+    target: &Target,
+) -> Vec<Instance> {
+    let mut known: HashMap<Kernel, Special> = HashMap::new();
     let (mut instances, mut count) = (Vec::new(), 0);
-    for (position, kernel) in plan.kernels.iter().enumerate() {
-        let (form, mut numbers) = form(kernel, &plan.watched);
+    for (position, kernel) in kernels.iter().enumerate() {
+        let (form, mut numbers) = form(kernel);
         let buffers = numbers.len();
         let special = known.entry(form).or_insert_with_key(|form| {
             let special = specialize(form, buffers, fixed, target, count);
@@ -114,9 +116,9 @@ pub(crate) fn schedule(plan: &Plan, arena: &mut Arena, fixed: &Bindings, target:
 
 /// Fixes sizes, then chooses what may differ between variants and targets. The form has so many buffers; forms made of it are numbered
 /// from `first` on.
-fn specialize(form: &Form, buffers: usize, fixed: &Bindings, target: &Target, first: usize) -> Special {
-    let lanes = choose_lanes(&form.kernel);
-    let kernel = form.kernel.map_dims(&|dim| dim.bind(fixed));
+fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, first: usize) -> Special {
+    let lanes = choose_lanes(form);
+    let kernel = form.map_dims(&|dim| dim.bind(fixed));
     let lanes = choose_lanes_again(&kernel, lanes);
     let kernel = put_lanes_outside(&kernel, &lanes);
     // Buffers that are added are numbered behind the form's own.
@@ -132,8 +134,7 @@ fn specialize(form: &Form, buffers: usize, fixed: &Bindings, target: &Target, fi
     let packed = pack(kernel, lanes, target.lanes(), room).into_iter().map(scheduled);
     let forms = packed.zip(first..).map(|(scheduled, number)| {
         let work = work(&scheduled.kernel, &scheduled.schedule.lanes);
-        let writes_storage = writes_storage(&scheduled.kernel);
-        Rc::new(Chosen { number, scheduled, watched: form.watched.clone(), work, writes_storage })
+        Rc::new(Form { number, scheduled, work })
     });
     Special { forms: forms.collect(), room: arena.sizes.split_off(buffers) }
 }
@@ -157,5 +158,6 @@ pub(crate) fn parts(kernels: &[Instance]) -> Vec<&[Instance]> {
 
 /// The place of the guard: before the first kernel that writes a storage.
 pub(crate) fn guard(kernels: &[Instance]) -> usize {
-    kernels.iter().position(|kernel| kernel.form.writes_storage).unwrap_or(kernels.len())
+    let updates = |kernel: &Instance| writes_storage(&kernel.form.scheduled.kernel);
+    kernels.iter().position(updates).unwrap_or(kernels.len())
 }

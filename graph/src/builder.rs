@@ -9,6 +9,7 @@
 //! - only this layer inserts broadcasts. Shapes are aligned at their last axes; an axis of the number 1 stretches, a missing axis
 //!   is added; an axis written as a symbol never stretches, even when its value is 1.
 
+use crate::agreement::When;
 use crate::dim::Dim;
 use crate::error::{Error, Errors, Origin};
 use crate::graph::{Graph, Input, NodeId, Role, Storage, StorageKind, Undecided};
@@ -103,7 +104,7 @@ impl Builder {
         }
     }
 
-    /// A builder that accepts dims that may or may not agree, for checking while rustc runs.
+    /// A builder that accepts dims that agree for some numbers of the arguments, for checking while rustc runs.
     pub fn for_checking() -> Builder {
         let builder = Builder::new(Mode::Train);
         builder.state.borrow_mut().graph.undecided = Undecided::Accept;
@@ -131,6 +132,21 @@ impl Builder {
     pub fn argument(&self, name: &str, value: usize) -> Dim {
         let value = i64::try_from(value).unwrap_or(i64::MAX);
         self.state.borrow_mut().graph.bindings.insert(name.into(), value);
+        Dim::symbol(name)
+    }
+
+    /// The dim of a build value whose number is not known yet, while rustc runs.
+    pub fn open_argument(&self, name: &str) -> Dim {
+        self.open(name, When::Build)
+    }
+
+    /// The dim called `name`, of which nothing else is known: it may be an argument's, or that of a run.
+    pub fn open_dim(&self, name: &str) -> Dim {
+        self.open(name, When::Unknown)
+    }
+
+    fn open(&self, name: &str, when: When) -> Dim {
+        self.state.borrow_mut().graph.open.insert(name.into(), when);
         Dim::symbol(name)
     }
 
@@ -282,9 +298,12 @@ impl Builder {
 
     /// A size of which nothing is known: a symbol like no other, spoken of as `name`.
     pub fn fresh_dim(&self, name: &str) -> Dim {
-        let mut state = self.state.borrow_mut();
-        state.fresh_dims += 1;
-        Dim::symbol(&format!("{name}'{}", state.fresh_dims))
+        let number = {
+            let mut state = self.state.borrow_mut();
+            state.fresh_dims += 1;
+            state.fresh_dims
+        };
+        self.open_dim(&format!("{name}'{number}"))
     }
 
     /// Gives a node another name for messages (or none), and tells the one it had.

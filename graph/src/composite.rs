@@ -8,6 +8,7 @@
 mod activation;
 mod argument;
 mod call;
+mod confusion;
 mod initializer;
 mod layer;
 mod loss;

@@ -4,9 +4,10 @@
 //! graph as ordinary nodes, so that they can be differentiated again.
 //!
 //! The rules (`rules.rs`) know one op each. The walker here knows the rest, once: which nodes lie on a path from a wanted node
-//! to the result (nothing else gets a gradient), how contributions add up, which origin a gradient node has: that of the node it
-//! comes from.
+//! to the result (nothing else gets a gradient), how contributions add up, where they count (`masked.rs`: the gradient of a selection is
+//! a selection), which origin a gradient node has: that of the node it comes from.
 
+mod masked;
 mod rules;
 mod scan;
 
@@ -14,6 +15,7 @@ use crate::error::Error;
 use crate::graph::{Graph, NodeId};
 use crate::op::{Binary, Op, Unary};
 use crate::rebuild::ancestors;
+use masked::Masked;
 
 /// Appends the gradients of the sum of `of`'s elements by each of `wrt`; zeros where there is no path.
 ///
@@ -58,7 +60,7 @@ pub(crate) fn differentiate_from(
     let origin = graph.current_origin().clone();
     let mut walker = Walker::new(graph, seeds, wrt);
     let walked = walker.walk();
-    let gradients: Vec<Option<NodeId>> = wrt.iter().map(|id| walker.gradients[id.index()]).collect();
+    let gradients: Vec<Option<NodeId>> = wrt.iter().map(|&id| walker.gradient(id)).collect();
     graph.set_origin(origin);
     walked?;
     Ok(gradients
@@ -104,7 +106,7 @@ struct Walker<'a> {
     /// Nodes on a path from a wanted node to a seeded one.
     on_path: Vec<bool>,
     /// What has arrived so far.
-    gradients: Vec<Option<NodeId>>,
+    gradients: Vec<Option<Masked>>,
 }
 
 impl<'a> Walker<'a> {
@@ -127,7 +129,7 @@ impl<'a> Walker<'a> {
         }
         let mut walker = Walker { gradients: vec![None; graph.len()], graph, on_path };
         for &(root, seed) in seeds {
-            walker.arrive(root, seed);
+            walker.arrive(root, Masked::everywhere(seed));
         }
         walker
     }
@@ -140,10 +142,12 @@ impl<'a> Walker<'a> {
                 self.through_scan(id)?;
                 continue;
             }
-            let Some(gradient) = self.gradients[id.index()] else { continue };
+            let Some(gradient) = self.gradients[id.index()].clone() else { continue };
             for (position, operand) in self.graph.operands(id).into_iter().enumerate() {
-                if self.on_path[operand.index()] && passes_to(&op, position) {
-                    let contribution = rules::pull(self.graph, id, position, gradient)?;
+                if self.on_path[operand.index()]
+                    && passes_to(&op, position)
+                    && let Some(contribution) = gradient.pull(self.graph, id, position)?
+                {
                     self.arrive(operand, contribution);
                 }
             }
@@ -151,12 +155,17 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    fn arrive(&mut self, at: NodeId, contribution: NodeId) {
+    /// What has arrived at a node, as a node.
+    fn gradient(&mut self, at: NodeId) -> Option<NodeId> {
+        self.gradients[at.index()].as_ref().map(|gradient| gradient.applied(self.graph))
+    }
+
+    fn arrive(&mut self, at: NodeId, contribution: Masked) {
         if !self.on_path[at.index()] {
             return;
         }
-        let sum = match self.gradients[at.index()] {
-            Some(sum) => self.graph.add(Op::Binary(Binary::Add), &[sum, contribution]),
+        let sum = match self.gradients[at.index()].take() {
+            Some(sum) => sum.plus(self.graph, &contribution),
             None => contribution,
         };
         self.gradients[at.index()] = Some(sum);

@@ -10,6 +10,7 @@
 //!
 //! Two graphs are equal when they hold the same nodes in the same order and the same names; origins do not count.
 
+use crate::agreement::{When, can_agree};
 use crate::dim::{Agreement, Bindings, Dim};
 use crate::error::{Error, Origin};
 use crate::hash::hash_of;
@@ -17,7 +18,7 @@ use crate::infer::infer;
 use crate::op::Op;
 use crate::random::Initializer;
 use crate::types::{ElementType, Literal, Shape, Type};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -144,6 +145,8 @@ pub struct Graph {
     pub results: Vec<(Purpose, NodeId)>,
     /// Known values of symbols (build values such as `hidden`).
     pub bindings: Bindings,
+    /// Symbols that have no number here but are none of a run either: arguments while a network is checked, sizes that nobody knows.
+    pub open: BTreeMap<Arc<str>, When>,
     /// What to make of dims that may or may not agree.
     pub undecided: Undecided,
 }
@@ -154,7 +157,7 @@ pub enum Undecided {
     /// An error: the graph must hold for every size.
     #[default]
     Reject,
-    /// Accepted: values will be known later (while rustc runs).
+    /// Accepted where some numbers of the arguments make them agree: these will be known later (while rustc runs).
     Accept,
 }
 
@@ -170,6 +173,7 @@ impl Graph {
             inputs: self.inputs.clone(),
             storages: self.storages.clone(),
             bindings: self.bindings.clone(),
+            open: self.open.clone(),
             undecided: self.undecided,
             ..Graph::default()
         }
@@ -334,12 +338,23 @@ impl Graph {
         }
     }
 
-    /// Whether dims may stand for each other here: equal, or undecided where that is accepted.
+    /// Whether dims may stand for each other here: equal, or perhaps equal for every run where that is accepted.
     pub fn agrees(&self, a: &Dim, b: &Dim) -> bool {
         match self.compare(a, b) {
             Agreement::Equal => true,
             Agreement::Unequal => false,
-            Agreement::Undecided => self.undecided == Undecided::Accept,
+            Agreement::Undecided => {
+                self.undecided == Undecided::Accept && can_agree(a, b, &|name| self.when(name))
+            }
+        }
+    }
+
+    /// When a symbol is known.
+    pub fn when(&self, symbol: &str) -> When {
+        match self.open.get(symbol) {
+            Some(when) => *when,
+            None if self.bindings.contains_key(symbol) => When::Build,
+            None => When::Run,
         }
     }
 

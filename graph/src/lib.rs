@@ -4,9 +4,12 @@
 #![forbid(unsafe_code)]
 
 pub mod error;
+mod option;
 
 pub mod dim;
 pub mod types;
+
+pub mod agreement;
 
 pub mod op;
 
@@ -20,6 +23,7 @@ pub mod graph;
 
 pub mod tensor;
 
+pub mod asked;
 pub mod rebuild;
 
 pub mod interpret;

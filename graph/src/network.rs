@@ -2,10 +2,12 @@
 //!
 //! In: a builder to declare into. Out: a checked [`Declaration`].
 
+use crate::agreement::{When, can_agree, told_by};
+use crate::asked;
 use crate::builder::{Builder, Declaration, Mode};
-use crate::dim::Bindings;
+use crate::dim::{Bindings, Dim};
 use crate::error::{Error, Errors, Origin};
-use crate::graph::{Graph, NodeId, Storage, StorageKind};
+use crate::graph::{Graph, NodeId, Role, Storage, StorageKind};
 use crate::op::Op;
 
 /// A declared network with its arguments: `network!` implements it for the struct it makes.
@@ -76,6 +78,54 @@ fn forgotten(storage: &Storage) -> Error {
     Error::new(format!("no loss depends on parameter `{}`, so it is never trained", storage.name))
         .help("use its value in a loss, leave it out, or declare it as `state`")
         .at(origin)
+}
+
+/// Outputs of which a size comes with no input, whatever the arguments are: a mistake each, where the value was made.
+pub fn untold(declaration: &Declaration) -> Vec<Error> {
+    let graph = &declaration.graph;
+    let inputs = graph.inputs.iter().filter(|input| input.role == Role::Input);
+    let axes: Vec<&Dim> = inputs.flat_map(|input| input.ty.shape.dims()).collect();
+    // An axis that an argument is a factor of may tell more than it seems to.
+    let may_tell = |axis: &Dim, symbol: &str| {
+        let symbols = axis.symbols();
+        let is_there = symbols.iter().any(|name| **name == *symbol);
+        is_there && symbols.iter().any(|name| graph.when(name) != When::Run)
+            || told_by(axis).is_some_and(|told| *told.symbol == *symbol)
+    };
+    let is_untold =
+        |symbol: &str| graph.when(symbol) == When::Run && !axes.iter().any(|axis| may_tell(axis, symbol));
+    let mut errors = Vec::new();
+    for (_, node) in &declaration.outputs {
+        let symbols = graph.shape(*node).dims().iter().flat_map(Dim::symbols);
+        if let Some(symbol) = symbols.into_iter().find(|symbol| is_untold(symbol)) {
+            errors.push(asked::untold(graph, "forward", &symbol).at(graph.origin(*node).clone()));
+        }
+    }
+    errors
+}
+
+/// Parameters and states whose size hangs on the data, whatever the arguments are: a mistake each, where it was declared.
+pub fn sized_by_data(declaration: &Declaration) -> Vec<Error> {
+    let graph = &declaration.graph;
+    // What becomes a number may be any, which this stands for.
+    let any = "any number";
+    let when = |name: &str| if name == any { When::Build } else { graph.when(name) };
+    let hangs = |dim: &&Dim| !can_agree(dim, &Dim::symbol(any), &when);
+    let told = graph.storages.iter().filter_map(|storage| {
+        let dim = storage.ty.shape.dims().iter().find(hangs)?;
+        let symbol = dim.symbols().into_iter().find(|symbol| when(symbol) == When::Run)?;
+        Some(hangs_on_data(storage, &symbol))
+    });
+    told.collect()
+}
+
+/// The size of a storage is told by `symbol`, which only a run brings.
+pub fn hangs_on_data(storage: &Storage, symbol: &str) -> Error {
+    let Storage { name, ty, kind, origin, .. } = storage;
+    let what = if *kind == StorageKind::Parameter { "parameter" } else { "state" };
+    Error::new(format!("the size of {what} `{name}`, {}, hangs on the data", ty.shape))
+        .help(format!("make `{symbol}` an argument of the network, or a number"))
+        .at(origin.clone())
 }
 
 /// What counts as depending.

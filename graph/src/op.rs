@@ -14,7 +14,8 @@
 //! - Reductions of nothing: sum 0, max −∞ (integers: the least), min +∞ (the greatest). Max and min propagate NaN; on a tie the
 //!   gradient is split evenly among the equal elements. `ArgMax` takes the first of equals, and the first NaN before all else.
 //! - `Sum` may round after every addition; its order is not part of the meaning, but is the same on every machine.
-//! - Float `Sqrt` and `Div` are correctly rounded; `exp`, `log`, … have the error bounds that code generation states.
+//! - Float `Sqrt` and `Div` are correctly rounded; `exp`, `log`, … have the error bounds that code generation states, over all finite f32:
+//!   the table at the head of `codegen/src/lane/math/mod.rs`.
 
 use crate::dim::Dim;
 use crate::graph::Graph;
@@ -200,12 +201,16 @@ pub enum Unary {
     Logistic,
     /// ln(1 + eˣ), without overflow; its derivative is `Logistic`.
     Softplus,
-    /// sin x.
+    /// sin x, of any x.
     Sin,
-    /// cos x.
+    /// cos x, of any x.
     Cos,
     /// The error function.
     Erf,
+    /// Φ(x), the share of a standard normal distribution below x: accurate in its tail, where 1 + erf(x/√2) cancels.
+    NormalCdf,
+    /// e^(−x²/2), of x² as it is, not rounded: what the derivatives of `Erf` and `NormalCdf` are made of.
+    Bell,
     /// |x|.
     Abs,
     /// −1, 0 or 1.

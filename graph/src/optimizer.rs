@@ -21,6 +21,7 @@ mod writer;
 use crate::error::{Error, Origin};
 use crate::graph::{Graph, Input, NodeId, Role};
 use crate::op::{Binary, Op, Unary};
+use crate::option::{Must, check, refused};
 use crate::types::{ElementType, Shape, Type};
 use writer::Writer;
 
@@ -101,7 +102,7 @@ impl Adam {
         Adam { betas: (first, second), ..self }
     }
 
-    /// Added to the divisor.
+    /// Added to the divisor; above 0.
     #[must_use]
     pub fn eps(self, epsilon: f64) -> Adam {
         Adam { epsilon, ..self }
@@ -138,36 +139,29 @@ impl Optimizer {
         }
     }
 
-    /// Refuses options that make no sense.
+    /// Refuses options that make no sense, as the f32 that they become.
     ///
     /// # Errors
-    /// What PyTorch's constructors refuse.
+    /// What PyTorch's constructors refuse; numbers that f32 makes infinite, 0 or 1; an eps of 0.
     pub fn check(&self) -> Result<(), Error> {
-        at_least_zero("learning rate", self.learning_rate())?;
+        check("a learning rate", self.learning_rate(), Must::BeAtLeastZero)?;
         match self {
             Optimizer::Sgd(sgd) => {
-                at_least_zero("momentum", sgd.momentum)?;
-                at_least_zero("weight decay", sgd.weight_decay)?;
-                require(
-                    sgd.dampening.is_finite(),
-                    || format!("a dampening of {}", sgd.dampening),
-                    "it must be finite",
-                )?;
+                check("a momentum", sgd.momentum, Must::BeAtLeastZero)?;
+                check("a weight decay", sgd.weight_decay, Must::BeAtLeastZero)?;
+                check("a dampening", sgd.dampening, Must::BeFinite)?;
                 let plain = sgd.momentum > 0.0 && sgd.dampening == 0.0;
-                require(
-                    !sgd.nesterov || plain,
-                    || "Nesterov's momentum without momentum, or with dampening".into(),
-                    "give it `.momentum(0.9)` and no dampening",
-                )
+                if sgd.nesterov && !plain {
+                    let error = Error::new("Nesterov's momentum without momentum, or with dampening");
+                    return Err(error.help("give it `.momentum(0.9)` and no dampening"));
+                }
+                Ok(())
             }
             Optimizer::Adam(adam) => {
-                at_least_zero("weight decay", adam.weight_decay)?;
-                at_least_zero("eps", adam.epsilon)?;
-                let (first, second) = adam.betas;
-                let proper = |beta: f64| (0.0..1.0).contains(&beta);
-                require(proper(first) && proper(second), || format!("betas of {first} and {second}"), {
-                    "each must be at least 0 and below 1"
-                })
+                check("a weight decay", adam.weight_decay, Must::BeAtLeastZero)?;
+                check("a first beta", adam.betas.0, Must::BeBelowOne)?;
+                check("a second beta", adam.betas.1, Must::BeBelowOne)?;
+                check_divisor(adam.epsilon)
             }
         }
     }
@@ -189,16 +183,15 @@ impl Optimizer {
     }
 }
 
-fn at_least_zero(what: &str, number: f64) -> Result<(), Error> {
-    require(
-        number.is_finite() && number >= 0.0,
-        || format!("a {what} of {number}"),
-        "it must be finite and at least 0",
-    )
-}
-
-fn require(holds: bool, message: impl FnOnce() -> String, help: &str) -> Result<(), Error> {
-    if holds { Ok(()) } else { Err(Error::new(message()).help(help)) }
+/// Adam divides by √(second moment) + eps, and both moments of a parameter that has had no gradient yet are 0. PyTorch takes an eps
+/// of 0 too; the parameter is NaN then after the first step.
+fn check_divisor(epsilon: f64) -> Result<(), Error> {
+    let held = epsilon as f32;
+    if held.is_normal() && held > 0.0 {
+        return Ok(());
+    }
+    let help = "it must be a normal number above 0, 1.2e-38 or more: a gradient of 0 is divided by it";
+    Err(refused("an eps", epsilon).help(help))
 }
 
 fn learning_rate_input(graph: &mut Graph) -> NodeId {

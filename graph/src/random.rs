@@ -9,6 +9,7 @@
 
 use crate::dim::{Bindings, Dim};
 use crate::error::Error;
+use crate::option::{Must, check, refused};
 
 /// How a storage starts.
 #[derive(Clone, Debug, PartialEq)]
@@ -163,7 +164,7 @@ impl Initializer {
     /// The values, row-major, that the storage `name` of this shape starts with. Round them once for f32.
     ///
     /// # Errors
-    /// A fan that `bindings` leave open; numbers that make no distribution.
+    /// A fan that `bindings` leave open; numbers that make no distribution; values beyond f32.
     pub fn sample(
         &self,
         name: &str,
@@ -186,7 +187,7 @@ impl Initializer {
             |mean: f64, spread: f64| (0..count as u64).map(|i| mean + spread * source.normal(i)).collect();
         let (fan_in, fan_out) = fans(shape);
         let rectified = |slope: &f64| (1.0 + slope * slope) * fan_in;
-        Ok(match self {
+        let values = match self {
             Initializer::Zeros => vec![0.0; count],
             Initializer::Ones => vec![1.0; count],
             Initializer::Constant(value) => vec![*value; count],
@@ -204,32 +205,43 @@ impl Initializer {
                 around_zero(1.0 / (fan as f64).sqrt(), uniform)
             }
             Initializer::Orthogonal { gain } => orthogonal(&source, shape, *gain),
-        })
+        };
+        // Numbers within f32 may make values beyond it: some of a normal distribution lie far out.
+        match values.iter().find(|&&value| !(value as f32).is_finite()) {
+            Some(&value) => Err(refused(&format!("`{name}` would start with a value"), value)
+                .help("start it with smaller numbers")),
+            None => Ok(values),
+        }
     }
 
     /// Refuses numbers that make no distribution.
     ///
     /// # Errors
-    /// Numbers that are not finite, a negative deviation, an empty range.
+    /// Numbers that are not finite in f32, a negative deviation, an empty range.
     pub fn check(&self) -> Result<(), Error> {
-        let (numbers, order): (Vec<f64>, bool) = match self {
-            Initializer::Zeros | Initializer::Ones | Initializer::FanIn(_) => (Vec::new(), true),
-            Initializer::Constant(value) => (vec![*value], true),
-            Initializer::Uniform { low, high } => (vec![*low, *high], low <= high),
-            Initializer::Normal { mean, deviation } => (vec![*mean, *deviation], *deviation >= 0.0),
-            Initializer::XavierUniform { gain } | Initializer::XavierNormal { gain } => {
-                (vec![*gain], *gain >= 0.0)
+        match self {
+            Initializer::Zeros | Initializer::Ones | Initializer::FanIn(_) => Ok(()),
+            Initializer::Constant(value) => check("a constant", *value, Must::BeFinite),
+            Initializer::Uniform { low, high } => {
+                check("a least value", *low, Must::BeFinite)?;
+                check("a greatest value", *high, Must::BeFinite)?;
+                if low <= high {
+                    return Ok(());
+                }
+                let error = Error::new(format!("a least value of {low} and a greatest value of {high}"));
+                Err(error.help("`low` must be at most `high`"))
+            }
+            Initializer::Normal { mean, deviation } => {
+                check("a mean", *mean, Must::BeFinite)?;
+                check("a deviation", *deviation, Must::BeAtLeastZero)
             }
             Initializer::KaimingUniform { slope } | Initializer::KaimingNormal { slope } => {
-                (vec![*slope], true)
+                check("a slope", *slope, Must::BeFinite)
             }
-            Initializer::Orthogonal { gain } => (vec![*gain], *gain >= 0.0),
-        };
-        if numbers.iter().all(|number| number.is_finite()) && order {
-            return Ok(());
+            Initializer::XavierUniform { gain }
+            | Initializer::XavierNormal { gain }
+            | Initializer::Orthogonal { gain } => check("a gain", *gain, Must::BeAtLeastZero),
         }
-        let error = Error::new(format!("{self:?} is no distribution"));
-        Err(error.help("numbers must be finite, `low` at most `high`, deviations and gains not negative"))
     }
 }
 
@@ -380,6 +392,41 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn numbers_are_checked_as_the_f32_they_become() {
+        let refused = |initializer: Initializer| initializer.check().unwrap_err().message;
+        let normal = |mean, deviation| Initializer::Normal { mean, deviation };
+        assert_eq!(refused(normal(0.0, 1e39)), "a deviation of 1e39, which is inf in f32");
+        assert_eq!(refused(normal(-1e39, 1.0)), "a mean of -1e39, which is -inf in f32");
+        assert_eq!(refused(normal(0.0, -0.5)), "a deviation of -0.5");
+        assert_eq!(refused(Initializer::Constant(1e39)), "a constant of 1e39, which is inf in f32");
+        assert_eq!(
+            refused(Initializer::Uniform { low: -1e39, high: 0.0 }),
+            "a least value of -1e39, which is -inf in f32"
+        );
+        assert_eq!(
+            refused(Initializer::Uniform { low: 0.0, high: 1e39 }),
+            "a greatest value of 1e39, which is inf in f32"
+        );
+        assert_eq!(refused(Initializer::Orthogonal { gain: 1e39 }), "a gain of 1e39, which is inf in f32");
+        assert_eq!(refused(Initializer::XavierNormal { gain: 1e39 }), "a gain of 1e39, which is inf in f32");
+        assert_eq!(
+            refused(Initializer::KaimingUniform { slope: 1e39 }),
+            "a slope of 1e39, which is inf in f32"
+        );
+    }
+
+    #[test]
+    fn no_value_is_beyond_f32() {
+        let wide = Initializer::Normal { mean: 0.0, deviation: 2e38 };
+        assert!(wide.check().is_ok());
+        let error = wide.sample("w", &[100], 7, &Bindings::new()).unwrap_err().message;
+        assert!(
+            error.starts_with("`w` would start with a value of ") && error.ends_with("inf in f32"),
+            "{error}"
+        );
     }
 
     #[test]

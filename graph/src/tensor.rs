@@ -86,6 +86,8 @@ pub trait Element: Copy + Sized + sealed::Sealed {
     fn into_data(values: Vec<Self>) -> Data;
     /// The elements, if they are of this type.
     fn of(data: &Data) -> Option<&[Self]>;
+    /// The elements to be changed, if they are of this type.
+    fn of_mut(data: &mut Data) -> Option<&mut [Self]>;
 }
 
 mod sealed {
@@ -101,6 +103,9 @@ macro_rules! element {
                 Data::$variant(values)
             }
             fn of(data: &Data) -> Option<&[$rust]> {
+                if let Data::$variant(values) = data { Some(values) } else { None }
+            }
+            fn of_mut(data: &mut Data) -> Option<&mut [$rust]> {
                 if let Data::$variant(values) = data { Some(values) } else { None }
             }
         }
@@ -226,6 +231,26 @@ impl Tensor {
     pub fn as_slice<E: Element>(&self) -> Result<&[E], Error> {
         E::of(&self.data)
             .ok_or_else(|| Error::new(format!("the tensor holds {}, not {}", self.element(), E::ELEMENT)))
+    }
+
+    /// The elements as a slice of `E`, to be changed.
+    ///
+    /// # Errors
+    /// Another element type.
+    ///
+    /// # Examples
+    /// ```
+    /// use downhill_graph::tensor::Tensor;
+    ///
+    /// let mut x = Tensor::from([1.0_f32, 2.0]);
+    /// x.as_mut_slice::<f32>()?[1] = 5.0;
+    /// assert_eq!(x, Tensor::from([1.0_f32, 5.0]));
+    /// # Ok::<(), downhill_graph::error::Error>(())
+    /// ```
+    pub fn as_mut_slice<E: Element>(&mut self) -> Result<&mut [E], Error> {
+        let found = self.element();
+        E::of_mut(&mut self.data)
+            .ok_or_else(|| Error::new(format!("the tensor holds {found}, not {}", E::ELEMENT)))
     }
 
     /// The elements as `f32`.

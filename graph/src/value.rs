@@ -17,10 +17,10 @@ mod reduce;
 
 pub use derivative::gradient;
 pub use elementwise::{
-    abs, absolute, add, and, convert, cos, dim_value, divide, equal, erf, exp, expm1, floor, full, greater,
-    greater_equal, is_finite, less, less_equal, log, log1p, logistic, maximum, minimum, multiply, negate,
-    not, not_equal, ones, or, pow, select, sign, sin, softplus, sqrt, square, stop_gradient, subtract,
-    surrogate, tanh, zeros,
+    abs, absolute, add, and, bell, convert, cos, dim_value, divide, equal, erf, exp, expm1, floor, full,
+    greater, greater_equal, is_finite, less, less_equal, log, log1p, logistic, maximum, minimum, multiply,
+    negate, normal_cdf, not, not_equal, ones, or, pow, select, sign, sin, softplus, sqrt, square,
+    stop_gradient, subtract, surrogate, tanh, zeros,
 };
 pub use matmul::matmul;
 pub(crate) use movement::label_mask;

@@ -6,8 +6,9 @@ use downhill_graph::dim::Dim;
 use downhill_graph::graph::Purpose;
 use downhill_graph::interpret::{Environment, Precision, interpret};
 use downhill_graph::passes::optimize;
+use downhill_graph::random::Initializer;
 use downhill_graph::tensor::Tensor;
-use downhill_graph::types::ElementType::{F32, I32};
+use downhill_graph::types::ElementType::{F32, F64, I32};
 use downhill_graph::value::*;
 
 /// The results, each flat, in f32 after all passes.
@@ -133,4 +134,108 @@ fn matmul_with_leading_axes_is_the_sum_of_products() {
     let all = run(b, &[&product, &flat], &environment);
     assert_eq!(all[0][..4], [3.0, 4.0, 11.0, 16.0]);
     assert_eq!(all[1], [420.0, 531.0, 1086.0, 1197.0]);
+}
+
+#[test]
+fn numbers_are_checked_as_the_f32_they_become() {
+    let refused = |f: fn(&Value) -> Value| {
+        let b = Builder::new(Mode::Train);
+        let _ = f(&b.input("x", F32, [Dim::symbol("batch")]));
+        b.take_errors().into_iter().map(|error| error.message).collect::<Vec<_>>()
+    };
+    let one = |message: &str| vec![message.to_owned()];
+    assert_eq!(
+        refused(|x| dropout(x, 0.999_999_999_99)),
+        one("a dropout rate of 0.99999999999, which is 1 in f32")
+    );
+    assert_eq!(refused(|x| dropout(x, f64::NAN)), one("a dropout rate of NaN"));
+    assert_eq!(refused(|x| dropout(x, 1.5)), one("a dropout rate of 1.5"));
+    assert_eq!(refused(|x| dropout(x, 1.0)), Vec::<String>::new());
+    let huge = "1e39, which is inf in f32";
+    assert_eq!(refused(|x| leaky_relu(x, 1e39)), one(&format!("`leaky_relu` with a slope of {huge}")));
+    assert_eq!(refused(|x| elu(x, 1e39)), one(&format!("`elu` with an alpha of {huge}")));
+    assert_eq!(refused(|x| huber(x, 0.0, 1e39)), one(&format!("`huber` with a delta of {huge}")));
+    assert_eq!(refused(|x| huber(x, 0.0, 1e-50)), one("`huber` with a delta of 1e-50, which is 0 in f32"));
+    assert_eq!(refused(|x| huber(x, 0.0, 0.0)), one("`huber` with a delta of 0"));
+    assert_eq!(refused(|x| full(x.builder(), [2], 1e39)), one(&format!("`full` with a value of {huge}")));
+}
+
+#[test]
+fn numbers_in_formulas_must_be_held_by_f32() {
+    let refused = |element, f: fn(&Value) -> Value| {
+        let b = Builder::new(Mode::Train);
+        let _ = f(&b.input("x", element, [Dim::symbol("batch")]));
+        b.take_errors().into_iter().map(|error| error.message).collect::<Vec<_>>()
+    };
+    assert_eq!(refused(F32, |x| x * 1e39), ["a number of 1e39, which is inf in f32"]);
+    assert_eq!(refused(F32, |x| 1e-50 * x), ["a number of 1e-50, which is 0 in f32"]);
+    assert_eq!(refused(F32, |x| maximum(x, f64::NEG_INFINITY) * 0.1), Vec::<String>::new());
+    assert_eq!(refused(F64, |x| x * 1e39 + 1e-50), Vec::<String>::new());
+}
+
+/// What a loss takes, and whether its operand, made of a linear layer's `z`, is certainly something else.
+#[test]
+fn confused_operands_are_refused_in_both_modes() {
+    type Make = fn(&Value) -> Value;
+    let scores: [Make; 9] = [
+        |z| z.clone(),
+        |z| stop_gradient(reshape(expand(z, 1), z.shape().expect("a shape"))),
+        |z| -(z * 2.0 - 1.0),
+        |z| dropout(z, 0.5),
+        |z| relu(z),
+        |z| maximum(z, 0.0),
+        |z| gelu_tanh(z),
+        |z| tanh(z + z),
+        |z| slice(transpose(transpose(z)), 0, 0, None, 2),
+    ];
+    let probabilities: [Make; 4] = [
+        |z| sigmoid(z),
+        |z| softmax(z, 0),
+        |z| dropout(stop_gradient(softmax(z, -1)), 0.1),
+        |z| expand(sigmoid(z), 0),
+    ];
+    let neither: [Make; 7] = [
+        |z| minimum(relu(z), 1.0),
+        |z| (tanh(z) + 1.0) * 0.5,
+        |z| sigmoid(z) + z - stop_gradient(z),
+        |z| exp(log_softmax(z, -1)),
+        |z| 0.25 * sigmoid(z) + 0.5,
+        |z| relu(z) / (sum(relu(z)) + 1.0),
+        |z| select(less(z, 0.0), 0.0, select(greater(z, 1.0), 1.0, z)),
+    ];
+    let of_probabilities: [Make; 2] =
+        [|p| binary_cross_entropy(p, 1.0), |p| categorical_cross_entropy(p, p.builder().constant(0.5) * p)];
+    let of_logits: [Make; 3] =
+        [|z| bce_with_logits(z, 1.0), |z| logistic_loss(z, 1.0), |z| cross_entropy(z, z * 0.0)];
+    let of_logarithms: [Make; 1] = [|l| negative_log_likelihood(l, l * 0.0)];
+
+    for mode in [Mode::Train, Mode::Infer] {
+        let b = Builder::new(mode);
+        let x = b.input("x", F32, [Dim::symbol("batch"), Dim::from(4)]);
+        let z = linear(&x, 3, Linear::default());
+        let refuses = |loss: Make, make: Make| {
+            let refused = loss(&make(&z)).node().is_none();
+            let errors = b.take_errors();
+            assert_eq!(refused, errors.len() == 1 && errors[0].message.contains(" takes "), "{errors:?}");
+            refused
+        };
+        for loss in of_probabilities {
+            assert!(scores.iter().all(|&make| refuses(loss, make)));
+            assert!(probabilities.iter().chain(&neither).all(|&make| !refuses(loss, make)));
+        }
+        for loss in of_logits {
+            assert!(probabilities.iter().all(|&make| refuses(loss, make)));
+            assert!(scores.iter().chain(&neither).all(|&make| !refuses(loss, make)));
+        }
+        for loss in of_logarithms {
+            assert!(scores.iter().chain(&probabilities).all(|&make| refuses(loss, make)));
+            assert!(neither.iter().all(|&make| !refuses(loss, make)));
+        }
+        // Products of probabilities and of what is given are let pass.
+        let fixed = b.state("fixed", downhill_graph::types::Type::new(F32, [3, 3]), Initializer::Zeros);
+        let given = b.input(if mode == Mode::Train { "t" } else { "i" }, F32, [3, 3]);
+        for passes in [matmul(softmax(&z, -1), fixed), matmul(sigmoid(&z), softmax(given, -1))] {
+            assert!(binary_cross_entropy(passes, 1.0).node().is_some());
+        }
+    }
 }

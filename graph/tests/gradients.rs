@@ -40,6 +40,8 @@ fn cases() -> Vec<Case> {
         (Unary::Sin, -3.0, 3.0),
         (Unary::Cos, -3.0, 3.0),
         (Unary::Erf, -2.0, 2.0),
+        (Unary::NormalCdf, -2.0, 2.0),
+        (Unary::Bell, -2.0, 2.0),
         (Unary::Abs, 0.1, 2.0),
         (Unary::Abs, -2.0, -0.1),
     ];
@@ -189,6 +191,8 @@ fn expectation(op: &Op) -> (String, bool) {
             | Unary::Sin
             | Unary::Cos
             | Unary::Erf
+            | Unary::NormalCdf
+            | Unary::Bell
             | Unary::Abs => (format!("{function:?}"), true),
         },
         Op::Binary(function) => match function {
@@ -244,6 +248,8 @@ fn every_op_with_a_gradient_has_a_case() {
         "Sin",
         "Cos",
         "Erf",
+        "NormalCdf",
+        "Bell",
         "Abs",
         "Add",
         "Sub",

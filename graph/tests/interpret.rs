@@ -170,3 +170,19 @@ fn random_bits_are_threefry_by_element() {
     let expected: Vec<u32> = (0..4).map(|element| random_bits(7, 11, 3, element)).collect();
     assert_eq!(run(&graph, bits, &at, Precision::F32).as_u32().expect("u32"), expected);
 }
+
+#[test]
+fn far_arguments_and_tails_are_exact() {
+    let close = |function: Unary, x: f64, exact: f64| {
+        let mut graph = Graph::new();
+        let operand = input_of(&mut graph, ElementType::F32, [Dim::from(1)]);
+        let y = graph.add(Op::Unary(function), &[operand]);
+        let found = run(&graph, y, &environment(&[Tensor::from([x])]), Precision::F64).to_f64_vec()[0];
+        assert!((found / exact - 1.0).abs() < 1e-12, "{function:?} {x:e}: {found:e}, not {exact:e}");
+    };
+    close(Unary::Sin, 1e7, 0.420_547_793_190_782_5);
+    close(Unary::Cos, 16_367_173.0 * 72f64.exp2(), -1.614_769_798_247_621_2e-9);
+    close(Unary::Sin, f64::from(f32::MAX), -0.521_876_523_333_658_5);
+    close(Unary::NormalCdf, -13.0, 6.117_164_399_549_88e-39);
+    close(Unary::Bell, -13.0, 2.005_008_781_961_654e-37);
+}

@@ -181,6 +181,41 @@ fn senseless_options_are_refused() {
         refused(sgd(1.0).nesterov(true).into()),
         "Nesterov's momentum without momentum, or with dampening"
     );
-    assert_eq!(refused(adam(1.0).betas(0.9, 1.0).into()), "betas of 0.9 and 1");
+    assert_eq!(refused(adam(1.0).betas(0.9, 1.0).into()), "a second beta of 1");
     assert_eq!(refused(adamw(1.0).weight_decay(-0.1).into()), "a weight decay of -0.1");
+}
+
+#[test]
+fn options_are_checked_as_the_f32_they_become() {
+    let refused = |optimizer: Optimizer| optimizer.check().unwrap_err().message;
+    assert_eq!(refused(sgd(1e39).into()), "a learning rate of 1e39, which is inf in f32");
+    assert_eq!(refused(sgd(1e-50).into()), "a learning rate of 1e-50, which is 0 in f32");
+    assert_eq!(refused(sgd(1.0).momentum(1e39).into()), "a momentum of 1e39, which is inf in f32");
+    assert_eq!(refused(sgd(1.0).dampening(-1e39).into()), "a dampening of -1e39, which is -inf in f32");
+    assert_eq!(refused(sgd(1.0).weight_decay(1e39).into()), "a weight decay of 1e39, which is inf in f32");
+    assert_eq!(refused(adamw(1.0).weight_decay(1e39).into()), "a weight decay of 1e39, which is inf in f32");
+    let near_one = 0.999_999_999_99;
+    assert_eq!(
+        refused(adam(1.0).betas(near_one, 0.9).into()),
+        "a first beta of 0.99999999999, which is 1 in f32"
+    );
+    assert_eq!(
+        refused(adam(1.0).betas(0.9, near_one).into()),
+        "a second beta of 0.99999999999, which is 1 in f32"
+    );
+    for optimizer in [sgd(0.0).momentum(1.5), sgd(3e38), sgd(1e-45)] {
+        assert!(Optimizer::from(optimizer).check().is_ok());
+    }
+}
+
+#[test]
+fn eps_keeps_a_gradient_of_zero_from_being_divided_by_zero() {
+    let refused = |eps: f64| Optimizer::from(adam(1.0).eps(eps)).check().unwrap_err();
+    assert_eq!(refused(0.0).message, "an eps of 0");
+    assert!(refused(0.0).help.is_some_and(|help| help.contains("a gradient of 0 is divided by it")));
+    assert_eq!(refused(1e-50).message, "an eps of 1e-50, which is 0 in f32");
+    assert_eq!(refused(1e-40).message, "an eps of 1e-40");
+    assert_eq!(refused(1e39).message, "an eps of 1e39, which is inf in f32");
+    assert_eq!(refused(-1e-8).message, "an eps of -1e-8");
+    assert!(Optimizer::from(adam(1.0).eps(1.2e-38)).check().is_ok());
 }

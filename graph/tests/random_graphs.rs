@@ -13,7 +13,7 @@ use downhill_graph::verify::verify;
 use proptest::prelude::*;
 use support::{binary, environment, input, input_of, show, unary};
 
-const UNARY: [Unary; 9] = [
+const UNARY: [Unary; 11] = [
     Unary::Neg,
     Unary::Neg,
     Unary::Exp,
@@ -23,6 +23,8 @@ const UNARY: [Unary; 9] = [
     Unary::Sin,
     Unary::Abs,
     Unary::Erf,
+    Unary::NormalCdf,
+    Unary::Bell,
 ];
 const BINARY: [Binary; 8] =
     [Binary::Add, Binary::Sub, Binary::Mul, Binary::Mul, Binary::Div, Binary::Max, Binary::Min, Binary::Add];

@@ -65,6 +65,132 @@ fn elementwise_misfit_says_where() {
 }
 
 #[test]
+fn no_axis_is_added_that_puts_a_run_time_size_beside_itself() {
+    let b = builder();
+    let p = input(&b, "p", &["batch", "1"]);
+    let y = input(&b, "y", &["batch"]);
+    assert_eq!(
+        mistake(&(&p - &y)),
+        "`p` and `y` would become [batch, batch], which puts `batch` beside itself\n   = `p`: [batch, 1]    `y`: [batch]\n   \
+         = help: `expand(y, 1)` lines them up, as `reshape` of either can; `expand(y, 0)` says that every pair is meant"
+    );
+    assert_eq!(shape(&(&p - expand(&y, 1))), "[batch, 1]");
+    assert_eq!(shape(&(&p - expand(&y, 0))), "[batch, batch]");
+    assert_eq!(shape(&(&p - transpose(&p))), "[batch, batch]");
+    let deep = input(&b, "deep", &["batch", "1", "1"]);
+    assert!(mistake(&(&deep - &y)).contains("`reshape(y, [batch, 1, 1])` lines"));
+    assert!(mistake(&(&deep - &y)).contains("`reshape(y, [1, 1, batch])` says"));
+    let rows = input(&b, "rows", &["batch", "4"]);
+    assert!(mistake(&(expand(&rows, 1) * &rows)).contains("would become [batch, batch, 4]"));
+    assert!(mistake(&(&p + &deep)).contains("would become [batch, batch, 1]"));
+    let double = concatenate(&b, &[&y, &y], 0);
+    assert!(mistake(&(&p * double)).contains("would become [batch, 2*batch]"));
+    let half = slice(&y, 0, 0, None, 2);
+    assert!(mistake(&(&p * half)).contains("puts `batch` beside itself"));
+
+    // Everything that aligns.
+    let mask = greater(&p, 0.0);
+    let refused: [&dyn Fn() -> Value; 8] = [
+        &|| greater(&p, &y),
+        &|| maximum(&y, &p),
+        &|| pow(&p, &y),
+        &|| select(&mask, &y, 0.0),
+        &|| select(greater(&y, 0.0), &p, 1.0),
+        &|| select(&mask, 0.0, &y),
+        &|| and(&mask, less(&y, 0.0)),
+        &|| equal(&y, &p),
+    ];
+    for refused in refused {
+        assert!(mistake(&refused()).contains("puts `batch` beside itself"));
+    }
+}
+
+#[test]
+fn axes_that_are_added_elsewhere_stay() {
+    let b = builder();
+    let scores = input(&b, "scores", &["batch", "time", "time"]);
+    let time = input(&b, "time", &["time"]);
+    let column = input(&b, "column", &["batch", "time", "1"]);
+    assert_eq!(shape(&(&scores + &time)), "[batch, time, time]");
+    assert_eq!(shape(&(&scores + input(&b, "mask", &["time", "time"]))), "[batch, time, time]");
+    assert_eq!(shape(&(&column + input(&b, "mask2", &["time", "time"]))), "[batch, time, time]");
+    assert_eq!(shape(&(&column - expand(&time, 0))), "[batch, time, time]");
+    assert!(mistake(&(&column - &time)).contains("puts `time` beside itself"));
+    assert_eq!(
+        shape(&(input(&b, "h", &["batch", "time", "8"]) + input(&b, "e", &["time", "8"]))),
+        "[batch, time, 8]"
+    );
+    assert_eq!(shape(&(input(&b, "of", &["batch", "1"]) + &time)), "[batch, time]");
+    // A mask of every pair makes no pair anew.
+    let pairs = greater(input(&b, "pairs", &["time", "time"]), 0.0);
+    assert_eq!(shape(&select(pairs, input(&b, "t", &["time", "1"]), &time)), "[time, time]");
+    // What an argument tells is no row of the data.
+    let width = b.argument("width", 5);
+    let (a, c) = (b.input("a", F32, [width.clone(), Dim::from(1)]), b.input("c", F32, [width]));
+    assert_eq!(shape(&(a - c)), "[width, width]");
+}
+
+#[test]
+fn a_misfit_of_ranks_names_the_axis_to_add() {
+    let b = builder();
+    let x = input(&b, "x", &["batch", "4"]);
+    let m = input(&b, "m", &["batch"]);
+    assert_eq!(
+        mistake(&(&x - &m)),
+        "`x` and `m` may not fit: the last axis is 4 in one and batch in the other\n   = `x`: [batch, 4]    `m`: [batch]\n   \
+         = help: axes are lined up at the last: `expand(m, 1)` adds one, as `keep: true` keeps one that is folded away"
+    );
+    assert!(mistake(&(&x - mean_over(&x, &[1]))).contains("`expand(…, 1)`"));
+    assert_eq!(shape(&(&x - expand(&m, 1))), "[batch, 4]");
+}
+
+#[test]
+fn matmul_adds_no_axis_that_puts_a_run_time_size_beside_itself() {
+    let b = builder();
+    let x = input(&b, "x", &["batch", "3"]);
+    let own = input(&b, "own", &["batch", "3", "5"]);
+    assert_eq!(
+        mistake(&matmul(&x, &own)),
+        "`own` and `x` would become [batch, batch, 5], which puts `batch` beside itself\n   \
+         = `own`: [batch, 3, 5]    `x`: [batch, 3]\n   \
+         = help: `expand(x, 1)` gives each row its own matrix; `expand(x, 0)` says that every pair is meant"
+    );
+    assert_eq!(shape(&matmul(expand(&x, 1), &own)), "[batch, 1, 5]");
+    assert_eq!(shape(&matmul(expand(&x, 0), &own)), "[batch, batch, 5]");
+    assert_eq!(shape(&matmul(&x, transpose(&x))), "[batch, batch]");
+    assert!(mistake(&matmul(transpose(&own), transpose(&x))).contains("would become [batch, 5, batch]"));
+    let deep = input(&b, "deep", &["batch", "1", "2", "3"]);
+    assert!(mistake(&matmul(&deep, &own)).contains("would become [batch, batch, 2, 5]"));
+    let wide = input(&b, "wide", &["batch", "time", "3"]);
+    assert_eq!(shape(&matmul(&wide, transpose(input(&b, "keys", &["time", "3"])))), "[batch, time, time]");
+    assert_eq!(shape(&matmul(input(&b, "v", &["3"]), &own)), "[batch, 5]");
+}
+
+#[test]
+fn while_checking_only_what_arguments_decide_may_agree() {
+    let b = Builder::for_checking();
+    let x = input(&b, "x", &["batch", "4"]);
+    let width = b.open_argument("width");
+    let (by_width, by_4) = (b.input("w", F32, [width.clone()]), input(&b, "four", &["4"]));
+    assert_eq!(shape(&(&by_width + &by_4)), "[width]");
+    assert_eq!(shape(&(&x + &by_width)), "[batch, 4]");
+    let unknown = b.fresh_dim("unknown");
+    assert_eq!(shape(&reshape(&x, [unknown.clone(), Dim::from(3)])), format!("[{unknown}, 3]"));
+    let (z, rows) = (input(&b, "z", &["time", "4"]), input(&b, "rows", &["batch"]));
+    let misfits: [&dyn Fn() -> Value; 6] = [
+        &|| &x - mean_over(&x, &[1]),
+        &|| matmul(&x, &x),
+        &|| concatenate(&b, &[&x, &z], 1),
+        &|| reshape(&x, [Dim::symbol("batch"), Dim::from(3)]),
+        &|| reshape(&x, [width.clone()]),
+        &|| &by_width + &rows,
+    ];
+    for misfit in misfits {
+        mistake(&misfit());
+    }
+}
+
+#[test]
 fn matmul_shapes() {
     let b = builder();
     let m = input(&b, "m", &["batch", "2"]);

@@ -8,7 +8,8 @@
 use crate::error::Error;
 use crate::view::{Data, Extent, Feed, MAX_RANK, View};
 use downhill_codegen::entry::InputSlot;
-use downhill_graph::dim::{Bindings, Dim, Symbol};
+use downhill_graph::agreement::told_by;
+use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::Role;
 use downhill_graph::types::{ElementType, Shape};
 use std::sync::Arc;
@@ -36,7 +37,7 @@ pub(crate) struct Interface {
 #[derive(Debug)]
 struct Places {
     declared: Vec<usize>,
-    /// Those that the entry reads.
+    /// Those that the entry asks for.
     read: Vec<usize>,
 }
 
@@ -396,15 +397,10 @@ fn rule(dim: &Dim, symbols: &[Arc<str>]) -> Rule {
     if let Some(size) = dim.as_constant() {
         return Rule::Known(size);
     }
-    let (plus, rest) = match dim.terms() {
-        [(none, plus), rest @ ..] if none.is_empty() => (*plus, rest),
-        terms => (0, terms),
-    };
-    if let [(factors, times)] = rest
-        && let [Symbol::Named(name)] = factors.as_slice()
-        && let Some(symbol) = symbols.iter().position(|known| known == name)
+    if let Some(told) = told_by(dim)
+        && let Some(symbol) = symbols.iter().position(|known| *known == told.symbol)
     {
-        return Rule::Linear { symbol, times: *times, plus };
+        return Rule::Linear { symbol, times: told.times, plus: told.plus };
     }
     Rule::Follows
 }

@@ -13,6 +13,7 @@ use cranelift_module::Module;
 use downhill_codegen::compile::Compiler;
 use downhill_codegen::entry::Entry;
 use downhill_codegen::target::Target;
+use downhill_graph::asked::check_told;
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Storage, bug};
 use downhill_graph::optimizer::LEARNING_RATE;
@@ -121,6 +122,7 @@ impl Making<'_> {
             // In release builds too: from here on sizes are taken at their word, by code without checks.
             verify(&plan.graph)?;
             check(&plan.graph, &Bindings::new())?;
+            check_told(&plan.graph, &plan.name)?;
             dump.show(self.program, &plan.name, Stage::Passes, || plan.graph.to_text());
         }
         let forms = RefCell::new(Vec::new());

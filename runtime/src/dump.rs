@@ -8,6 +8,7 @@
 
 use crate::error::Error;
 use downhill_codegen::compile;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 /// The environment variable.
@@ -74,9 +75,19 @@ impl Dump {
     /// What the environment asks for; nothing when the variable is not set.
     ///
     /// # Errors
-    /// A word that names no stage.
+    /// A word that names no stage; what is no Unicode.
     pub fn from_environment() -> Result<Dump, Error> {
-        std::env::var(VARIABLE).map_or_else(|_| Ok(Dump::default()), |text| Dump::parse(&text))
+        Dump::read(&std::env::var_os(VARIABLE).unwrap_or_default())
+    }
+
+    fn read(value: &OsStr) -> Result<Dump, Error> {
+        let text = value.to_str().ok_or_else(|| {
+            Error::usage(
+                format!("`{VARIABLE}` is `{}`, which is no Unicode", value.to_string_lossy()),
+                "name stages and a folder in Unicode: `graph,plan:/tmp/seen`",
+            )
+        })?;
+        Dump::parse(text)
     }
 
     /// What `text` asks for: stages, then a folder after a colon.
@@ -151,6 +162,17 @@ mod tests {
         assert!(dump.wants(Stage::Graph) && dump.wants(Stage::Plan) && !dump.wants(Stage::Lane));
         assert_eq!(dump.folder, Some(PathBuf::from("/tmp/seen")));
         assert_eq!(Dump::parse("").expect("nothing"), Dump::default());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_no_unicode_is_an_error() {
+        use std::os::unix::ffi::OsStrExt;
+        for bytes in [&b"\xff"[..], b"graph:/tmp/\xff"] {
+            let error = Dump::read(OsStr::from_bytes(bytes)).expect_err("no Unicode").to_string();
+            assert!(error.starts_with("`DOWNHILL_DUMP` is `") && error.contains("no Unicode"), "{error}");
+        }
+        assert_eq!(Dump::read(OsStr::new("")).expect("nothing"), Dump::default());
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Model {
     pub(crate) seed: u64,
     /// Training steps made so far.
     pub(crate) steps_made: u64,
+    /// The step whose random numbers gradients draw, if one was said.
+    pub(crate) random_step: Option<u64>,
     /// An epoch's order of rows.
     pub(crate) order: Vec<u32>,
 }
@@ -58,6 +60,7 @@ impl Program {
             identity: Vec::new(),
             frame: Frame::default(),
             steps_made: 0,
+            random_step: None,
             order: Vec::new(),
         })
     }
@@ -114,6 +117,15 @@ impl Model {
     /// How many training steps it has made.
     pub fn steps_made(&self) -> u64 {
         self.steps_made
+    }
+
+    /// Whose random numbers the gradients to come draw: those of training step `step`, counted from 0. With `None`, as in the
+    /// beginning, they are those of the step to come, so that all gradients between two steps have the same dropout masks.
+    ///
+    /// Training draws its own, whatever is said here. The same seed, step and declaration give the same numbers.
+    /// `for n in 0..100 { net.set_random_step(Some(n)); net.gradients_into(None, ["w"], &x, &y, [&mut slope])?; … }` draws a hundred masks.
+    pub fn set_random_step(&mut self, step: Option<u64>) {
+        self.random_step = step;
     }
 
     /// Names and shapes of the parameters, in the order of declaration.

@@ -14,13 +14,15 @@ use crate::report::Report;
 pub use downhill_codegen::target::Lanes;
 use downhill_codegen::target::Target;
 use downhill_graph::builder::{Declaration, Mode};
-use downhill_graph::dim::Bindings;
+use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::entry;
 use downhill_graph::error::Errors;
 use downhill_graph::graph::{Graph, Storage, StorageKind, Undecided, bug};
+use downhill_graph::network::hangs_on_data;
 use downhill_graph::optimizer::Optimizer;
 use downhill_graph::passes::bind;
 use downhill_graph::sizes::concrete;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -324,9 +326,13 @@ fn plan_steps(train: &Declaration, options: &Options) -> Result<Vec<Plan>, Error
 fn union_of_storages(train: &Declaration, plans: &[Plan]) -> Result<Vec<Storage>, Error> {
     let declared = bind(&train.graph, &train.graph.bindings).storages;
     let mut union: Vec<Storage> = Vec::new();
+    let mut places: HashMap<Arc<str>, usize> = HashMap::new();
     for storage in plans.iter().flat_map(|plan| &plan.graph.storages).chain(&declared) {
-        match union.iter().find(|known| known.name == storage.name) {
-            None => union.push(storage.clone()),
+        match places.get(&storage.name).map(|&place| &union[place]) {
+            None => {
+                places.insert(storage.name.clone(), union.len());
+                union.push(storage.clone());
+            }
             Some(known) if known.kind == storage.kind && known.ty == storage.ty => {}
             Some(known) => {
                 return Err(Error::usage(
@@ -341,14 +347,9 @@ fn union_of_storages(train: &Declaration, plans: &[Plan]) -> Result<Vec<Storage>
 
 /// Refuses sizes that are not known when a network is built, and sizes that no memory holds, before anything is made of them.
 fn check_storages(storages: &[Storage]) -> Result<(), Error> {
-    let mut mistakes = Vec::new();
-    for Storage { name, ty, origin, .. } in storages {
-        if let Some(symbol) = ty.shape.size().symbols().first() {
-            let message = format!("the size of parameter `{name}`, {}, hangs on the data", ty.shape);
-            let help = format!("make `{symbol}` an argument of the network, or a number");
-            mistakes.push(downhill_graph::error::Error::new(message).help(help).at(origin.clone()));
-        }
-    }
+    let told = |storage: &Storage| storage.ty.shape.dims().iter().flat_map(Dim::symbols).next();
+    let mistakes: Vec<_> =
+        storages.iter().filter_map(|storage| Some(hangs_on_data(storage, &told(storage)?))).collect();
     if !mistakes.is_empty() {
         return Err(Errors(mistakes).into());
     }

@@ -58,10 +58,11 @@ impl Model {
         self.outputs(FORWARD, "output")
     }
 
-    /// Inference with the only output written to `output`; allocates nothing. For tight loops.
+    /// Inference with the only output written to `output`; allocates nothing. For tight loops. `output` is a slice, a `Vec` or an array of
+    /// the output's length, or a tensor of its shape.
     ///
     /// # Errors
-    /// Inputs that do not fit; an output of another size or type; a network with several outputs.
+    /// Inputs that do not fit; an output of another size, shape or type; a network with several outputs.
     pub fn forward_into<'a>(
         &mut self,
         inputs: impl Feed<'a>,
@@ -69,6 +70,7 @@ impl Model {
     ) -> Result<(), Error> {
         self.only_output()?;
         self.ready(FORWARD, |interface, given| interface.place(Role::Input, &inputs, given))?;
+        self.entries[FORWARD].check_sizes(0, output.sizes())?;
         self.launch_once(FORWARD, &mut [output.view_mut()]).map(|_| ())
     }
 
@@ -109,6 +111,9 @@ impl Model {
 
     /// The loss and its gradients by all parameters that it trains, without training. Compiled when first asked for.
     ///
+    /// Random numbers (dropout's masks) are those of the training step to come: calls repeat them until a step is made. For others, see
+    /// [`Model::set_random_step`].
+    ///
     /// # Errors
     /// As [`Model::step`].
     pub fn gradients<'a>(&mut self, inputs: impl Feed<'a>, targets: impl Feed<'a>) -> Result<Outputs, Error> {
@@ -116,7 +121,7 @@ impl Model {
     }
 
     /// The gradients of a loss (the only one when none is named) by these parameters, states and inputs (all that it trains when none is
-    /// named). Compiled when first asked for.
+    /// named). Compiled when first asked for. Random numbers are those of [`Model::gradients`].
     ///
     /// # Errors
     /// As [`Model::step_loss`]; unknown names, and names of what has no gradient.
@@ -137,7 +142,7 @@ impl Model {
     /// once a size is prepared. For tight loops: `net.gradients_into(None, ["x"], &x, (), [&mut slope])?`.
     ///
     /// # Errors
-    /// As [`Model::gradients_of`]; a gradient of another size or type; no name at all.
+    /// As [`Model::gradients_of`]; a gradient of another size, shape or type; no name at all.
     pub fn gradients_into<'a, const N: usize>(
         &mut self,
         loss: Option<&str>,
@@ -155,6 +160,9 @@ impl Model {
         let index = self.gradients_entry(loss, &by)?;
         self.ready(index, |interface, given| place_both(interface, &inputs, &targets, given))?;
         self.refuse_empty(index)?;
+        for (number, gradient) in gradients.iter().enumerate() {
+            self.entries[index].check_sizes(number, gradient.sizes())?;
+        }
         self.launch_once(index, &mut gradients.map(|gradient| gradient.view_mut()))
     }
 
@@ -387,6 +395,7 @@ impl Model {
         losses: &mut [f32],
         marks: Option<&mut Marks>,
     ) -> Option<usize> {
+        let random_step = self.random_step.unwrap_or(self.steps_made);
         let runnable = &self.entries[index];
         let prepared = runnable.prepared();
         let frame = &mut self.frame;
@@ -419,7 +428,7 @@ impl Model {
             offsets: &prepared.offsets,
             numbers: &prepared.numbers,
             rows,
-            random: (&runnable.keys, self.steps_made),
+            random: (&runnable.keys, if runnable.trains { self.steps_made } else { random_step }),
             steps: losses.len(),
             losses,
             pool: self.program.pool(),

@@ -10,7 +10,7 @@ use crate::view::ViewMut;
 use downhill_graph::graph::{Purpose, Role, bug};
 use downhill_graph::random::stream_seed;
 use downhill_graph::tensor::Tensor;
-use downhill_graph::types::Type;
+use downhill_graph::types::{ElementType, Type};
 use std::sync::Arc;
 
 /// An entry with what a model has worked out for it.
@@ -26,6 +26,8 @@ pub(crate) struct Runnable {
     pub(crate) keys: Vec<[u32; 2]>,
     /// Whether its code takes rows through a table.
     pub(crate) looks_up: bool,
+    /// Whether it changes parameters or states.
+    pub(crate) trains: bool,
 }
 
 impl Runnable {
@@ -33,7 +35,9 @@ impl Runnable {
         let streams = &entry.variant_at(0).entry.streams;
         let keys = streams.iter().map(|&stream| stream_seed(seed, stream)).collect();
         let looks_up = entry.variant_at(0).entry.inputs.iter().any(|slot| slot.lookup);
-        Runnable { hypers: entry.hypers.clone(), keys, looks_up, entry, prepared: Vec::new(), last: 0 }
+        let trains = entry.graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Update(_)));
+        let hypers = entry.hypers.clone();
+        Runnable { hypers, keys, looks_up, trains, entry, prepared: Vec::new(), last: 0 }
     }
 
     /// What was made ready.
@@ -73,6 +77,20 @@ impl Runnable {
         room.into_tensor(&self.prepared().outputs[output].0, self.outputs()[output].1.element)
     }
 
+    /// Refuses room that has axes of its own, which are not the output's.
+    pub(crate) fn check_sizes(&self, output: usize, sizes: Option<&[usize]>) -> Result<(), Error> {
+        let shape = &self.prepared().outputs[output].0;
+        match sizes {
+            Some(sizes) if sizes != shape.as_slice() => Err(Error::Shape {
+                name: name_of(&self.outputs()[output].0).to_string(),
+                expected: format!("{shape:?}"),
+                found: format!("{sizes:?}"),
+                reason: "the shapes differ".into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks that each output has the room it takes.
     pub(crate) fn bind_outputs(
         &self,
@@ -87,6 +105,10 @@ impl Runnable {
         for (((purpose, ty), (shape, len)), output) in expected.zip(outputs) {
             if output.element() != stored_as(ty.element) {
                 let (name, found) = (name_of(purpose).to_string(), output.element());
+                if ty.element == ElementType::Bool && found == ElementType::Bool {
+                    let message = format!("`{name}` is a mask, which is written as u32, not as bool");
+                    return Err(Error::usage(message, "give it a `Vec<u32>` or a tensor of u32: 0 is false"));
+                }
                 return Err(Error::Element { name, expected: stored_as(ty.element), found });
             }
             if output.len() != *len {

@@ -251,10 +251,17 @@ feed_of!(4: A, B, C, D);
 feed_of!(5: A, B, C, D, E);
 feed_of!(6: A, B, C, D, E, F);
 
-/// Where an output is written: a slice, a `Vec`, an array or a tensor of the output's size and element type.
+/// Where an output is written: a slice, a `Vec` or an array of the output's size and element type, or a tensor of its shape. A mask is
+/// written as u32, 0 for false.
 pub trait DataMut {
     /// A look at it.
     fn view_mut(&mut self) -> ViewMut<'_>;
+
+    /// The sizes of its axes, if it has any of its own: they must be the output's. What has a length alone takes any shape of
+    /// that length.
+    fn sizes(&self) -> Option<&[usize]> {
+        None
+    }
 }
 
 /// Numbers to be overwritten.
@@ -266,6 +273,10 @@ pub enum ViewMut<'a> {
     I32(&'a mut [i32]),
     /// u32, or what a mask is written as: 0 for false.
     U32(&'a mut [u32]),
+    /// f64, which no output is: refused.
+    F64(&'a mut [f64]),
+    /// bool, which no output is written as: refused.
+    Bool(&'a mut [bool]),
 }
 
 impl ViewMut<'_> {
@@ -274,6 +285,8 @@ impl ViewMut<'_> {
             ViewMut::F32(_) => ElementType::F32,
             ViewMut::I32(_) => ElementType::I32,
             ViewMut::U32(_) => ElementType::U32,
+            ViewMut::F64(_) => ElementType::F64,
+            ViewMut::Bool(_) => ElementType::Bool,
         }
     }
 
@@ -282,6 +295,8 @@ impl ViewMut<'_> {
             ViewMut::F32(elements) => elements.len(),
             ViewMut::I32(elements) => elements.len(),
             ViewMut::U32(elements) => elements.len(),
+            ViewMut::F64(elements) => elements.len(),
+            ViewMut::Bool(elements) => elements.len(),
         }
     }
 
@@ -290,7 +305,25 @@ impl ViewMut<'_> {
             ViewMut::F32(elements) => elements.as_mut_ptr().cast(),
             ViewMut::I32(elements) => elements.as_mut_ptr().cast(),
             ViewMut::U32(elements) => elements.as_mut_ptr().cast(),
+            ViewMut::F64(elements) => elements.as_mut_ptr().cast(),
+            ViewMut::Bool(elements) => elements.as_mut_ptr().cast(),
         }
+    }
+}
+
+impl DataMut for Tensor {
+    fn view_mut(&mut self) -> ViewMut<'_> {
+        match self.element() {
+            ElementType::F32 => ViewMut::F32(self.as_mut_slice().unwrap_or_default()),
+            ElementType::F64 => ViewMut::F64(self.as_mut_slice().unwrap_or_default()),
+            ElementType::I32 => ViewMut::I32(self.as_mut_slice().unwrap_or_default()),
+            ElementType::U32 => ViewMut::U32(self.as_mut_slice().unwrap_or_default()),
+            ElementType::Bool => ViewMut::Bool(self.as_mut_slice().unwrap_or_default()),
+        }
+    }
+
+    fn sizes(&self) -> Option<&[usize]> {
+        Some(self.shape())
     }
 }
 

@@ -48,6 +48,7 @@ impl Uses {
                 Item::Store { value, .. } => self.note(*value, true),
                 Item::Watch(value) => self.note(*value, varies(*value)),
                 Item::Loop(item) => {
+                    item.portion.mask().into_iter().for_each(|mask| self.note(mask, false));
                     for carried in &item.carried {
                         self.note(carried.initial, varies(carried.inside));
                         self.note(carried.next, varies(carried.inside));
@@ -92,6 +93,7 @@ impl Estimate {
             free: vec![false; registers],
             extend: Vec::new(),
             outside: vec![0; registers],
+            rare: false,
             estimate: Estimate {
                 live: Vec::new(),
                 instructions: 0,
@@ -134,6 +136,8 @@ struct Walk<'a> {
     /// For each open loop its start and the registers of outside read in it.
     extend: Vec<(usize, Vec<Reg>)>,
     outside: Vec<u32>,
+    /// In a turn that is mostly left out.
+    rare: bool,
     estimate: Estimate,
 }
 
@@ -164,14 +168,21 @@ impl Walk<'_> {
                     self.read(*value);
                 }
                 Item::Loop(item) => {
-                    self.estimate.has_loop = true;
+                    let rare = item.portion.mask().is_some();
+                    self.estimate.has_loop |= !rare;
+                    let instructions = self.estimate.instructions;
+                    self.rare = rare;
                     self.item_loop(item);
+                    if std::mem::take(&mut self.rare) {
+                        self.estimate.instructions = instructions + 1;
+                    }
                 }
             }
         }
     }
 
     fn item_loop(&mut self, item: &Loop) {
+        item.portion.mask().into_iter().for_each(|mask| self.read(mask));
         for carried in &item.carried {
             self.read(carried.initial);
         }
@@ -209,7 +220,7 @@ impl Walk<'_> {
         self.last[at] = self.at;
         let defined = self.defined[at].filter(|_| self.uses.constants[at].is_none());
         let Some(defined) = defined else {
-            self.outside[at] += 1;
+            self.outside[at] += u32::from(!self.rare);
             return;
         };
         for (start, outer) in &mut self.extend {

@@ -8,7 +8,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types::I64};
 
 use super::emitter::{Bound, Emitter};
-use crate::lane::{Index, Integer, Item, Loop, Var, for_each_address};
+use crate::lane::{Index, Integer, Item, Loop, Reg, Var, for_each_address};
 
 /// Instructions that a loop written out may come to.
 const WRITTEN_OUT: i64 = 48;
@@ -31,7 +31,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
             let (vector, pieces) = (self.is_vector(carried.inside), self.pieces_of(carried.inside));
             initial.extend((0..pieces).map(|piece| self.operand(carried.initial, piece, vector)));
         }
-        let (_, last) = self.repeat(item.var, &item.body, steps, initial, &mut |emitter, state| {
+        let mut turn = |emitter: &mut Emitter<'p, 'f, 'b>, state: &[Value]| {
             emitter.bind(item.carried.iter().map(|carried| carried.inside), state);
             emitter.items(&item.body);
             let mut next = Vec::new();
@@ -40,16 +40,47 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
                 next.extend((0..pieces).map(|piece| emitter.operand(carried.next, piece, vector)));
             }
             next
-        });
+        };
+        let last = match item.portion.mask() {
+            Some(mask) => self.where_any(mask, item, &initial, &mut turn),
+            None => self.repeat(item.var, &item.body, steps, initial, &mut turn).1,
+        };
         self.bind(item.carried.iter().map(|carried| carried.after), &last);
     }
 
-    fn pieces_of(&self, register: crate::lane::Reg) -> usize {
+    /// A turn where the mask holds in a lane of any piece, else nothing.
+    fn where_any(
+        &mut self,
+        mask: Reg,
+        item: &'p Loop,
+        initial: &[Value],
+        turn: Turn<'_, 'p, 'f, 'b>,
+    ) -> Vec<Value> {
+        let vector = self.is_vector(mask);
+        let mut any = self.operand(mask, 0, vector);
+        for piece in 1..self.pieces_of(mask) {
+            let other = self.operand(mask, piece, vector);
+            any = self.f.ins().bor(any, other);
+        }
+        let any = if vector { self.f.ins().vany_true(any) } else { any };
+        let (body, exit) = (self.f.create_block(), self.f.create_block());
+        let last = self.parameters(exit, initial);
+        self.f.ins().brif(any, body, &[], exit, &arguments(initial));
+        self.f.seal_block(body);
+        self.f.switch_to_block(body);
+        let next = self.in_body(item.var, Bound::Known(0), &item.body, |emitter| turn(emitter, initial));
+        self.f.ins().jump(exit, &arguments(&next));
+        self.f.seal_block(exit);
+        self.f.switch_to_block(exit);
+        last
+    }
+
+    fn pieces_of(&self, register: Reg) -> usize {
         if self.varies(register) { self.strip.pieces } else { 1 }
     }
 
     /// Sets registers from the values a loop carries: one for each piece of a varying register.
-    fn bind(&mut self, registers: impl Iterator<Item = crate::lane::Reg>, values: &[Value]) {
+    fn bind(&mut self, registers: impl Iterator<Item = Reg>, values: &[Value]) {
         let mut values = values.iter();
         for register in registers {
             for (piece, &value) in values.by_ref().take(self.pieces_of(register)).enumerate() {

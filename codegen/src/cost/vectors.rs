@@ -6,7 +6,7 @@
 //! [`super::Speed`] (D9), and is changed only where the bits of results may change with it.
 
 use crate::affine::Axis;
-use crate::kernel::{Access, Expression, Item, Kernel};
+use crate::kernel::{Access, Buffer, Expression, Item, Kernel};
 use downhill_graph::op::{Binary, Unary};
 use std::collections::BTreeSet;
 
@@ -45,6 +45,8 @@ pub(crate) fn vectors(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>, l
 /// What a statement costs in vectors: strided accesses cost an element each.
 pub(crate) fn statement(item: &Item, lane: Option<Axis>) -> f64 {
     match item {
+        // What is watched beside its store changes no choice.
+        Item::Store(Buffer::Watched, ..) => 0.0,
         Item::Let(_, Expression::Load(_, access)) | Item::Store(_, access, _) => access_cost(access, lane),
         Item::Let(_, Expression::Constant(_) | Expression::Dim(_) | Expression::Index(_)) => 0.0,
         Item::Let(_, Expression::Unary(unary, _)) => match unary {

@@ -108,6 +108,23 @@ impl ProgramBuilder {
         after
     }
 
+    /// `values`, where `mask` holds replaced by what `replace` computes from the values seen inside: code that costs nothing but a test
+    /// for a block of elements in none of which the mask holds.
+    pub fn replace_where(
+        &mut self,
+        mask: Reg,
+        values: &[Reg],
+        replace: impl FnOnce(&mut ProgramBuilder) -> Vec<Reg>,
+    ) -> Vec<Reg> {
+        let once = self.var();
+        self.begin_loop(once, Integer::Constant(0), Integer::Constant(1), Portion::Where(mask), false);
+        let inside: Vec<Reg> = values.iter().map(|&value| self.carry(value, None)).collect();
+        let replaced = replace(self);
+        let pairs = inside.iter().zip(replaced);
+        let next: Vec<Reg> = pairs.map(|(&inside, new)| self.select(mask, new, inside)).collect();
+        self.end_loop(&next)
+    }
+
     /// The finished program.
     pub fn finish(mut self) -> Program {
         assert_eq!(self.blocks.len(), 1, "downhill bug: a loop was left open; please report");

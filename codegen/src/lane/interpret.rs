@@ -109,7 +109,7 @@ impl Machine<'_> {
         let (start, end) = (self.integer(item.start), self.integer(item.end));
         let blocks = |n: u32| start + (end - start).max(0) / i64::from(n) * i64::from(n);
         match item.portion {
-            Portion::Whole => (start..end).collect(),
+            Portion::Whole | Portion::Where(_) => (start..end).collect(),
             Portion::Blocks(n) => (start..blocks(n)).step_by(n as usize).collect(),
             Portion::Rest(n) => (blocks(n)..end).collect(),
         }

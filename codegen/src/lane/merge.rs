@@ -49,6 +49,7 @@ impl<'a> Effects<'a> {
                 Item::Loop(inner) => {
                     self.uses
                         .extend(inner.carried.iter().flat_map(|carried| [carried.initial, carried.next]));
+                    self.uses.extend(inner.portion.mask());
                     self.add(&inner.body);
                 }
             }
@@ -193,13 +194,17 @@ impl<'a> Writer<'a> {
             let address = self.address(address.clone());
             self.forget(&address);
         }
+        let portion = match inner.portion {
+            Portion::Where(mask) => Portion::Where(self.register(mask)),
+            other => other,
+        };
         let outer = std::mem::take(&mut self.body);
         let (known, memory) = (self.known.clone(), self.memory.clone());
         self.items(inner.body);
         (self.known, self.memory) = (known, memory);
         let body = std::mem::replace(&mut self.body, outer);
         let carried = inner.carried.into_iter().map(|carried| self.carried(carried)).collect();
-        Loop { carried, body, ..inner }
+        Loop { portion, carried, body, ..inner }
     }
 
     fn set(&mut self, register: Reg, instruction: Instruction) {

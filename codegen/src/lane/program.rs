@@ -105,6 +105,16 @@ pub enum Portion {
     Blocks(u32),
     /// One by one, what `Blocks(n)` leaves over at the end.
     Rest(u32),
+    /// One turn, for elements that are rarely there: a target may leave it out for a block of elements in none of which the mask
+    /// holds. That cannot be seen, since what the turn carries on is `select(mask, …, inside)`, and it has no other effect.
+    Where(Reg),
+}
+
+impl Portion {
+    /// The mask of a turn that may be left out.
+    pub fn mask(self) -> Option<Reg> {
+        if let Portion::Where(mask) = self { Some(mask) } else { None }
+    }
 }
 
 /// A counted loop. `end ≤ start` runs no turn; carried registers then keep their initial value.

@@ -26,7 +26,7 @@ impl<R: Copy> Steps<R> {
         blocks: impl FnOnce(i64) -> R,
     ) -> Steps<R> {
         match (portion, start, end) {
-            (Portion::Whole, ..) => Steps { start, end, step: 1 },
+            (Portion::Whole | Portion::Where(_), ..) => Steps { start, end, step: 1 },
             (Portion::Blocks(n), ..) => Steps { start, end, step: i64::from(n) },
             (Portion::Rest(n), Bound::Known(first), Bound::Known(last)) => {
                 let n = i64::from(n);

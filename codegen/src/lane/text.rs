@@ -44,6 +44,7 @@ impl Text<'_> {
             Portion::Whole => writeln!(f)?,
             Portion::Blocks(n) => writeln!(f, " by {n}")?,
             Portion::Rest(n) => writeln!(f, " rest of {n}")?,
+            Portion::Where(mask) => writeln!(f, " where {}", self.register(mask))?,
         }
         for Carried { initial, inside, next, after, combine } in &item.carried {
             let [initial, inside, next, after] = [initial, inside, next, after].map(|&r| self.register(r));
@@ -139,7 +140,7 @@ impl Display for Address {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Address, Binary, Combine, Integer, Kind, Portion, ProgramBuilder};
+    use super::super::{Address, Binary, Combine, Compare, Integer, Kind, Portion, ProgramBuilder, Unary};
 
     #[test]
     fn golden() {
@@ -167,6 +168,28 @@ program p×2 n×1
       f4. = max_f f3. f0
       f5. = add_f f1. f4.
     [p1+4 + p0[v0]·4] = f2
+";
+        assert_eq!(b.finish().to_string(), expected);
+    }
+
+    #[test]
+    fn a_turn_that_may_be_left_out() {
+        let mut b = ProgramBuilder::new();
+        let (x, zero) = (b.pointer(), b.constant_f(0.0));
+        let element = b.load(Kind::F32, Address::new(x));
+        let negative = b.compare(Compare::LtF, element, zero);
+        let replaced = b.replace_where(negative, &[element], |b| vec![b.unary(Unary::NegF, element)]);
+        b.store(Address::new(x), replaced[0]);
+        let expected = "\
+program p×1 n×0
+  f0 = 0.0
+  f1 = [p0]
+  m2 = lt_f f1 f0
+  for v0 in 0..1 where m2
+    carry f3 = f1 then f6 after f4
+    f5 = neg_f f1
+    f6 = select m2 f5 f3
+  [p0] = f4
 ";
         assert_eq!(b.finish().to_string(), expected);
     }

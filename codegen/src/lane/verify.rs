@@ -12,6 +12,7 @@
 //! - an accumulator of a lane loop has a combine of its kind, a uniform initial and after, a varying inside; of a
 //!   counted loop no combine, inside and after of one variance, uniform only if initial and next are;
 //! - a watched value is an F32, and the program has an alarm for it;
+//! - a turn that may be left out is one turn, has a visible mask, neither loops nor stores, and carries on selects by that mask;
 //! - an address has at most one term for each counter; offsets are multiples of four; a table is never stored to.
 
 use super::program::*;
@@ -185,9 +186,33 @@ impl Verifier<'_> {
         for carried in &item.carried {
             self.usable(carried.initial);
         }
+        if let Portion::Where(mask) = item.portion {
+            self.left_out(item, mask);
+        }
         self.body(item);
         for carried in &item.carried {
             self.define(carried.after);
+        }
+    }
+
+    /// A turn that a target may leave out.
+    fn left_out(&mut self, item: &Loop, mask: Reg) {
+        let name = item.var.0;
+        let kind = self.usable(mask);
+        self.check(kind == Some(Kind::Mask), || format!("loop v{name} where r{} holds: no mask", mask.0));
+        let once = (item.start, item.end) == (Integer::Constant(0), Integer::Constant(1));
+        self.check(once, || format!("loop v{name} may be left out, so it is one turn"));
+        let pure = item.body.iter().all(|item| matches!(item, Item::Let(..)));
+        self.check(pure, || format!("loop v{name} may be left out, so it neither loops nor stores"));
+        for carried in &item.carried {
+            let chosen = item.body.iter().any(|item| match item {
+                Item::Let(register, Instruction::Select(by, _, other)) => {
+                    (*register, *by, *other) == (carried.next, mask, carried.inside)
+                }
+                _ => false,
+            });
+            let (next, mask) = (carried.next.0, mask.0);
+            self.check(chosen, || format!("loop v{name}: r{next} does not stay as it was without r{mask}"));
         }
     }
 
@@ -314,6 +339,27 @@ mod tests {
                 "{expected}: {violations:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_turn_that_may_be_left_out_changes_nothing_elsewhere() {
+        let mut b = ProgramBuilder::new();
+        let (x, y, j, once) = (b.pointer(), b.pointer(), b.var(), b.var());
+        let zero = b.constant_f(0.0);
+        b.begin_lanes(j, Integer::Constant(0), Integer::Constant(4));
+        let element = b.load(Kind::F32, Address::new(x).index(j, Integer::Constant(4)));
+        let negative = b.compare(Compare::LtF, element, zero);
+        let kept = b.replace_where(negative, &[element], |b| vec![b.unary(Unary::SqrtF, element)]);
+        b.begin_loop(once, Integer::Constant(0), Integer::Constant(2), Portion::Where(negative), false);
+        let inside = b.carry(kept[0], None);
+        let next = b.unary(Unary::NegF, inside);
+        b.store(Address::new(y).index(j, Integer::Constant(4)), next);
+        b.end_loop(&[next]);
+        b.end_loop(&[]);
+        let violations = verify(&b.finish());
+        let expected = ["is one turn", "neither loops nor stores", "does not stay as it was"];
+        assert_eq!(violations.len(), 3, "{violations:?}");
+        assert!(violations.iter().zip(expected).all(|(found, word)| found.contains(word)), "{violations:?}");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! In: what selection wants done. Out: [`Code`], on which registers are allocated and which is then encoded.
 //!
 //! Must hold: a register is set before it is read on every path; one that is set again inside a loop and read there
-//! before was set before the loop too. Loops nest, and nothing jumps into one. An instruction has at most one operand in memory.
+//! before was set before the loop too. Loops nest, and nothing jumps into one. What is jumped over sets nothing for the first time that is
+//! read behind it. An instruction has at most one operand in memory.
 
 use std::collections::HashMap;
 
@@ -169,8 +170,6 @@ pub(super) enum Op {
     MaskLoad,
     MaskStore,
     MaskFrom,
-    /// To a general register: a bit for each lane of a mask.
-    MaskBits,
     /// General registers.
     SetGeneral,
     MoveGeneral,
@@ -201,9 +200,12 @@ pub(super) enum Op {
     /// Sets the flags: `a` with `b` or with the immediate.
     Compare,
     CompareImmediate,
+    /// Sets the flags: whether the mask `a` (and `b`, the same again) holds in any lane.
+    AnyLane,
     /// To the label in the immediate.
     JumpIfGreater,
     JumpIfAtMost,
+    JumpIfNone,
     Label,
     /// The head of a loop and its end, behind the jump back.
     LoopHead,

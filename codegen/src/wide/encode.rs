@@ -210,6 +210,7 @@ impl Writer<'_> {
             }
             Op::JumpIfGreater => self.jump(X::Jg_rel32_64, inst),
             Op::JumpIfAtMost => self.jump(X::Jle_rel32_64, inst),
+            Op::JumpIfNone => self.jump(X::Je_rel32_64, inst),
             Op::Fma => self.fma(inst),
             Op::Divide => self.divide(inst),
             Op::Move | Op::MoveGeneral | Op::MaskMove if self.is_idle(inst) => Ok(()),

@@ -39,6 +39,7 @@ impl Facts {
                 }
                 Item::Store { value, .. } | Item::Watch(value) => self.count[value.0 as usize] += 1,
                 Item::Loop(item) => {
+                    item.portion.mask().into_iter().for_each(|mask| self.count[mask.0 as usize] += 1);
                     for carried in &item.carried {
                         self.count[carried.initial.0 as usize] += 1;
                         self.count[carried.next.0 as usize] += 1;
@@ -93,6 +94,7 @@ impl Order<'_> {
     }
 
     fn item_loop(&mut self, item: &Loop, facts: &mut Facts) {
+        item.portion.mask().into_iter().for_each(|mask| self.read(mask));
         for carried in &item.carried {
             self.read(carried.initial);
             self.set[carried.inside.0 as usize] = self.at + 1;
@@ -206,6 +208,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn body(&mut self, item: &Loop) {
+        item.portion.mask().into_iter().for_each(|mask| self.read(mask));
         for carried in &item.carried {
             self.read(carried.initial);
         }
@@ -253,7 +256,7 @@ impl Walk<'_> {
                     self.read(*value);
                 }
                 Item::Loop(inner) => {
-                    self.has_loop = true;
+                    self.has_loop |= inner.portion.mask().is_none();
                     self.innermost = !inner.body.iter().any(|item| matches!(item, Item::Loop(_)));
                     self.body(inner);
                     self.innermost = false;

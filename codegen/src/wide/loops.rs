@@ -3,7 +3,7 @@
 //! A loop is tested before it begins and at its end. One known to have one turn, or a few short ones, is written out.
 //! In an innermost loop the addresses that its counter moves, and no addressing mode can, are pointers that are added to.
 
-use super::code::{Inst, Op, Source, V};
+use super::code::{Inst, Label, Op, Source, V};
 use super::select::{Bound, Part, Select};
 use crate::lane::{Address, Carried, Instruction, Integer, Item, Loop, Reg, Var, for_each_address};
 
@@ -27,9 +27,15 @@ impl<'p> Select<'p> {
         // What an innermost loop does for one piece it does for all: they share its operands.
         let has_loop = item.body.iter().any(|item| matches!(item, Item::Loop(_)));
         let outer = std::mem::replace(&mut self.strip.piece_by_piece, has_loop);
+        let left_out = item.portion.mask().map(|mask| self.jump_unless_any(mask));
+        self.rare = left_out.is_some();
         self.repeat(item.var, &item.body, steps, &mut |select| {
             select.turn(item, &places);
         });
+        self.rare = false;
+        if let Some(label) = left_out {
+            self.code.push(Inst::new(Op::Label, None, &[]).immediate(i64::from(label.0)));
+        }
         self.strip.piece_by_piece = outer;
         for (carried, places) in item.carried.iter().zip(&places) {
             places.iter().enumerate().for_each(|(piece, &place)| self.set(carried.after, piece, place));
@@ -76,6 +82,19 @@ impl<'p> Select<'p> {
 
     pub(super) fn pieces_of(&self, register: Reg) -> usize {
         if self.varies(register) { self.strip.pieces } else { 1 }
+    }
+
+    /// Jumps to the label where the mask holds in no lane of any piece.
+    fn jump_unless_any(&mut self, mask: Reg) -> Label {
+        let mut any = self.value(mask, 0);
+        for piece in 1..self.pieces_of(mask) {
+            let (or, other) = (self.mask_op(Op::Or), self.value(mask, piece));
+            any = self.emit(or, &[Source::Register(any), Source::Register(other)]);
+        }
+        let label = self.code.label();
+        self.code.push(Inst::new(Op::AnyLane, None, &[Source::Register(any); 2]));
+        self.code.push(Inst::new(Op::JumpIfNone, None, &[]).immediate(i64::from(label.0)));
+        label
     }
 
     /// The registers of an accumulator, one for each piece, set to its initial value.

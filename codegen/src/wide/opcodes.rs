@@ -91,7 +91,7 @@ pub(super) fn code(op: Op, level: Level) -> Code {
         MaskLoad: INVALID, VEX_Kmovw_kr_km16;
         MaskStore: INVALID, VEX_Kmovw_m16_kr;
         MaskFrom: INVALID, VEX_Kmovw_kr_r32;
-        MaskBits: VEX_Vmovmskps_r32_ymm, VEX_Kmovw_r32_kr;
+        AnyLane: VEX_Vtestps_ymm_ymmm256, VEX_Kortestw_kr_kr;
         MoveGeneral: Mov_r64_rm64, Mov_r64_rm64;
         LoadGeneral: Mov_r64_rm64, Mov_r64_rm64;
         LoadHalf: Mov_r32_rm32, Mov_r32_rm32;
@@ -151,7 +151,7 @@ impl Op {
             | MaskMove | MaskLoad | MaskFrom => Class::Mask,
             SetGeneral | MoveGeneral | LoadGeneral | LoadHalf | Add | AddImmediate | Sub | Mul
             | MulImmediate | ShiftRightGeneral | AndImmediate | Address | AtLeast | Divide | LowBits
-            | MaskBits | Entry => Class::General,
+            | Entry => Class::General,
             _ => Class::Vector,
         }
     }

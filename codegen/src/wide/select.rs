@@ -86,6 +86,8 @@ pub(super) struct Select<'p> {
     pub(super) scopes: Vec<Scope>,
     /// Loads not made yet because no reader has come.
     pub(super) deferred: Vec<(Reg, &'p Address)>,
+    /// In a turn that is mostly left out: what it needs alone is not worth a register.
+    pub(super) rare: bool,
     /// Constants in registers, made before the outermost open loop.
     constants: HashMap<u32, V>,
     /// Open loops, and where the outermost one's code begins.
@@ -113,6 +115,7 @@ pub(super) fn select(program: &Program, level: Level) -> Code {
         strip: Strip::of(1),
         scopes: vec![Scope::default()],
         deferred: Vec::new(),
+        rare: false,
         constants: HashMap::new(),
         depth: 0,
         outermost: 0,
@@ -332,6 +335,9 @@ impl<'p> Select<'p> {
             return Source::Register(known);
         }
         let home = self.code.literal(bits);
+        if self.rare {
+            return Source::Memory(home);
+        }
         let v = self.keep(home, bits == 0);
         self.constants.insert(bits, v);
         Source::Register(v)

@@ -80,10 +80,9 @@ impl Select<'_> {
         let (Some(Watching { all, .. }), Some(alarm)) = (&self.watching, self.program.alarm) else { return };
         let all = Source::Register(*all);
         let broken = self.compare_floats(predicate::UNORDERED, all, all);
-        let lanes = self.emit(Op::MaskBits, &[Source::Register(broken)]);
-        self.compare_with(lanes, Bound::Known(0));
         let quiet = self.code.label();
-        self.code.push(Inst::new(Op::JumpIfAtMost, None, &[]).immediate(i64::from(quiet.0)));
+        self.code.push(Inst::new(Op::AnyLane, None, &[Source::Register(broken); 2]));
+        self.code.push(Inst::new(Op::JumpIfNone, None, &[]).immediate(i64::from(quiet.0)));
         let one = Source::Register(self.materialize(Bound::Known(1)));
         let place = Source::Memory(Memory::at(super::code::Base::Register(self.pointers[alarm as usize])));
         self.code.push(Inst::new(Op::StoreHalf, None, &[place, one]));

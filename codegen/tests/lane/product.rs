@@ -131,7 +131,7 @@ fn measure_products() {
 #[ignore = "a measurement"]
 fn measure_functions() {
     type Function = fn(&mut ProgramBuilder, Reg) -> Reg;
-    let functions: [(&str, Function); 9] = [
+    let functions: [(&str, Function); 11] = [
         ("copy", |_, x| x),
         ("exp", math::exp),
         ("tanh", math::tanh),
@@ -139,6 +139,8 @@ fn measure_functions() {
         ("softplus", math::softplus),
         ("log", math::log),
         ("erf", math::erf),
+        ("normal_cdf", math::normal_cdf),
+        ("bell", math::bell),
         ("sin", math::sin),
         ("pow", |b, x| math::pow(b, x, x)),
     ];

@@ -169,6 +169,18 @@ impl Generator<'_> {
         self.b.select(is_nan, one, x)
     }
 
+    /// Floats, where a mask holds replaced by what is computed from them.
+    fn rare_statement(&mut self) {
+        let (mask, count) = (self.pick(Kind::Mask), self.choices.below(3));
+        let values: Vec<Reg> = (0..count).map(|_| self.pick(Kind::F32)).collect();
+        let (x, op) = (self.pick(Kind::F32), self.choices.of(&[Binary::MulF, Binary::SubF]));
+        let replaced = self.b.replace_where(mask, &values, |b| {
+            let turned: Vec<Reg> = values.iter().map(|&value| b.binary(op, value, x)).collect();
+            turned.iter().rev().map(|&value| b.unary(Unary::SqrtF, value)).collect()
+        });
+        replaced.into_iter().for_each(|register| self.keep(register));
+    }
+
     fn odd_statement(&mut self) -> Reg {
         let choice = self.choices.below(5);
         match (choice, self.open.last()) {
@@ -277,10 +289,11 @@ impl Generator<'_> {
 
     fn block(&mut self, depth: u32) {
         for _ in 0..self.choices.below(10) + 2 {
-            match self.choices.below(12) {
+            match self.choices.below(13) {
                 0 | 1 if depth < 3 => self.a_loop(depth),
                 2 => self.store(),
-                3 if self.choices.below(3) == 0 => self.watch(),
+                3 => self.rare_statement(),
+                4 if self.choices.below(3) == 0 => self.watch(),
                 _ => self.statement(),
             }
         }

@@ -56,6 +56,8 @@ impl Generator<'_> {
             Unary::Sin,
             Unary::Softplus,
             Unary::Erf,
+            Unary::NormalCdf,
+            Unary::Bell,
             Unary::Cos,
             Unary::Expm1,
             Unary::Sqrt,
@@ -74,6 +76,8 @@ impl Generator<'_> {
             Unary::Sin | Unary::Cos if n.most > 1000.0 => return,
             Unary::Sin | Unary::Cos => n.through(1.0, 1.0),
             Unary::Erf => n.through(1.0, 1.2),
+            Unary::NormalCdf => n.through(1.0, 0.4),
+            Unary::Bell => n.through(1.0, 0.7),
             Unary::Softplus => n.through(n.most + 0.7, 1.0),
             Unary::Sqrt | Unary::Log | Unary::Log1p => {
                 node = self.away_from_zero(node);

@@ -4,10 +4,12 @@
 //! them and take the logits instead: p·(1 − p) cannot be cancelled in f32 afterwards.
 
 use super::activation::{clamped_log, relu, shifted, softmax_operand};
+use super::confusion::{Takes, confused};
 use crate::builder::Value;
 use crate::dim::Dim;
 use crate::error::Error;
 use crate::op::{Op, Reduction, Unary};
+use crate::option::{Must, check};
 use crate::types::{ElementType, Shape};
 use crate::value::{
     Operand, Over, abs, both_shapes, exp, greater, label_mask, less_equal, log, log1p, maximum, mean,
@@ -29,10 +31,8 @@ pub fn absolute_error(p: impl Borrow<Value>, y: impl Operand) -> Value {
 /// Mean of ½d² where |d| ≤ δ, else δ·(|d| − ½δ), for d = p − y.
 pub fn huber(p: impl Borrow<Value>, y: impl Operand, delta: f64) -> Value {
     let p = p.borrow();
-    if delta.is_nan() || delta <= 0.0 {
-        return p
-            .builder()
-            .fail(Error::new(format!("`huber` with a delta of {delta}")).help("it must be above 0"));
+    if let Err(error) = check("`huber` with a delta", delta, Must::BeAboveZero) {
+        return p.builder().fail(error);
     }
     on_pair("huber", p, y, |p, y| {
         let d = subtract(p, y);
@@ -47,12 +47,22 @@ pub fn hinge(s: impl Borrow<Value>, y: impl Operand) -> Value {
 }
 
 /// Mean of ln(1 + e^(−y·s)), for labels y = ±1.
+///
+/// Refused: what is no logit by its last operation, `sigmoid` or `softmax`, arranged anew or not.
 pub fn logistic_loss(s: impl Borrow<Value>, y: impl Operand) -> Value {
+    if let Some(refused) = confused("logistic_loss", Takes::Logits, s.borrow()) {
+        return refused;
+    }
     on_pair("logistic_loss", s.borrow(), y, |s, y| softplus(negate(multiply(y, s))))
 }
 
 /// Mean of −y·ln σ(z) − (1 − y)·ln(1 − σ(z)), from logits.
+///
+/// Refused: what is no logit by its last operation, `sigmoid` or `softmax`, arranged anew or not.
 pub fn bce_with_logits(z: impl Borrow<Value>, y: impl Operand) -> Value {
+    if let Some(refused) = confused("bce_with_logits", Takes::Logits, z.borrow()) {
+        return refused;
+    }
     on_pair("bce_with_logits", z.borrow(), y, |z, y| {
         let product = multiply(z, y);
         // The value without cancellation; the derivative exactly σ(z) − y.
@@ -62,7 +72,13 @@ pub fn bce_with_logits(z: impl Borrow<Value>, y: impl Operand) -> Value {
 }
 
 /// Mean of −y·ln p − (1 − y)·ln(1 − p), the logarithms no less than −100. A sigmoid's logits are taken instead of `p`.
+///
+/// Refused: what is no probability by its last operation, a product with a parameter (a linear layer), with or without a bias, scaled,
+/// arranged anew, or under `relu`, `leaky_relu`, `elu`, `gelu`, `silu`, `softplus` or `tanh`.
 pub fn binary_cross_entropy(p: impl Borrow<Value>, y: impl Operand) -> Value {
+    if let Some(refused) = confused("binary_cross_entropy", Takes::Probabilities, p.borrow()) {
+        return refused;
+    }
     let p = p.borrow();
     let y = &y.beside(p);
     if let Some(z) = sigmoid_operand(p) {
@@ -85,9 +101,14 @@ fn steep_cross_entropy(p: &Value, y: &Value) -> Value {
 
 /// Mean over the rows of −Σ y·ln softmax(z). `y` holds class indices (`i32`, one axis less) or probabilities (the shape of `z`).
 ///
+/// Refused: what is no logit by its last operation, `sigmoid` or `softmax`, arranged anew or not.
+///
 /// # Shapes
 /// `z` is `[…, classes]`, `y` is `i32[…]` or `[…, classes]`.
 pub fn cross_entropy(z: impl Borrow<Value>, y: impl Operand) -> Value {
+    if let Some(refused) = confused("cross_entropy", Takes::Logits, z.borrow()) {
+        return refused;
+    }
     let z = z.borrow();
     let y = &y.beside(z);
     if !takes_rows("cross_entropy", z, y) {
@@ -103,9 +124,15 @@ pub fn cross_entropy(z: impl Borrow<Value>, y: impl Operand) -> Value {
 
 /// Mean over the rows of −Σ y·ln p, the logarithms no less than −100. A softmax's logits are taken instead of `p`.
 ///
+/// Refused: what is no probability by its last operation, a product with a parameter (a linear layer), with or without a bias, scaled,
+/// arranged anew, or under `relu`, `leaky_relu`, `elu`, `gelu`, `silu`, `softplus` or `tanh`.
+///
 /// # Shapes
 /// `p` is `[…, classes]`, `y` is `i32[…]` or `[…, classes]`.
 pub fn categorical_cross_entropy(p: impl Borrow<Value>, y: impl Operand) -> Value {
+    if let Some(refused) = confused("categorical_cross_entropy", Takes::Probabilities, p.borrow()) {
+        return refused;
+    }
     let p = p.borrow();
     let y = &y.beside(p);
     let last = p.shape().map(|shape| shape.rank() as i64 - 1);
@@ -123,9 +150,14 @@ pub fn categorical_cross_entropy(p: impl Borrow<Value>, y: impl Operand) -> Valu
 
 /// Mean over the rows of −Σ y·l, for logarithms `l` of probabilities as [`super::log_softmax`] gives them.
 ///
+/// Refused: what is no logarithm by its last operation, `sigmoid`, `softmax`, or what [`categorical_cross_entropy`] refuses.
+///
 /// # Shapes
 /// `l` is `[…, classes]`, `y` is `i32[…]` or `[…, classes]`.
 pub fn negative_log_likelihood(l: impl Borrow<Value>, y: impl Operand) -> Value {
+    if let Some(refused) = confused("nll", Takes::Logarithms, l.borrow()) {
+        return refused;
+    }
     let l = l.borrow();
     let y = &y.beside(l);
     if takes_rows("nll", l, y) { rows_of(l, y) } else { l.builder().unknown() }

@@ -213,6 +213,8 @@ pub(super) static TABLE: &[Composite] = &[
     of_one!("sin", v::sin, "sin x"),
     of_one!("cos", v::cos, "cos x"),
     of_one!("erf", v::erf, "the error function"),
+    of_one!("normal_cdf", v::normal_cdf, "Φ(x), the share of a standard normal distribution below x"),
+    of_one!("bell", v::bell, "e^(−x²/2)"),
     of_one!("abs", v::abs, "|x|"),
     of_one!("sign", v::sign, "−1, 0 or 1"),
     of_one!("floor", v::floor, "towards −∞"),

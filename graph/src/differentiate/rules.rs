@@ -1,21 +1,28 @@
 //! The rule table: what an op makes of the gradient that arrives at its result.
 //!
-//! In: a node, one of its operands, the gradient of the node. Out: the operand's share of it, with the operand's shape. A line or
-//! a short function an op; sums, pruning and origins are the walker's. Rules are asked only for operands that carry a gradient.
+//! In: a node, one of its operands, the gradient of the node. Out: the operand's share of it, with the operand's shape, and where it counts if
+//! not everywhere (elsewhere its value means nothing). A line or a short function an op; sums, pruning, masks and origins are
+//! the walker's. Rules are asked only for operands that carry a gradient.
 
+use super::masked::Guard;
 use crate::dim::Dim;
 use crate::error::Error;
 use crate::graph::{Graph, NodeId, bug};
 use crate::op::{Binary, Compare, Op, Padding, Range, Reduction, Unary};
 use crate::types::Shape;
 
-/// The gradient of operand `position` of `id` where `g` is the gradient of `id`.
-pub(super) fn pull(graph: &mut Graph, id: NodeId, position: usize, g: NodeId) -> Result<NodeId, Error> {
+/// The gradient of operand `position` of `id` where `g` is the gradient of `id`, and where it counts.
+pub(super) fn pull(
+    graph: &mut Graph,
+    id: NodeId,
+    position: usize,
+    g: NodeId,
+) -> Result<(NodeId, Option<Guard>), Error> {
     let op = graph.op(id).clone();
     let operands = graph.operands(id);
     let x = operands[position];
-    let mut r = Rule { graph, y: id, g };
-    Ok(match &op {
+    let mut r = Rule { graph, y: id, g, guard: None };
+    let share = match &op {
         Op::Input(_)
         | Op::Storage(_)
         | Op::Constant(_)
@@ -25,11 +32,10 @@ pub(super) fn pull(graph: &mut Graph, id: NodeId, position: usize, g: NodeId) ->
         | Op::Compare(_)
         | Op::ArgMax { .. }
         | Op::StopGradient
-        | Op::Scan { .. } => bug("a gradient through an op that passes none"),
+        | Op::Select
+        | Op::Scan { .. } => bug("a gradient through an op that has no rule here"),
         Op::Unary(function) => r.unary(*function, x),
         Op::Binary(function) => r.binary(*function, position, operands[0], operands[1]),
-        Op::Select if position == 1 => r.select(operands[0], Some(g), None),
-        Op::Select => r.select(operands[0], None, Some(g)),
         Op::Convert(_) => r.graph.add(Op::Convert(r.graph.ty(x).element), &[g]),
         Op::Reduce { kind: Reduction::Sum, axes } => r.spread_back(g, x, axes),
         Op::Reduce { kind: Reduction::Max | Reduction::Min, axes } => r.extremum(x, axes),
@@ -48,7 +54,15 @@ pub(super) fn pull(graph: &mut Graph, id: NodeId, position: usize, g: NodeId) ->
         }
         Op::DotGeneral { batch, contract } => r.dot_right(operands[0], operands[1], batch, contract),
         Op::Surrogate => g,
-    })
+    };
+    Ok((share, r.guard))
+}
+
+/// `reduced`, which has the shape of `x` without `axes`, spread over the shape of `x`.
+pub(super) fn spread_back(graph: &mut Graph, reduced: NodeId, x: NodeId, axes: &[usize]) -> NodeId {
+    let shape = graph.shape(x).clone();
+    let kept = (0..shape.rank()).filter(|axis| !axes.contains(axis)).collect();
+    graph.add(Op::Broadcast { shape, axes: kept }, &[reduced])
 }
 
 struct Rule<'a> {
@@ -57,6 +71,8 @@ struct Rule<'a> {
     y: NodeId,
     /// Its gradient.
     g: NodeId,
+    /// Where the share counts, if not everywhere.
+    guard: Option<Guard>,
 }
 
 impl Rule<'_> {
@@ -66,7 +82,8 @@ impl Rule<'_> {
             Unary::Neg => self.neg(g),
             Unary::Exp => self.mul(g, y),
             Unary::Expm1 => {
-                let slope = self.plus(y, 1.0);
+                // y + 1 would cancel where y is near −1.
+                let slope = self.one(Unary::Exp, x);
                 self.mul(g, slope)
             }
             Unary::Log => self.div(g, x),
@@ -102,10 +119,20 @@ impl Rule<'_> {
                 self.mul(g, slope)
             }
             Unary::Erf => {
-                let square = self.mul(x, x);
-                let exponent = self.neg(square);
-                let bell = self.one(Unary::Exp, exponent);
+                // e^(−x²), as a square: of a rounded x² it would lose its bits where x is large.
+                let root = self.one(Unary::Bell, x);
+                let bell = self.mul(root, root);
                 let slope = self.times(bell, std::f64::consts::FRAC_2_SQRT_PI);
+                self.mul(g, slope)
+            }
+            Unary::NormalCdf => {
+                let bell = self.one(Unary::Bell, x);
+                let slope = self.times(bell, FRAC_1_SQRT_2PI);
+                self.mul(g, slope)
+            }
+            Unary::Bell => {
+                let share = self.mul(x, y);
+                let slope = self.neg(share);
                 self.mul(g, slope)
             }
             Unary::Abs => {
@@ -131,10 +158,10 @@ impl Rule<'_> {
                 let quotient = self.div(share, b);
                 self.neg(quotient)
             }
-            (Binary::Max, 0) => self.chosen(Compare::Greater, a, b),
-            (Binary::Max, _) => self.chosen(Compare::Greater, b, a),
-            (Binary::Min, 0) => self.chosen(Compare::Less, a, b),
-            (Binary::Min, _) => self.chosen(Compare::Less, b, a),
+            (Binary::Max, 0) => self.chosen(Compare::GreaterEqual, a, b),
+            (Binary::Max, _) => self.chosen(Compare::GreaterEqual, b, a),
+            (Binary::Min, 0) => self.chosen(Compare::LessEqual, a, b),
+            (Binary::Min, _) => self.chosen(Compare::LessEqual, b, a),
             (Binary::Pow, 0) => self.pow_base(a, b),
             (Binary::Pow, _) => self.pow_exponent(a),
             (Binary::And | Binary::Or | Binary::Xor | Binary::ShiftLeft | Binary::ShiftRight, _) => {
@@ -144,12 +171,12 @@ impl Rule<'_> {
     }
 
     /// All of the gradient where `x` wins over `other`, half of it on a tie.
-    fn chosen(&mut self, wins: Compare, x: NodeId, other: NodeId) -> NodeId {
+    fn chosen(&mut self, wins_or_ties: Compare, x: NodeId, other: NodeId) -> NodeId {
         let half = self.times(self.g, 0.5);
         let tie = self.graph.add(Op::Compare(Compare::Equal), &[x, other]);
-        let rest = self.select(tie, Some(half), None);
-        let win = self.graph.add(Op::Compare(wins), &[x, other]);
-        self.select(win, Some(self.g), Some(rest))
+        let chosen = self.graph.add(Op::Compare(wins_or_ties), &[x, other]);
+        self.guard = Some(Guard::new(chosen, true));
+        self.graph.add(Op::Select, &[tie, half, self.g])
     }
 
     /// b·aᵇ⁻¹, but 0 where b is 0: there aᵇ is 1 whatever a is, while 0·0⁻¹ would be NaN.
@@ -160,14 +187,15 @@ impl Rule<'_> {
         let product = self.mul(self.g, slope);
         let zero = self.graph.full_like(b, 0.0);
         let flat = self.graph.add(Op::Compare(Compare::Equal), &[b, zero]);
-        self.select(flat, None, Some(product))
+        self.guard = Some(Guard::new(flat, false));
+        product
     }
 
     /// aᵇ·ln a, with ln taken of 1 where a is 0: there the power does not move as long as it is finite, and 0·ln 0 would be NaN.
     fn pow_exponent(&mut self, a: NodeId) -> NodeId {
         let (zero, one) = (self.graph.full_like(a, 0.0), self.graph.full_like(a, 1.0));
         let at_zero = self.graph.add(Op::Compare(Compare::Equal), &[a, zero]);
-        let base = self.select(at_zero, Some(one), Some(a));
+        let base = self.graph.add(Op::Select, &[at_zero, one, a]);
         let logarithm = self.one(Unary::Log, base);
         let slope = self.mul(self.y, logarithm);
         self.mul(self.g, slope)
@@ -180,15 +208,12 @@ impl Rule<'_> {
         let ones = self.graph.add(Op::Convert(self.graph.ty(x).element), &[equal]);
         let count = self.graph.add(Op::Reduce { kind: Reduction::Sum, axes: axes.to_vec() }, &[ones]);
         let share = self.div(self.g, count);
-        let shares = self.spread_back(share, x, axes);
-        self.select(equal, Some(shares), None)
+        self.guard = Some(Guard::new(equal, true));
+        self.spread_back(share, x, axes)
     }
 
-    /// `reduced`, which has the shape of `x` without `axes`, spread over the shape of `x`.
     fn spread_back(&mut self, reduced: NodeId, x: NodeId, axes: &[usize]) -> NodeId {
-        let shape = self.graph.shape(x).clone();
-        let kept = (0..shape.rank()).filter(|axis| !axes.contains(axis)).collect();
-        self.graph.add(Op::Broadcast { shape, axes: kept }, &[reduced])
+        spread_back(self.graph, reduced, x, axes)
     }
 
     fn unslice(&mut self, x: NodeId, ranges: &[Range]) -> NodeId {
@@ -284,15 +309,6 @@ impl Rule<'_> {
         self.graph.add(Op::Transpose(inverse(order)), &[x])
     }
 
-    fn select(&mut self, mask: NodeId, yes: Option<NodeId>, no: Option<NodeId>) -> NodeId {
-        let zero = self.graph.full_like(self.like(yes, no), 0.0);
-        self.graph.add(Op::Select, &[mask, yes.unwrap_or(zero), no.unwrap_or(zero)])
-    }
-
-    fn like(&self, yes: Option<NodeId>, no: Option<NodeId>) -> NodeId {
-        yes.or(no).unwrap_or(self.g)
-    }
-
     fn one(&mut self, function: Unary, x: NodeId) -> NodeId {
         self.graph.add(Op::Unary(function), &[x])
     }
@@ -324,6 +340,9 @@ impl Rule<'_> {
         self.graph.add(Op::Binary(Binary::Sub), &[value, x])
     }
 }
+
+/// 1/√(2π): the height of the standard normal distribution.
+const FRAC_1_SQRT_2PI: f64 = 0.398_942_280_401_432_7;
 
 /// The axes that each operand of a product keeps for itself.
 struct DotAxes {

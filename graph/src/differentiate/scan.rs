@@ -7,6 +7,7 @@
 //! captured values' gradients; stacked are the gradients of the slices. It is made of the same primitives, so it can be
 //! differentiated again.
 
+use super::masked::Masked;
 use super::{Walker, differentiate_from};
 use crate::dim::Dim;
 use crate::error::Error;
@@ -62,7 +63,7 @@ impl Walker<'_> {
                 if member < id {
                     return Ok(());
                 }
-                arrived[result] = self.gradients[member.index()];
+                arrived[result] = self.gradient(member);
             }
         }
         if arrived.iter().all(Option::is_none) {
@@ -84,7 +85,7 @@ impl Walker<'_> {
             if forward.slices().contains(&operand) {
                 gradient = self.graph.add(Op::Reverse(vec![0]), &[gradient]);
             }
-            self.arrive(forward.operands[operand], gradient);
+            self.arrive(forward.operands[operand], Masked::everywhere(gradient));
         }
         Ok(())
     }

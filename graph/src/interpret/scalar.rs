@@ -40,6 +40,8 @@ pub(crate) fn unary(function: Unary, element: ElementType, x: f64) -> f64 {
         Unary::Sin => libm::sin(x),
         Unary::Cos => libm::cos(x),
         Unary::Erf => libm::erf(x),
+        Unary::NormalCdf => 0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2),
+        Unary::Bell => libm::exp(-0.5 * x * x),
         Unary::Abs => wrap(element, libm::fabs(x)),
         Unary::Sign => sign(x),
         Unary::Floor => libm::floor(x),

@@ -7,11 +7,15 @@
 //! Must hold, so that it ends: every rule removes an op, shrinks what an op works on, or moves a scalar factor or a sign outward or a
 //! view inward-to-outward, never back.
 //!
+//! Must hold, so that it is right: floats are no reals. For finite operands a rule never makes a finite result infinite or a normal one zero;
+//! each file says at its head why its rules do not.
+//!
 //! Not done, because it would change NaN or infinite results: 0·x → 0, x − x → 0, x/x → 1, log(exp x) → x.
 
 mod algebra;
 mod contraction;
 mod folding;
+mod magnitude;
 mod scale;
 mod views;
 
@@ -55,7 +59,7 @@ const RULES: &[Rule] = &[
     scale::softmax,
     scale::reciprocal,
     scale::combine,
-    scale::outward,
+    scale::behind,
     scale::out_of_select,
     scale::factor,
     contraction::of_transposed,

@@ -1,18 +1,29 @@
 //! Broadcasting and element types: bringing operands to one shape and one type.
 //!
 //! In: values as the user wrote them. Out: values that primitives accept, or a recorded mistake.
+//!
+//! An operand with fewer axes is given those it lacks in front. That may not put a size that only a run tells beside itself: of
+//! `[batch, 1] - [batch]`, a value for each row less a value for each row, `[batch, batch]` is every row with every other, which must be
+//! said (`expand(y, 0)`).
 
-use crate::builder::{Builder, Value};
+use crate::agreement::shared_run_symbol;
+use crate::builder::Value;
 use crate::dim::{Agreement, Dim};
 use crate::error::Error;
-use crate::graph::{Graph, Undecided};
+use crate::graph::Graph;
 use crate::op::Op;
+use crate::option::{Must, check};
 use crate::types::{ElementType, Shape, Type};
+use std::sync::Arc;
 
 /// Gives all `values` one element type: literals and sizes follow the tensors beside them. `None` after a mistake or for unknowns.
 pub(crate) fn coerce(values: &[&Value]) -> Option<Vec<Value>> {
     let types = values.iter().map(|value| value.ty()).collect::<Option<Vec<Type>>>()?;
     let first = types[0].element;
+    let floats = types.iter().any(|ty| ty.element == ElementType::F32);
+    if floats && types.iter().all(|ty| ty.element != ElementType::F64) && !values.iter().all(|v| is_held(v)) {
+        return None;
+    }
     if types.iter().all(|ty| ty.element == first) {
         return Some(values.iter().map(|&value| value.clone()).collect());
     }
@@ -29,6 +40,23 @@ pub(crate) fn coerce(values: &[&Value]) -> Option<Vec<Value>> {
             }
         })
         .collect()
+}
+
+/// Whether f32 holds a value that is a literal; a mistake is recorded. (An infinity may be meant.)
+fn is_held(value: &Value) -> bool {
+    let number = value.node().and_then(|id| {
+        value.builder().with_graph(|graph| match graph.op(id) {
+            Op::Constant(literal) if literal.element == ElementType::F32 => Some(literal.value()),
+            _ => None,
+        })
+    });
+    match number.filter(|number| number.is_finite()).map(|number| check("a number", number, Must::BeFinite)) {
+        Some(Err(error)) => {
+            value.builder().error(error);
+            false
+        }
+        _ => true,
+    }
 }
 
 /// Whether a value has no element type of its own: a literal or a size.
@@ -97,7 +125,97 @@ pub(crate) fn stretch_together(values: &[&Value]) -> Option<Vec<Value>> {
             widest = position;
         }
     }
+    if let Some(error) = beside_itself(values, &shapes, &common) {
+        builder.error(error);
+        return None;
+    }
     Some(values.iter().map(|value| stretch(value, &common)).collect())
+}
+
+/// An operand's axes as they stand in the result that it broadcasts to.
+pub(crate) struct Laid {
+    /// The size it has there; `None` where it is repeated.
+    pub(crate) dims: Vec<Option<Dim>>,
+    /// How many axes in front it lacks.
+    pub(crate) absent: usize,
+}
+
+impl Laid {
+    /// Lined up at the last of `rank` axes; an axis of the number 1 is repeated.
+    pub(crate) fn new(dims: &[Dim], rank: usize) -> Laid {
+        let absent = rank - dims.len();
+        let own = dims.iter().map(|dim| (!dim.is(1)).then(|| dim.clone()));
+        Laid { dims: std::iter::repeat_n(None, absent).chain(own).collect(), absent }
+    }
+}
+
+/// What broadcasting would put beside itself.
+pub(crate) struct Paired {
+    /// The operand that lacks an axis.
+    pub(crate) lacking: usize,
+    /// Where it lacks one that another operand has.
+    pub(crate) absent: usize,
+    /// Where it has one that the other has not.
+    pub(crate) own: usize,
+    /// The size of both.
+    pub(crate) symbol: Arc<str>,
+}
+
+/// Where an operand is given an axis that is as long as one of its own for every run, which no operand has both of.
+pub(crate) fn paired(graph: &Graph, operands: &[Laid]) -> Option<Paired> {
+    for (lacking, operand) in operands.iter().enumerate() {
+        for (absent, (own, dim)) in (0..operand.absent)
+            .flat_map(|absent| operand.dims.iter().enumerate().map(move |own| (absent, own)))
+        {
+            let Some(dim) = dim else { continue };
+            let both = |other: &Laid| other.dims[absent].is_some() && other.dims[own].is_some();
+            let shared = operands.iter().find_map(|other| {
+                shared_run_symbol(dim, other.dims[absent].as_ref()?, &|name| graph.when(name))
+            });
+            if let Some(symbol) = shared.filter(|_| !operands.iter().any(both)) {
+                return Some(Paired { lacking, absent, own, symbol });
+            }
+        }
+    }
+    None
+}
+
+fn beside_itself(values: &[&Value], shapes: &[Shape], common: &Shape) -> Option<Error> {
+    let rank = common.rank();
+    if shapes.iter().all(|shape| shape.rank() == rank) {
+        return None;
+    }
+    let laid: Vec<Laid> = shapes.iter().map(|shape| Laid::new(shape.dims(), rank)).collect();
+    let found = values[0].builder().with_graph(|graph| paired(graph, &laid))?;
+    let other = laid.iter().position(|other| other.dims[found.absent].is_some())?;
+    let dims = shapes[found.lacking].dims();
+    let after = found.own - laid[found.lacking].absent;
+    let name = bare(values[found.lacking]);
+    // Ones behind the axis bring it to where the other has its own; ones in front keep it where it is.
+    let ones = |at: usize, count: usize| match count {
+        1 => format!("expand({name}, {at})"),
+        _ => {
+            let mut dims = dims.to_vec();
+            dims.splice(at..at, std::iter::repeat_n(Dim::from(1), count));
+            format!("reshape({name}, {})", Shape(dims))
+        }
+    };
+    let (aligned, every) = (ones(after + 1, found.own - found.absent), ones(0, laid[found.lacking].absent));
+    Some(put_beside_itself((values[other], values[found.lacking]), common, &found.symbol).help(format!(
+        "`{aligned}` lines them up, as `reshape` of either can; `{every}` says that every pair is meant"
+    )))
+}
+
+/// Two operands, of which the second lacks an axis of the first, would become `common`.
+pub(crate) fn put_beside_itself(operands: (&Value, &Value), common: &Shape, symbol: &str) -> Error {
+    let (first, second) = (spoken(operands.0, "one operand"), spoken(operands.1, "the other"));
+    let message = format!("{first} and {second} would become {common}, which puts `{symbol}` beside itself");
+    Error::new(message).note(both_shapes(operands.0, operands.1))
+}
+
+/// A value's name in code that is proposed.
+pub(crate) fn bare(value: &Value) -> String {
+    spoken(value, "…").trim_matches('`').to_owned()
 }
 
 /// The shape two operands broadcast to, or the axis (counted from the end, from 1) that does not fit.
@@ -162,15 +280,28 @@ fn misfit(a: &Value, b: &Value, from_end: usize) -> Error {
     let verb = if certain { "do not fit" } else { "may not fit" };
     Error::new(format!("{pair} {verb}: {axis} is {m} in one and {n} in the other"))
         .note(both_shapes(a, b))
-        .help(misfit_help(builder, m, n))
+        .help(lacks_last(a, b).unwrap_or_else(|| misfit_help(m, n)))
 }
 
-fn misfit_help(builder: &Builder, m: &Dim, n: &Dim) -> String {
-    let symbolic = m.as_constant().is_none() || n.as_constant().is_none();
-    if symbolic && builder.with_graph(|graph| graph.undecided) == Undecided::Reject {
+fn misfit_help(m: &Dim, n: &Dim) -> String {
+    if m.compare(n) == Agreement::Undecided {
         return format!("give both the same size: {m} and {n} agree for some values only");
     }
     "make both sizes the same; only an axis written as the number 1 stretches".into()
+}
+
+/// The mend where one operand has the axes of the other but for the last: a mean over the last axis beside what it is the mean of.
+fn lacks_last(a: &Value, b: &Value) -> Option<String> {
+    let (x, y) = (a.shape()?, b.shape()?);
+    let (short, whole, value) = if x.rank() < y.rank() { (x, y, a) } else { (y, x, b) };
+    let (_, leading) = whole.dims().split_last()?;
+    let mut padded = vec![Dim::from(1); leading.len().checked_sub(short.rank())?];
+    padded.extend(short.dims().iter().cloned());
+    let fits = value.builder().with_graph(|graph| common_dims(graph, leading, &padded)).is_ok();
+    let (name, axis) = (bare(value), short.rank());
+    (fits && axis > 0).then(|| {
+        format!("axes are lined up at the last: `expand({name}, {axis})` adds one, as `keep: true` keeps one that is folded away")
+    })
 }
 
 /// `x`: [batch, 2]    `a`: [3, units]

@@ -2,9 +2,13 @@
 //!
 //! # Shapes
 //! The last axis of the left meets the second-last of the right (or its only one). Leading axes are kept together and broadcast as
-//! elementwise ones are. A vector on the left is a row, on the right a column, and its axis is gone from the result.
+//! elementwise ones are. A vector on the left is a row, on the right a column, and its axis is gone from the result. As there, a size that
+//! only a run tells is not put beside itself by an axis that is added: `[batch, n] @ [batch, n, m]` must say whether a row meets its
+//! own matrix (`expand(x, 1)`) or every one (`expand(x, 0)`).
 
-use super::align::{both_shapes, coerce, common_dims, require_float, spoken, stretch};
+use super::align::{
+    Laid, bare, both_shapes, coerce, common_dims, paired, put_beside_itself, require_float, spoken, stretch,
+};
 use crate::builder::Value;
 use crate::dim::Dim;
 use crate::error::Error;
@@ -39,12 +43,14 @@ fn product(a: &Value, b: &Value) -> Option<Value> {
         builder.error(misfit(a, b, &x, &y));
         return None;
     }
+    if let Some(error) = beside_itself(a, b, &x, &y) {
+        builder.error(error);
+        return None;
+    }
     if x.rank() <= 2 || y.rank() <= 2 {
         return Some(plain(a, b, x.rank(), y.rank()));
     }
-    let leading =
-        builder.with_graph(|graph| common_dims(graph, &x.dims()[..x.rank() - 2], &y.dims()[..y.rank() - 2]));
-    let Ok(leading) = leading else {
+    let Ok(leading) = builder.with_graph(|graph| common_dims(graph, leading(&x), leading(&y))) else {
         let error = Error::new(format!(
             "leading axes of {} and {} do not fit",
             spoken(a, "the left"),
@@ -63,6 +69,42 @@ fn product(a: &Value, b: &Value) -> Option<Value> {
         builder
             .apply(Op::DotGeneral { batch, contract }, &[&stretch(a, &whole(&x)), &stretch(b, &whole(&y))]),
     )
+}
+
+/// The mistake where an operand without all of the leading axes is given some that are as long as one of its own.
+fn beside_itself(a: &Value, b: &Value, x: &Shape, y: &Shape) -> Option<Error> {
+    let (own, other) = (leading(x), leading(y));
+    let rank = own.len().max(other.len());
+    let mut laid = [Laid::new(own, rank), Laid::new(other, rank)];
+    if own.len() == other.len() {
+        return None;
+    }
+    // Rows come from the left alone, columns from the right: both stand beside the leading axes.
+    if x.rank() > 1 {
+        laid[0].dims.push(Some(x.dims()[x.rank() - 2].clone()));
+        laid[1].dims.push(None);
+    }
+    if y.rank() > 1 {
+        laid[0].dims.push(None);
+        laid[1].dims.push(Some(y.dims()[y.rank() - 1].clone()));
+    }
+    let found = a.builder().with_graph(|graph| paired(graph, &laid))?;
+    let dim = |axis: usize| laid.iter().find_map(|laid| laid.dims[axis].clone()).unwrap_or(Dim::from(1));
+    let common = Shape((0..laid[0].dims.len()).map(dim).collect());
+    let (lacking, complete) = if found.lacking == 0 { (a, b) } else { (b, a) };
+    let error = put_beside_itself((complete, lacking), &common, &found.symbol);
+    let every = format!("`expand({}, 0)` says that every pair is meant", bare(lacking));
+    let is_row = found.lacking == 0 && found.own == rank && found.absent + 1 == rank;
+    Some(if is_row && x.rank() == 2 {
+        error.help(format!("`expand({}, 1)` gives each row its own matrix; {every}", bare(lacking)))
+    } else {
+        error.help(every)
+    })
+}
+
+/// All axes but the last two.
+fn leading(shape: &Shape) -> &[Dim] {
+    &shape.dims()[..shape.rank().saturating_sub(2)]
 }
 
 /// Products of which one side has no leading axes.
@@ -100,11 +142,11 @@ fn mend(a: &Value, b: &Value, m: &Dim, y: &Shape) -> String {
         return format!("declare `param {}: {}`", name.trim_matches('`'), Shape(dims));
     }
     if y.rank() >= 2 && y.dims()[y.rank() - 1] == *m {
-        return format!("`{} @ transpose({})` would fit", bare(a, "left"), bare(b, "right"));
+        return format!("`{} @ transpose({})` would fit", named(a, "left"), named(b, "right"));
     }
     "columns of the left must be rows of the right".into()
 }
 
-fn bare(value: &Value, instead: &str) -> String {
+fn named(value: &Value, instead: &str) -> String {
     spoken(value, instead).trim_matches('`').to_owned()
 }

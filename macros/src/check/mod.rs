@@ -3,7 +3,7 @@
 //! In: a [`Program`]. Out: mistakes, each on its tokens.
 //!
 //! Sizes that are arguments are symbols without a number, so what depends on them is *undecided* and left to `build`; what every
-//! choice of the arguments would refuse is refused here. All shape rules are the graph's: the check calls the same functions as the
+//! choice of the arguments would refuse is refused here, sizes that agree for some runs only among it. All shape rules are the graph's: the check calls the same functions as the
 //! expansion does.
 //!
 //! Must hold:
@@ -24,7 +24,7 @@ use downhill_graph::builder::{Builder, Value};
 use downhill_graph::composite::Argument;
 use downhill_graph::dim::Dim;
 use downhill_graph::error::{Error, Origin};
-use downhill_graph::network::untrained;
+use downhill_graph::network::{sized_by_data, untold, untrained};
 use downhill_graph::types::{Shape, Type};
 use scope::{Item, Named, Scopes};
 use std::collections::{BTreeSet, HashSet};
@@ -123,7 +123,9 @@ impl<'a> Checker<'a> {
         for argument in &network.arguments {
             let name = argument.name.to_string();
             let named = match argument.kind {
-                ArgumentKind::Size => Named::Argument(Item::Known(Argument::Dim(Dim::symbol(&name)))),
+                ArgumentKind::Size => {
+                    Named::Argument(Item::Known(Argument::Dim(self.builder.open_argument(&name))))
+                }
                 ArgumentKind::Number => Named::Argument(Item::Number),
                 ArgumentKind::Bool => Named::Argument(Item::Unknown),
                 ArgumentKind::Rust => Named::Rust,
@@ -153,9 +155,11 @@ impl<'a> Checker<'a> {
             return;
         }
         let builder = std::mem::replace(&mut self.builder, Builder::for_checking());
-        let forgotten =
-            builder.finish().map(|declaration| untrained(&declaration)).unwrap_or_else(|errors| errors.0);
-        for error in forgotten {
+        let missing = builder
+            .finish()
+            .map(|it| [untrained(&it), untold(&it), sized_by_data(&it)].concat())
+            .unwrap_or_else(|errors| errors.0);
+        for error in missing {
             self.add(error);
         }
     }
@@ -166,7 +170,7 @@ impl<'a> Checker<'a> {
         for (position, axes) in signature::axes(layer) {
             let argument = &layer.arguments[position];
             let symbols = axes.iter().map(|axis| match axis {
-                Axis::Binds(name) => Some(Dim::symbol(&name.to_string())),
+                Axis::Binds(name) => Some(self.builder.open_dim(&name.to_string())),
                 Axis::Equals(expression) => match expression.kind {
                     crate::syntax::ExpressionKind::Integer(number) => Some(Dim::from(number)),
                     _ => None,

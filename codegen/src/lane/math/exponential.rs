@@ -1,12 +1,12 @@
-//! exp and expm1. In: x. Out: eˣ and eˣ − 1.
+//! exp, expm1 and the bell. In: x. Out: eˣ, eˣ − 1 and e^(−x²/2).
 //!
 //! x = n·ln 2 + r by Cody and Waite's two-part reduction with fma, a minimax polynomial for eʳ, and 2ⁿ put into the
 //! exponent field. Coefficients: weighted minimax fits, relative error below 2⁻²⁵ before rounding.
 
-use super::{Binary, ProgramBuilder, Reg};
+use super::{Binary, ProgramBuilder, Reg, Unary};
 use super::{
-    add_c, clamp, fma_c, keep_tiny, mul_c, polynomial, polynomial_in_halves, power_of_two, round_scaled,
-    sub_c,
+    add_c, at_most, clamp, fma_c, keep_tiny, mul_c, polynomial, polynomial_in_halves, power_of_two,
+    round_scaled, sub_c,
 };
 
 const LN2_HIGH: f32 = std::f32::consts::LN_2;
@@ -29,9 +29,42 @@ pub(super) fn exp_clamped(b: &mut ProgramBuilder, x: Reg) -> Reg {
     let r = fma_c(b, m, -2.0 * LN2_HIGH, x);
     let r = fma_c(b, m, -2.0 * LN2_LOW, r);
     let power = reduced_exp(b, r);
+    scale_twice(b, power, raw)
+}
+
+/// power·2²ᵐ for m in the low bits of `raw`: only the second multiplication can round.
+fn scale_twice(b: &mut ProgramBuilder, power: Reg, raw: Reg) -> Reg {
     let root = power_of_two(b, raw, 0);
     let half = b.binary(Binary::MulF, power, root);
     b.binary(Binary::MulF, half, root)
+}
+
+/// ln 2 in 16 bits, so that its product with a small integer is exact, and the rest of it.
+const LN2_SHORT: f32 = 0.693_145_75;
+const LN2_REST: f32 = 1.428_606_8e-6;
+/// |x| from which on e^(−x²/2) is 0: below 2⁻¹⁵⁰.
+const NO_BELL: f32 = 14.5;
+
+/// e^(−x²/2) within 2 ulp, down through the subnormals to 0 (from |x| = 14.42).
+///
+/// x² is never rounded where it matters: −x²/2 − n·ln 2 is formed by one multiply-add. An error of half an ulp in x² would be one
+/// of x²/4 ulp in the result.
+pub fn bell(b: &mut ProgramBuilder, x: Reg) -> Reg {
+    let magnitude = bell_argument(b, x);
+    let square = b.binary(Binary::MulF, magnitude, magnitude);
+    let (raw, m) = round_scaled(b, square, -LOG2_E / 4.0);
+    let negative_half = mul_c(b, magnitude, -0.5);
+    let shift = mul_c(b, m, -2.0 * LN2_SHORT);
+    let r = b.fma(negative_half, magnitude, shift);
+    let r = fma_c(b, m, -2.0 * LN2_REST, r);
+    let power = reduced_exp(b, r);
+    scale_twice(b, power, raw)
+}
+
+/// |x| where [`bell`] is not 0, and no more than needed beyond.
+pub(super) fn bell_argument(b: &mut ProgramBuilder, x: Reg) -> Reg {
+    let magnitude = b.unary(Unary::AbsF, x);
+    at_most(b, magnitude, NO_BELL)
 }
 
 /// eʳ, |r| ≤ ln 2: Horner's rule but for its first steps, which are done side by side, and where rounding hardly matters.
@@ -83,9 +116,7 @@ pub(super) fn exp_of_sum(b: &mut ProgramBuilder, high: Reg, low: Reg) -> Reg {
     let r = fma_c(b, m, -2.0 * LN2_LOW, r);
     let power = reduced_exp(b, r);
     let corrected = b.fma(power, low, power);
-    let root = power_of_two(b, raw, 0);
-    let half = b.binary(Binary::MulF, corrected, root);
-    b.binary(Binary::MulF, half, root)
+    scale_twice(b, corrected, raw)
 }
 
 /// 1 + x.

@@ -7,7 +7,7 @@ use super::logarithm::{is_infinite, log_in_two_parts};
 use super::{Binary, Compare, ProgramBuilder, Reg, SIGN, Unary};
 use super::{clamp, integer_c};
 
-/// xʸ within 2 ulp of a normal result (4 of a subnormal one).
+/// xʸ within 2.5 ulp.
 ///
 /// As IEEE 754: x⁰ = 1 and 1ʸ = 1 even for NaN; (−1)^±∞ = 1; x < 0 takes the sign of an odd integer y and is NaN for any other
 /// y that is no integer; ±0 and ±∞ go to 0, ∞ or their negatives by the sign and oddness of y.

@@ -1,4 +1,8 @@
 //! Products and reductions.
+//!
+//! Among floats: what a product or a reduction adds up is left as it is, and sums have no order (`op.rs`). Of n equal elements x the partial
+//! sums are no greater than n·x, and those of Σx no greater than n·Σx, so that x·n and (Σx)·n overflow only where the declared
+//! sum does.
 
 use super::{add, binary, spread};
 use crate::graph::{Graph, NodeId};

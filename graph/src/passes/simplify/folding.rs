@@ -1,4 +1,4 @@
-//! Ops of constants are constants.
+//! Ops of constants are constants: rounded op by op, as the declared ops would round.
 
 use crate::graph::{Graph, NodeId};
 use crate::interpret::scalar::{self, Precision};

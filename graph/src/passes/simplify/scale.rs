@@ -1,33 +1,36 @@
-//! Scalar factors made of sizes and constants, the 1/batch of a mean: they move outward and end where a person would
-//! write them, `(p − y)·(1/batch)`.
+//! Scalar factors made of sizes and constants, the 1/batch of a mean: they end where a person would write them,
+//! `(p − y)·(1/batch)`, as far as floats allow it.
 //!
-//! A *scale* is a finite scalar other than 0 that is made of constants and sizes alone, so factoring it out of a sum or a choice
-//! changes no NaN and no infinity. Constants combine only where no intermediate result can overflow or vanish otherwise than
-//! the final one.
+//! Among the reals a factor may stand anywhere in a product. Among floats its place decides which intermediate results overflow or
+//! vanish: `c·m·n/(r·r)` is written so that it does not. A rule here must not make a finite result infinite or a normal one zero,
+//! for any finite operands, and may move a result only by rounding. (An infinity or a zero that only an intermediate result
+//! made may give way to the right value.) A *scale* s is a scalar of constants and sizes with 2⁻¹⁰⁰ ≤ |s| ≤ 2¹⁰⁰ (`magnitude.rs`). What is
+//! done, and why it may be:
+//!
+//! - s·a → a·s: the same product.
+//! - (a·s)·t → a·(s·t) if s or t is ±2ᵏ: s·t is exact then, a·(s·t) is rounded once, and nothing else can leave the range.
+//!   If |s|, |t| ≤ 1: |a·(s·t)| ≤ |a|, and s·t is normal, so that no bit is lost that a·s or (a·s)·t would have kept.
+//! - (c/n)·d → (c·d)/n among scales, if c·d/n is a scale too: all of them are normal.
+//! - select(m, a·s, 0) → select(m, a, 0)·s: the same product where m holds, and 0·s = 0.
+//! - a·s ± b·s → (a ± b)·s if s is ±2ᵏ, k ≥ 0: scaling commutes with rounding, as sums do not round where they are subnormal; and
+//!   |a ± b| ≤ |(a ± b)·s|.
+//!   If |s| ≤ 1 and one of a, b is within 2¹⁰⁰, as the p of p − y is: a ± b cannot overflow, because half the last place of the greatest
+//!   float is 2¹⁰³; times s it is no greater. Nor can it vanish: with a·s ± b·s normal, either a ± b is not much smaller
+//!   than a, or a·s ≥ 2⁻¹⁰³ and a ± b ≥ 2⁻²⁴·a. The new form is the more accurate one where the sum cancels.
+//! - e·(t/Σe) → (e/Σe)·t for exponentials e, if |t| ≤ 1: e/Σe ≤ 1, so that nothing overflows, and where e/Σe is subnormal, so is the
+//!   result.
+//!
+//! Not done: (a·s)·b → (a·b)·s and (a·s)/b → (a/b)·s, because a·b can overflow or vanish where (a·s)·b does not; a scale out of
+//! a sum or a product of matrices, for the same reason; c·(1/d) for c/d.
 
-use super::{add, binary, is_constant, is_float, operands_of, spread, spread_scalar};
+use super::magnitude::{is_sum_of, is_within, of_scale, power_of_two};
+use super::{add, binary, is_constant, operands_of, spread, spread_scalar};
 use crate::graph::{Graph, NodeId};
-use crate::op::{Binary, Op, Reduction, Unary};
-
-/// Whether a scalar is a scale.
-fn is_scale(graph: &Graph, scalar: NodeId) -> bool {
-    if graph.ty(scalar).rank() != 0 || !is_float(graph, scalar) {
-        return false;
-    }
-    match graph.op(scalar) {
-        Op::Constant(literal) => literal.value().is_finite() && literal.value() != 0.0,
-        Op::DimValue { .. } => true,
-        Op::Convert(_) => matches!(graph.op(graph.operand(scalar, 0)), Op::DimValue { .. }),
-        Op::Unary(Unary::Neg) | Op::Binary(Binary::Mul | Binary::Div) => {
-            graph.operands(scalar).into_iter().all(|operand| is_scale(graph, operand))
-        }
-        _ => false,
-    }
-}
+use crate::op::{Binary, Op, Unary};
 
 /// The scale that a node is or spreads.
 fn scale_of(graph: &Graph, id: NodeId) -> Option<NodeId> {
-    spread_scalar(graph, id).filter(|&scalar| is_scale(graph, scalar))
+    spread_scalar(graph, id).filter(|&scalar| of_scale(graph, scalar).is_some())
 }
 
 /// A factor and a scale whose product the node is.
@@ -42,59 +45,47 @@ fn times(graph: &mut Graph, factor: NodeId, scale: NodeId) -> NodeId {
     binary(graph, Binary::Mul, factor, scale)
 }
 
+/// Whether |s| ≤ 1.
+fn shrinks(graph: &Graph, s: NodeId) -> bool {
+    of_scale(graph, s).is_some_and(|magnitude| magnitude.high <= 0)
+}
+
 /// e·(t/Σe), the gradient through a log-sum-exp, → (e/Σe)·t: the softmax, shared with the forward pass. A scale in `t` goes outward.
 pub(super) fn softmax(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Binary(Binary::Mul) = op else { return None };
     for (e, quotient) in [(operands[0], operands[1]), (operands[1], operands[0])] {
         let view @ Op::Broadcast { .. } = graph.op(quotient).clone() else { continue };
-        let Some((above, sum)) = operands_of(graph, graph.operand(quotient, 0), Binary::Div) else {
+        let Some((t, sum)) = operands_of(graph, graph.operand(quotient, 0), Binary::Div) else {
             continue;
         };
-        let is_sum =
-            matches!(graph.op(sum), Op::Reduce { kind: Reduction::Sum, .. }) && graph.operand(sum, 0) == e;
-        if !is_sum {
+        let exponentials = matches!(graph.op(e), Op::Unary(Unary::Exp)) && is_sum_of(graph, sum, e);
+        if !exponentials || !is_within(graph, t, 0) {
             continue;
         }
         let sums = add(graph, view.clone(), &[sum]);
         let share = binary(graph, Binary::Div, e, sums);
-        let (factor, scale) =
-            unscaled(graph, above).map_or((above, None), |(factor, scale)| (factor, Some(scale)));
-        let factors = add(graph, view, &[factor]);
-        let product = binary(graph, Binary::Mul, share, factors);
-        return Some(scale.map_or(product, |scale| times(graph, product, scale)));
+        if let Some(scale) = scale_of(graph, t) {
+            return Some(times(graph, share, scale));
+        }
+        let factors = add(graph, view, &[t]);
+        return Some(binary(graph, Binary::Mul, share, factors));
     }
     None
 }
 
-/// A node's factor and scale, also where the scale stands under a sum or a reshape.
-fn unscaled(graph: &mut Graph, id: NodeId) -> Option<(NodeId, NodeId)> {
-    if let Some(scale) = scale_of(graph, id) {
-        return Some((graph.full_like(id, 1.0), scale));
-    }
-    match graph.op(id).clone() {
-        op @ (Op::Reduce { kind: Reduction::Sum, .. } | Op::Reshape(_) | Op::Unary(Unary::Neg)) => {
-            let (factor, scale) = unscaled(graph, graph.operand(id, 0))?;
-            Some((add(graph, op, &[factor]), scale))
-        }
-        _ => split(graph, id),
-    }
-}
-
-/// (1/a)·b → b/a; of scales, so that 1/n·2 reads 2/n.
+/// (c/n)·d → (c·d)/n; of scales, so that 1/n·2 reads 2/n.
 pub(super) fn reciprocal(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Binary(Binary::Mul) = op else { return None };
-    if !operands.iter().all(|&id| is_scale(graph, id)) {
-        return None;
-    }
     for (quotient, other) in [(operands[0], operands[1]), (operands[1], operands[0])] {
-        if let Some((above, below)) = operands_of(graph, quotient, Binary::Div)
-            && matches!(graph.op(above), Op::Constant(_))
-            && matches!(graph.op(other), Op::Constant(_))
-            && can_combine(graph, above, other)
-        {
-            let above = binary(graph, Binary::Mul, above, other);
-            return Some(binary(graph, Binary::Div, above, below));
+        let Some((above, below)) = operands_of(graph, quotient, Binary::Div) else { continue };
+        let constants = [above, other].iter().all(|&id| matches!(graph.op(id), Op::Constant(_)));
+        if !constants || of_scale(graph, quotient).is_none() || of_scale(graph, other).is_none() {
+            continue;
         }
+        let above = binary(graph, Binary::Mul, above, other);
+        let product = Op::Binary(Binary::Div);
+        let product = add(graph, product, &[above, below]);
+        return of_scale(graph, product).map(|_| product);
     }
     None
 }
@@ -103,34 +94,22 @@ pub(super) fn reciprocal(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Opt
 pub(super) fn combine(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Binary(Binary::Mul) = op else { return None };
     let outer = scale_of(graph, operands[1])?;
-    if is_scale(graph, operands[0]) {
-        return None;
-    }
     let (factor, inner) = split(graph, operands[0])?;
-    if !can_combine(graph, inner, outer) {
+    let exact = power_of_two(graph, inner).or(power_of_two(graph, outer)).is_some();
+    if scale_of(graph, factor).is_some() || !exact && !(shrinks(graph, inner) && shrinks(graph, outer)) {
         return None;
     }
     let scale = binary(graph, Binary::Mul, inner, outer);
+    of_scale(graph, scale)?;
     Some(times(graph, factor, scale))
 }
 
-/// s·a → a·s, (a·s)·b → (a·b)·s, (a·s)/b → (a/b)·s.
-pub(super) fn outward(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
-    let Op::Binary(function @ (Binary::Mul | Binary::Div)) = op else { return None };
+/// s·a → a·s.
+pub(super) fn behind(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+    let Op::Binary(Binary::Mul) = op else { return None };
     let (a, b) = (operands[0], operands[1]);
-    if !is_float(graph, a) || scale_of(graph, b).is_some() {
-        return None;
-    }
-    if *function == Binary::Mul && scale_of(graph, a).is_some() {
-        return Some(binary(graph, Binary::Mul, b, a));
-    }
-    let (a, b, scale) = match (split(graph, a), split(graph, b)) {
-        (Some((a, scale)), _) => (a, b, scale),
-        (None, Some((b, scale))) if *function == Binary::Mul => (a, b, scale),
-        _ => return None,
-    };
-    let inside = binary(graph, *function, a, b);
-    Some(times(graph, inside, scale))
+    scale_of(graph, a)?;
+    if scale_of(graph, b).is_some() { None } else { Some(binary(graph, Binary::Mul, b, a)) }
 }
 
 /// select(m, a·s, 0) → select(m, a, 0)·s and select(m, s, 0) → m·s; the same with the zero first.
@@ -156,35 +135,17 @@ pub(super) fn out_of_select(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> 
 pub(super) fn factor(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Binary(function @ (Binary::Add | Binary::Sub)) = op else { return None };
     let (a, b) = (operands[0], operands[1]);
-    let (left, right) = (split(graph, a), split(graph, b));
-    let (x, y, scale) = match (left, right) {
+    let (x, y, scale) = match (split(graph, a), split(graph, b)) {
         (Some((x, s)), Some((y, t))) if s == t => (x, y, s),
         (Some((x, s)), None) if spread_scalar(graph, b) == Some(s) => (x, graph.full_like(x, 1.0), s),
         (None, Some((y, t))) if spread_scalar(graph, a) == Some(t) => (graph.full_like(y, 1.0), y, t),
         _ => return None,
     };
+    let exact = power_of_two(graph, scale).is_some_and(|k| k >= 0);
+    let bounded = || shrinks(graph, scale) && [x, y].iter().any(|&id| is_within(graph, id, 100));
+    if !exact && !bounded() {
+        return None;
+    }
     let inside = binary(graph, *function, x, y);
     Some(times(graph, inside, scale))
-}
-
-/// Whether x·s·t and x·(s·t) overflow and vanish alike: both magnify, both shrink, or neither does much.
-fn can_combine(graph: &Graph, s: NodeId, t: NodeId) -> bool {
-    let constant = |id: NodeId| match graph.op(id) {
-        Op::Constant(literal) => Some(literal.value().abs()),
-        _ => None,
-    };
-    if let (Some(s), Some(t)) = (constant(s), constant(t))
-        && ((s >= 1.0 && t >= 1.0) || (s <= 1.0 && t <= 1.0))
-    {
-        let product = (s * t) as f32;
-        return product.is_finite() && product >= f32::MIN_POSITIVE;
-    }
-    is_moderate(graph, s) && is_moderate(graph, t)
-}
-
-fn is_moderate(graph: &Graph, scale: NodeId) -> bool {
-    match graph.op(scale) {
-        Op::Constant(literal) => (1e-6..=1e6).contains(&literal.value().abs()),
-        _ => graph.operands(scale).into_iter().all(|operand| is_moderate(graph, operand)),
-    }
 }

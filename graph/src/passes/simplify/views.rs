@@ -1,4 +1,4 @@
-//! Ops that only say where elements are: they compose, cancel, and move outward so that they meet.
+//! Ops that only say where elements are: they compose, cancel, and move outward so that they meet. No number changes.
 
 use super::{add, spread, spread_scalar};
 use crate::graph::{Graph, NodeId};

@@ -1,0 +1,101 @@
+//! What an entry must be given: the inputs that it reads, and those that tell the sizes it needs.
+//!
+//! In: the graph of an entry. Out: positions of inputs, or the size that none of them tells.
+
+use crate::agreement::told_by;
+use crate::dim::Dim;
+use crate::error::Error;
+use crate::graph::{Graph, NodeId, Purpose, Role};
+use crate::op::Op;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Positions of the inputs that an entry must be given: all it reads, and for each size it needs that none of these tells, the first
+/// that does (one that tells all its own sizes before others).
+pub fn asked_inputs(graph: &Graph) -> BTreeSet<usize> {
+    told(graph).0
+}
+
+/// The symbols that an entry's values hang on, and those in the shapes of what it asks for.
+pub fn needed_symbols(graph: &Graph) -> BTreeSet<Arc<str>> {
+    let of_nodes = graph.ids().flat_map(|id| needed_dims(graph, id)).flat_map(Dim::symbols);
+    of_nodes.chain(asked_inputs(graph).into_iter().flat_map(|input| symbols_of(graph, input))).collect()
+}
+
+/// Refuses an entry, called `name`, that needs a size which nothing that it can be given tells.
+///
+/// # Errors
+/// The size, and where it is needed.
+pub fn check_told(graph: &Graph, name: &str) -> Result<(), Error> {
+    match told(graph).1.first() {
+        Some((symbol, id)) => Err(untold(graph, name, symbol).at(graph.origin(*id).clone())),
+        None => Ok(()),
+    }
+}
+
+/// The inputs that an entry asks for, and the sizes that nothing tells, each with a node that needs it. Targets are there where a loss is.
+fn told(graph: &Graph) -> (BTreeSet<usize>, Vec<(Arc<str>, NodeId)>) {
+    let has_loss = graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Loss(_)));
+    let of_role = |role: Role| (0..graph.inputs.len()).filter(move |&input| graph.inputs[input].role == role);
+    let given: Vec<usize> = of_role(Role::Input).chain(of_role(Role::Target).filter(|_| has_loss)).collect();
+
+    let mut asked: BTreeSet<usize> = read_inputs(graph).collect();
+    let (mut untold, mut seen) = (Vec::new(), BTreeSet::new());
+    let needed = graph.ids().flat_map(|id| needed_dims(graph, id).into_iter().map(move |dim| (id, dim)));
+    for (id, dim) in needed {
+        // What is asked for has sizes of its own, which must be told as well.
+        let mut open: Vec<Arc<str>> = dim.symbols();
+        while let Some(symbol) = open.pop() {
+            if !seen.insert(symbol.clone()) || asked.iter().any(|&input| tells(graph, input, &symbol)) {
+                continue;
+            }
+            let mut telling = given.iter().filter(|&&input| tells(graph, input, &symbol));
+            let first = telling.clone().next();
+            match telling.find(|&&input| tells_all(graph, input)).or(first) {
+                Some(&input) => {
+                    asked.insert(input);
+                    open.extend(symbols_of(graph, input));
+                }
+                None => untold.push((symbol, id)),
+            }
+        }
+    }
+    (asked, untold)
+}
+
+/// The dims that a node's code can need: those of its shape, and where it begins and ends to read or write.
+fn needed_dims(graph: &Graph, id: NodeId) -> Vec<&Dim> {
+    graph.shape(id).dims().iter().chain(graph.op(id).dims()).collect()
+}
+
+fn symbols_of(graph: &Graph, input: usize) -> impl Iterator<Item = Arc<str>> {
+    graph.inputs[input].ty.shape.dims().iter().flat_map(Dim::symbols)
+}
+
+/// Whether the shape of an input tells every size that stands in it.
+fn tells_all(graph: &Graph, input: usize) -> bool {
+    symbols_of(graph, input).all(|symbol| tells(graph, input, &symbol))
+}
+
+fn read_inputs(graph: &Graph) -> impl Iterator<Item = usize> {
+    graph.ids().filter_map(|id| if let Op::Input(n) = graph.op(id) { Some(*n) } else { None })
+}
+
+/// Nothing that the entry `name` is given tells the size `symbol`.
+pub(crate) fn untold(graph: &Graph, name: &str, symbol: &str) -> Error {
+    let target = (0..graph.inputs.len())
+        .find(|&input| graph.inputs[input].role == Role::Target && tells(graph, input, symbol));
+    let note = match target {
+        Some(input) => format!("only target `{}` does, which losses are given", graph.inputs[input].name),
+        None => "a product or a quotient of sizes does not tell its parts".to_owned(),
+    };
+    Error::new(format!("nothing that `{name}` is given tells the size of `{symbol}`"))
+        .note(note)
+        .help(format!("declare an input that has `{symbol}` as an axis"))
+}
+
+/// Whether the shape of an input tells a size.
+fn tells(graph: &Graph, input: usize, symbol: &str) -> bool {
+    let dims = graph.inputs[input].ty.shape.dims();
+    dims.iter().filter_map(told_by).any(|told| *told.symbol == *symbol)
+}

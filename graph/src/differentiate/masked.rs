@@ -1,0 +1,234 @@
+//! Gradients that are 0 where a selection did not take a value.
+//!
+//! The gradient of a selection is a selection: select(m, g, 0) for the side that m takes. Pulled on through `log` at 0, or multiplied with a
+//! NaN, the 0 of the side not taken would become NaN. So it is not written down at once. A gradient on its way is a value
+//! together with the masks under which it counts ([`Masked`]); rules of elementwise ops see the value alone, and the masks are
+//! *applied*, as selections, where an op does not work element by element, and at the end.
+//!
+//! Must hold: where all masks hold, the gradient is the value; elsewhere it is 0, whatever the value. A mask that has been applied is kept: it
+//! is applied again if something has happened to the value since that does not make 0 of 0.
+
+use super::rules;
+use crate::error::Error;
+use crate::graph::{Graph, NodeId};
+use crate::op::{Binary, Compare, Op, Unary};
+
+/// A gradient on its way.
+#[derive(Clone)]
+pub(super) struct Masked {
+    value: NodeId,
+    /// The outermost selection first.
+    guards: Vec<Guard>,
+}
+
+/// Where a gradient counts: where `mask` is `holds`.
+#[derive(Clone, Copy)]
+pub(super) struct Guard {
+    pub(super) mask: NodeId,
+    pub(super) holds: bool,
+    /// The value is 0 already elsewhere.
+    applied: bool,
+}
+
+impl Guard {
+    pub(super) fn new(mask: NodeId, holds: bool) -> Guard {
+        Guard { mask, holds, applied: false }
+    }
+
+    fn is_same(&self, other: &Guard) -> bool {
+        (self.mask, self.holds) == (other.mask, other.holds)
+    }
+
+    fn is_opposite(&self, other: &Guard) -> bool {
+        self.mask == other.mask && self.holds != other.holds
+    }
+
+    /// The mask that is true where the gradient counts.
+    fn truth(&self, graph: &mut Graph) -> NodeId {
+        if self.holds { self.mask } else { graph.add(Op::Unary(Unary::Not), &[self.mask]) }
+    }
+}
+
+/// More selections inside each other than this become one: what every one costs must not grow with their number.
+const MOST_GUARDS: usize = 4;
+
+impl Masked {
+    /// A gradient that counts everywhere.
+    pub(super) fn everywhere(value: NodeId) -> Masked {
+        Masked { value, guards: Vec::new() }
+    }
+
+    /// The gradient as a node.
+    pub(super) fn applied(&self, graph: &mut Graph) -> NodeId {
+        apply(graph, self.value, &self.guards)
+    }
+
+    /// What of the gradient of `id` comes to its operand at `position`; nothing where the masks exclude each other.
+    pub(super) fn pull(
+        &self,
+        graph: &mut Graph,
+        id: NodeId,
+        position: usize,
+    ) -> Result<Option<Masked>, Error> {
+        let op = graph.op(id).clone();
+        if let Op::Select = op {
+            let pulled = self.under(graph, Guard::new(graph.operand(id, 0), position == 1));
+            // Most often it is applied right behind: made here, it has the origin of the selection.
+            pulled.iter().for_each(|pulled| _ = pulled.applied(graph));
+            return Ok(pulled);
+        }
+        let (pulled, guard) = if is_elementwise(&op) {
+            let (value, guard) = rules::pull(graph, id, position, self.value)?;
+            let mut guards = self.guards.clone();
+            if !keeps_zero(graph, id, position) {
+                guards.iter_mut().for_each(|guard| guard.applied = false);
+            }
+            (Masked { value, guards }, guard)
+        } else {
+            let applied = self.applied(graph);
+            let (value, guard) = rules::pull(graph, id, position, applied)?;
+            let reaches = !self.guards.is_empty() && hands_on(graph.op(graph.operand(id, position)));
+            let moved = if reaches { self.moved(graph, id, position)? } else { None };
+            (Masked { value, guards: moved.into_iter().collect() }, guard)
+        };
+        Ok(match guard {
+            Some(guard) => pulled.under(graph, guard),
+            None => Some(pulled),
+        })
+    }
+
+    /// The same where `guard` holds besides.
+    fn under(&self, graph: &mut Graph, guard: Guard) -> Option<Masked> {
+        if self.guards.iter().any(|known| known.is_opposite(&guard)) {
+            return None;
+        }
+        let mut masked = self.clone();
+        if self.guards.iter().any(|known| known.is_same(&guard)) {
+            return Some(masked);
+        }
+        if self.guards.len() >= MOST_GUARDS {
+            let mask = all(graph, &self.guards);
+            masked = Masked {
+                value: self.applied(graph),
+                guards: vec![Guard { mask, holds: true, applied: true }],
+            };
+        }
+        masked.guards.push(guard);
+        Some(masked)
+    }
+
+    /// The masks as an op that moves elements takes them to its operand; `None` if it mixes them.
+    fn moved(&self, graph: &mut Graph, id: NodeId, position: usize) -> Result<Option<Guard>, Error> {
+        let op = graph.op(id).clone();
+        let x = graph.operand(id, position);
+        let (mask, holds) = match self.guards[..] {
+            [guard] => (guard.mask, guard.holds),
+            _ => (all(graph, &self.guards), true),
+        };
+        let moved = match &op {
+            Op::Reshape(_) | Op::Transpose(_) | Op::Reverse(_) | Op::Concatenate { .. } | Op::Pad(_) => {
+                (rules::pull(graph, id, position, mask)?.0, holds)
+            }
+            Op::Reduce { axes, .. } => (rules::spread_back(graph, mask, x, axes), holds),
+            // What it repeats is its own mask, or counts where one of its copies does.
+            Op::Broadcast { .. } if graph.op(mask) == &op => (graph.operand(mask, 0), holds),
+            Op::Broadcast { .. } | Op::Slice(_) => {
+                let truth = Guard::new(mask, holds).truth(graph);
+                let ones = graph.add(Op::Convert(graph.ty(x).element), &[truth]);
+                let counts = rules::pull(graph, id, position, ones)?.0;
+                let zero = graph.full_like(counts, 0.0);
+                (graph.add(Op::Compare(Compare::Greater), &[counts, zero]), true)
+            }
+            _ => return Ok(None),
+        };
+        let is_mask = graph.ty(moved.0).element == graph.ty(mask).element;
+        Ok(is_mask.then_some(Guard { mask: moved.0, holds: moved.1, applied: true }))
+    }
+
+    /// The sum of two gradients of one node: under the masks that both have, where either counts.
+    pub(super) fn plus(&self, graph: &mut Graph, other: &Masked) -> Masked {
+        let pairs = self.guards.iter().zip(&other.guards);
+        let shared = pairs.clone().take_while(|(a, b)| a.is_same(b)).count();
+        let both = pairs.take(shared).map(|(a, b)| Guard { applied: a.applied && b.applied, ..*a });
+        let mut guards: Vec<Guard> = both.collect();
+        let (left, right) = (&self.guards[shared..], &other.guards[shared..]);
+        if let ([a], [b]) = (left, right)
+            && a.is_opposite(b)
+        {
+            let (yes, no) = if a.holds { (self.value, other.value) } else { (other.value, self.value) };
+            let value = graph.add(Op::Select, &[a.mask, yes, no]);
+            return Masked { value, guards };
+        }
+        let terms = [apply(graph, self.value, left), apply(graph, other.value, right)];
+        let value = graph.add(Op::Binary(Binary::Add), &terms);
+        if !left.is_empty() && !right.is_empty() {
+            let masks = [all(graph, left), all(graph, right)];
+            let mask = graph.add(Op::Binary(Binary::Or), &masks);
+            guards.push(Guard { mask, holds: true, applied: true });
+        }
+        Masked { value, guards }
+    }
+}
+
+/// `value` where all of `guards` hold, else 0.
+fn apply(graph: &mut Graph, value: NodeId, guards: &[Guard]) -> NodeId {
+    let mut value = value;
+    for guard in guards.iter().filter(|guard| !guard.applied) {
+        let zero = graph.full_like(value, 0.0);
+        let (yes, no) = if guard.holds { (value, zero) } else { (zero, value) };
+        value = graph.add(Op::Select, &[guard.mask, yes, no]);
+    }
+    value
+}
+
+/// The mask that is true where all of `guards` hold, of which there is one or more.
+fn all(graph: &mut Graph, guards: &[Guard]) -> NodeId {
+    let mut mask = guards[0].truth(graph);
+    for guard in &guards[1..] {
+        let truth = guard.truth(graph);
+        mask = graph.add(Op::Binary(Binary::And), &[mask, truth]);
+    }
+    mask
+}
+
+/// Whether an op works element by element, on floats.
+fn is_elementwise(op: &Op) -> bool {
+    matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Convert(_) | Op::Surrogate)
+}
+
+/// Whether masks go on through an op; for others there is no need to bring them there.
+fn hands_on(op: &Op) -> bool {
+    let moves = matches!(
+        op,
+        Op::Reshape(_)
+            | Op::Transpose(_)
+            | Op::Reverse(_)
+            | Op::Concatenate { .. }
+            | Op::Pad(_)
+            | Op::Reduce { .. }
+            | Op::Broadcast { .. }
+            | Op::Slice(_)
+    );
+    moves || is_elementwise(op)
+}
+
+/// Whether the rule of an elementwise op makes 0 of 0 whatever its operands are.
+fn keeps_zero(graph: &Graph, id: NodeId, position: usize) -> bool {
+    match graph.op(id) {
+        Op::Unary(Unary::Neg) | Op::Convert(_) | Op::Surrogate => true,
+        Op::Binary(Binary::Add | Binary::Sub | Binary::Max | Binary::Min) => true,
+        Op::Binary(Binary::Mul) => is_scalar_number(graph, graph.operand(id, 1 - position)),
+        Op::Binary(Binary::Div) => position == 0 && is_scalar_number(graph, graph.operand(id, 1)),
+        _ => false,
+    }
+}
+
+/// A size, or a constant that is finite and not 0, spread or not.
+fn is_scalar_number(graph: &Graph, id: NodeId) -> bool {
+    let scalar = match graph.op(id) {
+        Op::Broadcast { axes, .. } if axes.is_empty() => graph.operand(id, 0),
+        _ => id,
+    };
+    let is_number = |value: f64| (value as f32).is_normal();
+    matches!(graph.op(scalar), Op::DimValue { .. }) || graph.constant_value(scalar).is_some_and(is_number)
+}
