@@ -194,8 +194,11 @@ impl Picture<'_> {
             Op::Storage(_) => (format!("<B>{name}</B>"), ", shape=cylinder, style=filled"),
             _ => (format!("<B>{name}</B> = {}", escape(&expressions.definition(id))), ""),
         };
-        let purposes: String =
-            self.purposes(id, loss).iter().map(|purpose| format!("<B>{}</B><BR/>", escape(purpose))).collect();
+        let purposes: String = self
+            .purposes(id, loss)
+            .iter()
+            .map(|purpose| format!("<B>{}</B><BR/>", escape(purpose)))
+            .collect();
         let border = if purposes.is_empty() { "" } else { ", penwidth=2, color=\"#333333\"" };
         let ty = escape(&graph.ty(id).to_string());
         let place = self.place(id);

@@ -137,6 +137,8 @@ pub struct Graph {
     origins: Vec<Origin>,
     labels: HashMap<NodeId, Arc<str>>,
     current: Origin,
+    /// How many rewritings of one pass stand inside each other now.
+    pub(crate) rewriting: u32,
     /// What is given.
     pub inputs: Vec<Input>,
     /// What is kept.
