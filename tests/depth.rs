@@ -35,7 +35,7 @@ const ROWS: [[f32; 4]; 2] = [[0.5, -1.0, 2.0, 0.25], [1.5, 3.0, -0.5, 0.75]];
 #[test]
 fn a_chain_of_many_elementwise_values_builds_and_trains() {
     // In a step: a product and a sum a turn, and as many for the gradient.
-    const TURNS: usize = 5_000;
+    const TURNS: usize = if cfg!(debug_assertions) { 5_000 } else { 50_000 };
     with_little_stack(|| {
         let mut net = Grows::new(TURNS).optimizer(sgd(0.5)).batch_sizes([2]).build().expect("a network");
         let grown = |x: f32| (0..TURNS).fold(x, |h, _| h + h * 0.0002);
