@@ -81,6 +81,7 @@ fn by_row(read: &Read) -> bool {
 
 fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
     let mut stored: BTreeSet<NodeId> = graph.results.iter().map(|(_, id)| *id).collect();
+    let users = graph.users();
     let mut cost = vec![0_u32; graph.len()];
     // How many values are computed in its place, itself included, where it is not stored.
     let mut length = vec![0_u32; graph.len()];
@@ -127,7 +128,7 @@ fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId
         let inline = || operands.iter().filter(|operand| !stored.contains(operand)).map(|id| id.index());
         cost[id.index()] = inline().map(|id| cost[id]).fold(own_cost(graph.op(id)), u32::saturating_add);
         length[id.index()] = inline().map(|id| length[id]).fold(1, u32::saturating_add);
-        let users = graph.users(id);
+        let users = users.of(id);
         let repeated = users.len() > 1 || users.iter().any(|&user| widens(graph, user));
         let worth = cost[id.index()] >= WORTH_STORING && repeated && computed(graph, id) && !free[id.index()];
         if worth || length[id.index()] >= LONG {

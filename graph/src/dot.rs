@@ -4,12 +4,12 @@
 //! its name (or the number it has in [`Graph::to_text`]), its expression, its type and where it was declared. Constants,
 //! broadcasts and comparisons with a constant stand inside the expressions that use them.
 
-use crate::formula::{Expressions, is_transparent};
-use crate::graph::{Graph, NodeId, Purpose, StorageKind};
+use crate::formula::{DEEPEST, Expressions, is_transparent};
+use crate::graph::{Graph, NodeId, Purpose, StorageKind, Users};
 use crate::op::{Binary, Compare, Op, Unary};
 use crate::rebuild::{ancestors, live};
 use crate::text::role_name;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 /// What a node is part of.
@@ -34,6 +34,10 @@ impl Graph {
     /// The graph in Graphviz' language: `dot -Tsvg`.
     pub fn to_dot(&self) -> String {
         let picture = Picture::of(self);
+        let loss = self.results.iter().find_map(|(purpose, _)| match purpose {
+            Purpose::Loss(name) => Some(&**name),
+            _ => None,
+        });
         let mut text = String::from(
             "digraph network {\n  rankdir=TB; compound=true; nodesep=0.25; ranksep=0.4; fontname=\"Helvetica\";\n  \
              node [shape=box, style=\"rounded,filled\", fillcolor=white, color=\"#777777\", fontname=\"Helvetica\", fontsize=11];\n  \
@@ -51,7 +55,7 @@ impl Graph {
                 "    label=\"{title}\"; labeljust=l; style=\"rounded,filled\"; color=\"{color}\";"
             );
             for id in members {
-                let _ = writeln!(text, "    {}", picture.node(id));
+                let _ = writeln!(text, "    {}", picture.node(id, loss.unwrap_or("loss")));
             }
             text.push_str("  }\n");
         }
@@ -66,7 +70,12 @@ impl Graph {
 
 struct Picture<'a> {
     graph: &'a Graph,
+    users: Users,
+    /// The results that nodes are.
+    results: HashMap<NodeId, Vec<&'a Purpose>>,
     live: Vec<bool>,
+    /// Has a box of its own.
+    shown: Vec<bool>,
     /// Needed by an output, a loss or a value that the declaration names.
     forward: Vec<bool>,
     /// Hangs on what only updates read.
@@ -82,7 +91,27 @@ impl Picture<'_> {
         let roots: Vec<NodeId> = results.chain(named).collect();
         let forward = if roots.is_empty() { live.clone() } else { ancestors(graph, &roots) };
         let updating = updating(graph, &forward);
-        Picture { graph, live, forward, updating }
+        let mut results: HashMap<NodeId, Vec<&Purpose>> = HashMap::new();
+        for (purpose, id) in &graph.results {
+            results.entry(*id).or_default().push(purpose);
+        }
+        let (users, shown) = (graph.users(), vec![false; graph.len()]);
+        let mut picture = Picture { graph, users, results, live, forward, updating, shown };
+        picture.choose_shown();
+        picture
+    }
+
+    /// Chooses what has a box: whatever does not stand inside the expressions of its users, or would make them too deep.
+    fn choose_shown(&mut self) {
+        let mut depth = vec![0_usize; self.graph.len()];
+        for id in self.graph.ids().filter(|id| self.live[id.index()]) {
+            let inside = self.graph.operands_of(id).iter().map(|operand| depth[operand.index()]);
+            let deep = inside.max().map_or(0, |inside| inside + 1);
+            let has_name = self.graph.label(id).is_some() || self.results.contains_key(&id);
+            let shown = has_name || deep >= DEEPEST || !self.is_inside(id);
+            self.shown[id.index()] = shown;
+            depth[id.index()] = if shown { 0 } else { deep };
+        }
     }
 
     fn part(&self, id: NodeId) -> Part {
@@ -97,8 +126,7 @@ impl Picture<'_> {
 
     /// Whether the node has a box of its own.
     fn shows(&self, id: NodeId) -> bool {
-        let is_result = || self.graph.results.iter().any(|(_, result)| *result == id);
-        self.live[id.index()] && (self.graph.label(id).is_some() || is_result() || !self.is_inside(id))
+        self.shown[id.index()]
     }
 
     /// Whether the node stands inside the expressions of its users.
@@ -122,7 +150,7 @@ impl Picture<'_> {
     /// Whether one box, of the same part, reads the node.
     fn has_one_reader(&self, id: NodeId) -> bool {
         let readers: Vec<NodeId> =
-            self.graph.users(id).into_iter().filter(|user| self.live[user.index()]).collect();
+            self.users.of(id).iter().copied().filter(|user| self.live[user.index()]).collect();
         matches!(readers[..], [reader] if self.part(reader) == self.part(id) && !is_transparent(self.graph, reader))
     }
 
@@ -153,7 +181,7 @@ impl Picture<'_> {
         }
     }
 
-    fn node(&self, id: NodeId) -> String {
+    fn node(&self, id: NodeId, loss: &str) -> String {
         let (graph, name) = (self.graph, escape(&self.name(id)));
         let expressions = Expressions { graph, name: &|id| self.shows(id).then(|| self.name(id)) };
         let (head, look) = match graph.op(id) {
@@ -166,8 +194,11 @@ impl Picture<'_> {
             Op::Storage(_) => (format!("<B>{name}</B>"), ", shape=cylinder, style=filled"),
             _ => (format!("<B>{name}</B> = {}", escape(&expressions.definition(id))), ""),
         };
-        let purposes: String =
-            self.purposes(id).iter().map(|purpose| format!("<B>{}</B><BR/>", escape(purpose))).collect();
+        let purposes: String = self
+            .purposes(id, loss)
+            .iter()
+            .map(|purpose| format!("<B>{}</B><BR/>", escape(purpose)))
+            .collect();
         let border = if purposes.is_empty() { "" } else { ", penwidth=2, color=\"#333333\"" };
         let ty = escape(&graph.ty(id).to_string());
         let place = self.place(id);
@@ -178,17 +209,12 @@ impl Picture<'_> {
     }
 
     /// The results that the node is.
-    fn purposes(&self, id: NodeId) -> Vec<String> {
-        let loss = self.graph.results.iter().find_map(|(purpose, _)| match purpose {
-            Purpose::Loss(name) => Some(&**name),
-            _ => None,
-        });
-        let results = self.graph.results.iter().filter(|(_, result)| *result == id);
-        let words = results.map(|(purpose, _)| match purpose {
+    fn purposes(&self, id: NodeId, loss: &str) -> Vec<String> {
+        let words = self.results.get(&id).into_iter().flatten().map(|purpose| match purpose {
             Purpose::Output(name) => format!("output {name}"),
             Purpose::Loss(name) if &**name == "loss" => "loss".into(),
             Purpose::Loss(name) => format!("loss {name}"),
-            Purpose::Gradient(name) => format!("∂{}/∂{name}", loss.unwrap_or("loss")),
+            Purpose::Gradient(name) => format!("∂{}/∂{name}", loss),
             Purpose::Update(index) => format!("{} ←", self.graph.storages[*index].name),
         });
         words.collect()
@@ -226,11 +252,11 @@ fn updating(graph: &Graph, forward: &[bool]) -> Vec<bool> {
     updating
 }
 
-fn is_size(graph: &Graph, id: NodeId) -> bool {
-    match graph.op(id) {
-        Op::DimValue { .. } => true,
-        _ => is_transparent(graph, id) && is_size(graph, graph.operand(id, 0)),
+fn is_size(graph: &Graph, mut id: NodeId) -> bool {
+    while is_transparent(graph, id) {
+        id = graph.operand(id, 0);
     }
+    matches!(graph.op(id), Op::DimValue { .. })
 }
 
 /// Too slight for a box where it is read once: a sign, or a product with a scalar.

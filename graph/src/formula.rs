@@ -50,7 +50,11 @@ impl Graph {
     }
 }
 
-/// What values are called: inputs, storages and the declaration's names; `t1`, `t2`, … where one is used more than once.
+/// An expression that would be as deep as this gets a line of its own, which it starts anew.
+pub(crate) const DEEPEST: usize = 32;
+
+/// What values are called: inputs, storages and the declaration's names; `t1`, `t2`, … where one is used more than once or has become
+/// too deep to be read.
 fn names(graph: &Graph) -> BTreeMap<NodeId, String> {
     let live = live(graph);
     let reads = reads(graph, &live);
@@ -60,9 +64,14 @@ fn names(graph: &Graph) -> BTreeMap<NodeId, String> {
     });
     let losses: HashMap<NodeId, _> = losses.collect();
     let mut names = BTreeMap::new();
+    // How many expressions stand one inside the other in what is written for each node.
+    let mut depth = vec![0_usize; graph.len()];
     let mut taken: HashMap<String, usize> = HashMap::new();
     let mut shared = 0;
     for id in graph.ids().filter(|id| live[id.index()]) {
+        let inside = graph.operands_of(id).iter().map(|operand| depth[operand.index()]);
+        let deep = inside.max().map_or(0, |inside| inside + 1);
+        depth[id.index()] = deep;
         let label = match graph.op(id) {
             Op::Input(index) => Some(graph.inputs[*index].name.clone()),
             Op::Storage(index) => Some(graph.storages[*index].name.clone()),
@@ -70,12 +79,13 @@ fn names(graph: &Graph) -> BTreeMap<NodeId, String> {
         };
         let name = match label {
             Some(label) => label.to_string(),
-            None if reads[id.index()] > 1 && is_worth_a_line(graph, id) => {
+            None if deep >= DEEPEST || reads[id.index()] > 1 && is_worth_a_line(graph, id) => {
                 shared += 1;
                 format!("t{shared}")
             }
             None => continue,
         };
+        depth[id.index()] = 0;
         let count = taken.entry(name.clone()).or_default();
         *count += 1;
         names.insert(id, if *count == 1 { name } else { format!("{name}#{count}") });

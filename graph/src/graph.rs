@@ -13,12 +13,11 @@
 use crate::agreement::{When, can_agree};
 use crate::dim::{Agreement, Bindings, Dim};
 use crate::error::{Error, Origin};
+use crate::hash::hash_of;
 use crate::infer::infer;
 use crate::op::Op;
 use crate::random::Initializer;
 use crate::types::{ElementType, Literal, Shape, Type};
-use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::EdgeRef;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -41,6 +40,23 @@ pub struct Node {
     pub op: Op,
     /// What it gives.
     pub ty: Type,
+}
+
+/// Who reads each node of a graph.
+#[derive(Clone, Debug)]
+pub struct Users {
+    /// The users of all nodes, one node's behind the other's.
+    users: Vec<NodeId>,
+    /// Where each node's users end.
+    ends: Vec<u32>,
+}
+
+impl Users {
+    /// The nodes that read `id`, in order, once per read.
+    pub fn of(&self, id: NodeId) -> &[NodeId] {
+        let start = id.index().checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.users[start as usize..self.ends[id.index()] as usize]
+    }
 }
 
 /// What an input is for.
@@ -110,11 +126,20 @@ pub enum Purpose {
 /// The graph of one entry.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    nodes: DiGraph<Node, u32>,
-    known: HashMap<(Op, Vec<NodeId>), NodeId>,
+    nodes: Vec<Node>,
+    /// The operands of all nodes, one node's behind the other's.
+    operands: Vec<NodeId>,
+    /// Where each node's operands end.
+    ends: Vec<u32>,
+    /// By the hash of op and operands: the last node of it.
+    known: HashMap<u64, NodeId>,
+    /// For each node, the one before it of the same hash.
+    same_hash: Vec<Option<NodeId>>,
     origins: Vec<Origin>,
     labels: HashMap<NodeId, Arc<str>>,
     current: Origin,
+    /// How many rewritings of one pass stand inside each other now.
+    pub(crate) rewriting: u32,
     /// What is given.
     pub inputs: Vec<Input>,
     /// What is kept.
@@ -162,18 +187,31 @@ impl Graph {
     /// # Errors
     /// Operands that the op does not take.
     pub fn try_add(&mut self, op: Op, operands: &[NodeId]) -> Result<NodeId, Error> {
-        let key = (op, operands.to_vec());
-        if let Some(&id) = self.known.get(&key) {
-            return Ok(id);
+        self.find_or_push(op, operands).map_err(|refused| refused.1)
+    }
+
+    /// As [`Graph::try_add`]; gives back an op that is refused.
+    fn find_or_push(&mut self, op: Op, operands: &[NodeId]) -> Result<NodeId, Box<(Op, Error)>> {
+        let hash = hash_of(&(&op, operands));
+        let first = self.known.get(&hash).copied();
+        let mut same = first;
+        while let Some(id) = same {
+            if self.operands_of(id) == operands && *self.op(id) == op {
+                return Ok(id);
+            }
+            same = self.same_hash[id.index()];
         }
-        let ty = infer(self, &key.0, operands)?;
-        let index = self.nodes.add_node(Node { op: key.0.clone(), ty });
-        for (position, operand) in operands.iter().enumerate() {
-            self.nodes.add_edge(NodeIndex::new(operand.index()), index, position as u32);
-        }
+        let ty = match infer(self, &op, operands) {
+            Ok(ty) => ty,
+            Err(error) => return Err(Box::new((op, error))),
+        };
+        let id = NodeId(self.nodes.len() as u32);
+        self.nodes.push(Node { op, ty });
+        self.operands.extend(operands);
+        self.ends.push(self.operands.len() as u32);
         self.origins.push(self.current.clone());
-        let id = NodeId(index.index() as u32);
-        self.known.insert(key, id);
+        self.same_hash.push(first);
+        self.known.insert(hash, id);
         Ok(id)
     }
 
@@ -183,9 +221,10 @@ impl Graph {
     /// Where inference refuses.
     #[track_caller]
     pub fn add(&mut self, op: Op, operands: &[NodeId]) -> NodeId {
-        match self.try_add(op.clone(), operands) {
+        match self.find_or_push(op, operands) {
             Ok(id) => id,
-            Err(error) => {
+            Err(refused) => {
+                let (op, error) = *refused;
                 let types: Vec<String> = operands.iter().map(|&id| self.ty(id).to_string()).collect();
                 bug(&format!("{op:?} of ({}): {error}", types.join(", ")))
             }
@@ -204,7 +243,7 @@ impl Graph {
 
     /// Number of nodes.
     pub fn len(&self) -> usize {
-        self.nodes.node_count()
+        self.nodes.len()
     }
 
     /// True without nodes.
@@ -219,7 +258,7 @@ impl Graph {
 
     /// The node.
     pub fn node(&self, id: NodeId) -> &Node {
-        &self.nodes[NodeIndex::new(id.index())]
+        &self.nodes[id.index()]
     }
 
     /// Its op.
@@ -254,11 +293,13 @@ impl Graph {
 
     /// Its operands, in order.
     pub fn operands(&self, id: NodeId) -> Vec<NodeId> {
-        let edges = self.nodes.edges_directed(NodeIndex::new(id.index()), petgraph::Direction::Incoming);
-        let mut operands: Vec<(u32, NodeId)> =
-            edges.map(|edge| (*edge.weight(), NodeId(edge.source().index() as u32))).collect();
-        operands.sort_unstable();
-        operands.into_iter().map(|(_, id)| id).collect()
+        self.operands_of(id).to_vec()
+    }
+
+    /// The same, where they lie.
+    pub fn operands_of(&self, id: NodeId) -> &[NodeId] {
+        let start = id.index().checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.operands[start as usize..self.ends[id.index()] as usize]
     }
 
     /// The operand at `position`.
@@ -266,22 +307,34 @@ impl Graph {
     /// # Panics
     /// Where the op has fewer.
     pub fn operand(&self, id: NodeId, position: usize) -> NodeId {
-        self.operands(id)[position]
+        self.operands_of(id)[position]
     }
 
-    /// The nodes that read it, once per read.
-    pub fn users(&self, id: NodeId) -> Vec<NodeId> {
-        let mut users: Vec<NodeId> = self
-            .nodes
-            .neighbors(NodeIndex::new(id.index()))
-            .map(|user| NodeId(user.index() as u32))
-            .collect();
-        users.sort_unstable();
-        users
+    /// The nodes that read each node.
+    pub fn users(&self) -> Users {
+        let mut ends = vec![0_u32; self.len() + 1];
+        self.operands.iter().for_each(|operand| ends[operand.index()] += 1);
+        let mut end = 0;
+        for count in &mut ends {
+            // For now, where each begins: filling moves it to the end.
+            end += std::mem::replace(count, end);
+        }
+        let mut users = vec![NodeId(0); self.operands.len()];
+        for id in self.ids() {
+            for operand in self.operands_of(id) {
+                let place = &mut ends[operand.index()];
+                users[*place as usize] = id;
+                *place += 1;
+            }
+        }
+        Users { users, ends }
     }
 
     /// Compares two dims under what is known of the symbols.
     pub fn compare(&self, a: &Dim, b: &Dim) -> Agreement {
+        if a == b {
+            return Agreement::Equal;
+        }
         match a.compare(b) {
             Agreement::Undecided => a.bind(&self.bindings).compare(&b.bind(&self.bindings)),
             decided => decided,
@@ -376,7 +429,9 @@ impl PartialEq for Graph {
             && self.inputs == other.inputs
             && self.storages == other.storages
             && self.results == other.results
-            && self.ids().all(|id| self.node(id) == other.node(id) && self.operands(id) == other.operands(id))
+            && self
+                .ids()
+                .all(|id| self.operands_of(id) == other.operands_of(id) && self.node(id) == other.node(id))
     }
 }
 
@@ -388,7 +443,7 @@ impl Hash for Graph {
         self.results.hash(state);
         for id in self.ids() {
             self.node(id).hash(state);
-            self.operands(id).hash(state);
+            self.operands_of(id).hash(state);
         }
     }
 }

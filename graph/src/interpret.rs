@@ -22,6 +22,7 @@ use crate::rebuild::live;
 use crate::tensor::Tensor;
 use crate::types::{ElementType, Shape};
 use array::Array;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 /// Computes every result of `graph`.
@@ -57,17 +58,24 @@ pub fn interpret(
     let bindings = environment.bindings(graph)?;
     let machine = Machine { bindings, precision, seed: environment.seed, step: environment.step };
     let live = live(graph);
-    let is_read = |source: &Op| graph.ids().any(|id| live[id.index()] && graph.op(id) == source);
+    let (mut read_inputs, mut read_storages) = (HashSet::new(), HashSet::new());
+    for id in graph.ids().filter(|id| live[id.index()]) {
+        match graph.op(id) {
+            Op::Input(index) => _ = read_inputs.insert(*index),
+            Op::Storage(index) => _ = read_storages.insert(*index),
+            _ => {}
+        }
+    }
     let mut inputs = Vec::new();
     for (index, input) in graph.inputs.iter().enumerate() {
         let given = environment.inputs.get(&input.name);
-        let needed = is_read(&Op::Input(index));
+        let needed = read_inputs.contains(&index);
         inputs.push(if needed { Some(machine.load("input", &input.name, &input.ty, given)?) } else { None });
     }
     let mut storages = Vec::new();
     for (index, storage) in graph.storages.iter().enumerate() {
         let given = environment.storages.get(&storage.name);
-        let needed = is_read(&Op::Storage(index));
+        let needed = read_storages.contains(&index);
         storages.push(if needed {
             Some(machine.load("storage", &storage.name, &storage.ty, given)?)
         } else {

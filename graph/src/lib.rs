@@ -15,6 +15,8 @@ pub mod op;
 
 pub mod infer;
 
+mod hash;
+
 pub mod random;
 
 pub mod graph;

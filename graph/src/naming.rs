@@ -16,6 +16,8 @@ pub(crate) struct Names {
     turns: Vec<usize>,
     layers_entered: HashMap<Vec<Segment>, usize>,
     declared: BTreeMap<usize, Declared>,
+    /// For each scope, its layers that hold storages.
+    used: LayersUsed,
 }
 
 /// Where a storage was declared, and as what.
@@ -90,6 +92,11 @@ impl Names {
     }
 
     pub(crate) fn declare(&mut self, storage: usize, name: &str) {
+        for (depth, segment) in self.open.iter().enumerate() {
+            if let Segment::Layer(number) = segment {
+                self.used.entry(self.open[..depth].to_vec()).or_default().insert(*number);
+            }
+        }
         let declared = Declared { path: self.open.clone(), turns: self.turns.clone(), name: name.to_owned() };
         self.declared.insert(storage, declared);
     }
@@ -97,13 +104,12 @@ impl Names {
     /// The storage that `name` (`h.weight`) means here: relative to this scope and turn, else to those around it. Numbers of layers
     /// are those known so far.
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
-        let used = self.layers_with_storages();
         (0..=self.open.len()).rev().find_map(|depth| {
             let inside =
                 self.declared.iter().filter(|(_, declared)| declared.path.starts_with(&self.open[..depth]));
             let named = |turns: &[usize]| {
                 let is_meant = |declared: &Declared| {
-                    relative_name(declared, depth, turns, &used).as_deref() == Some(name)
+                    relative_name(declared, depth, turns, &self.used).as_deref() == Some(name)
                 };
                 inside.clone().rfind(|(_, declared)| is_meant(declared)).map(|(index, _)| *index)
             };
@@ -111,27 +117,13 @@ impl Names {
         })
     }
 
-    /// For each scope, its layers that hold storages.
-    fn layers_with_storages(&self) -> LayersUsed<'_> {
-        let mut used: LayersUsed = BTreeMap::new();
-        for Declared { path, .. } in self.declared.values() {
-            for (depth, segment) in path.iter().enumerate() {
-                if let Segment::Layer(number) = segment {
-                    used.entry(&path[..depth]).or_default().insert(*number);
-                }
-            }
-        }
-        used
-    }
-
     /// The full names, in the order of the storages.
     pub(crate) fn resolve(&self) -> Vec<Arc<str>> {
-        let used = self.layers_with_storages();
         let mut taken: HashMap<String, usize> = HashMap::new();
         self.declared
             .values()
             .map(|declared| {
-                let full = relative_name(declared, 0, &[], &used).unwrap_or_default();
+                let full = relative_name(declared, 0, &[], &self.used).unwrap_or_default();
                 let count = taken.entry(full.clone()).or_default();
                 *count += 1;
                 // The same binding declared again (two `let h`): a number keeps the second apart.
@@ -141,7 +133,7 @@ impl Names {
     }
 }
 
-type LayersUsed<'a> = BTreeMap<&'a [Segment], BTreeSet<usize>>;
+type LayersUsed = BTreeMap<Vec<Segment>, BTreeSet<usize>>;
 
 /// The name of a storage as seen from the scope at `depth` of its path, in these turns; `None` when it was not declared in them.
 fn relative_name(

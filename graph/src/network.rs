@@ -9,6 +9,7 @@ use crate::dim::{Bindings, Dim};
 use crate::error::{Error, Errors, Origin};
 use crate::graph::{Graph, NodeId, Role, Storage, StorageKind};
 use crate::op::Op;
+use std::collections::HashSet;
 
 /// A declared network with its arguments: `network!` implements it for the struct it makes.
 pub trait Network {
@@ -58,16 +59,19 @@ pub fn untrained(declaration: &Declaration) -> Vec<Error> {
     let mut trained = vec![false; graph.storages.len()];
     for loss in &declaration.losses {
         let reached = ancestors(graph, [loss.node], Through::Derivatives);
+        let over: Option<HashSet<usize>> = loss.over.as_ref().map(|over| over.iter().copied().collect());
         for index in reached {
-            trained[index] |= loss.over.as_ref().is_none_or(|over| over.contains(&index));
+            trained[index] |= over.as_ref().is_none_or(|over| over.contains(&index));
         }
     }
     let shown = ancestors(graph, declaration.outputs.iter().map(|(_, node)| *node), Through::Values);
+    let shown: HashSet<usize> = shown.into_iter().collect();
     let layer = |index: usize| graph.storages[index].name.rsplit_once('.').map(|(layer, _)| layer);
-    let layer_is_trained =
-        |index| (0..trained.len()).any(|other| trained[other] && layer(other) == layer(index));
+    let trained_layers: HashSet<&str> =
+        (0..trained.len()).filter(|&index| trained[index]).filter_map(layer).collect();
     let is_forgotten = |&index: &usize| {
-        let drops_out = || shown.contains(&index) && layer(index).is_some() && layer_is_trained(index);
+        let drops_out =
+            || shown.contains(&index) && layer(index).is_some_and(|layer| trained_layers.contains(layer));
         graph.storages[index].kind == StorageKind::Parameter && !trained[index] && !drops_out()
     };
     (0..trained.len()).filter(is_forgotten).map(|index| forgotten(&graph.storages[index])).collect()

@@ -22,7 +22,7 @@ pub fn ancestors(graph: &Graph, roots: &[NodeId]) -> Vec<bool> {
     }
     for id in graph.ids().rev() {
         if needed[id.index()] {
-            for operand in graph.operands(id) {
+            for operand in graph.operands_of(id) {
                 needed[operand.index()] = true;
             }
         }
@@ -46,7 +46,7 @@ pub fn rebuild_into(
     };
     for id in graph.ids().filter(|id| live[id.index()]) {
         let operands: Vec<NodeId> =
-            graph.operands(id).into_iter().map(|operand| place(&places, operand)).collect();
+            graph.operands_of(id).iter().map(|&operand| place(&places, operand)).collect();
         into.set_origin(graph.origin(id).clone());
         let op = with_body(graph.op(id), body);
         let new = rule(&mut into, op, &operands);

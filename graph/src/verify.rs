@@ -19,6 +19,7 @@ use crate::infer::infer;
 use crate::op::Op;
 use crate::types::{Shape, Type};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// Checks every invariant.
 ///
@@ -40,13 +41,14 @@ struct Verifier<'a> {
 impl Verifier<'_> {
     fn graph(&mut self, is_body: bool) {
         self.interface(is_body);
-        let mut seen: HashMap<(&Op, Vec<NodeId>), NodeId> = HashMap::new();
-        for id in self.graph.ids() {
-            let operands = self.graph.operands(id);
-            if let Some(first) = seen.insert((self.graph.op(id), operands.clone()), id) {
+        let graph = self.graph;
+        let mut seen: HashMap<(&Op, &[NodeId]), NodeId> = HashMap::new();
+        for id in graph.ids() {
+            let operands = graph.operands_of(id);
+            if let Some(first) = seen.insert((graph.op(id), operands), id) {
                 self.report(id, format!("is the same as node {}", first.index()));
             }
-            self.node(id, &operands);
+            self.node(id, operands);
         }
         self.results(is_body);
     }
@@ -111,6 +113,8 @@ impl Verifier<'_> {
     fn results(&mut self, is_body: bool) {
         let graph = self.graph;
         let mut purposes = HashSet::new();
+        let storages: HashMap<&Arc<str>, &Type> =
+            graph.storages.iter().map(|storage| (&storage.name, &storage.ty)).collect();
         for (purpose, id) in &graph.results {
             if !purposes.insert(purpose) {
                 self.complain(format!("two results are {purpose:?}"));
@@ -127,7 +131,7 @@ impl Verifier<'_> {
                 }
                 Purpose::Loss(_) => {}
                 Purpose::Gradient(name) => {
-                    let storage = graph.storages.iter().find(|storage| storage.name == *name).map(|s| &s.ty);
+                    let storage = storages.get(name).copied();
                     let input = graph.inputs.iter().find(|input| input.name == *name).map(|i| &i.ty);
                     self.stands_for(*id, &format!("the gradient of `{name}`"), storage.or(input), true);
                 }

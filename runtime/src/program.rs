@@ -23,6 +23,7 @@ use downhill_graph::network::hangs_on_data;
 use downhill_graph::optimizer::Optimizer;
 use downhill_graph::passes::bind;
 use downhill_graph::sizes::concrete;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -397,9 +398,13 @@ fn checks_of_loss(train: &Declaration, loss: &str) -> Vec<Check> {
 fn union_of_storages(train: &Declaration, plans: &[Plan]) -> Result<Vec<Storage>, Error> {
     let declared = bind(&train.graph, &train.graph.bindings).storages;
     let mut union: Vec<Storage> = Vec::new();
+    let mut places: HashMap<Arc<str>, usize> = HashMap::new();
     for storage in plans.iter().flat_map(|plan| &plan.graph.storages).chain(&declared) {
-        match union.iter().find(|known| known.name == storage.name) {
-            None => union.push(storage.clone()),
+        match places.get(&storage.name).map(|&place| &union[place]) {
+            None => {
+                places.insert(storage.name.clone(), union.len());
+                union.push(storage.clone());
+            }
             Some(known) if known.kind == storage.kind && known.ty == storage.ty => {}
             Some(known) => {
                 return Err(Error::usage(

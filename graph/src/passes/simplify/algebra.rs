@@ -9,18 +9,23 @@ use crate::op::{Binary, Op, Unary};
 
 /// The node without its sign, if it is the negative of something (or a negative constant), seen through views.
 fn without_sign(graph: &mut Graph, id: NodeId) -> Option<NodeId> {
-    match graph.op(id) {
-        Op::Unary(Unary::Neg) => Some(graph.operand(id, 0)),
-        Op::Constant(literal) if literal.element.is_float() && literal.value() < 0.0 => {
-            Some(graph.constant(literal.element, -literal.value()))
+    const VIEWS: usize = 8;
+    let (mut viewed, mut views) = (id, Vec::new());
+    while let view @ (Op::Broadcast { .. } | Op::Reshape(_) | Op::Transpose(_)) = graph.op(viewed) {
+        if views.len() == VIEWS {
+            return None;
         }
-        view @ (Op::Broadcast { .. } | Op::Reshape(_) | Op::Transpose(_)) => {
-            let view = view.clone();
-            let positive = without_sign(graph, graph.operand(id, 0))?;
-            Some(node(graph, view, &[positive]))
-        }
-        _ => None,
+        views.push(view.clone());
+        viewed = graph.operand(viewed, 0);
     }
+    let positive = match graph.op(viewed) {
+        Op::Unary(Unary::Neg) => graph.operand(viewed, 0),
+        Op::Constant(literal) if literal.element.is_float() && literal.value() < 0.0 => {
+            graph.constant(literal.element, -literal.value())
+        }
+        _ => return None,
+    };
+    Some(views.into_iter().rev().fold(positive, |positive, view| node(graph, view, &[positive])))
 }
 
 /// As [`without_sign`], but not of constants, which stand in a sum as they are.

@@ -67,6 +67,9 @@ pub(super) fn outward(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option
     }
     let is_view = |id: &&NodeId| spread_scalar(graph, **id).is_none();
     let Some(&viewed) = operands.iter().find(is_view) else { return of_scalars(graph, op, operands) };
+    if is_piled(graph, viewed) {
+        return None;
+    }
     let view = match graph.op(viewed) {
         view @ (Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast { .. }) => view.clone(),
         _ => return None,
@@ -84,6 +87,19 @@ pub(super) fn outward(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option
     }
     let inside = add(graph, op.clone(), &sources);
     Some(add(graph, view, &[inside]))
+}
+
+/// Whether so many views stand on each other that moving all of them would cost more than it can gain: each op behind them would
+/// have to pass them all.
+fn is_piled(graph: &Graph, mut id: NodeId) -> bool {
+    const MOST: usize = 8;
+    for _ in 0..MOST {
+        match graph.op(id) {
+            Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast { .. } => id = graph.operand(id, 0),
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// All operands are spread scalars: the scalars' result, spread.
