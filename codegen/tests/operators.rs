@@ -82,13 +82,7 @@ fn units(op: &Op) -> u32 {
         Op::Unary(Unary::Logistic) => 4,
         Op::Unary(Unary::Tanh | Unary::Softplus | Unary::Bell) => 3,
         Op::Unary(
-            Unary::Exp
-            | Unary::Expm1
-            | Unary::Log
-            | Unary::Log1p
-            | Unary::Sin
-            | Unary::Cos
-            | Unary::Erf,
+            Unary::Exp | Unary::Expm1 | Unary::Log | Unary::Log1p | Unary::Sin | Unary::Cos | Unary::Erf,
         ) => 2,
         Op::Binary(Binary::Pow) => 4,
         _ => 0,
