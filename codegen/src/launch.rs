@@ -74,7 +74,7 @@ pub(crate) struct Launch<'a> {
 
 /// Calls of one function: what compilers do with one grows faster than its length. Longer steps are several functions, which the entry's
 /// own one calls.
-const CALLS: usize = 48;
+const CALLS: usize = 16;
 
 /// Defines the function. Gives the numbers that it loads, in the order of `Context::numbers`.
 ///
