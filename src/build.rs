@@ -38,6 +38,11 @@ pub trait Configure: Network + Sized {
         Build::new(self).threads(threads)
     }
 
+    /// Whether labels, targets and probabilities are checked; they are unless said. [`Build::checks`] says more.
+    fn checks(self, checks: bool) -> Build<Self> {
+        Build::new(self).checks(checks)
+    }
+
     /// The vectors that machine code is made of; the widest that the processor has, or those that the environment variable
     /// `DOWNHILL_TARGET` names, unless said. The results have the same bits for all of them.
     fn target(self, target: Lanes) -> Build<Self> {
@@ -131,6 +136,17 @@ impl<N: Network> Build<N> {
     #[must_use]
     pub fn target(mut self, target: Lanes) -> Build<N> {
         self.options.lanes = Some(target);
+        self
+    }
+
+    /// Whether class indices, labels of −1 and 1, targets and probabilities are checked; they are unless said. A step with a broken one is
+    /// an error that names its row. What is given as it is used is checked when it is given, which takes some nanoseconds a call and
+    /// as good as nothing in an epoch; what is computed, in the step itself, by a comparison of each element.
+    ///
+    /// Without checks a class index that is none picks nothing, and other broken elements give what the formula gives.
+    #[must_use]
+    pub fn checks(mut self, checks: bool) -> Build<N> {
+        self.options.unchecked = !checks;
         self
     }
 

@@ -153,8 +153,8 @@ fn a_loss_that_is_not_finite_leaves_the_last_good_parameters() {
     assert_eq!(
         says(net.step(&[f32::NAN, 0.2], &[1.0])),
         "loss `loss` became infinite or NaN in step 0 of this call (steps made before it: 1); \
-         its parameters are those from before that step. Look for NaN in the data, a learning rate that is too high, \
-         or a loss on probabilities that is given something else"
+         its parameters are those from before that step. The first value that is not finite is NaN in input `x` \
+         at row 0, position 0 in it: look for NaN and infinities in the data"
     );
     assert_eq!(before, net.parameter("h.weight").expect("a parameter"));
 
@@ -170,8 +170,8 @@ fn a_loss_that_is_not_finite_leaves_the_last_good_parameters() {
     assert_eq!(
         says(net.epoch_into(&data, Epoch { batch: 1, seed: 0 }, options, &mut report)),
         "loss `loss` became infinite or NaN in step 2 of this call (steps made before it: 3); \
-         its parameters are those from before that step. Look for NaN in the data, a learning rate that is too high, \
-         or a loss on probabilities that is given something else"
+         its parameters are those from before that step. The first value that is not finite is inf in input `x` \
+         at row 2, position 0 in it: look for NaN and infinities in the data"
     );
     assert_eq!((report.losses.len(), report.rows, net.steps_made()), (2, 2, 3));
     assert_eq!(net.parameter("h.weight").expect("a"), one_by_one.parameter("h.weight").expect("b"));

@@ -231,7 +231,16 @@ network! {
         loss   squared_error(p, y);
     }
 
-    /// Its target alone says how many rows there are.
+    /// Of what nothing reads, `z` alone is asked for: it has as many rows.
+    pub Rows() {
+        input  other: [time, batch];
+        input  z: [batch, width];
+        param b: [1] = constant(0.5);
+        output p = zeros([batch, 1]) + b;
+        loss   mean(square(b));
+    }
+
+    /// Of inputs that are not read, only a target has as many rows as there are.
     pub Named() {
         input  x: [2];
         input  z: [time, batch];
@@ -265,9 +274,12 @@ fn the_first_input_that_tells_a_size_is_asked_for() {
     let mut net = Named::new().optimizer(sgd(0.1)).build().expect("a network");
     assert!(net.forward(()).is_ok());
     let (x, z) = (Tensor::from([1.0_f32, 2.0]), Tensor::full([5, 3], 0.0_f32).expect("a tensor"));
-    assert_eq!(net.step((&x, &z), ()).expect("a step"), 3.5);
+    assert_eq!(net.step(&x, &[[0.0]; 3]).expect("a step"), 3.5);
+    let mut rows = Rows::new().batch_sizes([2]).build().expect("a network");
+    assert_eq!(rows.forward(&[[1.0; 3]; 2]).expect("outputs").shape(), [2, 1]);
+    assert_eq!(rows.forward((&z, &[[1.0; 4]; 3])).expect("outputs").shape(), [3, 1]);
     let error = net.step(&x, ()).expect_err("no size").to_string();
-    assert_eq!(error, "`step` takes 2 inputs (`x`, `z`), but 1 was given");
+    assert_eq!(error, "`step` takes 1 target (`y`), but 0 were given");
 }
 
 network! {

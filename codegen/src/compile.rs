@@ -383,13 +383,17 @@ fn named_results(graph: &Graph) -> Vec<(Purpose, Type)> {
 
 /// A training step takes the rows of its data through a table; other entries are given rows that lie in order.
 fn looked_up_inputs(graph: &Graph, rows: Option<&Arc<str>>) -> BTreeSet<usize> {
-    let trains = graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Update(_)));
-    let Some(rows) = rows.filter(|_| trains) else { return BTreeSet::new() };
+    let Some(rows) = rows.filter(|_| trains(graph)) else { return BTreeSet::new() };
     let by_row = |input: &downhill_graph::graph::Input| {
         matches!(input.role, Role::Input | Role::Target)
             && input.ty.shape.dims().first() == Some(&Dim::symbol(rows))
     };
     graph.inputs.iter().enumerate().filter(|(_, input)| by_row(input)).map(|(n, _)| n).collect()
+}
+
+/// Whether an entry changes storages.
+fn trains(graph: &Graph) -> bool {
+    graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Update(_)))
 }
 
 fn input_nodes(graph: &Graph, wanted: &BTreeSet<usize>) -> BTreeSet<NodeId> {
@@ -403,7 +407,6 @@ fn input_slots(graph: &Graph, looked_up: &BTreeSet<usize>) -> Vec<InputSlot> {
         name: input.name.clone(),
         ty: input.ty.clone(),
         role: input.role,
-        below: input.below.clone(),
         lookup: looked_up.contains(&n),
         read: asked.contains(&n),
     });

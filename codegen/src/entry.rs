@@ -89,8 +89,6 @@ pub struct InputSlot {
     pub ty: Type,
     /// What it is for.
     pub role: Role,
-    /// Class indices must be below this.
-    pub below: Option<Dim>,
     /// Axis 0 goes through `Context::rows`.
     pub lookup: bool,
     /// False when the entry neither reads it nor needs a size that it tells: it may be left unbound.

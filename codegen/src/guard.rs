@@ -31,9 +31,15 @@ pub(crate) fn writes_storage(kernel: &Kernel) -> bool {
 pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<Kernel> {
     let (mut kernels, updates) = updates_last(kernels);
     let (mut watched, mut looks) = (HashSet::new(), Looks::default());
+    // What only updates make is not there before the guard.
+    let late: HashSet<Buffer> = updates.iter().flat_map(stored).collect();
     for update in &updates {
-        watched.extend(update.accesses().iter().map(|(buffer, ..)| *buffer).filter(is_storage));
-        if must_be_tried(update) {
+        watched.extend(stored(update).into_iter().filter(is_storage));
+        let waits = update
+            .accesses()
+            .iter()
+            .any(|(buffer, _, store)| !store && !is_storage(buffer) && late.contains(buffer));
+        if must_be_tried(update) && !waits {
             looks.add(trial(update));
             continue;
         }
@@ -41,6 +47,7 @@ pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<K
             match buffer {
                 Buffer::Arena(n) if reaches_all(update, access, &arena[n]) => _ = watched.insert(buffer),
                 Buffer::Input(n) if graph.inputs[n].role == Role::Hyper => {}
+                _ if late.contains(&buffer) => {}
                 Buffer::Arena(_) | Buffer::Input(_) => looks.add(look(update, buffer, access)),
                 _ => {}
             }
@@ -95,6 +102,11 @@ fn with_watches(items: Vec<Item>, is_watched: &dyn Fn(Buffer, ValueId) -> bool) 
     all
 }
 
+/// The buffers that a kernel stores to.
+fn stored(kernel: &Kernel) -> Vec<Buffer> {
+    kernel.accesses().iter().filter(|(_, _, store)| *store).map(|(buffer, ..)| *buffer).collect()
+}
+
 fn is_storage(buffer: &Buffer) -> bool {
     matches!(buffer, Buffer::Storage(_))
 }
@@ -109,8 +121,7 @@ fn updates_last(kernels: Vec<Kernel>) -> (Vec<Kernel>, Vec<Kernel>) {
             || accesses.iter().any(|(buffer, _, store)| !store && late.contains(buffer));
         if waits {
             // Whoever reads a storage has read it before it is written: that is not waited for.
-            let stored = accesses.iter().filter(|(_, _, store)| *store).map(|(buffer, ..)| *buffer);
-            late.extend(stored.filter(|buffer| !is_storage(buffer)));
+            late.extend(stored(&kernel).into_iter().filter(|buffer| !is_storage(buffer)));
         }
         if waits { updates.push(kernel) } else { before.push(kernel) }
     }

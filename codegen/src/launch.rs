@@ -3,7 +3,8 @@
 //! In: kernels already defined, with what their arguments stand for. Out: a function `extern "C" fn(*mut Context)`
 //! that keeps the promises of [`crate::abi`].
 //!
-//! Must hold: between the store of a loss and the first kernel that writes a storage stands the guard, see [`crate::guard`].
+//! Must hold: between the store of a loss and the first kernel that writes a storage stands the guard, see [`crate::guard`]. An entry
+//! that writes none has no guard: what changes nothing need not stop, and gradients of a loss that is not finite can be looked at.
 
 use crate::abi::{Context, InputBinding};
 use crate::clif::define_built;
@@ -350,7 +351,7 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
         let own = functions.len();
         self.run_calls(0, 0..guard.min(own), functions);
         self.run_sections(before);
-        self.guard();
+        self.guard(guard);
         self.run_calls(0, guard.min(own)..own, functions);
         self.run_sections(updates);
         if guard < self.launch.calls.len() {
@@ -453,13 +454,14 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
     }
 
     /// Ends the call before this step has changed anything, where its loss or what its updates are made of is not finite.
-    fn guard(&mut self) {
+    fn guard(&mut self, place: usize) {
+        if place == self.launch.calls.len() {
+            return;
+        }
         if self.launch.loss {
             self.stop_unless_finite();
         }
-        if self.launch.guard < self.launch.calls.len() {
-            self.stop_if_alarmed(0);
-        }
+        self.stop_if_alarmed(0);
     }
 
     /// Ends the call where a watched value was not finite.

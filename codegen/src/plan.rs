@@ -38,7 +38,8 @@ pub const ALIGNMENT: usize = 64;
 pub fn plan(graph: &Graph, mut kernels: Vec<Kernel>, mut arena: Vec<Dim>) -> Plan {
     let mut copies: Vec<Kernel> = Vec::new();
     for kernel in &mut kernels {
-        for storage in overtaken(kernel).into_iter().chain(beside_loss(kernel)).collect::<BTreeSet<_>>() {
+        let diverted = [overtaken(kernel), beside_loss(kernel), beside_others(kernel)];
+        for storage in diverted.into_iter().flatten().collect::<BTreeSet<_>>() {
             detour(graph, kernel, storage, &mut arena, &mut copies);
         }
     }
@@ -69,6 +70,17 @@ fn beside_loss(kernel: &Kernel) -> BTreeSet<usize> {
     } else {
         BTreeSet::new()
     }
+}
+
+/// Storages that a kernel of a few numbers writes together with what others read, a count of steps beside the rates that hang on it: without
+/// them it can run before the guard, and so can all that reads the others.
+fn beside_others(kernel: &Kernel) -> BTreeSet<usize> {
+    let writes = touched(kernel).1;
+    let has_loop = kernel.body.iter().any(|item| matches!(item, Item::Loop(_)));
+    if has_loop || !writes.iter().any(|buffer| matches!(buffer, Buffer::Arena(_))) {
+        return BTreeSet::new();
+    }
+    writes.into_iter().filter_map(storage).collect()
 }
 
 /// Sends a storage's new value through the arena.

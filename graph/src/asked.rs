@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Positions of the inputs that an entry must be given: all it reads, and for each size it needs that none of these tells, the first
-/// that does (one that tells all its own sizes before others).
+/// that does. One that tells all its own sizes is taken before others, then one that has as many rows.
 pub fn asked_inputs(graph: &Graph) -> BTreeSet<usize> {
     told(graph).0
 }
@@ -49,10 +49,10 @@ fn told(graph: &Graph) -> (BTreeSet<usize>, Vec<(Arc<str>, NodeId)>) {
             if !seen.insert(symbol.clone()) || asked.iter().any(|&input| tells(graph, input, &symbol)) {
                 continue;
             }
-            let mut telling = given.iter().filter(|&&input| tells(graph, input, &symbol));
-            let first = telling.clone().next();
-            match telling.find(|&&input| tells_all(graph, input)).or(first) {
-                Some(&input) => {
+            let telling = given.iter().copied().filter(|&input| tells(graph, input, &symbol));
+            // `min_by_key` takes the first of equals.
+            match telling.min_by_key(|&input| (!tells_all(graph, input), !counts(graph, input, &symbol))) {
+                Some(input) => {
                     asked.insert(input);
                     open.extend(symbols_of(graph, input));
                 }
@@ -70,6 +70,11 @@ fn needed_dims(graph: &Graph, id: NodeId) -> Vec<&Dim> {
 
 fn symbols_of(graph: &Graph, input: usize) -> impl Iterator<Item = Arc<str>> {
     graph.inputs[input].ty.shape.dims().iter().flat_map(Dim::symbols)
+}
+
+/// Whether an input has as many rows as `symbol` says.
+fn counts(graph: &Graph, input: usize, symbol: &str) -> bool {
+    graph.inputs[input].ty.shape.dims().first() == Some(&Dim::symbol(symbol))
 }
 
 /// Whether the shape of an input tells every size that stands in it.

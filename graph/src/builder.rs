@@ -10,6 +10,8 @@
 //!   is added; an axis written as a symbol never stretches, even when its value is 1.
 
 use crate::agreement::When;
+use crate::check::{Check, Made, Rule};
+pub use crate::declaration::{Declaration, Loss, Mode};
 use crate::dim::Dim;
 use crate::error::{Error, Errors, Origin};
 use crate::graph::{Graph, Input, NodeId, Role, Storage, StorageKind, Undecided};
@@ -17,46 +19,12 @@ use crate::instance::{Instance, Instances};
 use crate::naming::Names;
 use crate::op::Op;
 use crate::random::Initializer;
+use crate::rebuild::ancestors;
 use crate::types::{ElementType, Shape, Type};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// Whether the graph being built is for training or for inference; dropout and the like look at it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub enum Mode {
-    /// For a training step.
-    Train,
-    /// For `forward`.
-    Infer,
-}
-
-/// A loss: a scalar to minimise.
-#[derive(Clone, Debug)]
-pub struct Loss {
-    /// `loss` when it was given no name.
-    pub name: Arc<str>,
-    /// The scalar.
-    pub node: NodeId,
-    /// Indices of the storages to train; `None` for all.
-    pub over: Option<Vec<usize>>,
-    /// Where it was declared.
-    pub origin: Origin,
-}
-
-/// A declared network: the graph of its values, what comes out, what is minimised.
-#[derive(Clone, Debug)]
-pub struct Declaration {
-    /// Every value of the declaration; inputs, storages, bindings.
-    pub graph: Graph,
-    /// Named outputs in order.
-    pub outputs: Vec<(Arc<str>, NodeId)>,
-    /// Losses in order.
-    pub losses: Vec<Loss>,
-    /// Mode it was built in.
-    pub mode: Mode,
-}
 
 /// Collects a declaration. A cheap handle: clones build the same graph.
 #[derive(Clone)]
@@ -69,6 +37,7 @@ struct State {
     mode: Mode,
     outputs: Vec<(Arc<str>, NodeId)>,
     losses: Vec<Loss>,
+    checks: Vec<Check>,
     errors: Vec<Error>,
     names: Names,
     instances: Instances,
@@ -94,6 +63,7 @@ impl Builder {
                 mode,
                 outputs: Vec::new(),
                 losses: Vec::new(),
+                checks: Vec::new(),
                 errors: Vec::new(),
                 names: Names::default(),
                 instances: Instances::default(),
@@ -172,16 +142,35 @@ impl Builder {
         self.value(node).named(name)
     }
 
-    /// Says that an integer input holds class indices below `count`; checked when data is bound. Values that are no inputs are
-    /// left as they are.
-    pub fn below(&self, indices: &Value, count: &Dim) {
+    /// Keeps a check that a use makes. Every use counts, and an input that holds class indices tells the least of their bounds.
+    pub(crate) fn keep_check(&self, check: Check) {
         let mut state = self.state.borrow_mut();
-        if let Some(node) = indices.node
-            && let Op::Input(index) = *state.graph.op(node)
-        {
-            let input = &mut state.graph.inputs[index];
-            input.below.get_or_insert_with(|| count.clone());
+        if let (Made::Bound(input), Rule::Class(count)) = (check.made, &check.rule) {
+            let graph = &mut state.graph;
+            let is_less = |known: &Dim| {
+                let difference = (known - count).bind(&graph.bindings);
+                difference.as_constant().is_some_and(|difference| difference <= 0)
+            };
+            if !graph.inputs[input].below.as_ref().is_some_and(is_less) {
+                graph.inputs[input].below = Some(count.clone());
+            }
         }
+        if !state.checks.contains(&check) {
+            state.checks.push(check);
+        }
+    }
+
+    /// The checks that are made where `value` is computed.
+    pub(crate) fn checks_below(&self, value: &Value) -> Vec<Check> {
+        let (state, Some(node)) = (self.state.borrow(), value.node) else { return Vec::new() };
+        let needed = ancestors(&state.graph, &[node]);
+        state.checks.iter().filter(|check| needed[check.term.index()]).cloned().collect()
+    }
+
+    /// The current place, with the layer of the open scopes.
+    pub(crate) fn place(&self) -> Origin {
+        let state = self.state.borrow();
+        Origin { layer: state.names.path(), ..state.graph.current_origin().clone() }
     }
 
     /// Declares a trainable tensor; its full name begins with the open scopes.
@@ -468,6 +457,7 @@ impl Builder {
             graph: std::mem::take(&mut state.graph),
             outputs: std::mem::take(&mut state.outputs),
             losses: std::mem::take(&mut state.losses),
+            checks: std::mem::take(&mut state.checks),
             mode: state.mode,
         })
     }

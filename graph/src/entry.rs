@@ -1,10 +1,14 @@
 //! Entries: the graphs that a program is made of.
 //!
 //! In: a [`Declaration`]. Out: one optimized graph for what is to be run: `forward` gives the outputs, `gradients` a loss and
-//! derivatives of it, `step` a loss and the next values of the storages.
+//! derivatives of it, `step` a loss and the next values of the storages, `diagnosis` all that tells why a step was stopped.
 //!
 //! Must hold: all entries of a declaration have the same storages in the same order (an optimizer's states behind them), so
 //! that they run over the same memory. Inputs that an entry does not read stay in its table.
+
+mod diagnosis;
+
+pub use diagnosis::{Diagnosis, Watch, Watched, diagnosis};
 
 use crate::builder::{Declaration, Loss};
 use crate::differentiate::differentiate;
@@ -63,17 +67,36 @@ pub fn gradients(declaration: &Declaration, loss: Option<&str>, wrt: &[&str]) ->
 pub fn step(declaration: &Declaration, loss: Option<&str>, optimizer: &Optimizer) -> Result<Graph, Error> {
     optimizer.check()?;
     let loss = find_loss(declaration, loss)?;
+    let (mut graph, parameters) = differentiated(declaration, loss)?;
+    graph.results = vec![(Purpose::Loss(loss.name.clone()), loss.node)];
+    append_updates(declaration, loss, optimizer, &mut graph, &parameters);
+    Ok(optimize(&graph))
+}
+
+/// A parameter that a loss trains: the storage's index, its node, its gradient.
+type Trained = (usize, NodeId, NodeId);
+
+/// The declared values with the gradients of a loss by all that it trains.
+fn differentiated(declaration: &Declaration, loss: &Loss) -> Result<(Graph, Vec<Trained>), Error> {
     let mut graph = start(declaration)?;
     let trained = trained(&mut graph, loss);
     let nodes: Vec<NodeId> = trained.iter().map(|(_, node)| *node).collect();
     let gradients = differentiate(&mut graph, loss.node, &nodes)?;
-    graph.results = vec![(Purpose::Loss(loss.name.clone()), loss.node)];
-    let parameters: Vec<(usize, NodeId, NodeId)> =
+    let parameters =
         trained.into_iter().zip(gradients).map(|((index, node), gradient)| (index, node, gradient)).collect();
+    Ok((graph, parameters))
+}
+
+fn append_updates(
+    declaration: &Declaration,
+    loss: &Loss,
+    optimizer: &Optimizer,
+    graph: &mut Graph,
+    parameters: &[Trained],
+) {
     // With several losses each has an optimizer of its own, with states of its own.
     let prefix = if declaration.losses.len() > 1 { &*loss.name } else { "" };
-    optimizer.append(&mut graph, prefix, &parameters);
-    Ok(optimize(&graph))
+    optimizer.append(graph, prefix, parameters);
 }
 
 /// The loss called `name`, or the only one.

@@ -81,7 +81,8 @@ pub struct Input {
     pub ty: Type,
     /// What for.
     pub role: Role,
-    /// For an integer that is a class index: it must be below this. Checked when data is bound.
+    /// For an integer that is a class index: it must be below this, the least bound of all uses. What is checked for which entry, a
+    /// declaration's checks say.
     pub below: Option<Dim>,
 }
 

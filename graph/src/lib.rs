@@ -39,6 +39,10 @@ mod naming;
 
 pub mod instance;
 
+pub mod check;
+
+pub mod declaration;
+
 pub mod builder;
 
 pub mod value;

@@ -9,6 +9,7 @@
 //!   gives 1 or 0; to bool it is `x ≠ 0`.
 //! - `Max`/`Min` propagate NaN; the gradient of a tie is split in halves.
 //! - A rectifier is `select(x ≤ 0, 0, x)`: its derivative at 0 is 0 and NaN passes. The sign of a zero result is not defined.
+//! - The gradient of a selection is a selection: what the side not taken is, NaN and infinities included, has no part in it.
 //! - `Sign` of NaN is NaN, of ±0 is 0. `Pow` is IEEE's `pow`.
 //! - Comparisons with NaN are false, but `NotEqual`, which is true.
 //! - Reductions of nothing: sum 0, max −∞ (integers: the least), min +∞ (the greatest). Max and min propagate NaN; on a tie the

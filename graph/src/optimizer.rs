@@ -21,7 +21,7 @@ mod writer;
 use crate::error::{Error, Origin};
 use crate::graph::{Graph, Input, NodeId, Role};
 use crate::op::{Binary, Op, Unary};
-use crate::option::{Must, check, refused};
+use crate::option::{Allowed, check, refused};
 use crate::types::{ElementType, Shape, Type};
 use writer::Writer;
 
@@ -144,12 +144,12 @@ impl Optimizer {
     /// # Errors
     /// What PyTorch's constructors refuse; numbers that f32 makes infinite, 0 or 1; an eps of 0.
     pub fn check(&self) -> Result<(), Error> {
-        check("a learning rate", self.learning_rate(), Must::BeAtLeastZero)?;
+        check("a learning rate", self.learning_rate(), Allowed::FromZero)?;
         match self {
             Optimizer::Sgd(sgd) => {
-                check("a momentum", sgd.momentum, Must::BeAtLeastZero)?;
-                check("a weight decay", sgd.weight_decay, Must::BeAtLeastZero)?;
-                check("a dampening", sgd.dampening, Must::BeFinite)?;
+                check("a momentum", sgd.momentum, Allowed::FromZero)?;
+                check("a weight decay", sgd.weight_decay, Allowed::FromZero)?;
+                check("a dampening", sgd.dampening, Allowed::Finite)?;
                 let plain = sgd.momentum > 0.0 && sgd.dampening == 0.0;
                 if sgd.nesterov && !plain {
                     let error = Error::new("Nesterov's momentum without momentum, or with dampening");
@@ -158,9 +158,9 @@ impl Optimizer {
                 Ok(())
             }
             Optimizer::Adam(adam) => {
-                check("a weight decay", adam.weight_decay, Must::BeAtLeastZero)?;
-                check("a first beta", adam.betas.0, Must::BeBelowOne)?;
-                check("a second beta", adam.betas.1, Must::BeBelowOne)?;
+                check("a weight decay", adam.weight_decay, Allowed::FromZero)?;
+                check("a first beta", adam.betas.0, Allowed::ZeroToOne)?;
+                check("a second beta", adam.betas.1, Allowed::ZeroToOne)?;
                 check_divisor(adam.epsilon)
             }
         }

@@ -7,46 +7,48 @@
 
 use crate::error::Error;
 
-/// What an option must be.
+/// What an option may be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Must {
+pub(crate) enum Allowed {
     /// Neither infinite nor NaN.
-    BeFinite,
+    Finite,
     /// Finite, 0 or more.
-    BeAtLeastZero,
+    FromZero,
     /// Finite, more than 0.
-    BeAboveZero,
+    AboveZero,
     /// From 0 to below 1.
-    BeBelowOne,
+    ZeroToOne,
 }
 
-impl Must {
+impl Allowed {
     fn holds(self, number: f32) -> bool {
         match self {
-            Must::BeFinite => number.is_finite(),
-            Must::BeAtLeastZero => number.is_finite() && number >= 0.0,
-            Must::BeAboveZero => number.is_finite() && number > 0.0,
-            Must::BeBelowOne => (0.0..1.0).contains(&number),
+            Allowed::Finite => number.is_finite(),
+            Allowed::FromZero => number.is_finite() && number >= 0.0,
+            Allowed::AboveZero => number.is_finite() && number > 0.0,
+            Allowed::ZeroToOne => (0.0..1.0).contains(&number),
         }
     }
 
     fn words(self) -> &'static str {
         match self {
-            Must::BeFinite => "it must be finite",
-            Must::BeAtLeastZero => "it must be finite and at least 0",
-            Must::BeAboveZero => "it must be finite and above 0",
-            Must::BeBelowOne => "it must be at least 0 and below 1",
+            Allowed::Finite => "it must be finite",
+            Allowed::FromZero => "it must be finite and at least 0",
+            Allowed::AboveZero => "it must be finite and above 0",
+            Allowed::ZeroToOne => "it must be at least 0 and below 1",
         }
     }
 }
 
-/// Refuses an option that is not what it must be: `what` as in "a learning rate".
-pub(crate) fn check(what: &str, number: f64, must: Must) -> Result<(), Error> {
+/// Refuses an option that is not what it may be: `what` as in "a learning rate".
+pub(crate) fn check(what: &str, number: f64, allowed: Allowed) -> Result<(), Error> {
     let held = number as f32;
-    if must.holds(held) && (number == 0.0 || held != 0.0) {
-        return Ok(());
+    let vanishes = number != 0.0 && held == 0.0;
+    match allowed.holds(held) {
+        true if vanishes => Err(refused(what, number).help("write 0 if that is meant")),
+        true => Ok(()),
+        false => Err(refused(what, number).help(allowed.words())),
     }
-    Err(refused(what, number).help(must.words()))
 }
 
 /// "a learning rate of 1e39, which is inf in f32".
@@ -76,17 +78,17 @@ mod tests {
 
     #[test]
     fn options_are_checked_as_the_f32_they_become() {
-        let says = |number, must| check("a share", number, must).map_err(|error| error.message);
-        assert_eq!(says(0.1, Must::BeBelowOne), Ok(()));
-        assert_eq!(says(0.0, Must::BeAtLeastZero), Ok(()));
-        assert_eq!(says(1e39, Must::BeFinite), Err("a share of 1e39, which is inf in f32".into()));
-        assert_eq!(says(1e-50, Must::BeAtLeastZero), Err("a share of 1e-50, which is 0 in f32".into()));
-        assert_eq!(says(0.99999999999, Must::BeBelowOne), {
+        let says = |number, allowed| check("a share", number, allowed).map_err(|error| error.message);
+        assert_eq!(says(0.1, Allowed::ZeroToOne), Ok(()));
+        assert_eq!(says(0.0, Allowed::FromZero), Ok(()));
+        assert_eq!(says(1e39, Allowed::Finite), Err("a share of 1e39, which is inf in f32".into()));
+        assert_eq!(says(1e-50, Allowed::FromZero), Err("a share of 1e-50, which is 0 in f32".into()));
+        assert_eq!(says(0.99999999999, Allowed::ZeroToOne), {
             Err("a share of 0.99999999999, which is 1 in f32".into())
         });
-        assert_eq!(says(-0.1, Must::BeAtLeastZero), Err("a share of -0.1".into()));
-        assert_eq!(says(0.0, Must::BeAboveZero), Err("a share of 0".into()));
-        assert_eq!(says(f64::NAN, Must::BeFinite), Err("a share of NaN".into()));
-        assert_eq!(says(f64::INFINITY, Must::BeFinite), Err("a share of inf".into()));
+        assert_eq!(says(-0.1, Allowed::FromZero), Err("a share of -0.1".into()));
+        assert_eq!(says(0.0, Allowed::AboveZero), Err("a share of 0".into()));
+        assert_eq!(says(f64::NAN, Allowed::Finite), Err("a share of NaN".into()));
+        assert_eq!(says(f64::INFINITY, Allowed::Finite), Err("a share of inf".into()));
     }
 }

@@ -9,7 +9,7 @@
 
 use crate::dim::{Bindings, Dim};
 use crate::error::Error;
-use crate::option::{Must, check, refused};
+use crate::option::{Allowed, check, refused};
 
 /// How a storage starts.
 #[derive(Clone, Debug, PartialEq)]
@@ -221,10 +221,10 @@ impl Initializer {
     pub fn check(&self) -> Result<(), Error> {
         match self {
             Initializer::Zeros | Initializer::Ones | Initializer::FanIn(_) => Ok(()),
-            Initializer::Constant(value) => check("a constant", *value, Must::BeFinite),
+            Initializer::Constant(value) => check("a constant", *value, Allowed::Finite),
             Initializer::Uniform { low, high } => {
-                check("a least value", *low, Must::BeFinite)?;
-                check("a greatest value", *high, Must::BeFinite)?;
+                check("a least value", *low, Allowed::Finite)?;
+                check("a greatest value", *high, Allowed::Finite)?;
                 if low <= high {
                     return Ok(());
                 }
@@ -232,15 +232,15 @@ impl Initializer {
                 Err(error.help("`low` must be at most `high`"))
             }
             Initializer::Normal { mean, deviation } => {
-                check("a mean", *mean, Must::BeFinite)?;
-                check("a deviation", *deviation, Must::BeAtLeastZero)
+                check("a mean", *mean, Allowed::Finite)?;
+                check("a deviation", *deviation, Allowed::FromZero)
             }
             Initializer::KaimingUniform { slope } | Initializer::KaimingNormal { slope } => {
-                check("a slope", *slope, Must::BeFinite)
+                check("a slope", *slope, Allowed::Finite)
             }
             Initializer::XavierUniform { gain }
             | Initializer::XavierNormal { gain }
-            | Initializer::Orthogonal { gain } => check("a gain", *gain, Must::BeAtLeastZero),
+            | Initializer::Orthogonal { gain } => check("a gain", *gain, Allowed::FromZero),
         }
     }
 }

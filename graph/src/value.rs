@@ -8,6 +8,7 @@
 //! - broadcasting is here and nowhere else (`align.rs`).
 
 mod align;
+mod check;
 mod derivative;
 mod elementwise;
 mod matmul;
@@ -15,6 +16,7 @@ mod movement;
 mod operators;
 mod reduce;
 
+pub use check::one_hot;
 pub use derivative::gradient;
 pub use elementwise::{
     abs, absolute, add, and, bell, convert, cos, dim_value, divide, equal, erf, exp, expm1, floor, full,
@@ -23,12 +25,10 @@ pub use elementwise::{
     stop_gradient, subtract, surrogate, tanh, zeros,
 };
 pub use matmul::matmul;
-pub(crate) use movement::label_mask;
-pub use movement::{
-    concatenate, expand, flatten, index, one_hot, reshape, reverse, slice, transpose, transpose_by,
-};
+pub use movement::{concatenate, expand, flatten, index, reshape, reverse, slice, transpose, transpose_by};
 pub use operators::Operand;
 pub use reduce::{argmax, max, max_over, mean, mean_over, min, min_over, squares, sum, sum_over};
 
-pub(crate) use align::{both_shapes, require_float, spoken};
+pub(crate) use align::{bare, both_shapes, require_float, spoken};
+pub(crate) use check::{Demand, User, demand, label_mask};
 pub(crate) use reduce::{Over, average, reduce};

@@ -101,6 +101,24 @@ fn exponentials_of_unknown_size_keep_the_place_of_their_factor() {
     close(weighted, 1e38 * (-138_f64).exp());
 }
 
+#[test]
+fn exponentials_beside_a_sum_that_is_not_theirs_keep_the_place_of_their_factor() {
+    // e[i][j]·(t/Σₖ e[k][i]), where the columns are small and large.
+    let greatest = optimized(&[-69.0, 69.0], |graph, x| {
+        let parts: Vec<NodeId> = x.iter().map(|&x| graph.add(Op::Reshape([1].into()), &[x])).collect();
+        let row = graph.add(Op::Concatenate { axis: 0 }, &parts);
+        let square = graph.add(Op::Broadcast { shape: [2, 2].into(), axes: vec![1] }, &[row]);
+        let e = unary(graph, Unary::Exp, square);
+        let sums = graph.add(Op::Reduce { kind: Reduction::Sum, axes: vec![0] }, &[e]);
+        let small = graph.full_like(sums, 1e-25);
+        let shares = binary(graph, Binary::Div, small, sums);
+        let shares = graph.add(Op::Broadcast { shape: [2, 2].into(), axes: vec![0] }, &[shares]);
+        let products = binary(graph, Binary::Mul, e, shares);
+        graph.add(Op::Reduce { kind: Reduction::Max, axes: vec![0, 1] }, &[products])
+    });
+    close(greatest, 138_f64.exp() * 1e-25 / 2.0);
+}
+
 /// Draws choices from a list of bytes.
 struct Choices<'a>(std::slice::Iter<'a, u8>);
 

@@ -352,8 +352,9 @@ fn losses_do_not_broadcast() {
     assert_eq!(
         mistake(&composite::squared_error(&p, &y)),
         "`squared_error` compares `p`, which is [batch, 1], with `y`, which is [batch]\n   \
-         = help: both must have the same shape, or the second be a scalar; `reshape` makes them so"
+         = help: both must have the same shape, or the second be a scalar; `expand(y, 1)` makes them so"
     );
+    assert!(mistake(&composite::squared_error(&y, &p)).ends_with("`expand(y, 1)` makes them so"));
     let logits = input(&b, "logits", &["batch", "10"]);
     let label = typed(&b, "label", I32, &["batch"]);
     assert_eq!(shape(&composite::cross_entropy(&logits, &label)), "[]");

@@ -5,10 +5,12 @@
 //!
 //! Must hold: nothing allocates unless there is a mistake to report.
 
+use crate::demand::Demand;
 use crate::error::Error;
 use crate::view::{Data, Extent, Feed, MAX_RANK, View};
 use downhill_codegen::entry::InputSlot;
 use downhill_graph::agreement::told_by;
+use downhill_graph::check::{Check, Made};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::Role;
 use downhill_graph::types::{ElementType, Shape};
@@ -27,8 +29,8 @@ pub(crate) struct Interface {
     pub(crate) rows: Option<usize>,
     /// Whether an input is a mask.
     pub(crate) masks: bool,
-    /// The slots that take class indices.
-    pub(crate) indices: Vec<usize>,
+    /// What is demanded of the elements of what is given.
+    pub(crate) demands: Vec<Demand>,
     inputs: Places,
     targets: Places,
 }
@@ -59,7 +61,6 @@ pub(crate) struct Slot {
     pub(crate) element: ElementType,
     /// As declared.
     pub(crate) shape: Shape,
-    pub(crate) below: Option<Dim>,
     pub(crate) lookup: bool,
     pub(crate) read: bool,
     rules: Vec<Rule>,
@@ -122,13 +123,13 @@ impl Interface {
         inputs: &[InputSlot],
         symbols: &[Arc<str>],
         bindings: &Bindings,
+        checks: &[Check],
     ) -> Interface {
         let slots = inputs.iter().map(|input| Slot {
             name: input.name.clone(),
             role: input.role,
             element: input.ty.element,
             shape: input.ty.shape.clone(),
-            below: input.below.as_ref().map(|below| below.bind(bindings)),
             lookup: input.lookup,
             read: input.read,
             rules: input.ty.shape.dims().iter().map(|dim| rule(&dim.bind(bindings), symbols)).collect(),
@@ -137,7 +138,7 @@ impl Interface {
         let counts_rows = |slot: &Slot| slot.is_data() && slot.rules.first() == Some(&ROWS);
         let rows = slots.iter().any(counts_rows).then_some(0);
         let masks = slots.iter().any(|slot| slot.element == ElementType::Bool);
-        let indices = (0..slots.len()).filter(|&at| slots[at].below.is_some()).collect();
+        let demands = demands(&slots, checks, bindings);
         let [inputs, targets] = [Role::Input, Role::Target].map(|role| Places::of(&slots, role));
         Interface {
             entry: entry.to_owned(),
@@ -145,13 +146,13 @@ impl Interface {
             symbols: symbols.to_vec(),
             rows,
             masks,
-            indices,
+            demands,
             inputs,
             targets,
         }
     }
 
-    /// Puts what is given in the order of declaration into its slots. Inputs that the entry does not read may be left out.
+    /// Puts what is given in the order of declaration into its slots. Inputs that the entry does not ask for may be left out.
     pub(crate) fn place<'a>(
         &self,
         role: Role,
@@ -335,6 +336,20 @@ impl Interface {
     }
 }
 
+/// The demands of checks that are made when data is bound; those that come out equal count once.
+fn demands(slots: &[Slot], checks: &[Check], bindings: &Bindings) -> Vec<Demand> {
+    let mut demands: Vec<Demand> = Vec::new();
+    for check in checks {
+        let Made::Bound(slot) = check.made else { continue };
+        let Slot { name, element, read, .. } = &slots[slot];
+        let demand = Demand::new(slot, name, *element, check, bindings);
+        if *read && !demands.iter().any(|known| known.is_same(&demand)) {
+            demands.push(demand);
+        }
+    }
+    demands
+}
+
 const UNKNOWN: i64 = -1;
 
 /// An axis of as many elements as there are rows: the first symbol counts them.
@@ -373,23 +388,9 @@ impl Slot {
         }
     }
 
-    /// Refuses class indices that are not below `classes`.
-    ///
-    /// # Safety
-    /// `given` is still borrowed, and its elements have 4 bytes.
-    pub(crate) unsafe fn check_classes(&self, given: &Given, classes: i64) -> Result<(), Error> {
-        // SAFETY: the caller's promise. Both element types that can be class indices are read as bits.
-        let indices = unsafe { std::slice::from_raw_parts(given.base.cast::<u32>(), given.whole) };
-        let limit = u32::try_from(classes.clamp(0, i64::from(i32::MAX))).unwrap_or(0);
-        // A negative i32 is a large u32. Folding without an early end lets the compiler use vectors.
-        if !indices.iter().fold(false, |wrong, &index| wrong | (index >= limit)) {
-            return Ok(());
-        }
-        let position = indices.iter().position(|&index| index >= limit).unwrap_or(0);
-        let bits = indices[position];
-        let signed = self.element == ElementType::I32;
-        let value = if signed { i64::from(bits as i32) } else { i64::from(bits) };
-        Err(Error::Class { name: self.name.to_string(), position, value, classes })
+    /// How many elements a row of `given` has, where the input has rows.
+    pub(crate) fn row_len(&self, shape: &[usize]) -> Option<usize> {
+        (self.rules.first() == Some(&ROWS)).then(|| shape.iter().skip(1).product())
     }
 }
 

@@ -14,6 +14,7 @@ use downhill_codegen::compile::Compiler;
 use downhill_codegen::entry::Entry;
 use downhill_codegen::target::Target;
 use downhill_graph::asked::check_told;
+use downhill_graph::check::Check;
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Storage, bug};
 use downhill_graph::optimizer::LEARNING_RATE;
@@ -32,6 +33,7 @@ pub(crate) struct CompiledEntry {
     pub(crate) loss: Option<Arc<str>>,
     pub(crate) graph: Graph,
     pub(crate) interface: Interface,
+    pub(crate) checks: Vec<Check>,
     /// Which of the program's storages it uses, in its own order.
     pub(crate) storages: Vec<usize>,
     /// Values of the scalar inputs before anyone set them, by slot; 0 for other slots.
@@ -56,11 +58,13 @@ pub(crate) struct Plan {
     pub(crate) graph: Graph,
     /// The learning rate before anyone set it.
     pub(crate) rate: f32,
+    /// What its uses of data demand.
+    pub(crate) checks: Vec<Check>,
 }
 
 impl CompiledEntry {
     fn interface(plan: &Plan, generic: &Entry) -> Interface {
-        Interface::new(&plan.name, &generic.inputs, &generic.symbols, &plan.graph.bindings)
+        Interface::new(&plan.name, &generic.inputs, &generic.symbols, &plan.graph.bindings, &plan.checks)
     }
 
     fn new(plan: Plan, variants: Vec<Variant>, storages: &[Storage]) -> CompiledEntry {
@@ -78,6 +82,7 @@ impl CompiledEntry {
             name: plan.name,
             loss: plan.loss,
             graph: plan.graph,
+            checks: plan.checks,
             interface,
             variants,
             marked: Mutex::default(),

@@ -8,8 +8,10 @@
 //! - an epoch into a report that has held one as long allocates nothing.
 
 use crate::bind::{Given, Interface};
+use crate::call::Stop;
 use crate::dataset::Dataset;
 use crate::error::Error;
+use crate::finding::Stopped;
 use crate::model::{Model, check_rate};
 use crate::prepare::elements;
 use crate::run::number_rows;
@@ -69,8 +71,8 @@ impl Model {
     /// Trains on every row of a data set once, in a random order: `net.epoch(&data, Epoch { batch: 64, seed: 1 })?`.
     ///
     /// # Errors
-    /// A column that is no input, or does not fit; class indices out of range; a batch of 0; a loss that is not finite (the parameters
-    /// are then those from before that step).
+    /// A column that is no input, or does not fit; labels and targets that the loss does not take; a batch of 0; a loss that is not finite
+    /// (the parameters are then those from before that step, and the error says what was first).
     pub fn epoch(&mut self, data: &Dataset, epoch: Epoch) -> Result<EpochReport, Error> {
         self.epoch_with(data, epoch, EpochOptions::default())
     }
@@ -153,7 +155,7 @@ impl Model {
         let made = self.train_batches(
             step,
             data,
-            (full_rows, epoch.batch),
+            (full_rows, epoch.batch, rows),
             full_rates,
             &mut report.losses[..full],
             0,
@@ -163,7 +165,7 @@ impl Model {
             false => self.train_batches(
                 step,
                 data,
-                (rest, rest.len()),
+                (rest, rest.len(), rows),
                 last_rate,
                 &mut report.losses[full..],
                 full,
@@ -171,12 +173,12 @@ impl Model {
         })
     }
 
-    /// Makes a step a loss, of `batch` rows each; `before` steps of the epoch have been made.
+    /// Makes a step a loss, of `batch` rows each, of the rows that the epoch uses; `before` steps of it have been made.
     fn train_batches(
         &mut self,
         step: usize,
         data: &Dataset,
-        (rows, batch): (&[u32], usize),
+        (rows, batch, used): (&[u32], usize, &[u32]),
         rates: Option<&[f32]>,
         losses: &mut [f32],
         before: usize,
@@ -188,16 +190,25 @@ impl Model {
         self.frame.given.clear();
         self.frame.given.resize(interface.slots.len(), None);
         place_columns(interface, data, batch, &mut self.frame.given);
-        // SAFETY: the columns are borrowed until this function returns.
-        unsafe { self.take_in(step) }?;
+        // SAFETY: the columns are borrowed until this function returns; every row is one of theirs.
+        unsafe { self.take_in(step, Some(used)) }?;
         self.frame.outputs.clear();
         // SAFETY: the columns are borrowed until this function returns and have `data.rows()` rows, which every row number is
         // below; `rows` has `batch` numbers a loss; a step has no outputs; there is a learning rate a loss.
         let stopped = unsafe { self.launch(step, rows, rates, losses, None) };
-        let made = stopped.unwrap_or(losses.len());
-        let failed = stopped.map(|stopped| self.not_finite(step, before + stopped, stopped));
+        let made = stopped.map_or(losses.len(), |stop| stop.step + usize::from(stop.updated));
         self.steps_made += made as u64;
-        failed.map_or(Ok(()), Err)
+        let Some(Stop { step: place, updated }) = stopped else { return Ok(()) };
+        let stopped = Stopped {
+            index: step,
+            step: before + place,
+            updated,
+            rows: &rows[place * batch..][..batch],
+            loss: losses[place],
+            rate: rates.map(|rates| rates[place]),
+        };
+        // SAFETY: the columns are borrowed until this function returns.
+        Err(unsafe { self.not_finite(stopped) })
     }
 
     /// Refuses columns that are no inputs, and inputs without rows.

@@ -3,6 +3,7 @@
 //! Out: [`Error`], one enum for all of downhill. Each says what was expected and what was found; none is a panic, and none
 //! stands for a bug of downhill's own.
 
+use crate::cause::{Cause, Part, Violation};
 use downhill_graph::error::{Errors, nearest};
 use downhill_graph::types::ElementType;
 use std::fmt;
@@ -99,10 +100,19 @@ pub enum Error {
         /// How many classes there are.
         classes: i64,
     },
-    /// A loss became infinite or NaN; the parameters are those from before that step.
-    NonFiniteLoss {
+    /// A value that its use does not allow: a label that is no class, a target that is no probability.
+    Violation(Box<Violation>),
+    /// A loss, a gradient or an update became infinite or NaN; the parameters are those from before that step, but for
+    /// [`Part::Made`].
+    NonFinite {
         /// The loss.
         loss: String,
+        /// What of its step is not finite.
+        part: Part,
+        /// The parameters and states whose gradients or updates are not finite, where the loss is.
+        concerned: Vec<String>,
+        /// The first value that is not finite; `None` where it could not be found.
+        cause: Option<Box<Cause>>,
         /// The step in this call, from 0.
         step: usize,
         /// How many steps the model had made before it.
@@ -176,17 +186,47 @@ impl fmt::Display for Error {
                     _ => write!(f, "classes are 0 to {}", classes - 1),
                 }
             }
-            Error::NonFiniteLoss { loss, step, steps_before } => write!(
-                f,
-                "loss `{loss}` became infinite or NaN in step {step} of this call (steps made before it: {steps_before}); \
-                 its parameters are those from before that step. Look for NaN in the data, a learning rate that is too high, \
-                 or a loss on probabilities that is given something else"
-            ),
+            Error::Violation(violation) => violation.fmt(f),
+            Error::NonFinite { loss, part, concerned, cause, step, steps_before } => {
+                let finite = |of| format!("loss `{loss}` is finite but {of} {}", shortened(concerned));
+                let what = match part {
+                    Part::Loss => format!("loss `{loss}`"),
+                    Part::Gradient => finite("the gradient by"),
+                    Part::Update => finite("the next value of"),
+                    Part::Made => shortened(concerned),
+                };
+                write!(
+                    f,
+                    "{what} became infinite or NaN in step {step} of this call (steps made before it: {steps_before}); "
+                )?;
+                if *part == Part::Made {
+                    let what = "nothing showed it before that step had made its updates, so these values are lost, and the other \
+                                parameters are those from behind it. Set them, or build the network anew, and look for values near 1e38";
+                    return f.write_str(what);
+                }
+                f.write_str("its parameters are those from before that step. ")?;
+                match cause {
+                    Some(cause) => write!(f, "The first value that is not finite is {cause}"),
+                    None => f.write_str(
+                        "Look for NaN in the data, a learning rate that is too high, or functions outside their domain",
+                    ),
+                }
+            }
             Error::EmptyBatch { symbol } => {
                 write!(f, "a training step needs at least one row, but `{symbol}` is 0")
             }
             Error::Usage { message, help } => write!(f, "{message}\n   = help: {help}"),
         }
+    }
+}
+
+/// `` `a`, `b`, `c` and 2 more``.
+fn shortened(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(3).map(|name| format!("`{name}`")).collect();
+    match names.len() {
+        0 => "a parameter".into(),
+        1..=3 => shown.join(", "),
+        all => format!("{} and {} more", shown.join(", "), all - 3),
     }
 }
 

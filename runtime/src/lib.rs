@@ -2,7 +2,10 @@
 //!
 //! Modules stand in the order in which data passes them. The only `unsafe` of downhill is here: the memory of machine code
 //! ([`code`]), the call into it (`call`, `run`, `epoch`), by several threads (`pool`, `float_control`), what it tells while it runs
-//! (`marks`, `machine`), and reading class indices behind a checked pointer (`bind`).
+//! (`marks`, `machine`), and reading data behind a checked pointer (`demand`,
+//! `diagnose`).
+
+pub mod cause;
 
 pub mod error;
 
@@ -10,6 +13,8 @@ pub mod dump;
 pub mod report;
 
 pub mod view;
+
+mod demand;
 
 mod bind;
 
@@ -36,6 +41,10 @@ pub mod outputs;
 mod runnable;
 
 pub mod model;
+
+mod finding;
+
+mod diagnose;
 
 mod run;
 

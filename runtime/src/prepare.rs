@@ -15,6 +15,8 @@ pub(crate) struct Prepared {
     pub(crate) sizes: Vec<i64>,
     /// For each input slot.
     pub(crate) slots: Vec<PreparedSlot>,
+    /// For each demand on data: the bound of class indices.
+    pub(crate) classes: Vec<i64>,
     /// Rows of a step; `None` where no input has rows.
     pub(crate) batch: Option<usize>,
     /// Which of the entry's variants runs.
@@ -37,8 +39,6 @@ pub(crate) struct PreparedSlot {
     pub(crate) len: usize,
     /// From one row to the next, in bytes.
     pub(crate) row_bytes: i64,
-    /// Class indices must be below this.
-    pub(crate) classes: Option<i64>,
 }
 
 impl Prepared {
@@ -61,7 +61,6 @@ impl Prepared {
             Ok::<_, Error>(PreparedSlot {
                 len: elements(&shape),
                 row_bytes: i64::try_from(row).unwrap_or(i64::MAX).saturating_mul(4),
-                classes: slot.below.as_ref().and_then(|below| below.evaluate(&bindings).ok()),
                 shape,
             })
         });
@@ -84,6 +83,7 @@ impl Prepared {
         Ok(Prepared {
             sizes: sizes.to_vec(),
             slots,
+            classes: interface.demands.iter().map(|demand| demand.classes(&bindings)).collect(),
             batch,
             variant,
             numbers,

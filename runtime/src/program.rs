@@ -14,10 +14,11 @@ use crate::report::Report;
 pub use downhill_codegen::target::Lanes;
 use downhill_codegen::target::Target;
 use downhill_graph::builder::{Declaration, Mode};
+use downhill_graph::check::{Check, Made};
 use downhill_graph::dim::{Bindings, Dim};
-use downhill_graph::entry;
+use downhill_graph::entry::{self, Watch};
 use downhill_graph::error::Errors;
-use downhill_graph::graph::{Graph, Storage, StorageKind, Undecided, bug};
+use downhill_graph::graph::{Graph, NodeId, Storage, StorageKind, Undecided, bug};
 use downhill_graph::network::hangs_on_data;
 use downhill_graph::optimizer::Optimizer;
 use downhill_graph::passes::bind;
@@ -41,6 +42,16 @@ pub struct Options {
     pub lanes: Option<Lanes>,
     /// Threads that share large kernels; as `DOWNHILL_THREADS` says, else 1, when `None`.
     pub threads: Option<usize>,
+    /// Leaves out the checks of labels, targets and probabilities.
+    pub unchecked: bool,
+}
+
+/// What finds out why a step of a loss was stopped.
+#[derive(Debug)]
+pub(crate) struct Diagnosis {
+    pub(crate) entry: Arc<CompiledEntry>,
+    /// What is watched, in the order of its outputs.
+    pub(crate) watched: Vec<Watch>,
 }
 
 /// A loss, and what its gradients are by: all that it trains when empty.
@@ -53,6 +64,8 @@ pub struct Program {
     /// Threads beside the caller's, once an entry has kernels to share.
     pool: OnceLock<Pool>,
     train: Declaration,
+    /// For every loss that has none of its own, and by the name of a loss.
+    optimizers: (Option<Optimizer>, Vec<(String, Optimizer)>),
     /// The network's arguments.
     bindings: Bindings,
     batch_sizes: Vec<usize>,
@@ -61,6 +74,8 @@ pub struct Program {
     forward: Arc<CompiledEntry>,
     steps: Vec<Arc<CompiledEntry>>,
     gradients: Mutex<Vec<(GradientKey, Arc<CompiledEntry>)>>,
+    /// By the name of a loss; nothing where one cannot be compiled.
+    diagnoses: Mutex<Vec<(String, Option<Arc<Diagnosis>>)>>,
     report: Report,
 }
 
@@ -83,6 +98,10 @@ impl Program {
         let train = report.stage("declare", || declare(Mode::Train))?;
         check_decided(&infer)?;
         check_decided(&train)?;
+        let checked = |declaration: Declaration| {
+            if options.unchecked { declaration.unchecked() } else { declaration }
+        };
+        let (infer, train) = (checked(infer), checked(train));
         check_options(&train, &options)?;
         dump.show(name, "infer", Stage::Graph, || infer.graph.to_text());
         dump.show(name, "train", Stage::Graph, || train.graph.to_text());
@@ -109,12 +128,14 @@ impl Program {
             target,
             bindings: train.graph.bindings.clone(),
             train,
+            optimizers: (options.optimizer, options.optimizers),
             batch_sizes: options.batch_sizes,
             dump,
             storages,
             forward,
             steps: entries.collect(),
             gradients: Mutex::default(),
+            diagnoses: Mutex::default(),
             report,
         };
         program.start_threads(&program.report)?;
@@ -227,8 +248,9 @@ impl Program {
             loss: Some(loss.into()),
             graph: entry::gradients(&self.train, Some(loss), by)?,
             rate: 0.0,
+            checks: checks_of_loss(&self.train, loss),
         };
-        let entry = self.compile_later(plan, false)?;
+        let entry = self.compile_later(plan, false, &self.batch_sizes)?;
         known.push(((loss.to_owned(), by.iter().map(|&name| name.to_owned()).collect()), entry.clone()));
         Ok(entry)
     }
@@ -240,17 +262,47 @@ impl Program {
             return Ok(marked.clone());
         }
         let (name, loss, graph) = (entry.name.clone(), entry.loss.clone(), entry.graph.clone());
-        let marked = self.compile_later(Plan { name, loss, graph, rate: 0.0 }, true)?;
+        let plan = Plan { name, loss, graph, rate: 0.0, checks: entry.checks.clone() };
+        let marked = self.compile_later(plan, true, &self.batch_sizes)?;
         *known = Some(marked.clone());
         Ok(marked)
     }
 
-    fn compile_later(&self, plan: Plan, marked: bool) -> Result<Arc<CompiledEntry>, Error> {
+    /// What finds out why a step of this loss was stopped; compiled when first asked for.
+    pub(crate) fn diagnosis(&self, loss: &str) -> Option<Arc<Diagnosis>> {
+        let mut known = self.diagnoses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, diagnosis)) = known.iter().find(|(name, _)| name == loss) {
+            return diagnosis.clone();
+        }
+        let diagnosis = self.compile_diagnosis(loss).ok().map(Arc::new);
+        known.push((loss.to_owned(), diagnosis.clone()));
+        diagnosis
+    }
+
+    fn compile_diagnosis(&self, loss: &str) -> Result<Diagnosis, Error> {
+        let optimizer = optimizer_of(&self.optimizers.0, &self.optimizers.1, loss);
+        let entry::Diagnosis { graph, watched } = entry::diagnosis(&self.train, Some(loss), optimizer)?;
+        let name = entry_name(&self.train, "diagnosis", loss);
+        let plan = Plan { name, loss: None, graph, rate: 0.0, checks: Vec::new() };
+        Ok(Diagnosis { entry: self.compile_later(plan, false, &[])?, watched })
+    }
+
+    /// Whether a step of this loss computes checks.
+    pub(crate) fn computes_checks(&self, loss: &str) -> bool {
+        checks_of_loss(&self.train, loss).iter().any(|check| matches!(check.made, Made::Computed(_)))
+    }
+
+    fn compile_later(
+        &self,
+        plan: Plan,
+        marked: bool,
+        batch_sizes: &[usize],
+    ) -> Result<Arc<CompiledEntry>, Error> {
         let making = Making {
             program: &self.name,
             storages: &self.storages,
             target: &self.target,
-            batch_sizes: &self.batch_sizes,
+            batch_sizes,
             marked,
         };
         let mut report = Report::default();
@@ -301,24 +353,44 @@ fn entry_name(train: &Declaration, what: &str, loss: &str) -> String {
 }
 
 fn plan_forward(infer: &Declaration) -> Result<Plan, Error> {
-    Ok(Plan { name: "forward".into(), loss: None, graph: entry::forward(infer)?, rate: 0.0 })
+    let outputs: Vec<NodeId> = infer.outputs.iter().map(|(_, node)| *node).collect();
+    let checks = infer.checks_of(&outputs).cloned().collect();
+    Ok(Plan { name: "forward".into(), loss: None, graph: entry::forward(infer)?, rate: 0.0, checks })
 }
 
 fn plan_steps(train: &Declaration, options: &Options) -> Result<Vec<Plan>, Error> {
     let mut plans = Vec::new();
     for loss in &train.losses {
-        let own =
-            options.optimizers.iter().find(|(name, _)| **name == *loss.name).map(|(_, optimizer)| optimizer);
-        let Some(optimizer) = own.or(options.optimizer.as_ref()) else { continue };
+        let Some(optimizer) = optimizer_of(&options.optimizer, &options.optimizers, &loss.name) else {
+            continue;
+        };
         optimizer.check()?;
         plans.push(Plan {
             name: entry_name(train, "step", &loss.name),
             loss: Some(loss.name.clone()),
             graph: entry::step(train, Some(&loss.name), optimizer)?,
             rate: optimizer.learning_rate() as f32,
+            checks: checks_of_loss(train, &loss.name),
         });
     }
     Ok(plans)
+}
+
+/// The optimizer of a loss: its own, or the one for all.
+fn optimizer_of<'a>(
+    all: &'a Option<Optimizer>,
+    own: &'a [(String, Optimizer)],
+    loss: &str,
+) -> Option<&'a Optimizer> {
+    let own = own.iter().find(|(name, _)| name == loss).map(|(_, optimizer)| optimizer);
+    own.or(all.as_ref())
+}
+
+/// The checks that a step of this loss is to make.
+fn checks_of_loss(train: &Declaration, loss: &str) -> Vec<Check> {
+    let nodes: Vec<NodeId> =
+        train.losses.iter().filter(|known| *known.name == *loss).map(|loss| loss.node).collect();
+    train.checks_of(&nodes).cloned().collect()
 }
 
 /// Every storage of any entry, once, in the order of declaration: parameters, then what optimizers keep, then what gradients

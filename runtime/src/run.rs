@@ -6,9 +6,11 @@
 //! gets was checked for the entry and the sizes it is called with.
 
 use crate::bind::{Given, Interface};
-use crate::call::Work;
+use crate::call::{Stop, Work};
 use crate::compiled::CompiledEntry;
+use crate::demand::Extract;
 use crate::error::Error;
+use crate::finding::Stopped;
 use crate::marks::Marks;
 use crate::model::Model;
 use crate::outputs::{Outputs, Room, name_of, names};
@@ -78,8 +80,8 @@ impl Model {
     /// of declaration; several as a tuple, none as `()`.
     ///
     /// # Errors
-    /// Data that does not fit, an empty batch, a loss that is not finite (the parameters are then those from before the step),
-    /// a network with several losses.
+    /// Data that does not fit, labels and targets that the loss does not take, an empty batch, a loss that is not finite (the parameters
+    /// are then those from before the step, and the error says what was first), a network with several losses.
     pub fn step<'a>(&mut self, inputs: impl Feed<'a>, targets: impl Feed<'a>) -> Result<f32, Error> {
         let step = self.step_of(None)?;
         self.step_at(step, &inputs, &targets)
@@ -109,22 +111,24 @@ impl Model {
         self.train_once(step)
     }
 
-    /// The loss and its gradients by all parameters that it trains, without training. Compiled when first asked for.
+    /// The loss and its gradients by all parameters that it trains, without training. Compiled when first asked for. Infinities and NaN
+    /// are given as they are, to be looked at.
     ///
     /// Random numbers (dropout's masks) are those of the training step to come: calls repeat them until a step is made. For others, see
     /// [`Model::set_random_step`].
     ///
     /// # Errors
-    /// As [`Model::step`].
+    /// As [`Model::step`], but for a loss that is not finite.
     pub fn gradients<'a>(&mut self, inputs: impl Feed<'a>, targets: impl Feed<'a>) -> Result<Outputs, Error> {
         self.gradients_of(None, &[], inputs, targets)
     }
 
     /// The gradients of a loss (the only one when none is named) by these parameters, states and inputs (all that it trains when none is
-    /// named). Compiled when first asked for. Random numbers are those of [`Model::gradients`].
+    /// named). Compiled when first asked for. Infinities and NaN are given as they are, to be looked at. Random numbers are those of
+    /// [`Model::gradients`].
     ///
     /// # Errors
-    /// As [`Model::step_loss`]; unknown names, and names of what has no gradient.
+    /// As [`Model::gradients`]; an unknown loss, unknown names, and names of what has no gradient.
     pub fn gradients_of<'a>(
         &mut self,
         loss: Option<&str>,
@@ -169,7 +173,9 @@ impl Model {
     /// The position of an entry of gradients.
     pub(crate) fn gradients_entry(&mut self, loss: Option<&str>, by: &[&str]) -> Result<usize, Error> {
         let entry = self.program.gradients(self.loss_name(loss)?, by)?;
-        Ok(self.entry_at(entry))
+        let index = self.entry_at(entry);
+        self.entries[index].draws_as_said = true;
+        Ok(index)
     }
 
     /// The position of an entry that was compiled on demand.
@@ -257,14 +263,14 @@ impl Model {
         self.frame.given.resize(interface.slots.len(), None);
         place(interface, &mut self.frame.given)?;
         // SAFETY: what was placed is borrowed for longer than this call.
-        unsafe { self.take_in(index) }
+        unsafe { self.take_in(index, None) }
     }
 
-    /// Checks what was placed, and prepares for its size.
+    /// Checks what was placed, and prepares for its size. Of the rows of a data set, those that are not used may hold anything.
     ///
     /// # Safety
-    /// It is still borrowed.
-    pub(crate) unsafe fn take_in(&mut self, index: usize) -> Result<(), Error> {
+    /// It is still borrowed; `rows` are rows of what was placed.
+    pub(crate) unsafe fn take_in(&mut self, index: usize, rows: Option<&[u32]>) -> Result<(), Error> {
         if self.entries[index].entry.interface.masks {
             // SAFETY: as promised.
             unsafe { self.frame.widen_masks() };
@@ -272,19 +278,19 @@ impl Model {
         self.prepare(index)?;
         let runnable = &self.entries[index];
         let interface = &runnable.entry.interface;
-        for &at in &interface.indices {
-            if let (Some(classes), Some(given)) =
-                (runnable.prepared().slots[at].classes, &self.frame.given[at])
-            {
+        let prepared = runnable.prepared();
+        for (demand, &classes) in interface.demands.iter().zip(&prepared.classes) {
+            if let Some(given) = &self.frame.given[demand.slot] {
+                let row_len = interface.slots[demand.slot].row_len(&prepared.slots[demand.slot].shape);
                 // SAFETY: as promised; `prepare` has checked the element type.
-                unsafe { interface.slots[at].check_classes(given, classes) }?;
+                unsafe { demand.check(given, classes, Extract { row_len, rows }) }?;
             }
         }
         Ok(())
     }
 
     /// Finds or makes what is prepared for the sizes of what was given.
-    fn prepare(&mut self, index: usize) -> Result<(), Error> {
+    pub(crate) fn prepare(&mut self, index: usize) -> Result<(), Error> {
         let (runnable, frame) = (&mut self.entries[index], &mut self.frame);
         let last = runnable.prepared.get(runnable.last);
         if last.is_some_and(|prepared| prepared.fits(&runnable.entry, &frame.given)) {
@@ -344,11 +350,20 @@ impl Model {
         // SAFETY: the outputs were just bound and are borrowed until this function returns; what is given was made ready; row
         // numbers are below the batch, which is how many rows every input has.
         let stopped = unsafe { self.launch(index, rows, None, &mut losses, None) };
+        let [loss] = losses;
+        let checked = match stopped {
+            None if loss.is_finite() => Ok(()),
+            // SAFETY: what is given was made ready and is still borrowed.
+            None => unsafe { self.violated(index, loss) },
+            Some(Stop { step, updated }) => {
+                self.steps_made += u64::from(updated);
+                let stopped = Stopped { index, step, updated, rows, loss, rate: None };
+                // SAFETY: as above.
+                Err(unsafe { self.not_finite(stopped) })
+            }
+        };
         self.identity = identity;
-        match stopped {
-            None => Ok(losses[0]),
-            Some(step) => Err(self.not_finite(index, step, step)),
-        }
+        checked.map(|()| loss)
     }
 
     /// Runs a ready entry `steps` times on what it was given, in one call and with a learning rate of 0. Code with marks must be given some.
@@ -370,19 +385,17 @@ impl Model {
         // SAFETY: as in `launch_once`, for each of the steps; there is a learning rate a loss.
         match unsafe { self.launch(index, &rows, Some(&rates), &mut losses, marks) } {
             None => Ok(()),
-            Some(step) => Err(self.not_finite(index, step, 0)),
+            Some(Stop { step, updated }) => {
+                let rows = &rows[..rows.len() / steps];
+                let (loss, rate) = (losses[step], Some(0.0));
+                let stopped = Stopped { index, step, updated, rows, loss, rate };
+                // SAFETY: as above.
+                Err(unsafe { self.not_finite(stopped) })
+            }
         }
     }
 
-    pub(crate) fn not_finite(&self, index: usize, step: usize, made: usize) -> Error {
-        Error::NonFiniteLoss {
-            loss: self.entries[index].entry.loss.as_deref().unwrap_or_default().to_owned(),
-            step,
-            steps_before: self.steps_made + made as u64,
-        }
-    }
-
-    /// Runs a ready entry, a step for each loss. Gives the step whose loss was not finite, if any.
+    /// Runs a ready entry, a step for each loss. Gives the step in which something was not finite, if any.
     ///
     /// # Safety
     /// What was made ready is still borrowed, the frame's outputs are those of the prepared size, `rows` holds one number
@@ -394,10 +407,10 @@ impl Model {
         rates: Option<&[f32]>,
         losses: &mut [f32],
         marks: Option<&mut Marks>,
-    ) -> Option<usize> {
-        let random_step = self.random_step.unwrap_or(self.steps_made);
+    ) -> Option<Stop> {
         let runnable = &self.entries[index];
         let prepared = runnable.prepared();
+        let said = self.random_step.filter(|_| runnable.draws_as_said);
         let frame = &mut self.frame;
         frame.inputs.clear();
         let slots = runnable
@@ -428,7 +441,7 @@ impl Model {
             offsets: &prepared.offsets,
             numbers: &prepared.numbers,
             rows,
-            random: (&runnable.keys, if runnable.trains { self.steps_made } else { random_step }),
+            random: (&runnable.keys, said.unwrap_or(self.steps_made)),
             steps: losses.len(),
             losses,
             pool: self.program.pool(),
@@ -436,7 +449,7 @@ impl Model {
         };
         // SAFETY: storages have the sizes the program gives them, the arena was grown when the size was prepared; the rest is
         // this function's own condition.
-        unsafe { frame.call(work) }.map(|stop| stop.step)
+        unsafe { frame.call(work) }
     }
 }
 

@@ -26,8 +26,9 @@ pub(crate) struct Runnable {
     pub(crate) keys: Vec<[u32; 2]>,
     /// Whether its code takes rows through a table.
     pub(crate) looks_up: bool,
-    /// Whether it changes parameters or states.
-    pub(crate) trains: bool,
+    /// Whether it draws the random numbers of the step that was said ([`crate::model::Model::set_random_step`]), if one was: gradients that
+    /// are asked for do.
+    pub(crate) draws_as_said: bool,
 }
 
 impl Runnable {
@@ -35,9 +36,8 @@ impl Runnable {
         let streams = &entry.variant_at(0).entry.streams;
         let keys = streams.iter().map(|&stream| stream_seed(seed, stream)).collect();
         let looks_up = entry.variant_at(0).entry.inputs.iter().any(|slot| slot.lookup);
-        let trains = entry.graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Update(_)));
         let hypers = entry.hypers.clone();
-        Runnable { hypers, keys, looks_up, trains, entry, prepared: Vec::new(), last: 0 }
+        Runnable { hypers, keys, looks_up, draws_as_said: false, entry, prepared: Vec::new(), last: 0 }
     }
 
     /// What was made ready.
@@ -56,6 +56,13 @@ impl Runnable {
                 *hyper = value;
             }
         }
+    }
+
+    /// The value of a scalar input.
+    pub(crate) fn hyper(&self, name: &str) -> Option<f32> {
+        let slots = self.entry.interface.slots.iter();
+        let place = slots.clone().position(|slot| slot.role == Role::Hyper && *slot.name == *name)?;
+        Some(self.hypers[place])
     }
 
     pub(crate) fn outputs(&self) -> &[(Purpose, Type)] {

@@ -122,7 +122,8 @@ fn a_declaration_made_for_checking_is_not_run() {
     let declare = |_| {
         let builder = Builder::for_checking();
         let x = input(&builder, &[Dim::symbol("batch")]);
-        let y = builder.input("y", ElementType::F32, [Dim::symbol("other")]);
+        let other = &Dim::symbol("batch") * &builder.open_argument("other");
+        let y = builder.input("y", ElementType::F32, [other]);
         builder.output("p", &(x + y));
         builder.finish()
     };

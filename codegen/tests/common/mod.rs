@@ -84,7 +84,7 @@ pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) ->
 }
 
 /// Runs one step. Code for several threads is given its turns in ranges, the last first.
-fn run_on(
+pub(crate) fn run_on(
     lanes: Lanes,
     threads: usize,
     graph: &Graph,

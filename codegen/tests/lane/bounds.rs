@@ -39,11 +39,11 @@ const FUNCTIONS: [Bounded; 18] = [
     bounded("sin", math::sin, f64::sin, 2.0),
     bounded("cos", math::cos, f64::cos, 2.0),
     bounded("tanh", math::tanh, f64::tanh, 3.0),
-    bounded("logistic", math::logistic, logistic, 3.0),
-    bounded("softplus", math::softplus, softplus, 2.5),
+    bounded("logistic", math::logistic, logistic, 3.5),
+    bounded("softplus", math::softplus, softplus, 3.0),
     bounded("erf", math::erf, libm::erf, 2.0),
-    bounded("normal_cdf", math::normal_cdf, normal_cdf, 6.0),
-    bounded("bell", math::bell, |x| (-0.5 * x * x).exp(), 2.0),
+    bounded("normal_cdf", math::normal_cdf, normal_cdf, 6.5),
+    bounded("bell", math::bell, |x| (-0.5 * x * x).exp(), 2.5),
 ];
 
 fn reciprocal(b: &mut ProgramBuilder, x: Reg) -> Reg {

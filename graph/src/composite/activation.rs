@@ -10,11 +10,11 @@
 //! | [`relu`], [`leaky_relu`] | 1 | 1 |
 //! | [`elu`] | 2 | 2 |
 //! | [`gelu`] | 8 | 8; 2.5·10⁻⁷ in −1.5..0, where it goes through 0 |
-//! | [`gelu_tanh`] | 5; below 0, \|u\| for an exponent u | 8; the same |
+//! | [`gelu_tanh`] | 5; below 0 also 2⁻²² of the exponent | 20; the same, and 2.5·10⁻⁷ as gelu |
 //! | [`silu`] | 4 | 10; 2.5·10⁻⁷ in −2.5..0, where it goes through 0 |
-//! | [`sigmoid`] | 3 | 5; 2⁻²³ above 0: 1 − p has no bits of its own where p is near 1 |
+//! | [`sigmoid`] | 3.5 | 5; 2⁻²³ above 0: 1 − p has no bits of its own where p is near 1 |
 //! | `tanh` | 3 | 2⁻²², for the same reason |
-//! | `softplus` | 2.5 | 3 |
+//! | `softplus` | 3 | 3.5 |
 //!
 //! A product x·p whose p is below 2⁻¹²⁶ may be off by \|x\|·2⁻¹⁴⁹ beside that: that is where p ends.
 
@@ -22,7 +22,7 @@ use crate::builder::{Mode, Value};
 use crate::error::Error;
 use crate::graph::NodeId;
 use crate::op::{Binary, Compare, Op, Reduction, Unary};
-use crate::option::{Must, check};
+use crate::option::{Allowed, check};
 use crate::types::{ElementType, Literal, Shape};
 use crate::value::{
     Over, add, exp, expm1, less_equal, log, logistic, minimum, multiply, normal_cdf, reduce, require_float,
@@ -40,7 +40,7 @@ pub fn relu(x: impl Borrow<Value>) -> Value {
 /// x, or `slope`·x where x ≤ 0.
 pub fn leaky_relu(x: impl Borrow<Value>, slope: f64) -> Value {
     let x = x.borrow();
-    match check("`leaky_relu` with a slope", slope, Must::BeFinite) {
+    match check("`leaky_relu` with a slope", slope, Allowed::Finite) {
         Ok(()) => select(less_equal(x, 0.0), multiply(x, slope), x),
         Err(error) => x.builder().fail(error),
     }
@@ -49,7 +49,7 @@ pub fn leaky_relu(x: impl Borrow<Value>, slope: f64) -> Value {
 /// x, or `alpha`·(eˣ − 1) where x ≤ 0.
 pub fn elu(x: impl Borrow<Value>, alpha: f64) -> Value {
     let x = x.borrow();
-    if let Err(error) = check("`elu` with an alpha", alpha, Must::BeFinite) {
+    if let Err(error) = check("`elu` with an alpha", alpha, Allowed::Finite) {
         return x.builder().fail(error);
     }
     select(less_equal(x, 0.0), multiply(expm1(x), alpha), x)
@@ -141,7 +141,7 @@ pub fn dropout(x: impl Borrow<Value>, rate: f64) -> Value {
     let x = x.borrow();
     let builder = x.builder();
     if rate != 1.0
-        && let Err(error) = check("a dropout rate", rate, Must::BeBelowOne)
+        && let Err(error) = check("a dropout rate", rate, Allowed::ZeroToOne)
     {
         return builder.fail(error.help("the rate is the share that is dropped: from 0 to 1"));
     }

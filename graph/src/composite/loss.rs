@@ -1,20 +1,23 @@
 //! Losses: scalars to minimise, means over all elements (or rows), as PyTorch's defaults.
 //!
+//! What a loss demands of labels, targets and probabilities, it checks (see [`crate::check`]).
+//!
 //! Must hold: logits of ±10⁴ give finite losses and gradients. Losses on probabilities recognise the sigmoid or softmax that made
 //! them and take the logits instead: p·(1 − p) cannot be cancelled in f32 afterwards.
 
 use super::activation::{clamped_log, relu, shifted, softmax_operand};
 use super::confusion::{Takes, confused};
 use crate::builder::Value;
+use crate::check::Rule;
 use crate::dim::Dim;
 use crate::error::Error;
 use crate::op::{Op, Reduction, Unary};
-use crate::option::{Must, check};
+use crate::option::{Allowed, check};
 use crate::types::{ElementType, Shape};
 use crate::value::{
-    Operand, Over, abs, both_shapes, exp, greater, label_mask, less_equal, log, log1p, maximum, mean,
-    multiply, negate, reduce, require_float, reshape, select, softplus, spoken, square, stop_gradient,
-    subtract, sum_over, surrogate,
+    Demand, Operand, Over, User, abs, bare, both_shapes, demand, equal, exp, greater, label_mask, less_equal,
+    log, log1p, maximum, mean, multiply, negate, reduce, require_float, reshape, select, softplus, spoken,
+    square, stop_gradient, subtract, sum_over, surrogate,
 };
 use std::borrow::Borrow;
 
@@ -31,7 +34,7 @@ pub fn absolute_error(p: impl Borrow<Value>, y: impl Operand) -> Value {
 /// Mean of ½d² where |d| ≤ δ, else δ·(|d| − ½δ), for d = p − y.
 pub fn huber(p: impl Borrow<Value>, y: impl Operand, delta: f64) -> Value {
     let p = p.borrow();
-    if let Err(error) = check("`huber` with a delta", delta, Must::BeAboveZero) {
+    if let Err(error) = check("`huber` with a delta", delta, Allowed::AboveZero) {
         return p.builder().fail(error);
     }
     on_pair("huber", p, y, |p, y| {
@@ -43,7 +46,7 @@ pub fn huber(p: impl Borrow<Value>, y: impl Operand, delta: f64) -> Value {
 
 /// Mean of max(0, 1 − y·s), for labels y = ±1.
 pub fn hinge(s: impl Borrow<Value>, y: impl Operand) -> Value {
-    on_pair("hinge", s.borrow(), y, |s, y| relu(1.0 - multiply(y, s)))
+    on_pair("hinge", s.borrow(), y, |s, y| signs("hinge", y).poison(relu(1.0 - multiply(y, s))))
 }
 
 /// Mean of ln(1 + e^(−y·s)), for labels y = ±1.
@@ -53,7 +56,26 @@ pub fn logistic_loss(s: impl Borrow<Value>, y: impl Operand) -> Value {
     if let Some(refused) = confused("logistic_loss", Takes::Logits, s.borrow()) {
         return refused;
     }
-    on_pair("logistic_loss", s.borrow(), y, |s, y| softplus(negate(multiply(y, s))))
+    on_pair("logistic_loss", s.borrow(), y, |s, y| {
+        signs("logistic_loss", y).poison(softplus(negate(multiply(y, s))))
+    })
+}
+
+/// Demands labels of −1 and 1.
+fn signs<'a>(user: &'static str, y: &'a Value) -> Demand<'a> {
+    let help = "for labels 0 and 1 write `2.0 * y - 1.0`, or take `bce_with_logits`";
+    demand(y, Rule::Sign, User { name: user, role: "the label", help })
+}
+
+/// Demands targets from 0 to 1.
+fn target_shares<'a>(user: &'static str, y: &'a Value) -> Demand<'a> {
+    let help = "targets are 0, 1 or shares between them; labels -1 and 1 are for `hinge` and `logistic_loss`";
+    demand(y, Rule::Probability, User { name: user, role: "the target", help })
+}
+
+/// Demands probabilities.
+fn probabilities<'a>(user: &'static str, p: &'a Value, help: &'static str) -> Demand<'a> {
+    demand(p, Rule::Probability, User { name: user, role: "the first operand", help })
 }
 
 /// Mean of −y·ln σ(z) − (1 − y)·ln(1 − σ(z)), from logits.
@@ -63,11 +85,15 @@ pub fn bce_with_logits(z: impl Borrow<Value>, y: impl Operand) -> Value {
     if let Some(refused) = confused("bce_with_logits", Takes::Logits, z.borrow()) {
         return refused;
     }
-    on_pair("bce_with_logits", z.borrow(), y, |z, y| {
+    of_logits("bce_with_logits", z.borrow(), y)
+}
+
+fn of_logits(user: &'static str, z: &Value, y: impl Operand) -> Value {
+    on_pair("bce_with_logits", z, y, |z, y| {
         let product = multiply(z, y);
         // The value without cancellation; the derivative exactly σ(z) − y.
         let value = subtract(relu(z), &product) + softplus(negate(abs(z)));
-        surrogate(value, subtract(softplus(z), product))
+        target_shares(user, y).poison(surrogate(value, subtract(softplus(z), product)))
     })
 }
 
@@ -82,11 +108,15 @@ pub fn binary_cross_entropy(p: impl Borrow<Value>, y: impl Operand) -> Value {
     let p = p.borrow();
     let y = &y.beside(p);
     if let Some(z) = sigmoid_operand(p) {
-        return bce_with_logits(z, y);
+        return of_logits("binary_cross_entropy", &z, y);
     }
     on_pair("binary_cross_entropy", p, y, |p, y| {
         let value = multiply(y, maximum(log(p), -100.0)) + multiply(1.0 - y, maximum(log1p(-p), -100.0));
-        surrogate(negate(value), steep_cross_entropy(p, y))
+        let term = surrogate(negate(value), steep_cross_entropy(p, y));
+        // Beyond 0 and 1 one of the logarithms is NaN.
+        let help = "it takes probabilities: `sigmoid(…)`, or `bce_with_logits` for logits";
+        let term = probabilities("binary_cross_entropy", p, help).explain(term);
+        target_shares("binary_cross_entropy", y).poison(term)
     })
 }
 
@@ -99,7 +129,8 @@ fn steep_cross_entropy(p: &Value, y: &Value) -> Value {
     select(safe, negate(smooth), steep)
 }
 
-/// Mean over the rows of −Σ y·ln softmax(z). `y` holds class indices (`i32`, one axis less) or probabilities (the shape of `z`).
+/// Mean over the rows of −Σ y·ln softmax(z). `y` holds class indices (`i32`, one axis less) or probabilities (the shape of `z`). A class
+/// that cannot be (z = −∞) costs nothing where y is 0.
 ///
 /// Refused: what is no logit by its last operation, `sigmoid` or `softmax`, arranged anew or not.
 ///
@@ -110,16 +141,19 @@ pub fn cross_entropy(z: impl Borrow<Value>, y: impl Operand) -> Value {
         return refused;
     }
     let z = z.borrow();
-    let y = &y.beside(z);
+    of_row_logits("cross_entropy", z, &y.beside(z))
+}
+
+fn of_row_logits(user: &'static str, z: &Value, y: &Value) -> Value {
     if !takes_rows("cross_entropy", z, y) {
         return z.builder().unknown();
     }
     let s = shifted(z, -1);
     let total = log(reduce(Reduction::Sum, &exp(&s), &Over { axes: Some(vec![-1]), keep: true }));
     if is_index(y) {
-        return mean(subtract(sum_last(&total), picked(&s, y)));
+        return mean(subtract(sum_last(&total), picked(user, &s, y, 0.0)));
     }
-    mean(sum_last(&multiply(y, subtract(total, s))))
+    mean(weighted(y, &subtract(total, s)))
 }
 
 /// Mean over the rows of −Σ y·ln p, the logarithms no less than −100. A softmax's logits are taken instead of `p`.
@@ -139,13 +173,23 @@ pub fn categorical_cross_entropy(p: impl Borrow<Value>, y: impl Operand) -> Valu
     if let Some((z, axis)) = softmax_operand(p)
         && Some(axis) == last
     {
-        return cross_entropy(z, y);
+        return of_row_logits("categorical_cross_entropy", &z, y);
     }
-    if takes_rows("categorical_cross_entropy", p, y) {
-        rows_of(&clamped_log(p), y)
+    if !takes_rows("categorical_cross_entropy", p, y) {
+        return p.builder().unknown();
+    }
+    let (user, log) = ("categorical_cross_entropy", clamped_log(p));
+    let help = "it takes probabilities: `softmax(…)`, or `cross_entropy` for logits";
+    let poisoned = probabilities(user, p, help).poison(log.clone());
+    let rows = if !is_index(y) {
+        sum_last(&multiply(y, poisoned))
+    } else if poisoned.node() == log.node() {
+        picked(user, &log, y, 0.0)
     } else {
-        p.builder().unknown()
-    }
+        // What is not picked must be heard of too.
+        picked(user, &poisoned, y, stop_gradient(multiply(&poisoned, 0.0)))
+    };
+    negate(mean(rows))
 }
 
 /// Mean over the rows of −Σ y·l, for logarithms `l` of probabilities as [`super::log_softmax`] gives them.
@@ -160,20 +204,25 @@ pub fn negative_log_likelihood(l: impl Borrow<Value>, y: impl Operand) -> Value 
     }
     let l = l.borrow();
     let y = &y.beside(l);
-    if takes_rows("nll", l, y) { rows_of(l, y) } else { l.builder().unknown() }
+    if !takes_rows("nll", l, y) {
+        return l.builder().unknown();
+    }
+    negate(mean(if is_index(y) { picked("nll", l, y, 0.0) } else { weighted(y, l) }))
 }
 
-fn rows_of(l: &Value, y: &Value) -> Value {
-    let rows = if is_index(y) { picked(l, y) } else { sum_last(&multiply(y, l)) };
-    negate(mean(rows))
+/// Σ y·l of each row, where 0·∞ is 0: a class that cannot be costs nothing where it is not meant. The derivative by `l` is y anyway.
+fn weighted(y: &Value, l: &Value) -> Value {
+    let meant = select(equal(y, 0.0), 0.0, l);
+    surrogate(sum_last(&multiply(y, meant)), sum_last(&multiply(y, l)))
 }
 
-/// The element of each row that the label names, without a gather: zeros elsewhere, then the sum.
-fn picked(rows: &Value, labels: &Value) -> Value {
+/// The element of each row that the label names, without a gather: `others` elsewhere, which add nothing, then the sum.
+fn picked(user: &'static str, rows: &Value, labels: &Value, others: impl Operand) -> Value {
     let Some(classes) = rows.shape().and_then(|shape| shape.dims().last().cloned()) else {
         return rows.builder().unknown();
     };
-    sum_last(&select(label_mask(labels, &classes), rows, 0.0))
+    let (mask, demand) = label_mask(user, labels, &classes);
+    demand.poison(sum_last(&select(mask, rows, others)))
 }
 
 fn is_index(y: &Value) -> bool {
@@ -219,11 +268,22 @@ fn on_pair(name: &str, p: &Value, y: impl Operand, f: impl FnOnce(&Value, &Value
     if right.rank() > 0 && !agree(p, left.dims(), right.dims()) {
         let (a, b) = (spoken(p, "the first operand"), spoken(y, "the second"));
         let error = Error::new(format!("`{name}` compares {a}, which is {left}, with {b}, which is {right}"));
-        return builder.fail(
-            error.help("both must have the same shape, or the second be a scalar; `reshape` makes them so"),
-        );
+        let both = "both must have the same shape, or the second be a scalar";
+        let help = match column(y, p).or_else(|| column(p, y)) {
+            Some(column) => format!("{both}; `{column}` makes them so"),
+            None => format!("{both}; `reshape` makes them so"),
+        };
+        return builder.fail(error.help(help));
     }
     mean(f(p, y))
+}
+
+/// `value` with a last axis of 1, where it is then of the other's shape.
+fn column(value: &Value, other: &Value) -> Option<String> {
+    let (short, long) = (value.shape()?, other.shape()?);
+    let (last, leading) = long.dims().split_last()?;
+    (last.is(1) && agree(value, short.dims(), leading))
+        .then(|| format!("expand({}, {})", bare(value), short.rank()))
 }
 
 fn agree(value: &Value, a: &[Dim], b: &[Dim]) -> bool {

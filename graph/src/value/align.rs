@@ -12,7 +12,7 @@ use crate::dim::{Agreement, Dim};
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::op::Op;
-use crate::option::{Must, check};
+use crate::option::{Allowed, check};
 use crate::types::{ElementType, Shape, Type};
 use std::sync::Arc;
 
@@ -50,7 +50,8 @@ fn is_held(value: &Value) -> bool {
             _ => None,
         })
     });
-    match number.filter(|number| number.is_finite()).map(|number| check("a number", number, Must::BeFinite)) {
+    match number.filter(|number| number.is_finite()).map(|number| check("a number", number, Allowed::Finite))
+    {
         Some(Err(error)) => {
             value.builder().error(error);
             false

@@ -10,7 +10,7 @@ use crate::builder::{Builder, Value};
 use crate::dim::Dim;
 use crate::error::Error;
 use crate::op::{Binary, Compare, Op, Unary};
-use crate::option::{Must, check};
+use crate::option::{Allowed, check};
 use crate::types::{ElementType, Literal, Shape};
 use std::borrow::Borrow;
 
@@ -39,15 +39,15 @@ unary_float! {
     cos = Cos;
     /// The error function, within 2 units.
     erf = Erf;
-    /// Φ(x), the share of a standard normal distribution below x, within 6 units: in its tail too, where 1 + erf(x/√2) has none left.
+    /// Φ(x), the share of a standard normal distribution below x, within 6.5 units: in its tail too, where 1 + erf(x/√2) has none left.
     normal_cdf = NormalCdf;
-    /// e^(−x²/2), within 2 units.
+    /// e^(−x²/2), within 2.5 units.
     bell = Bell;
     /// tanh x, within 3 units.
     tanh = Tanh;
-    /// 1/(1 + e⁻ˣ), within 3 units.
+    /// 1/(1 + e⁻ˣ), within 3.5 units.
     logistic = Logistic;
-    /// ln(1 + eˣ), without overflow, within 2.5 units.
+    /// ln(1 + eˣ), without overflow, within 3 units.
     softplus = Softplus;
     /// Rounds towards −∞.
     floor = Floor;
@@ -250,7 +250,7 @@ pub fn ones(builder: &Builder, shape: impl Into<Shape>) -> Value {
 /// A tensor of one f32 value.
 pub fn full(builder: &Builder, shape: impl Into<Shape>, value: f64) -> Value {
     let shape = shape.into();
-    if let Err(error) = check("`full` with a value", value, Must::BeFinite) {
+    if let Err(error) = check("`full` with a value", value, Allowed::Finite) {
         return builder.fail(error);
     }
     let node = builder.with_graph(|graph| {

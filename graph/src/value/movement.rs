@@ -1,12 +1,11 @@
 //! The same elements in other places.
 
 use super::align::{coerce, resolve_axis, spoken};
-use super::elementwise::{convert, equal};
 use crate::builder::{Builder, Value};
 use crate::dim::Dim;
 use crate::error::Error;
 use crate::op::{Op, Range};
-use crate::types::{ElementType, Shape};
+use crate::types::Shape;
 use std::borrow::Borrow;
 
 /// The same elements, row-major, under another shape. One size may be −1: it takes what is left.
@@ -166,26 +165,4 @@ fn cut(x: &Value, axis: i64, start: Dim, end: Option<Dim>, stride: i64) -> Optio
 /// The index along `axis` of each element of `shape`, as i32.
 pub fn index(builder: &Builder, shape: impl Into<Shape>, axis: usize) -> Value {
     builder.apply(Op::Iota { shape: shape.into(), axis }, &[])
-}
-
-/// A new last axis of `classes`: 1 at the label's index, else 0, as f32.
-pub fn one_hot(labels: impl Borrow<Value>, classes: &Dim) -> Value {
-    let labels = labels.borrow();
-    convert(label_mask(labels, classes), ElementType::F32)
-}
-
-/// A new last axis of `classes`: true at the label's index. Labels given from outside are checked to be below `classes`.
-pub(crate) fn label_mask(labels: &Value, classes: &Dim) -> Value {
-    let builder = labels.builder();
-    let Some(ty) = labels.ty() else { return builder.unknown() };
-    if ty.element != ElementType::I32 {
-        let error = Error::new(format!("{} holds no class indices: it is {ty}", spoken(labels, "the label")));
-        return builder.fail(error.help("declare it as `i32[…]`, or convert it: `i32(…)`"));
-    }
-    builder.below(labels, classes);
-    let mut dims = ty.shape.0;
-    dims.push(classes.clone());
-    let (axis, shape) = (dims.len() - 1, Shape(dims));
-    let spread = builder.apply(Op::Broadcast { shape: shape.clone(), axes: (0..axis).collect() }, &[labels]);
-    equal(index(builder, shape, axis), spread)
 }

@@ -45,7 +45,7 @@ const LN2_REST: f32 = 1.428_606_8e-6;
 /// |x| from which on e^(−x²/2) is 0: below 2⁻¹⁵⁰.
 const NO_BELL: f32 = 14.5;
 
-/// e^(−x²/2) within 2 ulp, down through the subnormals to 0 (from |x| = 14.42).
+/// e^(−x²/2) within 2.5 ulp, down through the subnormals to 0 (from |x| = 14.42).
 ///
 /// x² is never rounded where it matters: −x²/2 − n·ln 2 is formed by one multiply-add. An error of half an ulp in x² would be one
 /// of x²/4 ulp in the result.

@@ -19,11 +19,11 @@
 //! | [`log`], [`log1p`] | 2 | LOG, LOG1P |
 //! | [`sin`], [`cos`] | 2 | SIN, COS |
 //! | [`tanh`] | 3 | TANH |
-//! | [`logistic`] | 3 | LOGISTIC |
-//! | [`softplus`] | 2.5 | SOFTPLUS |
+//! | [`logistic`] | 3.5 | LOGISTIC |
+//! | [`softplus`] | 3 | SOFTPLUS |
 //! | [`erf`] | 2 | ERF |
-//! | [`normal_cdf`] | 6 | NORMAL |
-//! | [`bell`] | 2 | BELL |
+//! | [`normal_cdf`] | 6.5 | NORMAL |
+//! | [`bell`] | 2.5 | BELL |
 //! | [`pow`] | 2.5 | POW, of pairs drawn |
 
 mod exponential;

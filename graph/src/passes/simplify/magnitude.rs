@@ -118,14 +118,19 @@ fn bound(graph: &Graph, id: NodeId, depth: u32) -> Option<i32> {
 /// Whether the node is e/Σe of exponentials: a sum of terms that are not negative is no less than any of them, rounded or not.
 fn is_share(graph: &Graph, id: NodeId) -> bool {
     let Some((e, sums)) = operands_of(graph, id, Binary::Div) else { return false };
-    let mut sum = sums;
-    while let Op::Broadcast { .. } | Op::Reshape(_) = graph.op(sum) {
-        sum = graph.operand(sum, 0);
-    }
-    matches!(graph.op(e), Op::Unary(Unary::Exp)) && is_sum_of(graph, sum, e)
+    matches!(graph.op(sums), Op::Broadcast { .. })
+        && is_sum_beside(graph, graph.op(sums), graph.operand(sums, 0), e)
 }
 
-/// Whether `sum` folds `terms` by addition.
-pub(super) fn is_sum_of(graph: &Graph, sum: NodeId, terms: NodeId) -> bool {
-    matches!(graph.op(sum), Op::Reduce { kind: Reduction::Sum, .. }) && graph.operand(sum, 0) == terms
+/// Whether `sum`, seen through `view`, has beside each of the exponentials `e` a sum of which that is a term.
+pub(super) fn is_sum_beside(graph: &Graph, view: &Op, sum: NodeId, e: NodeId) -> bool {
+    let (Op::Broadcast { axes: placed, .. }, Op::Reduce { kind: Reduction::Sum, axes }) =
+        (view, graph.op(sum))
+    else {
+        return false;
+    };
+    let kept = (0..graph.shape(e).rank()).filter(|axis| !axes.contains(axis));
+    graph.operand(sum, 0) == e
+        && matches!(graph.op(e), Op::Unary(Unary::Exp))
+        && placed.iter().copied().eq(kept)
 }

@@ -23,10 +23,10 @@
 //! Not done: (a·s)·b → (a·b)·s and (a·s)/b → (a/b)·s, because a·b can overflow or vanish where (a·s)·b does not; a scale out of
 //! a sum or a product of matrices, for the same reason; c·(1/d) for c/d.
 
-use super::magnitude::{is_sum_of, is_within, of_scale, power_of_two};
+use super::magnitude::{is_sum_beside, is_within, of_scale, power_of_two};
 use super::{add, binary, is_constant, operands_of, spread, spread_scalar};
 use crate::graph::{Graph, NodeId};
-use crate::op::{Binary, Op, Unary};
+use crate::op::{Binary, Op};
 
 /// The scale that a node is or spreads.
 fn scale_of(graph: &Graph, id: NodeId) -> Option<NodeId> {
@@ -58,8 +58,7 @@ pub(super) fn softmax(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option
         let Some((t, sum)) = operands_of(graph, graph.operand(quotient, 0), Binary::Div) else {
             continue;
         };
-        let exponentials = matches!(graph.op(e), Op::Unary(Unary::Exp)) && is_sum_of(graph, sum, e);
-        if !exponentials || !is_within(graph, t, 0) {
+        if !is_sum_beside(graph, &view, sum, e) || !is_within(graph, t, 0) {
             continue;
         }
         let sums = add(graph, view.clone(), &[sum]);
@@ -83,8 +82,7 @@ pub(super) fn reciprocal(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Opt
             continue;
         }
         let above = binary(graph, Binary::Mul, above, other);
-        let product = Op::Binary(Binary::Div);
-        let product = add(graph, product, &[above, below]);
+        let product = binary(graph, Binary::Div, above, below);
         return of_scale(graph, product).map(|_| product);
     }
     None
@@ -96,7 +94,8 @@ pub(super) fn combine(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option
     let outer = scale_of(graph, operands[1])?;
     let (factor, inner) = split(graph, operands[0])?;
     let exact = power_of_two(graph, inner).or(power_of_two(graph, outer)).is_some();
-    if scale_of(graph, factor).is_some() || !exact && !(shrinks(graph, inner) && shrinks(graph, outer)) {
+    let safe = exact || shrinks(graph, inner) && shrinks(graph, outer);
+    if scale_of(graph, factor).is_some() || !safe {
         return None;
     }
     let scale = binary(graph, Binary::Mul, inner, outer);

@@ -1,0 +1,212 @@
+//! What a step that was made once more shows.
+//!
+//! In: its data, and the values of interest that a diagnosis wrote. Out: [`Finding`], the first that is broken.
+
+use crate::cause::{Cause, Kind, Part, Place, Violation};
+use crate::model::Model;
+use crate::outputs::Room;
+use crate::program::Diagnosis;
+use downhill_graph::check::Rule;
+use downhill_graph::dim::{Bindings, Dim};
+use downhill_graph::entry::{Watch, Watched};
+use downhill_graph::error::Origin;
+use downhill_graph::graph::StorageKind;
+use downhill_graph::op::Op;
+use downhill_graph::types::ElementType;
+
+/// A step that was not carried out, or gradients of a loss that is not finite.
+#[derive(Clone, Copy)]
+pub(crate) struct Stopped<'a> {
+    /// The entry.
+    pub(crate) index: usize,
+    /// The step of the call, from 0.
+    pub(crate) step: usize,
+    /// Whether it has changed parameters and states all the same.
+    pub(crate) updated: bool,
+    /// The rows it was given through a table, if any.
+    pub(crate) rows: &'a [u32],
+    /// Its loss.
+    pub(crate) loss: f32,
+    /// Its learning rate, where it is not the model's.
+    pub(crate) rate: Option<f32>,
+}
+
+/// What was found.
+pub(crate) enum Finding {
+    Violation(Violation),
+    NonFinite { part: Part, concerned: Vec<String>, cause: Option<Cause> },
+}
+
+/// An input's elements as words. Declared inputs have the same slots in all entries of a declaration.
+pub(crate) struct Copied {
+    pub(crate) slot: usize,
+    pub(crate) words: Vec<u32>,
+    pub(crate) shape: Vec<usize>,
+}
+
+/// A step that was made once more.
+pub(crate) struct Examined<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) stopped: Stopped<'a>,
+    /// The diagnosis among the model's entries.
+    pub(crate) index: usize,
+    pub(crate) data: &'a [Copied],
+    pub(crate) rooms: &'a [Room],
+}
+
+impl Examined<'_> {
+    pub(crate) fn finding(&self, diagnosis: &Diagnosis) -> Finding {
+        let watched = self.in_rooms(diagnosis);
+        let broken = |what: &Watched| {
+            let of_kind = watched.iter().filter(|(_, watch)| watch.what == *what);
+            let broken = of_kind.filter(|(room, watch)| self.broken(*room, watch).is_some());
+            broken.map(|(_, watch)| watch.name.trim_matches('`').to_owned()).collect::<Vec<String>>()
+        };
+        let (gradients, updates) = (broken(&Watched::Gradient), broken(&Watched::Update));
+        let (part, concerned) = match (self.stopped.loss.is_finite(), gradients.is_empty()) {
+            (false, _) => (Part::Loss, Vec::new()),
+            (true, false) => (Part::Gradient, gradients),
+            (true, true) => (Part::Update, updates),
+        };
+        // A check that is violated by a number is a mistake whatever else is; data may hold NaN that is left aside.
+        let mut checks = watched.iter().filter(|_| part == Part::Loss);
+        if let Some(violation) = checks.find_map(|(room, watch)| self.violation(*room, watch)) {
+            return Finding::Violation(violation);
+        }
+        let before = match part {
+            Part::Loss => self.input().or_else(|| self.storage()),
+            Part::Gradient => self.storage(),
+            Part::Update | Part::Made => None,
+        };
+        let computed = || watched.iter().find_map(|(room, watch)| self.cause(*room, watch, part));
+        Finding::NonFinite { part, concerned, cause: before.or_else(computed) }
+    }
+
+    /// What is watched, each with its room.
+    fn in_rooms<'d>(&self, diagnosis: &'d Diagnosis) -> Vec<(usize, &'d Watch)> {
+        let mut room = 0;
+        let in_rooms = diagnosis.watched.iter().map(|watch| {
+            let own = room;
+            // The mask of a check stands behind its value.
+            room += if matches!(watch.what, Watched::Check(_)) { 2 } else { 1 };
+            (own, watch)
+        });
+        in_rooms.collect()
+    }
+
+    /// The first input element that is not finite.
+    fn input(&self) -> Option<Cause> {
+        let slots = &self.model.entries[self.stopped.index].entry.interface.slots;
+        self.data.iter().filter(|copied| slots[copied.slot].element == ElementType::F32).find_map(|copied| {
+            let slot = &slots[copied.slot];
+            let (position, value) =
+                first_broken(copied.words.iter().map(|&bits| f32::from_bits(bits)), false)?;
+            let at = self.place(position, copied.words.len(), slot.row_len(&copied.shape));
+            let (name, origin) = (format!("`{}`", slot.name), Origin::default());
+            Some(Cause { kind: Kind::Input, name, at, value, origin })
+        })
+    }
+
+    /// The first element of a parameter or state that is not finite.
+    fn storage(&self) -> Option<Cause> {
+        let (program, entry) = (&self.model.program, &self.model.entries[self.index].entry);
+        let reads = |place: usize| entry.graph.ids().any(|id| *entry.graph.op(id) == Op::Storage(place));
+        entry.storages.iter().enumerate().filter(|(place, _)| reads(*place)).find_map(|(_, &index)| {
+            let storage = &program.storages()[index];
+            let buffer = &self.model.storages[index];
+            let numbers = buffer.bits().map(f32::from_bits);
+            let (position, value) = first_broken(numbers, false).filter(|_| storage.ty.element.is_float())?;
+            let kind = match storage.kind {
+                StorageKind::Parameter => Kind::Parameter,
+                StorageKind::State => Kind::State,
+            };
+            let (name, origin) = (format!("`{}`", storage.name), storage.origin.clone());
+            let at = Place::new(position, buffer.bits().count(), None);
+            Some(Cause { kind, name, at, value, origin })
+        })
+    }
+
+    /// The first element of a watched value that is not finite.
+    fn broken(&self, room: usize, watch: &Watch) -> Option<(usize, f64)> {
+        match &self.rooms[room] {
+            Room::F32(numbers) => first_broken(numbers.iter().copied(), watch.may_be_infinite),
+            Room::I32(_) | Room::U32(_) => None,
+        }
+    }
+
+    /// A watched value as the cause, where it is not finite. After a finite loss NaN in the declared values has been left aside by a
+    /// `select`, but infinities may have come to nothing in the loss and not in the gradient.
+    fn cause(&self, room: usize, watch: &Watch, part: Part) -> Option<Cause> {
+        let (position, value) = self.broken(room, watch)?;
+        let kind = match &watch.what {
+            Watched::Check(_) | Watched::Value => Kind::Value,
+            Watched::Loss => Kind::Loss,
+            Watched::Gradient => Kind::Gradient,
+            Watched::Update => Kind::Update,
+        };
+        let counts = match part {
+            Part::Loss => true,
+            Part::Gradient => kind == Kind::Gradient || value.is_infinite(),
+            Part::Update | Part::Made => kind == Kind::Update,
+        };
+        let (name, origin) = (watch.name.clone(), watch.origin.clone());
+        counts.then(|| Cause { kind, name, at: self.place_in(room, position), value, origin })
+    }
+
+    /// The first number that breaks a check; what is not finite has another cause.
+    fn violation(&self, room: usize, watch: &Watch) -> Option<Violation> {
+        let Watched::Check(check) = &watch.what else { return None };
+        let Room::U32(mask) = &self.rooms[room + 1] else { return None };
+        let value = |position: usize| match &self.rooms[room] {
+            Room::F32(numbers) => f64::from(numbers[position]),
+            Room::I32(numbers) => f64::from(numbers[position]),
+            Room::U32(numbers) => f64::from(numbers[position]),
+        };
+        let is_broken = |&position: &usize| mask[position] == 0 && value(position).is_finite();
+        let position = (0..mask.len()).find(is_broken)?;
+        Some(Violation {
+            name: check.name.clone(),
+            at: self.place_in(room, position),
+            value: value(position),
+            user: check.user.to_owned(),
+            takes: check.rule.words(self.classes(&check.rule)),
+            help: check.help.to_owned(),
+            origin: check.origin.clone(),
+            step: None,
+        })
+    }
+
+    /// The bound of class indices.
+    fn classes(&self, rule: &Rule) -> i64 {
+        let Rule::Class(count) = rule else { return 0 };
+        count.evaluate(&self.sizes()).unwrap_or(0)
+    }
+
+    fn sizes(&self) -> Bindings {
+        let runnable = &self.model.entries[self.index];
+        runnable.entry.interface.bindings(&runnable.prepared().sizes, self.model.program.bindings())
+    }
+
+    /// The place of an element of an output: in rows, where its first axis counts those of the batch.
+    fn place_in(&self, room: usize, position: usize) -> Place {
+        let runnable = &self.model.entries[self.index];
+        let (shape, len) = &runnable.prepared().outputs[room];
+        let first = runnable.outputs()[room].1.shape.dims().first();
+        let step = &self.model.entries[self.stopped.index].entry.interface;
+        let counts_rows = step.rows.is_some_and(|rows| first == Some(&Dim::symbol(&step.symbols[rows])));
+        self.place(position, *len, counts_rows.then(|| shape.iter().skip(1).product()))
+    }
+
+    /// The place of an element, with the row's number in the data set.
+    fn place(&self, position: usize, len: usize, row_len: Option<usize>) -> Place {
+        let place = Place::new(position, len, row_len);
+        let number = |row: usize| self.stopped.rows.get(row).map_or(row, |&number| number as usize);
+        Place { row: place.row.map(number), ..place }
+    }
+}
+
+/// Position and value of the first number that is not finite, or of the first NaN.
+fn first_broken(numbers: impl Iterator<Item = f32>, may_be_infinite: bool) -> Option<(usize, f64)> {
+    let is_broken = |x: f32| if may_be_infinite { x.is_nan() } else { !x.is_finite() };
+    numbers.enumerate().find(|&(_, x)| is_broken(x)).map(|(position, x)| (position, f64::from(x)))
+}
