@@ -18,6 +18,7 @@ use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
 use downhill_graph::op::{Op, Reduction};
 use downhill_graph::types::{ElementType, Literal};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 /// Where values live.
 #[derive(Debug)]
@@ -104,7 +105,7 @@ struct Frame {
     axis: Option<Axis>,
     items: Vec<Item>,
     stores: Vec<Item>,
-    memo: HashMap<(NodeId, Vec<Affine>), ValueId>,
+    memo: HashMap<(NodeId, Rc<[Affine]>), ValueId>,
     literals: HashMap<Literal, ValueId>,
 }
 
@@ -126,14 +127,14 @@ struct Build<'a> {
 /// An element whose operands are being made.
 struct Pending {
     node: NodeId,
-    index: Vec<Affine>,
+    index: Rc<[Affine]>,
     operands: Vec<NodeId>,
     /// Of the operands, as far as they are there.
     values: Vec<ValueId>,
 }
 
 impl Pending {
-    fn new(graph: &Graph, node: NodeId, index: Vec<Affine>) -> Pending {
+    fn new(graph: &Graph, node: NodeId, index: Rc<[Affine]>) -> Pending {
         Pending { node, index, operands: graph.operands(node), values: Vec::new() }
     }
 }
@@ -210,10 +211,11 @@ impl Build<'_> {
     /// The element of `node` at `index`. What it is computed from comes first: an operand that is not there is put aside on a list of
     /// its own, so that long chains need no stack.
     fn value(&mut self, node: NodeId, index: &[Affine]) -> ValueId {
-        if let Some(value) = self.at_hand(node, index) {
+        let index: Rc<[Affine]> = index.into();
+        if let Some(value) = self.at_hand(node, &index) {
             return value;
         }
-        let mut open = vec![Pending::new(self.graph, node, index.to_vec())];
+        let mut open = vec![Pending::new(self.graph, node, index)];
         while let Some(pending) = open.last_mut() {
             if let Some((operand, at)) = self.next_operand(pending) {
                 match self.at_hand(operand, &at) {
@@ -234,8 +236,8 @@ impl Build<'_> {
     }
 
     /// An element that is there, or that can be loaded.
-    fn at_hand(&mut self, node: NodeId, index: &[Affine]) -> Option<ValueId> {
-        let key = (node, index.to_vec());
+    fn at_hand(&mut self, node: NodeId, index: &Rc<[Affine]>) -> Option<ValueId> {
+        let key = (node, index.clone());
         let depth = self.depth(index);
         if let Some(&value) = self.frames[depth].memo.get(&key) {
             return Some(value);
@@ -246,13 +248,13 @@ impl Build<'_> {
         Some(value)
     }
 
-    fn remember(&mut self, node: NodeId, index: Vec<Affine>, value: ValueId) {
+    fn remember(&mut self, node: NodeId, index: Rc<[Affine]>, value: ValueId) {
         let depth = self.depth(&index);
         self.frames[depth].memo.insert((node, index), value);
     }
 
     /// The next element that an element is computed from; folds ask for theirs themselves.
-    fn next_operand(&self, pending: &Pending) -> Option<(NodeId, Vec<Affine>)> {
+    fn next_operand(&self, pending: &Pending) -> Option<(NodeId, Rc<[Affine]>)> {
         let operand = *pending.operands.get(pending.values.len())?;
         match self.graph.op(pending.node) {
             Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Convert(_) => {
@@ -263,7 +265,7 @@ impl Build<'_> {
             | Op::Slice(_)
             | Op::Reverse(_)
             | Op::Reshape(_)
-            | Op::StopGradient => Some((operand, moved(self.graph, pending.node, &pending.index)?)),
+            | Op::StopGradient => Some((operand, moved(self.graph, pending.node, &pending.index)?.into())),
             Op::Surrogate if pending.values.is_empty() => Some((operand, pending.index.clone())),
             Op::Surrogate
             | Op::Input(_)
@@ -283,7 +285,7 @@ impl Build<'_> {
 
     /// Computes the element of `node` at `index`, wherever it may be stored.
     fn define(&mut self, node: NodeId, index: &[Affine]) -> ValueId {
-        let mut pending = Pending::new(self.graph, node, index.to_vec());
+        let mut pending = Pending::new(self.graph, node, index.into());
         while let Some((operand, at)) = self.next_operand(&pending) {
             let value = self.value(operand, &at);
             pending.values.push(value);

@@ -13,6 +13,7 @@ use downhill_graph::graph::{Graph, NodeId};
 use downhill_graph::op::{Binary, Op, Unary};
 use group::group;
 use std::collections::{BTreeSet, HashSet};
+use std::rc::Rc;
 
 /// A stored value.
 #[derive(Clone, Debug)]
@@ -33,7 +34,7 @@ pub struct Root {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Read {
     pub(crate) node: NodeId,
-    pub(crate) index: Vec<Affine>,
+    pub(crate) index: Rc<[Affine]>,
 }
 
 /// Roots that one kernel makes.
@@ -233,7 +234,7 @@ pub fn identity_index(graph: &Graph, node: NodeId, axes: &[Axis]) -> Vec<Affine>
 fn root(graph: &Graph, stored: &BTreeSet<NodeId>, node: NodeId) -> Root {
     let domain = domain(graph, node);
     let axes: Vec<Axis> = (0..domain.len() as u32).map(Axis).collect();
-    let index = identity_index(graph, node, &axes);
+    let index: Rc<[Affine]> = identity_index(graph, node, &axes).into();
     let mut walk = Walk {
         graph,
         stored,
@@ -258,12 +259,12 @@ struct Walk<'a> {
     heavy: bool,
     seen: HashSet<Read>,
     /// Elements that are still to be looked at.
-    open: Vec<(NodeId, Vec<Affine>)>,
+    open: Vec<(NodeId, Rc<[Affine]>)>,
     inner: u32,
 }
 
 impl Walk<'_> {
-    fn value(&mut self, node: NodeId, index: Vec<Affine>) {
+    fn value(&mut self, node: NodeId, index: Rc<[Affine]>) {
         let read = Read { node, index };
         if self.seen.contains(&read) {
             return;
@@ -277,30 +278,30 @@ impl Walk<'_> {
     }
 
     /// Leaves its operands to be looked at.
-    fn definition(&mut self, node: NodeId, index: &[Affine]) {
+    fn definition(&mut self, node: NodeId, index: &Rc<[Affine]>) {
         let operands = self.graph.operands(node);
         let mut axes = index.iter().flat_map(|i| i.terms.keys());
         let each_element =
             axes.next().is_some_and(|axis| axis.0 < INNER_AXES) && axes.all(|axis| axis.0 < INNER_AXES);
         self.heavy |= each_element && own_cost(self.graph.op(node)) >= TRANSCENDENTAL;
         match self.graph.op(node) {
-            Op::Input(_) | Op::Storage(_) => self.reads.push(Read { node, index: index.to_vec() }),
+            Op::Input(_) | Op::Storage(_) => self.reads.push(Read { node, index: index.clone() }),
             Op::Reduce { .. } | Op::DotGeneral { .. } | Op::Pad(_) | Op::Concatenate { .. } => {
                 for (side, operand) in operands.into_iter().enumerate() {
                     let index = self.fresh(self.graph.shape(operand).rank(), index, node, side);
-                    self.open.push((operand, index));
+                    self.open.push((operand, index.into()));
                 }
             }
             Op::Reshape(_) if moved(self.graph, node, index).is_none() => {
                 let index = self.unrelated(self.graph.shape(operands[0]).rank());
-                self.open.push((operands[0], index));
+                self.open.push((operands[0], index.into()));
             }
             _ if is_move(self.graph, node) => {
                 if let Some(index) = moved(self.graph, node, index) {
-                    self.open.push((operands[0], index));
+                    self.open.push((operands[0], index.into()));
                 }
             }
-            _ => self.open.extend(operands.into_iter().map(|operand| (operand, index.to_vec()))),
+            _ => self.open.extend(operands.into_iter().map(|operand| (operand, index.clone()))),
         }
     }
 

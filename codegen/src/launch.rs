@@ -73,9 +73,9 @@ pub(crate) struct Launch<'a> {
     pub(crate) marked: bool,
 }
 
-/// Calls of one function: what compilers do with one grows faster than its length. Longer steps are several functions, which the entry's
-/// own one calls.
-const CALLS: usize = 48;
+/// Calls of one function: what compilers do with one grows faster than its length. Longer steps are a tree of functions, whose root the
+/// entry's own one is.
+const CALLS: usize = 16;
 
 /// Defines the function. Gives the numbers that it loads, in the order of `Context::numbers`.
 ///
@@ -87,23 +87,27 @@ pub(crate) fn define(
     name: &str,
     launch: &Launch<'_>,
 ) -> Result<(FuncId, Vec<Quantity>), Error> {
-    let (mut numbers, mut sections) = (Numbers::default(), Vec::new());
+    let mut numbers = Numbers::default();
+    // The guard stands between two sections.
+    let mut sections = [Vec::new(), Vec::new()];
     if launch.calls.len() > CALLS {
         let mut first = 0;
         let (before, updates) = launch.calls.split_at(launch.guard.min(launch.calls.len()));
-        for calls in before.chunks(CALLS).chain(updates.chunks(CALLS)) {
-            let name = format!("{name}_from{first}");
-            let function = section(module, target, &name, launch, &mut numbers, (first, calls))?;
-            sections.push(Section { function, first });
-            first += calls.len();
+        for (calls, sections) in [before, updates].into_iter().zip(&mut sections) {
+            for calls in calls.chunks(CALLS) {
+                let name = format!("{name}_from{first}");
+                sections.push(section(module, target, &name, launch, &mut numbers, (first, calls))?);
+                first += calls.len();
+            }
         }
+        sections = [
+            gathered(module, target, &format!("{name}_before"), std::mem::take(&mut sections[0]))?,
+            gathered(module, target, &format!("{name}_updates"), std::mem::take(&mut sections[1]))?,
+        ];
     }
     let function = define_with(module, target, name, Linkage::Export, 1, |module, func, builder_context| {
-        let sections: Vec<(FuncRef, usize)> = sections
-            .iter()
-            .map(|section| (module.declare_func_in_func(section.function, func), section.first))
-            .collect();
-        let own = if sections.is_empty() { launch.calls } else { &[] };
+        let own = if launch.calls.len() > CALLS { &[] } else { launch.calls };
+        let sections = sections.map(|functions| declared(module, func, &functions));
         let callees = callees(module, func, own);
         let mut writer = Writer::begin(module, func, builder_context, launch, own, &mut numbers);
         writer.all_steps(&callees, &sections);
@@ -112,11 +116,47 @@ pub(crate) fn define(
     Ok((function, numbers.list))
 }
 
-/// Some calls of a step: a function of the context, the step and its row numbers.
-struct Section {
-    function: FuncId,
-    /// The number of its first call.
-    first: usize,
+/// Few functions that call all of these, which are functions of the context, the step and its row numbers, as they are themselves.
+fn gathered(
+    module: &mut impl Module,
+    target: &Target,
+    name: &str,
+    mut functions: Vec<FuncId>,
+) -> Result<Vec<FuncId>, Error> {
+    let mut level = 0;
+    while functions.len() > CALLS {
+        level += 1;
+        let mut above = Vec::with_capacity(functions.len().div_ceil(CALLS));
+        for (number, chunk) in functions.chunks(CALLS).enumerate() {
+            let name = format!("{name}_{level}_{number}");
+            above.push(define_with(
+                module,
+                target,
+                &name,
+                Linkage::Local,
+                3,
+                |module, func, builder_context| {
+                    let callees = declared(module, func, chunk);
+                    let mut f = FunctionBuilder::new(func, builder_context);
+                    let entry = f.create_block();
+                    f.append_block_params_for_function_params(entry);
+                    f.switch_to_block(entry);
+                    let arguments = f.block_params(entry).to_vec();
+                    for callee in callees {
+                        f.ins().call(callee, &arguments);
+                    }
+                    f.ins().return_(&[]);
+                    f
+                },
+            )?);
+        }
+        functions = above;
+    }
+    Ok(functions)
+}
+
+fn declared(module: &mut impl Module, func: &mut Function, functions: &[FuncId]) -> Vec<FuncRef> {
+    functions.iter().map(|&id| module.declare_func_in_func(id, func)).collect()
 }
 
 /// Defines the function of some calls, the first of which has this number.
@@ -286,7 +326,7 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
         self.f.ins().load(I64, MemFlagsData::trusted(), base, (index * size_of::<i64>()) as i32)
     }
 
-    fn all_steps(&mut self, functions: &[Callee], sections: &[(FuncRef, usize)]) {
+    fn all_steps(&mut self, functions: &[Callee], sections: &[Vec<FuncRef>; 2]) {
         let none = self.f.ins().iconst(I64, -1);
         self.f.ins().store(MemFlagsData::trusted(), none, self.context, offset_of!(Context, stopped) as i32);
         self.before_steps();
@@ -306,17 +346,14 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
         self.keys_of_calls();
         self.mark(0);
         let guard = self.launch.guard.min(self.launch.calls.len());
-        if sections.is_empty() {
-            self.run_calls(0, 0..guard, functions);
-            self.guard(guard);
-            self.run_calls(0, guard..functions.len(), functions);
-        } else {
-            let (before, updates) =
-                sections.split_at(sections.iter().filter(|(_, first)| *first < guard).count());
-            self.run_sections(before);
-            self.guard(guard);
-            self.run_sections(updates);
-        }
+        let [before, updates] = sections;
+        // There are calls of its own or sections.
+        let own = functions.len();
+        self.run_calls(0, 0..guard.min(own), functions);
+        self.run_sections(before);
+        self.guard(guard);
+        self.run_calls(0, guard.min(own)..own, functions);
+        self.run_sections(updates);
         if guard < self.launch.calls.len() {
             self.stop_if_alarmed(1);
         }
@@ -335,8 +372,8 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
         }
     }
 
-    fn run_sections(&mut self, sections: &[(FuncRef, usize)]) {
-        for &(section, _) in sections {
+    fn run_sections(&mut self, sections: &[FuncRef]) {
+        for &section in sections {
             self.f.ins().call(section, &[self.context, self.step, self.rows]);
         }
     }

@@ -157,6 +157,9 @@ impl Dim {
 
     /// Replaces bound symbols by their numbers.
     pub fn bind(&self, bindings: &Bindings) -> Dim {
+        if self.as_constant().is_some() {
+            return self.clone();
+        }
         self.substitute(&|name| bindings.get(name).map(|&value| Dim::from(value)))
     }
 
@@ -282,7 +285,7 @@ fn exact_quotient(a: i64, b: i64) -> Option<i64> {
 
 impl From<i64> for Dim {
     fn from(value: i64) -> Dim {
-        Dim::from_terms([(Vec::new(), value)])
+        if value == 0 { Dim::default() } else { Dim { terms: vec![(Vec::new(), value)] } }
     }
 }
 
@@ -310,7 +313,12 @@ impl Add for &Dim {
         if self.overflows() || other.overflows() {
             return Dim::overflow();
         }
-        Dim::from_terms(self.terms.iter().chain(&other.terms).cloned())
+        match (self.as_constant(), other.as_constant()) {
+            (Some(0), _) => other.clone(),
+            (_, Some(0)) => self.clone(),
+            (Some(a), Some(b)) => a.checked_add(b).map_or_else(Dim::overflow, Dim::from),
+            _ => Dim::from_terms(self.terms.iter().chain(&other.terms).cloned()),
+        }
     }
 }
 
@@ -326,6 +334,12 @@ impl Mul for &Dim {
     fn mul(self, other: &Dim) -> Dim {
         if self.overflows() || other.overflows() {
             return Dim::overflow();
+        }
+        match (self.as_constant(), other.as_constant()) {
+            (Some(1), _) => return other.clone(),
+            (_, Some(1)) => return self.clone(),
+            (Some(a), Some(b)) => return a.checked_mul(b).map_or_else(Dim::overflow, Dim::from),
+            _ => {}
         }
         let products = self.terms.iter().flat_map(|(s, a)| {
             other

@@ -23,10 +23,10 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 const MOST_STATEMENTS: usize = 1024;
 
 /// How many groups of the same loops a root that reads none of them tries to join, the last ones first.
-const CANDIDATES: usize = 64;
+const CANDIDATES: usize = 16;
 
 /// How many groups are looked at to find out whether one needs another; beyond that it counts as needed.
-const SEARCH: usize = 1024;
+const SEARCH: usize = 128;
 
 /// What counts when another root wants to join.
 #[derive(Clone, Debug, PartialEq, Eq)]
