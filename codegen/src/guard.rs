@@ -30,11 +30,10 @@ pub(crate) fn writes_storage(kernel: &Kernel) -> bool {
 /// arena buffer.
 pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<Kernel> {
     let (mut kernels, updates) = updates_last(kernels);
-    let (mut watched, mut looks) = (HashSet::new(), Looks::default());
+    let (mut wanted, mut looks) = (HashSet::new(), Looks::default());
     // What only updates make is not there before the guard.
     let late: HashSet<Buffer> = updates.iter().flat_map(stored).collect();
     for update in &updates {
-        watched.extend(stored(update).into_iter().filter(is_storage));
         let waits = update
             .accesses()
             .iter()
@@ -43,9 +42,9 @@ pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<K
             looks.add(trial(update));
             continue;
         }
-        for (buffer, access) in certain(update) {
+        for (buffer, access) in certain(update, &|buffer| is_storage(&buffer)) {
             match buffer {
-                Buffer::Arena(n) if reaches_all(update, access, &arena[n]) => _ = watched.insert(buffer),
+                Buffer::Arena(n) if reaches_all(update, access, &arena[n]) => _ = wanted.insert(buffer),
                 Buffer::Input(n) if graph.inputs[n].role == Role::Hyper => {}
                 _ if late.contains(&buffer) => {}
                 Buffer::Arena(_) | Buffer::Input(_) => looks.add(look(update, buffer, access)),
@@ -53,10 +52,73 @@ pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<K
             }
         }
     }
+    let mut watched = uncovered(&kernels, wanted, arena);
+    // Copies have been looked at where they were made.
+    let made = updates.iter().filter(|update| !is_copy(update));
+    watched.extend(made.flat_map(stored).filter(is_storage));
     kernels.extend(looks.list);
     kernels.extend(updates);
     kernels.iter_mut().for_each(|kernel| watch_stores(kernel, &watched));
     kernels
+}
+
+/// Whether a kernel reads what is looked at alone, and has neither sums nor functions, so that finite numbers become others by overflow
+/// alone.
+fn is_light(kernel: &Kernel, is_looked_at: &dyn Fn(Buffer) -> bool) -> bool {
+    let mut light = true;
+    kernel.visit(&mut |item| match item {
+        Item::Let(value, Expression::Load(buffer, _)) if kernel.element(*value) == ElementType::F32 => {
+            light &= is_storage(buffer) || is_looked_at(*buffer)
+        }
+        Item::Let(_, Expression::Unary(function, _)) => {
+            light &= matches!(function, Unary::Neg | Unary::Abs | Unary::Not)
+        }
+        Item::Let(_, Expression::Binary(function, ..)) => {
+            light &= !matches!(function, Binary::Div | Binary::Pow)
+        }
+        Item::Let(_, Expression::Random(..)) => light = false,
+        Item::Loop(inner) => light &= inner.accumulators.is_empty(),
+        Item::Let(..) | Item::Store(..) => {}
+    });
+    light
+}
+
+/// Whether all that a kernel does is to store what it loads.
+fn is_copy(kernel: &Kernel) -> bool {
+    let mut copies = true;
+    kernel.visit(&mut |item| match item {
+        Item::Let(_, expression) => copies &= matches!(expression, Expression::Load(Buffer::Arena(_), _)),
+        Item::Loop(inner) => copies &= inner.accumulators.is_empty(),
+        Item::Store(..) => {}
+    });
+    copies
+}
+
+/// Of the buffers that are to be watched those that nothing else tells of: what is not finite in the others makes the loss so, or what
+/// is stored to a buffer that is watched. What a little arithmetic makes of watched buffers alone is not watched itself, which would be a
+/// good part of the work: between the two stands an overflow at most, which the updates show.
+fn uncovered(kernels: &[Kernel], wanted: HashSet<Buffer>, arena: &[Dim]) -> HashSet<Buffer> {
+    let (mut seen, mut watched) = (HashSet::from([Buffer::Loss]), HashSet::new());
+    // Those that read a buffer stand behind the one that stores it.
+    for kernel in kernels.iter().rev() {
+        let is_wanted = |buffer: &Buffer| wanted.contains(buffer) && !seen.contains(buffer);
+        let open: Vec<Buffer> = stored(kernel).into_iter().filter(is_wanted).collect();
+        if is_light(kernel, &|buffer| wanted.contains(&buffer) || seen.contains(&buffer)) {
+            continue;
+        }
+        for buffer in open {
+            seen.insert(buffer);
+            watched.insert(buffer);
+        }
+        for (buffer, access) in certain(kernel, &|buffer| seen.contains(&buffer)) {
+            if let Buffer::Arena(n) = buffer
+                && reaches_all(kernel, access, &arena[n])
+            {
+                seen.insert(buffer);
+            }
+        }
+    }
+    watched
 }
 
 /// Kernels that look at something, each once.
@@ -128,12 +190,12 @@ fn updates_last(kernels: Vec<Kernel>) -> (Vec<Kernel>, Vec<Kernel>) {
     (before, updates)
 }
 
-/// Floats that a kernel loads and that make a new value of a storage infinite or NaN where they are.
-fn certain(kernel: &Kernel) -> Vec<(Buffer, &Access)> {
+/// Floats that a kernel loads and that make what it stores to some buffers infinite or NaN where they are.
+fn certain<'k>(kernel: &'k Kernel, stores_to: &dyn Fn(Buffer) -> bool) -> Vec<(Buffer, &'k Access)> {
     let (mut open, mut expressions, mut sums) = (Vec::new(), HashMap::new(), HashMap::new());
     kernel.visit(&mut |item| match item {
         Item::Let(value, expression) => _ = expressions.insert(*value, expression),
-        Item::Store(Buffer::Storage(_), _, value) => open.push(*value),
+        Item::Store(buffer, _, value) if stores_to(*buffer) => open.push(*value),
         Item::Store(..) => {}
         Item::Loop(inner) => sums.extend(inner.accumulators.iter().map(|sum| (sum.result, sum))),
     });

@@ -1,8 +1,8 @@
 //! Watched values. In: values that should be finite. Out: code that tells, behind the program, whether one was not.
 //!
-//! x·0 is 0 of what is finite and NaN of everything else, and a sum with a NaN stays NaN. So each straight run adds its values,
-//! times 0, in a register of its own, which is there for that run alone; a register of the whole function collects the bits of these
-//! sums: those of zeros and of a NaN together are still those of a NaN. What it costs is a multiply-add a vector.
+//! x − x is 0 of what is finite and NaN of everything else, and the bits of zeros and of a NaN together are those of a NaN. So each
+//! straight run collects the bits of its differences in a register of its own, which is there for that run alone; a register of the whole
+//! function collects those of all runs. Neither takes the units that multiply, which are the busy ones.
 
 use std::ops::Range;
 
@@ -13,16 +13,10 @@ use crate::lane::Reg;
 
 /// Of a program that watches values.
 pub(super) struct Watching {
-    /// NaN in some lane once a value was not finite.
+    /// The bits of a NaN in some lane once a value was not finite.
     all: V,
-    /// Of the straight run that is being made, if it has watched a value.
-    run: Option<Run>,
-}
-
-#[derive(Clone, Copy)]
-struct Run {
-    sum: V,
-    zero: V,
+    /// The same of the straight run that is being made, if it has watched a value.
+    run: Option<V>,
 }
 
 impl Select<'_> {
@@ -33,43 +27,41 @@ impl Select<'_> {
         }
     }
 
-    /// Adds what `register` is, times 0, to the sum of the run.
+    /// Adds `register` to what the run has watched.
     pub(super) fn watch(&mut self, register: Reg, pieces: &Range<usize>) {
         let varying = self.varies(register);
         if !varying && pieces.start > 0 {
             return;
         }
         for piece in if varying { pieces.clone() } else { 0..1 } {
-            let Run { sum, zero } = self.watched_run();
             let mask = self.strip.masks[piece].filter(|_| varying);
             let value = self.operand(register, piece);
             let value = match mask {
-                None => value,
+                None => self.in_register(value),
                 // Lanes beyond the loop's end hold anything.
-                Some(mask) => Source::Register(self.kept_lanes(value, mask)),
+                Some(mask) => self.kept_lanes(value, mask),
             };
-            let [zero, so_far] = [zero, sum].map(Source::Register);
-            self.code.push(Inst::new(Op::Fma, Some(sum), &[value, zero, so_far]));
+            let difference = self.emit(Op::SubF, &[Source::Register(value); 2]);
+            self.collect(difference);
         }
     }
 
-    fn watched_run(&mut self) -> Run {
-        if let Some(Watching { run: Some(run), .. }) = self.watching {
-            return run;
-        }
-        let [sum, zero] = [(); 2].map(|()| self.emit(Op::Zero, &[]));
-        let run = Run { sum, zero };
-        if let Some(watching) = &mut self.watching {
-            watching.run = Some(run);
-        }
-        run
+    /// The first difference of a run begins its collection.
+    fn collect(&mut self, difference: V) {
+        let Some(watching) = &mut self.watching else { return };
+        let Some(run) = watching.run else {
+            watching.run = Some(difference);
+            return;
+        };
+        let both = [run, difference].map(Source::Register);
+        self.code.push(Inst::new(Op::Or, Some(run), &both));
     }
 
     /// Behind a straight run.
     pub(super) fn end_run(&mut self) {
         let Some(Watching { all, run }) = &mut self.watching else { return };
-        if let Some(Run { sum, .. }) = run.take() {
-            let both = [Source::Register(*all), Source::Register(sum)];
+        if let Some(run) = run.take() {
+            let both = [*all, run].map(Source::Register);
             let inst = Inst::new(Op::Or, Some(*all), &both);
             self.code.push(inst);
         }
