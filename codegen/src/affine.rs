@@ -5,7 +5,7 @@
 
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, NodeId};
-use downhill_graph::op::Op;
+use downhill_graph::op::{Op, Range};
 use downhill_graph::types::Shape;
 use std::collections::BTreeMap;
 
@@ -108,9 +108,15 @@ pub fn moved(graph: &Graph, node: NodeId, index: &[Affine]) -> Option<Vec<Affine
             Some(result)
         }
         Op::Broadcast { axes, .. } => Some(axes.iter().map(|&axis| index[axis].clone()).collect()),
-        Op::Slice(ranges) => Some(
-            index.iter().zip(ranges).map(|(i, r)| i.times(&Dim::from(r.stride)).offset(&r.start)).collect(),
-        ),
+        Op::Slice(ranges) => {
+            let shape = operand_shape();
+            // Of an axis of size 1 there is one element, however it is written.
+            let place = |((i, range), dim): ((&Affine, &Range), &Dim)| match dim.is(1) {
+                true => Affine::default(),
+                false => i.times(&Dim::from(range.stride)).offset(&range.start),
+            };
+            Some(index.iter().zip(ranges).zip(shape.dims()).map(place).collect())
+        }
         Op::Reverse(axes) => {
             let shape = operand_shape();
             let flip = |axis: usize, i: &Affine| {

@@ -314,3 +314,23 @@ fn an_index_that_no_i32_holds_is_refused() {
     let message = model.as_mut().map(|_| ()).expect_err("2³² elements").clone();
     assert!(message.contains("2³¹ − 1"), "{message}");
 }
+
+/// A slice of a column is its only element or nothing, and is read where the column was made: it was loaded before it was stored.
+#[test]
+fn a_slice_of_a_column_is_the_column_that_was_made() {
+    let mut model = build(None, |builder| {
+        let x = input(builder, &[dim("batch"), number(4)]);
+        let column = slice(&x, 1, number(2), None, 3);
+        builder.output("part", &slice(&column, 1, number(0), Some(dim("batch").divide(&number(3))), 1));
+        builder.output("column", &column);
+        Ok(())
+    })
+    .expect("a network");
+    for batch in [2, 3, 5] {
+        let x = Tensor::new([batch, 4], (1..=4 * batch).map(|i| i as f32).collect::<Vec<_>>()).expect("x");
+        let outputs = model.forward_all(&x).expect("outputs");
+        let (part, column) = (outputs.get("part").expect("a part"), outputs.get("column").expect("a column"));
+        assert_eq!(part.shape(), [batch, batch / 3]);
+        assert!(batch / 3 == 0 || part == column, "{part} of {column}");
+    }
+}
