@@ -5,7 +5,7 @@
 //!
 //! Between the two stands the guard: the step ends there, with all storages as they were, where the loss is not finite or where
 //! it is certain that a new value will not be. Must hold: what stops a step there makes an update infinite or NaN. It is certain
-//! - of what an update reads and that reaches it by sums, products and the like alone ([`certain`]): of the arena it is watched where it is
+//! - of what an update reads and that reaches it by sums, products and the like alone (`certain`): of the arena it is watched where it is
 //!   stored, of the inputs a kernel looks at it;
 //! - of an update that no sum is part of, and that may turn finite numbers into others (a quotient, a logarithm), when it is worked out:
 //!   it is tried before the guard, and looked at.

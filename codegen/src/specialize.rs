@@ -1,6 +1,6 @@
 //! Kernels as one variant runs them on one target.
 //!
-//! In: a [`Plan`], the sizes that the variant fixes, the target. Out: [`Scheduled`] kernels, packed, with all that was chosen for
+//! In: the kernels of a plan, the sizes that the variant fixes, the target. Out: [`Scheduled`] kernels, packed, with all that was chosen for
 //! their loops, and which of them one function runs.
 //!
 //! Must hold: what is chosen here changes no bit.

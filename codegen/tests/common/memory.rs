@@ -20,7 +20,7 @@ impl Memory {
         // SAFETY: this part of the allocation is its own pages, which nobody else knows of.
         unsafe { protect(pages.as_ptr::<u8>().add(page), inside, Protection::READ_WRITE) }.expect("memory");
         // By turns, as lengths come: ends at the guard behind it, or begins at the one before it.
-        let start = if words.len() % 3 == 0 { 0 } else { inside / 4 - words.len() };
+        let start = if words.len().is_multiple_of(3) { 0 } else { inside / 4 - words.len() };
         let mut memory = Memory { pages, start, len: words.len() };
         memory.whole_mut().fill(PATTERN);
         memory.whole_mut()[start..start + words.len()].copy_from_slice(words);

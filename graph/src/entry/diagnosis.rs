@@ -55,7 +55,7 @@ pub enum Watched {
 /// The diagnosis of a step of `loss`; without `optimizer` of its gradients.
 ///
 /// # Errors
-/// As [`step`].
+/// As [`crate::entry::step`].
 pub fn diagnosis(
     declaration: &Declaration,
     loss: Option<&str>,
