@@ -122,7 +122,7 @@ fn an_epoch_stops_at_the_step() {
     let mut x = vec![[0.25_f32, -1.0, 0.5]; 40];
     x[25][1] = f32::INFINITY;
     let rows: Vec<u32> = (0..40).collect();
-    let y = vec![[0.5_f32]; 40];
+    let y = [[0.5_f32]; 40];
     let data = |rows: usize| {
         Dataset::new([("x", Tensor::from(x[..rows].to_vec())), ("y", Tensor::from(y[..rows].to_vec()))])
     };
