@@ -53,9 +53,7 @@ pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<K
         }
     }
     let mut watched = uncovered(&kernels, wanted, arena);
-    // Copies have been looked at where they were made.
-    let made = updates.iter().filter(|update| !is_copy(update));
-    watched.extend(made.flat_map(stored).filter(is_storage));
+    watched.extend(updates.iter().flat_map(stored).filter(is_storage));
     kernels.extend(looks.list);
     kernels.extend(updates);
     kernels.iter_mut().for_each(|kernel| watch_stores(kernel, &watched));
@@ -81,17 +79,6 @@ fn is_light(kernel: &Kernel, is_looked_at: &dyn Fn(Buffer) -> bool) -> bool {
         Item::Let(..) | Item::Store(..) => {}
     });
     light
-}
-
-/// Whether all that a kernel does is to store what it loads.
-fn is_copy(kernel: &Kernel) -> bool {
-    let mut copies = true;
-    kernel.visit(&mut |item| match item {
-        Item::Let(_, expression) => copies &= matches!(expression, Expression::Load(Buffer::Arena(_), _)),
-        Item::Loop(inner) => copies &= inner.accumulators.is_empty(),
-        Item::Store(..) => {}
-    });
-    copies
 }
 
 /// Of the buffers that are to be watched those that nothing else tells of: what is not finite in the others makes the loss so, or what
@@ -192,26 +179,60 @@ fn updates_last(kernels: Vec<Kernel>) -> (Vec<Kernel>, Vec<Kernel>) {
 
 /// Floats that a kernel loads and that make what it stores to some buffers infinite or NaN where they are.
 fn certain<'k>(kernel: &'k Kernel, stores_to: &dyn Fn(Buffer) -> bool) -> Vec<(Buffer, &'k Access)> {
-    let (mut open, mut expressions, mut sums) = (Vec::new(), HashMap::new(), HashMap::new());
-    kernel.visit(&mut |item| match item {
-        Item::Let(value, expression) => _ = expressions.insert(*value, expression),
-        Item::Store(buffer, _, value) if stores_to(*buffer) => open.push(*value),
-        Item::Store(..) => {}
-        Item::Loop(inner) => sums.extend(inner.accumulators.iter().map(|sum| (sum.result, sum))),
-    });
+    let mut values =
+        Values { stores_to, open: Vec::new(), expressions: HashMap::new(), sums: HashMap::new() };
+    values.items(kernel, &kernel.body, &mut Vec::new());
+    let Values { mut open, expressions, sums, .. } = values;
     let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
     while let Some(value) = open.pop() {
         if kernel.element(value) != ElementType::F32 || !seen.insert(value) {
             continue;
         }
         match (expressions.get(&value), sums.get(&value)) {
-            (Some(Expression::Load(buffer, access)), _) => found.push((*buffer, access)),
-            (Some(expression), _) => open.extend(passed_on(expression)),
+            (Some((Expression::Load(buffer, access), true)), _) => found.push((*buffer, access)),
+            (Some((expression, _)), _) => open.extend(passed_on(expression)),
             (None, Some(sum)) => open.extend(summed(sum)),
             (None, None) => {}
         }
     }
     found
+}
+
+/// What a kernel's values are.
+struct Values<'k, 's> {
+    stores_to: &'s dyn Fn(Buffer) -> bool,
+    /// What is stored to the buffers asked for.
+    open: Vec<ValueId>,
+    /// Each with whether it is reached whenever the element exists that it loads.
+    expressions: HashMap<ValueId, (&'k Expression, bool)>,
+    sums: HashMap<ValueId, &'k Accumulator>,
+}
+
+impl<'k> Values<'k, '_> {
+    /// `around` are the axes of the loops around `items` that may have no iteration.
+    fn items(&mut self, kernel: &'k Kernel, items: &'k [Item], around: &mut Vec<Axis>) {
+        for item in items {
+            match item {
+                Item::Let(value, expression) => {
+                    let reached = match expression {
+                        Expression::Load(_, access) => around.iter().all(|&axis| access.uses(axis)),
+                        _ => true,
+                    };
+                    self.expressions.insert(*value, (expression, reached));
+                }
+                Item::Store(buffer, _, value) if (self.stores_to)(*buffer) => self.open.push(*value),
+                Item::Store(..) => {}
+                Item::Loop(inner) => {
+                    let runs = kernel.extents[inner.axis.0 as usize].as_constant().is_some_and(|n| n > 0);
+                    let before = around.len();
+                    around.extend((!runs).then_some(inner.axis));
+                    self.items(kernel, &inner.body, around);
+                    around.truncate(before);
+                    self.sums.extend(inner.accumulators.iter().map(|sum| (sum.result, sum)));
+                }
+            }
+        }
+    }
 }
 
 /// The operands of which one that is not finite makes the value so too, whatever the others are.
@@ -233,14 +254,18 @@ fn summed(sum: &Accumulator) -> Vec<ValueId> {
     }
 }
 
-/// Whether an access, over all iterations, reaches every element of a buffer of so many bytes.
+/// Whether an access, over all iterations, reaches every element of a buffer of so many bytes: its strides are those of a tensor of its
+/// axes.
 fn reaches_all(kernel: &Kernel, access: &Access, bytes: &Dim) -> bool {
-    let extent = |axis: &Axis| &kernel.extents[axis.0 as usize];
-    let count = access.at.terms.keys().fold(Dim::from(4), |count, axis| &count * extent(axis));
-    let last = access.at.terms.iter().fold(access.at.constant.clone(), |last, (axis, stride)| {
-        &last + &(stride * &(extent(axis) - &Dim::from(1)))
-    });
-    access.row.is_none() && count == *bytes && &(&last + &Dim::from(1)) * &Dim::from(4) == *bytes
+    let extent = |axis: Axis| &kernel.extents[axis.0 as usize];
+    let mut axes: Vec<(Axis, &Dim)> = access.at.terms.iter().map(|(axis, stride)| (*axis, stride)).collect();
+    axes.retain(|(axis, _)| !extent(*axis).is(1));
+    let mut reached = Dim::from(1);
+    while let Some(next) = axes.iter().position(|(_, stride)| **stride == reached) {
+        reached = &reached * extent(axes.swap_remove(next).0);
+    }
+    let starts_at_0 = access.row.is_none() && access.at.constant.is(0);
+    starts_at_0 && axes.is_empty() && &reached * &Dim::from(4) == *bytes
 }
 
 /// A kernel that looks at what an access reaches, elements that lie side by side in the innermost loop.

@@ -5,7 +5,7 @@
 //! and hash alike. A symbol stands for an integer ≥ 0.
 //!
 //! A dim has one meaning, [`Dim::evaluate`]: checks, estimates of memory and the numbers that native code loads all come from it.
-//! Quotients are rounded down. A number beyond 64 bits and a quotient by 0 are no sizes: they evaluate to an
+//! Quotients are rounded down; what the algebra divides exactly (`n·m / m`, `n / n`) is no quotient any more. A number beyond 64 bits and a quotient by 0 are no sizes: they evaluate to an
 //! [`Undefined`], whether they come out of the algebra or of the symbols' values.
 
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@
 //! 1. every dim of a shape and of an op has a value ([`Dim::evaluate`]), and one that memory can hold;
 //! 2. sizes are not negative, and no value has more elements than memory can hold;
 //! 3. a slice lies inside its axis, and no padding is negative;
-//! 4. indices and positions that are counted in an `i32` fit in one.
+//! 4. indices, positions and sizes that are counted in an `i32` fit in one.
 //!
 //! Dims whose symbols are not bound are let pass: with the arguments of a network alone, what is left hangs on the data.
 
@@ -101,7 +101,11 @@ fn value(what: &dyn Fn() -> String, dim: &Dim, bindings: &Bindings) -> Result<Op
 fn check_attributes(graph: &Graph, id: NodeId, bindings: &Bindings) -> Result<(), Error> {
     let op = graph.op(id);
     for dim in op.dims() {
-        value(&|| format!("`{dim}`"), dim, bindings)?;
+        match (op, dim.evaluate(bindings)) {
+            // A number like any other: it need only be one.
+            (Op::DimValue { .. }, Ok(_)) => {}
+            _ => _ = value(&|| format!("`{dim}`"), dim, bindings)?,
+        }
     }
     let size = |dim: &Dim| dim.evaluate(bindings).ok();
     match op {
@@ -129,6 +133,9 @@ fn check_attributes(graph: &Graph, id: NodeId, bindings: &Bindings) -> Result<()
         Op::ArgMax { axis } => {
             let axis = &graph.shape(graph.operand(id, 0)).dims()[*axis];
             counted_in_32_bits("elements of which the index of the greatest is asked", axis, bindings)?;
+        }
+        Op::DimValue { dim, element } if element.is_integer() => {
+            counted_in_32_bits("things that a size counts as an integer", dim, bindings)?;
         }
         Op::Input(_)
         | Op::Storage(_)

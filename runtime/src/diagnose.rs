@@ -83,6 +83,7 @@ impl Model {
         self.prepare(index).ok()?;
         let rate = stopped.rate.or_else(|| self.entries[stopped.index].hyper(LEARNING_RATE));
         self.entries[index].set_hyper(LEARNING_RATE, rate.unwrap_or(0.0));
+        self.entries[index].draws_as_said = self.entries[stopped.index].draws_as_said;
 
         let mut rooms = self.entries[index].rooms();
         let mut views: Vec<ViewMut<'_>> = rooms.iter_mut().map(Room::view_mut).collect();

@@ -71,8 +71,8 @@ impl Model {
     /// Trains on every row of a data set once, in a random order: `net.epoch(&data, Epoch { batch: 64, seed: 1 })?`.
     ///
     /// # Errors
-    /// A column that is no input, or does not fit; labels and targets that the loss does not take; a batch of 0; a loss that is not finite
-    /// (the parameters are then those from before that step, and the error says what was first).
+    /// A column that is no input, or does not fit; labels and targets that the loss does not take; a batch of 0; a loss, a gradient or an
+    /// update that is not finite, as in [`Model::step`]: the steps before that one are made.
     pub fn epoch(&mut self, data: &Dataset, epoch: Epoch) -> Result<EpochReport, Error> {
         self.epoch_with(data, epoch, EpochOptions::default())
     }

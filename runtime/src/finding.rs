@@ -75,11 +75,17 @@ impl Examined<'_> {
         }
         let before = match part {
             Part::Loss => self.input().or_else(|| self.storage()),
-            Part::Gradient => self.storage(),
-            Part::Update | Part::Made => None,
+            Part::Gradient | Part::Update => self.storage(),
+            Part::Made => None,
         };
         let computed = || watched.iter().find_map(|(room, watch)| self.cause(*room, watch, part));
-        Finding::NonFinite { part, concerned, cause: before.or_else(computed) }
+        let cause = before.or_else(computed);
+        // Data that the loss leaves aside still meets the rest of a product: no value of the network shows it.
+        let from_data = match &cause {
+            Some(cause) if matches!(cause.kind, Kind::Gradient | Kind::Update) => self.input(),
+            _ => None,
+        };
+        Finding::NonFinite { part, concerned, cause: from_data.or(cause) }
     }
 
     /// What is watched, each with its room.

@@ -80,8 +80,9 @@ impl Model {
     /// of declaration; several as a tuple, none as `()`.
     ///
     /// # Errors
-    /// Data that does not fit, labels and targets that the loss does not take, an empty batch, a loss that is not finite (the parameters
-    /// are then those from before the step, and the error says what was first), a network with several losses.
+    /// Data that does not fit, labels and targets that the loss does not take, an empty batch, a network with several losses; a loss, a
+    /// gradient or an update that is not finite. The parameters are then those from before the step, but for
+    /// [`Part::Made`](crate::cause::Part::Made), and the error says what was first.
     pub fn step<'a>(&mut self, inputs: impl Feed<'a>, targets: impl Feed<'a>) -> Result<f32, Error> {
         let step = self.step_of(None)?;
         self.step_at(step, &inputs, &targets)

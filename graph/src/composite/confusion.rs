@@ -2,7 +2,7 @@
 //!
 //! In: the first operand of a loss. Out: a recorded mistake where its last operation shows that it is of the other kind.
 //!
-//! Must hold: nothing is refused that could be meant. A *score* is a product with a parameter (`x @ w`, a linear layer), sums of such
+//! Must hold: nothing is refused that could be meant. A *score* is a product with a parameter (`x @ w`, a linear layer), of what is no probability itself, sums of such
 //! products, parameters and constants, multiples of these, or a rectifier or tanh of one: no training keeps it between 0 and 1. What is
 //! computed from other things besides is let pass: a product of probabilities may be one, and `p + z - stop_gradient(z)` is `p`. What only
 //! arranges elements (`reshape`, `transpose`, `slice`, `reverse`), `stop_gradient`, `dropout` and names change nothing.
@@ -148,7 +148,13 @@ fn is_score(graph: &Graph, node: NodeId) -> bool {
         let operand = |position: usize| graph.operand(node, position);
         match graph.op(node) {
             Op::Storage(_) | Op::DimValue { .. } => {}
-            Op::DotGeneral { .. } if (0..2).any(|side| is_parameter(graph, operand(side))) => products += 1,
+            Op::DotGeneral { .. }
+                if (0..2).any(|side| {
+                    is_parameter(graph, operand(side)) && !is_share(graph, operand(1 - side))
+                }) =>
+            {
+                products += 1;
+            }
             Op::Binary(Binary::Add | Binary::Sub) => open.extend([operand(0), operand(1)]),
             Op::Binary(Binary::Mul) if is_scale(graph, operand(0)) => open.push(operand(1)),
             Op::Binary(Binary::Mul | Binary::Div) if is_scale(graph, operand(1)) => open.push(operand(0)),
@@ -168,6 +174,11 @@ fn is_score(graph: &Graph, node: NodeId) -> bool {
 fn is_scale(graph: &Graph, node: NodeId) -> bool {
     graph.constant_value(node).is_some()
         || matches!(graph.op(arranged(graph, node)), Op::DimValue { .. } | Op::Storage(_))
+}
+
+/// Whether a value may be shares of one, a sigmoid's or a softmax's: a product of them with a table of shares is shares again.
+fn is_share(graph: &Graph, node: NodeId) -> bool {
+    matches!(graph.op(arranged(graph, node)), Op::Unary(Unary::Logistic) | Op::Binary(Binary::Div))
 }
 
 fn is_parameter(graph: &Graph, node: NodeId) -> bool {

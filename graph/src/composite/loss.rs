@@ -16,8 +16,8 @@ use crate::option::{Allowed, check};
 use crate::types::{ElementType, Shape};
 use crate::value::{
     Demand, Operand, Over, User, abs, bare, both_shapes, demand, equal, exp, greater, label_mask, less_equal,
-    log, log1p, maximum, mean, multiply, negate, reduce, require_float, reshape, select, softplus, spoken,
-    square, stop_gradient, subtract, sum_over, surrogate,
+    log, log1p, maximum, mean, minimum, multiply, negate, reduce, require_float, reshape, select, softplus,
+    spoken, square, stop_gradient, subtract, sum_over, surrogate,
 };
 use std::borrow::Borrow;
 
@@ -89,7 +89,7 @@ pub fn bce_with_logits(z: impl Borrow<Value>, y: impl Operand) -> Value {
 }
 
 fn of_logits(user: &'static str, z: &Value, y: impl Operand) -> Value {
-    on_pair("bce_with_logits", z, y, |z, y| {
+    on_pair(user, z, y, |z, y| {
         let product = multiply(z, y);
         // The value without cancellation; the derivative exactly σ(z) − y.
         let value = subtract(relu(z), &product) + softplus(negate(abs(z)));
@@ -111,11 +111,12 @@ pub fn binary_cross_entropy(p: impl Borrow<Value>, y: impl Operand) -> Value {
         return of_logits("binary_cross_entropy", &z, y);
     }
     on_pair("binary_cross_entropy", p, y, |p, y| {
-        let value = multiply(y, maximum(log(p), -100.0)) + multiply(1.0 - y, maximum(log1p(-p), -100.0));
-        let term = surrogate(negate(value), steep_cross_entropy(p, y));
-        // Beyond 0 and 1 one of the logarithms is NaN.
+        // A probability that is rounded beyond 0 or 1 is one of them.
+        let inside = minimum(maximum(p, 0.0), 1.0);
+        let (yes, no) = (maximum(log(&inside), -100.0), maximum(log1p(-inside), -100.0));
+        let term = surrogate(negate(multiply(y, yes) + multiply(1.0 - y, no)), steep_cross_entropy(p, y));
         let help = "it takes probabilities: `sigmoid(…)`, or `bce_with_logits` for logits";
-        let term = probabilities("binary_cross_entropy", p, help).explain(term);
+        let term = probabilities("binary_cross_entropy", p, help).poison(term);
         target_shares("binary_cross_entropy", y).poison(term)
     })
 }
@@ -145,7 +146,7 @@ pub fn cross_entropy(z: impl Borrow<Value>, y: impl Operand) -> Value {
 }
 
 fn of_row_logits(user: &'static str, z: &Value, y: &Value) -> Value {
-    if !takes_rows("cross_entropy", z, y) {
+    if !takes_rows(user, z, y) {
         return z.builder().unknown();
     }
     let s = shifted(z, -1);

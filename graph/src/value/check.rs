@@ -93,12 +93,6 @@ impl Demand<'_> {
         surrogate(select(right, &term, f64::NAN), term)
     }
 
-    /// `term`, which is NaN of itself where the demand is broken.
-    pub(crate) fn explain(&self, term: Value) -> Value {
-        self.keep(&term);
-        term
-    }
-
     fn keep(&self, term: &Value) {
         let (Some(made), Some(value), Some(term_node)) = (self.made, self.value.node(), term.node()) else {
             return;
