@@ -319,3 +319,17 @@ fn checks_change_no_bit_of_what_is_right() {
     assert_eq!(parameters(&checked), parameters(&unchecked));
     assert_eq!(checked.report().kernels, unchecked.report().kernels);
 }
+
+classifier!(Rotated, 3, [i32[batch]], cross_entropy(z, concatenate(slice(k, end: 1, axis: 0), slice(k, start: 1, axis: 0), axis: 0)));
+
+/// The first label by itself, then the others: a piece of one row is no row of a loop.
+#[test]
+fn labels_of_two_pieces_are_labels() {
+    let k = Tensor::from([2_i32, 0, 1, 1]);
+    let (mut pieces, mut whole) = (built(Rotated::new()), built(Bare::new()));
+    for _ in 0..3 {
+        assert_eq!(pieces.step(&x(4), &k).expect("a step"), whole.step(&x(4), &k).expect("a step"));
+    }
+    let said = refused(built(Rotated::new()), &Tensor::from([2_i32, 0, 3, 1]));
+    assert!(said.contains("3 at row 2"), "{said}");
+}

@@ -135,3 +135,27 @@ fn an_epoch_stops_at_the_step() {
     other.epoch_with(&data(24).expect("data"), epoch, options(&rows[..24])).expect("an epoch");
     assert_eq!((everything(&net), net.steps_made()), (everything(&other), 3));
 }
+
+network! {
+    /// The slope of a root is infinite at 0; it is summed over the rows into the slope of `a`.
+    Roots() {
+        input x: [batch, 4];
+        param a: [4] = zeros();
+        output p = x * a;
+        loss sum(sqrt(p));
+    }
+}
+
+#[test]
+fn slopes_that_only_a_sum_over_rows_shows_stop_the_step() {
+    for rows in [1, 2, 5] {
+        for sizes in [vec![], vec![rows]] {
+            let build = |lanes, threads| {
+                let net = Roots::new().target(lanes).threads(threads).batch_sizes(sizes.clone());
+                net.optimizer(sgd(0.1)).build().expect("a network")
+            };
+            let x = Tensor::full([rows, 4], 1.0_f32).expect("x");
+            assert_eq!(part_of(build, |net| net.step(&x, ())), Part::Gradient);
+        }
+    }
+}

@@ -323,6 +323,12 @@ impl Walk<'_> {
                 let kept = &dot_axes(self.graph, node, batch, contract)[side];
                 kept.iter().for_each(|&(axis, place)| result[axis] = index[place].clone());
             }
+            Op::Pad(_) | Op::Concatenate { .. } => {
+                // A piece has no loop over an axis of one element.
+                let piece = self.graph.shape(self.graph.operand(node, side));
+                let ones = piece.dims().iter().enumerate().filter(|(_, dim)| dim.is(1));
+                ones.for_each(|(axis, _)| result[axis] = Affine::default());
+            }
             _ => {}
         }
         result

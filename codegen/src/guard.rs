@@ -301,12 +301,20 @@ fn look(kernel: &Kernel, buffer: Buffer, access: &Access) -> Kernel {
 fn must_be_tried(kernel: &Kernel) -> bool {
     let (mut folds, mut risky) = (false, false);
     kernel.visit(&mut |item| match item {
-        Item::Let(_, Expression::Unary(function, _)) => risky |= makes_others(*function),
-        Item::Let(_, Expression::Binary(Binary::Div | Binary::Pow, ..)) => risky = true,
+        Item::Let(_, expression) => risky |= is_risky(expression),
         Item::Loop(inner) => folds |= !inner.accumulators.is_empty(),
-        Item::Let(..) | Item::Store(..) => {}
+        Item::Store(..) => {}
     });
     risky && !folds && writes_storage(kernel)
+}
+
+/// Whether a value may be infinite or NaN though its operands are finite, and not by overflow alone.
+pub(crate) fn is_risky(expression: &Expression) -> bool {
+    match expression {
+        Expression::Unary(function, _) => makes_others(*function),
+        Expression::Binary(function, ..) => matches!(function, Binary::Div | Binary::Pow),
+        _ => false,
+    }
 }
 
 /// Functions of which a finite number may be infinite or NaN.

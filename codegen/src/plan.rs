@@ -14,7 +14,7 @@
 //! - Inputs, storages, outputs and the arena are distinct memory.
 
 use crate::affine::{Affine, Axis};
-use crate::guard::guard;
+use crate::guard::{guard, is_risky};
 use crate::kernel::{Access, Buffer, Expression, Item, Kernel, Loop, ValueId};
 use crate::order::{Next, Queue, storage, touched};
 use downhill_graph::dim::{Bindings, Dim};
@@ -39,7 +39,8 @@ pub fn plan(graph: &Graph, mut kernels: Vec<Kernel>, mut arena: Vec<Dim>) -> Pla
     let mut copies: Vec<Kernel> = Vec::new();
     let read: HashSet<Buffer> = kernels.iter().flat_map(|kernel| touched(kernel).0).collect();
     for kernel in &mut kernels {
-        let diverted = [overtaken(kernel), beside_loss(kernel), beside_others(kernel, &read)];
+        let diverted =
+            [overtaken(kernel), beside_loss(kernel), beside_others(kernel, &read), of_risky_sums(kernel)];
         for storage in diverted.into_iter().flatten().collect::<BTreeSet<_>>() {
             detour(graph, kernel, storage, &mut arena, &mut copies);
         }
@@ -83,6 +84,21 @@ fn beside_others(kernel: &Kernel, read: &HashSet<Buffer>) -> BTreeSet<usize> {
         return BTreeSet::new();
     }
     writes.into_iter().filter_map(storage).collect()
+}
+
+/// Storages that a kernel writes whose sums have terms that may be infinite or NaN though all that they are made of is finite: the slope
+/// of a root, a quotient. Nothing shows it but the sum, so that is made before the guard.
+fn of_risky_sums(kernel: &Kernel) -> BTreeSet<usize> {
+    let storages: BTreeSet<usize> = touched(kernel).1.into_iter().filter_map(storage).collect();
+    if !storages.is_empty() && has_risky_sum(&kernel.body, false) { storages } else { BTreeSet::new() }
+}
+
+fn has_risky_sum(items: &[Item], in_sum: bool) -> bool {
+    items.iter().any(|item| match item {
+        Item::Let(_, expression) => in_sum && is_risky(expression),
+        Item::Store(..) => false,
+        Item::Loop(inner) => has_risky_sum(&inner.body, in_sum || !inner.accumulators.is_empty()),
+    })
 }
 
 /// Sends a storage's new value through the arena.

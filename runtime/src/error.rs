@@ -201,7 +201,8 @@ impl fmt::Display for Error {
                 )?;
                 if *part == Part::Made {
                     let what = "nothing showed it before that step had made its updates, so these values are lost, and the other \
-                                parameters are those from behind it. Set them, or build the network anew, and look for values near 1e38";
+                                parameters are those from behind it. Set them, or build the network anew, with smaller data or a lower \
+                                learning rate: a sum, or the square that an optimizer makes of a gradient, went beyond 3.4e38";
                     return f.write_str(what);
                 }
                 f.write_str("its parameters are those from before that step. ")?;
