@@ -476,7 +476,12 @@ impl Build<'_> {
         let rank = graph.shape(node).rank();
         let element = graph.ty(node).element;
         if let Op::Pad(_) = graph.op(node) {
-            let axes = self.fresh_loops(graph.shape(node).dims());
+            let dims = graph.shape(node).dims();
+            let mut axes = self.fresh_loops(dims);
+            if let (1, Some(dim)) = (self.frames.len(), dims.first()) {
+                // Stores outside of loops come last, behind those of the piece.
+                axes[0] = Affine::axis(self.open(dim.clone()));
+            }
             let zero = self.literal(Literal::new(element, 0.0));
             self.store(node, &axes, zero);
             self.close_to(0);

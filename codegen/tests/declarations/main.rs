@@ -43,20 +43,21 @@ struct Counts {
     stopped: usize,
 }
 
+/// What long runs have found, each mended: a slice of a column of one element, zeros around a piece in an axis of one element.
+const FOUND: [u64; 2] = [1_000_448, 1_057_140];
+
 #[test]
 fn declarations_mean_the_same_to_everyone() {
     let said = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     let (cases, first) = (said("DOWNHILL_CASES").unwrap_or(200), said("DOWNHILL_SEED").unwrap_or(0));
+    FOUND.into_iter().for_each(|seed| try_case(seed, &mut Counts::default()));
     let mut counts = Counts::default();
     for seed in first..first + cases {
-        let mut noise = Noise(seed);
-        let length = 20 + noise.next() % 80;
-        let bytes: Vec<u8> = (0..length).map(|_| noise.next() as u8).collect();
         // Said before, for a fault that ends the process.
         if cases <= 1000 {
             println!("seed {seed}");
         }
-        try_case(seed, &bytes, &mut counts);
+        try_case(seed, &mut counts);
     }
     println!("{cases} cases from {first}: {counts:?}");
     // A generator that is refused or stopped all the time would prove nothing.
@@ -66,8 +67,11 @@ fn declarations_mean_the_same_to_everyone() {
     }
 }
 
-fn try_case(seed: u64, bytes: &[u8], counts: &mut Counts) {
-    let (declaration, run) = declare(bytes);
+fn try_case(seed: u64, counts: &mut Counts) {
+    let mut noise = Noise(seed);
+    let length = 20 + noise.next() % 80;
+    let bytes: Vec<u8> = (0..length).map(|_| noise.next() as u8).collect();
+    let (declaration, run) = declare(&bytes);
     let Ok(declaration) = declaration else {
         counts.mistakes += 1;
         return;
