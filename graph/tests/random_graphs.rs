@@ -11,7 +11,7 @@ use downhill_graph::tensor::Tensor;
 use downhill_graph::types::ElementType;
 use downhill_graph::verify::verify;
 use proptest::prelude::*;
-use support::{binary, environment, input, input_of, show, unary};
+use support::{Choices, binary, environment, input, input_of, show, unary};
 
 const UNARY: [Unary; 11] = [
     Unary::Neg,
@@ -30,19 +30,6 @@ const BINARY: [Binary; 8] =
     [Binary::Add, Binary::Sub, Binary::Mul, Binary::Mul, Binary::Div, Binary::Max, Binary::Min, Binary::Add];
 /// Powers of two, so that folding is exact.
 const CONSTANTS: [f64; 6] = [0.0, 1.0, -1.0, 2.0, 0.5, -0.25];
-
-/// Draws choices from a list of bytes.
-struct Choices<'a>(std::slice::Iter<'a, u8>);
-
-impl Choices<'_> {
-    fn below(&mut self, count: usize) -> usize {
-        usize::from(self.0.next().copied().unwrap_or(0)) % count
-    }
-
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())]
-    }
-}
 
 /// A divisor: the sign of a zero may change, and with it the infinity that dividing by it gives.
 fn away_from_zero(graph: &mut Graph, x: NodeId) -> NodeId {
@@ -129,7 +116,7 @@ fn random_graph(bytes: &[u8], element: ElementType) -> Graph {
         _ => vec![input_of(&mut graph, element, [2, 3]), input_of(&mut graph, element, [2, 3])],
     };
     let wrt = pool.clone();
-    let mut choices = Choices(bytes.iter());
+    let mut choices = Choices::new(bytes);
     for _ in 0..bytes.len() / 5 {
         grow(&mut graph, &mut pool, &mut choices);
     }

@@ -15,7 +15,7 @@ use downhill_graph::passes::optimize;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Shape};
 use proptest::prelude::*;
-use support::{binary, environment, input_of, show, unary};
+use support::{Choices, binary, environment, input_of, show, unary};
 
 /// The f32 value of a formula of scalars, optimized.
 fn optimized(point: &[f32], build: impl Fn(&mut Graph, &[NodeId]) -> NodeId) -> f64 {
@@ -119,18 +119,7 @@ fn exponentials_beside_a_sum_that_is_not_theirs_keep_the_place_of_their_factor()
     close(greatest, 138_f64.exp() * 1e-25 / 2.0);
 }
 
-/// Draws choices from a list of bytes.
-struct Choices<'a>(std::slice::Iter<'a, u8>);
-
 impl Choices<'_> {
-    fn below(&mut self, count: usize) -> usize {
-        usize::from(self.0.next().copied().unwrap_or(0)) % count
-    }
-
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())]
-    }
-
     /// An f32 of any exponent, or of a moderate one, or a round number.
     fn float(&mut self) -> f64 {
         let (kind, exponent, fraction) = (self.below(4), self.below(256), self.below(256));
@@ -217,7 +206,7 @@ fn random_graph(bytes: &[u8], with_gradients: bool) -> Graph {
     let mut graph = Graph::new();
     let mut pool: Vec<NodeId> = (0..2).map(|_| input_of(&mut graph, ElementType::F32, shape())).collect();
     let wrt = pool.clone();
-    let mut choices = Choices(bytes.iter());
+    let mut choices = Choices::new(bytes);
     for _ in 0..(bytes.len() / 6).clamp(1, 12) {
         grow(&mut graph, &mut pool, &mut choices);
     }
@@ -399,7 +388,7 @@ fn check(graph: &Graph, at: &[Tensor]) -> Result<(), TestCaseError> {
 
 fn point() -> impl Strategy<Value = Vec<Tensor>> {
     let tensor = prop::collection::vec(any::<u8>(), 4 * 3 * ROWS).prop_map(|bytes| {
-        let mut choices = Choices(bytes.iter());
+        let mut choices = Choices::new(&bytes);
         let values: Vec<f32> = (0..3 * ROWS).map(|_| choices.float() as f32).collect();
         Tensor::new([ROWS, 3], values).expect("as many as the shape has")
     });

@@ -22,6 +22,27 @@ mod memory;
 
 use memory::Memory;
 
+/// A list of choices; when it ends, all are the first.
+pub(crate) struct Choices<'a>(std::slice::Iter<'a, u8>);
+
+impl<'a> Choices<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Choices<'a> {
+        Choices(bytes.iter())
+    }
+
+    pub(crate) fn below(&mut self, count: usize) -> usize {
+        usize::from(self.0.next().copied().unwrap_or(0)) % count
+    }
+
+    pub(crate) fn of<T: Clone>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())].clone()
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.0.len() == 0
+    }
+}
+
 fn to_words(tensor: &Tensor) -> Vec<u32> {
     match tensor.data() {
         Data::F32(values) => values.iter().map(|x| x.to_bits()).collect(),

@@ -3,6 +3,7 @@
 //! In: bytes, each a choice. Out: a [`Declaration`] or its mistakes, and what it is run with. Numbers are small whole ones, so that sums
 //! and products of them are exact in f32 and nothing hangs on the order of additions where a comparison decides.
 
+use super::common::Choices;
 use downhill_graph::builder::{Builder, Declaration, Mode, Value};
 use downhill_graph::composite::{bce_with_logits, cross_entropy, relu, sigmoid, softmax};
 use downhill_graph::dim::{Bindings, Dim};
@@ -19,18 +20,6 @@ pub(crate) struct Run {
 }
 
 pub(crate) const CLASSES: i64 = 3;
-
-struct Choices<'a>(std::slice::Iter<'a, u8>);
-
-impl Choices<'_> {
-    fn below(&mut self, count: usize) -> usize {
-        usize::from(self.0.next().copied().unwrap_or(0)) % count
-    }
-
-    fn of<T: Clone>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())].clone()
-    }
-}
 
 /// A value made so far.
 #[derive(Clone)]
@@ -51,7 +40,7 @@ struct Generator<'a> {
 
 /// The declaration that `bytes` choose.
 pub(crate) fn declare(bytes: &[u8]) -> (Result<Declaration, Errors>, Run) {
-    let mut choices = Choices(bytes.iter());
+    let mut choices = Choices::new(bytes);
     let batch = choices.of(&[2_i64, 3, 1, 4, 0, 5, 17, 33]);
     let time = choices.of(&[3_i64, 1, 2, 0, 4, 7, 16]);
     let sizes = Bindings::from([("batch".into(), batch), ("time".into(), time)]);

@@ -3,6 +3,7 @@
 //! In: bytes, each a choice. Out: [`Case`]: a graph of ops of every kind, an environment, and how exact each result must be.
 //! Fewer and smaller bytes give smaller graphs, so that shrinking the bytes shrinks the graph.
 
+use super::common::Choices;
 use super::numbers::Numbers;
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, Input, NodeId, Purpose, Role, Storage, StorageKind};
@@ -17,23 +18,6 @@ use downhill_graph::types::{Shape, Type};
 const SIZES: [usize; 10] = [1, 2, 3, 0, 5, 7, 16, 17, 33, 130];
 /// Elements of a value, at most: the interpreter is slow.
 pub(crate) const MOST_ELEMENTS: usize = 1500;
-
-/// A list of choices; when it ends, all are the first.
-pub(crate) struct Choices<'a>(std::slice::Iter<'a, u8>);
-
-impl Choices<'_> {
-    pub(crate) fn below(&mut self, count: usize) -> usize {
-        usize::from(self.0.next().copied().unwrap_or(0)) % count
-    }
-
-    pub(crate) fn of<T: Clone>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())].clone()
-    }
-
-    pub(crate) fn is_done(&self) -> bool {
-        self.0.len() == 0
-    }
-}
 
 /// A value made so far.
 #[derive(Clone, Debug)]
@@ -72,7 +56,7 @@ pub(crate) struct Generator<'a> {
 
 /// The case that `bytes` choose. With `extremes`, NaN and infinities are among the inputs.
 pub(crate) fn case(bytes: &[u8], extremes: bool) -> Case {
-    let mut choices = Choices(bytes.iter());
+    let mut choices = Choices::new(bytes);
     let symbols = [("b", choices.of(&SIZES)), ("t", choices.of(&SIZES[..8]))];
     let mut generator = Generator {
         graph: Graph::new(),

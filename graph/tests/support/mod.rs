@@ -8,6 +8,23 @@ use downhill_graph::op::{Binary, Op, Reduction, Unary};
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Shape, Type};
 
+/// A list of choices; when it ends, all are the first.
+pub(crate) struct Choices<'a>(std::slice::Iter<'a, u8>);
+
+impl<'a> Choices<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Choices<'a> {
+        Choices(bytes.iter())
+    }
+
+    pub(crate) fn below(&mut self, count: usize) -> usize {
+        usize::from(self.0.next().copied().unwrap_or(0)) % count
+    }
+
+    pub(crate) fn of<T: Clone>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())].clone()
+    }
+}
+
 /// Numbers that look random and are the same every time.
 pub(crate) struct Numbers(u64);
 
