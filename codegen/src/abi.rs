@@ -6,7 +6,7 @@
 //! An entry's function is `extern "C" fn(*mut Context)`. It runs `steps` steps, one after another: step `t` uses the rows
 //! `rows[t·batch .. (t+1)·batch]` of every looked-up input. Every step computes its loss first and stores it in
 //! `losses[t]`. A loss that is not finite ends the call before that step has changed any storage, with `stopped = t`; so does a value
-//! that an update is made of, where it is not finite ([`crate::guard`]). A new value that is not finite all the same ends the call behind
+//! that an update is made of, where it is not finite ([`crate::plan::guard`]). A new value that is not finite all the same ends the call behind
 //! that step, with `stopped = t` and `updated = 1`.
 
 use std::ffi::c_void;
@@ -15,14 +15,14 @@ use std::ffi::c_void;
 /// what it puts aside may be used.
 pub type Task = unsafe extern "C" fn(arguments: *const i64, begin: i64, end: i64, place: i64);
 
-/// Work, as [`crate::cost::Cost::total`] counts it, that outweighs handing it to another thread: about 40 µs.
+/// Work, as [`crate::schedule::cost::Cost::total`] counts it, that outweighs handing it to another thread: about 40 µs.
 /// Less of it than that waits longer for the memory that another core has written than it takes to do.
 pub const LEAST_WORK: i64 = 2_500_000;
 
 /// Does all turns of a task, in ranges, on as many threads as the caller has and the work is worth:
 /// `task(arguments, begin, end, place)` for ranges that together are `0..turns` and meet at multiples of `multiple`. Those that
 /// run at once have different places, all less than the number of threads that the code was made for. `work` is what all
-/// turns cost, as [`crate::cost::Cost::total`] counts. `pool` is [`Context::pool`]. Returns when all are done.
+/// turns cost, as [`crate::schedule::cost::Cost::total`] counts. `pool` is [`Context::pool`]. Returns when all are done.
 pub type Divide = unsafe extern "C" fn(
     pool: *const c_void,
     task: Task,
@@ -49,7 +49,7 @@ pub struct Context {
     pub arena: *mut u8,
     /// Byte offset in the arena of each planned buffer.
     pub offsets: *const i64,
-    /// The numbers that hang on sizes, in the order of the entry's [`crate::entry::Quantity`]s, worked out for the sizes of this
+    /// The numbers that hang on sizes, in the order of the entry's [`crate::entry::description::Quantity`]s, worked out for the sizes of this
     /// call. Native code computes none itself.
     pub numbers: *const i64,
     /// Row numbers: `steps · batch` of them. Never null for an entry with looked-up inputs and a batch that is not empty.

@@ -4,8 +4,8 @@
 //!
 //! Must hold: instructions wait for none but their own chain, and there are more chains than an instruction has latency.
 
-use crate::emit::{Emitted, Pointer};
-use crate::kernel::Buffer;
+use crate::emit::kernel::{Emitted, Pointer};
+use crate::ir::kernel::Buffer;
 use crate::lane::{Address, Binary, Integer, Kind, Portion, ProgramBuilder, Reg, Unary, Var};
 use downhill_graph::dim::Dim;
 

@@ -10,7 +10,34 @@ use cranelift_codegen::settings::{self, Configurable};
 
 use crate::abi::LEAST_WORK;
 use crate::error::Error;
-use crate::wide::{self, Level};
+
+/// What vectors the machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// AVX2, FMA and BMI2: 16 registers of 8 lanes.
+    Avx2,
+    /// AVX-512 F, VL, DQ and BW: 32 registers of 16 lanes, masks.
+    Avx512,
+}
+
+impl Level {
+    pub(crate) fn lanes(self) -> usize {
+        match self {
+            Level::Avx2 => 8,
+            Level::Avx512 => 16,
+        }
+    }
+
+    pub(crate) fn registers(self) -> usize {
+        match self {
+            Level::Avx2 => 16,
+            Level::Avx512 => 32,
+        }
+    }
+}
+
+/// Of wide functions, on every system: where callers keep to another one, Cranelift saves what theirs has them save.
+pub(crate) const WIDE_CONVENTION: CallConv = CallConv::SystemV;
 
 /// How lane programs become machine code. The bits of their results are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -181,7 +208,7 @@ impl Target {
         Target { threads: threads.max(1), ..self }
     }
 
-    /// The same, with kernels undivided that are known to do less than this, as [`crate::cost::Cost::total`] counts. Unless said,
+    /// The same, with kernels undivided that are known to do less than this, as [`crate::schedule::cost::Cost::total`] counts. Unless said,
     /// twice [`LEAST_WORK`].
     #[must_use]
     pub fn dividing_from(self, worth: i64) -> Target {
@@ -190,7 +217,7 @@ impl Target {
 
     /// How kernels are called.
     pub(crate) fn kernel_convention(&self) -> CallConv {
-        self.lanes.level().map_or_else(|| self.isa.default_call_conv(), |_| wide::CONVENTION)
+        self.lanes.level().map_or_else(|| self.isa.default_call_conv(), |_| WIDE_CONVENTION)
     }
 
     /// For how many threads code is made.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use downhill_codegen::cost::{Cost, Counted, Level, Speed};
+use downhill_codegen::schedule::cost::{Cost, Counted, Level, Speed};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, Input, NodeId, Purpose, Role};
 use downhill_graph::op::{Binary, Op, Reduction, Unary};

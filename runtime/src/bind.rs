@@ -8,7 +8,7 @@
 use crate::demand::Demand;
 use crate::error::Error;
 use crate::view::{Data, Extent, Feed, MAX_RANK, View};
-use downhill_codegen::entry::InputSlot;
+use downhill_codegen::entry::description::InputSlot;
 use downhill_graph::agreement::told_by;
 use downhill_graph::check::{Check, Made};
 use downhill_graph::dim::{Bindings, Dim};

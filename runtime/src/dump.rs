@@ -7,7 +7,7 @@
 //! need be.
 
 use crate::error::Error;
-use downhill_codegen::compile;
+use downhill_codegen::pipeline;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
@@ -120,13 +120,13 @@ impl Dump {
     }
 
     /// Shows the forms that the code generator made for an entry, those of one stage together.
-    pub(crate) fn show_code(&self, program: &str, entry: &str, forms: Vec<(compile::Stage, String)>) {
+    pub(crate) fn show_code(&self, program: &str, entry: &str, forms: Vec<(pipeline::Stage, String)>) {
         for (stage, theirs) in [
-            (Stage::Fused, compile::Stage::Fused),
-            (Stage::Kernel, compile::Stage::Kernel),
-            (Stage::Plan, compile::Stage::Plan),
-            (Stage::Schedule, compile::Stage::Schedule),
-            (Stage::Lane, compile::Stage::Lane),
+            (Stage::Fused, pipeline::Stage::Fused),
+            (Stage::Kernel, pipeline::Stage::Kernel),
+            (Stage::Plan, pipeline::Stage::Plan),
+            (Stage::Schedule, pipeline::Stage::Schedule),
+            (Stage::Lane, pipeline::Stage::Lane),
         ] {
             let of_stage = forms.iter().filter(|(stage, _)| *stage == theirs).map(|(_, text)| text.as_str());
             self.show(program, entry, stage, || of_stage.collect::<Vec<_>>().join("\n"));

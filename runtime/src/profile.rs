@@ -17,7 +17,7 @@ use crate::pool::Pool;
 use crate::run::{FORWARD, place_both};
 use crate::storage::Buffer;
 use crate::view::{Feed, ViewMut};
-pub use downhill_codegen::cost::Counted;
+pub use downhill_codegen::schedule::cost::Counted;
 use downhill_graph::dim::Bindings;
 use std::fmt;
 use std::sync::Arc;

@@ -10,6 +10,7 @@ mod program;
 mod builder;
 pub mod interpret;
 pub mod math;
+pub(crate) mod scalar;
 mod merge;
 mod steps;
 mod text;

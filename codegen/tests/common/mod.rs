@@ -4,9 +4,9 @@
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
 use downhill_codegen::abi::{Context, InputBinding, Task};
-use downhill_codegen::compile::Compiler;
-use downhill_codegen::entry::Entry;
+use downhill_codegen::entry::description::Entry;
 use downhill_codegen::error::Error;
+use downhill_codegen::pipeline::Compiler;
 use downhill_codegen::target::{Lanes, Target};
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Input, Purpose};

@@ -6,10 +6,11 @@ use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
-use downhill_codegen::clif::define_built;
 use downhill_codegen::lane::*;
+use downhill_codegen::lower::clif::define_built;
+use downhill_codegen::lower::wide;
+use downhill_codegen::target::Level;
 use downhill_codegen::target::{Lanes, Target};
-use downhill_codegen::wide::{self, Level};
 use std::arch::asm;
 
 use crate::fixed::agree;

@@ -2,9 +2,9 @@
 
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
-use downhill_codegen::clif::define;
 use downhill_codegen::lane::interpret::interpret;
 use downhill_codegen::lane::*;
+use downhill_codegen::lower::clif::define;
 use downhill_codegen::target::{Lanes, Target};
 
 use crate::harness::{Compiled, FOUR, elementwise, reduction, same_bits};

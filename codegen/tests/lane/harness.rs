@@ -4,10 +4,11 @@ use cranelift_codegen::ir::{AbiParam, InstBuilder, MemFlagsData, types::I64};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, default_libcall_names};
-use downhill_codegen::clif::{define_built, lower};
 use downhill_codegen::lane::{Address, Combine, Integer, Kind, Program, ProgramBuilder, Reg};
+use downhill_codegen::lower::clif::{define_built, lower};
+use downhill_codegen::lower::wide;
+use downhill_codegen::target::Level;
 use downhill_codegen::target::{Lanes, Target};
-use downhill_codegen::wide::{self, Level};
 
 /// Machine code of one program.
 pub(crate) struct Compiled {

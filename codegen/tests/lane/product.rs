@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use downhill_codegen::lane::*;
+use downhill_codegen::lower::wide::assemble;
+use downhill_codegen::target::Level;
 use downhill_codegen::target::{Lanes, Target};
-use downhill_codegen::wide::{Level, assemble};
 
 use crate::fixed::agree;
 use crate::harness::{Compiled, FOUR, elementwise};

@@ -9,8 +9,8 @@ mod steps;
 
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
-use downhill_codegen::compile::{Compiler, Stage};
-use downhill_codegen::entry::Entry;
+use downhill_codegen::entry::description::Entry;
+use downhill_codegen::pipeline::{Compiler, Stage};
 use downhill_codegen::target::Target;
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::Graph;

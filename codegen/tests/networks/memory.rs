@@ -1,8 +1,8 @@
 //! The arena is hardly larger than what lives in it at the worst moment.
 
 use super::{compile, nets};
-use downhill_codegen::plan::ALIGNMENT;
-use downhill_codegen::plan::Arena;
+use downhill_codegen::plan::arena::ALIGNMENT;
+use downhill_codegen::plan::arena::Arena;
 use downhill_graph::dim::Bindings;
 use downhill_graph::optimizer::{Optimizer, adam, adamw, sgd};
 

@@ -1,0 +1,547 @@
+//! From scheduled kernels to a lane program.
+//!
+//! In: [`Kernel`]s that run one after another, each with its [`Schedule`]. Out: [`Emitted`]: the program, and what its arguments
+//! stand for.
+//!
+//! A loop with a block of rows becomes two loops: whole blocks, in whose body everything that differs between the rows is
+//! there once a row and everything else once, and the rows left over.
+//! Must hold: no decision here changes the order of a fold; the schedule has made them all.
+
+use crate::ir::affine::Axis;
+use crate::ir::kernel::{
+    Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId, dependents,
+};
+use crate::lane::scalar;
+use crate::lane::{
+    Address, Binary as B, Combine, Integer, Kind, Portion, Program, ProgramBuilder, Reg, Unary as U, Var,
+    merge_lanes,
+};
+use crate::schedule::loops::Schedule;
+use crate::schedule::specialize::Scheduled;
+use downhill_graph::dim::Dim;
+use downhill_graph::graph::bug;
+use downhill_graph::op::{Compare, Reduction};
+use downhill_graph::types::ElementType;
+use std::collections::{HashMap, HashSet};
+
+/// Bytes of an element in memory, of every type that is compiled.
+const ELEMENT_BYTES: i64 = 4;
+
+/// Numbers up to this are written into the code, where sums of a few of them are far from overflow; greater ones are loaded.
+const FAR: u64 = 1 << 47;
+
+/// A lane program and the meaning of its arguments.
+#[derive(Clone, Debug)]
+pub struct Emitted {
+    /// The code.
+    pub program: Program,
+    /// What each pointer argument points to.
+    pub pointers: Vec<Pointer>,
+    /// What each integer argument is.
+    pub integers: Vec<Number>,
+}
+
+impl Emitted {
+    /// What the arguments stand for where the buffers are called otherwise.
+    pub(crate) fn arguments(&self, buffer: impl Fn(Buffer) -> Buffer) -> (Vec<Pointer>, Vec<Number>) {
+        let pointer = |pointer: &Pointer| match pointer {
+            Pointer::Into(from, offset) => Pointer::Into(buffer(*from), offset.clone()),
+            Pointer::Rows | Pointer::Alarm => pointer.clone(),
+        };
+        let number = |number: &Number| match number {
+            Number::RowStride(input) => match buffer(Buffer::Input(*input)) {
+                Buffer::Input(input) => Number::RowStride(input),
+                other => bug(&format!("rows of {other}")),
+            },
+            Number::Dim(_)
+            | Number::Distance(_)
+            | Number::Real(_)
+            | Number::Key(..)
+            | Number::Begin
+            | Number::End => number.clone(),
+        };
+        (self.pointers.iter().map(pointer).collect(), self.integers.iter().map(number).collect())
+    }
+}
+
+/// What a pointer argument points to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pointer {
+    /// This many bytes into a buffer.
+    Into(Buffer, Dim),
+    /// The row numbers of this step.
+    Rows,
+    /// The alarm: [`crate::abi::Context::alarm`].
+    Alarm,
+}
+
+/// What an integer argument is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// The value of a dim.
+    Dim(Dim),
+    /// The value of a dim that is a distance between elements, in bytes or in positions.
+    Distance(Dim),
+    /// The value of a dim as an f32, by its bits.
+    Real(Dim),
+    /// Bytes from one row of a looked-up input to the next.
+    RowStride(usize),
+    /// A word of a random stream's key in this step.
+    Key(u32, usize),
+    /// The first of the turns that this thread takes of the divided loop: the first argument, where there is one.
+    Begin,
+    /// One past the last of them: the second.
+    End,
+}
+
+/// Emits kernels, one after another, as one program. `overlap` says which buffers may share memory.
+pub fn emit(kernels: &[Scheduled], overlap: &dyn Fn(Buffer, Buffer) -> bool) -> Emitted {
+    let mut emitted = Emitted { program: Program::default(), pointers: Vec::new(), integers: Vec::new() };
+    let mut b = ProgramBuilder::new();
+    if kernels.iter().any(|kernel| kernel.division.is_some()) {
+        emitted.integers.extend([Number::Begin, Number::End]);
+    }
+    let mut memory = HashMap::new();
+    let by_row = kernels.iter().any(|Scheduled { kernel, .. }| looks_up_one_row(kernel));
+    let once = b.var();
+    if by_row {
+        b.begin_loop(once, Integer::Constant(0), Integer::Constant(1), Portion::Whole, false);
+    }
+    for Scheduled { kernel, schedule, division } in kernels {
+        let mut definitions = HashMap::new();
+        kernel.visit(&mut |item| {
+            if let Item::Let(value, expression) = item {
+                definitions.insert(*value, expression);
+            }
+        });
+        let mut emit = Emit {
+            kernel,
+            schedule,
+            divided: division.as_ref().map(|division| division.axis),
+            definitions,
+            b: &mut b,
+            pointers: &mut emitted.pointers,
+            integers: &mut emitted.integers,
+            once,
+            vars: HashMap::new(),
+            registers: HashMap::new(),
+            memory: &mut memory,
+            depth: 0,
+            block: None,
+        };
+        emit.items(&kernel.body);
+    }
+    if by_row {
+        b.end_loop(&[]);
+    }
+    emitted.pointers.iter().for_each(|_| _ = b.pointer());
+    emitted.integers.iter().for_each(|_| _ = b.integer());
+    let pointers = emitted.pointers.clone();
+    let program = merge_lanes(b.finish(), &|x, y| match (&pointers[x as usize], &pointers[y as usize]) {
+        (Pointer::Into(x, _), Pointer::Into(y, _)) => x == y || overlap(*x, *y),
+        _ => false,
+    });
+    Emitted { program, ..emitted }
+}
+
+/// A block of rows being emitted.
+struct Block {
+    axis: Axis,
+    rows: usize,
+    /// The values that differ between the rows.
+    differ: HashSet<ValueId>,
+}
+
+/// An element whose place no loop changes: of a buffer, in a row that is looked up or in none, at a position.
+type Place = (Buffer, Option<i64>, Dim);
+
+struct Emit<'a> {
+    kernel: &'a Kernel,
+    schedule: &'a Schedule,
+    /// The loop of which a thread takes some turns.
+    divided: Option<Axis>,
+    definitions: HashMap<ValueId, &'a Expression>,
+    b: &'a mut ProgramBuilder,
+    pointers: &'a mut Vec<Pointer>,
+    integers: &'a mut Vec<Number>,
+    /// The counter of the loop of one turn around a program that looks up one row: it stands for every axis of one turn.
+    once: Var,
+    vars: HashMap<Axis, Var>,
+    /// A register, or one a row of the block.
+    registers: HashMap<ValueId, Vec<Reg>>,
+    /// Elements that were read or written outside of loops and not changed since: kernels hand them on in registers. Buffers of the
+    /// arena that share memory do not disturb it: one is written before it is read, and not read after its lifetime.
+    memory: &'a mut HashMap<Place, Reg>,
+    /// Open loops.
+    depth: usize,
+    block: Option<Block>,
+}
+
+impl Emit<'_> {
+    fn items(&mut self, items: &[Item]) {
+        for item in items {
+            match item {
+                Item::Let(value, expression) => {
+                    let registers = (0..self.copies(*value))
+                        .map(|row| self.expression(*value, expression, row))
+                        .collect();
+                    self.registers.insert(*value, registers);
+                }
+                Item::Store(buffer, access, value) => self.store(*buffer, access, *value),
+                Item::Loop(inner) => match self.schedule.rows.get(&inner.axis) {
+                    Some(&rows) if self.block.is_none() => self.blocks(inner, rows),
+                    _ => self.plain_loop(inner, Portion::Whole, 0),
+                },
+            }
+        }
+    }
+
+    /// How many registers a value has here.
+    fn copies(&self, value: ValueId) -> usize {
+        self.block.as_ref().filter(|block| block.differ.contains(&value)).map_or(1, |block| block.rows)
+    }
+
+    /// The register of a value in a row.
+    fn register(&self, value: ValueId, row: usize) -> Reg {
+        match self.registers.get(&value).map(Vec::as_slice) {
+            Some([one]) => *one,
+            Some(several) => several[row],
+            None => bug("a value of a kernel used before it is set"),
+        }
+    }
+
+    /// Whole blocks of rows, then the rest: a smaller block where it is known how many there are, else one by one.
+    fn blocks(&mut self, inner: &Loop, rows: u32) {
+        self.block(inner, rows, 0);
+        match self.kernel.extents[inner.axis.0 as usize].as_constant() {
+            Some(extent) => {
+                let rest = extent % i64::from(rows);
+                if rest > 0 {
+                    self.block(inner, rest as u32, extent - rest);
+                }
+            }
+            None => self.plain_loop(inner, Portion::Rest(rows), 0),
+        }
+    }
+
+    /// Blocks of rows from `first` on.
+    fn block(&mut self, inner: &Loop, rows: u32, first: i64) {
+        let mut differ = HashSet::new();
+        dependents(&inner.body, inner.axis, &mut differ);
+        self.block = Some(Block { axis: inner.axis, rows: rows as usize, differ });
+        self.plain_loop(inner, Portion::Blocks(rows), first);
+        self.block = None;
+    }
+
+    /// The turns of a loop from `first` on.
+    fn plain_loop(&mut self, inner: &Loop, portion: Portion, first: i64) {
+        if self.kernel.extents[inner.axis.0 as usize].is(0) {
+            // Nothing to do; a stride of the empty axis would be 0 too, and make all rows store to one address.
+            for a in &inner.accumulators {
+                let start = scalar::identity(self.b, a.kind, self.kernel.element(a.result));
+                self.registers.insert(a.result, vec![start]);
+            }
+            return;
+        }
+        if is_once(self.kernel, inner.axis) {
+            return self.once(inner);
+        }
+        self.forget_stored(&inner.body);
+        self.depth += 1;
+        let var = self.b.var();
+        self.vars.insert(inner.axis, var);
+        let [start, end] = self.range(inner.axis);
+        // A thread whose turns end before these has none of them: cuts lie between blocks.
+        let start = if first > 0 { Integer::Constant(first) } else { start };
+        let lanes = self.schedule.lanes.contains(&inner.axis);
+        let starts: Vec<Reg> = inner
+            .accumulators
+            .iter()
+            .map(|a| scalar::identity(self.b, a.kind, self.kernel.element(a.result)))
+            .collect();
+        self.b.begin_loop(var, start, end, portion, lanes);
+        let mut inside: Vec<Vec<Reg>> = Vec::new();
+        for (accumulator, &start) in inner.accumulators.iter().zip(&starts) {
+            let combine = lanes.then(|| combine(accumulator.kind, self.kernel.element(accumulator.result)));
+            inside.push((0..self.copies(accumulator.result)).map(|_| self.b.carry(start, combine)).collect());
+        }
+        self.items(&inner.body);
+        let mut next = Vec::new();
+        for (accumulator, inside) in inner.accumulators.iter().zip(&inside) {
+            next.extend(
+                inside
+                    .iter()
+                    .enumerate()
+                    .map(|(row, &so_far)| self.fold_in(accumulator, so_far, row))
+                    .collect::<Vec<_>>(),
+            );
+        }
+        let mut after = self.b.end_loop(&next).into_iter();
+        for (accumulator, inside) in inner.accumulators.iter().zip(&inside) {
+            self.registers.insert(accumulator.result, after.by_ref().take(inside.len()).collect());
+        }
+        self.depth -= 1;
+    }
+
+    /// A loop of one turn is its body. A lane loop too: the other partials of its folds are identities.
+    fn once(&mut self, inner: &Loop) {
+        self.items(&inner.body);
+        for accumulator in &inner.accumulators {
+            let element = self.kernel.element(accumulator.result);
+            let start = scalar::identity(self.b, accumulator.kind, element);
+            let folded = (0..self.copies(accumulator.result))
+                .map(|row| self.fold_in(accumulator, start, row))
+                .collect();
+            self.registers.insert(accumulator.result, folded);
+        }
+    }
+
+    /// From where to where a loop counts.
+    fn range(&mut self, axis: Axis) -> [Integer; 2] {
+        if self.divided == Some(axis) {
+            return [Number::Begin, Number::End].map(|number| self.integer(number));
+        }
+        let turns = self.kernel.extents[axis.0 as usize].clone();
+        [Integer::Constant(0), self.integer(Number::Dim(turns))]
+    }
+
+    fn fold_in(&mut self, accumulator: &Accumulator, so_far: Reg, row: usize) -> Reg {
+        let element = self.kernel.element(accumulator.result);
+        match accumulator.term {
+            Term::Product(x, y) => {
+                let (x, y) = (self.register(x, row), self.register(y, row));
+                self.b.fma(x, y, so_far)
+            }
+            Term::Value(value) => {
+                let value = self.register(value, row);
+                let op = match accumulator.kind {
+                    Reduction::Sum => downhill_graph::op::Binary::Add,
+                    Reduction::Max => downhill_graph::op::Binary::Max,
+                    Reduction::Min => downhill_graph::op::Binary::Min,
+                };
+                scalar::binary(self.b, op, element, so_far, value)
+            }
+        }
+    }
+
+    fn expression(&mut self, value: ValueId, expression: &Expression, row: usize) -> Reg {
+        let element = self.kernel.element(value);
+        match expression {
+            Expression::Constant(literal) => scalar::literal(self.b, *literal),
+            Expression::Load(buffer, access) => match scalar::kind(element) {
+                Kind::Mask => {
+                    let stored = self.load(Kind::I32, *buffer, access, row);
+                    scalar::convert(self.b, ElementType::I32, ElementType::Bool, stored)
+                }
+                kind => self.load(kind, *buffer, access, row),
+            },
+            Expression::Index(at) => self.index(at, row),
+            Expression::Random(stream, at) => {
+                let key = [0, 1].map(|word| position(self.integers, Number::Key(*stream, word)));
+                let key = key.map(|argument| self.b.argument(argument));
+                let element = self.index(at, row);
+                scalar::random_bits(self.b, key, element)
+            }
+            Expression::Dim(dim) if element.is_float() => self.real(dim),
+            Expression::Dim(dim) => self.whole(Number::Dim(dim.clone())),
+            Expression::Unary(unary, x) => {
+                let register = self.register(*x, row);
+                scalar::unary(self.b, *unary, self.kernel.element(*x), register)
+            }
+            Expression::Binary(binary, x, y) => {
+                let (a, c) = (self.register(*x, row), self.register(*y, row));
+                scalar::binary(self.b, *binary, self.kernel.element(*x), a, c)
+            }
+            Expression::Compare(compare, x, y) => {
+                let (a, c) = (self.register(*x, row), self.register(*y, row));
+                scalar::compare(self.b, *compare, self.kernel.element(*x), a, c)
+            }
+            Expression::Select(mask, x, y) => {
+                let [m, a, c] = [*mask, *x, *y].map(|operand| self.register(operand, row));
+                if self.is_rectifier(*mask, *x, *y) {
+                    self.b.binary(B::PickGreater, a, c)
+                } else {
+                    self.b.select(m, a, c)
+                }
+            }
+            Expression::Convert(x) => {
+                let register = self.register(*x, row);
+                scalar::convert(self.b, self.kernel.element(*x), element, register)
+            }
+        }
+    }
+
+    /// `select(y ≤ 0, 0, y)`: one instruction that passes NaN (and gives a zero of either sign for −0, which no comparison sees).
+    fn is_rectifier(&self, mask: ValueId, x: ValueId, y: ValueId) -> bool {
+        let zero = |value: ValueId| matches!(self.definitions.get(&value), Some(Expression::Constant(l)) if l.element == ElementType::F32 && l.value() == 0.0 && l.value().is_sign_positive());
+        zero(x)
+            && matches!(self.definitions.get(&mask), Some(Expression::Compare(Compare::LessEqual, a, c)) if *a == y && zero(*c))
+    }
+
+    fn store(&mut self, buffer: Buffer, access: &Access, value: ValueId) {
+        let axis = self.block.as_ref().map(|block| block.axis);
+        let moves = axis.is_some_and(|axis| access.uses(axis));
+        let rows = if moves { self.block.as_ref().map_or(1, |block| block.rows) } else { 1 };
+        for row in 0..rows {
+            let mut register = self.register(value, row);
+            if buffer == Buffer::Watched {
+                let alarm = position(self.pointers, Pointer::Alarm);
+                self.b.watch(alarm, register);
+                continue;
+            }
+            if self.b.register(register).kind == Kind::Mask {
+                register = self.b.unary(U::FromMask, register);
+            }
+            let address = self.address(buffer, access, row);
+            self.b.store(address, register);
+            self.memory.retain(|place, _| place.0 != buffer);
+            if let Some(place) = self.place(buffer, access).filter(|_| self.depth == 0) {
+                self.memory.insert(place, register);
+            }
+        }
+    }
+
+    fn load(&mut self, kind: Kind, buffer: Buffer, access: &Access, row: usize) -> Reg {
+        let place = self.place(buffer, access);
+        let known = place.as_ref().and_then(|place| self.memory.get(place));
+        if let Some(&known) = known.filter(|known| self.b.register(**known).kind == kind) {
+            return known;
+        }
+        let address = self.address(buffer, access, row);
+        let loaded = self.b.load(kind, address);
+        if let Some(place) = place.filter(|_| self.depth == 0) {
+            self.memory.insert(place, loaded);
+        }
+        loaded
+    }
+
+    /// Forgets the elements of buffers that items write.
+    fn forget_stored(&mut self, items: &[Item]) {
+        for item in items {
+            match item {
+                Item::Store(buffer, ..) => self.memory.retain(|place, _| place.0 != *buffer),
+                Item::Loop(inner) => self.forget_stored(&inner.body),
+                Item::Let(..) => {}
+            }
+        }
+    }
+
+    /// The place of an access that no loop changes.
+    fn place(&self, buffer: Buffer, access: &Access) -> Option<Place> {
+        let fixed = access.at.terms.keys().all(|&axis| is_once(self.kernel, axis));
+        let row = match access.row {
+            Some((axis, plus)) if is_once(self.kernel, axis) => Some(plus),
+            Some(_) => return None,
+            None => None,
+        };
+        fixed.then(|| (buffer, row, access.at.constant.clone()))
+    }
+
+    fn address(&mut self, buffer: Buffer, access: &Access, row: usize) -> Address {
+        let bytes = Dim::from(ELEMENT_BYTES);
+        let constant = &access.at.constant * &bytes;
+        let (fixed, rest) = match constant.as_constant() {
+            Some(fixed) if fixed.unsigned_abs() <= FAR => (fixed, Dim::default()),
+            _ => (0, constant),
+        };
+        let pointer = position(self.pointers, Pointer::Into(buffer, rest));
+        let mut address = Address::new(pointer).offset(fixed);
+        let kernel = self.kernel;
+        for (axis, coefficient) in access.at.terms.iter().filter(|(axis, _)| !is_once(kernel, **axis)) {
+            let stride = self.integer(Number::Distance(coefficient * &bytes));
+            address = address.index_plus(self.vars[axis], self.plus(*axis, row), stride);
+        }
+        if let (Some((axis, plus)), Buffer::Input(input)) = (access.row, buffer) {
+            let table = position(self.pointers, Pointer::Rows);
+            let stride = self.integer(Number::RowStride(input));
+            let var = if is_once(self.kernel, axis) { self.once } else { self.vars[&axis] };
+            address = address.lookup(table, var, plus + self.plus(axis, row), stride);
+        }
+        address
+    }
+
+    /// What a row of the block adds to the counter of an axis.
+    fn plus(&self, axis: Axis, row: usize) -> i64 {
+        if self.block.as_ref().is_some_and(|block| block.axis == axis) { row as i64 } else { 0 }
+    }
+
+    /// A number as an operand of loops and addresses.
+    fn integer(&mut self, number: Number) -> Integer {
+        if let Number::Dim(dim) | Number::Distance(dim) = &number
+            && let Some(constant) = dim.as_constant().filter(|constant| constant.unsigned_abs() <= FAR)
+        {
+            return Integer::Constant(constant);
+        }
+        Integer::Argument(position(self.integers, number))
+    }
+
+    /// A number as an i32 in a register.
+    fn whole(&mut self, number: Number) -> Reg {
+        match self.integer(number) {
+            Integer::Constant(value) => self.b.constant_i(value as i32),
+            Integer::Argument(argument) => self.b.argument(argument),
+        }
+    }
+
+    /// The value of a dim as an f32 in a register, rounded once: an i32 would not hold every size.
+    fn real(&mut self, dim: &Dim) -> Reg {
+        if let Some(constant) = dim.as_constant() {
+            return self.b.constant_f(constant as f64 as f32);
+        }
+        let argument = position(self.integers, Number::Real(dim.clone()));
+        let bits = self.b.argument(argument);
+        self.b.unary(U::FromBits, bits)
+    }
+
+    fn index(&mut self, at: &crate::ir::affine::Affine, row: usize) -> Reg {
+        let mut sum: Option<Reg> = None;
+        let kernel = self.kernel;
+        for (axis, coefficient) in at.terms.iter().filter(|(axis, _)| !is_once(kernel, **axis)) {
+            let mut term = self.b.counter(self.vars[axis], self.plus(*axis, row));
+            if !coefficient.is(1) {
+                let factor = self.whole(Number::Distance(coefficient.clone()));
+                term = self.b.binary(B::MulI, term, factor);
+            }
+            sum = Some(sum.map_or(term, |sum| self.b.binary(B::AddI, sum, term)));
+        }
+        match sum {
+            Some(sum) if at.constant.is(0) => sum,
+            Some(sum) => {
+                let constant = self.whole(Number::Distance(at.constant.clone()));
+                self.b.binary(B::AddI, sum, constant)
+            }
+            None => self.whole(Number::Distance(at.constant.clone())),
+        }
+    }
+}
+
+/// The position of `item` in `list`, where it is put if it is not there.
+fn position<T: PartialEq>(list: &mut Vec<T>, item: T) -> u32 {
+    let found = list.iter().position(|known| *known == item);
+    found.unwrap_or_else(|| {
+        list.push(item);
+        list.len() - 1
+    }) as u32
+}
+
+fn combine(kind: Reduction, element: ElementType) -> Combine {
+    match (kind, element.is_float()) {
+        (Reduction::Sum, true) => Combine::AddF,
+        (Reduction::Max, true) => Combine::MaxF,
+        (Reduction::Min, true) => Combine::MinF,
+        (Reduction::Sum, false) => Combine::AddI,
+        (Reduction::Max, false) => Combine::MaxI,
+        (Reduction::Min, false) => Combine::MinI,
+    }
+}
+
+/// Whether the loop over an axis has one turn.
+fn is_once(kernel: &Kernel, axis: Axis) -> bool {
+    kernel.extents[axis.0 as usize].is(1)
+}
+
+/// Whether a kernel reads the looked-up row of an axis of one turn.
+fn looks_up_one_row(kernel: &Kernel) -> bool {
+    let rows = kernel.accesses().into_iter().filter_map(|(_, access, _)| access.row);
+    rows.into_iter().any(|(axis, _)| is_once(kernel, axis))
+}

@@ -1,0 +1,3 @@
+//! From scheduled kernels to lane programs.
+
+pub mod kernel;

@@ -1,0 +1,7 @@
+//! Entries: what the runtime is told of them, and the function that it calls, which calls the kernels.
+
+pub mod description;
+
+pub(crate) mod task;
+
+pub(crate) mod launch;

@@ -1,0 +1,401 @@
+//! Kernel IR: a tree of loops over named axes around scalar statements.
+//!
+//! Out: [`Kernel`]. Its text form is what `DOWNHILL_DUMP=kernel` shows.
+//!
+//! Must hold: a value is set once, before it is used, in the same body or an enclosing one; a loop's accumulators are
+//! visible after it, in the body that holds the loop; every access names axes of enclosing loops only. Loops without accumulators
+//! have independent turns (they may run in any order, and side by side). Within a body, stores stand last.
+//! Fused multiply-adds stand here already, as an accumulator's [`Term::Product`]; nothing later forms or breaks one.
+
+use crate::ir::affine::{Affine, Axis};
+use downhill_graph::dim::Dim;
+use downhill_graph::op::{Binary, Compare, Reduction, Unary};
+use downhill_graph::types::{ElementType, Literal};
+use std::collections::HashSet;
+use std::fmt;
+
+/// A scalar of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ValueId(pub u32);
+
+/// Memory that a kernel reads or writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Buffer {
+    /// The entry's n-th input.
+    Input(usize),
+    /// The entry's n-th storage.
+    Storage(usize),
+    /// The entry's n-th output.
+    Output(usize),
+    /// This step's place in the list of losses.
+    Loss,
+    /// An intermediate value, the n-th buffer of the arena.
+    Arena(usize),
+    /// No memory: what is stored here is watched, and stops the step where it is infinite or NaN. It is never read.
+    Watched,
+    /// Room of this kernel alone, the n-th buffer of the arena: each turn of the outermost loop writes there what it reads there,
+    /// and each of the threads that share the kernel has its part.
+    Scratch(usize),
+}
+
+/// One kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Kernel {
+    /// For reports: what it makes.
+    pub name: String,
+    /// Number of turns of each axis' loop.
+    pub extents: Vec<Dim>,
+    /// Element type of each value.
+    pub values: Vec<ElementType>,
+    /// The code.
+    pub body: Vec<Item>,
+}
+
+/// A statement or a loop.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Item {
+    /// Sets a value.
+    Let(ValueId, Expression),
+    /// Writes an element.
+    Store(Buffer, Access, ValueId),
+    /// Runs the body for each index of an axis.
+    Loop(Loop),
+}
+
+/// A loop.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Loop {
+    /// Over what.
+    pub axis: Axis,
+    /// What it folds; empty for a loop whose turns are independent.
+    pub accumulators: Vec<Accumulator>,
+    /// One turn.
+    pub body: Vec<Item>,
+}
+
+/// A fold over a loop's turns, in ascending order (or in the fixed tree of a lane loop).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Accumulator {
+    /// How.
+    pub kind: Reduction,
+    /// The outcome, visible after the loop.
+    pub result: ValueId,
+    /// What is folded in.
+    pub term: Term,
+}
+
+/// What an accumulator takes in each turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Term {
+    /// A value of the body.
+    Value(ValueId),
+    /// `a·b`, added with one rounding (sums only).
+    Product(ValueId, ValueId),
+}
+
+/// The element `at` of a buffer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Access {
+    /// `Some((axis, plus))`: the row is `rows[axis + plus]` of a looked-up input, and `at` is the position in that row.
+    pub row: Option<(Axis, i64)>,
+    /// Position, in elements.
+    pub at: Affine,
+}
+
+/// What a value is set to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Expression {
+    /// A literal.
+    Constant(Literal),
+    /// An element.
+    Load(Buffer, Access),
+    /// An index, as i32.
+    Index(Affine),
+    /// The value of a dim.
+    Dim(Dim),
+    /// The random bits of the element at a position of a stream.
+    Random(u32, Affine),
+    /// A function of one value.
+    Unary(Unary, ValueId),
+    /// A function of two values.
+    Binary(Binary, ValueId, ValueId),
+    /// A comparison.
+    Compare(Compare, ValueId, ValueId),
+    /// mask, then, otherwise.
+    Select(ValueId, ValueId, ValueId),
+    /// To the value's own element type.
+    Convert(ValueId),
+}
+
+impl Expression {
+    /// The same of other values.
+    pub(crate) fn map_operands(&self, name: &dyn Fn(ValueId) -> ValueId) -> Expression {
+        match self {
+            Expression::Unary(unary, x) => Expression::Unary(*unary, name(*x)),
+            Expression::Binary(binary, x, y) => Expression::Binary(*binary, name(*x), name(*y)),
+            Expression::Compare(compare, x, y) => Expression::Compare(*compare, name(*x), name(*y)),
+            Expression::Select(mask, x, y) => Expression::Select(name(*mask), name(*x), name(*y)),
+            Expression::Convert(x) => Expression::Convert(name(*x)),
+            Expression::Constant(_)
+            | Expression::Load(..)
+            | Expression::Index(_)
+            | Expression::Dim(_)
+            | Expression::Random(..) => self.clone(),
+        }
+    }
+}
+
+impl Kernel {
+    /// The type of a value.
+    pub fn element(&self, value: ValueId) -> ElementType {
+        self.values[value.0 as usize]
+    }
+
+    /// Visits every item, outer before inner.
+    pub fn visit<'a>(&'a self, visit: &mut dyn FnMut(&'a Item)) {
+        visit_items(&self.body, visit);
+    }
+
+    /// Every load and store: (buffer, access, is a store).
+    pub fn accesses(&self) -> Vec<(Buffer, &Access, bool)> {
+        let mut found = Vec::new();
+        self.visit(&mut |item| match item {
+            Item::Let(_, Expression::Load(buffer, access)) => found.push((*buffer, access, false)),
+            Item::Store(buffer, access, _) => found.push((*buffer, access, true)),
+            _ => {}
+        });
+        found
+    }
+
+    /// The same of other memory.
+    pub(crate) fn map_buffers(&self, change: &mut dyn FnMut(Buffer) -> Buffer) -> Kernel {
+        let mut kernel = self.clone();
+        change_buffers(&mut kernel.body, change);
+        kernel
+    }
+
+    /// Applies `change` to every dim: how a variant for a fixed size is made.
+    pub fn map_dims(&self, change: &dyn Fn(&Dim) -> Dim) -> Kernel {
+        Kernel {
+            name: self.name.clone(),
+            extents: self.extents.iter().map(change).collect(),
+            values: self.values.clone(),
+            body: map_items(&self.body, &|at| at.map_dims(change), change),
+        }
+    }
+}
+
+/// Visits every item, outer before inner.
+pub(crate) fn visit_items<'a>(items: &'a [Item], visit: &mut dyn FnMut(&'a Item)) {
+    for item in items {
+        visit(item);
+        if let Item::Loop(inner) = item {
+            visit_items(&inner.body, visit);
+        }
+    }
+}
+
+fn change_buffers(items: &mut [Item], change: &mut dyn FnMut(Buffer) -> Buffer) {
+    for item in items {
+        match item {
+            Item::Let(_, Expression::Load(buffer, _)) | Item::Store(buffer, _, _) => {
+                *buffer = change(*buffer)
+            }
+            Item::Let(..) => {}
+            Item::Loop(inner) => change_buffers(&mut inner.body, change),
+        }
+    }
+}
+
+/// The items with every index and every dim changed.
+pub(crate) fn map_items(
+    items: &[Item],
+    index: &dyn Fn(&Affine) -> Affine,
+    dim: &dyn Fn(&Dim) -> Dim,
+) -> Vec<Item> {
+    let access = |a: &Access| Access { row: a.row, at: index(&a.at) };
+    let map = |item: &Item| match item {
+        Item::Let(value, Expression::Load(buffer, at)) => {
+            Item::Let(*value, Expression::Load(*buffer, access(at)))
+        }
+        Item::Let(value, Expression::Index(at)) => Item::Let(*value, Expression::Index(index(at))),
+        Item::Let(value, Expression::Random(stream, at)) => {
+            Item::Let(*value, Expression::Random(*stream, index(at)))
+        }
+        Item::Let(value, Expression::Dim(size)) => Item::Let(*value, Expression::Dim(dim(size))),
+        Item::Let(value, other) => Item::Let(*value, other.clone()),
+        Item::Store(buffer, at, value) => Item::Store(*buffer, access(at), *value),
+        Item::Loop(inner) => Item::Loop(Loop { body: map_items(&inner.body, index, dim), ..inner.clone() }),
+    };
+    items.iter().map(map).collect()
+}
+
+/// The items with other names for values.
+pub(crate) fn rename_values(items: &[Item], name: &dyn Fn(ValueId) -> ValueId) -> Vec<Item> {
+    let term = |term: &Term| match term {
+        Term::Value(x) => Term::Value(name(*x)),
+        Term::Product(x, y) => Term::Product(name(*x), name(*y)),
+    };
+    let accumulator =
+        |a: &Accumulator| Accumulator { kind: a.kind, result: name(a.result), term: term(&a.term) };
+    let rename = |item: &Item| match item {
+        Item::Let(value, expression) => Item::Let(name(*value), expression.map_operands(name)),
+        Item::Store(buffer, at, value) => Item::Store(*buffer, at.clone(), name(*value)),
+        Item::Loop(inner) => Item::Loop(Loop {
+            axis: inner.axis,
+            accumulators: inner.accumulators.iter().map(accumulator).collect(),
+            body: rename_values(&inner.body, name),
+        }),
+    };
+    items.iter().map(rename).collect()
+}
+
+impl Access {
+    /// Whether it moves with the counter of `axis`.
+    pub(crate) fn uses(&self, axis: Axis) -> bool {
+        self.at.terms.contains_key(&axis) || self.row.is_some_and(|(row, _)| row == axis)
+    }
+}
+
+/// Collects the values of `items` that depend on the counter of `axis`.
+pub(crate) fn dependents(items: &[Item], axis: Axis, differ: &mut HashSet<ValueId>) {
+    for item in items {
+        match item {
+            Item::Let(value, expression) => {
+                let depends = match expression {
+                    Expression::Constant(_) | Expression::Dim(_) => false,
+                    Expression::Load(_, access) => access.uses(axis),
+                    Expression::Index(at) | Expression::Random(_, at) => at.terms.contains_key(&axis),
+                    Expression::Unary(_, x) | Expression::Convert(x) => differ.contains(x),
+                    Expression::Binary(_, x, y) | Expression::Compare(_, x, y) => {
+                        differ.contains(x) || differ.contains(y)
+                    }
+                    Expression::Select(m, x, y) => {
+                        [m, x, y].into_iter().any(|operand| differ.contains(operand))
+                    }
+                };
+                if depends {
+                    differ.insert(*value);
+                }
+            }
+            Item::Store(..) => {}
+            Item::Loop(inner) => {
+                dependents(&inner.body, axis, differ);
+                for accumulator in &inner.accumulators {
+                    let depends = match accumulator.term {
+                        Term::Value(x) => differ.contains(&x),
+                        Term::Product(x, y) => differ.contains(&x) || differ.contains(&y),
+                    };
+                    if depends {
+                        differ.insert(accumulator.result);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "kernel {}", self.name)?;
+        write_items(f, self, &self.body, 1)
+    }
+}
+
+fn write_items(f: &mut fmt::Formatter<'_>, kernel: &Kernel, items: &[Item], depth: usize) -> fmt::Result {
+    let indent = "  ".repeat(depth);
+    for item in items {
+        match item {
+            Item::Let(value, expression) => writeln!(f, "{indent}{value} = {expression}")?,
+            Item::Store(buffer, access, value) => writeln!(f, "{indent}{buffer}{access} = {value}")?,
+            Item::Loop(inner) => {
+                writeln!(f, "{indent}for {} in 0..{}", inner.axis, kernel.extents[inner.axis.0 as usize])?;
+                write_items(f, kernel, &inner.body, depth + 1)?;
+                for Accumulator { kind, result, term } in &inner.accumulators {
+                    writeln!(f, "{indent}  {result} = {kind:?} {term}")?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Display for ValueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v{}", self.0)
+    }
+}
+
+impl fmt::Display for Axis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "i{}", self.0)
+    }
+}
+
+impl fmt::Display for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Buffer::Input(n) => write!(f, "input{n}"),
+            Buffer::Storage(n) => write!(f, "storage{n}"),
+            Buffer::Output(n) => write!(f, "output{n}"),
+            Buffer::Loss => f.write_str("loss"),
+            Buffer::Watched => f.write_str("watched"),
+            Buffer::Arena(n) => write!(f, "arena{n}"),
+            Buffer::Scratch(n) => write!(f, "scratch{n}"),
+        }
+    }
+}
+
+impl fmt::Display for Affine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts: Vec<String> = self
+            .terms
+            .iter()
+            .map(|(axis, c)| match c.terms().len() {
+                _ if c.is(1) => axis.to_string(),
+                0 | 1 => format!("{c}*{axis}"),
+                _ => format!("({c})*{axis}"),
+            })
+            .collect();
+        if !self.constant.is(0) || parts.is_empty() {
+            parts.push(self.constant.to_string());
+        }
+        f.write_str(&parts.join(" + "))
+    }
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.row {
+            Some((axis, 0)) => write!(f, "[rows[{axis}]; {}]", self.at),
+            Some((axis, plus)) => write!(f, "[rows[{axis} + {plus}]; {}]", self.at),
+            None => write!(f, "[{}]", self.at),
+        }
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Term::Value(value) => write!(f, "{value}"),
+            Term::Product(a, b) => write!(f, "{a} * {b}"),
+        }
+    }
+}
+
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Expression::Constant(literal) => write!(f, "{literal}"),
+            Expression::Load(buffer, access) => write!(f, "{buffer}{access}"),
+            Expression::Index(at) => write!(f, "index {at}"),
+            Expression::Dim(dim) => write!(f, "dim {dim}"),
+            Expression::Random(stream, at) => write!(f, "random{stream} {at}"),
+            Expression::Unary(unary, x) => write!(f, "{unary:?} {x}"),
+            Expression::Binary(binary, x, y) => write!(f, "{binary:?} {x} {y}"),
+            Expression::Compare(compare, x, y) => write!(f, "{compare:?} {x} {y}"),
+            Expression::Select(mask, x, y) => write!(f, "Select {mask} {x} {y}"),
+            Expression::Convert(x) => write!(f, "Convert {x}"),
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The order of kernels, and the layout of memory.
+//!
+//! In: kernels in an order of evaluation. Out: [`Plan`]: kernels in an order that also keeps the promises below, and the arena.
+//!
+//! # The aliasing contract
+//!
+//! - Every kernel of a step sees the storages as they were before the step. So a kernel that writes a storage runs after every other
+//!   kernel that reads it. Where two kernels would each have to wait for the other, or where a kernel reads elements of a storage
+//!   other than the one it writes in that turn, the new value goes to the arena, and a copy at the end of the step moves it.
+//! - Storages are written after the loss has been stored, and after everything that they are made of was looked at: see
+//!   [`crate::plan::guard`].
+//! - Buffers of the arena overlap only where no kernel uses both while either holds a value that is still needed. A kernel's
+//!   own reads and writes never overlap, unless they are the same buffer.
+//! - Inputs, storages, outputs and the arena are distinct memory.
+
+use crate::ir::affine::{Affine, Axis};
+use crate::ir::kernel::{Access, Buffer, Expression, Item, Kernel, Loop, ValueId};
+use crate::plan::guard::{guard, is_risky};
+use crate::plan::order::{Next, Queue, storage, touched};
+use downhill_graph::dim::{Bindings, Dim};
+use downhill_graph::graph::{Graph, bug};
+use downhill_graph::types::{ElementType, Shape};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// Kernels in the order in which they run.
+#[derive(Debug)]
+pub struct Plan {
+    /// The kernels.
+    pub kernels: Vec<Kernel>,
+    /// Where the arena's buffers go.
+    pub arena: Arena,
+}
+
+/// Bytes to which every buffer is aligned.
+pub const ALIGNMENT: usize = 64;
+
+/// Plans. `arena` holds the bytes of each arena buffer.
+pub fn plan(graph: &Graph, mut kernels: Vec<Kernel>, mut arena: Vec<Dim>) -> Plan {
+    let mut copies: Vec<Kernel> = Vec::new();
+    let read: HashSet<Buffer> = kernels.iter().flat_map(|kernel| touched(kernel).0).collect();
+    for kernel in &mut kernels {
+        let diverted =
+            [overtaken(kernel), beside_loss(kernel), beside_others(kernel, &read), of_risky_sums(kernel)];
+        for storage in diverted.into_iter().flatten().collect::<BTreeSet<_>>() {
+            detour(graph, kernel, storage, &mut arena, &mut copies);
+        }
+    }
+    let mut ordered = order(graph, kernels, &mut arena, &mut copies);
+    ordered.append(&mut copies);
+    let mut ordered = guard(graph, ordered, &arena);
+    let arena = drop_unread(&mut ordered, &arena);
+    Plan { kernels: ordered, arena }
+}
+
+/// Storages that a kernel writes and of which it reads anything but the element it writes in the same turn.
+fn overtaken(kernel: &Kernel) -> BTreeSet<usize> {
+    let accesses = kernel.accesses();
+    let written = |buffer: Buffer| {
+        accesses.iter().filter(move |(b, _, store)| *store && *b == buffer).map(|(_, access, _)| *access)
+    };
+    let apart = |(buffer, access, store): &(Buffer, &Access, bool)| {
+        !store && written(*buffer).any(|target| target != *access)
+    };
+    accesses.iter().filter(|access| apart(access)).filter_map(|(buffer, _, _)| storage(*buffer)).collect()
+}
+
+/// Storages that a kernel writes together with the loss, before anybody has seen whether that is finite.
+fn beside_loss(kernel: &Kernel) -> BTreeSet<usize> {
+    let writes = touched(kernel).1;
+    if writes.contains(&Buffer::Loss) {
+        writes.into_iter().filter_map(storage).collect()
+    } else {
+        BTreeSet::new()
+    }
+}
+
+/// Storages that a kernel of a few numbers writes together with what others read, a count of steps beside the rates that hang on it: without
+/// them it can run before the guard, and so can all that reads the others.
+fn beside_others(kernel: &Kernel, read: &HashSet<Buffer>) -> BTreeSet<usize> {
+    let writes = touched(kernel).1;
+    let has_loop = kernel.body.iter().any(|item| matches!(item, Item::Loop(_)));
+    let serves = |buffer: &Buffer| matches!(buffer, Buffer::Arena(_)) && read.contains(buffer);
+    if has_loop || !writes.iter().any(serves) {
+        return BTreeSet::new();
+    }
+    writes.into_iter().filter_map(storage).collect()
+}
+
+/// Storages that a kernel writes whose sums have terms that may be infinite or NaN though all that they are made of is finite: the slope
+/// of a root, a quotient. Nothing shows it but the sum, so that is made before the guard.
+fn of_risky_sums(kernel: &Kernel) -> BTreeSet<usize> {
+    let storages: BTreeSet<usize> = touched(kernel).1.into_iter().filter_map(storage).collect();
+    if !storages.is_empty() && has_risky_sum(&kernel.body, false) { storages } else { BTreeSet::new() }
+}
+
+fn has_risky_sum(items: &[Item], in_sum: bool) -> bool {
+    items.iter().any(|item| match item {
+        Item::Let(_, expression) => in_sum && is_risky(expression),
+        Item::Store(..) => false,
+        Item::Loop(inner) => has_risky_sum(&inner.body, in_sum || !inner.accumulators.is_empty()),
+    })
+}
+
+/// Sends a storage's new value through the arena.
+fn detour(
+    graph: &Graph,
+    kernel: &mut Kernel,
+    storage: usize,
+    arena: &mut Vec<Dim>,
+    copies: &mut Vec<Kernel>,
+) {
+    let ty = &graph.storages[storage].ty;
+    arena.push(&ty.shape.size() * &Dim::from(4));
+    let place = Buffer::Arena(arena.len() - 1);
+    redirect(&mut kernel.body, Buffer::Storage(storage), place);
+    copies.push(copy(&graph.storages[storage].name, ty.element, &ty.shape, place, Buffer::Storage(storage)));
+}
+
+fn redirect(items: &mut [Item], from: Buffer, to: Buffer) {
+    for item in items {
+        match item {
+            Item::Store(buffer, _, _) if *buffer == from => *buffer = to,
+            Item::Loop(inner) => redirect(&mut inner.body, from, to),
+            _ => {}
+        }
+    }
+}
+
+fn copy(name: &str, element: ElementType, shape: &Shape, from: Buffer, to: Buffer) -> Kernel {
+    let access = Access { row: None, at: Affine::axis(Axis(0)) };
+    let body = vec![
+        Item::Let(ValueId(0), Expression::Load(from, access.clone())),
+        Item::Store(to, access, ValueId(0)),
+    ];
+    Kernel {
+        name: format!("{name}:copy"),
+        extents: vec![shape.size()],
+        values: vec![element],
+        body: vec![Item::Loop(Loop { axis: Axis(0), accumulators: Vec::new(), body })],
+    }
+}
+
+/// Orders kernels so that readers of a storage come before its writer; stays close to the given order.
+fn order(graph: &Graph, kernels: Vec<Kernel>, arena: &mut Vec<Dim>, copies: &mut Vec<Kernel>) -> Vec<Kernel> {
+    let mut queue = Queue::new(&kernels);
+    let mut waiting: Vec<Option<Kernel>> = kernels.into_iter().map(Some).collect();
+    let mut done: Vec<Kernel> = Vec::with_capacity(waiting.len());
+    while let Some(next) = queue.next() {
+        match next {
+            Next::Run(kernel) => done.extend(waiting[kernel].take()),
+            Next::Divert(kernel, storage) => {
+                if let Some(kernel) = &mut waiting[kernel] {
+                    detour(graph, kernel, storage, arena, copies);
+                }
+            }
+        }
+    }
+    if queue.left() > 0 {
+        bug("kernels wait for each other");
+    }
+    done
+}
+
+/// Removes stores to arena buffers that nothing loads, numbers the others anew and finds their lifetimes.
+fn drop_unread(kernels: &mut [Kernel], sizes: &[Dim]) -> Arena {
+    let mut lifetimes: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+    for (position, kernel) in kernels.iter().enumerate() {
+        for (buffer, _, store) in kernel.accesses() {
+            if let (Buffer::Arena(n), false) = (buffer, store) {
+                lifetimes.entry(n).or_insert((position, position)).1 = position;
+            }
+        }
+    }
+    for (position, kernel) in kernels.iter_mut().enumerate() {
+        keep_stores(&mut kernel.body, &mut |n| {
+            let lifetime = lifetimes.get_mut(&n);
+            lifetime.map(|lifetime| lifetime.0 = lifetime.0.min(position)).is_some()
+        });
+    }
+    let numbers: BTreeMap<usize, usize> =
+        lifetimes.keys().enumerate().map(|(new, &old)| (old, new)).collect();
+    kernels.iter_mut().for_each(|kernel| renumber(&mut kernel.body, &numbers));
+    Arena {
+        sizes: lifetimes.keys().map(|&n| sizes[n].clone()).collect(),
+        lifetimes: lifetimes.into_values().collect(),
+    }
+}
+
+fn keep_stores(items: &mut Vec<Item>, wanted: &mut dyn FnMut(usize) -> bool) {
+    items.retain_mut(|item| match item {
+        Item::Store(Buffer::Arena(n), _, _) => wanted(*n),
+        Item::Loop(inner) => {
+            keep_stores(&mut inner.body, wanted);
+            !(inner.body.is_empty() && inner.accumulators.is_empty())
+        }
+        _ => true,
+    });
+}
+
+fn renumber(items: &mut [Item], numbers: &BTreeMap<usize, usize>) {
+    for item in items {
+        match item {
+            Item::Let(_, Expression::Load(Buffer::Arena(n), _)) | Item::Store(Buffer::Arena(n), _, _) => {
+                *n = numbers[n]
+            }
+            Item::Loop(inner) => renumber(&mut inner.body, numbers),
+            _ => {}
+        }
+    }
+}
+
+/// Where the arena's buffers lie, for known sizes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// Byte offset of each buffer.
+    pub offsets: Vec<i64>,
+    /// Bytes of the whole arena.
+    pub bytes: usize,
+}
+
+/// The layout of intermediate values.
+#[derive(Clone, Debug, Default)]
+pub struct Arena {
+    /// Bytes of each buffer.
+    pub sizes: Vec<Dim>,
+    /// First and last kernel that uses each buffer.
+    pub lifetimes: Vec<(usize, usize)>,
+}
+
+impl Arena {
+    /// Whether two different buffers may share memory: only those of the arena that no kernel needs at once.
+    pub(crate) fn may_overlap(&self, x: Buffer, y: Buffer) -> bool {
+        let (Buffer::Arena(x) | Buffer::Scratch(x), Buffer::Arena(y) | Buffer::Scratch(y)) = (x, y) else {
+            return false;
+        };
+        let (x, y) = (self.lifetimes[x], self.lifetimes[y]);
+        x.1 < y.0 || y.1 < x.0
+    }
+
+    /// Lays the buffers out: the largest first, each at the lowest place where it overlaps nothing that lives when it does.
+    /// `None` when `sizes` leaves a symbol unknown, or where a size is beyond what memory can hold.
+    pub fn layout(&self, sizes: &Bindings) -> Option<Layout> {
+        let bytes = self.sizes.iter().map(|size| {
+            usize::try_from(size.evaluate(sizes).ok()?).ok()?.checked_next_multiple_of(ALIGNMENT)
+        });
+        let bytes: Vec<usize> = bytes.collect::<Option<_>>()?;
+        let mut largest_first: Vec<usize> = (0..bytes.len()).collect();
+        largest_first.sort_by_key(|&buffer| (std::cmp::Reverse(bytes[buffer]), buffer));
+        // By offset: (offset, buffer).
+        let mut placed: Vec<(usize, usize)> = Vec::with_capacity(bytes.len());
+        let mut offsets = vec![0_i64; bytes.len()];
+        let mut total = 0;
+        for buffer in largest_first {
+            let (first, last) = self.lifetimes[buffer];
+            let mut offset = 0_usize;
+            for &(start, other) in &placed {
+                if self.lifetimes[other].0 > last || first > self.lifetimes[other].1 {
+                    continue;
+                }
+                if offset.checked_add(bytes[buffer])? <= start {
+                    break;
+                }
+                offset = offset.max(start + bytes[other]);
+            }
+            total = total.max(offset.checked_add(bytes[buffer])?);
+            offsets[buffer] = i64::try_from(offset).ok()?;
+            placed.insert(placed.partition_point(|place| *place <= (offset, buffer)), (offset, buffer));
+        }
+        i64::try_from(total).ok()?;
+        Some(Layout { offsets, bytes: total })
+    }
+}

@@ -1,0 +1,515 @@
+//! From a group of roots to a kernel: the loop tree is demanded from the roots down.
+//!
+//! In: a prepared graph, fused. Out: one [`Kernel`] a group, reading and writing [`Buffer`]s.
+//!
+//! How: a root's element at an index demands its operands' elements at the indices that [`moved`] gives. A value is
+//! computed in the outermost loop that has all its axes, once for each index (a memo beside each open loop). A fold opens a loop
+//! at the depth of its result; what needs its result comes after it in the same body.
+//!
+//! Must hold: stores stand last in their body, so that a value read and replaced in one turn is read first.
+
+use crate::error::Error;
+use crate::fusion::fuse::{Fused, Group, Root, dot_axes, identity_index};
+use crate::fusion::prepare::compilable;
+use crate::ir::affine::{Affine, Axis, linear, moved};
+use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
+use downhill_graph::dim::Dim;
+use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
+use downhill_graph::op::{Op, Reduction};
+use downhill_graph::types::{ElementType, Literal};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+/// Where values live.
+#[derive(Debug)]
+pub struct Homes {
+    /// Where a stored value is read from by kernels that did not make it.
+    pub read_from: BTreeMap<NodeId, Buffer>,
+    /// Where it is written to, all places.
+    pub written_to: BTreeMap<NodeId, Vec<Buffer>>,
+    /// Inputs whose rows go through the table.
+    pub looked_up: BTreeSet<usize>,
+    /// Bytes of each arena buffer.
+    pub arena: Vec<Dim>,
+}
+
+/// Gives every stored value its places: results where they are wanted, and one in the arena for other kernels to read, unless an
+/// output can serve for that. (An updated storage cannot: until the step ends it may still hold the old value.)
+pub fn assign_homes(graph: &Graph, fused: &Fused, outputs: &[Purpose], looked_up: BTreeSet<usize>) -> Homes {
+    let mut homes =
+        Homes { read_from: BTreeMap::new(), written_to: BTreeMap::new(), looked_up, arena: Vec::new() };
+    let places: HashMap<&Purpose, usize> =
+        outputs.iter().enumerate().map(|(place, purpose)| (purpose, place)).collect();
+    let mut wanted: HashMap<NodeId, Vec<Buffer>> = HashMap::new();
+    for (purpose, node) in &graph.results {
+        wanted.entry(*node).or_default().push(match purpose {
+            Purpose::Update(storage) => Buffer::Storage(*storage),
+            Purpose::Loss(_) => Buffer::Loss,
+            named => {
+                Buffer::Output(places.get(named).copied().unwrap_or_else(|| bug("an output without a place")))
+            }
+        });
+    }
+    for &node in &fused.stored {
+        let mut places = wanted.remove(&node).unwrap_or_default();
+        let readable = places.iter().copied().find(|place| matches!(place, Buffer::Output(_)));
+        let source = matches!(graph.op(node), Op::Storage(_))
+            || matches!(graph.op(node), Op::Input(n) if !homes.looked_up.contains(n));
+        if !source {
+            let home = readable.unwrap_or_else(|| {
+                homes.arena.push(&graph.shape(node).size() * &Dim::from(4));
+                places.push(Buffer::Arena(homes.arena.len() - 1));
+                Buffer::Arena(homes.arena.len() - 1)
+            });
+            homes.read_from.insert(node, home);
+        }
+        homes.written_to.insert(node, places);
+    }
+    homes
+}
+
+/// Builds the kernel of a group.
+///
+/// # Errors
+/// Ops and types that have no compiled form yet.
+pub fn build(graph: &Graph, homes: &Homes, group: &Group) -> Result<Kernel, Error> {
+    let name = group.roots.iter().map(|root| describe(graph, root.node)).collect::<Vec<_>>().join(", ");
+    let kernel = Kernel { name, extents: Vec::new(), values: Vec::new(), body: Vec::new() };
+    let mut build = Build { graph, homes, kernel, frames: vec![Frame::default()], error: None };
+    for root in &group.roots {
+        match graph.op(root.node) {
+            Op::Pad(_) | Op::Concatenate { .. } => build.pieces(root.node),
+            _ => build.root(root),
+        }
+    }
+    build.close_to(0);
+    let outermost = build.frames.pop().unwrap_or_default();
+    build.kernel.body = outermost.finish();
+    match build.error {
+        Some(error) => Err(error),
+        None => Ok(build.kernel),
+    }
+}
+
+/// `h`, or `dot` where the layer has no name.
+fn describe(graph: &Graph, node: NodeId) -> String {
+    let origin = graph.origin(node);
+    let op = format!("{:?}", graph.op(node));
+    let op: String = op.chars().take_while(|c| c.is_alphanumeric()).collect();
+    if origin.layer.is_empty() { op } else { format!("{}:{op}", origin.layer) }
+}
+
+/// An open loop.
+#[derive(Default)]
+struct Frame {
+    axis: Option<Axis>,
+    items: Vec<Item>,
+    stores: Vec<Item>,
+    memo: HashMap<(NodeId, Rc<[Affine]>), ValueId>,
+    literals: HashMap<Literal, ValueId>,
+}
+
+impl Frame {
+    fn finish(mut self) -> Vec<Item> {
+        self.items.append(&mut self.stores);
+        self.items
+    }
+}
+
+struct Build<'a> {
+    graph: &'a Graph,
+    homes: &'a Homes,
+    kernel: Kernel,
+    frames: Vec<Frame>,
+    error: Option<Error>,
+}
+
+/// An element whose operands are being made.
+struct Pending {
+    node: NodeId,
+    index: Rc<[Affine]>,
+    operands: Vec<NodeId>,
+    /// Of the operands, as far as they are there.
+    values: Vec<ValueId>,
+}
+
+impl Pending {
+    fn new(graph: &Graph, node: NodeId, index: Rc<[Affine]>) -> Pending {
+        Pending { node, index, operands: graph.operands(node), values: Vec::new() }
+    }
+}
+
+impl Build<'_> {
+    fn root(&mut self, root: &Root) {
+        let extents: Vec<Dim> = root.domain.iter().map(|(_, dim)| dim.clone()).collect();
+        let axes = self.open_loops(&extents);
+        let index = identity_index(self.graph, root.node, &axes);
+        let value = self.define(root.node, &index);
+        self.store(root.node, &index, value);
+    }
+
+    /// Opens loops of these extents, keeping those open whose extents agree; gives their axes.
+    fn open_loops(&mut self, extents: &[Dim]) -> Vec<Axis> {
+        let open: Vec<Axis> = self.frames.iter().filter_map(|frame| frame.axis).collect();
+        let shared = open
+            .iter()
+            .zip(extents)
+            .take_while(|(axis, extent)| &self.kernel.extents[axis.0 as usize] == *extent)
+            .count();
+        self.close_to(shared);
+        let mut axes = open[..shared].to_vec();
+        for extent in &extents[shared..] {
+            axes.push(self.open(extent.clone()));
+        }
+        axes
+    }
+
+    fn open(&mut self, extent: Dim) -> Axis {
+        let axis = Axis(self.kernel.extents.len() as u32);
+        self.kernel.extents.push(extent);
+        self.frames.push(Frame { axis: Some(axis), ..Frame::default() });
+        axis
+    }
+
+    /// Ends the loops deeper than `depth`.
+    fn close_to(&mut self, depth: usize) {
+        while self.frames.len() > depth + 1 {
+            self.close(Vec::new());
+        }
+    }
+
+    /// Ends the innermost loop.
+    fn close(&mut self, accumulators: Vec<Accumulator>) {
+        let Some(frame) = self.frames.pop() else { bug("a loop closed twice") };
+        let (Some(axis), Some(parent)) = (frame.axis, self.frames.last_mut()) else {
+            bug("the outermost body closed")
+        };
+        parent.items.push(Item::Loop(Loop { axis, accumulators, body: frame.finish() }));
+    }
+
+    /// The depth of the innermost open loop that an index uses.
+    fn depth(&self, index: &[Affine]) -> usize {
+        let uses = |axis: &Axis| index.iter().any(|i| i.terms.contains_key(axis));
+        self.frames.iter().rposition(|frame| frame.axis.as_ref().is_some_and(uses)).unwrap_or(0)
+    }
+
+    fn fresh(&mut self, element: ElementType) -> ValueId {
+        if !compilable(element) && self.error.is_none() {
+            self.error =
+                Some(Error::Unsupported(format!("compiled code computes in f32 today, not in {element}")));
+        }
+        self.kernel.values.push(element);
+        ValueId(self.kernel.values.len() as u32 - 1)
+    }
+
+    fn set(&mut self, depth: usize, element: ElementType, expression: Expression) -> ValueId {
+        let value = self.fresh(element);
+        self.frames[depth].items.push(Item::Let(value, expression));
+        value
+    }
+
+    /// The element of `node` at `index`. What it is computed from comes first: an operand that is not there is put aside on a list of
+    /// its own, so that long chains need no stack.
+    fn value(&mut self, node: NodeId, index: &[Affine]) -> ValueId {
+        let index: Rc<[Affine]> = index.into();
+        if let Some(value) = self.at_hand(node, &index) {
+            return value;
+        }
+        let mut open = vec![Pending::new(self.graph, node, index)];
+        while let Some(pending) = open.last_mut() {
+            if let Some((operand, at)) = self.next_operand(pending) {
+                match self.at_hand(operand, &at) {
+                    Some(value) => pending.values.push(value),
+                    None => open.push(Pending::new(self.graph, operand, at)),
+                }
+                continue;
+            }
+            let Some(pending) = open.pop() else { break };
+            let value = self.set_node(pending.node, &pending.index, &pending.values);
+            self.remember(pending.node, pending.index, value);
+            match open.last_mut() {
+                Some(user) => user.values.push(value),
+                None => return value,
+            }
+        }
+        bug("a value that is never made")
+    }
+
+    /// An element that is there, or that can be loaded.
+    fn at_hand(&mut self, node: NodeId, index: &Rc<[Affine]>) -> Option<ValueId> {
+        let key = (node, index.clone());
+        let depth = self.depth(index);
+        if let Some(&value) = self.frames[depth].memo.get(&key) {
+            return Some(value);
+        }
+        let buffer = *self.homes.read_from.get(&node)?;
+        let value = self.load(buffer, node, linear(self.graph.shape(node), index));
+        self.frames[depth].memo.insert(key, value);
+        Some(value)
+    }
+
+    fn remember(&mut self, node: NodeId, index: Rc<[Affine]>, value: ValueId) {
+        let depth = self.depth(&index);
+        self.frames[depth].memo.insert((node, index), value);
+    }
+
+    /// The next element that an element is computed from; folds ask for theirs themselves.
+    fn next_operand(&self, pending: &Pending) -> Option<(NodeId, Rc<[Affine]>)> {
+        let operand = *pending.operands.get(pending.values.len())?;
+        match self.graph.op(pending.node) {
+            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Convert(_) => {
+                Some((operand, pending.index.clone()))
+            }
+            Op::Transpose(_)
+            | Op::Broadcast { .. }
+            | Op::Slice(_)
+            | Op::Reverse(_)
+            | Op::Reshape(_)
+            | Op::StopGradient => Some((operand, moved(self.graph, pending.node, &pending.index)?.into())),
+            Op::Surrogate if pending.values.is_empty() => Some((operand, pending.index.clone())),
+            Op::Surrogate
+            | Op::Input(_)
+            | Op::Storage(_)
+            | Op::Constant(_)
+            | Op::Iota { .. }
+            | Op::DimValue { .. }
+            | Op::RandomBits { .. }
+            | Op::Reduce { .. }
+            | Op::ArgMax { .. }
+            | Op::Pad(_)
+            | Op::Concatenate { .. }
+            | Op::DotGeneral { .. }
+            | Op::Scan { .. } => None,
+        }
+    }
+
+    /// Computes the element of `node` at `index`, wherever it may be stored.
+    fn define(&mut self, node: NodeId, index: &[Affine]) -> ValueId {
+        let mut pending = Pending::new(self.graph, node, index.into());
+        while let Some((operand, at)) = self.next_operand(&pending) {
+            let value = self.value(operand, &at);
+            pending.values.push(value);
+        }
+        let value = self.set_node(node, index, &pending.values);
+        self.remember(node, pending.index, value);
+        value
+    }
+
+    /// Computes the element of `node` at `index` from those of its operands.
+    fn set_node(&mut self, node: NodeId, index: &[Affine], values: &[ValueId]) -> ValueId {
+        let graph = self.graph;
+        let element = graph.ty(node).element;
+        let depth = self.depth(index);
+        match graph.op(node) {
+            Op::Input(n) if self.homes.looked_up.contains(n) => self.load_row(*n, node, index),
+            Op::Input(n) => self.load(Buffer::Input(*n), node, linear(graph.shape(node), index)),
+            Op::Storage(n) => self.load(Buffer::Storage(*n), node, linear(graph.shape(node), index)),
+            Op::Constant(literal) => self.literal(*literal),
+            Op::Iota { axis, .. } => self.set(depth, element, Expression::Index(index[*axis].clone())),
+            Op::DimValue { dim, .. } => self.set(0, element, Expression::Dim(dim.clone())),
+            Op::Reduce { kind, axes } => self.reduce(graph.operand(node, 0), index, *kind, axes),
+            Op::DotGeneral { batch, contract } => self.dot(node, index, batch, contract),
+            Op::Unary(unary) => self.set(depth, element, Expression::Unary(*unary, values[0])),
+            Op::Binary(binary) => self.set(depth, element, Expression::Binary(*binary, values[0], values[1])),
+            Op::Compare(compare) => {
+                self.set(depth, element, Expression::Compare(*compare, values[0], values[1]))
+            }
+            Op::Select => self.set(depth, element, Expression::Select(values[0], values[1], values[2])),
+            Op::Convert(_) => self.set(depth, element, Expression::Convert(values[0])),
+            Op::RandomBits { stream, shape } => {
+                self.set(depth, element, Expression::Random(*stream, linear(shape, index)))
+            }
+            Op::Scan { .. } => {
+                self.error.get_or_insert(Error::Unsupported("`scan` has no compiled form yet".into()));
+                self.fresh(element)
+            }
+            Op::Transpose(_)
+            | Op::Broadcast { .. }
+            | Op::Slice(_)
+            | Op::Reverse(_)
+            | Op::Reshape(_)
+            | Op::StopGradient
+            | Op::Surrogate => match values {
+                [same] => *same,
+                _ => self.relabelled(node, graph.operand(node, 0), index),
+            },
+            Op::Pad(_) | Op::Concatenate { .. } | Op::ArgMax { .. } => {
+                bug("an op that is a kernel of its own, or was spelled out, inside a kernel")
+            }
+        }
+    }
+
+    /// An element of a reshaped value: the same position in memory.
+    fn relabelled(&mut self, node: NodeId, operand: NodeId, index: &[Affine]) -> ValueId {
+        let buffer = match (self.homes.read_from.get(&operand), self.graph.op(operand)) {
+            (Some(&buffer), _) => buffer,
+            (None, Op::Input(n)) => Buffer::Input(*n),
+            (None, Op::Storage(n)) => Buffer::Storage(*n),
+            (None, Op::Constant(literal)) => return self.literal(*literal),
+            _ => bug("a reshape of a value that is not in memory"),
+        };
+        self.load(buffer, operand, linear(self.graph.shape(node), index))
+    }
+
+    fn literal(&mut self, literal: Literal) -> ValueId {
+        if let Some(&value) = self.frames[0].literals.get(&literal) {
+            return value;
+        }
+        let value = self.set(0, literal.element, Expression::Constant(literal));
+        self.frames[0].literals.insert(literal, value);
+        value
+    }
+
+    fn load(&mut self, buffer: Buffer, node: NodeId, at: Affine) -> ValueId {
+        let depth = self.depth(std::slice::from_ref(&at));
+        self.set(depth, self.graph.ty(node).element, Expression::Load(buffer, Access { row: None, at }))
+    }
+
+    fn load_row(&mut self, input: usize, node: NodeId, index: &[Affine]) -> ValueId {
+        let depth = self.depth(index);
+        let row = index[0].terms.keys().next().copied().zip(index[0].constant.as_constant());
+        let Some(row) = row else { bug("a looked-up input read other than by row") };
+        let mut within = index.to_vec();
+        within[0] = Affine::default();
+        let at = linear(self.graph.shape(node), &within);
+        self.set(
+            depth,
+            self.graph.ty(node).element,
+            Expression::Load(Buffer::Input(input), Access { row: Some(row), at }),
+        )
+    }
+
+    fn store(&mut self, node: NodeId, index: &[Affine], value: ValueId) {
+        let depth = self.frames.len() - 1;
+        let at = linear(self.graph.shape(node), index);
+        for &buffer in &self.homes.written_to[&node] {
+            let access = Access { row: None, at: at.clone() };
+            self.frames[depth].stores.push(Item::Store(buffer, access, value));
+        }
+    }
+
+    /// Runs `work` as if no loop deeper than `depth` were open, then opens those again.
+    fn at_depth<R>(&mut self, depth: usize, work: impl FnOnce(&mut Self) -> R) -> R {
+        let deeper = self.frames.split_off(depth + 1);
+        let result = work(self);
+        self.frames.extend(deeper);
+        result
+    }
+
+    fn reduce(&mut self, operand: NodeId, index: &[Affine], kind: Reduction, axes: &[usize]) -> ValueId {
+        let shape = self.graph.shape(operand).clone();
+        let mut full = vec![Affine::default(); shape.rank()];
+        let kept = (0..shape.rank()).filter(|axis| !axes.contains(axis));
+        kept.zip(index).for_each(|(axis, i)| full[axis] = i.clone());
+        let extents: Vec<(usize, Dim)> =
+            axes.iter().map(|&axis| (axis, shape.dims()[axis].clone())).collect();
+        let element = self.graph.ty(operand).element;
+        if element == ElementType::U32 && kind != Reduction::Sum {
+            self.error.get_or_insert(Error::Unsupported(
+                "the greatest or least of u32 has no compiled form yet".into(),
+            ));
+        }
+        self.at_depth(self.depth(index), |build| {
+            build.fold(kind, element, &extents, full, &mut |build, full| {
+                Term::Value(build.value(operand, full))
+            })
+        })
+    }
+
+    fn dot(
+        &mut self,
+        node: NodeId,
+        index: &[Affine],
+        batch: &[(usize, usize)],
+        contract: &[(usize, usize)],
+    ) -> ValueId {
+        let operands = self.graph.operands(node);
+        let (x, y) = (operands[0], operands[1]);
+        let kept = dot_axes(self.graph, node, batch, contract);
+        let extents: Vec<(usize, Dim)> =
+            contract.iter().map(|&(axis, _)| (axis, self.graph.shape(x).dims()[axis].clone())).collect();
+        let mut full = vec![Affine::default(); self.graph.shape(x).rank()];
+        kept[0].iter().for_each(|&(axis, place)| full[axis] = index[place].clone());
+        let mut other = vec![Affine::default(); self.graph.shape(y).rank()];
+        kept[1].iter().for_each(|&(axis, place)| other[axis] = index[place].clone());
+        let element = self.graph.ty(x).element;
+        self.at_depth(self.depth(index), |build| {
+            build.fold(Reduction::Sum, element, &extents, full, &mut |build, full| {
+                let mut right = other.clone();
+                contract.iter().for_each(|&(i, j)| right[j] = full[i].clone());
+                Term::Product(build.value(x, full), build.value(y, &right))
+            })
+        })
+    }
+
+    /// Nested loops over `extents` (axis of the operand, size), each folding what the next one gives. Axes of size 1 need no loop.
+    fn fold(
+        &mut self,
+        kind: Reduction,
+        element: ElementType,
+        extents: &[(usize, Dim)],
+        mut full: Vec<Affine>,
+        leaf: &mut dyn FnMut(&mut Self, &[Affine]) -> Term,
+    ) -> ValueId {
+        let looped: Vec<&(usize, Dim)> = extents.iter().filter(|(_, dim)| !dim.is(1)).collect();
+        let axes: Vec<Axis> = looped.iter().map(|(_, dim)| self.open(dim.clone())).collect();
+        looped.iter().zip(&axes).for_each(|((axis, _), loop_axis)| full[*axis] = Affine::axis(*loop_axis));
+        let mut term = leaf(self, &full);
+        for _ in &axes {
+            let result = self.fresh(element);
+            self.close(vec![Accumulator { kind, result, term }]);
+            term = Term::Value(result);
+        }
+        match term {
+            Term::Value(value) => value,
+            Term::Product(x, y) => {
+                let depth = self.frames.len() - 1;
+                self.set(depth, element, Expression::Binary(downhill_graph::op::Binary::Mul, x, y))
+            }
+        }
+    }
+
+    /// `Pad` and `Concatenate`: a loop nest of zeros, then one a piece.
+    fn pieces(&mut self, node: NodeId) {
+        let graph = self.graph;
+        let operands = graph.operands(node);
+        let rank = graph.shape(node).rank();
+        let element = graph.ty(node).element;
+        if let Op::Pad(_) = graph.op(node) {
+            let dims = graph.shape(node).dims();
+            let mut axes = self.fresh_loops(dims);
+            if let (1, Some(dim)) = (self.frames.len(), dims.first()) {
+                // Stores outside of loops come last, behind those of the piece.
+                axes[0] = Affine::axis(self.open(dim.clone()));
+            }
+            let zero = self.literal(Literal::new(element, 0.0));
+            self.store(node, &axes, zero);
+            self.close_to(0);
+        }
+        let mut start = vec![Dim::default(); rank];
+        for operand in operands {
+            let index = self.fresh_loops(graph.shape(operand).dims());
+            let value = self.value(operand, &index);
+            let target: Vec<Affine> = match graph.op(node) {
+                Op::Pad(paddings) => index
+                    .iter()
+                    .zip(paddings)
+                    .map(|(i, p)| i.times(&Dim::from(p.interior + 1)).offset(&p.low))
+                    .collect(),
+                _ => index.iter().zip(&start).map(|(i, start)| i.clone().offset(start)).collect(),
+            };
+            self.store(node, &target, value);
+            self.close_to(0);
+            if let Op::Concatenate { axis } = graph.op(node) {
+                start[*axis] = &start[*axis] + &graph.shape(operand).dims()[*axis];
+            }
+        }
+    }
+
+    /// New loops over `dims`, and the index they make; axes of size 1 need none.
+    fn fresh_loops(&mut self, dims: &[Dim]) -> Vec<Affine> {
+        dims.iter()
+            .map(|dim| if dim.is(1) { Affine::default() } else { Affine::axis(self.open(dim.clone())) })
+            .collect()
+    }
+}

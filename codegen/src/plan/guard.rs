@@ -1,0 +1,356 @@
+//! What is looked at before a step changes anything.
+//!
+//! In: the kernels of an entry in an order that keeps the plan's promises. Out: the same kernels, those that write storages last,
+//! with kernels that look at what they are made of before them; stores to [`Buffer::Watched`] stand where values are watched.
+//!
+//! Between the two stands the guard: the step ends there, with all storages as they were, where the loss is not finite or where
+//! it is certain that a new value will not be. Must hold: what stops a step there makes an update infinite or NaN. It is certain
+//! - of what an update reads and that reaches it by sums, products and the like alone (`certain`): of the arena it is watched where it is
+//!   stored, of the inputs a kernel looks at it;
+//! - of an update that no sum is part of, and that may turn finite numbers into others (a quotient, a logarithm), when it is worked out:
+//!   it is tried before the guard, and looked at.
+//!
+//! What is left, sums that overflow within an update and its own arithmetic, is watched where storages are written: the step tells
+//! that it was not finite when it has been made.
+
+use crate::ir::affine::{Affine, Axis};
+use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
+use downhill_graph::dim::Dim;
+use downhill_graph::graph::{Graph, Role};
+use downhill_graph::op::{Binary, Reduction, Unary};
+use downhill_graph::types::ElementType;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// Whether a kernel changes storages.
+pub(crate) fn writes_storage(kernel: &Kernel) -> bool {
+    kernel.accesses().iter().any(|(buffer, _, store)| *store && matches!(buffer, Buffer::Storage(_)))
+}
+
+/// Puts the updates last, and before them what looks at their operands; has stored values watched. `arena` holds the bytes of each
+/// arena buffer.
+pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<Kernel> {
+    let (mut kernels, updates) = updates_last(kernels);
+    let (mut wanted, mut looks) = (HashSet::new(), Looks::default());
+    // What only updates make is not there before the guard.
+    let late: HashSet<Buffer> = updates.iter().flat_map(stored).collect();
+    for update in &updates {
+        let waits = update
+            .accesses()
+            .iter()
+            .any(|(buffer, _, store)| !store && !is_storage(buffer) && late.contains(buffer));
+        if must_be_tried(update) && !waits {
+            looks.add(trial(update));
+            continue;
+        }
+        for (buffer, access) in certain(update, &|buffer| is_storage(&buffer)) {
+            match buffer {
+                Buffer::Arena(n) if reaches_all(update, access, &arena[n]) => _ = wanted.insert(buffer),
+                Buffer::Input(n) if graph.inputs[n].role == Role::Hyper => {}
+                _ if late.contains(&buffer) => {}
+                Buffer::Arena(_) | Buffer::Input(_) => looks.add(look(update, buffer, access)),
+                _ => {}
+            }
+        }
+    }
+    let mut watched = uncovered(&kernels, wanted, arena);
+    watched.extend(updates.iter().flat_map(stored).filter(is_storage));
+    kernels.extend(looks.list);
+    kernels.extend(updates);
+    kernels.iter_mut().for_each(|kernel| watch_stores(kernel, &watched));
+    kernels
+}
+
+/// Whether a kernel reads what is looked at alone, and has neither sums nor functions, so that finite numbers become others by overflow
+/// alone.
+fn is_light(kernel: &Kernel, is_looked_at: &dyn Fn(Buffer) -> bool) -> bool {
+    let mut light = true;
+    kernel.visit(&mut |item| match item {
+        Item::Let(value, Expression::Load(buffer, _)) if kernel.element(*value) == ElementType::F32 => {
+            light &= is_storage(buffer) || is_looked_at(*buffer)
+        }
+        Item::Let(_, Expression::Unary(function, _)) => {
+            light &= matches!(function, Unary::Neg | Unary::Abs | Unary::Not)
+        }
+        Item::Let(_, Expression::Binary(function, ..)) => {
+            light &= !matches!(function, Binary::Div | Binary::Pow)
+        }
+        Item::Let(_, Expression::Random(..)) => light = false,
+        Item::Loop(inner) => light &= inner.accumulators.is_empty(),
+        Item::Let(..) | Item::Store(..) => {}
+    });
+    light
+}
+
+/// Of the buffers that are to be watched those that nothing else tells of: what is not finite in the others makes the loss so, or what
+/// is stored to a buffer that is watched. What a little arithmetic makes of watched buffers alone is not watched itself, which would be a
+/// good part of the work: between the two stands an overflow at most, which the updates show.
+fn uncovered(kernels: &[Kernel], wanted: HashSet<Buffer>, arena: &[Dim]) -> HashSet<Buffer> {
+    let (mut seen, mut watched) = (HashSet::from([Buffer::Loss]), HashSet::new());
+    // Those that read a buffer stand behind the one that stores it.
+    for kernel in kernels.iter().rev() {
+        let is_wanted = |buffer: &Buffer| wanted.contains(buffer) && !seen.contains(buffer);
+        let open: Vec<Buffer> = stored(kernel).into_iter().filter(is_wanted).collect();
+        if is_light(kernel, &|buffer| wanted.contains(&buffer) || seen.contains(&buffer)) {
+            continue;
+        }
+        for buffer in open {
+            seen.insert(buffer);
+            watched.insert(buffer);
+        }
+        for (buffer, access) in certain(kernel, &|buffer| seen.contains(&buffer)) {
+            if let Buffer::Arena(n) = buffer
+                && reaches_all(kernel, access, &arena[n])
+            {
+                seen.insert(buffer);
+            }
+        }
+    }
+    watched
+}
+
+/// Kernels that look at something, each once.
+#[derive(Default)]
+struct Looks {
+    list: Vec<Kernel>,
+    known: HashSet<Kernel>,
+}
+
+impl Looks {
+    fn add(&mut self, kernel: Kernel) {
+        if self.known.insert(kernel.clone()) {
+            self.list.push(kernel);
+        }
+    }
+}
+
+/// Has the floats watched that a kernel stores to these buffers.
+fn watch_stores(kernel: &mut Kernel, watched: &HashSet<Buffer>) {
+    let values = std::mem::take(&mut kernel.values);
+    let is_watched = |buffer: Buffer, value: ValueId| {
+        watched.contains(&buffer) && values[value.0 as usize] == ElementType::F32
+    };
+    kernel.body = with_watches(std::mem::take(&mut kernel.body), &is_watched);
+    kernel.values = values;
+}
+
+fn with_watches(items: Vec<Item>, is_watched: &dyn Fn(Buffer, ValueId) -> bool) -> Vec<Item> {
+    let mut all = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Item::Store(buffer, access, value) if is_watched(buffer, value) => {
+                all.push(Item::Store(Buffer::Watched, access.clone(), value));
+                all.push(Item::Store(buffer, access, value));
+            }
+            Item::Loop(inner) => {
+                let body = with_watches(inner.body, is_watched);
+                all.push(Item::Loop(Loop { body, ..inner }));
+            }
+            other => all.push(other),
+        }
+    }
+    all
+}
+
+/// The buffers that a kernel stores to.
+fn stored(kernel: &Kernel) -> Vec<Buffer> {
+    kernel.accesses().iter().filter(|(_, _, store)| *store).map(|(buffer, ..)| *buffer).collect()
+}
+
+fn is_storage(buffer: &Buffer) -> bool {
+    matches!(buffer, Buffer::Storage(_))
+}
+
+/// Kernels that write storages, and those that need what one of them stores elsewhere, behind all others.
+fn updates_last(kernels: Vec<Kernel>) -> (Vec<Kernel>, Vec<Kernel>) {
+    let mut late: BTreeSet<Buffer> = BTreeSet::new();
+    let (mut before, mut updates) = (Vec::new(), Vec::new());
+    for kernel in kernels {
+        let accesses = kernel.accesses();
+        let waits = writes_storage(&kernel)
+            || accesses.iter().any(|(buffer, _, store)| !store && late.contains(buffer));
+        if waits {
+            // Whoever reads a storage has read it before it is written: that is not waited for.
+            late.extend(stored(&kernel).into_iter().filter(|buffer| !is_storage(buffer)));
+        }
+        if waits { updates.push(kernel) } else { before.push(kernel) }
+    }
+    (before, updates)
+}
+
+/// Floats that a kernel loads and that make what it stores to some buffers infinite or NaN where they are.
+fn certain<'k>(kernel: &'k Kernel, stores_to: &dyn Fn(Buffer) -> bool) -> Vec<(Buffer, &'k Access)> {
+    let mut values =
+        Values { stores_to, open: Vec::new(), expressions: HashMap::new(), sums: HashMap::new() };
+    values.items(kernel, &kernel.body, &mut Vec::new());
+    let Values { mut open, expressions, sums, .. } = values;
+    let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
+    while let Some(value) = open.pop() {
+        if kernel.element(value) != ElementType::F32 || !seen.insert(value) {
+            continue;
+        }
+        match (expressions.get(&value), sums.get(&value)) {
+            (Some((Expression::Load(buffer, access), true)), _) => found.push((*buffer, access)),
+            (Some((expression, _)), _) => open.extend(passed_on(expression)),
+            (None, Some(sum)) => open.extend(summed(sum)),
+            (None, None) => {}
+        }
+    }
+    found
+}
+
+/// What a kernel's values are.
+struct Values<'k, 's> {
+    stores_to: &'s dyn Fn(Buffer) -> bool,
+    /// What is stored to the buffers asked for.
+    open: Vec<ValueId>,
+    /// Each with whether it is reached whenever the element exists that it loads.
+    expressions: HashMap<ValueId, (&'k Expression, bool)>,
+    sums: HashMap<ValueId, &'k Accumulator>,
+}
+
+impl<'k> Values<'k, '_> {
+    /// `around` are the axes of the loops around `items` that may have no iteration.
+    fn items(&mut self, kernel: &'k Kernel, items: &'k [Item], around: &mut Vec<Axis>) {
+        for item in items {
+            match item {
+                Item::Let(value, expression) => {
+                    let reached = match expression {
+                        Expression::Load(_, access) => around.iter().all(|&axis| access.uses(axis)),
+                        _ => true,
+                    };
+                    self.expressions.insert(*value, (expression, reached));
+                }
+                Item::Store(buffer, _, value) if (self.stores_to)(*buffer) => self.open.push(*value),
+                Item::Store(..) => {}
+                Item::Loop(inner) => {
+                    let runs = kernel.extents[inner.axis.0 as usize].as_constant().is_some_and(|n| n > 0);
+                    let before = around.len();
+                    around.extend((!runs).then_some(inner.axis));
+                    self.items(kernel, &inner.body, around);
+                    around.truncate(before);
+                    self.sums.extend(inner.accumulators.iter().map(|sum| (sum.result, sum)));
+                }
+            }
+        }
+    }
+}
+
+/// The operands of which one that is not finite makes the value so too, whatever the others are.
+fn passed_on(expression: &Expression) -> Vec<ValueId> {
+    match *expression {
+        Expression::Unary(Unary::Neg | Unary::Abs | Unary::Sqrt | Unary::Log | Unary::Log1p, x) => vec![x],
+        Expression::Binary(Binary::Add | Binary::Sub | Binary::Mul, x, y) => vec![x, y],
+        // What is divided by ∞ is 0.
+        Expression::Binary(Binary::Div, x, _) => vec![x],
+        _ => Vec::new(),
+    }
+}
+
+fn summed(sum: &Accumulator) -> Vec<ValueId> {
+    match (sum.kind, sum.term) {
+        (Reduction::Sum, Term::Value(x)) => vec![x],
+        (Reduction::Sum, Term::Product(x, y)) => vec![x, y],
+        (Reduction::Max | Reduction::Min, _) => Vec::new(),
+    }
+}
+
+/// Whether an access, over all iterations, reaches every element of a buffer of so many bytes: its strides are those of a tensor of its
+/// axes.
+fn reaches_all(kernel: &Kernel, access: &Access, bytes: &Dim) -> bool {
+    let extent = |axis: Axis| &kernel.extents[axis.0 as usize];
+    let mut axes: Vec<(Axis, &Dim)> = access.at.terms.iter().map(|(axis, stride)| (*axis, stride)).collect();
+    axes.retain(|(axis, _)| !extent(*axis).is(1));
+    let mut reached = Dim::from(1);
+    while let Some(next) = axes.iter().position(|(_, stride)| **stride == reached) {
+        reached = &reached * extent(axes.swap_remove(next).0);
+    }
+    let starts_at_0 = access.row.is_none() && access.at.constant.is(0);
+    starts_at_0 && axes.is_empty() && &reached * &Dim::from(4) == *bytes
+}
+
+/// A kernel that looks at what an access reaches, elements that lie side by side in the innermost loop.
+fn look(kernel: &Kernel, buffer: Buffer, access: &Access) -> Kernel {
+    let mut axes: Vec<(Option<i64>, Axis)> =
+        access.at.terms.iter().map(|(axis, stride)| (stride.as_constant(), *axis)).collect();
+    axes.extend(access.row.map(|(axis, _)| (None, axis)));
+    // Unknown strides are the greatest.
+    axes.sort_by_key(|&(stride, axis)| (stride.unwrap_or(i64::MAX), axis));
+    axes.dedup_by_key(|(_, axis)| *axis);
+    let new = |axis: Axis| Axis(axes.iter().rev().position(|&(_, old)| old == axis).unwrap_or(0) as u32);
+    let at =
+        access.at.terms.iter().fold(
+            Affine { constant: access.at.constant.clone(), ..Affine::default() },
+            |sum, (axis, stride)| sum.plus(&Affine::axis(new(*axis)).times(stride)),
+        );
+    let place = axes.iter().fold(Affine::default(), |sum, (_, axis)| sum.plus(&Affine::axis(new(*axis))));
+    let access = Access { row: access.row.map(|(axis, plus)| (new(axis), plus)), at };
+    let load = Item::Let(ValueId(0), Expression::Load(buffer, access));
+    let watch = Item::Store(Buffer::Watched, Access { row: None, at: place }, ValueId(0));
+    let nest = |body: Vec<Item>, &(_, axis): &(Option<i64>, Axis)| {
+        vec![Item::Loop(Loop { axis: new(axis), accumulators: Vec::new(), body })]
+    };
+    Kernel {
+        name: format!("{buffer}:look"),
+        extents: axes.iter().rev().map(|(_, axis)| kernel.extents[axis.0 as usize].clone()).collect(),
+        values: vec![ElementType::F32],
+        body: axes.iter().fold(vec![load, watch], nest),
+    }
+}
+
+/// Whether an update has no sum in it, but arithmetic that makes something else of finite numbers than by overflow alone.
+fn must_be_tried(kernel: &Kernel) -> bool {
+    let (mut folds, mut risky) = (false, false);
+    kernel.visit(&mut |item| match item {
+        Item::Let(_, expression) => risky |= is_risky(expression),
+        Item::Loop(inner) => folds |= !inner.accumulators.is_empty(),
+        Item::Store(..) => {}
+    });
+    risky && !folds && writes_storage(kernel)
+}
+
+/// Whether a value may be infinite or NaN though its operands are finite, and not by overflow alone.
+pub(crate) fn is_risky(expression: &Expression) -> bool {
+    match expression {
+        Expression::Unary(function, _) => makes_others(*function),
+        Expression::Binary(function, ..) => matches!(function, Binary::Div | Binary::Pow),
+        _ => false,
+    }
+}
+
+/// Functions of which a finite number may be infinite or NaN.
+fn makes_others(function: Unary) -> bool {
+    match function {
+        Unary::Exp | Unary::Expm1 | Unary::Log | Unary::Log1p | Unary::Sqrt => true,
+        Unary::Neg
+        | Unary::Tanh
+        | Unary::Logistic
+        | Unary::Softplus
+        | Unary::Sin
+        | Unary::Cos
+        | Unary::Erf
+        | Unary::NormalCdf
+        | Unary::Bell
+        | Unary::Abs
+        | Unary::Sign
+        | Unary::Floor
+        | Unary::IsFinite
+        | Unary::Not => false,
+    }
+}
+
+/// The kernel with its new values looked at instead of stored.
+fn trial(kernel: &Kernel) -> Kernel {
+    Kernel { name: format!("{}:try", kernel.name), body: tried(kernel, &kernel.body), ..kernel.clone() }
+}
+
+fn tried(kernel: &Kernel, items: &[Item]) -> Vec<Item> {
+    let item = |item: &Item| match item {
+        Item::Store(Buffer::Storage(_), access, value) if kernel.element(*value) == ElementType::F32 => {
+            Some(Item::Store(Buffer::Watched, access.clone(), *value))
+        }
+        Item::Store(..) => None,
+        Item::Loop(inner) => Some(Item::Loop(Loop { body: tried(kernel, &inner.body), ..inner.clone() })),
+        Item::Let(..) => Some(item.clone()),
+    };
+    items.iter().filter_map(item).collect()
+}

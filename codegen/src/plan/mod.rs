@@ -1,0 +1,9 @@
+//! From groups of values to an entry's kernels: their loops, their order, and the memory between them.
+
+pub mod build;
+
+mod order;
+
+pub mod guard;
+
+pub mod arena;

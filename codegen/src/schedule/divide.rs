@@ -1,0 +1,141 @@
+//! Division among threads: which kernels several threads share, and what of them one thread takes.
+//!
+//! In: a kernel and its schedule, sizes fixed as far as they will be. Out: [`Division`], or that the kernel stays on one thread.
+//!
+//! Must hold: a thread takes whole turns of a loop whose turns are independent of each other, so no fold is cut and no bit
+//! changes, however many threads there are.
+
+use crate::ir::affine::Axis;
+use crate::ir::kernel::{Buffer, Item, Kernel, Loop};
+use crate::schedule::cost::{Cost, assumed_turns};
+use crate::schedule::loops::Schedule;
+use downhill_graph::dim::Dim;
+
+/// The loop of a kernel whose turns are shared out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Division {
+    /// The loop.
+    pub axis: Axis,
+    /// Its turns.
+    pub turns: Dim,
+    /// Threads meet at multiples of this many turns: blocks of rows and vectors stay whole.
+    pub multiple: i64,
+    /// What the whole kernel costs: [`Cost::total`].
+    pub work: Dim,
+}
+
+/// Turns of a lane loop between two cuts: vectors and lines of the cache stay whole.
+const LANES: i64 = 64;
+
+/// Chooses the loop, where there is one and the work is not known to be less than `worth`.
+pub fn divide(kernel: &Kernel, schedule: &Schedule, worth: i64) -> Option<Division> {
+    let independent = independent_loops(kernel).into_iter().filter(|axis| writes_apart(kernel, *axis));
+    let divisions: Vec<Division> = independent.map(|axis| division(kernel, schedule, axis)).collect();
+    // The loop that can be cut in the most places; of equals the outer one.
+    let places = |division: &Division| assumed_turns(kernel, division.axis) / division.multiple as f64;
+    let best =
+        divisions.into_iter().reduce(|b, other| if places(&other) > places(&b) { other } else { b })?;
+    let work = Cost::of([(kernel, &schedule.lanes)]).total();
+    let small = work.as_constant().is_some_and(|work| work < worth);
+    (!small).then_some(Division { work, ..best })
+}
+
+fn division(kernel: &Kernel, schedule: &Schedule, axis: Axis) -> Division {
+    let multiple = if schedule.lanes.contains(&axis) {
+        LANES
+    } else {
+        schedule.rows.get(&axis).map_or(1, |&rows| i64::from(rows))
+    };
+    Division { axis, turns: kernel.extents[axis.0 as usize].clone(), multiple, work: Dim::default() }
+}
+
+/// The loop around all that a kernel does, and the one in it that is all that it does.
+fn independent_loops(kernel: &Kernel) -> Vec<Axis> {
+    let mut axes = Vec::new();
+    let mut items = kernel.body.as_slice();
+    while let Some(inner) = only_loop(items).filter(|inner| inner.accumulators.is_empty()) {
+        axes.push(inner.axis);
+        items = &inner.body;
+    }
+    axes
+}
+
+/// The loop among items that does everything that is seen: beside it values are merely computed.
+fn only_loop(items: &[Item]) -> Option<&Loop> {
+    let mut found = None;
+    for item in items {
+        match item {
+            Item::Let(..) => {}
+            Item::Loop(inner) if found.is_none() => found = Some(inner),
+            Item::Loop(_) | Item::Store(..) => return None,
+        }
+    }
+    found
+}
+
+/// True when the turns of a loop write apart from what others read and write: what is written moves with the loop, and so does
+/// every access to it, by as much. Scratch is each thread's own.
+fn writes_apart(kernel: &Kernel, axis: Axis) -> bool {
+    let accesses = kernel.accesses();
+    let shared = |buffer: &Buffer| !matches!(buffer, Buffer::Scratch(_) | Buffer::Watched);
+    accesses.iter().filter(|(buffer, _, store)| *store && shared(buffer)).all(|(buffer, written, _)| {
+        let by = written.at.coefficient(axis);
+        let mut same = accesses.iter().filter(|(other, _, _)| other == buffer);
+        !by.is(0) && same.all(|(_, access, _)| access.row.is_none() && access.at.coefficient(axis) == by)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::LEAST_WORK;
+    use crate::ir::affine::Affine;
+    use crate::ir::kernel::{Access, Expression, ValueId};
+    use downhill_graph::types::ElementType;
+    use std::collections::BTreeSet;
+
+    /// `for i0 { for i1 { arena1[written] = arena0[read] } }`, its inner loop wide.
+    fn copy(extents: [i64; 2], read: (Buffer, [i64; 2]), written: [i64; 2]) -> Kernel {
+        let place = |[outer, inner]: [i64; 2]| {
+            let part = |axis, by| Affine::axis(Axis(axis)).times(&Dim::from(by));
+            Access { row: None, at: part(0, outer).plus(&part(1, inner)) }
+        };
+        let body = vec![
+            Item::Let(ValueId(0), Expression::Load(read.0, place(read.1))),
+            Item::Store(Buffer::Arena(1), place(written), ValueId(0)),
+        ];
+        let nest = |axis, body| vec![Item::Loop(Loop { axis: Axis(axis), accumulators: Vec::new(), body })];
+        Kernel {
+            name: "copy".into(),
+            extents: extents.map(Dim::from).to_vec(),
+            values: vec![ElementType::F32],
+            body: nest(0, nest(1, body)),
+        }
+    }
+
+    fn divided(kernel: &Kernel) -> Option<Axis> {
+        let schedule = Schedule { lanes: BTreeSet::from([Axis(1)]), ..Schedule::default() };
+        divide(kernel, &schedule, 2 * LEAST_WORK).map(|division| division.axis)
+    }
+
+    #[test]
+    fn the_loop_with_more_places_to_cut_is_divided() {
+        let source = |strides| (Buffer::Arena(0), strides);
+        let tall = copy([4000, 1000], source([1000, 1]), [1000, 1]);
+        assert_eq!(divided(&tall), Some(Axis(0)));
+        let flat = copy([3, 4_000_000], source([4_000_000, 1]), [4_000_000, 1]);
+        assert_eq!(divided(&flat), Some(Axis(1)));
+        let small = copy([40, 100], source([100, 1]), [100, 1]);
+        assert_eq!(divided(&small), None);
+    }
+
+    #[test]
+    fn turns_that_touch_what_others_write_are_not_divided() {
+        let stays = copy([4000, 1000], (Buffer::Arena(0), [1000, 1]), [0, 1]);
+        assert_eq!(divided(&stays), Some(Axis(1)));
+        let shifts = copy([4000, 1000], (Buffer::Arena(1), [1001, 1]), [1000, 1]);
+        assert_eq!(divided(&shifts), Some(Axis(1)));
+        let both = copy([4000, 1000], (Buffer::Arena(1), [1001, 2]), [1000, 1]);
+        assert_eq!(divided(&both), None);
+    }
+}

@@ -1,0 +1,567 @@
+//! Packing: columns of a product's right factor, laid out so that each block of rows reads them as one stream.
+//!
+//! In: a kernel whose sizes are those of the variant, and its lane loops, which stand outside the loops over rows. Out: the
+//! same kernel, where it pays with each lane loop split into strips, whose part of the right factor is copied to a *panel* first:
+//!
+//! ```text
+//! for strip { for k { for lane { panel[k, lane] = y[k, strip·W + lane] } }  for lane { for row { Σₖ x[row, k]·panel[k, lane] } } }
+//! ```
+//!
+//! Must hold: no bit changes, because each sum keeps its chain of additions; so sizes and the target may decide here.
+
+use crate::ir::affine::{Affine, Axis};
+use crate::ir::kernel::{
+    Access, Buffer, Expression, Item, Kernel, Loop, ValueId, map_items, rename_values, visit_items,
+};
+use crate::plan::arena::Arena;
+use crate::schedule::loops::{extent, is_shared, loops, products};
+use crate::target::Lanes;
+use downhill_graph::dim::Dim;
+use std::collections::BTreeSet;
+
+/// Rows from which on a copy costs little beside what is done with it.
+const MANY_ROWS: i64 = 32;
+/// Columns from which on a copy of all rows costs little, however long the sum.
+const MANY_COLUMNS: i64 = 256;
+/// Turns of a sum that lie in more pages than a processor translates without a walk.
+const LONG: i64 = 1024;
+
+/// Where a kernel at a position in the plan gets room.
+pub struct Room<'a> {
+    arena: &'a mut Arena,
+    position: usize,
+    threads: usize,
+}
+
+impl<'a> Room<'a> {
+    /// Room in `arena` for a kernel that at most so many threads share.
+    pub fn new(arena: &'a mut Arena, position: usize, threads: usize) -> Room<'a> {
+        Room { arena, position, threads }
+    }
+
+    /// A buffer for all threads.
+    fn common(&mut self, elements: &Dim) -> Buffer {
+        Buffer::Arena(self.add(elements))
+    }
+
+    /// A buffer for each thread.
+    fn own(&mut self, elements: &Dim) -> Buffer {
+        // Whole lines of the cache, where the size is known: no two threads write to one.
+        let lines = elements
+            .as_constant()
+            .and_then(|elements| elements.checked_add(15))
+            .map(|most| Dim::from(most / 16 * 16));
+        let each = lines.as_ref().unwrap_or(elements);
+        Buffer::Scratch(self.add(&(each * &Dim::from(self.threads))))
+    }
+
+    fn add(&mut self, elements: &Dim) -> usize {
+        self.arena.sizes.push(elements * &Dim::from(4));
+        self.arena.lifetimes.push((self.position, self.position));
+        self.arena.sizes.len() - 1
+    }
+}
+
+/// Packs. Gives kernels with their lane loops, in the order in which they run: copies made ahead, and the kernel itself.
+pub fn pack(
+    kernel: Kernel,
+    lanes: BTreeSet<Axis>,
+    target: Lanes,
+    room: Room<'_>,
+) -> Vec<(Kernel, BTreeSet<Axis>)> {
+    let body = kernel.body.clone();
+    let mut packing = Packing { kernel, lanes, target, room, ahead: Vec::new(), depth: 0 };
+    packing.kernel.body = packing.items(&body, None);
+    let Packing { kernel, lanes, ahead, .. } = packing;
+    let nests = if nests(&body) == Some(1) { one_by_one(kernel) } else { vec![kernel] };
+    ahead.into_iter().chain(nests.into_iter().map(|kernel| (kernel, lanes.clone()))).collect()
+}
+
+/// How many loops there are, where there is nothing else but values set before them.
+fn nests(body: &[Item]) -> Option<usize> {
+    let values = body.iter().take_while(|item| matches!(item, Item::Let(..))).count();
+    body[values..].iter().all(|item| matches!(item, Item::Loop(_))).then_some(body.len() - values)
+}
+
+/// A kernel for each nest of one that is nothing but values and the nests that one has become, so that threads share each.
+fn one_by_one(kernel: Kernel) -> Vec<Kernel> {
+    let values = kernel.body.iter().take_while(|item| matches!(item, Item::Let(..))).count();
+    let (values, nests) = kernel.body.split_at(values);
+    let alone =
+        |nest: &Item| Kernel { body: [values, std::slice::from_ref(nest)].concat(), ..kernel.clone() };
+    nests.iter().map(alone).collect()
+}
+
+struct Packing<'a> {
+    kernel: Kernel,
+    lanes: BTreeSet<Axis>,
+    target: Lanes,
+    room: Room<'a>,
+    ahead: Vec<(Kernel, BTreeSet<Axis>)>,
+    /// Loops around what is being packed.
+    depth: usize,
+}
+
+/// A load in the sum of a product.
+struct Read<'a> {
+    value: ValueId,
+    buffer: Buffer,
+    access: &'a Access,
+    /// The axes that are summed over and it depends on, outermost first.
+    summed: Vec<Axis>,
+}
+
+impl Packing<'_> {
+    /// The items of a body in the loop `around`.
+    fn items(&mut self, items: &[Item], around: Option<Axis>) -> Vec<Item> {
+        let mut packed = Vec::new();
+        for item in items {
+            let Item::Loop(inner) = item else {
+                packed.push(item.clone());
+                continue;
+            };
+            if !self.lanes.contains(&inner.axis) {
+                let around = inner.accumulators.is_empty().then_some(inner.axis);
+                self.depth += 1;
+                let body = self.items(&inner.body, around);
+                self.depth -= 1;
+                packed.push(Item::Loop(Loop { body, ..inner.clone() }));
+            } else if let Some(mut strips) = self.product(inner) {
+                packed.append(&mut strips);
+            } else {
+                packed.push(Item::Loop(self.beside(inner, around)));
+            }
+        }
+        packed
+    }
+
+    /// A lane loop in a loop over rows that does more than that: what it shares across its own elements is relaid ahead.
+    fn beside(&mut self, wide: &Loop, around: Option<Axis>) -> Loop {
+        let Some(rows) = around else { return wide.clone() };
+        let mut relaid = Vec::new();
+        for read in reads_of(&wide.body) {
+            let strided = !read.access.at.coefficient(wide.axis).is(1);
+            if strided && is_shared(read.access, wide.axis, rows, &read.summed) {
+                let inner: Vec<Axis> = read.summed.iter().copied().chain([wide.axis]).collect();
+                relaid.push((read.value, self.relay(&read, &inner)));
+            }
+        }
+        Loop { body: replace_loads(&wide.body, &relaid), ..wide.clone() }
+    }
+
+    /// The strips of a lane loop around a loop over rows of sums of products; `None` where nothing is to be packed.
+    fn product(&mut self, wide: &Loop) -> Option<Vec<Item>> {
+        let [Item::Loop(rows)] = wide.body.as_slice() else { return None };
+        if !(wide.accumulators.is_empty() && rows.accumulators.is_empty() && products(&self.kernel, wide) > 0)
+        {
+            return None;
+        }
+        match self.with_rows_relaid(wide, rows) {
+            Some(wide) => self.strips(&wide).or_else(|| Some(vec![Item::Loop(wide)])),
+            None => self.strips(wide),
+        }
+    }
+
+    /// The same with what each row reads of a long sum relaid ahead, so that it lies in one piece: each turn of the sum would
+    /// fetch a page of its own, for every block of rows and every strip again.
+    fn with_rows_relaid(&mut self, wide: &Loop, rows: &Loop) -> Option<Loop> {
+        let mut relaid = Vec::new();
+        for read in reads_of(&rows.body) {
+            let along = |axis: &Axis| read.access.at.coefficient(*axis).is(1);
+            let of_row = read.access.at.coefficient(rows.axis).is(1)
+                && read.access.at.coefficient(wide.axis).is(0)
+                && !read.summed.iter().any(along);
+            if of_row && self.is_long(&read, wide.axis, rows.axis) {
+                relaid.push((read.value, self.relay(&read, &read.summed)));
+            }
+        }
+        let body = replace_loads(&wide.body, &relaid);
+        (!relaid.is_empty()).then(|| Loop { body, ..wide.clone() })
+    }
+
+    /// Whether a sum is so long that rows are worth a copy; where its length comes with the call, whether enough is done with the copy.
+    fn is_long(&self, read: &Read<'_>, lane: Axis, rows: Axis) -> bool {
+        let [depth, columns, rows] = [
+            read.depth(&self.kernel).as_constant(),
+            extent(&self.kernel, lane).as_constant(),
+            extent(&self.kernel, rows).as_constant(),
+        ];
+        let columns = columns.unwrap_or(0);
+        match depth {
+            Some(depth) => {
+                depth >= LONG && columns >= MANY_ROWS && depth * rows.unwrap_or(0) > self.target.near()
+            }
+            None => columns >= MANY_COLUMNS && rows.is_some_and(|rows| rows >= MANY_ROWS),
+        }
+    }
+
+    /// The strips of a product; `None` where its right factor stays where it is.
+    fn strips(&mut self, wide: &Loop) -> Option<Vec<Item>> {
+        let [Item::Loop(rows)] = wide.body.as_slice() else { return None };
+        let mut reads = reads_of(&rows.body);
+        reads.retain(|read| {
+            is_shared(read.access, wide.axis, rows.axis, &read.summed)
+                && self.pays(read, wide.axis, rows.axis)
+        });
+        if reads.is_empty() || looks_up(&rows.body, wide.axis) {
+            return None;
+        }
+        let columns = extent(&self.kernel, wide.axis).clone();
+        let width = Dim::from(self.width(&columns));
+        let whole = columns.divide(&width);
+        let rest = &columns - &(&whole * &width);
+        let mut strips = Vec::new();
+        if whole.is(1) {
+            let room = self.panels(&reads, &width, self.depth > 0);
+            strips.append(&mut self.strip(wide, &reads, &Affine::default(), &width, room));
+        } else if !whole.is(0) {
+            let room = self.panels(&reads, &width, true);
+            let axis = self.axis(whole.clone());
+            let start = Affine::axis(axis).times(&width);
+            let body = self.strip(wide, &reads, &start, &width, room);
+            strips.push(Item::Loop(Loop { axis, accumulators: Vec::new(), body }));
+        }
+        if !rest.is(0) {
+            let room = self.panels(&reads, &rest, self.depth > 0);
+            let start = Affine::default().offset(&(&whole * &width));
+            let last = self.strip(wide, &reads, &start, &rest, room);
+            strips.append(&mut if strips.is_empty() { last } else { self.renamed(&last) });
+        }
+        Some(strips)
+    }
+
+    /// Has a read relaid by a kernel of its own, ahead of this one, with the axes `inner` innermost; gives its new place.
+    fn relay(&mut self, read: &Read<'_>, inner: &[Axis]) -> (Buffer, Access) {
+        let used = read.access.at.terms.keys().copied().chain(read.access.row.map(|(axis, _)| axis));
+        let outer: BTreeSet<Axis> = used.filter(|axis| !inner.contains(axis)).collect();
+        let axes: Vec<Axis> = outer.into_iter().chain(inner.iter().copied()).collect();
+        let extents: Vec<Dim> = axes.iter().map(|axis| extent(&self.kernel, *axis).clone()).collect();
+        let elements = extents.iter().fold(Dim::from(1), |product, extent| &product * extent);
+        let buffer = self.room.common(&elements);
+        let at = axes
+            .iter()
+            .zip(&extents)
+            .fold(Affine::default(), |at, (axis, extent)| at.times(extent).plus(&Affine::axis(*axis)));
+        let to = Access { row: None, at };
+        let fresh = |access: &Access| {
+            let place =
+                |axis: Axis| axes.iter().position(|known| *known == axis).map_or(axis, |n| Axis(n as u32));
+            let terms = access.at.terms.iter().map(|(axis, c)| (place(*axis), c.clone())).collect();
+            Access {
+                row: access.row.map(|(axis, plus)| (place(axis), plus)),
+                at: Affine { constant: access.at.constant.clone(), terms },
+            }
+        };
+        let mut body = vec![
+            Item::Let(ValueId(0), Expression::Load(read.buffer, fresh(read.access))),
+            Item::Store(buffer, fresh(&to), ValueId(0)),
+        ];
+        for axis in (0..axes.len() as u32).rev().map(Axis) {
+            body = vec![Item::Loop(Loop { axis, accumulators: Vec::new(), body })];
+        }
+        let lanes = BTreeSet::from([Axis(axes.len() as u32 - 1)]);
+        let values = vec![self.kernel.element(read.value)];
+        let name = format!("{}:relaid", self.kernel.name);
+        self.ahead.push((Kernel { name, extents, values, body }, lanes));
+        (buffer, to)
+    }
+
+    /// True for strided reads, and for those of a factor that is too large to be near: its columns lie in as many pages as the
+    /// sum has turns, and each block of rows would fetch them from there again.
+    fn pays(&self, read: &Read<'_>, lane: Axis, rows: Axis) -> bool {
+        if !read.access.at.coefficient(lane).is(1) {
+            return true;
+        }
+        let elements = &read.depth(&self.kernel) * extent(&self.kernel, lane);
+        let is_far = elements.as_constant().is_some_and(|elements| elements > self.target.near());
+        is_far && extent(&self.kernel, rows).as_constant().is_none_or(|rows| rows >= MANY_ROWS)
+    }
+
+    /// Columns of a strip: as many as a block of rows has, fewer where that leaves none over or makes the last strip less narrow.
+    fn width(&self, columns: &Dim) -> i64 {
+        let (lanes, most) = self.target.block_columns();
+        let Some(columns) = columns.as_constant() else { return lanes * most };
+        if columns <= lanes * most {
+            return columns.max(1);
+        }
+        let fits = |vectors: &i64| columns % (lanes * vectors) == 0;
+        let strips = (columns as u64).div_ceil((lanes * most) as u64);
+        let even = (columns as u64).div_ceil(lanes as u64).div_ceil(strips) as i64;
+        lanes * (most - 1..=most).rev().filter(|vectors| *vectors > 0).find(fits).unwrap_or(even)
+    }
+
+    /// Room for a panel of each read: within a loop, whose turns threads may share, one for each thread.
+    fn panels(&mut self, reads: &[Read<'_>], width: &Dim, within_loop: bool) -> Buffer {
+        let sizes = reads.iter().map(|read| &read.depth(&self.kernel) * width);
+        let all = sizes.fold(Dim::default(), |sum, size| &sum + &size);
+        if within_loop { self.room.own(&all) } else { self.room.common(&all) }
+    }
+
+    /// One strip: `width` columns from `start` on.
+    fn strip(
+        &mut self,
+        wide: &Loop,
+        reads: &[Read<'_>],
+        start: &Affine,
+        width: &Dim,
+        room: Buffer,
+    ) -> Vec<Item> {
+        let mut items = Vec::new();
+        let lane = self.axis(width.clone());
+        self.lanes.insert(lane);
+        let columns = start.plus(&Affine::axis(lane));
+        let mut packed = Vec::new();
+        let mut place = Dim::default();
+        for read in reads {
+            let at = read.in_panel(&self.kernel, lane, width, &place);
+            items.push(self.copy(read, wide.axis, start, width, room, &place));
+            let access = Access { row: None, at };
+            packed.push((read.value, (room, access)));
+            place = &place + &(&read.depth(&self.kernel) * width);
+        }
+        let body = map_items(&wide.body, &|at| at.substitute(wide.axis, &columns), &Dim::clone);
+        let body = replace_loads(&body, &packed);
+        items.push(Item::Loop(Loop { axis: lane, accumulators: Vec::new(), body }));
+        items
+    }
+
+    /// The nest that fills a panel.
+    fn copy(
+        &mut self,
+        read: &Read<'_>,
+        columns: Axis,
+        start: &Affine,
+        width: &Dim,
+        room: Buffer,
+        place: &Dim,
+    ) -> Item {
+        let lane = self.axis(width.clone());
+        self.lanes.insert(lane);
+        let mut from = read.access.clone();
+        let mut to = read.in_panel(&self.kernel, lane, width, place);
+        from.at = from.at.substitute(columns, &start.plus(&Affine::axis(lane)));
+        // Innermost the axis along which elements are neighbours.
+        let mut order = read.summed.clone();
+        order.sort_by_key(|axis| read.access.at.coefficient(*axis).is(1));
+        let mut axes = vec![lane];
+        for axis in order.iter().rev() {
+            let fresh = self.axis(extent(&self.kernel, *axis).clone());
+            from.at = from.at.substitute(*axis, &Affine::axis(fresh));
+            from.row = from.row.map(|(row, plus)| (if row == *axis { fresh } else { row }, plus));
+            to = to.substitute(*axis, &Affine::axis(fresh));
+            axes.push(fresh);
+        }
+        let value = self.value(read.value);
+        let mut body = vec![
+            Item::Let(value, Expression::Load(read.buffer, from)),
+            Item::Store(room, Access { row: None, at: to }, value),
+        ];
+        for axis in axes {
+            body = vec![Item::Loop(Loop { axis, accumulators: Vec::new(), body })];
+        }
+        body.swap_remove(0)
+    }
+
+    /// The items with values of their own.
+    fn renamed(&mut self, items: &[Item]) -> Vec<Item> {
+        let mut set = BTreeSet::new();
+        values_set(items, &mut set);
+        let first = self.kernel.values.len() as u32;
+        for value in &set {
+            self.value(*value);
+        }
+        let name = |value: ValueId| match set.iter().position(|known| *known == value) {
+            Some(place) => ValueId(first + place as u32),
+            None => value,
+        };
+        rename_values(items, &name)
+    }
+
+    fn axis(&mut self, turns: Dim) -> Axis {
+        self.kernel.extents.push(turns);
+        Axis(self.kernel.extents.len() as u32 - 1)
+    }
+
+    /// A new value of the type of another.
+    fn value(&mut self, like: ValueId) -> ValueId {
+        self.kernel.values.push(self.kernel.element(like));
+        ValueId(self.kernel.values.len() as u32 - 1)
+    }
+}
+
+impl Read<'_> {
+    /// Turns of the sum.
+    fn depth(&self, kernel: &Kernel) -> Dim {
+        self.summed.iter().fold(Dim::from(1), |product, axis| &product * extent(kernel, *axis))
+    }
+
+    /// Its place in a panel that begins at `place`.
+    fn in_panel(&self, kernel: &Kernel, lane: Axis, width: &Dim, place: &Dim) -> Affine {
+        let mut at = Affine::default();
+        for axis in &self.summed {
+            at = at.times(extent(kernel, *axis)).plus(&Affine::axis(*axis));
+        }
+        at.times(width).plus(&Affine::axis(lane)).offset(place)
+    }
+}
+
+/// True when rows of an input are looked up by `axis`, which takes no index but its own.
+fn looks_up(items: &[Item], axis: Axis) -> bool {
+    let mut found = false;
+    visit_items(items, &mut |item| {
+        if let Item::Let(_, Expression::Load(_, Access { row: Some((row, _)), .. })) = item {
+            found |= *row == axis;
+        }
+    });
+    found
+}
+
+/// Loads of the sums in a body.
+fn reads_of(items: &[Item]) -> Vec<Read<'_>> {
+    let mut reads = Vec::new();
+    reads_within(items, &mut Vec::new(), &mut reads);
+    reads
+}
+
+fn reads_within<'a>(items: &'a [Item], sums: &mut Vec<Axis>, reads: &mut Vec<Read<'a>>) {
+    for inner in loops(items).filter(|inner| !inner.accumulators.is_empty()) {
+        sums.push(inner.axis);
+        for item in &inner.body {
+            if let Item::Let(value, Expression::Load(buffer, access)) = item {
+                let used = |axis: &&Axis| {
+                    !access.at.coefficient(**axis).is(0) || access.row.is_some_and(|(row, _)| row == **axis)
+                };
+                let summed = sums.iter().filter(used).copied().collect();
+                reads.push(Read { value: *value, buffer: *buffer, access, summed });
+            }
+        }
+        reads_within(&inner.body, sums, reads);
+        sums.pop();
+    }
+}
+
+/// The items with some loads taken from other places.
+fn replace_loads(items: &[Item], places: &[(ValueId, (Buffer, Access))]) -> Vec<Item> {
+    let load = |item: &Item| match item {
+        Item::Let(value, _) => match places.iter().find(|(known, _)| known == value) {
+            Some((_, (buffer, access))) => Item::Let(*value, Expression::Load(*buffer, access.clone())),
+            None => item.clone(),
+        },
+        Item::Loop(inner) => Item::Loop(Loop { body: replace_loads(&inner.body, places), ..inner.clone() }),
+        other => other.clone(),
+    };
+    items.iter().map(load).collect()
+}
+
+fn values_set(items: &[Item], set: &mut BTreeSet<ValueId>) {
+    for item in items {
+        match item {
+            Item::Let(value, _) => _ = set.insert(*value),
+            Item::Store(..) => {}
+            Item::Loop(inner) => {
+                values_set(&inner.body, set);
+                set.extend(inner.accumulators.iter().map(|a| a.result));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::kernel::{Accumulator, Term};
+    use downhill_graph::op::Reduction;
+    use downhill_graph::types::ElementType;
+
+    /// `input0[m, k] · input1`, whose element `[k, n]` lies at `right`; its lane loop stands outside.
+    fn product([m, k, n]: [i64; 3], right: &dyn Fn(&Affine, &Affine) -> Affine) -> Kernel {
+        let [row, sum, lane] = [0, 1, 2].map(Axis);
+        let axis = |axis| Affine::axis(axis);
+        let load = |value, input, at| {
+            Item::Let(ValueId(value), Expression::Load(Buffer::Input(input), Access { row: None, at }))
+        };
+        let term = Term::Product(ValueId(0), ValueId(1));
+        let fold = Loop {
+            axis: sum,
+            accumulators: vec![Accumulator { kind: Reduction::Sum, result: ValueId(2), term }],
+            body: vec![
+                load(0, 0, axis(row).times(&Dim::from(k)).plus(&axis(sum))),
+                load(1, 1, right(&axis(sum), &axis(lane))),
+            ],
+        };
+        let at = axis(row).times(&Dim::from(n)).plus(&axis(lane));
+        let store = Item::Store(Buffer::Output(0), Access { row: None, at }, ValueId(2));
+        let rows = Loop { axis: row, accumulators: Vec::new(), body: vec![Item::Loop(fold), store] };
+        let body =
+            vec![Item::Loop(Loop { axis: lane, accumulators: Vec::new(), body: vec![Item::Loop(rows)] })];
+        let extents = [m, k, n].map(Dim::from).to_vec();
+        Kernel { name: "z".into(), extents, values: vec![ElementType::F32; 3], body }
+    }
+
+    fn packed(kernel: &Kernel) -> (Vec<(Kernel, BTreeSet<Axis>)>, Arena) {
+        let mut arena = Arena::default();
+        let room = Room::new(&mut arena, 3, 2);
+        (pack(kernel.clone(), BTreeSet::from([Axis(2)]), Lanes::Avx512, room), arena)
+    }
+
+    #[test]
+    fn strided_columns_go_to_panels_and_what_is_left_over_to_a_narrower_one() {
+        let kernel = product([5, 7, 100], &|sum, lane| lane.times(&Dim::from(7)).plus(sum));
+        let (kernels, arena) = packed(&kernel);
+        let text = "kernel z
+  for i3 in 0..2
+    for i6 in 0..7
+      for i5 in 0..48
+        v3 = input1[336*i3 + 7*i5 + i6]
+        scratch0[i5 + 48*i6] = v3
+    for i4 in 0..48
+      for i0 in 0..5
+        for i1 in 0..7
+          v0 = input0[7*i0 + i1]
+          v1 = scratch0[48*i1 + i4]
+          v2 = Sum v0 * v1
+        output0[100*i0 + 48*i3 + i4] = v2
+kernel z
+  for i9 in 0..7
+    for i8 in 0..4
+      v8 = input1[7*i8 + i9 + 672]
+      arena1[i8 + 4*i9] = v8
+kernel z
+  for i7 in 0..4
+    for i0 in 0..5
+      for i1 in 0..7
+        v5 = input0[7*i0 + i1]
+        v6 = arena1[4*i1 + i7]
+        v7 = Sum v5 * v6
+      output0[100*i0 + i7 + 96] = v7
+";
+        let found: String = kernels.iter().map(|(kernel, _)| kernel.to_string()).collect();
+        assert_eq!(found, text);
+        assert_eq!(kernels[0].1, [2, 4, 5, 7, 8].map(Axis).into());
+        // A panel of the strips for each of two threads, one of the rest for both.
+        assert_eq!(arena.sizes, [2 * 4 * 7 * 48, 4 * 7 * 4].map(Dim::from));
+        assert_eq!(arena.lifetimes, [(3, 3), (3, 3)]);
+    }
+
+    #[test]
+    fn strips_leave_no_columns_over_where_they_can() {
+        let (kernels, _) = packed(&product([5, 7, 64], &|sum, lane| lane.times(&Dim::from(7)).plus(sum)));
+        assert!(kernels[0].0.to_string().starts_with("kernel z\n  for i3 in 0..2\n"), "two strips of 32");
+        let (kernels, _) = packed(&product([5, 7, 40], &|sum, lane| lane.times(&Dim::from(7)).plus(sum)));
+        assert!(
+            kernels[0].0.to_string().starts_with("kernel z\n  for i5 in 0..7\n"),
+            "no loop over one strip"
+        );
+    }
+
+    #[test]
+    fn neighbouring_columns_stay_where_they_are_unless_they_are_many() {
+        let along = |n: i64| move |sum: &Affine, lane: &Affine| sum.times(&Dim::from(n)).plus(lane);
+        for (sizes, copied) in [([64, 512, 512], false), ([64, 1024, 2048], true), ([8, 1024, 2048], false)] {
+            let kernel = product(sizes, &along(sizes[2]));
+            let (kernels, arena) = packed(&kernel);
+            assert_eq!(kernels[0].0 != kernel, copied, "{sizes:?}");
+            assert_eq!(arena.sizes.len(), usize::from(copied), "{sizes:?}");
+        }
+    }
+}
