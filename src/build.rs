@@ -6,8 +6,9 @@ use downhill_graph::network::Network;
 use downhill_graph::optimizer::Optimizer;
 use downhill_runtime::dump::Dump;
 use downhill_runtime::error::Error;
+use downhill_runtime::host::Lanes;
 use downhill_runtime::model::Model;
-use downhill_runtime::program::{Lanes, Options, Program};
+use downhill_runtime::program::{Options, Program};
 use std::sync::Arc;
 
 /// Says how a network is to be built; each of these starts a [`Build`]. Every network has them.

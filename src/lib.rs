@@ -86,8 +86,10 @@ pub use downhill_graph::{
 };
 pub use downhill_macros::network;
 pub use downhill_runtime::error::Error;
-pub use downhill_runtime::program::Lanes;
-pub use downhill_runtime::{cause, dataset, dump, epoch, model, outputs, profile, program, report, view};
+pub use downhill_runtime::host::Lanes;
+pub use downhill_runtime::{
+    cause, dataset, dump, epoch, host, model, outputs, profile, program, report, view,
+};
 
 pub mod build;
 

@@ -46,7 +46,7 @@ fn everything(net: &Model) -> Vec<(String, Tensor)> {
 /// The part of the step that was not finite, on every target and with threads; nothing may change in it.
 fn part_of(build: impl Fn(Lanes, usize) -> Model, step: impl Fn(&mut Model) -> Result<f32, Error>) -> Part {
     let mut parts = Vec::new();
-    for lanes in Lanes::available() {
+    for lanes in downhill::host::available() {
         for threads in [1, 2] {
             let mut net = build(lanes, threads);
             let (before, made) = (everything(&net), net.steps_made());
@@ -97,7 +97,7 @@ fn data_that_the_loss_does_not_see_is_seen() {
 /// No element of the data is large enough to be told from others: their sum overflows in the very update.
 #[test]
 fn what_only_the_update_shows_is_named() {
-    for lanes in Lanes::available() {
+    for lanes in downhill::host::available() {
         let mut net = Sum::new().target(lanes).optimizer(sgd(1.0)).build().expect("a network");
         let good = net.step(&[[1.0], [2.0]], ()).expect("a step");
         assert_eq!(good, 0.0);

@@ -1,7 +1,7 @@
 //! Threads that share the kernels of a step: the same bits for every number of them, on every target.
 
 use downhill::prelude::*;
-use downhill::{Error, Lanes};
+use downhill::Error;
 
 network! {
     /// Wide enough that its products are divided.
@@ -56,7 +56,7 @@ fn the_same_bits_for_every_number_of_threads_and_every_target() {
         assert!(net.report().divided > 10, "{threads} threads: {} kernels are divided", net.report().divided);
         assert!(trained(&mut net) == one, "{threads} threads");
     }
-    for target in Lanes::available() {
+    for target in downhill::host::available() {
         let net = network(2).target(target).build();
         assert!(trained(&mut net.expect("a network")) == one, "{target:?}");
     }

@@ -3,6 +3,7 @@
 //! Only what depends on the machine or on the code generator's own limits stands here; what a user can mend in a network
 //! is reported before code generation starts.
 
+use downhill_graph::error::{self, Errors};
 use std::fmt;
 
 /// Why no machine code could be made.
@@ -16,6 +17,8 @@ pub enum Error {
     },
     /// Something that has no compiled form yet.
     Unsupported(String),
+    /// A graph that is none, or whose sizes cannot be: mistakes of the network.
+    Network(Errors),
     /// Cranelift refused: its own words.
     Backend(String),
 }
@@ -27,6 +30,7 @@ impl fmt::Display for Error {
                 write!(f, "this processor cannot run downhill's code: {missing}")
             }
             Error::Unsupported(what) => f.write_str(what),
+            Error::Network(mistakes) => mistakes.fmt(f),
             Error::Backend(message) => write!(f, "the code generator failed: {message}"),
         }
     }
@@ -34,8 +38,14 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl From<cranelift_module::ModuleError> for Error {
-    fn from(error: cranelift_module::ModuleError) -> Error {
-        Error::Backend(error.to_string())
+impl From<Errors> for Error {
+    fn from(mistakes: Errors) -> Error {
+        Error::Network(mistakes)
+    }
+}
+
+impl From<error::Error> for Error {
+    fn from(mistake: error::Error) -> Error {
+        Error::Network(mistake.into())
     }
 }

@@ -1,12 +1,17 @@
-//! The processor that code is made for. In: the machine this runs on, `DOWNHILL_TARGET`. Out: [`Target`], chosen once and passed on.
+//! The processor that code is made for. In: an architecture and a set of vector instructions. Out: [`Target`], chosen once and passed on.
+//!
+//! A target describes a machine, which need not be this one: nothing here asks what this machine has. Who wants to run the code asks
+//! that (`downhill_runtime::host`).
 //!
 //! Must hold: a target has a fused multiply-add. Results are the same bits on every machine because each `Fma` of a
 //! lane program is rounded once; a processor that would need a library call for it is refused here.
 
+use std::fmt;
 use std::sync::Arc;
 
-use cranelift_codegen::isa::{CallConv, OwnedTargetIsa, TargetIsa};
+use cranelift_codegen::isa::{self, CallConv, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
+use target_lexicon::{Architecture, Triple};
 
 use crate::abi::LEAST_WORK;
 use crate::error::Error;
@@ -51,22 +56,10 @@ pub enum Lanes {
 }
 
 impl Lanes {
-    /// Those that this machine can run, the best last.
-    pub fn available() -> Vec<Lanes> {
-        let all = [Lanes::Portable, Lanes::Avx2, Lanes::Avx512];
-        all.into_iter().filter(|lanes| lanes.is_available()).collect()
-    }
+    /// All of them, the best last.
+    pub const ALL: [Lanes; 3] = [Lanes::Portable, Lanes::Avx2, Lanes::Avx512];
 
-    /// Whether this machine can run it.
-    pub fn is_available(self) -> bool {
-        match self {
-            Lanes::Portable => true,
-            Lanes::Avx2 => has_avx2(),
-            Lanes::Avx512 => has_avx2() && has_avx512(),
-        }
-    }
-
-    /// As `DOWNHILL_TARGET` calls it.
+    /// Its name in reports and options: `portable`, `avx2`, `avx512`.
     pub fn name(self) -> &'static str {
         match self {
             Lanes::Portable => "portable",
@@ -120,44 +113,11 @@ impl Lanes {
             Lanes::Avx512 => Some(Level::Avx512),
         }
     }
-
-    /// What `DOWNHILL_TARGET` says, else the best that this machine has.
-    fn chosen() -> Result<Lanes, Error> {
-        let name = std::env::var_os("DOWNHILL_TARGET").unwrap_or_default();
-        if name.is_empty() {
-            return Ok(Lanes::available().pop().unwrap_or(Lanes::Portable));
-        }
-        let name = name.to_string_lossy().trim().to_owned();
-        let all = [Lanes::Portable, Lanes::Avx2, Lanes::Avx512];
-        all.into_iter().find(|lanes| lanes.name() == name).ok_or_else(|| {
-            Error::Unsupported(format!(
-                "`DOWNHILL_TARGET` is `{name}`; it may be `portable`, `avx2` or `avx512`"
-            ))
-        })
-    }
 }
 
-#[cfg(target_arch = "x86_64")]
-fn has_avx2() -> bool {
-    use std::is_x86_feature_detected as has;
-    has!("avx2") && has!("fma") && has!("bmi2")
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn has_avx2() -> bool {
-    false
-}
-
-#[cfg(target_arch = "x86_64")]
-fn has_avx512() -> bool {
-    use std::is_x86_feature_detected as has;
-    has!("avx512f") && has!("avx512vl") && has!("avx512dq") && has!("avx512bw")
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn has_avx512() -> bool {
-    false
-}
+/// What Cranelift may use on every x86-64 target: what each processor has that has FMA3, from Haswell and Zen on.
+const X86_FEATURES: [&str; 7] =
+    ["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt", "has_avx", "has_fma"];
 
 /// A description of the processor, and how code is to be made for it.
 #[derive(Clone)]
@@ -169,16 +129,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// The processor this program runs on, with the widest vectors it has, or with those that the environment variable
-    /// `DOWNHILL_TARGET` names: `portable`, `avx2` or `avx512`.
-    ///
-    /// # Errors
-    /// As [`Target::host_with`]; also a `DOWNHILL_TARGET` that is none of these.
-    pub fn host() -> Result<Target, Error> {
-        Target::host_with(Lanes::chosen()?)
-    }
-
-    /// The processor this program runs on, with these vectors.
+    /// A processor of this architecture and system with these vectors.
     ///
     /// Cranelift's optimizer is off: lane programs are lowered with their invariants already hoisted and in an order
     /// that keeps few registers live. The optimizer would move every pure instruction down to its first
@@ -186,18 +137,22 @@ impl Target {
     /// compile time.
     ///
     /// # Errors
-    /// [`Error::UnsupportedCpu`] when Cranelift does not know the processor, it has no fused multiply-add, or not such vectors.
-    pub fn host_with(lanes: Lanes) -> Result<Target, Error> {
-        let unsupported = |missing: &str| Error::UnsupportedCpu { missing: missing.to_string() };
-        let builder = cranelift_native::builder().map_err(unsupported)?;
-        let isa = builder.finish(flags()?).map_err(|error| Error::Backend(error.to_string()))?;
-        if !isa.has_native_fma() {
-            return Err(unsupported(
-                "it has no fused multiply-add (on x86-64: FMA3, from Haswell or Zen on)",
-            ));
+    /// [`Error::UnsupportedCpu`] for architectures without a fused multiply-add that Cranelift knows of, and where vectors are
+    /// asked for that belong to another architecture.
+    pub fn new(triple: Triple, lanes: Lanes) -> Result<Target, Error> {
+        let unsupported = |missing: String| Error::UnsupportedCpu { missing };
+        let is_x86 = triple.architecture == Architecture::X86_64;
+        if !is_x86 && lanes != Lanes::Portable {
+            return Err(unsupported(format!("the vectors of the target `{}`", lanes.name())));
         }
-        if !lanes.is_available() {
-            return Err(unsupported(&format!("the vectors of the target `{}`", lanes.name())));
+        let backend = |error: &dyn fmt::Display| Error::Backend(error.to_string());
+        let mut builder = isa::lookup(triple).map_err(|error| unsupported(error.to_string()))?;
+        for feature in X86_FEATURES.iter().filter(|_| is_x86) {
+            builder.enable(feature).map_err(|error| backend(&error))?;
+        }
+        let isa = builder.finish(flags()?).map_err(|error| backend(&error))?;
+        if !isa.has_native_fma() {
+            return Err(unsupported("it has no fused multiply-add".to_owned()));
         }
         Ok(Target { isa, lanes, threads: 1, worth: 2 * LEAST_WORK })
     }

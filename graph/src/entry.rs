@@ -13,12 +13,14 @@ pub use diagnosis::{Diagnosis, Watch, Watched, diagnosis};
 use crate::builder::{Declaration, Loss};
 use crate::differentiate::differentiate;
 use crate::error::{Error, nearest};
-use crate::graph::{Graph, NodeId, Purpose, StorageKind};
+use crate::graph::{Graph, NodeId, Purpose, StorageKind, bug};
 use crate::op::Op;
 use crate::optimizer::Optimizer;
 use crate::passes::optimize;
 use crate::rebuild::ancestors;
 use crate::sizes;
+use crate::stages::{Stage, Stages};
+use crate::verify::verify;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -27,10 +29,24 @@ use std::sync::Arc;
 /// # Errors
 /// A size that comes out negative for the network's arguments.
 pub fn forward(declaration: &Declaration) -> Result<Graph, Error> {
+    forward_in(declaration, &mut Stages::unwatched())
+}
+
+/// The same as stages of a build.
+///
+/// # Errors
+/// As [`forward`].
+pub fn forward_in(declaration: &Declaration, stages: &mut Stages<'_>) -> Result<Graph, Error> {
     let mut graph = start(declaration)?;
     let outputs = declaration.outputs.iter();
     graph.results = outputs.map(|(name, id)| (Purpose::Output(name.clone()), *id)).collect();
-    Ok(optimize(&graph))
+    Ok(passes(&graph, stages))
+}
+
+/// The stage of the passes.
+fn passes(graph: &Graph, stages: &mut Stages<'_>) -> Graph {
+    let valid = |graph: &Graph| verify(graph).unwrap_or_else(|violations| bug(&violations.to_string()));
+    stages.run(Stage::Passes, || optimize(graph), valid, Graph::to_text)
 }
 
 /// A loss and its gradients by storages and inputs; by all that the loss trains when `wrt` names none. `loss` may be left out
@@ -53,11 +69,15 @@ pub fn gradients(declaration: &Declaration, loss: Option<&str>, wrt: &[&str]) ->
     };
     let nodes: Vec<NodeId> = wanted.iter().map(|(_, node)| *node).collect();
     let gradients = differentiate(&mut graph, loss.node, &nodes)?;
+    let names = wanted.into_iter().map(|(name, _)| name);
+    Ok(derived(graph, loss, names.zip(gradients).collect()))
+}
+
+/// The graph of a loss and these gradients of it.
+fn derived(mut graph: Graph, loss: &Loss, gradients: Vec<(Arc<str>, NodeId)>) -> Graph {
     graph.results = vec![(Purpose::Loss(loss.name.clone()), loss.node)];
-    for ((name, _), gradient) in wanted.into_iter().zip(gradients) {
-        graph.results.push((Purpose::Gradient(name), gradient));
-    }
-    Ok(optimize(&graph))
+    graph.results.extend(gradients.into_iter().map(|(name, node)| (Purpose::Gradient(name), node)));
+    optimize(&graph)
 }
 
 /// One training step: a loss and the update of all that it trains. `loss` may be left out where there is one only.
@@ -65,12 +85,30 @@ pub fn gradients(declaration: &Declaration, loss: Option<&str>, wrt: &[&str]) ->
 /// # Errors
 /// Options of the optimizer that make no sense, unknown names, several losses and none named, operations without a gradient.
 pub fn step(declaration: &Declaration, loss: Option<&str>, optimizer: &Optimizer) -> Result<Graph, Error> {
+    step_in(declaration, loss, optimizer, &mut Stages::unwatched())
+}
+
+/// The same as stages of a build.
+///
+/// # Errors
+/// As [`step`].
+pub fn step_in(
+    declaration: &Declaration,
+    loss: Option<&str>,
+    optimizer: &Optimizer,
+    stages: &mut Stages<'_>,
+) -> Result<Graph, Error> {
     optimizer.check()?;
     let loss = find_loss(declaration, loss)?;
-    let (mut graph, parameters) = differentiated(declaration, loss)?;
+    let (mut graph, parameters) = stages.time(Stage::Gradient, || differentiated(declaration, loss))?;
+    stages.show(Stage::Gradient, || {
+        let gradients = parameters.iter().map(|&(index, _, node)| (graph.storages[index].name.clone(), node));
+        derived(graph.clone(), loss, gradients.collect()).to_formulas()
+    });
     graph.results = vec![(Purpose::Loss(loss.name.clone()), loss.node)];
-    append_updates(declaration, loss, optimizer, &mut graph, &parameters);
-    Ok(optimize(&graph))
+    stages.time(Stage::Updates, || append_updates(declaration, loss, optimizer, &mut graph, &parameters));
+    stages.show(Stage::Updates, || graph.to_text());
+    Ok(passes(&graph, stages))
 }
 
 /// A parameter that a loss trains: the storage's index, its node, its gradient.

@@ -15,6 +15,8 @@ pub mod op;
 
 pub mod infer;
 
+pub mod stages;
+
 mod hash;
 
 pub mod random;

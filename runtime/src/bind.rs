@@ -8,7 +8,7 @@
 use crate::demand::Demand;
 use crate::error::Error;
 use crate::view::{Data, Extent, Feed, MAX_RANK, View};
-use downhill_codegen::entry::description::InputSlot;
+use downhill_codegen::entry::description::Entry;
 use downhill_graph::agreement::told_by;
 use downhill_graph::check::{Check, Made};
 use downhill_graph::dim::{Bindings, Dim};
@@ -118,14 +118,9 @@ impl Given {
 }
 
 impl Interface {
-    pub(crate) fn new(
-        entry: &str,
-        inputs: &[InputSlot],
-        symbols: &[Arc<str>],
-        bindings: &Bindings,
-        checks: &[Check],
-    ) -> Interface {
-        let slots = inputs.iter().map(|input| Slot {
+    pub(crate) fn new(name: &str, entry: &Entry, bindings: &Bindings, checks: &[Check]) -> Interface {
+        let symbols = &entry.symbols;
+        let slots = entry.inputs.iter().map(|input| Slot {
             name: input.name.clone(),
             role: input.role,
             element: input.ty.element,
@@ -135,13 +130,12 @@ impl Interface {
             rules: input.ty.shape.dims().iter().map(|dim| rule(&dim.bind(bindings), symbols)).collect(),
         });
         let slots: Vec<Slot> = slots.collect();
-        let counts_rows = |slot: &Slot| slot.is_data() && slot.rules.first() == Some(&ROWS);
-        let rows = slots.iter().any(counts_rows).then_some(0);
+        let rows = entry.has_rows.then_some(0);
         let masks = slots.iter().any(|slot| slot.element == ElementType::Bool);
         let demands = demands(&slots, checks, bindings);
         let [inputs, targets] = [Role::Input, Role::Target].map(|role| Places::of(&slots, role));
         Interface {
-            entry: entry.to_owned(),
+            entry: name.to_owned(),
             slots,
             symbols: symbols.to_vec(),
             rows,

@@ -1,26 +1,20 @@
 //! Entries as machine code.
 //!
 //! In: [`Plan`]s, an entry's graph each. Out: [`CompiledEntry`]s: the code of an entry's variants, and how it is called.
-//!
-//! Must hold: every graph is verified before code is made of it, in release builds too.
 
 use crate::bind::Interface;
-use crate::code::{Assembly, Function};
-use crate::dump::{Dump, Stage};
+use crate::code::{Executable, Function};
 use crate::error::Error;
 use crate::report::Report;
-use cranelift_module::Module;
 use downhill_codegen::entry::description::Entry;
-use downhill_codegen::pipeline::Compiler;
+use downhill_codegen::entry::ports::rows_symbol;
+use downhill_codegen::pipeline::{Purposes, Source, compile};
 use downhill_codegen::target::Target;
-use downhill_graph::asked::check_told;
 use downhill_graph::check::Check;
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Storage, bug};
 use downhill_graph::optimizer::LEARNING_RATE;
-use downhill_graph::sizes::check;
-use downhill_graph::verify::verify;
-use std::cell::RefCell;
+use downhill_graph::stages::{Stage, Stages};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -63,13 +57,9 @@ pub(crate) struct Plan {
 }
 
 impl CompiledEntry {
-    fn interface(plan: &Plan, generic: &Entry) -> Interface {
-        Interface::new(&plan.name, &generic.inputs, &generic.symbols, &plan.graph.bindings, &plan.checks)
-    }
-
     fn new(plan: Plan, variants: Vec<Variant>, storages: &[Storage]) -> CompiledEntry {
         let generic = &variants[0].entry;
-        let interface = CompiledEntry::interface(&plan, generic);
+        let interface = Interface::new(&plan.name, generic, &plan.graph.bindings, &plan.checks);
         let known: HashMap<&str, usize> =
             storages.iter().enumerate().map(|(index, storage)| (&*storage.name, index)).collect();
         let index = |name: &Arc<str>| {
@@ -105,7 +95,6 @@ impl CompiledEntry {
 
 /// What entries are compiled for.
 pub(crate) struct Making<'a> {
-    pub(crate) program: &'a str,
     pub(crate) storages: &'a [Storage],
     pub(crate) target: &'a Target,
     pub(crate) batch_sizes: &'a [usize],
@@ -118,45 +107,26 @@ impl Making<'_> {
     pub(crate) fn compile(
         &self,
         plans: Vec<Plan>,
-        dump: &Dump,
+        stages: &mut Stages<'_>,
         report: &mut Report,
     ) -> Result<Vec<Arc<CompiledEntry>>, Error> {
-        let mut assembly = Assembly::new(self.target)?;
-        let mut compiled: Vec<Vec<Entry>> = Vec::new();
-        for plan in &plans {
-            // In release builds too: from here on sizes are taken at their word, by code without checks.
-            verify(&plan.graph)?;
-            check(&plan.graph, &Bindings::new())?;
-            check_told(&plan.graph, &plan.name)?;
-            dump.show(self.program, &plan.name, Stage::Passes, || plan.graph.to_text());
-        }
-        let forms = RefCell::new(Vec::new());
-        let mut collect = |stage, text: &str| forms.borrow_mut().push((stage, text.to_owned()));
-        let mut compiler = Compiler::new(&mut assembly.module, self.target);
-        if self.marked {
-            compiler = compiler.marked();
-        }
-        if dump.wants_code() {
-            compiler = compiler.dump(&mut collect);
-        }
-        for plan in &plans {
-            let variants = self.variants(&mut compiler, plan, &|variant| {
-                dump.show_code(self.program, variant, forms.take());
-            })?;
-            compiled.push(variants);
-        }
-        let made = compiler.report().clone();
-        report.add("plan", made.planning);
-        report.add("generate", made.generation);
+        let sources: Vec<Source<'_>> = plans
+            .iter()
+            .map(|Plan { name, graph, .. }| Source { name, graph, variants: self.variants(graph) })
+            .collect();
+        let purposes = Purposes { target: self.target, marked: self.marked };
+        let artifact = compile(&sources, purposes, stages)?;
         report.entries += plans.len();
-        report.kernels += made.functions;
-        report.divided += made.divided;
-        report.code_bytes += assembly.code_bytes();
-        let finished = report.stage("finish", || assembly.finish())?;
-        let entries = plans.into_iter().zip(compiled).map(|(plan, entries)| {
+        report.kernels += artifact.functions;
+        report.divided += artifact.divided;
+        report.code_bytes += artifact.code.bytes.len();
+
+        let executable = stages.time(Stage::Load, || Executable::load(&artifact.code))?;
+        let entries = plans.into_iter().zip(artifact.entries).map(|(plan, entries)| {
             let variants = entries.into_iter().map(|entry| {
-                // SAFETY: the code generator defines every entry's function with the signature of `codegen::abi`.
-                let function = unsafe { finished.function(entry.function) };
+                // SAFETY: the code generator defines every entry's function with the signature of `codegen::abi`, in the image that
+                // was loaded.
+                let function = unsafe { executable.function(&artifact.code, entry.function) };
                 Variant { entry, function }
             });
             Arc::new(CompiledEntry::new(plan, variants.collect(), self.storages))
@@ -164,29 +134,17 @@ impl Making<'_> {
         Ok(entries.collect())
     }
 
-    /// The generic variant of an entry, then one for each batch size if it has rows; `made` is told of each.
-    fn variants<M: Module>(
-        &self,
-        compiler: &mut Compiler<'_, M>,
-        plan: &Plan,
-        made: &dyn Fn(&str),
-    ) -> Result<Vec<Entry>, Error> {
-        let planned = compiler.plan(&plan.graph)?;
-        let generic = compiler.variant(&plan.name, &plan.graph, &planned, &Bindings::new())?;
-        made(&plan.name);
-        let interface = CompiledEntry::interface(plan, &generic);
-        let mut variants = vec![generic];
-        let rows = interface.rows.map(|rows| &interface.symbols[rows]);
+    /// The sizes of an entry's variants: each batch size once, where its data have rows.
+    fn variants(&self, graph: &Graph) -> Vec<Bindings> {
+        let mut variants = Vec::new();
         for (rows, &size) in
-            rows.into_iter().flat_map(|rows| self.batch_sizes.iter().map(move |size| (rows, size)))
+            rows_symbol(graph).iter().flat_map(|rows| self.batch_sizes.iter().map(move |size| (rows, size)))
         {
             let fixed = Bindings::from([(rows.clone(), i64::try_from(size).unwrap_or(i64::MAX))]);
-            if !variants.iter().any(|variant| variant.fixed == fixed) {
-                check(&plan.graph, &fixed)?;
-                variants.push(compiler.variant(&plan.name, &plan.graph, &planned, &fixed)?);
-                made(&format!("{} {rows} {size}", plan.name));
+            if !variants.contains(&fixed) {
+                variants.push(fixed);
             }
         }
-        Ok(variants)
+        variants
     }
 }

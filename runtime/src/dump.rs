@@ -7,7 +7,7 @@
 //! need be.
 
 use crate::error::Error;
-use downhill_codegen::pipeline;
+pub use downhill_graph::stages::Stage;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
@@ -15,54 +15,21 @@ use std::path::PathBuf;
 pub const VARIABLE: &str = "DOWNHILL_DUMP";
 
 /// What can be looked at, in the order of a build.
-const STAGES: [Stage; 8] = [
+const STAGES: [Stage; 13] = [
     Stage::Graph,
     Stage::Gradient,
+    Stage::Updates,
     Stage::Passes,
+    Stage::Prepared,
     Stage::Fused,
     Stage::Kernel,
     Stage::Plan,
     Stage::Schedule,
     Stage::Lane,
+    Stage::Machine,
+    Stage::Entry,
+    Stage::Code,
 ];
-
-/// A stage of a build.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Stage {
-    /// The declaration's graph as text, once as it is for inference and once for training.
-    Graph,
-    /// The gradients as formulas.
-    Gradient,
-    /// An entry's graph as text: differentiated, with its updates, as the passes left it.
-    Passes,
-    /// What one kernel makes together.
-    Fused,
-    /// The kernels.
-    Kernel,
-    /// The arena.
-    Plan,
-    /// Kernels as a variant runs them: packed, with the schedule of their loops.
-    Schedule,
-    /// Lane programs.
-    Lane,
-}
-
-impl Stage {
-    /// Its word in the variable.
-    pub fn name(self) -> &'static str {
-        match self {
-            Stage::Graph => "graph",
-            Stage::Gradient => "gradient",
-            Stage::Passes => "passes",
-            Stage::Fused => "fused",
-            Stage::Kernel => "kernel",
-            Stage::Plan => "plan",
-            Stage::Schedule => "schedule",
-            Stage::Lane => "lane",
-        }
-    }
-}
 
 /// Which stages to show, and where.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -107,39 +74,14 @@ impl Dump {
         Ok(Dump { stages: stages.collect::<Result<_, _>>()?, folder })
     }
 
-    /// Whether this stage is asked for: what is not need not be made.
-    pub fn wants(&self, stage: Stage) -> bool {
-        self.stages.contains(&stage)
+    /// The stages that are asked for: what is not need not be made.
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
     }
 
-    /// Whether any form that the code generator makes is asked for.
-    pub(crate) fn wants_code(&self) -> bool {
-        [Stage::Fused, Stage::Kernel, Stage::Plan, Stage::Schedule, Stage::Lane]
-            .into_iter()
-            .any(|stage| self.wants(stage))
-    }
-
-    /// Shows the forms that the code generator made for an entry, those of one stage together.
-    pub(crate) fn show_code(&self, program: &str, entry: &str, forms: Vec<(pipeline::Stage, String)>) {
-        for (stage, theirs) in [
-            (Stage::Fused, pipeline::Stage::Fused),
-            (Stage::Kernel, pipeline::Stage::Kernel),
-            (Stage::Plan, pipeline::Stage::Plan),
-            (Stage::Schedule, pipeline::Stage::Schedule),
-            (Stage::Lane, pipeline::Stage::Lane),
-        ] {
-            let of_stage = forms.iter().filter(|(stage, _)| *stage == theirs).map(|(_, text)| text.as_str());
-            self.show(program, entry, stage, || of_stage.collect::<Vec<_>>().join("\n"));
-        }
-    }
-
-    /// Shows `text()` if this stage is asked for. A folder that cannot be written to is reported on standard error: a build
+    /// Shows the text of a stage. A folder that cannot be written to is reported on standard error: a build
     /// does not fail for being watched.
-    pub fn show(&self, program: &str, entry: &str, stage: Stage, text: impl FnOnce() -> String) {
-        if !self.wants(stage) {
-            return;
-        }
-        let text = text();
+    pub fn show(&self, program: &str, entry: &str, stage: Stage, text: &str) {
         let Some(folder) = &self.folder else {
             eprintln!("──── {program} · {entry} · {}\n{}", stage.name(), text.trim_end());
             return;
@@ -159,7 +101,7 @@ mod tests {
     #[test]
     fn stages_and_a_folder() {
         let dump = Dump::parse("graph, plan:/tmp/seen").expect("stages");
-        assert!(dump.wants(Stage::Graph) && dump.wants(Stage::Plan) && !dump.wants(Stage::Lane));
+        assert_eq!(dump.stages(), [Stage::Graph, Stage::Plan]);
         assert_eq!(dump.folder, Some(PathBuf::from("/tmp/seen")));
         assert_eq!(Dump::parse("").expect("nothing"), Dump::default());
     }

@@ -276,6 +276,9 @@ impl From<downhill_graph::error::Error> for Error {
 
 impl From<downhill_codegen::error::Error> for Error {
     fn from(error: downhill_codegen::error::Error) -> Error {
-        Error::Code(error)
+        match error {
+            downhill_codegen::error::Error::Network(mistakes) => Error::Network(mistakes),
+            other => Error::Code(other),
+        }
     }
 }

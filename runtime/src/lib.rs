@@ -9,6 +9,8 @@ pub mod cause;
 
 pub mod error;
 
+pub mod host;
+
 pub mod dump;
 pub mod report;
 

@@ -5,12 +5,13 @@
 //! Must hold: every figure is the best of many short runs, so that what else the machine does is not in it.
 
 use crate::call::{Frame, Work};
-use crate::code::{Assembly, Function};
+use crate::code::{Executable, Function};
 use crate::error::Error;
+use crate::host;
 use crate::storage::Buffer;
 use downhill_codegen::emit::kernel::Emitted;
 use downhill_codegen::peak;
-use downhill_codegen::pipeline::Compiler;
+use downhill_codegen::pipeline::compile_programs;
 pub use downhill_codegen::schedule::cost::{Level, Speed};
 use downhill_codegen::target::{Lanes, Target};
 use downhill_graph::graph::bug;
@@ -58,7 +59,7 @@ impl Machine {
     /// # Errors
     /// No memory; a processor or a `DOWNHILL_TARGET` that no code is made for.
     pub fn measure() -> Result<Machine, Error> {
-        Machine::measure_for(&Target::host()?)
+        Machine::measure_for(&host::target()?)
     }
 
     pub(crate) fn measure_for(target: &Target) -> Result<Machine, Error> {
@@ -97,12 +98,10 @@ fn measure(target: &Target) -> Result<Speed, Error> {
 }
 
 fn compile(target: &Target, programs: Vec<Emitted>) -> Result<Vec<Function>, Error> {
-    let mut assembly = Assembly::new(target)?;
-    let mut compiler = Compiler::new(&mut assembly.module, target);
-    let ids = programs.into_iter().map(|program| compiler.program(program)).collect::<Result<Vec<_>, _>>()?;
-    let finished = assembly.finish()?;
-    // SAFETY: the code generator defines these functions with the signature of `codegen::abi`.
-    Ok(ids.into_iter().map(|id| unsafe { finished.function(id) }).collect())
+    let (code, functions) = compile_programs(programs, target)?;
+    let executable = Executable::load(&code)?;
+    // SAFETY: the code generator defines these functions with the signature of `codegen::abi`, in this code.
+    Ok(functions.into_iter().map(|id| unsafe { executable.function(&code, id) }).collect())
 }
 
 /// Memory to work on.

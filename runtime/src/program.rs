@@ -7,12 +7,12 @@
 //! and what profiles are made with, are the only thing added to it.
 
 use crate::compiled::{CompiledEntry, Making, Plan};
-use crate::dump::{Dump, Stage};
+use crate::dump::Dump;
 use crate::error::Error;
+use crate::host;
 use crate::pool::{self, Pool};
 use crate::report::Report;
-pub use downhill_codegen::target::Lanes;
-use downhill_codegen::target::Target;
+use downhill_codegen::target::{Lanes, Target};
 use downhill_graph::builder::{Declaration, Mode};
 use downhill_graph::check::{Check, Made};
 use downhill_graph::dim::{Bindings, Dim};
@@ -23,6 +23,7 @@ use downhill_graph::network::hangs_on_data;
 use downhill_graph::optimizer::Optimizer;
 use downhill_graph::passes::bind;
 use downhill_graph::sizes::concrete;
+use downhill_graph::stages::{Stage, Stages};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -89,13 +90,15 @@ impl Program {
         declare: impl Fn(Mode) -> Result<Declaration, Errors>,
         options: Options,
     ) -> Result<Program, Error> {
-        let mut report = Report::default();
         let dump = options.dump.clone().map_or_else(Dump::from_environment, Ok)?;
         let threads = options.threads.map_or_else(pool::threads_from_environment, pool::check)?;
-        let target = report.stage("target", || options.lanes.map_or_else(Target::host, Target::host_with))?;
+        let mut show = |entry: &str, stage: Stage, text: &str| dump.show(name, entry, stage, text);
+        let mut stages = Stages::watched(dump.stages(), &mut show);
+        let target =
+            stages.time(Stage::Target, || options.lanes.map_or_else(host::target, host::target_with))?;
         let target = target.threads(threads);
-        let infer = report.stage("declare", || declare(Mode::Infer))?;
-        let train = report.stage("declare", || declare(Mode::Train))?;
+        let infer = stages.time(Stage::Graph, || declare(Mode::Infer))?;
+        let train = stages.time(Stage::Graph, || declare(Mode::Train))?;
         check_decided(&infer)?;
         check_decided(&train)?;
         let checked = |declaration: Declaration| {
@@ -103,24 +106,20 @@ impl Program {
         };
         let (infer, train) = (checked(infer), checked(train));
         check_options(&train, &options)?;
-        dump.show(name, "infer", Stage::Graph, || infer.graph.to_text());
-        dump.show(name, "train", Stage::Graph, || train.graph.to_text());
-        let mut plans = vec![report.stage("differentiate", || plan_forward(&infer))?];
-        plans.extend(report.stage("differentiate", || plan_steps(&train, &options))?);
-        for loss in train.losses.iter().filter(|_| dump.wants(Stage::Gradient)) {
-            let graph = entry::gradients(&train, Some(&loss.name), &[])?;
-            dump.show(name, &entry_name(&train, "step", &loss.name), Stage::Gradient, || graph.to_formulas());
+        for (mode, declaration) in [("infer", &infer), ("train", &train)] {
+            stages.of(mode);
+            stages.show(Stage::Graph, || declaration.graph.to_text());
         }
+        let mut plans = vec![plan_forward(&infer, &mut stages)?];
+        plans.extend(plan_steps(&train, &options, &mut stages)?);
         let storages = union_of_storages(&train, &plans)?;
         check_storages(&storages)?;
-        let making = Making {
-            program: name,
-            storages: &storages,
-            target: &target,
-            batch_sizes: &options.batch_sizes,
-            marked: false,
-        };
-        let mut entries = making.compile(plans, &dump, &mut report)?.into_iter();
+        let making =
+            Making { storages: &storages, target: &target, batch_sizes: &options.batch_sizes, marked: false };
+        let mut report = Report::default();
+        let mut entries = making.compile(plans, &mut stages, &mut report)?.into_iter();
+        report.take_times(&stages);
+        drop(stages);
         let forward = entries.next().unwrap_or_else(|| bug("no forward entry"));
         let program = Program {
             name: name.to_owned(),
@@ -298,15 +297,11 @@ impl Program {
         marked: bool,
         batch_sizes: &[usize],
     ) -> Result<Arc<CompiledEntry>, Error> {
-        let making = Making {
-            program: &self.name,
-            storages: &self.storages,
-            target: &self.target,
-            batch_sizes,
-            marked,
-        };
+        let making = Making { storages: &self.storages, target: &self.target, batch_sizes, marked };
         let mut report = Report::default();
-        let compiled = making.compile(vec![plan], &self.dump, &mut report)?;
+        let mut show = |entry: &str, stage: Stage, text: &str| self.dump.show(&self.name, entry, stage, text);
+        let mut stages = Stages::watched(self.dump.stages(), &mut show);
+        let compiled = making.compile(vec![plan], &mut stages, &mut report)?;
         self.start_threads(&report)?;
         Ok(compiled.into_iter().next().unwrap_or_else(|| bug("a plan without an entry")))
     }
@@ -352,23 +347,31 @@ fn entry_name(train: &Declaration, what: &str, loss: &str) -> String {
     if train.losses.len() == 1 { what.to_owned() } else { format!("{what} {loss}") }
 }
 
-fn plan_forward(infer: &Declaration) -> Result<Plan, Error> {
+fn plan_forward(infer: &Declaration, stages: &mut Stages<'_>) -> Result<Plan, Error> {
+    stages.of("forward");
     let outputs: Vec<NodeId> = infer.outputs.iter().map(|(_, node)| *node).collect();
     let checks = infer.checks_of(&outputs).cloned().collect();
-    Ok(Plan { name: "forward".into(), loss: None, graph: entry::forward(infer)?, rate: 0.0, checks })
+    Ok(Plan {
+        name: "forward".into(),
+        loss: None,
+        graph: entry::forward_in(infer, stages)?,
+        rate: 0.0,
+        checks,
+    })
 }
 
-fn plan_steps(train: &Declaration, options: &Options) -> Result<Vec<Plan>, Error> {
+fn plan_steps(train: &Declaration, options: &Options, stages: &mut Stages<'_>) -> Result<Vec<Plan>, Error> {
     let mut plans = Vec::new();
     for loss in &train.losses {
         let Some(optimizer) = optimizer_of(&options.optimizer, &options.optimizers, &loss.name) else {
             continue;
         };
-        optimizer.check()?;
+        let name = entry_name(train, "step", &loss.name);
+        stages.of(&name);
         plans.push(Plan {
-            name: entry_name(train, "step", &loss.name),
+            name,
             loss: Some(loss.name.clone()),
-            graph: entry::step(train, Some(&loss.name), optimizer)?,
+            graph: entry::step_in(train, Some(&loss.name), optimizer, stages)?,
             rate: optimizer.learning_rate() as f32,
             checks: checks_of_loss(train, &loss.name),
         });

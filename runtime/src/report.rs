@@ -1,13 +1,15 @@
-//! Where the time of a build went. In: measured stages. Out: [`Report`].
+//! Where the time of a build went. In: the stages that ran. Out: [`Report`].
 
+use downhill_graph::stages::{Stage, Stages};
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What building a program took, and what came out.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Report {
-    /// The stages in order, with the time each took.
-    pub stages: Vec<(String, Duration)>,
+    /// The stages in order, with the time each took over all entries and variants.
+    pub stages: Vec<(Stage, Duration)>,
     /// Entries: `forward`, `step`, …
     pub entries: usize,
     /// Distinct kernels among them.
@@ -24,28 +26,25 @@ impl Report {
         self.stages.iter().map(|(_, time)| *time).sum()
     }
 
-    /// Runs `work` as a stage.
-    pub(crate) fn stage<R>(&mut self, name: &str, work: impl FnOnce() -> R) -> R {
-        let start = Instant::now();
-        let result = work();
-        self.add(name, start.elapsed());
-        result
+    /// How long a stage took.
+    pub fn time_of(&self, stage: Stage) -> Duration {
+        self.stages.iter().filter(|(known, _)| *known == stage).map(|(_, time)| *time).sum()
     }
 
-    pub(crate) fn add(&mut self, name: &str, time: Duration) {
-        match self.stages.iter_mut().find(|(known, _)| known == name) {
-            Some((_, sum)) => *sum += time,
-            None => self.stages.push((name.to_owned(), time)),
-        }
+    /// Takes over how long the stages took.
+    pub(crate) fn take_times(&mut self, stages: &Stages<'_>) {
+        self.stages = stages.times().collect();
     }
 }
 
 impl fmt::Display for Report {
-    /// `4 entries, 7 kernels, 8192 bytes of code in 3.1 ms: declare 0.1, …`; behind the kernels, how many threads share, if any.
+    /// `4 entries, 7 kernels, 8192 bytes of code in 3.1 ms: graph 0.1, …`; behind the kernels, how many threads share, if any. Stages
+    /// that took less than 0.05 ms are left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let milliseconds = |time: &Duration| time.as_secs_f64() * 1e3;
+        let long = self.stages.iter().filter(|(_, time)| milliseconds(time) >= 0.05);
         let stages: Vec<String> =
-            self.stages.iter().map(|(name, time)| format!("{name} {:.1}", milliseconds(time))).collect();
+            long.map(|(stage, time)| format!("{} {:.1}", stage.name(), milliseconds(time))).collect();
         write!(
             f,
             "{} entries, {} kernels{}, {} bytes of code in {:.1} ms: {}",

@@ -1,22 +1,22 @@
 //! The home of machine code, on functions made by hand: code runs, is never writable once it does, and goes with its last owner.
 
-use cranelift_codegen::ir::{AbiParam, InstBuilder, MemFlagsData, types};
+use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use cranelift_module::{Linkage, Module};
 use downhill_codegen::abi::{Context, Task};
-use downhill_codegen::target::Target;
-use downhill_runtime::code::{Assembly, Function};
+use downhill_codegen::code::Functions;
+use downhill_runtime::code::{Executable, Function};
+use downhill_runtime::host;
 use std::ffi::c_void;
 use std::mem::offset_of;
 
 /// A function that writes `value` to `Context::stopped`.
 fn stopping_at(value: i64) -> Function {
-    let target = Target::host().expect("this machine");
-    let mut assembly = Assembly::new(&target).expect("address space");
-    let mut context = assembly.module.make_context();
-    context.func.signature.params.push(AbiParam::new(types::I64));
+    let target = host::target().expect("this machine");
+    let mut functions = Functions::new(&target);
+    let mut function = ir::Function::new();
+    function.signature = functions.signature(1);
     let mut scratch = FunctionBuilderContext::new();
-    let mut builder = FunctionBuilder::new(&mut context.func, &mut scratch);
+    let mut builder = FunctionBuilder::new(&mut function, &mut scratch);
     let block = builder.create_block();
     builder.append_block_params_for_function_params(block);
     builder.switch_to_block(block);
@@ -24,13 +24,12 @@ fn stopping_at(value: i64) -> Function {
     let (argument, number) = (builder.block_params(block)[0], builder.ins().iconst(types::I64, value));
     builder.ins().store(MemFlagsData::trusted(), number, argument, offset_of!(Context, stopped) as i32);
     builder.ins().return_(&[]);
-    builder.finalize(target.isa().frontend_config());
-    let module = &mut assembly.module;
-    let id = module.declare_function("stop", Linkage::Local, &context.func.signature).expect("a name");
-    module.define_function(id, &mut context).expect("code");
-    assert!(assembly.code_bytes() > 0);
-    // SAFETY: the function takes one pointer, as `abi` says.
-    unsafe { assembly.finish().expect("executable").function(id) }
+    builder.finalize(functions.config());
+    let id = functions.define("stop", function).expect("code");
+    let code = functions.link().expect("an image");
+    let executable = Executable::load(&code).expect("executable memory");
+    // SAFETY: the function takes one pointer, as `abi` says, and stands in this code.
+    unsafe { executable.function(&code, id) }
 }
 
 unsafe extern "C" fn whole(_: *const c_void, task: Task, arguments: *const i64, turns: i64, _: i64, _: i64) {

@@ -23,6 +23,7 @@ use downhill_graph::graph::bug;
 use downhill_graph::op::{Compare, Reduction};
 use downhill_graph::types::ElementType;
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 /// Bytes of an element in memory, of every type that is compiled.
 const ELEMENT_BYTES: i64 = 4;
@@ -92,6 +93,30 @@ pub enum Number {
     Begin,
     /// One past the last of them: the second.
     End,
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Pointer::Into(buffer, offset) if *offset == Dim::from(0) => write!(f, "{buffer}"),
+            Pointer::Into(buffer, offset) => write!(f, "{buffer} + {offset}"),
+            Pointer::Rows => f.write_str("rows"),
+            Pointer::Alarm => f.write_str("alarm"),
+        }
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Number::Dim(dim) | Number::Distance(dim) => write!(f, "{dim}"),
+            Number::Real(dim) => write!(f, "real {dim}"),
+            Number::RowStride(input) => write!(f, "row stride of input{input}"),
+            Number::Key(stream, word) => write!(f, "key {stream}.{word}"),
+            Number::Begin => f.write_str("begin"),
+            Number::End => f.write_str("end"),
+        }
+    }
 }
 
 /// Emits kernels, one after another, as one program. `overlap` says which buffers may share memory.

@@ -3,9 +3,9 @@
 //! In: what [`crate::pipeline`] found out. Out: [`Entry`]: which function to call, and how to fill its
 //! [`crate::abi::Context`].
 
+use crate::code::FunctionId;
 use crate::plan::arena::Arena;
 use crate::schedule::cost::Cost;
-use cranelift_module::FuncId;
 use downhill_graph::dim::{Bindings, Dim, Undefined};
 use downhill_graph::graph::{Purpose, Role};
 use downhill_graph::types::Type;
@@ -16,8 +16,8 @@ use std::sync::Arc;
 pub struct Entry {
     /// `forward`, `step loss`, …
     pub name: String,
-    /// Its function in the module.
-    pub function: FuncId,
+    /// Its function in the image.
+    pub function: FunctionId,
     /// The graph's storages by name and type, in the order of `Context::storages`.
     pub storages: Vec<(Arc<str>, Type)>,
     /// The graph's inputs, in the order of `Context::inputs`.
@@ -26,6 +26,8 @@ pub struct Entry {
     pub outputs: Vec<(Purpose, Type)>,
     /// Run-time symbols; the first is the one whose rows are looked up.
     pub symbols: Vec<Arc<str>>,
+    /// Whether the first symbol counts the rows of its data.
+    pub has_rows: bool,
     /// What native code loads, in the order of `Context::numbers`.
     pub numbers: Vec<Quantity>,
     /// Random streams that it draws from, in the order of `Context::keys`.

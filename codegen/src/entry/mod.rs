@@ -2,6 +2,12 @@
 
 pub mod description;
 
+pub mod ports;
+
 pub(crate) mod task;
+
+pub(crate) mod call;
+
+mod steps;
 
 pub(crate) mod launch;

@@ -8,9 +8,10 @@
 use super::group::group;
 use crate::ir::affine::{Affine, Axis, moved};
 use downhill_graph::dim::Dim;
-use downhill_graph::graph::{Graph, NodeId};
+use downhill_graph::graph::{Graph, NodeId, bug};
 use downhill_graph::op::{Binary, Op, Unary};
 use std::collections::{BTreeSet, HashSet};
+use std::fmt::Write;
 use std::rc::Rc;
 
 /// A stored value.
@@ -49,6 +50,40 @@ pub struct Fused {
     pub groups: Vec<Group>,
     /// All roots.
     pub stored: BTreeSet<NodeId>,
+}
+
+impl Fused {
+    /// Panics unless every stored value is a root of one group, and groups stand behind those that they read.
+    pub(crate) fn verify(&self) {
+        let mut made: BTreeSet<NodeId> = BTreeSet::new();
+        for (number, group) in self.groups.iter().enumerate() {
+            for root in &group.roots {
+                if !made.insert(root.node) {
+                    bug(&format!("%{} is made twice, again in group {number}", root.node.index()));
+                }
+                let missing = |read: &&Read| self.stored.contains(&read.node) && !made.contains(&read.node);
+                if let Some(read) = root.reads.iter().find(missing) {
+                    let (node, read) = (root.node.index(), read.node.index());
+                    bug(&format!("%{node} of group {number} reads %{read} before it is made"));
+                }
+            }
+        }
+        if made != self.stored {
+            bug("values that are stored are not those that groups make");
+        }
+    }
+
+    /// The groups with their roots, in words.
+    pub(crate) fn describe(&self, graph: &Graph) -> String {
+        let mut text = String::new();
+        for (number, group) in self.groups.iter().enumerate() {
+            let _ = writeln!(text, "group {number}");
+            for root in &group.roots {
+                let _ = writeln!(text, "  %{}: {}", root.node.index(), graph.ty(root.node));
+            }
+        }
+        text
+    }
 }
 
 /// The first axis number that is not a root's own.

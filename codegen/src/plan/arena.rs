@@ -21,6 +21,7 @@ use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, bug};
 use downhill_graph::types::{ElementType, Shape};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
 
 /// Kernels in the order in which they run.
 #[derive(Debug)]
@@ -29,6 +30,22 @@ pub struct Plan {
     pub kernels: Vec<Kernel>,
     /// Where the arena's buffers go.
     pub arena: Arena,
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for kernel in &self.kernels {
+            write!(f, "{kernel}")?;
+        }
+        for (number, kernel) in self.kernels.iter().enumerate() {
+            writeln!(f, "{number}: {}", kernel.name)?;
+        }
+        let Arena { sizes, lifetimes } = &self.arena;
+        for (number, (size, (first, last))) in sizes.iter().zip(lifetimes).enumerate() {
+            writeln!(f, "arena{number}: {size} bytes, kernels {first} to {last}")?;
+        }
+        Ok(())
+    }
 }
 
 /// Bytes to which every buffer is aligned.

@@ -16,7 +16,7 @@ use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, L
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
 use downhill_graph::op::{Op, Reduction};
-use downhill_graph::types::{ElementType, Literal};
+use downhill_graph::types::{ElementType, Literal, Type};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
@@ -66,6 +66,23 @@ pub fn assign_homes(graph: &Graph, fused: &Fused, outputs: &[Purpose], looked_up
         homes.written_to.insert(node, places);
     }
     homes
+}
+
+/// Builds the kernels of all groups, and says how many bytes each buffer of the arena has. `outputs` are the results that are given out,
+/// `looked_up` the inputs whose rows go through the table.
+///
+/// # Errors
+/// Ops and types that have no compiled form yet.
+pub(crate) fn build_kernels(
+    graph: &Graph,
+    fused: &Fused,
+    outputs: &[(Purpose, Type)],
+    looked_up: BTreeSet<usize>,
+) -> Result<(Vec<Kernel>, Vec<Dim>), Error> {
+    let purposes: Vec<Purpose> = outputs.iter().map(|(purpose, _)| purpose.clone()).collect();
+    let homes = assign_homes(graph, fused, &purposes, looked_up);
+    let kernels = fused.groups.iter().map(|group| build(graph, &homes, group)).collect::<Result<_, _>>()?;
+    Ok((kernels, homes.arena))
 }
 
 /// Builds the kernel of a group.

@@ -7,7 +7,6 @@
 
 use crate::ir::affine::Axis;
 use crate::ir::kernel::Kernel;
-use crate::ir::verify::check;
 use crate::plan::arena::Arena;
 use crate::plan::guard::writes_storage;
 use crate::schedule::cost::work;
@@ -125,7 +124,6 @@ fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, 
     let mut arena = Arena { sizes: vec![Dim::default(); buffers], lifetimes: vec![(0, 0); buffers] };
     let room = Room::new(&mut arena, 0, target.thread_count());
     let scheduled = |(kernel, lanes): (Kernel, BTreeSet<Axis>)| {
-        check(std::slice::from_ref(&kernel));
         let rows = choose_rows(&kernel, &lanes, target.lanes());
         let schedule = Schedule { lanes, rows };
         let division = target.worth().and_then(|worth| divide(&kernel, &schedule, worth));

@@ -1,19 +1,21 @@
 //! Runs the graph of an entry as machine code, for comparison with the interpreter.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
-use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::default_libcall_names;
 use downhill_codegen::abi::{Context, InputBinding, Task};
+use downhill_codegen::artifact::Artifact;
 use downhill_codegen::entry::description::Entry;
 use downhill_codegen::error::Error;
-use downhill_codegen::pipeline::Compiler;
+use downhill_codegen::pipeline::{Purposes, Source, compile};
 use downhill_codegen::target::{Lanes, Target};
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Input, Purpose};
 use downhill_graph::interpret::Environment;
 use downhill_graph::random::stream_seed;
+use downhill_graph::stages::Stages;
 use downhill_graph::tensor::{Data, Tensor};
 use downhill_graph::types::{ElementType, Type};
+use downhill_runtime::code::{Executable, Function};
+use downhill_runtime::host;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::c_void;
@@ -79,7 +81,7 @@ pub(crate) struct Outcome {
 /// has, whole and divided, whose results must be the same bits.
 pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) -> Result<Outcome, Error> {
     let mut first: Option<Outcome> = None;
-    let targets = Lanes::available().into_iter().flat_map(|lanes| [(lanes, 1), (lanes, 3)]);
+    let targets = host::available().into_iter().flat_map(|lanes| [(lanes, 1), (lanes, 3)]);
     for (lanes, threads) in targets {
         let outcome = run_on(lanes, threads, graph, environment, fixed)?;
         if let Some(first) = &first {
@@ -113,17 +115,27 @@ pub(crate) fn run_on(
     fixed: &Bindings,
 ) -> Result<Outcome, Error> {
     // Every kernel with a loop to divide is divided, however small.
-    let target = Target::host_with(lanes)?.threads(threads).dividing_from(0);
-    let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
-    let entry = Compiler::new(&mut module, &target).entry("test", graph, fixed)?;
-    module.finalize_definitions().expect("no unresolved symbol");
-    // SAFETY: the entry's function has exactly this type, and `module` outlives the call below.
-    let native: extern "C" fn(*mut Context) =
-        unsafe { std::mem::transmute(module.get_finalized_function(entry.function)) };
-    let outcome = call(graph, environment, &entry, native);
-    // SAFETY: nothing made by the module is used any more.
-    unsafe { module.free_memory() };
-    Ok(outcome)
+    let target = host::target_with(lanes).expect("vectors that this machine has");
+    let target = target.threads(threads).dividing_from(0);
+    let (artifact, entry) = compiled(graph, fixed, &target, false)?;
+    let executable = Executable::load(&artifact.code).expect("executable memory");
+    // SAFETY: the function of an entry, of the code that was loaded.
+    let native = unsafe { executable.function(&artifact.code, entry.function) };
+    Ok(call(graph, environment, &entry, &native))
+}
+
+/// The code of a graph, and its variant for these sizes: the generic one for none.
+fn compiled(
+    graph: &Graph,
+    fixed: &Bindings,
+    target: &Target,
+    marked: bool,
+) -> Result<(Artifact, Entry), Error> {
+    let variants = if fixed.is_empty() { Vec::new() } else { vec![fixed.clone()] };
+    let source = Source { name: "test", graph, variants };
+    let mut artifact = compile(&[source], Purposes { target, marked }, &mut Stages::unwatched())?;
+    let entry = artifact.entries.pop().and_then(|mut variants| variants.pop()).expect("a variant");
+    Ok((artifact, entry))
 }
 
 thread_local! {
@@ -164,12 +176,7 @@ fn in_a_table(words: &[u32], rows: usize) -> Vec<u32> {
     table
 }
 
-fn call(
-    graph: &Graph,
-    environment: &Environment,
-    entry: &Entry,
-    native: extern "C" fn(*mut Context),
-) -> Outcome {
+fn call(graph: &Graph, environment: &Environment, entry: &Entry, native: &Function) -> Outcome {
     let sizes = environment.bindings(graph).expect("consistent sizes");
     let words = |ty: &Type| ty.shape.evaluate(&sizes).expect("sizes are known").iter().product::<usize>();
     let mut storages: Vec<Memory> = graph
@@ -248,7 +255,8 @@ fn call(
         marks: std::ptr::null_mut(),
         mark: None,
     };
-    native(&mut context);
+    // SAFETY: every pointer is to memory as large as the entry says for these sizes.
+    unsafe { native.call(&mut context) };
     arena.iter().for_each(|memory| _ = memory.words());
     inputs.iter().for_each(|memory| _ = memory.words());
     let mut named: BTreeMap<Purpose, Tensor> = BTreeMap::new();
@@ -272,11 +280,6 @@ fn call(
 
 /// What is known of a graph's compiled entry, with what its functions cost.
 pub(crate) fn entry(graph: &Graph, fixed: &Bindings) -> Entry {
-    let target = Target::host().expect("a supported processor");
-    let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
-    let entry =
-        Compiler::new(&mut module, &target).marked().entry("test", graph, fixed).expect("it compiles");
-    // SAFETY: nothing in the module was called, and no address was taken from it.
-    unsafe { module.free_memory() };
-    entry
+    let target = host::target().expect("a supported processor");
+    compiled(graph, fixed, &target, true).expect("it compiles").1
 }

@@ -18,6 +18,7 @@ use downhill_graph::optimizer::{Optimizer, adam, sgd};
 use downhill_graph::sizes;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Type};
+use downhill_runtime::host;
 use generator::{CLASSES, Run, declare};
 
 /// Numbers that look random and are the same every time.
@@ -109,7 +110,7 @@ fn try_entry(turn: u64, graph: &Graph, run: &Run, counts: &mut Counts) -> Result
     let exact = interpreted(Precision::F64).map_err(|error| format!("the interpreter refuses: {error}"))?;
     let rounded = interpreted(Precision::F32).map_err(|error| format!("in f32: {error}"))?;
     let all: Vec<(Lanes, usize)> =
-        Lanes::available().into_iter().flat_map(|lanes| [(lanes, 1), (lanes, 3)]).collect();
+        host::available().into_iter().flat_map(|lanes| [(lanes, 1), (lanes, 3)]).collect();
     let on = |n: u64, fixed: &Bindings| {
         let (lanes, threads) = all[(turn + n) as usize % all.len()];
         common::run_on(lanes, threads, graph, &environment, fixed).map_err(|error| error.to_string())

@@ -1,30 +1,28 @@
 //! Kernels called by code of another convention: Windows's, which has its callees keep more registers than System V's does.
 
 use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{AbiParam, InstBuilder, MemFlagsData};
+use cranelift_codegen::ir::{Function, InstBuilder, MemFlagsData};
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
+use downhill_codegen::code::{FunctionId, Functions};
 use downhill_codegen::lane::*;
-use downhill_codegen::lower::clif::define_built;
 use downhill_codegen::lower::wide;
-use downhill_codegen::target::Level;
-use downhill_codegen::target::{Lanes, Target};
+use downhill_codegen::target::{Lanes, Level};
+use downhill_runtime::code::Executable;
+use downhill_runtime::host;
 use std::arch::asm;
 
 use crate::fixed::agree;
 use crate::harness::{FOUR, elementwise};
 
 /// A function of Windows's convention that takes a list of arguments and calls a kernel with them.
-fn windows_caller(module: &mut JITModule, target: &Target, kernel: FuncId, arguments: i32) -> FuncId {
-    let mut context = module.make_context();
-    context.func.signature.call_conv = CallConv::WindowsFastcall;
-    context.func.signature.params.push(AbiParam::new(I64));
-    let id = module.declare_function("caller", Linkage::Local, &context.func.signature).expect("declared");
-    let kernel = module.declare_func_in_func(kernel, &mut context.func);
+fn windows_caller(functions: &mut Functions<'_>, kernel: FunctionId, arguments: i32) -> FunctionId {
+    let mut function = Function::new();
+    function.signature = functions.signature(1);
+    function.signature.call_conv = CallConv::WindowsFastcall;
+    let kernel = functions.import(kernel, &mut function);
     let mut builder_context = FunctionBuilderContext::new();
-    let mut f = FunctionBuilder::new(&mut context.func, &mut builder_context);
+    let mut f = FunctionBuilder::new(&mut function, &mut builder_context);
     let entry = f.create_block();
     f.append_block_params_for_function_params(entry);
     f.switch_to_block(entry);
@@ -34,9 +32,8 @@ fn windows_caller(module: &mut JITModule, target: &Target, kernel: FuncId, argum
         (0..arguments).map(|n| f.ins().load(I64, MemFlagsData::trusted(), list, n * 8)).collect();
     f.ins().call(kernel, &values);
     f.ins().return_(&[]);
-    f.finalize(module.target_config());
-    define_built(module, target, id, &mut context).expect("compiled");
-    id
+    f.finalize(functions.config());
+    functions.define("caller", function).expect("compiled")
 }
 
 /// Calls `code` as Windows does; true if the registers that it must keep are as they were.
@@ -83,22 +80,21 @@ fn a_windows_caller_keeps_its_registers() {
     expected.push(vec![0; 50]);
     interpret::interpret(&program, &mut expected, &[50]).expect("a program");
     for (lanes, level) in [(Lanes::Avx2, Level::Avx2), (Lanes::Avx512, Level::Avx512)] {
-        if !lanes.is_available() {
+        if !host::available().contains(&lanes) {
             continue;
         }
-        let target = Target::host_with(lanes).expect("a processor");
-        let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
-        let kernel = wide::define(&mut module, level, "kernel", &program).expect("assembled");
-        let caller = windows_caller(&mut module, &target, kernel, 11);
-        module.finalize_definitions().expect("finalized");
+        let target = host::target_with(lanes).expect("a processor");
+        let mut functions = Functions::new(&target);
+        let kernel = wide::define(&mut functions, level, "kernel", &program).expect("assembled");
+        let caller = windows_caller(&mut functions, kernel, 11);
+        let code = functions.link().expect("an image");
+        let executable = Executable::load(&code).expect("executable memory");
         let mut memory = vec![data.clone(); 9];
         memory.push(vec![0; 50]);
         let mut arguments: Vec<i64> = memory.iter_mut().map(|buffer| buffer.as_mut_ptr() as i64).collect();
         arguments.push(50);
-        assert!(call_and_compare(module.get_finalized_function(caller), arguments.as_ptr()), "{lanes:?}");
+        assert!(call_and_compare(executable.address(&code, caller), arguments.as_ptr()), "{lanes:?}");
         assert_eq!(memory, expected, "{lanes:?}");
-        // SAFETY: the code is not called any more.
-        unsafe { module.free_memory() };
     }
 }
 

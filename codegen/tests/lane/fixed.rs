@@ -1,11 +1,12 @@
 //! Chosen programs: every instruction at its special values, reductions of every length, `define`.
 
-use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::default_libcall_names;
+use downhill_codegen::code::Functions;
 use downhill_codegen::lane::interpret::interpret;
 use downhill_codegen::lane::*;
 use downhill_codegen::lower::clif::define;
-use downhill_codegen::target::{Lanes, Target};
+use downhill_codegen::target::Lanes;
+use downhill_runtime::code::Executable;
+use downhill_runtime::host;
 
 use crate::harness::{Compiled, FOUR, elementwise, reduction, same_bits};
 
@@ -13,7 +14,7 @@ use crate::harness::{Compiled, FOUR, elementwise, reduction, same_bits};
 pub(crate) fn agree(program: &Program, memory: &[Vec<u32>], integers: &[i64]) {
     let mut expected = memory.to_vec();
     interpret(program, &mut expected, integers).unwrap_or_else(|error| panic!("{error}\n{program}"));
-    for lanes in Lanes::available() {
+    for lanes in host::available() {
         agrees(program, lanes, memory, &expected, integers);
     }
 }
@@ -198,19 +199,18 @@ fn a_maximum_with_nan_is_nan() {
 
 #[test]
 fn defined_as_a_function() {
-    let target = Target::host().expect("a supported processor");
-    let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
+    let target = host::target().expect("a supported processor");
+    let mut functions = Functions::new(&target);
     let program = elementwise(1, |b, x| b.binary(Binary::AddF, x[0], x[0]));
-    let id = define(&mut module, &target, "double", &program).expect("compiled");
-    module.finalize_definitions().expect("finalized");
-    let code = module.get_finalized_function(id);
-    // SAFETY: two pointers and an integer, as the program has; the module lives until after the call.
+    let id = define(&mut functions, "double", &program).expect("compiled");
+    let image = functions.link().expect("an image");
+    let executable = Executable::load(&image).expect("executable memory");
+    let code = executable.address(&image, id);
+    // SAFETY: two pointers and an integer, as the program has; the code lives until after the call.
     let code = unsafe { std::mem::transmute::<*const u8, extern "C" fn(*const f32, *mut f32, i64)>(code) };
     let (x, mut y) = ([1.0, 2.0, 3.0, 4.0, 5.0], [0.0; 5]);
     code(x.as_ptr(), y.as_mut_ptr(), 5);
     assert_eq!(y, [2.0, 4.0, 6.0, 8.0, 10.0]);
-    // SAFETY: the code is not called any more.
-    unsafe { module.free_memory() };
 }
 
 #[test]

@@ -1,26 +1,28 @@
 //! Compiles a lane program to a function that takes its arguments from a list.
 
-use cranelift_codegen::ir::{AbiParam, InstBuilder, MemFlagsData, types::I64};
+use cranelift_codegen::Context;
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, types::I64};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{Linkage, Module, default_libcall_names};
+use downhill_codegen::code::Functions;
 use downhill_codegen::lane::{Address, Combine, Integer, Kind, Program, ProgramBuilder, Reg};
-use downhill_codegen::lower::clif::{define_built, lower};
+use downhill_codegen::lower::clif::lower;
 use downhill_codegen::lower::wide;
+use downhill_codegen::target::Lanes;
 use downhill_codegen::target::Level;
-use downhill_codegen::target::{Lanes, Target};
+use downhill_runtime::code::Executable;
+use downhill_runtime::host;
 
 /// Machine code of one program.
 pub(crate) struct Compiled {
-    module: Option<JITModule>,
     code: extern "C" fn(*const i64),
+    _executable: Executable,
     pub(crate) disassembly: Option<String>,
 }
 
 impl Compiled {
     /// For the widest vectors there are.
     pub(crate) fn new(program: &Program) -> Compiled {
-        Compiled::with(program, Lanes::available().pop().expect("there is always one"))
+        Compiled::with(program, host::available().pop().expect("there is always one"))
     }
 
     pub(crate) fn with(program: &Program, lanes: Lanes) -> Compiled {
@@ -28,20 +30,19 @@ impl Compiled {
     }
 
     pub(crate) fn with_disassembly(program: &Program, lanes: Lanes, disassemble: bool) -> Compiled {
-        let target = Target::host_with(lanes).expect("a supported processor");
-        let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
+        let target = host::target_with(lanes).expect("a supported processor");
+        let mut functions = Functions::new(&target);
         let level = match lanes {
             Lanes::Portable => None,
             Lanes::Avx2 => Some(Level::Avx2),
             Lanes::Avx512 => Some(Level::Avx512),
         };
-        let wide = level.map(|level| wide::define(&mut module, level, "wide", program).expect("assembled"));
-        let mut context = module.make_context();
+        let wide =
+            level.map(|level| wide::define(&mut functions, level, "wide", program).expect("assembled"));
+        let mut context = Context::new();
         context.set_disasm(disassemble);
-        context.func.signature.params.push(AbiParam::new(I64));
-        let id =
-            module.declare_function("kernel", Linkage::Local, &context.func.signature).expect("declared");
-        let wide = wide.map(|wide| module.declare_func_in_func(wide, &mut context.func));
+        context.func.signature = functions.signature(1);
+        let wide = wide.map(|wide| functions.import(wide, &mut context.func));
         let mut builder_context = FunctionBuilderContext::new();
         let mut f = FunctionBuilder::new(&mut context.func, &mut builder_context);
         let entry = f.create_block();
@@ -60,18 +61,20 @@ impl Compiled {
             }
         }
         f.ins().return_(&[]);
-        f.finalize(module.target_config());
-        define_built(&mut module, &target, id, &mut context).expect("compiled");
+        f.finalize(functions.config());
+        let id = functions.define_in("kernel", &mut context).expect("compiled");
         let portable = context.compiled_code().and_then(|code| code.vcode.clone());
         let disassembly = match level {
             Some(level) if disassemble => Some(objdump(&wide::assemble(program, level).expect("assembled"))),
             _ => portable,
         };
-        module.finalize_definitions().expect("finalized");
-        let code = module.get_finalized_function(id);
-        // SAFETY: the function was just made with this signature; `module` owns it as long as `Compiled` lives.
-        let code = unsafe { std::mem::transmute::<*const u8, extern "C" fn(*const i64)>(code) };
-        Compiled { module: Some(module), code, disassembly }
+        let code = functions.link().expect("an image");
+        let executable = Executable::load(&code).expect("executable memory");
+        // SAFETY: the function was just made with this signature; its code lives as long as `Compiled` does.
+        let code = unsafe {
+            std::mem::transmute::<*const u8, extern "C" fn(*const i64)>(executable.address(&code, id))
+        };
+        Compiled { code, _executable: executable, disassembly }
     }
 
     /// Runs the code; each buffer must be as long as the program needs.
@@ -79,15 +82,6 @@ impl Compiled {
         let pointers = memory.iter_mut().map(|buffer| buffer.as_mut_ptr() as i64);
         let arguments: Vec<i64> = pointers.chain(integers.iter().copied()).collect();
         (self.code)(arguments.as_ptr());
-    }
-}
-
-impl Drop for Compiled {
-    fn drop(&mut self) {
-        if let Some(module) = self.module.take() {
-            // SAFETY: no code of the module runs or is referred to any more.
-            unsafe { module.free_memory() };
-        }
     }
 }
 

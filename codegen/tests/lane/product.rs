@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use downhill_codegen::lane::*;
 use downhill_codegen::lower::wide::assemble;
+use downhill_codegen::target::Lanes;
 use downhill_codegen::target::Level;
-use downhill_codegen::target::{Lanes, Target};
+use downhill_runtime::host;
 
 use crate::fixed::agree;
 use crate::harness::{Compiled, FOUR, elementwise};
@@ -62,7 +63,7 @@ fn products_of_all_sizes() {
 
 /// The widest vectors, or those that `DOWNHILL_TARGET` names.
 fn best() -> Lanes {
-    Target::host().expect("a supported processor").lanes()
+    host::target().expect("a supported processor").lanes()
 }
 
 fn seconds(mut work: impl FnMut()) -> f64 {

@@ -7,33 +7,25 @@ mod memory;
 mod nets;
 mod steps;
 
-use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::default_libcall_names;
 use downhill_codegen::entry::description::Entry;
-use downhill_codegen::pipeline::{Compiler, Stage};
-use downhill_codegen::target::Target;
-use downhill_graph::dim::Bindings;
+use downhill_codegen::pipeline::{self, Purposes, Source};
 use downhill_graph::graph::Graph;
 use downhill_graph::optimizer::{adamw, sgd};
+use downhill_graph::stages::{Stage, Stages};
+use downhill_runtime::host;
 use std::path::Path;
 
-/// The compiled entry of a graph, and what some stages showed.
-fn compile(graph: &Graph, stages: &[Stage]) -> (Entry, String) {
-    let target = Target::host().expect("a supported processor");
-    let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
+/// The compiled entry of a graph, and what the plan's stage showed.
+fn compile(graph: &Graph) -> (Entry, String) {
+    let target = host::target().expect("a supported processor");
     let mut text = String::new();
-    let mut show = |stage: Stage, form: &str| {
-        if stages.contains(&stage) {
-            text.push_str(form);
-        }
-    };
-    let entry = Compiler::new(&mut module, &target)
-        .dump(&mut show)
-        .entry("step", graph, &Bindings::new())
-        .expect("it compiles");
-    // SAFETY: nothing in the module was called, and no address was taken from it.
-    unsafe { module.free_memory() };
-    (entry, text)
+    let mut show = |_: &str, _: Stage, form: &str| text.push_str(form);
+    let mut stages = Stages::watched(&[Stage::Plan], &mut show);
+    let source = Source { name: "step", graph, variants: Vec::new() };
+    let purposes = Purposes { target: &target, marked: false };
+    let mut artifact = pipeline::compile(&[source], purposes, &mut stages).expect("it compiles");
+    drop(stages);
+    (artifact.entries.remove(0).remove(0), text)
 }
 
 /// `text` as it was when last looked at by a person. `DOWNHILL_BLESS=1` writes it anew.
@@ -49,14 +41,7 @@ fn assert_golden(name: &str, text: &str) {
 
 #[test]
 fn kernels_of_a_step() {
-    let forms = [Stage::Kernel, Stage::Plan];
-    assert_golden("lecture_step.kernels", &compile(&nets::lecture().step(), &forms).1);
-    assert_golden(
-        "classes_step.kernels",
-        &compile(&nets::classes("classes", 64, 32, sgd(0.1)).step(), &forms).1,
-    );
-    assert_golden(
-        "adamw_step.kernels",
-        &compile(&nets::classes("adamw", 4, 8, adamw(0.01)).step(), &forms).1,
-    );
+    assert_golden("lecture_step.kernels", &compile(&nets::lecture().step()).1);
+    assert_golden("classes_step.kernels", &compile(&nets::classes("classes", 64, 32, sgd(0.1)).step()).1);
+    assert_golden("adamw_step.kernels", &compile(&nets::classes("adamw", 4, 8, adamw(0.01)).step()).1);
 }

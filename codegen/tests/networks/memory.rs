@@ -28,7 +28,7 @@ fn the_arena_of_a_step_is_its_worst_moment() {
     let mut nets = nets::all();
     nets.push(nets::classes("wide", 256, 300, adam(0.01)));
     for net in nets {
-        let (entry, _) = compile(&net.step(), &[]);
+        let (entry, _) = compile(&net.step());
         for batch in [1, 7, 64, 1000] {
             let sizes = Bindings::from([("batch".into(), batch), ("time".into(), 5)]);
             let layout = entry.arena.layout(&sizes).expect("sizes are known");
@@ -58,7 +58,7 @@ fn gradients_of_weights_are_not_stored() {
     ];
     for (name, optimizer) in optimizers {
         let net = nets::classes(name, inputs as usize, hidden as usize, optimizer);
-        let (entry, _) = compile(&net.step(), &[]);
+        let (entry, _) = compile(&net.step());
         let one_row = Bindings::from([("batch".into(), 1)]);
         let largest =
             entry.arena.sizes.iter().map(|size| size.evaluate(&one_row).expect("known")).max().unwrap_or(0);

@@ -16,16 +16,12 @@ mod instruction;
 mod lanes;
 mod loops;
 
-use cranelift_codegen::Context;
-use cranelift_codegen::FinalizedRelocTarget;
-use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::{AbiParam, ExternalName, InstBuilder, Value, types::I64};
+use cranelift_codegen::ir::{Function, InstBuilder, Value};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use cranelift_module::{FuncId, Linkage, Module, ModuleReloc};
 
+use crate::code::{FunctionId, Functions};
 use crate::error::Error;
 use crate::lane::{Program, verify};
-use crate::target::Target;
 use emitter::Emitter;
 
 /// Emits `program` at the current point of `f`, which stands behind it afterwards (in another block, perhaps).
@@ -43,18 +39,11 @@ pub fn lower(program: &Program, f: &mut FunctionBuilder, pointers: &[Value], int
 ///
 /// # Errors
 /// What Cranelift reports; also code that would need a library function.
-pub fn define(
-    module: &mut impl Module,
-    target: &Target,
-    name: &str,
-    program: &Program,
-) -> Result<FuncId, Error> {
-    let mut context = module.make_context();
-    let arguments = (program.pointers + program.integers) as usize;
-    context.func.signature.params = vec![AbiParam::new(I64); arguments];
-    let id = module.declare_function(name, Linkage::Local, &context.func.signature)?;
+pub fn define(functions: &mut Functions<'_>, name: &str, program: &Program) -> Result<FunctionId, Error> {
+    let mut function = Function::new();
+    function.signature = functions.signature((program.pointers + program.integers) as usize);
     let mut builder_context = FunctionBuilderContext::new();
-    let mut f = FunctionBuilder::new(&mut context.func, &mut builder_context);
+    let mut f = FunctionBuilder::new(&mut function, &mut builder_context);
     let entry = f.create_block();
     f.append_block_params_for_function_params(entry);
     f.switch_to_block(entry);
@@ -63,41 +52,6 @@ pub fn define(
     let (pointers, integers) = arguments.split_at(program.pointers as usize);
     lower(program, &mut f, pointers, integers);
     f.ins().return_(&[]);
-    f.finalize(module.target_config());
-    define_built(module, target, id, &mut context)?;
-    Ok(id)
-}
-
-/// Compiles a finished function and defines it, refusing any call of a library function (made code must run
-/// without one).
-///
-/// # Errors
-/// What Cranelift reports, and the name of a library function that would be called.
-pub fn define_built(
-    module: &mut impl Module,
-    target: &Target,
-    id: FuncId,
-    context: &mut Context,
-) -> Result<(), Error> {
-    let isa = target.isa().as_ref();
-    let compiled = context.compile(isa, &mut ControlPlane::default());
-    compiled.map_err(|error| Error::Backend(format!("{:?}", error.inner)))?;
-    let Some(compiled) = context.compiled_code() else {
-        return Err(Error::Backend("no code came of a compiled function".to_string()));
-    };
-    let relocations = compiled.buffer.relocs();
-    for relocation in relocations {
-        if let FinalizedRelocTarget::ExternalName(ExternalName::LibCall(call)) = &relocation.target {
-            return Err(Error::Backend(format!("generated code would call the library function `{call}`")));
-        }
-    }
-    let alignment = u64::from(compiled.buffer.alignment)
-        .max(u64::from(isa.function_alignment().minimum))
-        .max(isa.symbol_alignment());
-    let relocations: Vec<ModuleReloc> = relocations
-        .iter()
-        .map(|relocation| ModuleReloc::from_mach_reloc(relocation, &context.func, id))
-        .collect();
-    module.define_function_bytes(id, alignment, compiled.code_buffer(), &relocations)?;
-    Ok(())
+    f.finalize(functions.config());
+    functions.define(name, function)
 }

@@ -26,10 +26,7 @@ mod allocate;
 mod encode;
 mod operands;
 
-use cranelift_codegen::ir::AbiParam;
-use cranelift_codegen::ir::types::I64;
-use cranelift_module::{FuncId, Linkage, Module};
-
+use crate::code::{FunctionId, Functions, signature};
 use crate::error::Error;
 use crate::lane::{Program, verify};
 use crate::target::{Level, WIDE_CONVENTION};
@@ -50,21 +47,17 @@ pub fn assemble(program: &Program, level: Level) -> Result<Vec<u8>, Error> {
 /// Makes `program` a function of its own: its arguments are all i64, pointers first; it returns nothing.
 ///
 /// # Errors
-/// What the encoder or the module refuses.
+/// What the encoder refuses.
 pub fn define(
-    module: &mut impl Module,
+    functions: &mut Functions<'_>,
     level: Level,
     name: &str,
     program: &Program,
-) -> Result<FuncId, Error> {
+) -> Result<FunctionId, Error> {
     let bytes = assemble(program, level)?;
-    let mut signature = module.make_signature();
-    signature.call_conv = WIDE_CONVENTION;
-    signature.params = vec![AbiParam::new(I64); (program.pointers + program.integers) as usize];
-    let id = module.declare_function(name, Linkage::Local, &signature)?;
-    module.define_function_bytes(id, ALIGNMENT, &bytes, &[])?;
-    Ok(id)
+    let signature = signature(WIDE_CONVENTION, (program.pointers + program.integers) as usize);
+    Ok(functions.define_bytes(name, signature, ALIGNMENT, bytes))
 }
 
 /// Of functions: that of the literals behind them.
-const ALIGNMENT: u64 = 64;
+const ALIGNMENT: usize = 64;

@@ -1,0 +1,116 @@
+//! What an entry reads and gives, as its graph says.
+//!
+//! In: the graph of an entry. Out: [`Ports`], the same for all its variants.
+
+use crate::entry::description::InputSlot;
+use downhill_graph::asked::{asked_inputs, needed_symbols};
+use downhill_graph::dim::Dim;
+use downhill_graph::graph::{Graph, Input, NodeId, Purpose, Role};
+use downhill_graph::op::Op;
+use downhill_graph::types::Type;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What is known of an entry before there is code of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Ports {
+    /// The run-time symbols that its values hang on.
+    pub(crate) symbols: Vec<Arc<str>>,
+    /// Whether the first symbol counts the rows of its data.
+    pub(crate) has_rows: bool,
+    pub(crate) inputs: Vec<InputSlot>,
+    /// Results that are given out, in order.
+    pub(crate) outputs: Vec<(Purpose, Type)>,
+    /// Inputs whose rows go through the table.
+    pub(crate) looked_up: BTreeSet<usize>,
+    pub(crate) streams: Vec<u32>,
+}
+
+impl Ports {
+    pub(crate) fn of(graph: &Graph) -> Ports {
+        let symbols = run_symbols(graph);
+        let rows = symbols.first().map(|name| Dim::symbol(name));
+        let looked_up = if trains(graph) { inputs_with_rows(graph, rows.as_ref()) } else { BTreeSet::new() };
+        Ports {
+            has_rows: !inputs_with_rows(graph, rows.as_ref()).is_empty(),
+            inputs: input_slots(graph, &looked_up),
+            outputs: named_results(graph),
+            streams: random_streams(graph),
+            looked_up,
+            symbols,
+        }
+    }
+
+    /// The nodes of `graph` that are inputs looked up by row.
+    pub(crate) fn looked_up_nodes(&self, graph: &Graph) -> BTreeSet<NodeId> {
+        let looked_up = |&id: &NodeId| matches!(graph.op(id), Op::Input(n) if self.looked_up.contains(n));
+        graph.ids().filter(looked_up).collect()
+    }
+}
+
+/// The symbol that counts the rows of an entry's data, if its values hang on one.
+pub fn rows_symbol(graph: &Graph) -> Option<Arc<str>> {
+    let ports = Ports::of(graph);
+    ports.symbols.first().filter(|_| ports.has_rows).cloned()
+}
+
+fn data(graph: &Graph) -> impl Iterator<Item = (usize, &Input)> {
+    let inputs = graph.inputs.iter().enumerate();
+    inputs.filter(|(_, input)| matches!(input.role, Role::Input | Role::Target))
+}
+
+/// The run-time symbols that a graph's values hang on: first the one that counts the rows of its inputs, then the others as they
+/// come. Those that nothing needs are left out: nobody need say how large they are.
+fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
+    let used = needed_symbols(graph);
+    let mut symbols: Vec<Arc<str>> = Vec::new();
+    let leading = data(graph).filter_map(|(_, input)| input.ty.shape.dims().first());
+    let rows = leading.filter(|dim| used.iter().any(|name| **dim == Dim::symbol(name)));
+    for dim in rows.take(1).chain(data(graph).flat_map(|(_, input)| input.ty.shape.dims())) {
+        for name in dim.symbols() {
+            if used.contains(&name) && !symbols.contains(&name) {
+                symbols.push(name);
+            }
+        }
+    }
+    symbols
+}
+
+/// Data of which this dim counts the rows.
+fn inputs_with_rows(graph: &Graph, rows: Option<&Dim>) -> BTreeSet<usize> {
+    let has_rows = |input: &Input| rows.is_some() && input.ty.shape.dims().first() == rows;
+    data(graph).filter(|(_, input)| has_rows(input)).map(|(place, _)| place).collect()
+}
+
+/// Whether an entry changes storages. A training step takes the rows of its data through a table; other entries are given rows that
+/// lie in order.
+fn trains(graph: &Graph) -> bool {
+    graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Update(_)))
+}
+
+/// Results that are given out, in order.
+fn named_results(graph: &Graph) -> Vec<(Purpose, Type)> {
+    let given = |purpose: &&(Purpose, NodeId)| matches!(purpose.0, Purpose::Output(_) | Purpose::Gradient(_));
+    let results = graph.results.iter().filter(given);
+    results.map(|(purpose, id)| (purpose.clone(), graph.ty(*id).clone())).collect()
+}
+
+/// How the runtime is to fill each input.
+fn input_slots(graph: &Graph, looked_up: &BTreeSet<usize>) -> Vec<InputSlot> {
+    let asked = asked_inputs(graph);
+    let slots = graph.inputs.iter().enumerate().map(|(n, input)| InputSlot {
+        name: input.name.clone(),
+        ty: input.ty.clone(),
+        role: input.role,
+        lookup: looked_up.contains(&n),
+        read: asked.contains(&n),
+    });
+    slots.collect()
+}
+
+fn random_streams(graph: &Graph) -> Vec<u32> {
+    let drawn = graph
+        .ids()
+        .filter_map(|id| if let Op::RandomBits { stream, .. } = graph.op(id) { Some(*stream) } else { None });
+    drawn.collect::<BTreeSet<u32>>().into_iter().collect()
+}

@@ -1,0 +1,458 @@
+//! What stands in a function of an entry: loads of what the context holds, calls of kernels, the guard, the loop over steps.
+//!
+//! In: [`Launch`], and the calls that this function makes. Out: Cranelift IR.
+//!
+//! Must hold: what is loaded before the loop over steps stays the same from step to step.
+
+use crate::abi::{Context, InputBinding};
+use crate::code::Functions;
+use crate::emit::kernel::{Number, Pointer};
+use crate::entry::call::{Call, Launch, Shared};
+use crate::entry::description::Quantity;
+use crate::ir::kernel::Buffer;
+use crate::schedule::divide::Division;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::{F32, I32, I64};
+use cranelift_codegen::ir::{
+    Block, BlockArg, FuncRef, Function, InstBuilder, MemFlagsData, SigRef, StackSlot, StackSlotData,
+    StackSlotKind, Type, Value,
+};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use downhill_graph::dim::Dim;
+use downhill_graph::graph::bug;
+use std::collections::{HashMap, HashSet};
+use std::mem::{offset_of, size_of};
+
+/// The numbers that an entry's functions load, each once.
+#[derive(Default)]
+pub(crate) struct Numbers {
+    pub(crate) list: Vec<Quantity>,
+    places: HashMap<Quantity, usize>,
+}
+
+impl Numbers {
+    fn place(&mut self, quantity: &Quantity) -> usize {
+        if let Some(&place) = self.places.get(quantity) {
+            return place;
+        }
+        self.list.push(quantity.clone());
+        self.places.insert(quantity.clone(), self.list.len() - 1);
+        self.list.len() - 1
+    }
+}
+
+/// What is called for a kernel.
+pub(crate) struct Callee {
+    pub(crate) kernel: FuncRef,
+    pub(crate) task: Option<FuncRef>,
+}
+
+pub(crate) struct Writer<'a, 'n, 'f> {
+    pub(crate) f: FunctionBuilder<'f>,
+    launch: &'a Launch<'a>,
+    /// The calls that stand in this function.
+    calls: &'a [Call],
+    /// The type of the function that divides kernels.
+    divide: SigRef,
+    /// Where a divided kernel's arguments lie.
+    arguments: StackSlot,
+    /// The type of the function that is told where a step is, in code that tells.
+    mark: Option<SigRef>,
+    /// The parameters of the function; the first is the context.
+    parameters: Vec<Value>,
+    context: Value,
+    /// What is loaded, in the order of `Context::numbers`, and where each number is.
+    numbers: &'n mut Numbers,
+    loaded: HashMap<Quantity, Value>,
+    /// Of buffers that stay where they are from step to step.
+    buffers: HashMap<Buffer, Value>,
+    /// Bytes from row to row of looked-up inputs.
+    strides: HashMap<usize, Value>,
+    /// The keys of the random streams in the current step.
+    keys: HashMap<u32, [Value; 2]>,
+    exit: Block,
+    /// Number of the current step.
+    step: Value,
+    /// Row numbers of the current step.
+    rows: Value,
+}
+
+impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
+    pub(crate) fn begin(
+        functions: &Functions<'_>,
+        func: &'f mut Function,
+        builder_context: &'f mut FunctionBuilderContext,
+        launch: &'a Launch<'a>,
+        calls: &'a [Call],
+        numbers: &'n mut Numbers,
+    ) -> Self {
+        let mut f = FunctionBuilder::new(func, builder_context);
+        let divide = f.import_signature(functions.signature(6));
+        let mark = launch.marked.then(|| f.import_signature(functions.signature(2)));
+        let entry = f.create_block();
+        f.append_block_params_for_function_params(entry);
+        f.switch_to_block(entry);
+        let parameters = f.block_params(entry).to_vec();
+        let context = parameters[0];
+        let exit = f.create_block();
+        // Divided kernels follow one another: one table of arguments serves them all.
+        let words = calls.iter().filter_map(Call::table_words).max().unwrap_or(0) as u32;
+        let arguments = StackSlotData::new(StackSlotKind::ExplicitSlot, words * I64.bytes(), 3);
+        let arguments = f.create_sized_stack_slot(arguments);
+        Writer {
+            f,
+            launch,
+            calls,
+            divide,
+            arguments,
+            mark,
+            parameters,
+            context,
+            numbers,
+            loaded: HashMap::new(),
+            buffers: HashMap::new(),
+            strides: HashMap::new(),
+            keys: HashMap::new(),
+            exit,
+            step: context,
+            rows: context,
+        }
+    }
+
+    fn field(&mut self, ty: Type, offset: usize) -> Value {
+        self.f.ins().load(ty, MemFlagsData::trusted(), self.context, offset as i32)
+    }
+
+    /// `base[index]` of a table of pointers or 64-bit integers that the context points to.
+    fn entry_of(&mut self, table: usize, index: usize) -> Value {
+        let base = self.field(I64, table);
+        self.f.ins().load(I64, MemFlagsData::trusted(), base, (index * size_of::<i64>()) as i32)
+    }
+
+    /// The body of a function of some calls, the first of which has this number. Its caller asks whether the loss is finite.
+    pub(crate) fn section(&mut self, first: usize, functions: &[Callee]) {
+        [self.step, self.rows] = [1, 2].map(|place| self.parameters[place]);
+        self.keys_of_calls();
+        self.run_calls(first, 0..self.calls.len(), functions);
+        self.f.ins().jump(self.exit, &[]);
+        self.f.switch_to_block(self.exit);
+        self.f.ins().return_(&[]);
+    }
+
+    /// The body of the entry's own function.
+    pub(crate) fn all_steps(&mut self, functions: &[Callee], sections: &[Vec<FuncRef>; 2]) {
+        let none = self.f.ins().iconst(I64, -1);
+        self.f.ins().store(MemFlagsData::trusted(), none, self.context, offset_of!(Context, stopped) as i32);
+        self.before_steps();
+        let row_bytes =
+            self.launch.batch.clone().map(|batch| self.dim(&(&batch * &Dim::from(size_of::<u32>()))));
+        let zero = self.f.ins().iconst(I64, 0);
+        let first_rows = self.field(I64, offset_of!(Context, rows));
+        let (head, turn) = (self.f.create_block(), self.f.create_block());
+        self.step = self.f.append_block_param(head, I64);
+        self.rows = self.f.append_block_param(head, I64);
+        self.f.ins().jump(head, &[BlockArg::Value(zero), BlockArg::Value(first_rows)]);
+        self.f.switch_to_block(head);
+        let steps = self.field(I64, offset_of!(Context, steps));
+        let more = self.f.ins().icmp(IntCC::SignedLessThan, self.step, steps);
+        self.f.ins().brif(more, turn, &[], self.exit, &[]);
+        self.f.switch_to_block(turn);
+        self.keys_of_calls();
+        self.mark(0);
+        let guard = self.launch.guard.min(self.launch.calls.len());
+        let [before, updates] = sections;
+        // There are calls of its own or sections.
+        let own = functions.len();
+        self.run_calls(0, 0..guard.min(own), functions);
+        self.run_sections(before);
+        self.guard(guard);
+        self.run_calls(0, guard.min(own)..own, functions);
+        self.run_sections(updates);
+        if guard < self.launch.calls.len() {
+            self.stop_if_alarmed(1);
+        }
+        let next = self.f.ins().iadd_imm_s(self.step, 1);
+        let next_rows = row_bytes.map_or(self.rows, |bytes| self.f.ins().iadd(self.rows, bytes));
+        self.f.ins().jump(head, &[BlockArg::Value(next), BlockArg::Value(next_rows)]);
+        self.f.switch_to_block(self.exit);
+        self.f.ins().return_(&[]);
+    }
+
+    /// The calls of this function, the first of which has the number `first`. A section's own caller asks whether its loss is finite.
+    fn run_calls(&mut self, first: usize, calls: std::ops::Range<usize>, functions: &[Callee]) {
+        for number in calls {
+            self.call(&self.calls[number], &functions[number]);
+            self.mark((first + number + 1) as i64);
+        }
+    }
+
+    fn run_sections(&mut self, sections: &[FuncRef]) {
+        for &section in sections {
+            self.f.ins().call(section, &[self.context, self.step, self.rows]);
+        }
+    }
+
+    /// Calls a kernel, or has it divided among threads.
+    fn call(&mut self, call: &Call, callee: &Callee) {
+        let mut arguments: Vec<Value> = call.pointers.iter().map(|pointer| self.pointer(pointer)).collect();
+        let range = |number: &&Number| matches!(number, Number::Begin | Number::End);
+        let integers = call.integers.iter().filter(|number| !range(number));
+        arguments.extend(integers.map(|number| self.number(number)));
+        match (&call.shared, callee.task) {
+            (Some(Shared { division, rooms, .. }), Some(task)) => {
+                let address = self.f.ins().func_addr(I64, callee.kernel);
+                arguments.insert(0, address);
+                arguments.extend(rooms.iter().map(|(_, bytes)| self.dim(bytes)));
+                self.divide(division, task, &arguments);
+            }
+            _ => _ = self.f.ins().call(callee.kernel, &arguments),
+        }
+    }
+
+    fn divide(&mut self, division: &Division, task: FuncRef, arguments: &[Value]) {
+        let slot = self.arguments;
+        for (place, &argument) in arguments.iter().enumerate() {
+            self.f.ins().stack_store(I64, argument, slot, place as i32 * I64.bytes() as i32);
+        }
+        let pool = self.field(I64, offset_of!(Context, pool));
+        let divide = self.field(I64, offset_of!(Context, divide));
+        let task = self.f.ins().func_addr(I64, task);
+        let table = self.f.ins().stack_addr(I64, slot, 0);
+        let (turns, work) = (self.dim(&division.turns), self.quantity(Quantity::Work(division.work.clone())));
+        let multiple = self.f.ins().iconst(I64, division.multiple);
+        let all = [pool, task, table, turns, multiple, work];
+        self.f.ins().call_indirect(self.divide, divide, &all);
+    }
+
+    /// What does not change from step to step is loaded before the loop: sizes, strides, places of buffers.
+    fn before_steps(&mut self) {
+        for call in self.calls {
+            for number in &call.integers {
+                match number {
+                    Number::Key(..) | Number::Begin | Number::End => {}
+                    number => _ = self.number(number),
+                }
+            }
+            for pointer in &call.pointers {
+                let Pointer::Into(buffer, offset) = pointer else { continue };
+                self.quantity(Quantity::Distance(offset.clone()));
+                let moves = match buffer {
+                    Buffer::Loss => true,
+                    Buffer::Input(n) => !(self.launch.looked_up)(*n),
+                    Buffer::Storage(_)
+                    | Buffer::Output(_)
+                    | Buffer::Arena(_)
+                    | Buffer::Scratch(_)
+                    | Buffer::Watched => false,
+                };
+                if !moves {
+                    let place = self.buffer(*buffer);
+                    self.buffers.insert(*buffer, place);
+                }
+            }
+            if let Some(shared) = &call.shared {
+                self.dim(&shared.division.turns);
+                self.quantity(Quantity::Work(shared.division.work.clone()));
+                shared.rooms.iter().for_each(|(_, bytes)| _ = self.dim(bytes));
+            }
+        }
+    }
+
+    /// Tells the caller where the step is, in code that was asked to.
+    fn mark(&mut self, place: i64) {
+        let Some(signature) = self.mark else { return };
+        let (marks, mark) =
+            (self.field(I64, offset_of!(Context, marks)), self.field(I64, offset_of!(Context, mark)));
+        let place = self.f.ins().iconst(I64, place);
+        self.f.ins().call_indirect(signature, mark, &[marks, place]);
+    }
+
+    /// Ends the call before this step has changed anything, where its loss or what its updates are made of is not finite.
+    fn guard(&mut self, place: usize) {
+        if place == self.launch.calls.len() {
+            return;
+        }
+        if self.launch.loss {
+            self.stop_unless_finite();
+        }
+        self.stop_if_alarmed(0);
+    }
+
+    /// Ends the call where a watched value was not finite.
+    fn stop_if_alarmed(&mut self, updated: i64) {
+        let alarm = self.field(I32, offset_of!(Context, alarm));
+        self.stop_if(alarm, updated);
+    }
+
+    /// Ends the call where this step's loss is infinite or NaN: all ones in the exponent.
+    fn stop_unless_finite(&mut self) {
+        let place = self.buffer(Buffer::Loss);
+        let bits = self.f.ins().load(I32, MemFlagsData::trusted(), place, 0);
+        let exponent = self.f.ins().band_imm_u(bits, 0x7f80_0000);
+        let broken = self.f.ins().icmp_imm_u(IntCC::Equal, exponent, 0x7f80_0000);
+        self.stop_if(broken, 0);
+    }
+
+    fn stop_if(&mut self, broken: Value, updated: i64) {
+        let (stop, go_on) = (self.f.create_block(), self.f.create_block());
+        self.f.ins().brif(broken, stop, &[], go_on, &[]);
+        self.f.switch_to_block(stop);
+        self.f.ins().store(
+            MemFlagsData::trusted(),
+            self.step,
+            self.context,
+            offset_of!(Context, stopped) as i32,
+        );
+        let updated = self.f.ins().iconst(I64, updated);
+        let field = offset_of!(Context, updated) as i32;
+        self.f.ins().store(MemFlagsData::trusted(), updated, self.context, field);
+        self.f.ins().jump(self.exit, &[]);
+        self.f.switch_to_block(go_on);
+    }
+
+    /// The keys, in this step, of the streams that the calls draw from: `downhill_graph::random::stream_key`.
+    fn keys_of_calls(&mut self) {
+        let drawn = self.calls.iter().flat_map(|call| &call.integers).filter_map(|number| match number {
+            Number::Key(stream, _) => Some(*stream),
+            _ => None,
+        });
+        let drawn: HashSet<u32> = drawn.collect();
+        if drawn.is_empty() {
+            return;
+        }
+        let first = self.field(I64, offset_of!(Context, first_step));
+        let step = self.f.ins().iadd(first, self.step);
+        let high = self.f.ins().ushr_imm_u(step, 32);
+        let counter = [step, high].map(|word| self.f.ins().ireduce(I32, word));
+        let table = self.field(I64, offset_of!(Context, keys));
+        let streams = self.launch.streams.iter().enumerate().filter(|(_, stream)| drawn.contains(stream));
+        for (place, stream) in streams {
+            let word = |f: &mut FunctionBuilder<'_>, n: usize| {
+                f.ins().load(
+                    I32,
+                    MemFlagsData::trusted(),
+                    table,
+                    (place * size_of::<[u32; 2]>() + n * size_of::<u32>()) as i32,
+                )
+            };
+            let seed = [word(&mut self.f, 0), word(&mut self.f, 1)];
+            let key = self.threefry(seed, counter).map(|word| self.f.ins().uextend(I64, word));
+            self.keys.insert(*stream, key);
+        }
+    }
+
+    /// `downhill_graph::random::threefry`.
+    fn threefry(&mut self, key: [Value; 2], counter: [Value; 2]) -> [Value; 2] {
+        const ROTATIONS: [[i64; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];
+        let ins = &mut self.f;
+        let mixed = ins.ins().bxor(key[0], key[1]);
+        let schedule = [key[0], key[1], ins.ins().bxor_imm_u(mixed, 0x1BD1_1BDA)];
+        let mut x = [ins.ins().iadd(counter[0], schedule[0]), ins.ins().iadd(counter[1], schedule[1])];
+        for group in 0..5 {
+            for rotation in ROTATIONS[group % 2] {
+                x[0] = ins.ins().iadd(x[0], x[1]);
+                let turned = ins.ins().rotl_imm_u(x[1], rotation);
+                x[1] = ins.ins().bxor(turned, x[0]);
+            }
+            x[0] = ins.ins().iadd(x[0], schedule[(group + 1) % 3]);
+            let word = ins.ins().iadd_imm_u(schedule[(group + 2) % 3], group as i64 + 1);
+            x[1] = ins.ins().iadd(x[1], word);
+        }
+        x
+    }
+
+    fn number(&mut self, number: &Number) -> Value {
+        match number {
+            Number::Dim(dim) => self.dim(dim),
+            Number::Distance(dim) => self.quantity(Quantity::Distance(dim.clone())),
+            Number::Real(dim) => self.quantity(Quantity::Real(dim.clone())),
+            Number::RowStride(input) => self.row_stride(*input),
+            Number::Key(stream, word) => self.keys[stream][*word],
+            Number::Begin | Number::End => bug("a range of turns is the thread's to say"),
+        }
+    }
+
+    fn row_stride(&mut self, input: usize) -> Value {
+        if let Some(&known) = self.strides.get(&input) {
+            return known;
+        }
+        let stride = self.binding(input, offset_of!(InputBinding, row_stride));
+        self.strides.insert(input, stride);
+        stride
+    }
+
+    fn binding(&mut self, input: usize, field: usize) -> Value {
+        let table = self.field(I64, offset_of!(Context, inputs));
+        let offset = input * size_of::<InputBinding>() + field;
+        self.f.ins().load(I64, MemFlagsData::trusted(), table, offset as i32)
+    }
+
+    fn pointer(&mut self, pointer: &Pointer) -> Value {
+        match pointer {
+            Pointer::Rows => self.rows,
+            Pointer::Alarm => self.f.ins().iadd_imm_s(self.context, offset_of!(Context, alarm) as i64),
+            Pointer::Into(buffer, offset) => {
+                let base = self.buffer(*buffer);
+                if offset.is(0) {
+                    return base;
+                }
+                let offset = self.quantity(Quantity::Distance(offset.clone()));
+                self.f.ins().iadd(base, offset)
+            }
+        }
+    }
+
+    fn buffer(&mut self, buffer: Buffer) -> Value {
+        if let Some(&known) = self.buffers.get(&buffer) {
+            return known;
+        }
+        match buffer {
+            Buffer::Storage(n) => self.entry_of(offset_of!(Context, storages), n),
+            Buffer::Output(n) => self.entry_of(offset_of!(Context, outputs), n),
+            Buffer::Watched => bug("what is only watched is no memory"),
+            Buffer::Loss => {
+                let losses = self.field(I64, offset_of!(Context, losses));
+                let offset = self.f.ins().imul_imm_s(self.step, i64::from(F32.bytes()));
+                self.f.ins().iadd(losses, offset)
+            }
+            Buffer::Arena(n) | Buffer::Scratch(n) => {
+                let arena = self.field(I64, offset_of!(Context, arena));
+                let offset = self.entry_of(offset_of!(Context, offsets), n);
+                self.f.ins().iadd(arena, offset)
+            }
+            Buffer::Input(n) => {
+                let base = self.binding(n, offset_of!(InputBinding, base));
+                if (self.launch.looked_up)(n) {
+                    return base;
+                }
+                let stride = self.binding(n, offset_of!(InputBinding, step_stride));
+                let offset = self.f.ins().imul(self.step, stride);
+                self.f.ins().iadd(base, offset)
+            }
+        }
+    }
+
+    fn dim(&mut self, dim: &Dim) -> Value {
+        self.quantity(Quantity::Whole(dim.clone()))
+    }
+
+    /// A number that hangs on sizes, loaded where it is first asked for: before the loop over steps.
+    fn quantity(&mut self, quantity: Quantity) -> Value {
+        if let Some(&value) = self.loaded.get(&quantity) {
+            return value;
+        }
+        let value = match &quantity {
+            Quantity::Whole(dim) | Quantity::Distance(dim) | Quantity::Work(dim)
+                if dim.as_constant().is_some() =>
+            {
+                self.f.ins().iconst(I64, dim.as_constant().unwrap_or(0))
+            }
+            _ => {
+                let place = self.numbers.place(&quantity);
+                self.entry_of(offset_of!(Context, numbers), place)
+            }
+        };
+        self.loaded.insert(quantity, value);
+        value
+    }
+}
