@@ -3,9 +3,9 @@
 use super::Checker;
 use super::scope::{Given, Item, Named, Shared};
 use crate::syntax::{Arguments, Expression, ExpressionKind, Layer, Place};
-use downhill_graph::composite::{self, Argument, Kind, Parameter};
 use downhill_graph::error::{Error, nearest};
 use downhill_graph::random::Initializer;
+use downhill_nn::composite::{self, Argument, Kind, Parameter};
 use syn::Ident;
 
 /// What can be called, seen from its arguments.

@@ -1,9 +1,9 @@
 //! What names mean while a declaration is checked.
 
 use crate::syntax::Expression;
-use downhill_graph::builder::Value;
-use downhill_graph::composite::Argument;
-use downhill_graph::instance::Instance;
+use downhill_nn::builder::Value;
+use downhill_nn::composite::Argument;
+use downhill_nn::instance::Instance;
 use std::collections::BTreeMap;
 use syn::Ident;
 

@@ -3,7 +3,7 @@
 use super::statement::SharedCall;
 use super::{Expander, builder, layer_function, local};
 use crate::syntax::{Arguments, Expression, ExpressionKind};
-use downhill_graph::composite::{self, Kind};
+use downhill_nn::composite::{self, Kind};
 use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote};
 use syn::Ident;

@@ -3,7 +3,7 @@
 //! In: a [`Program`] without mistakes, or one with mistakes for which only stubs are made. Out: Rust.
 //!
 //! Must hold:
-//! - what the check does with a form, the expansion does with the same function of `graph::language`;
+//! - what the check does with a form, the expansion does with the same function of `nn::language`;
 //! - names of the declaration are resolved where the macro is defined (`mixed_site`), so that neither Rust code in `{ … }` nor the
 //!   expansion's own names meet them; names of arguments and loop variables exist a second time as plain Rust values, for `{ … }`;
 //! - each statement sets its line before it does anything.
@@ -33,9 +33,9 @@ pub(crate) fn program(program: &Program) -> TokenStream {
             clippy::all
         )]
         const _: () = {
-            use ::downhill::__private::graph as __graph;
-            use __graph::composite::Argument as __Argument;
-            use __graph::language as __language;
+            use ::downhill::__private::{graph as __graph, nn as __nn};
+            use __nn::composite::Argument as __Argument;
+            use __nn::language as __language;
             #layers
             #networks
         };
@@ -49,11 +49,11 @@ pub(crate) fn stubs(program: &Program) -> TokenStream {
         let text = name.to_string();
         quote! {
             #ty
-            impl ::downhill::__private::graph::network::Network for #name {
+            impl ::downhill::__private::nn::network::Network for #name {
                 fn name(&self) -> &str {
                     #text
                 }
-                fn declare(&self, _: &::downhill::__private::graph::builder::Builder) {}
+                fn declare(&self, _: &::downhill::__private::nn::builder::Builder) {}
             }
         }
     };
@@ -114,11 +114,11 @@ impl<'a> Expander<'a> {
         let sizes = self.run_sizes(&network.body);
         let body = self.statements(&network.body);
         quote! {
-            impl __graph::network::Network for #name {
+            impl __nn::network::Network for #name {
                 fn name(&self) -> &str {
                     #text
                 }
-                fn declare(&self, #builder: &__graph::builder::Builder) {
+                fn declare(&self, #builder: &__nn::builder::Builder) {
                     #arguments
                     #sizes
                     #body
@@ -145,7 +145,7 @@ impl<'a> Expander<'a> {
         quote! {
             #(#attributes)*
             fn #function(
-                #builder: &__graph::builder::Builder,
+                #builder: &__nn::builder::Builder,
                 #(#locals: __Argument),*
             ) -> __Argument {
                 __language::layer(#builder, &[#((#texts, &#locals)),*], || {
