@@ -412,6 +412,14 @@ impl Builder {
         self.value(node)
     }
 
+    /// The number a size stands for, as an f32 scalar; it follows the element type beside it.
+    pub fn dim_value(&self, dim: &Dim) -> Value {
+        match dim.as_constant() {
+            Some(number) => self.constant(number as f64),
+            None => self.apply(Op::DimValue { dim: dim.clone(), element: ElementType::F32 }, &[]),
+        }
+    }
+
     /// Works on the graph itself; for code that writes primitives.
     ///
     /// # Panics

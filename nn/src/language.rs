@@ -13,7 +13,8 @@ pub use arithmetic::{Operator, binary, dim, list, negate, tensor, value};
 pub use layer::{LayerInput, fits, given, layer, returned};
 
 use crate::builder::{Builder, Value};
-use crate::composite::{self, Argument};
+use crate::call::Argument;
+use crate::composite;
 use downhill_graph::dim::Undefined;
 use downhill_graph::error::{Error, Origin, nearest};
 use downhill_graph::random::Initializer;

@@ -15,7 +15,17 @@ pub mod declaration;
 
 pub mod builder;
 
+mod call;
+
 pub mod value;
+
+mod initializers;
+
+mod activations;
+
+mod layers;
+
+mod losses;
 
 pub mod composite;
 

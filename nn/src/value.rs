@@ -8,13 +8,22 @@
 //! - broadcasting is here and nowhere else (`align.rs`).
 
 mod align;
-mod check;
-mod derivative;
+mod operand;
+
 mod elementwise;
-mod matmul;
-mod movement;
 mod operators;
+
 mod reduce;
+
+mod movement;
+
+mod matmul;
+
+mod check;
+
+mod derivative;
+
+use crate::call::Composite;
 
 pub use check::one_hot;
 pub use derivative::gradient;
@@ -26,9 +35,21 @@ pub use elementwise::{
 };
 pub use matmul::matmul;
 pub use movement::{concatenate, expand, flatten, index, reshape, reverse, slice, transpose, transpose_by};
-pub use operators::Operand;
+pub use operand::Operand;
 pub use reduce::{argmax, max, max_over, mean, mean_over, min, min_over, squares, sum, sum_over};
 
 pub(crate) use align::{bare, both_shapes, require_float, spoken};
 pub(crate) use check::{Demand, User, demand, label_mask};
-pub(crate) use reduce::{Over, average, reduce};
+pub(crate) use reduce::{Over, reduce};
+
+/// The rows of operators.
+pub(crate) const OPERATORS: &[&[Composite]] = &[elementwise::OPERATORS, matmul::ROWS];
+
+/// The rows of functions of each element.
+pub(crate) const FUNCTIONS: &[&[Composite]] = &[elementwise::FUNCTIONS, derivative::ROWS];
+
+/// The rows of reductions.
+pub(crate) const REDUCTIONS: &[&[Composite]] = &[reduce::ROWS];
+
+/// The rows of what moves or makes elements.
+pub(crate) const SHAPES: &[&[Composite]] = &[movement::ROWS, elementwise::FILLED, check::ROWS];

@@ -1,6 +1,6 @@
 //! Expressions.
 
-use super::Checker;
+use super::checker::Checker;
 use super::scope::{Item, Named};
 use crate::syntax::{Expression, ExpressionKind, Operator, Place};
 use downhill_graph::dim::Dim;

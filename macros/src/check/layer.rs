@@ -1,7 +1,7 @@
 //! Calls of layers: what is given against the head, then the body in a scope of its own.
 
+use super::checker::{Checker, Frame};
 use super::scope::{Given, Item, Named};
-use super::{Checker, Frame};
 use crate::signature::{self, Axis, written};
 use crate::syntax::{Layer, Place};
 use downhill_graph::error::Error;

@@ -1,6 +1,6 @@
 //! Statements.
 
-use super::Checker;
+use super::checker::Checker;
 use super::scope::{Item, Named};
 use crate::syntax::{
     Arguments, Expression, ExpressionKind, Output, Place, Statement, StatementKind, TensorType,

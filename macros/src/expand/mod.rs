@@ -8,15 +8,18 @@
 //!   expansion's own names meet them; names of arguments and loop variables exist a second time as plain Rust values, for `{ … }`;
 //! - each statement sets its line before it does anything.
 
+mod expander;
+
 mod expression;
+
 mod statement;
 
 use crate::signature::{self, Axis, written};
 use crate::syntax::{ArgumentKind, Layer, Network, Program};
-use downhill_graph::types::ElementType;
+use expander::{Expander, builder, layer_function, local, optional_element, place};
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use syn::Ident;
 
 /// The whole expansion.
@@ -92,20 +95,7 @@ fn network_type(network: &Network) -> TokenStream {
     }
 }
 
-/// Writes the code of one network or layer.
-struct Expander<'a> {
-    program: &'a Program,
-    /// What instances in sight stand for, by block.
-    instances: Vec<HashMap<String, statement::SharedCall<'a>>>,
-    /// Names that plain Rust sees: arguments of the network, variables of loops.
-    rust: Vec<String>,
-}
-
 impl<'a> Expander<'a> {
-    fn new(program: &'a Program) -> Expander<'a> {
-        Expander { program, instances: vec![HashMap::new()], rust: Vec::new() }
-    }
-
     fn network(&mut self, network: &'a Network) -> TokenStream {
         let name = &network.name;
         let (text, builder) = (name.to_string(), builder());
@@ -206,46 +196,5 @@ fn bind_argument(argument: &crate::syntax::Argument) -> TokenStream {
             let #value = __Argument::from(#name);
         },
         ArgumentKind::Rust => quote!(let #name = &self.#name;),
-    }
-}
-
-fn builder() -> Ident {
-    Ident::new("__builder", Span::mixed_site())
-}
-
-/// A name of the declaration, seen only by what the macro writes.
-fn local(name: &Ident) -> Ident {
-    // A copy, since a raw name (`r#in`) cannot be made from its text.
-    let mut local = name.clone();
-    local.set_span(Span::mixed_site().located_at(name.span()));
-    local
-}
-
-fn layer_function(name: &Ident) -> Ident {
-    format_ident!("__layer_{name}", span = Span::call_site())
-}
-
-/// The user's line, for the messages of `build`.
-fn place(place: crate::syntax::Place) -> TokenStream {
-    let start = place.start.start();
-    let (line, column) = (start.line as u32, start.column as u32 + 1);
-    quote!(__language::place(file!(), #line, #column))
-}
-
-fn element(element: ElementType) -> TokenStream {
-    let variant = match element {
-        ElementType::F32 => quote!(F32),
-        ElementType::F64 => quote!(F64),
-        ElementType::I32 => quote!(I32),
-        ElementType::U32 => quote!(U32),
-        ElementType::Bool => quote!(Bool),
-    };
-    quote!(__graph::types::ElementType::#variant)
-}
-
-fn optional_element(written: Option<ElementType>) -> TokenStream {
-    match written.map(element) {
-        Some(element) => quote!(::core::option::Option::Some(#element)),
-        None => quote!(::core::option::Option::None),
     }
 }

@@ -6,7 +6,7 @@
 //! - Everything else, and every comparison, is arithmetic of the graph.
 
 use crate::builder::{Builder, Value};
-use crate::composite::Argument;
+use crate::call::Argument;
 use crate::value;
 use downhill_graph::dim::{Dim, Symbol};
 use downhill_graph::error::Error;

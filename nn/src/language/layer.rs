@@ -2,7 +2,7 @@
 
 use super::arithmetic;
 use crate::builder::Builder;
-use crate::composite::Argument;
+use crate::call::Argument;
 use downhill_graph::dim::{Agreement, Dim};
 use downhill_graph::error::Error;
 use downhill_graph::types::{ElementType, Shape};

@@ -8,6 +8,7 @@ use super::elementwise::{
 };
 use super::movement::{expand, index};
 use crate::builder::Value;
+use crate::call::{Composite, Kind, given, row};
 use downhill_graph::check::{Check, Made, ROUNDING, Rule};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
@@ -143,3 +144,14 @@ pub(crate) fn label_mask<'a>(user: &'static str, labels: &'a Value, classes: &Di
     let spread = builder.apply(Op::Broadcast { shape: shape.clone(), axes: (0..axis).collect() }, &[labels]);
     (equal(index(builder, shape, axis), spread), demand)
 }
+
+/// What declarations call these functions by.
+pub(super) const ROWS: &[Composite] = &[row(
+    "one_hot",
+    &[given("labels", Kind::Tensor), given("classes", Kind::Dim)],
+    "1 at the label's index, else 0",
+    |builder, given| match given.dim("classes") {
+        Some(classes) => one_hot(given.tensor("labels"), classes),
+        None => builder.unknown(),
+    },
+)];

@@ -4,6 +4,7 @@ use super::align::{require_float, spoken};
 use super::elementwise::{equal, select, surrogate};
 use super::reduce::sum;
 use crate::builder::Value;
+use crate::call::{Composite, X, Y, row};
 use downhill_graph::check::{Check, Made};
 use downhill_graph::differentiate::differentiate;
 use downhill_graph::error::Error;
@@ -43,3 +44,8 @@ fn with_checks(y: &Value, derivative: Value) -> Value {
     }
     poisoned
 }
+
+/// What declarations call these functions by.
+pub(super) const ROWS: &[Composite] = &[row("gradient", &[Y, X], "∂(sum of y)/∂x", |_, given| {
+    gradient(given.tensor("y"), given.tensor("x"))
+})];

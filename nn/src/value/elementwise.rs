@@ -5,8 +5,9 @@
 //! too, and the same bits on every machine.
 
 use super::align::{coerce, require_float, spoken, stretch_together};
-use super::operators::Operand;
+use super::operand::Operand;
 use crate::builder::{Builder, Value};
+use crate::call::{Composite, Kind, SHAPE, X, given, of_one, of_two, row};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
 use downhill_graph::op::{Binary, Compare, Op, Unary};
@@ -231,10 +232,7 @@ pub fn surrogate(value: impl Borrow<Value>, derivative: impl Borrow<Value>) -> V
 
 /// The number a size stands for, as an f32 scalar; it follows the element type beside it.
 pub fn dim_value(builder: &Builder, dim: &Dim) -> Value {
-    match dim.as_constant() {
-        Some(number) => builder.constant(number as f64),
-        None => builder.apply(Op::DimValue { dim: dim.clone(), element: ElementType::F32 }, &[]),
-    }
+    builder.dim_value(dim)
 }
 
 /// A tensor of zeros.
@@ -259,3 +257,71 @@ pub fn full(builder: &Builder, shape: impl Into<Shape>, value: f64) -> Value {
     });
     builder.value(node)
 }
+
+macro_rules! conversion {
+    ($name:literal, $element:ident) => {
+        row($name, &[X], concat!("x as ", $name, " elements"), |_, given| {
+            convert(given.tensor("x"), ElementType::$element)
+        })
+    };
+}
+
+/// What declarations call operators by.
+pub(super) const OPERATORS: &[Composite] = &[
+    of_two!("add", add, "a + b"),
+    of_two!("subtract", subtract, "a − b"),
+    of_two!("multiply", multiply, "a · b"),
+    of_two!("divide", divide, "a / b"),
+    of_one!("negate", negate, "−x"),
+    of_two!("equal", equal, "a = b"),
+    of_two!("not_equal", not_equal, "a ≠ b"),
+    of_two!("less", less, "a < b"),
+    of_two!("less_equal", less_equal, "a ≤ b"),
+    of_two!("greater", greater, "a > b"),
+    of_two!("greater_equal", greater_equal, "a ≥ b"),
+    of_two!("and", and, "both masks"),
+    of_two!("or", or, "either mask"),
+    of_one!("not", not, "the other of a mask"),
+];
+
+/// What declarations call functions of each element by.
+pub(super) const FUNCTIONS: &[Composite] = &[
+    of_one!("exp", exp, "eˣ"),
+    of_one!("expm1", expm1, "eˣ − 1"),
+    of_one!("log", log, "ln x"),
+    of_one!("log1p", log1p, "ln(1 + x)"),
+    of_one!("sqrt", sqrt, "√x"),
+    of_one!("square", square, "x²"),
+    of_one!("sin", sin, "sin x"),
+    of_one!("cos", cos, "cos x"),
+    of_one!("erf", erf, "the error function"),
+    of_one!("normal_cdf", normal_cdf, "Φ(x), the share of a standard normal distribution below x"),
+    of_one!("bell", bell, "e^(−x²/2)"),
+    of_one!("abs", abs, "|x|"),
+    of_one!("sign", sign, "−1, 0 or 1"),
+    of_one!("floor", floor, "towards −∞"),
+    of_one!("is_finite", is_finite, "neither NaN nor infinite"),
+    of_two!("maximum", maximum, "the greater of two"),
+    of_two!("minimum", minimum, "the lesser of two"),
+    of_two!("pow", pow, "a to the power b"),
+    row(
+        "select",
+        &[given("mask", Kind::Tensor), given("a", Kind::Tensor), given("b", Kind::Tensor)],
+        "a where the mask holds, else b",
+        |_, given| select(given.tensor("mask"), given.tensor("a"), given.tensor("b")),
+    ),
+    conversion!("f32", F32),
+    conversion!("f64", F64),
+    conversion!("i32", I32),
+    conversion!("u32", U32),
+    of_one!("stop_gradient", stop_gradient, "x, a constant to differentiation"),
+];
+
+/// What declarations call tensors of one value by.
+pub(super) const FILLED: &[Composite] = &[
+    row("zeros", &[SHAPE], "a tensor of zeros", |builder, given| zeros(builder, given.shape("shape"))),
+    row("ones", &[SHAPE], "a tensor of ones", |builder, given| ones(builder, given.shape("shape"))),
+    row("full", &[SHAPE, given("value", Kind::Number)], "a tensor of one value", |builder, given| {
+        full(builder, given.shape("shape"), given.number("value"))
+    }),
+];

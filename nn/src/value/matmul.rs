@@ -10,6 +10,7 @@ use super::align::{
     Laid, bare, both_shapes, coerce, common_dims, paired, put_beside_itself, require_float, spoken, stretch,
 };
 use crate::builder::Value;
+use crate::call::{Composite, of_two};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
 use downhill_graph::op::Op;
@@ -150,3 +151,6 @@ fn mend(a: &Value, b: &Value, m: &Dim, y: &Shape) -> String {
 fn named(value: &Value, instead: &str) -> String {
     spoken(value, instead).trim_matches('`').to_owned()
 }
+
+/// What declarations call these functions by.
+pub(super) const ROWS: &[Composite] = &[of_two!("matmul", matmul, "a @ b")];

@@ -1,7 +1,8 @@
 //! The same elements in other places.
 
-use super::align::{coerce, resolve_axis, spoken};
+use super::align::{both_shapes, coerce, resolve_axis, spoken};
 use crate::builder::{Builder, Value};
+use crate::call::{Arguments, Composite, Default, Kind, LAST, SHAPE, X, given, of_one, optional, row};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
 use downhill_graph::op::{Op, Range};
@@ -112,7 +113,7 @@ fn join(values: &[&Value], axis: i64) -> Option<Value> {
         if shape.rank() != shapes[0].rank() || !(0..shape.rank()).all(fits) {
             let (a, b) = (spoken(first, "the first operand"), spoken(other, "another"));
             let error = Error::new(format!("{a} and {b} do not fit beside each other along axis {axis}"));
-            let error = error.note(super::align::both_shapes(first, other));
+            let error = error.note(both_shapes(first, other));
             first.builder().error(error.help(format!("all axes but axis {axis} must be equal")));
             return None;
         }
@@ -166,3 +167,54 @@ fn cut(x: &Value, axis: i64, start: Dim, end: Option<Dim>, stride: i64) -> Optio
 pub fn index(builder: &Builder, shape: impl Into<Shape>, axis: usize) -> Value {
     builder.apply(Op::Iota { shape: shape.into(), axis }, &[])
 }
+
+fn transpose_row(_: &Builder, arguments: &Arguments<'_>) -> Value {
+    match arguments.axes("axes") {
+        Some(order) => transpose_by(arguments.tensor("x"), &order),
+        None => transpose(arguments.tensor("x")),
+    }
+}
+
+fn slice_row(_: &Builder, arguments: &Arguments<'_>) -> Value {
+    let start = arguments.dim("start").cloned().unwrap_or_default();
+    let end = arguments.dim("end").cloned();
+    slice(arguments.tensor("x"), arguments.integer("axis"), start, end, arguments.integer("stride"))
+}
+
+/// What declarations call these functions by.
+pub(super) const ROWS: &[Composite] = &[
+    row("reshape", &[X, SHAPE], "the same elements in another shape", |_, given| {
+        reshape(given.tensor("x"), given.shape("shape"))
+    }),
+    of_one!("flatten", flatten, "all axes but the first made one"),
+    row("expand", &[X, given("axis", Kind::Integer)], "a new axis of size 1", |_, given| {
+        expand(given.tensor("x"), given.integer("axis"))
+    }),
+    row(
+        "transpose",
+        &[X, optional("axes", Kind::Axes, Default::Unset("the last two swapped"))],
+        "axes in another order",
+        transpose_row,
+    ),
+    row("reverse", &[X, LAST], "elements in reverse order along an axis", |_, given| {
+        reverse(given.tensor("x"), given.integer("axis"))
+    }),
+    row(
+        "concatenate",
+        &[given("x", Kind::Tensors), LAST],
+        "one after another along an axis",
+        |builder, given| concatenate(builder, &given.tensors("x"), given.integer("axis")),
+    ),
+    row(
+        "slice",
+        &[
+            X,
+            optional("start", Kind::Dim, Default::Integer(0)),
+            optional("end", Kind::Dim, Default::Unset("the size")),
+            LAST,
+            optional("stride", Kind::Integer, Default::Integer(1)),
+        ],
+        "a range along an axis",
+        slice_row,
+    ),
+];

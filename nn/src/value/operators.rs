@@ -1,44 +1,9 @@
 //! `+ - * /` and unary minus between values and literals.
 
+use super::elementwise::{add, divide, multiply, negate, subtract};
+use super::operand::Operand;
 use crate::builder::Value;
-use crate::value::{add, divide, multiply, negate, subtract};
 use std::ops::{Add, Div, Mul, Neg, Sub};
-
-/// The second operand of a function of two: a value or a literal.
-pub trait Operand {
-    /// As a value beside `other`.
-    fn beside(self, other: &Value) -> Value;
-}
-
-impl Operand for Value {
-    fn beside(self, _: &Value) -> Value {
-        self
-    }
-}
-
-impl Operand for &Value {
-    fn beside(self, _: &Value) -> Value {
-        self.clone()
-    }
-}
-
-impl Operand for f64 {
-    fn beside(self, other: &Value) -> Value {
-        other.builder().constant(self)
-    }
-}
-
-impl Operand for f32 {
-    fn beside(self, other: &Value) -> Value {
-        f64::from(self).beside(other)
-    }
-}
-
-impl Operand for i32 {
-    fn beside(self, other: &Value) -> Value {
-        f64::from(self).beside(other)
-    }
-}
 
 macro_rules! operator {
     ($trait:ident, $method:ident, $function:ident) => {

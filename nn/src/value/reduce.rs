@@ -3,6 +3,7 @@
 use super::align::{require_float, resolve_axis, spoken};
 use super::elementwise::{dim_value, divide, square};
 use crate::builder::Value;
+use crate::call::{AXES, Arguments, Composite, KEEP, LAST, X, of_one, row};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
 use downhill_graph::op::{Op, Reduction};
@@ -126,3 +127,27 @@ pub(crate) fn average(x: &Value, over: &Over) -> Value {
     let total = reduce(Reduction::Sum, x, over);
     if count.is(1) { total } else { divide(total, dim_value(x.builder(), &count)) }
 }
+
+fn over(arguments: &Arguments<'_>) -> Over {
+    Over { axes: arguments.axes("axes"), keep: arguments.flag("keep") }
+}
+
+macro_rules! folding {
+    ($name:literal, $kind:ident, $about:literal) => {
+        row($name, &[X, AXES, KEEP], $about, |_, given| {
+            reduce(Reduction::$kind, given.tensor("x"), &over(given))
+        })
+    };
+}
+
+/// What declarations call these functions by.
+pub(super) const ROWS: &[Composite] = &[
+    folding!("sum", Sum, "the sum"),
+    row("mean", &[X, AXES, KEEP], "the mean", |_, given| average(given.tensor("x"), &over(given))),
+    folding!("max", Max, "the greatest"),
+    folding!("min", Min, "the least"),
+    of_one!("squares", squares, "Σ x²"),
+    row("argmax", &[X, LAST], "index of the greatest", |_, given| {
+        argmax(given.tensor("x"), given.integer("axis"))
+    }),
+];

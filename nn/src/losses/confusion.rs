@@ -7,7 +7,7 @@
 //! computed from other things besides is let pass: a product of probabilities may be one, and `p + z - stop_gradient(z)` is `p`. What only
 //! arranges elements (`reshape`, `transpose`, `slice`, `reverse`), `stop_gradient`, `dropout` and names change nothing.
 
-use super::activation::{gelu, gelu_tanh, silu, softmax_operand};
+use crate::activations::{gelu, gelu_tanh, silu, softmax_operand};
 use crate::builder::Value;
 use crate::value::spoken;
 use downhill_graph::error::Error;
@@ -127,7 +127,7 @@ fn arranged(graph: &Graph, mut node: NodeId) -> NodeId {
     }
 }
 
-/// What [`super::dropout`] makes `node` of: zero where random bits say so, and scaled.
+/// What [`crate::layers::dropout`] makes `node` of: zero where random bits say so, and scaled.
 fn dropped(graph: &Graph, node: NodeId) -> Option<NodeId> {
     let select = graph.operand(node, 0);
     graph.constant_value(graph.operand(node, 1))?;

@@ -1,6 +1,7 @@
-//! Layers: composites with parameters of their own.
+//! The linear layer.
 
 use crate::builder::{Builder, Value};
+use crate::call::{Arguments, Composite, Default, Kind, Parameter, X, given, optional, row};
 use crate::value::{add, matmul, require_float, spoken};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
@@ -56,11 +57,21 @@ pub fn linear(x: impl Borrow<Value>, units: impl Into<Dim>, options: Linear) -> 
     })
 }
 
-/// A learned vector for each of `count` positions.
-///
-/// # Shapes
-/// `[count, width]`, which adds to `[batch, count, width]`.
-pub fn positions(builder: &Builder, count: impl Into<Dim>, width: impl Into<Dim>) -> Value {
-    let start = Initializer::Normal { mean: 0.0, deviation: 0.02 };
-    builder.layer(|| builder.parameter("weight", [count.into(), width.into()], start))
+const PARAMETERS: &[Parameter<'static>] = &[
+    X,
+    given("units", Kind::Dim),
+    optional("bias", Kind::Bool, Default::Bool(true)),
+    optional("init", Kind::Initializer, Default::Unset("fan_in")),
+];
+
+fn linear_row(builder: &Builder, arguments: &Arguments<'_>) -> Value {
+    let Some(units) = arguments.dim("units") else { return builder.unknown() };
+    let options = Linear { bias: arguments.flag("bias"), init: arguments.initializer("init") };
+    linear(arguments.tensor("x"), units, options)
 }
+
+/// What declarations call this layer by.
+pub(super) const ROWS: &[Composite] = &[
+    row("linear", PARAMETERS, "x @ weight + bias", linear_row),
+    row("dense", PARAMETERS, "x @ weight + bias", linear_row),
+];

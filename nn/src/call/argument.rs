@@ -1,21 +1,21 @@
-//! What declarations hand to composites, and what composites take: kinds of parameters, forgiving conversions.
+//! What declarations hand over, and what is taken: kinds of parameters, forgiving conversions.
 //!
 //! In: an argument as it was written. Out: the same as the kind that a parameter takes, or a refusal.
 //!
 //! Must hold: what is not known yet (while rustc runs) is [`Argument::Unknown`].
 
 use crate::builder::{Builder, Value};
-use crate::value::dim_value;
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
 use downhill_graph::op::Op;
 use downhill_graph::random::Initializer;
 use downhill_graph::types::ElementType;
 
-/// A parameter of a composite.
-pub struct Parameter {
+/// A parameter of what can be called.
+#[derive(Clone, Copy)]
+pub struct Parameter<'a> {
     /// Its name, for named arguments.
-    pub name: &'static str,
+    pub name: &'a str,
     /// What it takes.
     pub kind: Kind,
     /// What it is when not given; without one it must be given.
@@ -43,6 +43,8 @@ pub enum Kind {
     Shape,
     /// How a parameter starts: `normal(0.0, 1.0)`.
     Initializer,
+    /// Whatever is given: what a layer of the user's own makes of it shows later.
+    Any,
 }
 
 /// What a parameter is when not given.
@@ -79,70 +81,53 @@ pub enum Argument {
     Unknown,
 }
 
-impl Parameter {
+impl Parameter<'_> {
     /// Whether a named argument `word` is this one.
     pub fn answers_to(&self, word: &str) -> bool {
         self.name == word || self.kind == Kind::Axes && matches!(word, "axis" | "axes")
     }
 }
 
-/// Whether `parameter` of `composite` takes `argument`; what is not known yet is taken.
-///
-/// # Errors
-/// What it must be, and what it is.
-pub fn accepts(
-    builder: &Builder,
-    composite: &str,
-    parameter: &Parameter,
-    argument: Argument,
-) -> Result<(), Error> {
-    convert(builder, composite, parameter, argument).map(|_| ())
-}
-
-/// `argument` as what the parameter takes.
+/// `argument` as what the parameter of `callee` takes; `None` where that is not known yet.
 pub(super) fn convert(
     builder: &Builder,
-    composite: &str,
-    parameter: &Parameter,
+    callee: &str,
+    parameter: &Parameter<'_>,
     argument: Argument,
-) -> Result<Argument, Error> {
-    let converted = match parameter.kind {
-        Kind::Tensor | Kind::Tensors => argument.as_tensor(builder),
-        Kind::Dim => argument.as_dim().map(Argument::Dim),
-        Kind::Number => argument.as_number(builder).map(Argument::Number),
-        Kind::Integer => argument.as_integer(builder).map(Argument::Integer),
-        Kind::Bool => {
-            if let Argument::Bool(_) = argument {
-                Some(argument.clone())
-            } else {
-                None
-            }
-        }
-        Kind::Axes => argument.as_axes(builder).map(Argument::Shape),
-        Kind::Shape => {
-            if let Argument::Shape(_) = argument {
-                Some(argument.clone())
-            } else {
-                None
-            }
-        }
-        Kind::Initializer => {
-            if let Argument::Initializer(_) = argument {
-                Some(argument.clone())
-            } else {
-                None
-            }
-        }
+) -> Result<Option<Argument>, Error> {
+    let converted = match (parameter.kind, &argument) {
+        (Kind::Tensor | Kind::Tensors, _) => argument.as_tensor(builder),
+        (Kind::Dim, _) => argument.as_dim().map(Argument::Dim),
+        (Kind::Number, _) => argument.as_number(builder).map(Argument::Number),
+        (Kind::Integer, _) => argument.as_integer(builder).map(Argument::Integer),
+        (Kind::Axes, _) => argument.as_axes(builder).map(Argument::Shape),
+        (Kind::Bool, Argument::Bool(_))
+        | (Kind::Shape, Argument::Shape(_))
+        | (Kind::Initializer, Argument::Initializer(_))
+        | (Kind::Any, _) => Some(argument.clone()),
+        (Kind::Bool | Kind::Shape | Kind::Initializer, _) => None,
     };
     match converted {
-        Some(argument) => Ok(argument),
-        None if argument.is_unknown(builder, parameter.kind) => Ok(parameter.kind.stand_in()),
+        Some(argument) => Ok(Some(argument)),
+        None if argument.is_unknown(builder, parameter.kind) => Ok(None),
         None => Err(Error::new(format!(
-            "`{}` of `{composite}` must be {}, but is {}",
+            "`{}` of `{callee}` must be {}, but is {}",
             parameter.name,
             parameter.kind.words(),
             argument.words(),
         ))),
+    }
+}
+
+impl Default {
+    /// As the argument that it stands for.
+    pub(super) fn argument(self) -> Option<Argument> {
+        match self {
+            Default::Number(number) => Some(Argument::Number(number)),
+            Default::Bool(flag) => Some(Argument::Bool(flag)),
+            Default::Integer(number) => Some(Argument::Integer(number)),
+            Default::Unset(_) => None,
+        }
     }
 }
 
@@ -158,11 +143,12 @@ impl Kind {
             Kind::Axes => "an axis or a list of axes",
             Kind::Shape => "a list of sizes such as `[batch, 2]`",
             Kind::Initializer => "an initialiser such as `normal(0.0, 1.0)`",
+            Kind::Any => "anything",
         }
     }
 
     /// What stands for an unknown argument: anything where no shape hangs on it.
-    fn stand_in(self) -> Argument {
+    pub(super) fn stand_in(self) -> Argument {
         match self {
             Kind::Number => Argument::Number(0.5),
             Kind::Bool => Argument::Bool(true),
@@ -204,16 +190,12 @@ impl Argument {
         }
     }
 
-    pub(super) fn into_value(self) -> Option<Value> {
-        if let Argument::Value(value) = self { Some(value) } else { None }
-    }
-
     fn as_tensor(&self, builder: &Builder) -> Option<Argument> {
         match self {
             Argument::Value(_) => Some(self.clone()),
             Argument::Number(number) => Some(Argument::Value(builder.constant(*number))),
             Argument::Integer(number) => Some(Argument::Value(builder.constant(*number as f64))),
-            Argument::Dim(dim) => Some(Argument::Value(dim_value(builder, dim))),
+            Argument::Dim(dim) => Some(Argument::Value(builder.dim_value(dim))),
             Argument::Unknown => Some(Argument::Value(builder.unknown())),
             Argument::Bool(_) | Argument::Shape(_) | Argument::Initializer(_) => None,
         }
