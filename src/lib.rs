@@ -81,10 +81,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub use downhill_graph::{
-    builder, composite, dim, error, graph, network, op, optimizer, random, tensor, types, value,
-};
+pub use downhill_graph::{dim, error, graph, op, random, tensor, types};
 pub use downhill_macros::network;
+pub use downhill_nn::{builder, composite, network, optimizer, value};
 pub use downhill_runtime::error::Error;
 pub use downhill_runtime::host::Lanes;
 pub use downhill_runtime::{
@@ -99,11 +98,11 @@ pub mod data;
 pub mod prelude {
     pub use crate::build::Configure;
     pub use crate::data::{accuracy, binary_accuracy, one_hot, split};
-    pub use downhill_graph::builder::Value;
-    pub use downhill_graph::network::Network;
-    pub use downhill_graph::optimizer::{adam, adamw, sgd};
     pub use downhill_graph::tensor::Tensor;
     pub use downhill_macros::network;
+    pub use downhill_nn::builder::Value;
+    pub use downhill_nn::network::Network;
+    pub use downhill_nn::optimizer::{adam, adamw, sgd};
     pub use downhill_runtime::dataset::Dataset;
     pub use downhill_runtime::epoch::{Epoch, EpochOptions, EpochReport};
     pub use downhill_runtime::model::Model;
@@ -115,6 +114,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use downhill_graph as graph;
+    pub use downhill_nn as nn;
 }
 
 /// The README's code, compiled.

@@ -1,7 +1,7 @@
 //! Threads that share the kernels of a step: the same bits for every number of them, on every target.
 
-use downhill::prelude::*;
 use downhill::Error;
+use downhill::prelude::*;
 
 network! {
     /// Wide enough that its products are divided.

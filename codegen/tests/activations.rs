@@ -2,15 +2,15 @@
 
 mod common;
 
-use downhill_graph::builder::{Builder, Mode, Value};
-use downhill_graph::composite::{elu, gelu, gelu_tanh, leaky_relu, relu, sigmoid, silu};
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::Purpose;
 use downhill_graph::interpret::Environment;
 use downhill_graph::passes::optimize;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::ElementType;
-use downhill_graph::value::{gradient, softplus, sum, tanh};
+use downhill_nn::builder::{Builder, Mode, Value};
+use downhill_nn::composite::{elu, gelu, gelu_tanh, leaky_relu, relu, sigmoid, silu};
+use downhill_nn::value::{gradient, softplus, sum, tanh};
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 /// What an activation should be, and how far it may be off.

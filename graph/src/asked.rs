@@ -87,7 +87,7 @@ fn read_inputs(graph: &Graph) -> impl Iterator<Item = usize> {
 }
 
 /// Nothing that the entry `name` is given tells the size `symbol`.
-pub(crate) fn untold(graph: &Graph, name: &str, symbol: &str) -> Error {
+pub fn untold(graph: &Graph, name: &str, symbol: &str) -> Error {
     let target = (0..graph.inputs.len())
         .find(|&input| graph.inputs[input].role == Role::Target && tells(graph, input, symbol));
     let note = match target {

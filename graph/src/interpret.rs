@@ -33,22 +33,21 @@ use std::rc::Rc;
 ///
 /// # Examples
 /// ```
-/// use downhill_graph::builder::{Builder, Mode};
-/// use downhill_graph::graph::Purpose;
+/// use downhill_graph::graph::{Graph, Input, Purpose, Role};
 /// use downhill_graph::interpret::{Environment, Precision, interpret};
 /// use downhill_graph::op::{Op, Unary};
-/// use downhill_graph::{dim::Dim, types::ElementType};
+/// use downhill_graph::{dim::Dim, types::ElementType, types::Type};
 ///
-/// let b = Builder::new(Mode::Infer);
-/// let x = b.input("x", ElementType::F32, [Dim::symbol("n")]);
-/// let y = b.apply(Op::Unary(Unary::Neg), &[&x]);
-/// let mut graph = b.finish()?.graph;
-/// graph.results.push((Purpose::Output("y".into()), y.node().expect("known")));
+/// let mut graph = Graph::new();
+/// let ty = Type::new(ElementType::F32, [Dim::symbol("n")]);
+/// let x = graph.add_input(Input { name: "x".into(), ty, role: Role::Input, below: None });
+/// let y = graph.add(Op::Unary(Unary::Neg), &[x]);
+/// graph.results.push((Purpose::Output("y".into()), y));
 ///
 /// let environment = Environment::new().input("x", [1.0_f32, 2.0]);
 /// let results = interpret(&graph, &environment, Precision::F32)?;
 /// assert_eq!(results[0].1.as_f32()?, [-1.0, -2.0]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), downhill_graph::error::Error>(())
 /// ```
 pub fn interpret(
     graph: &Graph,

@@ -9,7 +9,7 @@ use crate::error::Error;
 
 /// What an option may be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Allowed {
+pub enum Allowed {
     /// Neither infinite nor NaN.
     Finite,
     /// Finite, 0 or more.
@@ -41,7 +41,7 @@ impl Allowed {
 }
 
 /// Refuses an option that is not what it may be: `what` as in "a learning rate".
-pub(crate) fn check(what: &str, number: f64, allowed: Allowed) -> Result<(), Error> {
+pub fn check(what: &str, number: f64, allowed: Allowed) -> Result<(), Error> {
     let held = number as f32;
     let vanishes = number != 0.0 && held == 0.0;
     match allowed.holds(held) {
@@ -52,7 +52,7 @@ pub(crate) fn check(what: &str, number: f64, allowed: Allowed) -> Result<(), Err
 }
 
 /// "a learning rate of 1e39, which is inf in f32".
-pub(crate) fn refused(what: &str, number: f64) -> Error {
+pub fn refused(what: &str, number: f64) -> Error {
     let held = number as f32;
     let [written, kept] = [
         if is_plain(number) { format!("{number}") } else { format!("{number:e}") },

@@ -13,15 +13,16 @@ impl Graph {
     ///
     /// # Examples
     /// ```
-    /// use downhill_graph::builder::{Builder, Mode};
-    /// use downhill_graph::{dim::Dim, types::ElementType};
+    /// use downhill_graph::graph::{Graph, Input, Role};
+    /// use downhill_graph::op::{Op, Unary};
+    /// use downhill_graph::{dim::Dim, types::ElementType, types::Type};
     ///
-    /// let b = Builder::new(Mode::Infer);
-    /// let x = b.input("x", ElementType::F32, [Dim::symbol("n")]);
-    /// b.output("y", &(-&x));
-    /// let text = b.finish()?.graph.to_text();
+    /// let mut graph = Graph::new();
+    /// let ty = Type::new(ElementType::F32, [Dim::symbol("n")]);
+    /// let x = graph.add_input(Input { name: "x".into(), ty, role: Role::Input, below: None });
+    /// graph.add(Op::Unary(Unary::Neg), &[x]);
+    /// let text = graph.to_text();
     /// assert_eq!(text, "input x : f32[n]\n%0 = input x : f32[n]\n%1 = neg %0 : f32[n]\n");
-    /// # Ok::<(), downhill_graph::error::Errors>(())
     /// ```
     pub fn to_text(&self) -> String {
         let mut writer = Writer::default();

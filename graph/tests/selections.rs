@@ -3,15 +3,11 @@
 
 mod support;
 
-use downhill_graph::builder::{Builder, Mode};
 use downhill_graph::differentiate::differentiate;
-use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, NodeId};
-use downhill_graph::interpret::Environment;
 use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Unary};
 use downhill_graph::tensor::Tensor;
-use downhill_graph::types::{ElementType, Shape};
-use downhill_graph::value::{select, square, sum};
+use downhill_graph::types::ElementType;
 use proptest::prelude::*;
 use support::{binary, environment, inner_product, input, unary, value};
 
@@ -224,25 +220,6 @@ fn rows_without_an_answer_leave_their_sums_out() {
     let at = environment(&[Tensor::from([[1.0, 2.0], [3.0, 0.5]]), targets, Tensor::from([0.0, 1.0])]);
     assert_eq!(value(&graph, first, &at).to_f64_vec(), [0.0, 0.0, 4.0, 0.0]);
     assert_eq!(value(&graph, second, &at).to_f64_vec(), [0.0, 0.0, 2.0, 2.0]);
-}
-
-#[test]
-fn a_loss_over_known_targets_moves_nothing_else() {
-    let builder = Builder::new(Mode::Train);
-    let shape = || Shape(vec![Dim::symbol("batch")]);
-    let p = builder.input("p", ElementType::F32, shape());
-    let y = builder.target("y", ElementType::F32, shape());
-    let known = builder.input("known", ElementType::Bool, shape());
-    builder.loss("loss", &sum(select(&known, square(&p - &y), 0.0)), None);
-    let declaration = builder.finish().expect("a right declaration");
-    let mut graph = declaration.graph;
-    let p = p.node().expect("known");
-    let gradient = differentiate(&mut graph, declaration.losses[0].node, &[p]).expect("has a gradient")[0];
-    let at = Environment::new()
-        .input("p", [1.0_f32, 2.0, 3.0])
-        .input("y", [f32::NAN, 1.0, f32::INFINITY])
-        .input("known", [false, true, false]);
-    assert_eq!(value(&graph, gradient, &at).to_f64_vec(), [0.0, 2.0, 0.0]);
 }
 
 /// Where values count: `mask` is true in these places.

@@ -11,6 +11,8 @@ mod parse;
 
 mod signature;
 
+mod callee;
+
 mod check;
 
 mod expand;

@@ -157,7 +157,7 @@ pub(crate) enum ExpressionKind {
     Rust(TokenStream),
 }
 
-pub(crate) use downhill_graph::language::Operator;
+pub(crate) use downhill_nn::language::Operator;
 
 impl Place {
     pub(crate) fn at(span: Span) -> Place {

@@ -4,7 +4,7 @@
 //! parameter, a value of the declaration, the loss, a gradient or an update.
 //!
 //! How: the step is made once more, on the same rows, parameters and random numbers, by code that writes every value of interest and
-//! changes nothing (`downhill_graph::entry::diagnosis`). This is the cold path: it compiles, copies and allocates.
+//! changes nothing (`downhill_nn::entry::diagnosis`). This is the cold path: it compiles, copies and allocates.
 
 use crate::bind::Given;
 use crate::cause::{Part, Violation};
@@ -14,7 +14,7 @@ use crate::model::Model;
 use crate::outputs::Room;
 use crate::storage::Buffer;
 use crate::view::{Extent, MAX_RANK, ViewMut};
-use downhill_graph::optimizer::LEARNING_RATE;
+use downhill_nn::optimizer::LEARNING_RATE;
 
 impl Model {
     /// The error of a stopped step. The model has made the steps before it and no more, or, where it has changed parameters, that step.
@@ -154,13 +154,13 @@ mod tests {
     use super::*;
     use crate::cause::Kind;
     use crate::program::{Options, Program};
-    use downhill_graph::builder::{Builder, Value};
     use downhill_graph::dim::Dim;
     use downhill_graph::graph::Role;
-    use downhill_graph::optimizer::{Optimizer, sgd};
     use downhill_graph::random::Initializer;
     use downhill_graph::types::ElementType;
-    use downhill_graph::value::{exp, mean, sqrt, square, sum};
+    use downhill_nn::builder::{Builder, Value};
+    use downhill_nn::optimizer::{Optimizer, sgd};
+    use downhill_nn::value::{exp, mean, sqrt, square, sum};
     use std::sync::Arc;
 
     /// What is found of a step of `loss(x, w)` with w = 0, as if code had stopped it for another reason than its loss.

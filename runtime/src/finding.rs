@@ -8,11 +8,11 @@ use crate::outputs::Room;
 use crate::program::Diagnosis;
 use downhill_graph::check::Rule;
 use downhill_graph::dim::{Bindings, Dim};
-use downhill_graph::entry::{Watch, Watched};
 use downhill_graph::error::Origin;
 use downhill_graph::graph::StorageKind;
 use downhill_graph::op::Op;
 use downhill_graph::types::ElementType;
+use downhill_nn::entry::{Watch, Watched};
 
 /// A step that was not carried out, or gradients of a loss that is not finite.
 #[derive(Clone, Copy)]

@@ -1,9 +1,9 @@
 //! Entries of one model: which runs when.
 
-use downhill_graph::builder::Builder;
 use downhill_graph::dim::Dim;
 use downhill_graph::types::ElementType;
-use downhill_graph::value::mean;
+use downhill_nn::builder::Builder;
+use downhill_nn::value::mean;
 use downhill_runtime::program::{Options, Program};
 use std::sync::Arc;
 

@@ -1,16 +1,14 @@
 //! Native code takes sizes at their word. Whatever a declaration or a view says, they agree with the memory there is, or an
 //! error says why not.
 
-use downhill_graph::builder::{Builder, Declaration, Mode, Value};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Errors;
-use downhill_graph::optimizer::{Optimizer, sgd};
 use downhill_graph::random::Initializer;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::ElementType;
-use downhill_graph::value::{
-    argmax, exp, expand, full, mean, reshape, slice, square, sum, sum_over, transpose,
-};
+use downhill_nn::builder::{Builder, Declaration, Mode, Value};
+use downhill_nn::optimizer::{Optimizer, sgd};
+use downhill_nn::value::{argmax, exp, expand, full, mean, reshape, slice, square, sum, sum_over, transpose};
 use downhill_runtime::dataset::Dataset;
 use downhill_runtime::epoch::{Epoch, EpochOptions, EpochReport};
 use downhill_runtime::model::Model;

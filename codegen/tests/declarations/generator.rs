@@ -4,13 +4,13 @@
 //! and products of them are exact in f32 and nothing hangs on the order of additions where a comparison decides.
 
 use super::common::Choices;
-use downhill_graph::builder::{Builder, Declaration, Mode, Value};
-use downhill_graph::composite::{bce_with_logits, cross_entropy, relu, sigmoid, softmax};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::error::Errors;
 use downhill_graph::random::Initializer;
 use downhill_graph::types::ElementType::{F32, I32};
-use downhill_graph::value::*;
+use downhill_nn::builder::{Builder, Declaration, Mode, Value};
+use downhill_nn::composite::{bce_with_logits, cross_entropy, relu, sigmoid, softmax};
+use downhill_nn::value::*;
 
 /// What a declaration is run with: the values of its symbols, and whether labels are classes.
 #[derive(Clone, Debug)]

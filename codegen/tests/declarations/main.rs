@@ -9,15 +9,15 @@ mod generator;
 
 use common::Outcome;
 use downhill_codegen::target::Lanes;
-use downhill_graph::builder::Declaration;
 use downhill_graph::dim::Bindings;
-use downhill_graph::entry;
 use downhill_graph::graph::{Graph, Purpose};
 use downhill_graph::interpret::{Environment, Precision, interpret};
-use downhill_graph::optimizer::{Optimizer, adam, sgd};
 use downhill_graph::sizes;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Type};
+use downhill_nn::builder::Declaration;
+use downhill_nn::entry;
+use downhill_nn::optimizer::{Optimizer, adam, sgd};
 use downhill_runtime::host;
 use generator::{CLASSES, Run, declare};
 

@@ -1,13 +1,13 @@
 //! The networks under test, by name: all activations, losses, optimizers, second derivatives, inputs with a time axis.
 
-use downhill_graph::builder::{Builder, Declaration, Mode, Value};
-use downhill_graph::composite::*;
 use downhill_graph::dim::Dim;
-use downhill_graph::entry::step;
 use downhill_graph::graph::Graph;
-use downhill_graph::optimizer::{Optimizer, adam, adamw, sgd};
 use downhill_graph::types::ElementType::{F32, I32};
-use downhill_graph::value::{concatenate, gradient, mean, reshape, softplus, square, squares, tanh};
+use downhill_nn::builder::{Builder, Declaration, Mode, Value};
+use downhill_nn::composite::*;
+use downhill_nn::entry::step;
+use downhill_nn::optimizer::{Optimizer, adam, adamw, sgd};
+use downhill_nn::value::{concatenate, gradient, mean, reshape, softplus, square, squares, tanh};
 
 /// A network and how it is trained.
 pub(crate) struct Net {

@@ -3,11 +3,11 @@
 use super::common;
 use super::nets::{self, Net};
 use downhill_graph::dim::Bindings;
-use downhill_graph::entry::gradients;
 use downhill_graph::graph::Graph;
 use downhill_graph::interpret::{Environment, Precision, interpret};
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Type};
+use downhill_nn::entry::gradients;
 
 /// Numbers that look random and are the same every time.
 struct Numbers(u64);

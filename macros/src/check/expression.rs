@@ -1,12 +1,12 @@
 //! Expressions.
 
-use super::Checker;
+use super::checker::Checker;
 use super::scope::{Item, Named};
 use crate::syntax::{Expression, ExpressionKind, Operator, Place};
-use downhill_graph::composite::{self, Argument};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::{Error, nearest};
-use downhill_graph::language;
+use downhill_nn::composite::{self, Argument};
+use downhill_nn::language;
 use syn::Ident;
 
 impl<'a> Checker<'a> {

@@ -1,12 +1,12 @@
 //! Calls of layers: what is given against the head, then the body in a scope of its own.
 
+use super::checker::{Checker, Frame};
 use super::scope::{Given, Item, Named};
-use super::{Checker, Frame};
 use crate::signature::{self, Axis, written};
 use crate::syntax::{Layer, Place};
-use downhill_graph::composite::{Argument, Kind};
 use downhill_graph::error::Error;
-use downhill_graph::language::{self, LayerInput};
+use downhill_nn::composite::{Argument, Kind};
+use downhill_nn::language::{self, LayerInput};
 
 /// Where a layer is called from: nowhere when it is checked on its own.
 #[derive(Default)]

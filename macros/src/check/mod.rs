@@ -11,22 +11,29 @@
 //! - a value that cannot be known (a Rust function's result, a loop that changes shapes) is unknown, and what touches it is
 //!   unknown, without a message.
 
-mod call;
-mod expression;
-mod layer;
 mod scope;
+
+mod checker;
+
+mod layer;
+
+mod call;
+
+mod expression;
+
 mod statement;
 
 use crate::diagnose::Diagnostics;
 use crate::signature::{self, Axis};
 use crate::syntax::{ArgumentKind, Layer, Network, Place, Program};
-use downhill_graph::builder::{Builder, Value};
-use downhill_graph::composite::Argument;
+use checker::Checker;
 use downhill_graph::dim::Dim;
-use downhill_graph::error::{Error, Origin};
-use downhill_graph::network::{sized_by_data, untold, untrained};
+use downhill_graph::error::Error;
 use downhill_graph::types::{Shape, Type};
-use scope::{Item, Named, Scopes};
+use downhill_nn::builder::Builder;
+use downhill_nn::composite::Argument;
+use downhill_nn::network::{sized_by_data, untold, untrained};
+use scope::{Item, Named};
 use std::collections::{BTreeSet, HashSet};
 use syn::Ident;
 
@@ -70,55 +77,7 @@ fn duplicates(program: &Program, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Interprets one network or layer.
-struct Checker<'a> {
-    program: &'a Program,
-    diagnostics: &'a mut Diagnostics,
-    builder: Builder,
-    /// What each number in [`Origin::token`] (from 1) stands for.
-    tokens: Vec<(Place, Vec<String>)>,
-    scopes: Scopes<'a>,
-    /// The layers being called, innermost last.
-    frames: Vec<Frame>,
-    /// Name of the innermost binding.
-    binding: String,
-    /// Symbols whose numbers only a run tells: those that inputs bring.
-    run_symbols: HashSet<String>,
-    /// Names of the layers called so far.
-    called: HashSet<String>,
-    /// A layer is checked on its own.
-    lone: bool,
-    /// A statement could not be read.
-    broken: bool,
-    /// Something is unknown, so that what is missing may only be unseen.
-    unsure: bool,
-}
-
-/// A call of a layer in progress.
-struct Frame {
-    layer: String,
-    /// `in layer …, called at … as …`.
-    note: String,
-}
-
 impl<'a> Checker<'a> {
-    fn new(program: &'a Program, diagnostics: &'a mut Diagnostics) -> Checker<'a> {
-        Checker {
-            program,
-            diagnostics,
-            builder: Builder::for_checking(),
-            tokens: Vec::new(),
-            scopes: Scopes::default(),
-            frames: Vec::new(),
-            binding: String::new(),
-            run_symbols: HashSet::new(),
-            called: HashSet::new(),
-            lone: false,
-            broken: false,
-            unsure: false,
-        }
-    }
-
     fn network(&mut self, network: &'a Network) {
         for argument in &network.arguments {
             let name = argument.name.to_string();
@@ -186,54 +145,5 @@ impl<'a> Checker<'a> {
         self.lone = true;
         self.layer_body(layer, given, layer::Call::default());
         self.report();
-    }
-
-    /// Operations from now on stand at `place`.
-    fn at(&mut self, place: Place) {
-        let notes = self.frames.iter().rev().map(|frame| frame.note.clone()).collect();
-        self.tokens.push((place, notes));
-        let token = u32::try_from(self.tokens.len()).unwrap_or(u32::MAX);
-        self.builder.at(Origin { token, ..Origin::default() });
-    }
-
-    /// Records a mistake that the check itself found.
-    fn error(&mut self, place: Place, error: Error) {
-        self.unsure = true;
-        let notes: Vec<String> = self.frames.iter().rev().map(|frame| frame.note.clone()).collect();
-        self.add_with(place, notes, error);
-    }
-
-    /// As [`Checker::error`], for the item that would have been.
-    fn fail(&mut self, place: Place, error: Error) -> Item {
-        self.error(place, error);
-        Item::Unknown
-    }
-
-    /// Takes over what the builder found.
-    fn report(&mut self) {
-        for error in self.builder.take_errors() {
-            self.add(error);
-        }
-    }
-
-    fn add(&mut self, error: Error) {
-        let index = (error.origin.token as usize).wrapping_sub(1);
-        let (place, notes) = match self.tokens.get(index) {
-            Some((place, notes)) => (*place, notes.clone()),
-            None => (Place::at(proc_macro2::Span::call_site()), Vec::new()),
-        };
-        self.unsure = true;
-        self.add_with(place, notes, error);
-    }
-
-    fn add_with(&mut self, place: Place, mut notes: Vec<String>, error: Error) {
-        notes.extend(error.notes.iter().cloned());
-        self.diagnostics.add(place, Error { notes, ..error });
-    }
-
-    /// Notes where a value cannot be known.
-    fn result(&mut self, value: Value) -> Item {
-        self.unsure |= value.node().is_none();
-        Item::value(value)
     }
 }

@@ -1,9 +1,9 @@
 //! What names mean while a declaration is checked.
 
-use crate::syntax::Expression;
-use downhill_graph::builder::Value;
-use downhill_graph::composite::Argument;
-use downhill_graph::instance::Instance;
+use crate::syntax::{Expression, Place};
+use downhill_nn::builder::Value;
+use downhill_nn::composite::{Argument, Spot};
+use downhill_nn::instance::Instance;
 use std::collections::BTreeMap;
 use syn::Ident;
 
@@ -42,13 +42,44 @@ pub(super) enum Named<'a> {
     Instance(Shared<'a>),
 }
 
-/// `shared g = function(positional, named)`.
+/// `shared g = function(handed)`.
 #[derive(Clone)]
 pub(super) struct Shared<'a> {
     pub(super) instance: Instance,
     pub(super) function: &'a Ident,
+    pub(super) handed: Handed<'a>,
+}
+
+/// What a call hands over.
+#[derive(Clone)]
+pub(super) struct Handed<'a> {
     pub(super) positional: Vec<Given<'a>>,
     pub(super) named: Vec<(&'a Ident, Given<'a>)>,
+}
+
+impl<'a> Handed<'a> {
+    /// The names of the named ones.
+    pub(super) fn words(&self) -> Vec<String> {
+        self.named.iter().map(|(name, _)| name.to_string()).collect()
+    }
+
+    /// The argument at a spot.
+    pub(super) fn at(&self, spot: Spot) -> Option<&Given<'a>> {
+        match spot {
+            Spot::Positional(position) => self.positional.get(position),
+            Spot::Named(position) => self.named.get(position).map(|(_, given)| given),
+            Spot::Call | Spot::Name(_) => None,
+        }
+    }
+
+    /// Where a spot of a call at `call` stands in the user's source.
+    pub(super) fn place(&self, spot: Spot, call: Place) -> Place {
+        match spot {
+            Spot::Name(position) => self.named.get(position).map(|(name, _)| Place::at(name.span())),
+            _ => self.at(spot).map(|given| given.expression.place),
+        }
+        .unwrap_or(call)
+    }
 }
 
 /// An argument of a call.

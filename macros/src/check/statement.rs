@@ -1,17 +1,17 @@
 //! Statements.
 
-use super::Checker;
+use super::checker::Checker;
 use super::scope::{Item, Named};
 use crate::syntax::{
     Arguments, Expression, ExpressionKind, Output, Place, Statement, StatementKind, TensorType,
 };
-use downhill_graph::builder::Value;
-use downhill_graph::composite::Argument;
 use downhill_graph::dim::Dim;
 use downhill_graph::error::{Error, nearest};
 use downhill_graph::graph::StorageKind;
-use downhill_graph::language;
 use downhill_graph::types::{Shape, Type};
+use downhill_nn::builder::Value;
+use downhill_nn::composite::Argument;
+use downhill_nn::language;
 use syn::Ident;
 
 /// A loop with known bounds and no more turns than this is checked turn by turn.

@@ -1,9 +1,9 @@
 //! Expressions: each becomes a Rust expression of type `Argument`.
 
-use super::statement::SharedCall;
-use super::{Expander, builder, layer_function, local};
+use super::expander::{Expander, SharedCall, builder, layer_function, local};
+use crate::callee::{Callee, Function};
 use crate::syntax::{Arguments, Expression, ExpressionKind};
-use downhill_graph::composite::{self, Kind};
+use downhill_nn::composite::{Head, Kind, Spot};
 use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote};
 use syn::Ident;
@@ -118,17 +118,16 @@ impl<'a> Expander<'a> {
         arguments: &'a Arguments,
         first: usize,
     ) -> (Vec<TokenStream>, Vec<(&'a Ident, TokenStream)>) {
-        let layer = self.program.layers.iter().any(|layer| layer.name == *function);
-        let parameters = composite::find(&function.to_string())
-            .filter(|_| !layer)
-            .map_or(&[][..], |found| found.parameters);
-        let kind_at = |position: usize| Some(parameters.get(first + position)?.kind);
-        let kind_of = |name: &Ident| Some(parameters.iter().find(|parameter| name == parameter.name)?.kind);
+        let callee = Callee::find(self.program, function);
+        let parameters = callee.as_ref().map(Callee::parameters).unwrap_or_default();
+        let head = Head { name: "", parameters: &parameters };
         let positional = arguments.positional.iter().enumerate();
-        let positional =
-            positional.map(|(position, expression)| self.argument(expression, kind_at(position)));
-        let named =
-            arguments.named.iter().map(|(name, expression)| (name, self.argument(expression, kind_of(name))));
+        let positional = positional
+            .map(|(position, expression)| self.argument(expression, head.kind_at(first + position)));
+        let named = arguments
+            .named
+            .iter()
+            .map(|(name, expression)| (name, self.argument(expression, head.kind_of(&name.to_string()))));
         (positional.collect(), named.collect())
     }
 
@@ -155,24 +154,30 @@ impl<'a> Expander<'a> {
     fn plain_call(
         &self,
         function: &Ident,
-        mut positional: Vec<TokenStream>,
+        positional: Vec<TokenStream>,
         named: Vec<(&'a Ident, TokenStream)>,
     ) -> TokenStream {
         let builder = builder();
-        if let Some(layer) = self.program.layers.iter().find(|layer| layer.name == *function) {
-            let rest = layer.arguments.iter().skip(positional.len());
-            let by_name = |wanted: &Ident| {
-                named.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone())
-            };
-            positional.extend(rest.filter_map(|argument| by_name(&argument.name)).collect::<Vec<_>>());
+        let words: Vec<String> = named.iter().map(|(name, _)| name.to_string()).collect();
+        let callee = Callee::find(self.program, function);
+        if let Some(callee) = callee
+            && let Function::Layer(layer) = callee.function
+        {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let parameters = callee.parameters();
+            let head = Head { name: &callee.name, parameters: &parameters };
+            // Nothing is expanded that the check has refused.
+            let spots = head.assign(positional.len(), &words).unwrap_or_default();
+            let given = spots.into_iter().flatten().filter_map(|spot| match spot {
+                Spot::Positional(position) => positional.get(position),
+                Spot::Named(position) => named.get(position).map(|(_, value)| value),
+                Spot::Call | Spot::Name(_) => None,
+            });
             let function = layer_function(&layer.name);
-            return quote!(#function(#builder, #(#positional),*));
+            return quote!(#function(#builder, #(#given),*));
         }
         let name = function.to_string();
-        let named = named.iter().map(|(name, value)| {
-            let name = name.to_string();
-            quote!((#name, #value))
-        });
+        let named = words.iter().zip(&named).map(|(name, (_, value))| quote!((#name, #value)));
         quote!(__language::call(#builder, #name, &[#(#positional),*], &[#(#named),*]))
     }
 }

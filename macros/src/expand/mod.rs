@@ -3,20 +3,23 @@
 //! In: a [`Program`] without mistakes, or one with mistakes for which only stubs are made. Out: Rust.
 //!
 //! Must hold:
-//! - what the check does with a form, the expansion does with the same function of `graph::language`;
+//! - what the check does with a form, the expansion does with the same function of `nn::language`;
 //! - names of the declaration are resolved where the macro is defined (`mixed_site`), so that neither Rust code in `{ … }` nor the
 //!   expansion's own names meet them; names of arguments and loop variables exist a second time as plain Rust values, for `{ … }`;
 //! - each statement sets its line before it does anything.
 
+mod expander;
+
 mod expression;
+
 mod statement;
 
 use crate::signature::{self, Axis, written};
 use crate::syntax::{ArgumentKind, Layer, Network, Program};
-use downhill_graph::types::ElementType;
+use expander::{Expander, builder, layer_function, local, optional_element, place};
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use syn::Ident;
 
 /// The whole expansion.
@@ -33,9 +36,9 @@ pub(crate) fn program(program: &Program) -> TokenStream {
             clippy::all
         )]
         const _: () = {
-            use ::downhill::__private::graph as __graph;
-            use __graph::composite::Argument as __Argument;
-            use __graph::language as __language;
+            use ::downhill::__private::{graph as __graph, nn as __nn};
+            use __nn::composite::Argument as __Argument;
+            use __nn::language as __language;
             #layers
             #networks
         };
@@ -49,11 +52,11 @@ pub(crate) fn stubs(program: &Program) -> TokenStream {
         let text = name.to_string();
         quote! {
             #ty
-            impl ::downhill::__private::graph::network::Network for #name {
+            impl ::downhill::__private::nn::network::Network for #name {
                 fn name(&self) -> &str {
                     #text
                 }
-                fn declare(&self, _: &::downhill::__private::graph::builder::Builder) {}
+                fn declare(&self, _: &::downhill::__private::nn::builder::Builder) {}
             }
         }
     };
@@ -92,20 +95,7 @@ fn network_type(network: &Network) -> TokenStream {
     }
 }
 
-/// Writes the code of one network or layer.
-struct Expander<'a> {
-    program: &'a Program,
-    /// What instances in sight stand for, by block.
-    instances: Vec<HashMap<String, statement::SharedCall<'a>>>,
-    /// Names that plain Rust sees: arguments of the network, variables of loops.
-    rust: Vec<String>,
-}
-
 impl<'a> Expander<'a> {
-    fn new(program: &'a Program) -> Expander<'a> {
-        Expander { program, instances: vec![HashMap::new()], rust: Vec::new() }
-    }
-
     fn network(&mut self, network: &'a Network) -> TokenStream {
         let name = &network.name;
         let (text, builder) = (name.to_string(), builder());
@@ -114,11 +104,11 @@ impl<'a> Expander<'a> {
         let sizes = self.run_sizes(&network.body);
         let body = self.statements(&network.body);
         quote! {
-            impl __graph::network::Network for #name {
+            impl __nn::network::Network for #name {
                 fn name(&self) -> &str {
                     #text
                 }
-                fn declare(&self, #builder: &__graph::builder::Builder) {
+                fn declare(&self, #builder: &__nn::builder::Builder) {
                     #arguments
                     #sizes
                     #body
@@ -145,7 +135,7 @@ impl<'a> Expander<'a> {
         quote! {
             #(#attributes)*
             fn #function(
-                #builder: &__graph::builder::Builder,
+                #builder: &__nn::builder::Builder,
                 #(#locals: __Argument),*
             ) -> __Argument {
                 __language::layer(#builder, &[#((#texts, &#locals)),*], || {
@@ -206,46 +196,5 @@ fn bind_argument(argument: &crate::syntax::Argument) -> TokenStream {
             let #value = __Argument::from(#name);
         },
         ArgumentKind::Rust => quote!(let #name = &self.#name;),
-    }
-}
-
-fn builder() -> Ident {
-    Ident::new("__builder", Span::mixed_site())
-}
-
-/// A name of the declaration, seen only by what the macro writes.
-fn local(name: &Ident) -> Ident {
-    // A copy, since a raw name (`r#in`) cannot be made from its text.
-    let mut local = name.clone();
-    local.set_span(Span::mixed_site().located_at(name.span()));
-    local
-}
-
-fn layer_function(name: &Ident) -> Ident {
-    format_ident!("__layer_{name}", span = Span::call_site())
-}
-
-/// The user's line, for the messages of `build`.
-fn place(place: crate::syntax::Place) -> TokenStream {
-    let start = place.start.start();
-    let (line, column) = (start.line as u32, start.column as u32 + 1);
-    quote!(__language::place(file!(), #line, #column))
-}
-
-fn element(element: ElementType) -> TokenStream {
-    let variant = match element {
-        ElementType::F32 => quote!(F32),
-        ElementType::F64 => quote!(F64),
-        ElementType::I32 => quote!(I32),
-        ElementType::U32 => quote!(U32),
-        ElementType::Bool => quote!(Bool),
-    };
-    quote!(__graph::types::ElementType::#variant)
-}
-
-fn optional_element(written: Option<ElementType>) -> TokenStream {
-    match written.map(element) {
-        Some(element) => quote!(::core::option::Option::Some(#element)),
-        None => quote!(::core::option::Option::None),
     }
 }

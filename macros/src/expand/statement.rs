@@ -1,20 +1,12 @@
 //! Statements: each becomes one or a few Rust statements.
 
-use super::{Expander, builder, element, local, place};
+use super::expander::{Expander, SharedCall, builder, element, local, place};
 use crate::syntax::{Expression, ExpressionKind, Output, Statement, StatementKind, TensorType};
-
 use downhill_graph::graph::StorageKind;
 use proc_macro2::TokenStream;
 use quote::quote;
 use std::collections::{BTreeSet, HashMap};
 use syn::Ident;
-
-/// `shared g = function(…)`: `g` is a pair of the instance and an array of its arguments, positional ones first.
-pub(super) struct SharedCall<'a> {
-    pub(super) function: &'a Ident,
-    pub(super) positional: usize,
-    pub(super) named: Vec<&'a Ident>,
-}
 
 impl<'a> Expander<'a> {
     pub(super) fn statements(&mut self, statements: &'a [Statement]) -> TokenStream {

@@ -1,7 +1,6 @@
 //! Expressions, by operator precedence (after Pratt).
 
-use super::item::comma_separated;
-use super::{here, mistake, nothing_left, since};
+use super::token::{comma_separated, here, mistake, nothing_left, since};
 use crate::syntax::{Arguments, Expression, ExpressionKind, Operator, Place};
 use proc_macro2::Span;
 use syn::parse::ParseStream;

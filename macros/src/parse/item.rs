@@ -1,15 +1,14 @@
 //! Layers and networks.
 
-use super::{expression, here, mistake, nothing_left, since, statement};
+use super::token::{comma_separated, here, mistake, word};
+use super::types::tensor_type;
+use super::{expression, statement};
 use crate::diagnose::Diagnostics;
-use crate::syntax::{
-    Argument, ArgumentKind, Layer, LayerArgument, Network, Program, StatementKind, TensorType,
-};
-use downhill_graph::types::ElementType;
+use crate::syntax::{Argument, ArgumentKind, Layer, LayerArgument, Network, Program, StatementKind};
 use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Attribute, Ident, Token, Visibility, braced, bracketed, parenthesized, token};
+use syn::{Attribute, Ident, Token, Visibility, braced, parenthesized, token};
 
 /// Reads layers and networks to the end, going on after a mistake behind the next `{ … }`.
 pub(super) fn items(input: ParseStream, program: &mut Program, diagnostics: &mut Diagnostics) {
@@ -43,11 +42,6 @@ fn layer_name(input: ParseStream) -> Option<String> {
     let is_layer = word(&fork, "layer");
     fork.call(Ident::parse_any).ok()?;
     fork.parse::<Ident>().ok().filter(|_| is_layer).map(|name| name.to_string())
-}
-
-/// True when the next token is the word `expected`, which Rust does not reserve.
-pub(super) fn word(input: ParseStream, expected: &str) -> bool {
-    input.fork().call(Ident::parse_any).is_ok_and(|found| found == expected)
 }
 
 fn skip_item(input: ParseStream) {
@@ -157,49 +151,4 @@ fn argument_kind(ty: &syn::Type) -> ArgumentKind {
         Some("bool") => ArgumentKind::Bool,
         _ => ArgumentKind::Rust,
     }
-}
-
-/// `[dims]` or `i32[dims]`.
-pub(super) fn tensor_type(input: ParseStream) -> syn::Result<TensorType> {
-    let (start, before) = (here(input), input.fork());
-    let element = if input.peek(Ident) { Some(element_type(&input.parse()?)?) } else { None };
-    if !input.peek(token::Bracket) {
-        return Err(mistake(
-            here(input),
-            "expected a shape in brackets",
-            "write `[batch, 2]` or `i32[batch]`",
-        ));
-    }
-    let content;
-    bracketed!(content in input);
-    let dims = comma_separated(&content, expression::expression)?;
-    Ok(TensorType { element, dims, place: since(start, input, &before) })
-}
-
-fn element_type(name: &Ident) -> syn::Result<ElementType> {
-    let all = [ElementType::F32, ElementType::F64, ElementType::I32, ElementType::U32, ElementType::Bool];
-    all.into_iter().find(|element| name == element.name()).ok_or_else(|| {
-        mistake(
-            name.span(),
-            format!("`{name}` is no element type"),
-            "f32 (which need not be written), f64, i32, u32 or bool",
-        )
-    })
-}
-
-/// `part, part, …` with an optional comma at the end.
-pub(super) fn comma_separated<T>(
-    content: ParseStream,
-    mut part: impl FnMut(ParseStream) -> syn::Result<T>,
-) -> syn::Result<Vec<T>> {
-    let mut parts = Vec::new();
-    while !content.is_empty() {
-        parts.push(part(content)?);
-        if content.peek(Token![,]) {
-            content.parse::<Token![,]>()?;
-        } else {
-            nothing_left(content, "`,` or an operator")?;
-        }
-    }
-    Ok(parts)
 }

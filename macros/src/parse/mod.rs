@@ -28,15 +28,22 @@
 //! arguments   = "(" [expression ("," expression)*] ["," NAME ":" expression …] ")"
 //! ```
 
+mod token;
+
 mod expression;
-mod item;
+
+mod types;
+
 mod statement;
+
+mod item;
+
 #[cfg(test)]
 mod tests;
 
 use crate::diagnose::Diagnostics;
-use crate::syntax::{Place, Program};
-use proc_macro2::{Span, TokenStream, TokenTree};
+use crate::syntax::Program;
+use proc_macro2::TokenStream;
 use syn::parse::{ParseStream, Parser};
 
 /// Reads everything that can be read.
@@ -53,54 +60,4 @@ pub(crate) fn program(tokens: TokenStream) -> (Program, Diagnostics) {
         diagnostics.add_syn(&error);
     }
     (program, diagnostics)
-}
-
-/// A mistake with a mend.
-fn mistake(span: Span, message: impl std::fmt::Display, help: impl std::fmt::Display) -> syn::Error {
-    syn::Error::new(span, format!("{message}\n= help: {help}"))
-}
-
-/// The span of the next token; of a group, where it opens.
-fn here(input: ParseStream) -> Span {
-    match input.cursor().token_tree() {
-        Some((TokenTree::Group(group), _)) => group.span_open(),
-        _ => input.cursor().span(),
-    }
-}
-
-/// Everything from `start` to the token before the cursor, given the last token read.
-fn since(start: Span, input: ParseStream, before: ParseStream) -> Place {
-    let mut cursor = before.cursor();
-    let end_of_read = input.cursor();
-    let mut last = start;
-    while cursor != end_of_read {
-        let Some((tree, next)) = cursor.token_tree() else { break };
-        last = match tree {
-            TokenTree::Group(group) => group.span_close(),
-            other => other.span(),
-        };
-        cursor = next;
-    }
-    Place { start, end: last }
-}
-
-/// Reads `;`, or says that it is missing.
-fn semicolon(input: ParseStream) -> syn::Result<()> {
-    if input.is_empty() {
-        return Err(syn::Error::new(here(input), "expected `;` at the end of the statement"));
-    }
-    if !input.peek(syn::Token![;]) {
-        return Err(syn::Error::new(here(input), "expected `;` or an operator"));
-    }
-    input.parse::<syn::Token![;]>()?;
-    Ok(())
-}
-
-/// Refuses what is left inside brackets.
-fn nothing_left(content: ParseStream, expected: &str) -> syn::Result<()> {
-    if content.is_empty() {
-        Ok(())
-    } else {
-        Err(syn::Error::new(here(content), format!("expected {expected}")))
-    }
 }

@@ -1,7 +1,8 @@
 //! Statements.
 
-use super::item::{tensor_type, word};
-use super::{expression, here, mistake, semicolon, since};
+use super::expression;
+use super::token::{here, mistake, nothing_left, semicolon, since, word};
+use super::types::tensor_type;
 use crate::diagnose::Diagnostics;
 use crate::syntax::{Arguments, Expression, Output, Place, Statement, StatementKind};
 use downhill_graph::graph::StorageKind;
@@ -92,7 +93,7 @@ fn layer_value(input: ParseStream) -> syn::Result<Expression> {
     if input.peek(Token![;]) {
         return Err(unused(value.place.start));
     }
-    super::nothing_left(input, "the end of the layer or an operator")?;
+    nothing_left(input, "the end of the layer or an operator")?;
     Ok(value)
 }
 

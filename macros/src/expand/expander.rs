@@ -1,0 +1,71 @@
+//! What writes code: the names in sight, and the tokens that all of an expansion is made of.
+
+use crate::syntax::{Place, Program};
+use downhill_graph::types::ElementType;
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote};
+use std::collections::HashMap;
+use syn::Ident;
+
+/// Writes the code of one network or layer.
+pub(super) struct Expander<'a> {
+    pub(super) program: &'a Program,
+    /// What instances in sight stand for, by block.
+    pub(super) instances: Vec<HashMap<String, SharedCall<'a>>>,
+    /// Names that plain Rust sees: arguments of the network, variables of loops.
+    pub(super) rust: Vec<String>,
+}
+
+impl<'a> Expander<'a> {
+    pub(super) fn new(program: &'a Program) -> Expander<'a> {
+        Expander { program, instances: vec![HashMap::new()], rust: Vec::new() }
+    }
+}
+
+/// `shared g = function(…)`: `g` is a pair of the instance and an array of its arguments, positional ones first.
+pub(super) struct SharedCall<'a> {
+    pub(super) function: &'a Ident,
+    pub(super) positional: usize,
+    pub(super) named: Vec<&'a Ident>,
+}
+
+pub(super) fn builder() -> Ident {
+    Ident::new("__builder", Span::mixed_site())
+}
+
+/// A name of the declaration, seen only by what the macro writes.
+pub(super) fn local(name: &Ident) -> Ident {
+    // A copy, since a raw name (`r#in`) cannot be made from its text.
+    let mut local = name.clone();
+    local.set_span(Span::mixed_site().located_at(name.span()));
+    local
+}
+
+pub(super) fn layer_function(name: &Ident) -> Ident {
+    format_ident!("__layer_{name}", span = Span::call_site())
+}
+
+/// The user's line, for the messages of `build`.
+pub(super) fn place(place: Place) -> TokenStream {
+    let start = place.start.start();
+    let (line, column) = (start.line as u32, start.column as u32 + 1);
+    quote!(__language::place(file!(), #line, #column))
+}
+
+pub(super) fn element(element: ElementType) -> TokenStream {
+    let variant = match element {
+        ElementType::F32 => quote!(F32),
+        ElementType::F64 => quote!(F64),
+        ElementType::I32 => quote!(I32),
+        ElementType::U32 => quote!(U32),
+        ElementType::Bool => quote!(Bool),
+    };
+    quote!(__graph::types::ElementType::#variant)
+}
+
+pub(super) fn optional_element(written: Option<ElementType>) -> TokenStream {
+    match written.map(element) {
+        Some(element) => quote!(::core::option::Option::Some(#element)),
+        None => quote!(::core::option::Option::None),
+    }
+}

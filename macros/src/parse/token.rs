@@ -1,0 +1,83 @@
+//! What all of parsing needs: places of tokens, mistakes, separators.
+
+use crate::syntax::Place;
+use proc_macro2::{Span, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::{Ident, Token};
+
+/// A mistake with a mend.
+pub(super) fn mistake(
+    span: Span,
+    message: impl std::fmt::Display,
+    help: impl std::fmt::Display,
+) -> syn::Error {
+    syn::Error::new(span, format!("{message}\n= help: {help}"))
+}
+
+/// The span of the next token; of a group, where it opens.
+pub(super) fn here(input: ParseStream) -> Span {
+    match input.cursor().token_tree() {
+        Some((TokenTree::Group(group), _)) => group.span_open(),
+        _ => input.cursor().span(),
+    }
+}
+
+/// Everything from `start` to the token before the cursor, given the last token read.
+pub(super) fn since(start: Span, input: ParseStream, before: ParseStream) -> Place {
+    let mut cursor = before.cursor();
+    let end_of_read = input.cursor();
+    let mut last = start;
+    while cursor != end_of_read {
+        let Some((tree, next)) = cursor.token_tree() else { break };
+        last = match tree {
+            TokenTree::Group(group) => group.span_close(),
+            other => other.span(),
+        };
+        cursor = next;
+    }
+    Place { start, end: last }
+}
+
+/// Reads `;`, or says that it is missing.
+pub(super) fn semicolon(input: ParseStream) -> syn::Result<()> {
+    if input.is_empty() {
+        return Err(syn::Error::new(here(input), "expected `;` at the end of the statement"));
+    }
+    if !input.peek(Token![;]) {
+        return Err(syn::Error::new(here(input), "expected `;` or an operator"));
+    }
+    input.parse::<Token![;]>()?;
+    Ok(())
+}
+
+/// Refuses what is left inside brackets.
+pub(super) fn nothing_left(content: ParseStream, expected: &str) -> syn::Result<()> {
+    if content.is_empty() {
+        Ok(())
+    } else {
+        Err(syn::Error::new(here(content), format!("expected {expected}")))
+    }
+}
+
+/// True when the next token is the word `expected`, which Rust does not reserve.
+pub(super) fn word(input: ParseStream, expected: &str) -> bool {
+    input.fork().call(Ident::parse_any).is_ok_and(|found| found == expected)
+}
+
+/// `part, part, …` with an optional comma at the end.
+pub(super) fn comma_separated<T>(
+    content: ParseStream,
+    mut part: impl FnMut(ParseStream) -> syn::Result<T>,
+) -> syn::Result<Vec<T>> {
+    let mut parts = Vec::new();
+    while !content.is_empty() {
+        parts.push(part(content)?);
+        if content.peek(Token![,]) {
+            content.parse::<Token![,]>()?;
+        } else {
+            nothing_left(content, "`,` or an operator")?;
+        }
+    }
+    Ok(parts)
+}

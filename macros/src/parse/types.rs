@@ -1,0 +1,36 @@
+//! Types of tensors.
+
+use super::expression;
+use super::token::{comma_separated, here, mistake, since};
+use crate::syntax::TensorType;
+use downhill_graph::types::ElementType;
+use syn::parse::ParseStream;
+use syn::{Ident, bracketed, token};
+
+/// `[dims]` or `i32[dims]`.
+pub(super) fn tensor_type(input: ParseStream) -> syn::Result<TensorType> {
+    let (start, before) = (here(input), input.fork());
+    let element = if input.peek(Ident) { Some(element_type(&input.parse()?)?) } else { None };
+    if !input.peek(token::Bracket) {
+        return Err(mistake(
+            here(input),
+            "expected a shape in brackets",
+            "write `[batch, 2]` or `i32[batch]`",
+        ));
+    }
+    let content;
+    bracketed!(content in input);
+    let dims = comma_separated(&content, expression::expression)?;
+    Ok(TensorType { element, dims, place: since(start, input, &before) })
+}
+
+fn element_type(name: &Ident) -> syn::Result<ElementType> {
+    let all = [ElementType::F32, ElementType::F64, ElementType::I32, ElementType::U32, ElementType::Bool];
+    all.into_iter().find(|element| name == element.name()).ok_or_else(|| {
+        mistake(
+            name.span(),
+            format!("`{name}` is no element type"),
+            "f32 (which need not be written), f64, i32, u32 or bool",
+        )
+    })
+}

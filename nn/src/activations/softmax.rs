@@ -1,0 +1,70 @@
+//! Softmax and its logarithm.
+
+use crate::builder::Value;
+use crate::call::{Composite, LAST, X, row};
+use crate::value::{Over, exp, log, reduce, require_float, stop_gradient, subtract};
+use downhill_graph::graph::NodeId;
+use downhill_graph::op::{Binary, Op, Reduction, Unary};
+use std::borrow::Borrow;
+
+/// eˣ/Σeˣ along `axis`.
+pub fn softmax(x: impl Borrow<Value>, axis: i64) -> Value {
+    let x = x.borrow();
+    if !require_float(x, "softmax") {
+        return x.builder().unknown();
+    }
+    let e = exp(shifted(x, axis));
+    let total = reduce(Reduction::Sum, &e, &along(axis));
+    e / total
+}
+
+/// ln softmax, without overflow.
+pub fn log_softmax(x: impl Borrow<Value>, axis: i64) -> Value {
+    let x = x.borrow();
+    if !require_float(x, "log_softmax") {
+        return x.builder().unknown();
+    }
+    let s = shifted(x, axis);
+    let total = reduce(Reduction::Sum, &exp(&s), &along(axis));
+    subtract(s, log(total))
+}
+
+/// x less its greatest element along `axis`: the greatest is then 0 and no exponential overflows.
+pub(crate) fn shifted(x: &Value, axis: i64) -> Value {
+    subtract(x, stop_gradient(reduce(Reduction::Max, x, &along(axis))))
+}
+
+/// One axis, kept at size 1 so that it broadcasts back.
+fn along(axis: i64) -> Over {
+    Over { axes: Some(vec![axis]), keep: true }
+}
+
+/// The z and axis of which `p` is the [`softmax`], if it is one.
+pub(crate) fn softmax_operand(p: &Value) -> Option<(Value, i64)> {
+    let builder = p.builder();
+    let node = p.node()?;
+    let rank = p.shape()?.rank();
+    // p = e / …, e = exp(z − …): what z would be; then hash-consing tells whether p is its softmax.
+    let step = |id: NodeId| builder.with_graph(|graph| graph.operands(id).first().copied());
+    let z = builder.value(step(step(step(node)?)?)?);
+    let is_exponential = builder.with_graph(|graph| {
+        let e = graph.operand(node, 0);
+        matches!(graph.op(node), Op::Binary(Binary::Div))
+            && matches!(graph.op(e), Op::Unary(Unary::Exp))
+            && graph.shape(node) == graph.shape(z.node().unwrap_or(e))
+    });
+    if !is_exponential {
+        return None;
+    }
+    (0..rank as i64).find(|&axis| softmax(&z, axis).node() == Some(node)).map(|axis| (z, axis))
+}
+
+/// What declarations call these functions by.
+pub(super) const ROWS: &[Composite] = &[
+    row("softmax", &[X, LAST], "eˣ/Σeˣ along an axis", |_, given| {
+        softmax(given.tensor("x"), given.integer("axis"))
+    }),
+    row("log_softmax", &[X, LAST], "ln softmax along an axis", |_, given| {
+        log_softmax(given.tensor("x"), given.integer("axis"))
+    }),
+];

@@ -1,0 +1,289 @@
+//! What declarations hand over, and what is taken: kinds of parameters, forgiving conversions.
+//!
+//! In: an argument as it was written. Out: the same as the kind that a parameter takes, or a refusal.
+//!
+//! Must hold: what is not known yet (while rustc runs) is [`Argument::Unknown`].
+
+use crate::builder::{Builder, Value};
+use downhill_graph::dim::Dim;
+use downhill_graph::error::Error;
+use downhill_graph::op::Op;
+use downhill_graph::random::Initializer;
+use downhill_graph::types::ElementType;
+
+/// A parameter of what can be called.
+#[derive(Clone, Copy)]
+pub struct Parameter<'a> {
+    /// Its name, for named arguments.
+    pub name: &'a str,
+    /// What it takes.
+    pub kind: Kind,
+    /// What it is when not given; without one it must be given.
+    pub default: Option<Default>,
+}
+
+/// What a parameter takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A value; numbers and sizes stand for scalars.
+    Tensor,
+    /// All remaining positional values, one or more.
+    Tensors,
+    /// A size.
+    Dim,
+    /// A number known when the network is built.
+    Number,
+    /// `true` or `false`.
+    Bool,
+    /// A whole number, such as an axis (negative ones count from the end).
+    Integer,
+    /// One axis or a list of axes. It may be named `axis` or `axes`.
+    Axes,
+    /// A list of sizes.
+    Shape,
+    /// How a parameter starts: `normal(0.0, 1.0)`.
+    Initializer,
+    /// Whatever is given: what a layer of the user's own makes of it shows later.
+    Any,
+}
+
+/// What a parameter is when not given.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Default {
+    /// This number.
+    Number(f64),
+    /// This flag.
+    Bool(bool),
+    /// This whole number.
+    Integer(i64),
+    /// What the composite chooses, in words.
+    Unset(&'static str),
+}
+
+/// What a declaration hands to a composite.
+#[derive(Clone)]
+pub enum Argument {
+    /// A value of the graph.
+    Value(Value),
+    /// A size.
+    Dim(Dim),
+    /// A number.
+    Number(f64),
+    /// A flag.
+    Bool(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A list of sizes or axes.
+    Shape(Vec<Dim>),
+    /// How a parameter starts.
+    Initializer(Initializer),
+    /// Something of which nothing is known yet.
+    Unknown,
+}
+
+impl Parameter<'_> {
+    /// Whether a named argument `word` is this one.
+    pub fn answers_to(&self, word: &str) -> bool {
+        self.name == word || self.kind == Kind::Axes && matches!(word, "axis" | "axes")
+    }
+}
+
+/// `argument` as what the parameter of `callee` takes; `None` where that is not known yet.
+pub(super) fn convert(
+    builder: &Builder,
+    callee: &str,
+    parameter: &Parameter<'_>,
+    argument: Argument,
+) -> Result<Option<Argument>, Error> {
+    let converted = match (parameter.kind, &argument) {
+        (Kind::Tensor | Kind::Tensors, _) => argument.as_tensor(builder),
+        (Kind::Dim, _) => argument.as_dim().map(Argument::Dim),
+        (Kind::Number, _) => argument.as_number(builder).map(Argument::Number),
+        (Kind::Integer, _) => argument.as_integer(builder).map(Argument::Integer),
+        (Kind::Axes, _) => argument.as_axes(builder).map(Argument::Shape),
+        (Kind::Bool, Argument::Bool(_))
+        | (Kind::Shape, Argument::Shape(_))
+        | (Kind::Initializer, Argument::Initializer(_))
+        | (Kind::Any, _) => Some(argument.clone()),
+        (Kind::Bool | Kind::Shape | Kind::Initializer, _) => None,
+    };
+    match converted {
+        Some(argument) => Ok(Some(argument)),
+        None if argument.is_unknown(builder, parameter.kind) => Ok(None),
+        None => Err(Error::new(format!(
+            "`{}` of `{callee}` must be {}, but is {}",
+            parameter.name,
+            parameter.kind.words(),
+            argument.words(),
+        ))),
+    }
+}
+
+impl Default {
+    /// As the argument that it stands for.
+    pub(super) fn argument(self) -> Option<Argument> {
+        match self {
+            Default::Number(number) => Some(Argument::Number(number)),
+            Default::Bool(flag) => Some(Argument::Bool(flag)),
+            Default::Integer(number) => Some(Argument::Integer(number)),
+            Default::Unset(_) => None,
+        }
+    }
+}
+
+impl Kind {
+    /// What the kind is called in messages.
+    pub fn words(self) -> &'static str {
+        match self {
+            Kind::Tensor | Kind::Tensors => "a value",
+            Kind::Dim => "a size",
+            Kind::Number => "a number known when the network is built",
+            Kind::Bool => "`true` or `false`",
+            Kind::Integer => "a whole number",
+            Kind::Axes => "an axis or a list of axes",
+            Kind::Shape => "a list of sizes such as `[batch, 2]`",
+            Kind::Initializer => "an initialiser such as `normal(0.0, 1.0)`",
+            Kind::Any => "anything",
+        }
+    }
+
+    /// What stands for an unknown argument: anything where no shape hangs on it.
+    pub(super) fn stand_in(self) -> Argument {
+        match self {
+            Kind::Number => Argument::Number(0.5),
+            Kind::Bool => Argument::Bool(true),
+            Kind::Initializer => Argument::Initializer(Initializer::Zeros),
+            _ => Argument::Unknown,
+        }
+    }
+}
+
+impl Argument {
+    fn words(&self) -> String {
+        match self {
+            Argument::Value(value) if value.label().starts_with('`') => {
+                format!("the value {}", value.label())
+            }
+            Argument::Value(_) => "a value".into(),
+            Argument::Dim(dim) => format!("the size `{dim}`"),
+            Argument::Number(number) => format!("the number `{number}`"),
+            Argument::Bool(flag) => format!("`{flag}`"),
+            Argument::Integer(number) => format!("the number `{number}`"),
+            Argument::Shape(_) => "a list".into(),
+            Argument::Initializer(_) => "an initialiser".into(),
+            Argument::Unknown => "not known".into(),
+        }
+    }
+
+    fn is_unknown(&self, builder: &Builder, kind: Kind) -> bool {
+        match self {
+            Argument::Unknown => true,
+            Argument::Value(value) => value.node().is_none(),
+            // A size that is a number only later, where a number is wanted.
+            Argument::Dim(dim) => {
+                kind != Kind::Shape && kind != Kind::Initializer && bound(builder, dim).is_none()
+            }
+            Argument::Shape(dims) => {
+                kind == Kind::Axes && dims.iter().any(|dim| bound(builder, dim).is_none())
+            }
+            _ => false,
+        }
+    }
+
+    fn as_tensor(&self, builder: &Builder) -> Option<Argument> {
+        match self {
+            Argument::Value(_) => Some(self.clone()),
+            Argument::Number(number) => Some(Argument::Value(builder.constant(*number))),
+            Argument::Integer(number) => Some(Argument::Value(builder.constant(*number as f64))),
+            Argument::Dim(dim) => Some(Argument::Value(builder.dim_value(dim))),
+            Argument::Unknown => Some(Argument::Value(builder.unknown())),
+            Argument::Bool(_) | Argument::Shape(_) | Argument::Initializer(_) => None,
+        }
+    }
+
+    fn as_dim(&self) -> Option<Dim> {
+        match self {
+            Argument::Dim(dim) => Some(dim.clone()),
+            Argument::Integer(number) => Some(Dim::from(*number)),
+            Argument::Number(number) => whole(*number).map(Dim::from),
+            Argument::Value(value) => literal(value).and_then(whole).map(Dim::from),
+            _ => None,
+        }
+    }
+
+    fn as_number(&self, builder: &Builder) -> Option<f64> {
+        match self {
+            Argument::Number(number) => Some(*number),
+            Argument::Integer(number) => Some(*number as f64),
+            Argument::Dim(dim) => bound(builder, dim).map(|number| number as f64),
+            Argument::Value(value) => literal(value),
+            _ => None,
+        }
+    }
+
+    fn as_integer(&self, builder: &Builder) -> Option<i64> {
+        self.as_number(builder).and_then(whole)
+    }
+
+    fn as_axes(&self, builder: &Builder) -> Option<Vec<Dim>> {
+        match self {
+            Argument::Shape(dims) => dims.iter().map(|dim| bound(builder, dim).map(Dim::from)).collect(),
+            _ => self.as_integer(builder).map(|axis| vec![Dim::from(axis)]),
+        }
+    }
+}
+
+/// The number a size is, by itself or by the arguments of the network.
+fn bound(builder: &Builder, dim: &Dim) -> Option<i64> {
+    builder.with_graph(|graph| dim.evaluate(&graph.bindings)).ok()
+}
+
+/// The number a value is, when it is a literal.
+fn literal(value: &Value) -> Option<f64> {
+    let node = value.node()?;
+    value.builder().with_graph(|graph| match graph.op(node) {
+        Op::Constant(literal) if literal.element != ElementType::Bool => Some(literal.value()),
+        _ => None,
+    })
+}
+
+fn whole(number: f64) -> Option<i64> {
+    // 2^53: beyond it not every whole number is an f64.
+    (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
+}
+
+macro_rules! from {
+    ($($from:ty => $variant:ident;)*) => {
+        $(impl From<$from> for Argument {
+            fn from(value: $from) -> Argument {
+                Argument::$variant(value.into())
+            }
+        })*
+    };
+}
+
+from! {
+    Value => Value;
+    Dim => Dim;
+    &Dim => Dim;
+    f64 => Number;
+    f32 => Number;
+    bool => Bool;
+    i32 => Integer;
+    i64 => Integer;
+    u32 => Integer;
+    Vec<Dim> => Shape;
+    Initializer => Initializer;
+}
+
+impl From<&Value> for Argument {
+    fn from(value: &Value) -> Argument {
+        Argument::Value(value.clone())
+    }
+}
+
+impl From<usize> for Argument {
+    fn from(value: usize) -> Argument {
+        Argument::Dim(Dim::from(value))
+    }
+}

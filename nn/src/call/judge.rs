@@ -1,0 +1,283 @@
+//! The judgement of a call's arguments: names, count, kinds, what is given twice or missing, defaults.
+//!
+//! In: how many arguments have no name, the names of the others, and each argument as its parameter's kind asks for it. Out:
+//! [`Arguments`], or every mistake with its [`Spot`].
+//!
+//! Must hold: an argument's kind is judged only where all names and the count are right, so that no mistake is told twice.
+
+use super::argument::{Argument, Default, Kind, Parameter, convert};
+use crate::builder::{Builder, Value};
+use downhill_graph::dim::Dim;
+use downhill_graph::error::{Error, nearest};
+use downhill_graph::graph::bug;
+use downhill_graph::random::Initializer;
+use std::fmt::Write as _;
+
+/// What can be called, seen from its arguments.
+#[derive(Clone, Copy)]
+pub struct Head<'a> {
+    /// What messages call it.
+    pub name: &'a str,
+    /// What it takes, in order.
+    pub parameters: &'a [Parameter<'a>],
+}
+
+/// A place in a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Spot {
+    /// The call itself.
+    Call,
+    /// The argument without a name at this position.
+    Positional(usize),
+    /// The argument that is the value of this name, by its position among the named ones.
+    Named(usize),
+    /// That name itself.
+    Name(usize),
+}
+
+/// A mistake in a call.
+#[derive(Clone, Debug)]
+pub struct Mistake {
+    /// Where it stands.
+    pub at: Spot,
+    /// What it is.
+    pub error: Error,
+}
+
+impl<'a> Head<'a> {
+    /// How it is called: `linear(x, units, bias: true, init: fan_in)`.
+    pub fn signature(&self) -> String {
+        let mut text = format!("{}(", self.name);
+        for (position, parameter) in self.parameters.iter().enumerate() {
+            let separator = if position == 0 { "" } else { ", " };
+            let _ = write!(text, "{separator}{}", parameter.name);
+            let _ = match parameter.default {
+                None if parameter.kind == Kind::Tensors => write!(text, ", …"),
+                None => Ok(()),
+                Some(Default::Number(number)) => write!(text, ": {number:?}"),
+                Some(Default::Bool(flag)) => write!(text, ": {flag}"),
+                Some(Default::Integer(number)) => write!(text, ": {number}"),
+                Some(Default::Unset(words)) => write!(text, ": {words}"),
+            };
+        }
+        text + ")"
+    }
+
+    /// The position of the parameter that takes the argument at `position`; one of [`Kind::Tensors`] takes all the rest.
+    fn of_position(&self, position: usize) -> Option<usize> {
+        let rest = self.parameters.iter().position(|parameter| parameter.kind == Kind::Tensors);
+        let position = rest.map_or(position, |rest| position.min(rest));
+        (position < self.parameters.len()).then_some(position)
+    }
+
+    /// The position of the parameter that a named argument is for.
+    fn of_name(&self, word: &str) -> Option<usize> {
+        self.parameters.iter().position(|parameter| parameter.answers_to(word))
+    }
+
+    /// The kind of the parameter that takes the argument at `position`.
+    pub fn kind_at(&self, position: usize) -> Option<Kind> {
+        self.of_position(position).map(|position| self.parameters[position].kind)
+    }
+
+    /// The kind of the parameter that a named argument is for.
+    pub fn kind_of(&self, word: &str) -> Option<Kind> {
+        self.of_name(word).map(|position| self.parameters[position].kind)
+    }
+
+    /// The arguments of each parameter, of `positional` ones without a name and one for each of `words`: at most one, but for
+    /// [`Kind::Tensors`].
+    ///
+    /// # Errors
+    /// More arguments than parameters, unknown names, an argument given twice, one that is missing.
+    pub fn assign(&self, positional: usize, words: &[&str]) -> Result<Vec<Vec<Spot>>, Vec<Mistake>> {
+        let mut spots: Vec<Vec<Spot>> = self.parameters.iter().map(|_| Vec::new()).collect();
+        for position in 0..positional {
+            match self.of_position(position) {
+                Some(parameter) => spots[parameter].push(Spot::Positional(position)),
+                None => return Err(vec![self.too_many(positional)]),
+            }
+        }
+        let mut mistakes = Vec::new();
+        for (position, word) in words.iter().enumerate() {
+            match self.of_name(word) {
+                None => mistakes.push(Mistake { at: Spot::Name(position), error: self.unknown(word) }),
+                Some(parameter) if !spots[parameter].is_empty() => {
+                    let error = Error::new(format!("`{word}` of `{}` is given twice", self.name));
+                    mistakes.push(Mistake { at: Spot::Name(position), error: error.help(self.usage()) });
+                }
+                Some(parameter) => spots[parameter].push(Spot::Named(position)),
+            }
+        }
+        if mistakes.is_empty() {
+            mistakes.extend(self.missing(&spots));
+        }
+        if mistakes.is_empty() { Ok(spots) } else { Err(mistakes) }
+    }
+
+    fn usage(&self) -> String {
+        format!("it is called as `{}`", self.signature())
+    }
+
+    fn too_many(&self, given: usize) -> Mistake {
+        let most = self.parameters.len();
+        let plural = if most == 1 { "" } else { "s" };
+        let error = Error::new(format!("`{}` takes {most} argument{plural} but is given {given}", self.name));
+        Mistake { at: Spot::Positional(most), error: error.help(self.usage()) }
+    }
+
+    fn unknown(&self, word: &str) -> Error {
+        let near = nearest(word, self.parameters.iter().map(|parameter| parameter.name));
+        let error = Error::new(format!("`{}` has no argument `{word}`", self.name)).note(self.usage());
+        match near {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error,
+        }
+    }
+
+    fn missing(&self, spots: &[Vec<Spot>]) -> Option<Mistake> {
+        let mut parameters = self.parameters.iter().zip(spots);
+        let (missing, _) = parameters.find(|(it, spots)| it.default.is_none() && spots.is_empty())?;
+        let error = Error::new(format!("`{}` misses `{}`", self.name, missing.name)).help(self.usage());
+        Some(Mistake { at: Spot::Call, error })
+    }
+}
+
+/// Judges the arguments of a call: `positional` ones without a name and one for each of `words`. `argument` gives each, once, as the
+/// kind of its parameter asks for it.
+///
+/// # Errors
+/// Those of [`Head::assign`], and arguments that are not of their parameter's kind.
+pub fn judge<'a>(
+    builder: &Builder,
+    head: Head<'a>,
+    positional: usize,
+    words: &[&str],
+    argument: &mut dyn FnMut(Spot, Kind) -> Argument,
+) -> Result<Arguments<'a>, Vec<Mistake>> {
+    let spots = head.assign(positional, words)?;
+    let (mut values, mut certain, mut mistakes) = (Vec::new(), true, Vec::new());
+    for (parameter, spots) in head.parameters.iter().zip(spots) {
+        let mut taken = Vec::new();
+        for at in spots {
+            match convert(builder, head.name, parameter, argument(at, parameter.kind)) {
+                Ok(Some(argument)) => taken.push(argument),
+                Ok(None) => {
+                    certain = false;
+                    taken.push(parameter.kind.stand_in());
+                }
+                Err(error) => mistakes.push(Mistake { at, error }),
+            }
+        }
+        if taken.is_empty()
+            && let Some(default) = parameter.default.and_then(Default::argument)
+            && let Ok(Some(default)) = convert(builder, head.name, parameter, default)
+        {
+            taken.push(default);
+        }
+        values.push(taken);
+    }
+    if mistakes.is_empty() { Ok(Arguments { head, values, certain }) } else { Err(mistakes) }
+}
+
+/// As [`judge`], of arguments that are at hand; the first mistake in the order of the parameters comes first.
+///
+/// # Errors
+/// As [`judge`].
+pub(crate) fn judge_given<'a>(
+    builder: &Builder,
+    head: Head<'a>,
+    positional: &[Argument],
+    named: &[(&str, Argument)],
+) -> Result<Arguments<'a>, Vec<Mistake>> {
+    let words: Vec<&str> = named.iter().map(|(word, _)| *word).collect();
+    judge(builder, head, positional.len(), &words, &mut |at, _| match at {
+        Spot::Positional(position) => positional[position].clone(),
+        Spot::Named(position) => named[position].1.clone(),
+        Spot::Call | Spot::Name(_) => Argument::Unknown,
+    })
+}
+
+/// The arguments of one call, those of each parameter, of its kind. Defaults are filled in.
+pub struct Arguments<'a> {
+    head: Head<'a>,
+    values: Vec<Vec<Argument>>,
+    certain: bool,
+}
+
+impl Arguments<'_> {
+    /// Whether all that was given is known already; of what is not, something stands in that is of the right kind.
+    pub(crate) fn certain(&self) -> bool {
+        self.certain
+    }
+
+    /// All of them, in the order of the parameters.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Argument> {
+        self.values.iter().flatten()
+    }
+
+    /// What is given for the parameter `name`; nothing where it is unset.
+    fn of(&self, name: &str) -> &[Argument] {
+        match self.head.parameters.iter().position(|parameter| parameter.name == name) {
+            Some(position) => &self.values[position],
+            None => bug(&format!("`{}` has no parameter `{name}`", self.head.name)),
+        }
+    }
+
+    /// The value given for a [`Kind::Tensor`].
+    pub(crate) fn tensor(&self, name: &str) -> &Value {
+        match self.of(name).first() {
+            Some(Argument::Value(value)) => value,
+            _ => bug(&format!("`{name}` of `{}` is no tensor", self.head.name)),
+        }
+    }
+
+    /// The values given for a [`Kind::Tensors`].
+    pub(crate) fn tensors(&self, name: &str) -> Vec<&Value> {
+        fn value(argument: &Argument) -> Option<&Value> {
+            if let Argument::Value(value) = argument { Some(value) } else { None }
+        }
+        self.of(name).iter().filter_map(value).collect()
+    }
+
+    /// The size given for a [`Kind::Dim`]; `None` when unset.
+    pub(crate) fn dim(&self, name: &str) -> Option<&Dim> {
+        if let Some(Argument::Dim(dim)) = self.of(name).first() { Some(dim) } else { None }
+    }
+
+    /// The number given for a [`Kind::Number`].
+    pub(crate) fn number(&self, name: &str) -> f64 {
+        if let Some(Argument::Number(number)) = self.of(name).first() { *number } else { f64::NAN }
+    }
+
+    /// The whole number given for a [`Kind::Integer`].
+    pub(crate) fn integer(&self, name: &str) -> i64 {
+        if let Some(Argument::Integer(number)) = self.of(name).first() { *number } else { 0 }
+    }
+
+    /// The flag given for a [`Kind::Bool`].
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        matches!(self.of(name).first(), Some(Argument::Bool(true)))
+    }
+
+    /// The axes given for a [`Kind::Axes`]; `None` when unset.
+    pub(crate) fn axes(&self, name: &str) -> Option<Vec<i64>> {
+        match self.of(name).first() {
+            Some(Argument::Shape(dims)) => dims.iter().map(Dim::as_constant).collect(),
+            _ => None,
+        }
+    }
+
+    /// The sizes given for a [`Kind::Shape`].
+    pub(crate) fn shape(&self, name: &str) -> Vec<Dim> {
+        if let Some(Argument::Shape(dims)) = self.of(name).first() { dims.clone() } else { Vec::new() }
+    }
+
+    /// The initialiser given for a [`Kind::Initializer`]; `None` when unset.
+    pub(crate) fn initializer(&self, name: &str) -> Option<Initializer> {
+        match self.of(name).first() {
+            Some(Argument::Initializer(initializer)) => Some(initializer.clone()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What a name that nobody knows likely means.
+
+use downhill_graph::error::nearest;
+
+/// What other libraries call it, and what it is called here.
+const ALIASES: [(&str, &str); 14] = [
+    ("average", "mean"),
+    ("bce", "binary_cross_entropy"),
+    ("cat", "concatenate"),
+    ("concat", "concatenate"),
+    ("fully_connected", "linear"),
+    ("glorot", "xavier_uniform"),
+    ("glorot_uniform", "xavier_uniform"),
+    ("glorot_normal", "xavier_normal"),
+    ("he", "kaiming_uniform"),
+    ("he_uniform", "kaiming_uniform"),
+    ("he_normal", "kaiming_normal"),
+    ("l2", "squared_error"),
+    ("mae", "absolute_error"),
+    ("swish", "silu"),
+];
+
+/// The known name that `wrong` likely means: what another library calls so, or else the [`nearest`].
+pub fn likely<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.collect();
+    let meant = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(wrong));
+    let meant = meant.and_then(|(_, name)| known.iter().find(|known| *known == name).copied());
+    meant.or_else(|| nearest(wrong, known))
+}

@@ -1,0 +1,23 @@
+//! Calls by name: what is handed over, what is taken, and whether the one fits the other.
+//!
+//! In: the arguments of a call as they were written. Out: [`Arguments`], one for each parameter and of its kind, or mistakes, each with
+//! the [`Spot`] where it stands.
+//!
+//! Must hold: one function judges arguments, [`judge`], for the builder and for `network!` alike, and words all mistakes.
+
+mod argument;
+mod judge;
+
+mod row;
+
+mod likely;
+
+pub use argument::{Argument, Default, Kind, Parameter};
+pub use judge::{Arguments, Head, Mistake, Spot, judge};
+pub use likely::likely;
+pub use row::Composite;
+
+pub(crate) use judge::judge_given;
+pub(crate) use row::{
+    AXES, KEEP, LAST, P, SHAPE, X, Y, families, given, of_one, of_pair, of_two, optional, row,
+};

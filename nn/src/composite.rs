@@ -1,0 +1,69 @@
+//! Composites: layers, activations, losses and formulas under the names that a declaration calls them by.
+//!
+//! In: a name and arguments, positional ones first. Out: a value, built from primitives; mistakes go to the builder.
+//!
+//! Must hold: `network!` knows no composite but through [`find`], so what it accepts while rustc runs and
+//! what its expansion does are the same thing. A function of a user's own needs no row: it is called by its path.
+
+pub use crate::activations::*;
+use crate::builder::{Builder, Value};
+use crate::call::judge_given;
+pub use crate::call::{
+    Argument, Arguments, Composite, Default, Head, Kind, Mistake, Parameter, Spot, judge, likely,
+};
+pub use crate::initializers::{NamedInitializer, find_initializer, initializer, initializers};
+pub use crate::layers::*;
+pub use crate::losses::*;
+use crate::{activations, layers, losses, value};
+use downhill_graph::error::Error;
+
+/// All composites, in the order of a manual: the title of each group, and the rows of its families.
+const TABLE: &[(&str, &[&[Composite]])] = &[
+    ("Layers", layers::ROWS),
+    ("Activations", activations::ROWS),
+    ("Losses", losses::ROWS),
+    ("Operators", value::OPERATORS),
+    ("Functions of each element", value::FUNCTIONS),
+    ("Reductions", value::REDUCTIONS),
+    ("Shapes", value::SHAPES),
+];
+
+/// All composites in the groups of a manual, each with its title.
+pub fn groups() -> impl Iterator<Item = (&'static str, impl Iterator<Item = &'static Composite>)> {
+    TABLE.iter().map(|(title, families)| (*title, families.iter().copied().flatten()))
+}
+
+/// The composite called `name`.
+pub fn find(name: &str) -> Option<&'static Composite> {
+    groups().flat_map(|(_, composites)| composites).find(|composite| composite.name == name)
+}
+
+/// The names of all composites.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    groups().flat_map(|(_, composites)| composites).map(|composite| composite.name)
+}
+
+/// How a composite is called: `linear(x, units, bias: true, init: fan_in)`; empty for an unknown name.
+pub fn signature(name: &str) -> String {
+    find(name).map(|composite| composite.head().signature()).unwrap_or_default()
+}
+
+/// Calls the composite `name`. Mistakes are recorded and give the unknown value.
+pub fn call(builder: &Builder, name: &str, positional: Vec<Argument>, named: Vec<(&str, Argument)>) -> Value {
+    let Some(composite) = find(name) else { return builder.fail(unknown(name)) };
+    match judge_given(builder, composite.head(), &positional, &named) {
+        Ok(arguments) => composite.apply(builder, &arguments),
+        Err(mistakes) => {
+            mistakes.into_iter().for_each(|mistake| builder.error(mistake.error));
+            builder.unknown()
+        }
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    let error = Error::new(format!("nothing is called `{name}` here"));
+    match likely(name, names()) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error.help("call a function of your own by its path: `my_crate::f(x)`"),
+    }
+}

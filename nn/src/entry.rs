@@ -1,0 +1,219 @@
+//! Entries: the graphs that a program is made of.
+//!
+//! In: a [`Declaration`]. Out: one optimized graph for what is to be run: `forward` gives the outputs, `gradients` a loss and
+//! derivatives of it, `step` a loss and the next values of the storages, `diagnosis` all that tells why a step was stopped.
+//!
+//! Must hold: all entries of a declaration have the same storages in the same order (an optimizer's states behind them), so
+//! that they run over the same memory. Inputs that an entry does not read stay in its table.
+
+mod diagnosis;
+
+pub use diagnosis::{Diagnosis, Watch, Watched, diagnosis};
+
+use crate::builder::{Declaration, Loss};
+use crate::optimizer::Optimizer;
+use downhill_graph::differentiate::differentiate;
+use downhill_graph::error::{Error, nearest};
+use downhill_graph::graph::{Graph, NodeId, Purpose, StorageKind, bug};
+use downhill_graph::op::Op;
+use downhill_graph::passes::optimize;
+use downhill_graph::rebuild::ancestors;
+use downhill_graph::sizes;
+use downhill_graph::stages::{Stage, Stages};
+use downhill_graph::verify::verify;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The declared outputs.
+///
+/// # Errors
+/// A size that comes out negative for the network's arguments.
+pub fn forward(declaration: &Declaration) -> Result<Graph, Error> {
+    forward_in(declaration, &mut Stages::unwatched())
+}
+
+/// The same as stages of a build.
+///
+/// # Errors
+/// As [`forward`].
+pub fn forward_in(declaration: &Declaration, stages: &mut Stages<'_>) -> Result<Graph, Error> {
+    let mut graph = start(declaration)?;
+    let outputs = declaration.outputs.iter();
+    graph.results = outputs.map(|(name, id)| (Purpose::Output(name.clone()), *id)).collect();
+    Ok(passes(&graph, stages))
+}
+
+/// The stage of the passes.
+fn passes(graph: &Graph, stages: &mut Stages<'_>) -> Graph {
+    let valid = |graph: &Graph| verify(graph).unwrap_or_else(|violations| bug(&violations.to_string()));
+    stages.run(Stage::Passes, || optimize(graph), valid, Graph::to_text)
+}
+
+/// A loss and its gradients by storages and inputs; by all that the loss trains when `wrt` names none. `loss` may be left out
+/// where there is one only.
+///
+/// # Errors
+/// Unknown names, several losses and none named, values that are no floats, operations without a gradient.
+pub fn gradients(declaration: &Declaration, loss: Option<&str>, wrt: &[&str]) -> Result<Graph, Error> {
+    let loss = find_loss(declaration, loss)?;
+    if let Some((_, twice)) = wrt.iter().enumerate().find(|(place, name)| wrt[..*place].contains(*name)) {
+        let error = Error::new(format!("the gradient by `{twice}` is asked for twice"));
+        return Err(error.help("name each parameter, state and input once"));
+    }
+    let mut graph = start(declaration)?;
+    let wanted: Vec<(Arc<str>, NodeId)> = if wrt.is_empty() {
+        let trained = trained(&mut graph, loss);
+        trained.into_iter().map(|(index, node)| (graph.storages[index].name.clone(), node)).collect()
+    } else {
+        wrt.iter().map(|name| find_leaf(&mut graph, name)).collect::<Result<_, _>>()?
+    };
+    let nodes: Vec<NodeId> = wanted.iter().map(|(_, node)| *node).collect();
+    let gradients = differentiate(&mut graph, loss.node, &nodes)?;
+    let names = wanted.into_iter().map(|(name, _)| name);
+    Ok(derived(graph, loss, names.zip(gradients).collect()))
+}
+
+/// The graph of a loss and these gradients of it.
+fn derived(mut graph: Graph, loss: &Loss, gradients: Vec<(Arc<str>, NodeId)>) -> Graph {
+    graph.results = vec![(Purpose::Loss(loss.name.clone()), loss.node)];
+    graph.results.extend(gradients.into_iter().map(|(name, node)| (Purpose::Gradient(name), node)));
+    optimize(&graph)
+}
+
+/// One training step: a loss and the update of all that it trains. `loss` may be left out where there is one only.
+///
+/// # Errors
+/// Options of the optimizer that make no sense, unknown names, several losses and none named, operations without a gradient.
+pub fn step(declaration: &Declaration, loss: Option<&str>, optimizer: &Optimizer) -> Result<Graph, Error> {
+    step_in(declaration, loss, optimizer, &mut Stages::unwatched())
+}
+
+/// The same as stages of a build.
+///
+/// # Errors
+/// As [`step`].
+pub fn step_in(
+    declaration: &Declaration,
+    loss: Option<&str>,
+    optimizer: &Optimizer,
+    stages: &mut Stages<'_>,
+) -> Result<Graph, Error> {
+    optimizer.check()?;
+    let loss = find_loss(declaration, loss)?;
+    let (mut graph, parameters) = stages.time(Stage::Gradient, || differentiated(declaration, loss))?;
+    stages.show(Stage::Gradient, || {
+        let gradients = parameters.iter().map(|&(index, _, node)| (graph.storages[index].name.clone(), node));
+        derived(graph.clone(), loss, gradients.collect()).to_formulas()
+    });
+    graph.results = vec![(Purpose::Loss(loss.name.clone()), loss.node)];
+    stages.time(Stage::Updates, || append_updates(declaration, loss, optimizer, &mut graph, &parameters));
+    stages.show(Stage::Updates, || graph.to_text());
+    Ok(passes(&graph, stages))
+}
+
+/// A parameter that a loss trains: the storage's index, its node, its gradient.
+type Trained = (usize, NodeId, NodeId);
+
+/// The declared values with the gradients of a loss by all that it trains.
+fn differentiated(declaration: &Declaration, loss: &Loss) -> Result<(Graph, Vec<Trained>), Error> {
+    let mut graph = start(declaration)?;
+    let trained = trained(&mut graph, loss);
+    let nodes: Vec<NodeId> = trained.iter().map(|(_, node)| *node).collect();
+    let gradients = differentiate(&mut graph, loss.node, &nodes)?;
+    let parameters =
+        trained.into_iter().zip(gradients).map(|((index, node), gradient)| (index, node, gradient)).collect();
+    Ok((graph, parameters))
+}
+
+fn append_updates(
+    declaration: &Declaration,
+    loss: &Loss,
+    optimizer: &Optimizer,
+    graph: &mut Graph,
+    parameters: &[Trained],
+) {
+    // With several losses each has an optimizer of its own, with states of its own.
+    let prefix = if declaration.losses.len() > 1 { &*loss.name } else { "" };
+    optimizer.append(graph, prefix, parameters);
+}
+
+/// The loss called `name`, or the only one.
+///
+/// # Errors
+/// An unknown name, no loss at all, several and none named.
+pub fn find_loss<'a>(declaration: &'a Declaration, name: Option<&str>) -> Result<&'a Loss, Error> {
+    let names = || declaration.losses.iter().map(|loss| &*loss.name);
+    match (name, declaration.losses.as_slice()) {
+        (_, []) => Err(Error::new("the network declares no loss").help("add `loss …;` to train it")),
+        (None, [only]) => Ok(only),
+        (None, _) => Err(Error::new("the network declares several losses")
+            .note(listed("they are", names()))
+            .help("name one of them")),
+        (Some(name), losses) => losses
+            .iter()
+            .find(|loss| &*loss.name == name)
+            .ok_or_else(|| unknown(&format!("no loss is called `{name}`"), name, "losses", names())),
+    }
+}
+
+/// A copy of the declared values without results; sizes that came out wrong are found here.
+fn start(declaration: &Declaration) -> Result<Graph, Error> {
+    let mut graph = declaration.graph.clone();
+    graph.results.clear();
+    sizes::check(&graph, &graph.bindings)?;
+    Ok(graph)
+}
+
+/// The parameters that a loss trains: those it names, or all it depends on, with their nodes.
+fn trained(graph: &mut Graph, loss: &Loss) -> Vec<(usize, NodeId)> {
+    let all: Vec<usize> = match &loss.over {
+        Some(over) => over.clone(),
+        None => {
+            let reached = ancestors(graph, &[loss.node]);
+            let storage =
+                |id: NodeId| if let Op::Storage(index) = graph.op(id) { Some(*index) } else { None };
+            let read = graph.ids().filter(|id| reached[id.index()]).filter_map(storage);
+            // In the order of declaration, whichever is read first.
+            read.collect::<BTreeSet<usize>>().into_iter().collect()
+        }
+    };
+    let parameters = all.into_iter().filter(|&index| {
+        graph.storages.get(index).is_some_and(|s| s.kind == StorageKind::Parameter && s.ty.element.is_float())
+    });
+    let parameters: Vec<usize> = parameters.collect();
+    parameters.into_iter().map(|index| (index, graph.add(Op::Storage(index), &[]))).collect()
+}
+
+/// The storage or float input called `name`, with its node.
+fn find_leaf(graph: &mut Graph, name: &str) -> Result<(Arc<str>, NodeId), Error> {
+    let op = match (graph.storage_index(name), graph.input_index(name)) {
+        (Some(index), _) => Op::Storage(index),
+        (None, Some(index)) => Op::Input(index),
+        (None, None) => {
+            let storages = graph.storages.iter().map(|storage| &*storage.name);
+            let known = storages.chain(graph.inputs.iter().map(|input| &*input.name));
+            return Err(unknown(&format!("no parameter or input is called `{name}`"), name, "names", known));
+        }
+    };
+    let node = graph.add(op, &[]);
+    if !graph.ty(node).element.is_float() {
+        return Err(Error::new(format!(
+            "`{name}` is {} and has no gradient: only floats have",
+            graph.ty(node)
+        )));
+    }
+    Ok((name.into(), node))
+}
+
+fn unknown<'a>(message: &str, name: &str, what: &str, known: impl Iterator<Item = &'a str> + Clone) -> Error {
+    let error = Error::new(message).note(listed(&format!("known {what}:"), known.clone()));
+    match nearest(name, known) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error,
+    }
+}
+
+fn listed<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    format!("{what} {}", names.join(", "))
+}

@@ -1,0 +1,155 @@
+//! What the forms of `network!` mean, on [`Argument`]s whose kind shows only when they are used.
+//!
+//! In: arguments as a declaration writes them. Out: arguments, values, storages; mistakes go to the builder. The macro checks with
+//! these functions while rustc runs, and the code it expands to calls the same ones when a network is built: what a formula means is
+//! said here, once.
+//!
+//! Must hold: nothing panics on a user's mistake; whatever is unknown stays unknown and gives no message of its own.
+
+mod arithmetic;
+mod layer;
+
+pub use arithmetic::{Operator, binary, dim, list, negate, tensor, value};
+pub use layer::{LayerInput, fits, given, layer, returned};
+
+use crate::builder::{Builder, Value};
+use crate::call::Argument;
+use crate::composite;
+use downhill_graph::dim::Undefined;
+use downhill_graph::error::{Error, Origin, nearest};
+use downhill_graph::random::Initializer;
+use downhill_graph::types::{ElementType, Shape, Type};
+use std::ops::Range;
+
+/// A place in the user's source.
+pub fn place(file: &str, line: u32, column: u32) -> Origin {
+    Origin { file: file.into(), line, column, ..Origin::default() }
+}
+
+/// Names the value of a binding.
+pub fn named(name: &str, argument: Argument) -> Argument {
+    match argument {
+        Argument::Value(value) => Argument::Value(value.named(name)),
+        other => other,
+    }
+}
+
+/// The parameter called `name` (`h.weight`), as seen from the open scopes.
+pub fn stored(builder: &Builder, name: &str) -> Value {
+    if let Some(value) = builder.find_storage(name) {
+        return value;
+    }
+    let known = builder.storage_names();
+    let binding = name.split('.').next().unwrap_or_default();
+    let near = nearest(name, known.iter().map(|name| &**name));
+    let inside: Vec<String> = known
+        .iter()
+        .filter(|known| known.split('.').next() == Some(binding))
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let error = Error::new(format!("no parameter is called `{name}`"));
+    let error = match (near, inside.is_empty()) {
+        (_, false) => error.note(format!("`{binding}` has {}", inside.join(", "))),
+        _ => error.note(format!("`{binding}` has no parameters")),
+    };
+    builder.fail(match near {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error,
+    })
+}
+
+/// The turns of a loop; none where a bound is not known.
+pub fn turns(builder: &Builder, from: &Argument, to: &Argument) -> Range<usize> {
+    let bound = |argument: &Argument| {
+        let dim = dim(builder, argument)?;
+        let number = builder.with_graph(|graph| dim.evaluate(&graph.bindings)).ok();
+        if number.is_none() {
+            let error =
+                Error::new(format!("a loop up to `{dim}`, which is not known when the network is built"));
+            builder.error(error.help("give the number of turns as an argument of the network"));
+        }
+        // A negative bound is a loop without turns, as in Rust.
+        number.map(|number| usize::try_from(number).unwrap_or(0))
+    };
+    match (bound(from), bound(to)) {
+        (Some(from), Some(to)) => from..to,
+        _ => 0..0,
+    }
+}
+
+/// `input name: element[dims]`.
+pub fn input(builder: &Builder, name: &str, element: ElementType, dims: &[Argument]) -> Argument {
+    builder.input(name, element, shape(builder, dims)).into()
+}
+
+/// `target name: element[dims]`.
+pub fn target(builder: &Builder, name: &str, element: ElementType, dims: &[Argument]) -> Argument {
+    builder.target(name, element, shape(builder, dims)).into()
+}
+
+/// `param name: [dims] = initializer`.
+pub fn param(builder: &Builder, name: &str, dims: &[Argument], initializer: Initializer) -> Argument {
+    builder.parameter(name, shape(builder, dims), initializer).into()
+}
+
+/// `state name: element[dims] = initializer`.
+pub fn state(
+    builder: &Builder,
+    name: &str,
+    element: ElementType,
+    dims: &[Argument],
+    initializer: Initializer,
+) -> Argument {
+    builder.state(name, Type::new(element, shape(builder, dims)), initializer).into()
+}
+
+/// A composite called by its name.
+pub fn call(builder: &Builder, name: &str, positional: &[Argument], named: &[(&str, Argument)]) -> Argument {
+    composite::call(builder, name, positional.to_vec(), named.to_vec()).into()
+}
+
+/// An initialiser by its name; zeros after a mistake.
+pub fn initializer(
+    builder: &Builder,
+    name: &str,
+    positional: &[Argument],
+    named: &[(&str, Argument)],
+) -> Initializer {
+    composite::initializer(builder, name, positional.to_vec(), named.to_vec()).unwrap_or_else(|error| {
+        builder.error(error);
+        Initializer::Zeros
+    })
+}
+
+/// `output name`.
+pub fn output(builder: &Builder, name: &str, argument: &Argument) {
+    if let Some(value) = value(builder, argument) {
+        builder.output(name, &value);
+    }
+}
+
+/// `loss name = argument`, over the storages of some instances or over all.
+pub fn loss(builder: &Builder, name: &str, argument: &Argument, over: Option<Vec<usize>>) {
+    if let Some(value) = value(builder, argument) {
+        builder.loss(name, &value, over);
+    }
+}
+
+/// Sizes of a declared tensor; a mistake is recorded where one is none or is negative.
+pub fn shape(builder: &Builder, dims: &[Argument]) -> Shape {
+    let size = |argument: &Argument| {
+        let size = dim(builder, argument)?;
+        match builder.with_graph(|graph| size.evaluate(&graph.bindings)) {
+            Ok(number) if number < 0 => {
+                let written = if size.is(number) { String::new() } else { format!(" `{size}`") };
+                builder.error(Error::new(format!("a size{written} of {number}")));
+            }
+            Ok(_) | Err(Undefined::Unbound(_)) => {}
+            Err(reason) => builder.error(Error::new(format!("`{size}` is no size: {reason}"))),
+        }
+        Some(size)
+    };
+    Shape(
+        dims.iter().map(|argument| size(argument).unwrap_or_else(|| builder.fresh_dim("unknown"))).collect(),
+    )
+}

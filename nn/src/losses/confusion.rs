@@ -1,0 +1,219 @@
+//! Probabilities and logits: what a loss takes, and what it is certainly given instead.
+//!
+//! In: the first operand of a loss. Out: a recorded mistake where its last operation shows that it is of the other kind.
+//!
+//! Must hold: nothing is refused that could be meant. A *score* is a product with a parameter (`x @ w`, a linear layer), of what is no probability itself, sums of such
+//! products, parameters and constants, multiples of these, or a rectifier or tanh of one: no training keeps it between 0 and 1. What is
+//! computed from other things besides is let pass: a product of probabilities may be one, and `p + z - stop_gradient(z)` is `p`. What only
+//! arranges elements (`reshape`, `transpose`, `slice`, `reverse`), `stop_gradient`, `dropout` and names change nothing.
+
+use crate::activations::{gelu, gelu_tanh, silu, softmax_operand};
+use crate::builder::Value;
+use crate::value::spoken;
+use downhill_graph::error::Error;
+use downhill_graph::graph::{Graph, NodeId, StorageKind};
+use downhill_graph::op::{Binary, Compare, Op, Unary};
+use downhill_graph::types::ElementType;
+use std::collections::BTreeSet;
+
+/// What a loss takes as its first operand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// From 0 to 1.
+    Probabilities,
+    /// Any number: the loss applies sigmoid or softmax.
+    Logits,
+    /// Logarithms of probabilities.
+    Logarithms,
+}
+
+/// What the last operation of a value shows it to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Sigmoid,
+    Softmax,
+    /// A product with parameters; what was made of it, if anything.
+    Score(Option<&'static str>),
+}
+
+/// The unknown value where `p` is certainly not what the loss `name` takes; the mistake is recorded.
+pub(super) fn confused(name: &str, takes: Takes, p: &Value) -> Option<Value> {
+    let shown = shown(p)?;
+    let (of_one, of_many) = match name {
+        "binary_cross_entropy" | "bce_with_logits" => ("binary_cross_entropy", "bce_with_logits"),
+        _ => ("categorical_cross_entropy", "cross_entropy"),
+    };
+    let (what, help) = match (takes, shown) {
+        (Takes::Probabilities, Shown::Score(_)) => {
+            let function = if of_one == "binary_cross_entropy" { "sigmoid" } else { "softmax" };
+            ("probabilities", format!("take `{of_many}`, or the `{function}` of it"))
+        }
+        (Takes::Logits, Shown::Sigmoid) if of_one == "binary_cross_entropy" => {
+            ("logits", format!("take `{of_one}`, or leave the `sigmoid` out"))
+        }
+        (Takes::Logits, Shown::Softmax) if of_one != "binary_cross_entropy" && name != "logistic_loss" => {
+            ("logits", format!("take `{of_one}`, or leave the `softmax` out"))
+        }
+        (Takes::Logits, Shown::Sigmoid) => ("logits", "leave the `sigmoid` out".into()),
+        (Takes::Logits, Shown::Softmax) => ("logits", "leave the `softmax` out".into()),
+        (Takes::Logarithms, Shown::Score(_)) => {
+            ("logarithms of probabilities", format!("take `{of_many}`, or the `log_softmax` of it"))
+        }
+        (Takes::Logarithms, Shown::Softmax) => {
+            ("logarithms of probabilities", format!("take `{of_one}`, or `log_softmax` instead"))
+        }
+        (Takes::Logarithms, Shown::Sigmoid) => {
+            ("logarithms of probabilities", "take `binary_cross_entropy` with targets from 0 to 1".into())
+        }
+        (Takes::Probabilities, Shown::Sigmoid | Shown::Softmax) | (Takes::Logits, Shown::Score(_)) => {
+            return None;
+        }
+    };
+    let found = match shown {
+        Shown::Sigmoid => "a `sigmoid`, from 0 to 1".to_owned(),
+        Shown::Softmax => "a `softmax`, from 0 to 1".to_owned(),
+        Shown::Score(None) => "a product with parameters, which may be any number".to_owned(),
+        Shown::Score(Some(function)) => format!("`{function}` of a product with parameters"),
+    };
+    let error =
+        Error::new(format!("`{name}` takes {what}, but {} is {found}", spoken(p, "its first operand")));
+    Some(p.builder().fail(error.help(help)))
+}
+
+fn shown(p: &Value) -> Option<Shown> {
+    let (builder, node) = (p.builder(), p.node()?);
+    let node = builder.with_graph(|graph| arranged(graph, node));
+    if builder.with_graph(|graph| matches!(graph.op(node), Op::Unary(Unary::Logistic))) {
+        return Some(Shown::Sigmoid);
+    }
+    if softmax_operand(&builder.value(node)).is_some() {
+        return Some(Shown::Softmax);
+    }
+    if builder.with_graph(|graph| is_score(graph, node)) {
+        return Some(Shown::Score(None));
+    }
+    let (function, z) = builder.with_graph(|graph| {
+        let (function, z) = rectified(graph, node)?;
+        is_score(graph, z).then_some((function, z))
+    })?;
+    // Gates are told by making them anew: an equal node is the same node.
+    let z = builder.value(z);
+    let is = |gate: fn(&Value) -> Value| gate(&z).node() == Some(node);
+    match function {
+        Some(function) => Some(Shown::Score(Some(function))),
+        None if is(|z| silu(z)) => Some(Shown::Score(Some("silu"))),
+        None if is(|z| gelu(z)) || is(|z| gelu_tanh(z)) => Some(Shown::Score(Some("gelu"))),
+        None => None,
+    }
+}
+
+/// The value whose elements `node` arranges.
+fn arranged(graph: &Graph, mut node: NodeId) -> NodeId {
+    loop {
+        node = match graph.op(node) {
+            Op::Reshape(_)
+            | Op::Transpose(_)
+            | Op::Broadcast { .. }
+            | Op::Slice(_)
+            | Op::Reverse(_)
+            | Op::StopGradient
+            | Op::Convert(ElementType::F32 | ElementType::F64) => graph.operand(node, 0),
+            Op::Binary(Binary::Mul) => match dropped(graph, node) {
+                Some(operand) => operand,
+                None => return node,
+            },
+            _ => return node,
+        };
+    }
+}
+
+/// What [`crate::layers::dropout`] makes `node` of: zero where random bits say so, and scaled.
+fn dropped(graph: &Graph, node: NodeId) -> Option<NodeId> {
+    let select = graph.operand(node, 0);
+    graph.constant_value(graph.operand(node, 1))?;
+    matches!(graph.op(select), Op::Select).then_some(())?;
+    let mask = graph.operand(select, 0);
+    let is_random = matches!(graph.op(mask), Op::Compare(_))
+        && matches!(graph.op(graph.operand(mask, 0)), Op::RandomBits { .. });
+    is_random.then(|| graph.operand(select, 1))
+}
+
+/// Whether a value is a sum of products with parameters, of parameters and constants, or a multiple of one.
+fn is_score(graph: &Graph, node: NodeId) -> bool {
+    let (mut open, mut seen, mut products) = (vec![node], BTreeSet::new(), 0);
+    while let Some(node) = open.pop() {
+        if !seen.insert(node) || graph.constant_value(node).is_some() {
+            continue;
+        }
+        let operand = |position: usize| graph.operand(node, position);
+        match graph.op(node) {
+            Op::Storage(_) | Op::DimValue { .. } => {}
+            Op::DotGeneral { .. }
+                if (0..2).any(|side| {
+                    is_parameter(graph, operand(side)) && !is_share(graph, operand(1 - side))
+                }) =>
+            {
+                products += 1;
+            }
+            Op::Binary(Binary::Add | Binary::Sub) => open.extend([operand(0), operand(1)]),
+            Op::Binary(Binary::Mul) if is_scale(graph, operand(0)) => open.push(operand(1)),
+            Op::Binary(Binary::Mul | Binary::Div) if is_scale(graph, operand(1)) => open.push(operand(0)),
+            Op::Unary(Unary::Neg)
+            | Op::Reshape(_)
+            | Op::Transpose(_)
+            | Op::Broadcast { .. }
+            | Op::Slice(_) => {
+                open.push(operand(0));
+            }
+            _ => return false,
+        }
+    }
+    products > 0
+}
+
+fn is_scale(graph: &Graph, node: NodeId) -> bool {
+    graph.constant_value(node).is_some()
+        || matches!(graph.op(arranged(graph, node)), Op::DimValue { .. } | Op::Storage(_))
+}
+
+/// Whether a value may be shares of one, a sigmoid's or a softmax's: a product of them with a table of shares is shares again.
+fn is_share(graph: &Graph, node: NodeId) -> bool {
+    matches!(graph.op(arranged(graph, node)), Op::Unary(Unary::Logistic) | Op::Binary(Binary::Div))
+}
+
+fn is_parameter(graph: &Graph, node: NodeId) -> bool {
+    match graph.op(arranged(graph, node)) {
+        Op::Storage(index) => graph.storages[*index].kind == StorageKind::Parameter,
+        _ => false,
+    }
+}
+
+/// What `node` may be made of by a rectifier, by tanh or by a gate (`None`), and the rectifier's name.
+fn rectified(graph: &Graph, node: NodeId) -> Option<(Option<&'static str>, NodeId)> {
+    let operand = |position: usize| graph.operand(node, position);
+    match graph.op(node) {
+        Op::Unary(Unary::Softplus) => Some((Some("softplus"), operand(0))),
+        Op::Unary(Unary::Tanh) => Some((Some("tanh"), operand(0))),
+        Op::Binary(Binary::Max) if graph.constant_value(operand(1)).is_some() => {
+            Some((Some("maximum"), operand(0)))
+        }
+        Op::Binary(Binary::Max) if graph.constant_value(operand(0)).is_some() => {
+            Some((Some("maximum"), operand(1)))
+        }
+        Op::Binary(Binary::Mul) => Some((None, operand(0))),
+        // Something else where z ≤ 0, otherwise z.
+        Op::Select => {
+            let (mask, z) = (operand(0), operand(2));
+            let below = matches!(graph.op(mask), Op::Compare(Compare::LessEqual))
+                && graph.operand(mask, 0) == z
+                && graph.constant_value(graph.operand(mask, 1)) == Some(0.0);
+            let name = match graph.op(operand(1)) {
+                _ if graph.constant_value(operand(1)).is_some() => "relu",
+                Op::Binary(Binary::Mul) if graph.operand(operand(1), 0) == z => "leaky_relu",
+                _ => "elu",
+            };
+            below.then_some((Some(name), z))
+        }
+        _ => None,
+    }
+}

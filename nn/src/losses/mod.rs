@@ -1,0 +1,22 @@
+//! Losses: scalars to minimise, means over all elements (or rows), as PyTorch's defaults.
+//!
+//! What a loss demands of labels, targets and probabilities, it checks (see [`downhill_graph::check`]).
+//!
+//! Must hold: logits of ±10⁴ give finite losses and gradients. Losses on probabilities recognise the sigmoid or softmax that made
+//! them and take the logits instead: p·(1 − p) cannot be cancelled in f32 afterwards.
+
+mod operands;
+
+mod confusion;
+
+mod squared;
+
+mod margin;
+
+mod binary;
+
+mod cross_entropy;
+
+use crate::call::families;
+
+families!(squared, margin, binary, cross_entropy);

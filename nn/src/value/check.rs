@@ -1,0 +1,157 @@
+//! What a use of a value demands of its elements, and class indices, the most frequent such use.
+//!
+//! In: a value, a rule. Out: [`Demand`], which poisons what is computed from broken elements where nothing else tells of them.
+
+use super::align::spoken;
+use super::elementwise::{
+    and, convert, dim_value, equal, greater_equal, less, less_equal, or, select, surrogate,
+};
+use super::movement::{expand, index};
+use crate::builder::Value;
+use crate::call::{Composite, Kind, given, row};
+use downhill_graph::check::{Check, Made, ROUNDING, Rule};
+use downhill_graph::dim::Dim;
+use downhill_graph::error::Error;
+use downhill_graph::op::Op;
+use downhill_graph::types::{ElementType, Shape};
+use std::borrow::Borrow;
+
+/// Who demands something of a value.
+#[derive(Clone, Copy)]
+pub(crate) struct User {
+    /// The composite.
+    pub(crate) name: &'static str,
+    /// What the value is to it, for values without a name.
+    pub(crate) role: &'static str,
+    /// The likely mend where an element is broken.
+    pub(crate) help: &'static str,
+}
+
+/// A demand that is to be checked.
+pub(crate) struct Demand<'a> {
+    value: &'a Value,
+    rule: Rule,
+    user: User,
+    made: Option<Made>,
+}
+
+/// Demands that each element of `value` keep `rule`. A constant is judged at once; an input, also with its elements in other places,
+/// when data is bound; anything else in the graph.
+pub(crate) fn demand(value: &Value, rule: Rule, user: User) -> Demand<'_> {
+    let builder = value.builder();
+    let Some(node) = value.node() else { return Demand { value, rule, user, made: None } };
+    let (constant, input) =
+        builder.with_graph(|graph| (graph.constant_value(node), input_below(graph, node)));
+    let classes = match &rule {
+        Rule::Class(count) => count.as_constant(),
+        Rule::Probability | Rule::Sign => Some(0),
+    };
+    let made = match (constant.zip(classes), input) {
+        (Some((number, classes)), _) => {
+            if !rule.allows(number, classes) {
+                let takes = rule.words(classes);
+                let error = Error::new(format!("`{}` takes {takes}, but is given {number}", user.name));
+                builder.error(error.help(user.help));
+            }
+            None
+        }
+        (None, Some(input)) => Some(Made::Bound(input)),
+        (None, None) => right(value, &rule).node().map(Made::Computed),
+    };
+    Demand { value, rule, user, made }
+}
+
+/// The input whose elements, all of them, `node` consists of.
+fn input_below(
+    graph: &downhill_graph::graph::Graph,
+    mut node: downhill_graph::graph::NodeId,
+) -> Option<usize> {
+    loop {
+        match graph.op(node) {
+            Op::Input(input) => return Some(*input),
+            Op::Reshape(_) | Op::Transpose(_) | Op::Reverse(_) => node = graph.operand(node, 0),
+            _ => return None,
+        }
+    }
+}
+
+/// Mask of the elements that keep the rule.
+fn right(value: &Value, rule: &Rule) -> Value {
+    match rule {
+        Rule::Class(count) => and(greater_equal(value, 0.0), less(value, dim_value(value.builder(), count))),
+        Rule::Probability => and(greater_equal(value, -ROUNDING), less_equal(value, 1.0 + ROUNDING)),
+        Rule::Sign => or(equal(value, -1.0), equal(value, 1.0)),
+    }
+}
+
+impl Demand<'_> {
+    /// `term`, which its user computes from the value, and NaN where the demand is broken. The derivative is that of `term` everywhere.
+    pub(crate) fn poison(&self, term: Value) -> Value {
+        self.keep(&term);
+        let Some(Made::Computed(right)) = self.made else { return term };
+        let mut right = term.builder().value(right);
+        let rank = |value: &Value| value.ty().map(|ty| ty.rank());
+        if matches!(self.rule, Rule::Class(_)) && rank(&term) > rank(&right) {
+            right = expand(right, -1);
+        }
+        surrogate(select(right, &term, f64::NAN), term)
+    }
+
+    fn keep(&self, term: &Value) {
+        let (Some(made), Some(value), Some(term_node)) = (self.made, self.value.node(), term.node()) else {
+            return;
+        };
+        let builder = term.builder();
+        builder.keep_check(Check {
+            rule: self.rule.clone(),
+            name: spoken(self.value, self.user.role),
+            user: self.user.name,
+            help: self.user.help,
+            value,
+            term: term_node,
+            made,
+            origin: builder.place(),
+        });
+    }
+}
+
+/// A new last axis of `classes`: 1 at the label's index, else 0, as f32.
+pub fn one_hot(labels: impl Borrow<Value>, classes: &Dim) -> Value {
+    let labels = labels.borrow();
+    let (mask, demand) = label_mask("one_hot", labels, classes);
+    demand.poison(convert(mask, ElementType::F32))
+}
+
+/// A new last axis of `classes`: true at the label's index, and nowhere for a label that is none of them, which the demand tells.
+pub(crate) fn label_mask<'a>(user: &'static str, labels: &'a Value, classes: &Dim) -> (Value, Demand<'a>) {
+    let (builder, rule) = (labels.builder(), Rule::Class(classes.clone()));
+    let user = User {
+        name: user,
+        role: "the label",
+        help: "labels count from 0; give it as many classes as there are",
+    };
+    let unknown = || (builder.unknown(), Demand { value: labels, rule: rule.clone(), user, made: None });
+    let Some(ty) = labels.ty() else { return unknown() };
+    if ty.element != ElementType::I32 {
+        let error = Error::new(format!("{} holds no class indices: it is {ty}", spoken(labels, "the label")));
+        builder.error(error.help("declare it as `i32[…]`, or convert it: `i32(…)`"));
+        return unknown();
+    }
+    let demand = demand(labels, rule.clone(), user);
+    let mut dims = ty.shape.0;
+    dims.push(classes.clone());
+    let (axis, shape) = (dims.len() - 1, Shape(dims));
+    let spread = builder.apply(Op::Broadcast { shape: shape.clone(), axes: (0..axis).collect() }, &[labels]);
+    (equal(index(builder, shape, axis), spread), demand)
+}
+
+/// What declarations call these functions by.
+pub(super) const ROWS: &[Composite] = &[row(
+    "one_hot",
+    &[given("labels", Kind::Tensor), given("classes", Kind::Dim)],
+    "1 at the label's index, else 0",
+    |builder, given| match given.dim("classes") {
+        Some(classes) => one_hot(given.tensor("labels"), classes),
+        None => builder.unknown(),
+    },
+)];

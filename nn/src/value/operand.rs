@@ -1,0 +1,39 @@
+//! What a function of two takes beside a value: another value, or a literal.
+
+use crate::builder::Value;
+
+/// The second operand of a function of two: a value or a literal.
+pub trait Operand {
+    /// As a value beside `other`.
+    fn beside(self, other: &Value) -> Value;
+}
+
+impl Operand for Value {
+    fn beside(self, _: &Value) -> Value {
+        self
+    }
+}
+
+impl Operand for &Value {
+    fn beside(self, _: &Value) -> Value {
+        self.clone()
+    }
+}
+
+impl Operand for f64 {
+    fn beside(self, other: &Value) -> Value {
+        other.builder().constant(self)
+    }
+}
+
+impl Operand for f32 {
+    fn beside(self, other: &Value) -> Value {
+        f64::from(self).beside(other)
+    }
+}
+
+impl Operand for i32 {
+    fn beside(self, other: &Value) -> Value {
+        f64::from(self).beside(other)
+    }
+}

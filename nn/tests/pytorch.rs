@@ -1,0 +1,138 @@
+//! Activations and losses against PyTorch: values and gradients of `tests/golden/ops.txt`, in f64 and in f32.
+
+use downhill_graph::dim::Dim;
+use downhill_graph::graph::Purpose;
+use downhill_graph::interpret::{Environment, Precision, interpret};
+use downhill_graph::passes::optimize;
+use downhill_graph::tensor::Tensor;
+use downhill_graph::types::ElementType::{self, F32, I32};
+use downhill_graph::types::Shape;
+use downhill_nn::builder::{Builder, Mode, Value};
+use downhill_nn::composite::*;
+use downhill_nn::value::{gradient, softplus, sum, tanh};
+use std::collections::BTreeMap;
+
+struct Case {
+    dims: Vec<usize>,
+    values: Vec<f64>,
+}
+
+fn golden() -> BTreeMap<String, BTreeMap<String, Case>> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/ops.txt");
+    let text = std::fs::read_to_string(path).expect("the golden file");
+    let mut cases: BTreeMap<String, BTreeMap<String, Case>> = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let mut words = line.split(' ');
+        let (case, what) = words.next().and_then(|name| name.rsplit_once('/')).expect("a name");
+        let dims = words.next().expect("dims").split('x').map(|dim| dim.parse().expect("a dim")).collect();
+        let values = words.map(|word| word.parse().expect("a number")).collect();
+        cases.entry(case.into()).or_default().insert(what.into(), Case { dims, values });
+    }
+    cases
+}
+
+fn activation(name: &str, x: &Value) -> Value {
+    match name {
+        "op/relu" => relu(x),
+        "op/leaky_relu_0.2" => leaky_relu(x, 0.2),
+        "op/elu_1" => elu(x, 1.0),
+        "op/elu_0.7" => elu(x, 0.7),
+        "op/gelu_erf" => gelu(x),
+        "op/gelu_tanh" => gelu_tanh(x),
+        "op/silu" => silu(x),
+        "op/softplus" => softplus(x),
+        "op/sigmoid" => sigmoid(x),
+        "op/tanh" => tanh(x),
+        "op/softmax" => softmax(x, -1),
+        "op/log_softmax" => log_softmax(x, -1),
+        other => panic!("no activation for {other}"),
+    }
+}
+
+fn loss(name: &str, p: &Value, y: &Value) -> Value {
+    match name.trim_start_matches("loss/") {
+        "mse" => squared_error(p, y),
+        "l1" => absolute_error(p, y),
+        "huber_1" => huber(p, y, 1.0),
+        "huber_0.5" => huber(p, y, 0.5),
+        "hinge" => hinge(p, y),
+        "logistic" | "logistic_moderate" => logistic_loss(p, y),
+        "binary_cross_entropy" | "binary_cross_entropy_edge" => binary_cross_entropy(p, y),
+        "bce_with_logits" => bce_with_logits(p, y),
+        "cross_entropy_indices" | "cross_entropy_indices_moderate" | "cross_entropy_probabilities" => {
+            cross_entropy(p, y)
+        }
+        other => panic!("no loss for {other}"),
+    }
+}
+
+fn declare(b: &Builder, name: &str, element: ElementType, case: &Case) -> Value {
+    b.input(name, element, Shape(case.dims.iter().map(|&dim| Dim::from(dim)).collect()))
+}
+
+/// Output and gradient as the interpreter has them.
+fn run(
+    name: &str,
+    case: &BTreeMap<String, Case>,
+    precision: Precision,
+    passes: bool,
+) -> (Vec<f64>, Vec<f64>) {
+    let b = Builder::new(Mode::Train);
+    let x = declare(&b, "x", F32, &case["input"]);
+    let (second, element, output, total) = if let Some(target) = case.get("target") {
+        let element = if name.contains("indices") { I32 } else { F32 };
+        let y = declare(&b, "y", element, target);
+        let output = loss(name, &x, &y);
+        (target, element, output.clone(), output)
+    } else {
+        let upstream = declare(&b, "y", F32, &case["upstream"]);
+        let output = activation(name, &x);
+        (&case["upstream"], F32, output.clone(), sum(output * upstream))
+    };
+    let slope = gradient(&total, &x);
+    let declared = b.finish().unwrap_or_else(|errors| panic!("{name}: {errors}"));
+    let mut graph = declared.graph;
+    graph.results.push((Purpose::Output("output".into()), output.node().expect("known")));
+    graph.results.push((Purpose::Gradient("x".into()), slope.node().expect("known")));
+    let graph = if passes { optimize(&graph) } else { graph };
+    let wide = |element: ElementType| {
+        if precision == Precision::F64 && element == F32 { ElementType::F64 } else { element }
+    };
+    let given = |case: &Case, element| {
+        Tensor::from_f64(wide(element), case.dims.clone(), &case.values).expect("a tensor")
+    };
+    let environment =
+        Environment::new().input("x", given(&case["input"], F32)).input("y", given(second, element));
+    let results =
+        interpret(&graph, &environment, precision).unwrap_or_else(|error| panic!("{name}: {error}"));
+    (results[0].1.to_f64_vec(), results[1].1.to_f64_vec())
+}
+
+fn assert_close(what: &str, found: &[f64], expected: &[f64], relative: f64, absolute: f64) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (i, (a, b)) in found.iter().zip(expected).enumerate() {
+        let scale = relative * b.abs() + absolute;
+        assert!((a - b).abs() <= scale, "{what}[{i}]: {a} where PyTorch has {b}");
+    }
+}
+
+#[test]
+fn double_precision_is_pytorchs() {
+    for (name, case) in &golden() {
+        // Without passes: they fold f32 constants with f32's rounding.
+        let (output, slope) = run(name, case, Precision::F64, false);
+        // PyTorch's 10⁻¹² of the edge case is a float: 4·10⁻⁹ less than 10⁻¹².
+        let relative = if name.ends_with("_edge") { 1e-8 } else { 1e-12 };
+        assert_close(&format!("{name} output"), &output, &case["output"].values, relative, 2e-14);
+        assert_close(&format!("{name} gradient"), &slope, &case["gradient"].values, relative, 2e-14);
+    }
+}
+
+#[test]
+fn single_precision_is_near_and_finite() {
+    for (name, case) in &golden() {
+        let (output, slope) = run(name, case, Precision::F32, true);
+        assert_close(&format!("{name} output"), &output, &case["output"].values, 3e-6, 1e-6);
+        assert_close(&format!("{name} gradient"), &slope, &case["gradient"].values, 3e-6, 1e-6);
+    }
+}
