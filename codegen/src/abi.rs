@@ -43,7 +43,7 @@ pub struct Context {
     pub storages: *const *mut u8,
     /// A binding for each input of the entry, in the entry's order.
     pub inputs: *const InputBinding,
-    /// Where each output goes, in the entry's order. Row-major, 4-byte elements.
+    /// Where each output goes, in the entry's order. Row-major, elements of `ElementType::bytes`.
     pub outputs: *const *mut u8,
     /// Intermediate values. 64-byte aligned, as large as the entry's plan says for these sizes.
     pub arena: *mut u8,

@@ -16,7 +16,7 @@ const LINKS: i64 = 4;
 /// Vectors in a turn of the loops that move memory.
 const UNROLLED: i64 = 8;
 /// Bytes of an element.
-const ELEMENT: i64 = 4;
+const ELEMENT: i64 = size_of::<f32>() as i64;
 
 /// Floating-point operations of [`multiply_adds`].
 pub fn operations(lanes: u32, turns: u32) -> u64 {

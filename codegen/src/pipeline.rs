@@ -113,12 +113,12 @@ pub fn compile(
             );
             let parts = parts(&instances);
             let natives = if marked { parts.iter().map(|part| native(part)).collect() } else { Vec::new() };
-            let emitted = stages.run(
+            let emitted = stages.try_run(
                 Stage::Lane,
                 || emit_parts(&parts, &arena),
                 |emitted| emitted.iter().for_each(|part| assert_valid(&part.emitted.program)),
                 |emitted| texts(emitted, "\n"),
-            );
+            )?;
             let kernels = stages.time(Stage::Machine, || {
                 let programs = emitted.iter().map(|part| &part.emitted.program);
                 programs

@@ -22,6 +22,14 @@ pub enum ElementType {
 }
 
 impl ElementType {
+    /// Bytes of an element in the memory of compiled code. A bool is a word, 0 or 1.
+    pub fn bytes(self) -> usize {
+        match self {
+            ElementType::F64 => 8,
+            ElementType::F32 | ElementType::I32 | ElementType::U32 | ElementType::Bool => 4,
+        }
+    }
+
     /// f32 or f64: the types that have gradients.
     pub fn is_float(self) -> bool {
         matches!(self, ElementType::F32 | ElementType::F64)
@@ -121,6 +129,11 @@ pub struct Type {
 }
 
 impl Type {
+    /// Bytes of its elements in the memory of compiled code.
+    pub fn bytes(&self) -> Dim {
+        &self.shape.size() * &Dim::from(self.element.bytes())
+    }
+
     /// A tensor of `element`s.
     pub fn new(element: ElementType, shape: impl Into<Shape>) -> Type {
         Type { element, shape: shape.into() }

@@ -12,7 +12,6 @@ use crate::error::Error;
 use crate::finding::{Copied, Examined, Finding, Stopped};
 use crate::model::Model;
 use crate::outputs::Room;
-use crate::storage::Buffer;
 use crate::view::{Extent, MAX_RANK, ViewMut};
 use downhill_nn::optimizer::LEARNING_RATE;
 
@@ -47,8 +46,7 @@ impl Model {
     /// The names of parameters and states that are not finite.
     fn broken_storages(&self) -> Vec<String> {
         let storages = self.program.storages().iter().zip(&self.storages);
-        let is_broken = |buffer: &Buffer| buffer.bits().any(|bits| !f32::from_bits(bits).is_finite());
-        let broken = storages.filter(|(storage, buffer)| storage.ty.element.is_float() && is_broken(buffer));
+        let broken = storages.filter(|(storage, buffer)| buffer.first_broken(storage.ty.element).is_some());
         broken.map(|(storage, _)| storage.name.to_string()).collect()
     }
 

@@ -106,7 +106,7 @@ impl Examined<'_> {
         self.data.iter().filter(|copied| slots[copied.slot].element == ElementType::F32).find_map(|copied| {
             let slot = &slots[copied.slot];
             let (position, value) =
-                first_broken(copied.words.iter().map(|&bits| f32::from_bits(bits)), false)?;
+                first_broken(copied.words.iter().map(|&bits| f64::from(f32::from_bits(bits))), false)?;
             let at = self.place(position, copied.words.len(), slot.row_len(&copied.shape));
             let (name, origin) = (format!("`{}`", slot.name), Origin::default());
             Some(Cause { kind: Kind::Input, name, at, value, origin })
@@ -120,14 +120,13 @@ impl Examined<'_> {
         entry.storages.iter().enumerate().filter(|(place, _)| reads(*place)).find_map(|(_, &index)| {
             let storage = &program.storages()[index];
             let buffer = &self.model.storages[index];
-            let numbers = buffer.bits().map(f32::from_bits);
-            let (position, value) = first_broken(numbers, false).filter(|_| storage.ty.element.is_float())?;
+            let (position, value) = buffer.first_broken(storage.ty.element)?;
             let kind = match storage.kind {
                 StorageKind::Parameter => Kind::Parameter,
                 StorageKind::State => Kind::State,
             };
             let (name, origin) = (format!("`{}`", storage.name), storage.origin.clone());
-            let at = Place::new(position, buffer.bits().count(), None);
+            let at = Place::new(position, buffer.count(storage.ty.element), None);
             Some(Cause { kind, name, at, value, origin })
         })
     }
@@ -135,7 +134,8 @@ impl Examined<'_> {
     /// The first element of a watched value that is not finite.
     fn broken(&self, room: usize, watch: &Watch) -> Option<(usize, f64)> {
         match &self.rooms[room] {
-            Room::F32(numbers) => first_broken(numbers.iter().copied(), watch.may_be_infinite),
+            Room::F32(numbers) => first_broken(numbers.iter().copied().map(f64::from), watch.may_be_infinite),
+            Room::F64(numbers) => first_broken(numbers.iter().copied(), watch.may_be_infinite),
             Room::I32(_) | Room::U32(_) => None,
         }
     }
@@ -165,6 +165,7 @@ impl Examined<'_> {
         let Room::U32(mask) = &self.rooms[room + 1] else { return None };
         let value = |position: usize| match &self.rooms[room] {
             Room::F32(numbers) => f64::from(numbers[position]),
+            Room::F64(numbers) => numbers[position],
             Room::I32(numbers) => f64::from(numbers[position]),
             Room::U32(numbers) => f64::from(numbers[position]),
         };
@@ -212,7 +213,7 @@ impl Examined<'_> {
 }
 
 /// Position and value of the first number that is not finite, or of the first NaN.
-fn first_broken(numbers: impl Iterator<Item = f32>, may_be_infinite: bool) -> Option<(usize, f64)> {
-    let is_broken = |x: f32| if may_be_infinite { x.is_nan() } else { !x.is_finite() };
-    numbers.enumerate().find(|&(_, x)| is_broken(x)).map(|(position, x)| (position, f64::from(x)))
+fn first_broken(numbers: impl Iterator<Item = f64>, may_be_infinite: bool) -> Option<(usize, f64)> {
+    let is_broken = |x: f64| if may_be_infinite { x.is_nan() } else { !x.is_finite() };
+    numbers.enumerate().find(|&(_, x)| is_broken(x))
 }

@@ -81,9 +81,9 @@ fn measure(target: &Target) -> Result<Speed, Error> {
     let mut programs = vec![peak::multiply_adds(lanes, TURNS)];
     programs.extend(streams.iter().flatten().map(|(program, _)| program.clone()));
     let functions = compile(target, programs)?;
-    let words = LEVELS.iter().max().map_or(0, |&bytes| bytes as usize / 4);
+    let bytes = LEVELS.iter().max().map_or(0, |&bytes| bytes as usize);
     let mut bench = Bench {
-        storages: [Buffer::new(words, "measuring")?, Buffer::new(words / 2, "measuring")?],
+        storages: [Buffer::new(bytes, "measuring")?, Buffer::new(bytes / 2, "measuring")?],
         frame: Frame::default(),
     };
     let (arithmetic, moving) = functions.split_first().unwrap_or_else(|| bug("a program is no function"));

@@ -10,12 +10,11 @@ use crate::program::Program;
 use crate::report::Report;
 use crate::runnable::Runnable;
 use crate::storage::Buffer;
-use crate::view::{Data, Elements, Extent};
+use crate::view::{Data, Extent};
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Storage, StorageKind};
 use downhill_graph::sizes::concrete;
 use downhill_graph::tensor::Tensor;
-use downhill_graph::types::ElementType;
 use downhill_nn::optimizer::LEARNING_RATE;
 use std::sync::Arc;
 
@@ -80,13 +79,9 @@ pub(crate) fn check_rate(rate: f32) -> Result<(), Error> {
 fn initial(storage: &Storage, seed: u64, bindings: &Bindings) -> Result<Buffer, Error> {
     let name = format!("`{}`", storage.name);
     let shape = concrete(&name, &storage.ty.shape, &Bindings::new())?;
-    let mut buffer = Buffer::new(elements(&shape), &name)?;
+    let mut buffer = Buffer::of(storage.ty.element, elements(&shape), &name)?;
     let values = storage.initializer.sample(&storage.name, &shape, seed, bindings)?;
-    match storage.ty.element {
-        ElementType::I32 => buffer.set_bits(values.iter().map(|&value| value as i32 as u32)),
-        ElementType::U32 => buffer.set_bits(values.iter().map(|&value| value as u32)),
-        _ => buffer.set_bits(values.iter().map(|&value| (value as f32).to_bits())),
-    }
+    buffer.set_numbers(storage.ty.element, &values);
     Ok(buffer)
 }
 
@@ -200,14 +195,8 @@ impl Model {
 
     fn read(&self, kind: StorageKind, name: &str) -> Result<Tensor, Error> {
         let index = self.program.storage_of(kind, name)?;
-        let (storage, bits) = (&self.program.storages()[index], self.storages[index].bits());
-        let shape = storage_shape(storage);
-        Ok(match storage.ty.element {
-            ElementType::I32 => Tensor::new(shape, bits.map(|bits| bits as i32).collect())?,
-            ElementType::U32 => Tensor::new(shape, bits.collect())?,
-            ElementType::Bool => Tensor::new(shape, bits.map(|bits| bits != 0).collect())?,
-            ElementType::F32 | ElementType::F64 => Tensor::new(shape, bits.map(f32::from_bits).collect())?,
-        })
+        let storage = &self.program.storages()[index];
+        self.storages[index].tensor(storage.ty.element, storage_shape(storage))
     }
 
     fn write(&mut self, kind: StorageKind, name: &str, value: &(impl Data + ?Sized)) -> Result<(), Error> {
@@ -232,16 +221,7 @@ impl Model {
             let (expected, found) = (storage.ty.shape.to_string(), Given::new(&view).describe());
             return Err(Error::Shape { name: name.to_owned(), expected, found, reason });
         }
-        let buffer = &mut self.storages[index];
-        match view.elements {
-            Elements::F32(elements) => buffer.set_bits(elements.iter().map(|value| value.to_bits())),
-            Elements::F64(elements) => {
-                buffer.set_bits(elements.iter().map(|&value| (value as f32).to_bits()))
-            }
-            Elements::I32(elements) => buffer.set_bits(elements.iter().map(|&value| value as u32)),
-            Elements::U32(elements) => buffer.set_bits(elements.iter().copied()),
-            Elements::Bool(elements) => buffer.set_bits(elements.iter().map(|&value| u32::from(value))),
-        }
+        self.storages[index].set_elements(view.elements);
         Ok(())
     }
 }

@@ -60,7 +60,7 @@ impl Prepared {
             let row = shape.iter().skip(1).fold(1_usize, |row, &size| row.saturating_mul(size));
             Ok::<_, Error>(PreparedSlot {
                 len: elements(&shape),
-                row_bytes: i64::try_from(row).unwrap_or(i64::MAX).saturating_mul(4),
+                row_bytes: i64::try_from(row).unwrap_or(i64::MAX).saturating_mul(slot.element.bytes() as i64),
                 shape,
             })
         });

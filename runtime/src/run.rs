@@ -306,7 +306,7 @@ impl Model {
         }
         let prepared = Prepared::new(&runnable.entry, &frame.sizes)?;
         prepared.check(&runnable.entry, &frame.given)?;
-        self.arena.grow(prepared.arena_bytes.div_ceil(4), "intermediate values")?;
+        self.arena.grow(prepared.arena_bytes, "intermediate values")?;
         if runnable.entry.interface.slots.iter().any(|slot| slot.lookup) {
             number_rows(&mut self.identity, prepared.batch.unwrap_or(0))?;
         }
@@ -428,9 +428,11 @@ impl Model {
                 row_stride: prepared.row_bytes,
                 step_stride: 0,
             },
-            (false, Some(rates)) if *slot.name == *LEARNING_RATE => {
-                InputBinding { base: rates.as_ptr().cast(), row_stride: 0, step_stride: 4 }
-            }
+            (false, Some(rates)) if *slot.name == *LEARNING_RATE => InputBinding {
+                base: rates.as_ptr().cast(),
+                row_stride: 0,
+                step_stride: size_of::<f32>() as i64,
+            },
             (false, _) => {
                 InputBinding { base: std::ptr::from_ref(hyper).cast(), row_stride: 0, step_stride: 0 }
             }
@@ -466,7 +468,8 @@ pub(crate) fn place_both<'a>(
 
 /// Makes `rows` hold at least 0, 1, … `count` − 1.
 pub(crate) fn number_rows(rows: &mut Vec<u32>, count: usize) -> Result<(), Error> {
-    let refused = || Error::Memory { what: format!("{count} rows"), bytes: count.saturating_mul(4) };
+    let refused =
+        || Error::Memory { what: format!("{count} rows"), bytes: count.saturating_mul(size_of::<u32>()) };
     let end = u32::try_from(count).map_err(|_| refused())?;
     if count > rows.len() {
         rows.try_reserve(count - rows.len()).map_err(|_| refused())?;

@@ -25,9 +25,6 @@ use downhill_graph::types::ElementType;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-/// Bytes of an element in memory, of every type that is compiled.
-const ELEMENT_BYTES: i64 = 4;
-
 /// Numbers up to this are written into the code, where sums of a few of them are far from overflow; greater ones are loaded.
 const FAR: u64 = 1 << 47;
 
@@ -355,10 +352,10 @@ impl Emit<'_> {
             Expression::Constant(literal) => scalar::literal(self.b, *literal),
             Expression::Load(buffer, access) => match scalar::kind(element) {
                 Kind::Mask => {
-                    let stored = self.load(Kind::I32, *buffer, access, row);
+                    let stored = self.load(Kind::I32, value, (*buffer, access), row);
                     scalar::convert(self.b, ElementType::I32, ElementType::Bool, stored)
                 }
-                kind => self.load(kind, *buffer, access, row),
+                kind => self.load(kind, value, (*buffer, access), row),
             },
             Expression::Index(at) => self.index(at, row),
             Expression::Random(stream, at) => {
@@ -417,7 +414,7 @@ impl Emit<'_> {
             if self.b.register(register).kind == Kind::Mask {
                 register = self.b.unary(U::FromMask, register);
             }
-            let address = self.address(buffer, access, row);
+            let address = self.address(buffer, access, value, row);
             self.b.store(address, register);
             self.memory.retain(|place, _| place.0 != buffer);
             if let Some(place) = self.place(buffer, access).filter(|_| self.depth == 0) {
@@ -426,13 +423,13 @@ impl Emit<'_> {
         }
     }
 
-    fn load(&mut self, kind: Kind, buffer: Buffer, access: &Access, row: usize) -> Reg {
+    fn load(&mut self, kind: Kind, value: ValueId, (buffer, access): (Buffer, &Access), row: usize) -> Reg {
         let place = self.place(buffer, access);
         let known = place.as_ref().and_then(|place| self.memory.get(place));
         if let Some(&known) = known.filter(|known| self.b.register(**known).kind == kind) {
             return known;
         }
-        let address = self.address(buffer, access, row);
+        let address = self.address(buffer, access, value, row);
         let loaded = self.b.load(kind, address);
         if let Some(place) = place.filter(|_| self.depth == 0) {
             self.memory.insert(place, loaded);
@@ -462,8 +459,9 @@ impl Emit<'_> {
         fixed.then(|| (buffer, row, access.at.constant.clone()))
     }
 
-    fn address(&mut self, buffer: Buffer, access: &Access, row: usize) -> Address {
-        let bytes = Dim::from(ELEMENT_BYTES);
+    /// The address of elements of a value's type.
+    fn address(&mut self, buffer: Buffer, access: &Access, value: ValueId, row: usize) -> Address {
+        let bytes = Dim::from(self.kernel.element(value).bytes());
         let constant = &access.at.constant * &bytes;
         let (fixed, rest) = match constant.as_constant() {
             Some(fixed) if fixed.unsigned_abs() <= FAR => (fixed, Dim::default()),

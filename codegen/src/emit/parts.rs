@@ -3,11 +3,13 @@
 //! In: the kernels of a variant, divided into functions. Out: a [`Part`] for each function. Kernels of one form are emitted once.
 
 use crate::emit::kernel::{Emitted, Number, Pointer, emit};
+use crate::error::Error;
 use crate::ir::kernel::Buffer;
 use crate::plan::arena::Arena;
 use crate::schedule::divide::Division;
 use crate::schedule::form::buffer_of;
 use crate::schedule::specialize::{Instance, Scheduled};
+use downhill_graph::types::ElementType;
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
@@ -33,7 +35,19 @@ impl fmt::Display for Part {
 }
 
 /// Emits the functions of a variant, whose kernels share the memory of `arena`.
-pub(crate) fn emit_parts(parts: &[&[Instance]], arena: &Arena) -> Vec<Part> {
+///
+/// # Errors
+/// Kernels that compute in f64: lane programs have no registers for it yet.
+pub(crate) fn emit_parts(parts: &[&[Instance]], arena: &Arena) -> Result<Vec<Part>, Error> {
+    for instance in parts.iter().copied().flatten() {
+        if instance.form.scheduled.kernel.values.contains(&ElementType::F64) {
+            let kernel = &instance.name;
+            return Err(Error::Unsupported(format!(
+                "compiled code computes in f32 today, not in f64 (`{kernel}`)"
+            )));
+        }
+    }
+
     let overlap = |x: Buffer, y: Buffer| arena.may_overlap(x, y);
     let mut known: HashMap<usize, Rc<Emitted>> = HashMap::new();
     let emitted = parts.iter().map(|part| {
@@ -60,5 +74,5 @@ pub(crate) fn emit_parts(parts: &[&[Instance]], arena: &Arena) -> Vec<Part> {
             division: part.iter().find_map(|kernel| kernel.form.scheduled.division.clone()),
         }
     });
-    emitted.collect()
+    Ok(emitted.collect())
 }

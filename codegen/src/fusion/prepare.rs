@@ -88,8 +88,3 @@ pub(crate) fn innermost_axis(graph: &Graph, node: NodeId) -> Option<usize> {
     let dims: &[Dim] = graph.shape(node).dims();
     dims.iter().rposition(|dim| !dim.is(1))
 }
-
-/// True for the types that kernels compute in today.
-pub fn compilable(element: ElementType) -> bool {
-    element != ElementType::F64
-}

@@ -9,6 +9,7 @@
 
 use crate::ir::affine::{Affine, Axis};
 use downhill_graph::dim::Dim;
+use downhill_graph::graph::bug;
 use downhill_graph::op::{Binary, Compare, Reduction, Unary};
 use downhill_graph::types::{ElementType, Literal};
 use std::collections::HashSet;
@@ -165,6 +166,20 @@ impl Kernel {
             _ => {}
         });
         found
+    }
+
+    /// The type of the elements of a buffer that it reads or writes.
+    pub(crate) fn element_of(&self, buffer: Buffer) -> ElementType {
+        let mut found = None;
+        self.visit(&mut |item| match item {
+            Item::Let(value, Expression::Load(from, _)) if *from == buffer => found = Some(*value),
+            Item::Store(to, _, value) if *to == buffer => found = Some(*value),
+            _ => {}
+        });
+        match found {
+            Some(value) => self.element(value),
+            None => bug(&format!("{buffer} is neither read nor written")),
+        }
     }
 
     /// The same of other memory.

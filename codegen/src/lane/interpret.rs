@@ -133,7 +133,7 @@ impl Machine<'_> {
             let index = match term.index {
                 Index::Var { var, plus } => self.vars[var.0 as usize] + plus,
                 Index::Lookup { table, var, plus } => {
-                    let place = (self.vars[var.0 as usize] + plus) * 4;
+                    let place = (self.vars[var.0 as usize] + plus) * ELEMENT_BYTES;
                     i64::from(self.memory[table as usize][self.element(table, place)?])
                 }
             };
@@ -144,10 +144,14 @@ impl Machine<'_> {
 
     fn element(&self, pointer: u32, bytes: i64) -> Result<usize, String> {
         let length = self.memory[pointer as usize].len();
-        let element = usize::try_from(bytes / 4).ok().filter(|&element| bytes >= 0 && element < length);
+        let element =
+            usize::try_from(bytes / ELEMENT_BYTES).ok().filter(|&element| bytes >= 0 && element < length);
         match element {
-            Some(element) if bytes % 4 == 0 => Ok(element),
-            _ => Err(format!("access to byte {bytes} of p{pointer}, which has {} bytes", length * 4)),
+            Some(element) if bytes % ELEMENT_BYTES == 0 => Ok(element),
+            _ => Err(format!(
+                "access to byte {bytes} of p{pointer}, which has {} bytes",
+                length * size_of::<u32>()
+            )),
         }
     }
 

@@ -279,7 +279,7 @@ fn is_same_element(x: &Address, x_var: Var, y: &Address, y_var: Var) -> bool {
     let ([first], [second]) = (x.terms.as_slice(), y.terms.as_slice()) else { return false };
     let alike = match (first.index, second.index) {
         (Index::Var { var: a, plus: m }, Index::Var { var: b, plus: n }) => {
-            (a, b, m) == (x_var, y_var, n) && first.stride == Integer::Constant(4)
+            (a, b, m) == (x_var, y_var, n) && first.stride == Integer::Constant(ELEMENT_BYTES)
         }
         _ => false,
     };
@@ -311,7 +311,7 @@ mod tests {
     fn program(ahead: i64, between: bool) -> Program {
         let mut b = ProgramBuilder::new();
         let [x, y, sum, z] = [b.pointer(), b.pointer(), b.pointer(), b.pointer()];
-        let at = |pointer, var| Address::new(pointer).index(var, Integer::Constant(4));
+        let at = |pointer, var| Address::new(pointer).index(var, Integer::Constant(ELEMENT_BYTES));
         let zero = b.constant_f(0.0);
         let first = b.var();
         b.begin_lanes(first, Integer::Constant(0), Integer::Constant(ELEMENTS));
@@ -325,7 +325,7 @@ mod tests {
         let second = b.var();
         b.begin_lanes(second, Integer::Constant(0), Integer::Constant(ELEMENTS));
         let so_far = b.carry(zero, Some(Combine::AddF));
-        let value = b.load(Kind::F32, at(y, second).offset(4 * ahead));
+        let value = b.load(Kind::F32, at(y, second).offset(ELEMENT_BYTES * ahead));
         let next = b.binary(Binary::AddF, so_far, value);
         b.store(at(z, second), value);
         let total = b.end_loop(&[next])[0];

@@ -33,6 +33,9 @@ pub enum Kind {
     Mask,
 }
 
+/// Bytes of an element in memory, of every kind that is there today. Programs of f64 will have a kind with elements of 8.
+pub const ELEMENT_BYTES: i64 = size_of::<u32>() as i64;
+
 /// A register, an index into [`Program::registers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reg(pub u32);

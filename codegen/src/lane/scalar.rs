@@ -8,10 +8,16 @@ use downhill_graph::graph::bug;
 use downhill_graph::op::{Binary, Compare, Reduction, Unary};
 use downhill_graph::types::{ElementType, Literal};
 
+/// Kernels of f64 are refused before they are emitted: lane programs have no registers for it yet.
+fn no_f64() -> ! {
+    bug("f64 in a lane program")
+}
+
 /// How a value of this type is held in a register.
 pub(crate) fn kind(element: ElementType) -> Kind {
     match element {
-        ElementType::F32 | ElementType::F64 => Kind::F32,
+        ElementType::F32 => Kind::F32,
+        ElementType::F64 => no_f64(),
         ElementType::I32 | ElementType::U32 => Kind::I32,
         ElementType::Bool => Kind::Mask,
     }
@@ -20,7 +26,8 @@ pub(crate) fn kind(element: ElementType) -> Kind {
 /// A literal.
 pub(crate) fn literal(b: &mut ProgramBuilder, literal: Literal) -> Reg {
     match literal.element {
-        ElementType::F32 | ElementType::F64 => b.constant_f(literal.value() as f32),
+        ElementType::F32 => b.constant_f(literal.value() as f32),
+        ElementType::F64 => no_f64(),
         ElementType::I32 => b.constant_i(literal.value() as i32),
         ElementType::U32 => b.constant_i(literal.value() as u32 as i32),
         ElementType::Bool => b.constant_mask(literal.value() != 0.0),
@@ -173,17 +180,18 @@ pub(crate) fn compare(b: &mut ProgramBuilder, compare: Compare, element: Element
 pub(crate) fn convert(b: &mut ProgramBuilder, from: ElementType, to: ElementType, x: Reg) -> Reg {
     use ElementType::{Bool, F32, F64, I32, U32};
     match (from, to) {
-        (Bool, Bool) | (F32 | F64, F32 | F64) | (I32 | U32, I32 | U32) => x,
+        (F64, _) | (_, F64) => no_f64(),
+        (Bool, Bool) | (F32, F32) | (I32 | U32, I32 | U32) => x,
         (Bool, I32 | U32) => b.unary(U::FromMask, x),
-        (Bool, F32 | F64) => {
+        (Bool, F32) => {
             let (one, zero) = (b.constant_f(1.0), b.constant_f(0.0));
             b.select(x, one, zero)
         }
-        (I32, F32 | F64) => b.unary(U::FromI32, x),
-        (U32, F32 | F64) => b.unary(U::FromU32, x),
-        (F32 | F64, I32) => b.unary(U::ToI32, x),
-        (F32 | F64, U32) => b.unary(U::ToU32, x),
-        (F32 | F64, Bool) => {
+        (I32, F32) => b.unary(U::FromI32, x),
+        (U32, F32) => b.unary(U::FromU32, x),
+        (F32, I32) => b.unary(U::ToI32, x),
+        (F32, U32) => b.unary(U::ToU32, x),
+        (F32, Bool) => {
             let zero = b.constant_f(0.0);
             b.compare(C::NeF, x, zero)
         }
@@ -197,9 +205,10 @@ pub(crate) fn convert(b: &mut ProgramBuilder, from: ElementType, to: ElementType
 /// What a fold starts with.
 pub(crate) fn identity(b: &mut ProgramBuilder, kind: Reduction, element: ElementType) -> Reg {
     match (kind, element) {
-        (Reduction::Sum, ElementType::F32 | ElementType::F64) => b.constant_f(0.0),
-        (Reduction::Max, ElementType::F32 | ElementType::F64) => b.constant_f(f32::NEG_INFINITY),
-        (Reduction::Min, ElementType::F32 | ElementType::F64) => b.constant_f(f32::INFINITY),
+        (_, ElementType::F64) => no_f64(),
+        (Reduction::Sum, ElementType::F32) => b.constant_f(0.0),
+        (Reduction::Max, ElementType::F32) => b.constant_f(f32::NEG_INFINITY),
+        (Reduction::Min, ElementType::F32) => b.constant_f(f32::INFINITY),
         (Reduction::Sum, ElementType::I32 | ElementType::U32) | (Reduction::Max, ElementType::U32) => {
             b.constant_i(0)
         }

@@ -147,8 +147,8 @@ impl Verifier<'_> {
     /// True when the address varies.
     fn address(&mut self, address: &Address) -> bool {
         self.pointer(address.pointer);
-        self.check(address.offset % 4 == 0, || {
-            format!("offset {} is not a multiple of four", address.offset)
+        self.check(address.offset % ELEMENT_BYTES == 0, || {
+            format!("offset {} is not a multiple of {ELEMENT_BYTES}", address.offset)
         });
         for (at, term) in address.terms.iter().enumerate() {
             let var = term.index.var();
@@ -157,7 +157,9 @@ impl Verifier<'_> {
             let again = address.terms[..at].iter().any(|other| other.index.var() == var);
             self.check(!again, || format!("two terms of v{} in an address", var.0));
             if let Integer::Constant(stride) = term.stride {
-                self.check(stride % 4 == 0, || format!("stride {stride} is not a multiple of four"));
+                self.check(stride % ELEMENT_BYTES == 0, || {
+                    format!("stride {stride} is not a multiple of {ELEMENT_BYTES}")
+                });
             }
             if let Index::Lookup { table, .. } = term.index {
                 self.pointer(table);

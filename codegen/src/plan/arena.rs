@@ -127,7 +127,7 @@ fn detour(
     copies: &mut Vec<Kernel>,
 ) {
     let ty = &graph.storages[storage].ty;
-    arena.push(&ty.shape.size() * &Dim::from(4));
+    arena.push(ty.bytes());
     let place = Buffer::Arena(arena.len() - 1);
     redirect(&mut kernel.body, Buffer::Storage(storage), place);
     copies.push(copy(&graph.storages[storage].name, ty.element, &ty.shape, place, Buffer::Storage(storage)));

@@ -10,7 +10,6 @@
 
 use crate::error::Error;
 use crate::fusion::fuse::{Fused, Group, Root, dot_axes, identity_index};
-use crate::fusion::prepare::compilable;
 use crate::ir::affine::{Affine, Axis, linear, moved};
 use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
 use downhill_graph::dim::Dim;
@@ -57,7 +56,7 @@ pub fn assign_homes(graph: &Graph, fused: &Fused, outputs: &[Purpose], looked_up
             || matches!(graph.op(node), Op::Input(n) if !homes.looked_up.contains(n));
         if !source {
             let home = readable.unwrap_or_else(|| {
-                homes.arena.push(&graph.shape(node).size() * &Dim::from(4));
+                homes.arena.push(graph.ty(node).bytes());
                 places.push(Buffer::Arena(homes.arena.len() - 1));
                 Buffer::Arena(homes.arena.len() - 1)
             });
@@ -211,10 +210,6 @@ impl Build<'_> {
     }
 
     fn fresh(&mut self, element: ElementType) -> ValueId {
-        if !compilable(element) && self.error.is_none() {
-            self.error =
-                Some(Error::Unsupported(format!("compiled code computes in f32 today, not in {element}")));
-        }
         self.kernel.values.push(element);
         ValueId(self.kernel.values.len() as u32 - 1)
     }

@@ -18,7 +18,6 @@ use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, L
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, Role};
 use downhill_graph::op::{Binary, Reduction, Unary};
-use downhill_graph::types::ElementType;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Whether a kernel changes storages.
@@ -44,7 +43,9 @@ pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<K
         }
         for (buffer, access) in certain(update, &|buffer| is_storage(&buffer)) {
             match buffer {
-                Buffer::Arena(n) if reaches_all(update, access, &arena[n]) => _ = wanted.insert(buffer),
+                Buffer::Arena(n) if reaches_all(update, buffer, access, &arena[n]) => {
+                    _ = wanted.insert(buffer)
+                }
                 Buffer::Input(n) if graph.inputs[n].role == Role::Hyper => {}
                 _ if late.contains(&buffer) => {}
                 Buffer::Arena(_) | Buffer::Input(_) => looks.add(look(update, buffer, access)),
@@ -65,7 +66,7 @@ pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<K
 fn is_light(kernel: &Kernel, is_looked_at: &dyn Fn(Buffer) -> bool) -> bool {
     let mut light = true;
     kernel.visit(&mut |item| match item {
-        Item::Let(value, Expression::Load(buffer, _)) if kernel.element(*value) == ElementType::F32 => {
+        Item::Let(value, Expression::Load(buffer, _)) if kernel.element(*value).is_float() => {
             light &= is_storage(buffer) || is_looked_at(*buffer)
         }
         Item::Let(_, Expression::Unary(function, _)) => {
@@ -99,7 +100,7 @@ fn uncovered(kernels: &[Kernel], wanted: HashSet<Buffer>, arena: &[Dim]) -> Hash
         }
         for (buffer, access) in certain(kernel, &|buffer| seen.contains(&buffer)) {
             if let Buffer::Arena(n) = buffer
-                && reaches_all(kernel, access, &arena[n])
+                && reaches_all(kernel, buffer, access, &arena[n])
             {
                 seen.insert(buffer);
             }
@@ -126,9 +127,8 @@ impl Looks {
 /// Has the floats watched that a kernel stores to these buffers.
 fn watch_stores(kernel: &mut Kernel, watched: &HashSet<Buffer>) {
     let values = std::mem::take(&mut kernel.values);
-    let is_watched = |buffer: Buffer, value: ValueId| {
-        watched.contains(&buffer) && values[value.0 as usize] == ElementType::F32
-    };
+    let is_watched =
+        |buffer: Buffer, value: ValueId| watched.contains(&buffer) && values[value.0 as usize].is_float();
     kernel.body = with_watches(std::mem::take(&mut kernel.body), &is_watched);
     kernel.values = values;
 }
@@ -185,7 +185,7 @@ fn certain<'k>(kernel: &'k Kernel, stores_to: &dyn Fn(Buffer) -> bool) -> Vec<(B
     let Values { mut open, expressions, sums, .. } = values;
     let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
     while let Some(value) = open.pop() {
-        if kernel.element(value) != ElementType::F32 || !seen.insert(value) {
+        if !kernel.element(value).is_float() || !seen.insert(value) {
             continue;
         }
         match (expressions.get(&value), sums.get(&value)) {
@@ -256,7 +256,7 @@ fn summed(sum: &Accumulator) -> Vec<ValueId> {
 
 /// Whether an access, over all iterations, reaches every element of a buffer of so many bytes: its strides are those of a tensor of its
 /// axes.
-fn reaches_all(kernel: &Kernel, access: &Access, bytes: &Dim) -> bool {
+fn reaches_all(kernel: &Kernel, buffer: Buffer, access: &Access, bytes: &Dim) -> bool {
     let extent = |axis: Axis| &kernel.extents[axis.0 as usize];
     let mut axes: Vec<(Axis, &Dim)> = access.at.terms.iter().map(|(axis, stride)| (*axis, stride)).collect();
     axes.retain(|(axis, _)| !extent(*axis).is(1));
@@ -265,7 +265,7 @@ fn reaches_all(kernel: &Kernel, access: &Access, bytes: &Dim) -> bool {
         reached = &reached * extent(axes.swap_remove(next).0);
     }
     let starts_at_0 = access.row.is_none() && access.at.constant.is(0);
-    starts_at_0 && axes.is_empty() && &reached * &Dim::from(4) == *bytes
+    starts_at_0 && axes.is_empty() && &reached * &Dim::from(kernel.element_of(buffer).bytes()) == *bytes
 }
 
 /// A kernel that looks at what an access reaches, elements that lie side by side in the innermost loop.
@@ -292,7 +292,7 @@ fn look(kernel: &Kernel, buffer: Buffer, access: &Access) -> Kernel {
     Kernel {
         name: format!("{buffer}:look"),
         extents: axes.iter().rev().map(|(_, axis)| kernel.extents[axis.0 as usize].clone()).collect(),
-        values: vec![ElementType::F32],
+        values: vec![kernel.element_of(buffer)],
         body: axes.iter().fold(vec![load, watch], nest),
     }
 }
@@ -345,7 +345,7 @@ fn trial(kernel: &Kernel) -> Kernel {
 
 fn tried(kernel: &Kernel, items: &[Item]) -> Vec<Item> {
     let item = |item: &Item| match item {
-        Item::Store(Buffer::Storage(_), access, value) if kernel.element(*value) == ElementType::F32 => {
+        Item::Store(Buffer::Storage(_), access, value) if kernel.element(*value).is_float() => {
             Some(Item::Store(Buffer::Watched, access.clone(), *value))
         }
         Item::Store(..) => None,

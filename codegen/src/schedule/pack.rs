@@ -13,10 +13,11 @@ use crate::ir::affine::{Affine, Axis};
 use crate::ir::kernel::{
     Access, Buffer, Expression, Item, Kernel, Loop, ValueId, map_items, rename_values, visit_items,
 };
-use crate::plan::arena::Arena;
+use crate::plan::arena::{ALIGNMENT, Arena};
 use crate::schedule::loops::{extent, is_shared, loops, products};
 use crate::target::Lanes;
 use downhill_graph::dim::Dim;
+use downhill_graph::types::ElementType;
 use std::collections::BTreeSet;
 
 /// Rows from which on a copy costs little beside what is done with it.
@@ -40,23 +41,24 @@ impl<'a> Room<'a> {
     }
 
     /// A buffer for all threads.
-    fn common(&mut self, elements: &Dim) -> Buffer {
-        Buffer::Arena(self.add(elements))
+    fn common(&mut self, elements: &Dim, element: ElementType) -> Buffer {
+        Buffer::Arena(self.add(elements, element))
     }
 
     /// A buffer for each thread.
-    fn own(&mut self, elements: &Dim) -> Buffer {
+    fn own(&mut self, elements: &Dim, element: ElementType) -> Buffer {
         // Whole lines of the cache, where the size is known: no two threads write to one.
+        let line = (ALIGNMENT / element.bytes()) as i64;
         let lines = elements
             .as_constant()
-            .and_then(|elements| elements.checked_add(15))
-            .map(|most| Dim::from(most / 16 * 16));
+            .and_then(|elements| elements.checked_add(line - 1))
+            .map(|most| Dim::from(most / line * line));
         let each = lines.as_ref().unwrap_or(elements);
-        Buffer::Scratch(self.add(&(each * &Dim::from(self.threads))))
+        Buffer::Scratch(self.add(&(each * &Dim::from(self.threads)), element))
     }
 
-    fn add(&mut self, elements: &Dim) -> usize {
-        self.arena.sizes.push(elements * &Dim::from(4));
+    fn add(&mut self, elements: &Dim, element: ElementType) -> usize {
+        self.arena.sizes.push(elements * &Dim::from(element.bytes()));
         self.arena.lifetimes.push((self.position, self.position));
         self.arena.sizes.len() - 1
     }
@@ -237,7 +239,7 @@ impl Packing<'_> {
         let axes: Vec<Axis> = outer.into_iter().chain(inner.iter().copied()).collect();
         let extents: Vec<Dim> = axes.iter().map(|axis| extent(&self.kernel, *axis).clone()).collect();
         let elements = extents.iter().fold(Dim::from(1), |product, extent| &product * extent);
-        let buffer = self.room.common(&elements);
+        let buffer = self.room.common(&elements, self.kernel.element(read.value));
         let at = axes
             .iter()
             .zip(&extents)
@@ -294,7 +296,9 @@ impl Packing<'_> {
     fn panels(&mut self, reads: &[Read<'_>], width: &Dim, within_loop: bool) -> Buffer {
         let sizes = reads.iter().map(|read| &read.depth(&self.kernel) * width);
         let all = sizes.fold(Dim::default(), |sum, size| &sum + &size);
-        if within_loop { self.room.own(&all) } else { self.room.common(&all) }
+        // What is packed together is multiplied together, so of one type.
+        let element = reads.first().map_or(ElementType::F32, |read| self.kernel.element(read.value));
+        if within_loop { self.room.own(&all, element) } else { self.room.common(&all, element) }
     }
 
     /// One strip: `width` columns from `start` on.
