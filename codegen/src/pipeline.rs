@@ -14,7 +14,7 @@ use crate::ir::kernel::{Buffer, Kernel};
 use crate::ir::verify::check;
 use crate::lane::Program;
 use crate::lower::clif;
-use crate::lower::wide;
+use crate::lower::wide::{self, Asked};
 use crate::plan::arena::{Arena, Plan, plan};
 use crate::plan::build::{Homes, assign_homes, build};
 use crate::schedule::cost::Cost;
@@ -63,6 +63,8 @@ pub enum Stage {
     Schedule,
     /// Lane programs.
     Lane,
+    /// Machine code of the wide lowering, before and after registers are allocated.
+    Machine,
 }
 
 /// What all variants of an entry have in common: its kernels in their order, and what they read.
@@ -308,7 +310,13 @@ impl<'m, M: Module> Compiler<'m, M> {
         }
         let name = format!("kernel{}", self.known.len());
         let function = match self.target.lanes().level() {
-            Some(level) => wide::define(self.module, level, &name, program)?,
+            Some(level) => {
+                let asked = Asked { verify: self.target.verifies(), text: self.dump.is_some() };
+                let assembled = wide::assemble(program, level, asked)?;
+                let text = assembled.text.as_deref().unwrap_or_default();
+                self.show(Stage::Machine, || format!("{name}\n{text}"));
+                wide::define(self.module, &name, program, &assembled)?
+            }
             None => clif::define(self.module, self.target, &name, program)?,
         };
         self.known.insert(program.clone(), function);

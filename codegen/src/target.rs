@@ -166,6 +166,7 @@ pub struct Target {
     lanes: Lanes,
     threads: usize,
     worth: i64,
+    verify: bool,
 }
 
 impl Target {
@@ -199,7 +200,7 @@ impl Target {
         if !lanes.is_available() {
             return Err(unsupported(&format!("the vectors of the target `{}`", lanes.name())));
         }
-        Ok(Target { isa, lanes, threads: 1, worth: 2 * LEAST_WORK })
+        Ok(Target { isa, lanes, threads: 1, worth: 2 * LEAST_WORK, verify: false })
     }
 
     /// The same for this many threads, 1 or more: with several, large kernels ask the caller to divide them.
@@ -213,6 +214,17 @@ impl Target {
     #[must_use]
     pub fn dividing_from(self, worth: i64) -> Target {
         Target { worth, ..self }
+    }
+
+    /// The same, with machine code verified and checked in release builds too; debug builds always do.
+    #[must_use]
+    pub fn verifying(self, verify: bool) -> Target {
+        Target { verify, ..self }
+    }
+
+    /// Whether machine code is verified and checked in release builds too.
+    pub(crate) fn verifies(&self) -> bool {
+        self.verify
     }
 
     /// How kernels are called.

@@ -7,7 +7,7 @@
 //! and what profiles are made with, are the only thing added to it.
 
 use crate::compiled::{CompiledEntry, Making, Plan};
-use crate::dump::{Dump, Stage};
+use crate::dump::{self, Dump, Stage};
 use crate::error::Error;
 use crate::pool::{self, Pool};
 use crate::report::Report;
@@ -93,7 +93,7 @@ impl Program {
         let dump = options.dump.clone().map_or_else(Dump::from_environment, Ok)?;
         let threads = options.threads.map_or_else(pool::threads_from_environment, pool::check)?;
         let target = report.stage("target", || options.lanes.map_or_else(Target::host, Target::host_with))?;
-        let target = target.threads(threads);
+        let target = target.threads(threads).verifying(dump::verify_from_environment()?);
         let infer = report.stage("declare", || declare(Mode::Infer))?;
         let train = report.stage("declare", || declare(Mode::Train))?;
         check_decided(&infer)?;

@@ -14,7 +14,7 @@ use downhill_codegen::target::{Lanes, Target};
 use std::arch::asm;
 
 use crate::fixed::agree;
-use crate::harness::{FOUR, elementwise};
+use crate::harness::{FOUR, VERIFIED, elementwise};
 
 /// A function of Windows's convention that takes a list of arguments and calls a kernel with them.
 fn windows_caller(module: &mut JITModule, target: &Target, kernel: FuncId, arguments: i32) -> FuncId {
@@ -88,7 +88,8 @@ fn a_windows_caller_keeps_its_registers() {
         }
         let target = Target::host_with(lanes).expect("a processor");
         let mut module = JITModule::new(JITBuilder::with_isa(target.isa().clone(), default_libcall_names()));
-        let kernel = wide::define(&mut module, level, "kernel", &program).expect("assembled");
+        let assembled = wide::assemble(&program, level, VERIFIED).expect("assembled");
+        let kernel = wide::define(&mut module, "kernel", &program, &assembled).expect("defined");
         let caller = windows_caller(&mut module, &target, kernel, 11);
         module.finalize_definitions().expect("finalized");
         let mut memory = vec![data.clone(); 9];
@@ -124,7 +125,7 @@ fn a_frame_of_many_pages() {
     let program = b.finish();
     agree(&program, &[data, vec![0; 70]], &[]);
     for level in [Level::Avx2, Level::Avx512] {
-        let code = wide::assemble(&program, level).expect("assembled");
+        let code = wide::assemble(&program, level, VERIFIED).expect("assembled").bytes;
         // `or qword ptr [rsp], 0`.
         let touched = code.windows(5).filter(|bytes| *bytes == [0x48, 0x83, 0x0c, 0x24, 0]).count();
         assert!(touched > 3, "{level:?}: {touched} pages are touched");

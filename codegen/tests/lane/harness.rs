@@ -35,7 +35,10 @@ impl Compiled {
             Lanes::Avx2 => Some(Level::Avx2),
             Lanes::Avx512 => Some(Level::Avx512),
         };
-        let wide = level.map(|level| wide::define(&mut module, level, "wide", program).expect("assembled"));
+        let wide = level.map(|level| {
+            let assembled = wide::assemble(program, level, VERIFIED).expect("assembled");
+            wide::define(&mut module, "wide", program, &assembled).expect("defined")
+        });
         let mut context = module.make_context();
         context.set_disasm(disassemble);
         context.func.signature.params.push(AbiParam::new(I64));
@@ -64,7 +67,9 @@ impl Compiled {
         define_built(&mut module, &target, id, &mut context).expect("compiled");
         let portable = context.compiled_code().and_then(|code| code.vcode.clone());
         let disassembly = match level {
-            Some(level) if disassemble => Some(objdump(&wide::assemble(program, level).expect("assembled"))),
+            Some(level) if disassemble => {
+                Some(objdump(&wide::assemble(program, level, VERIFIED).expect("assembled").bytes))
+            }
             _ => portable,
         };
         module.finalize_definitions().expect("finalized");
@@ -102,6 +107,9 @@ fn objdump(bytes: &[u8]) -> String {
     let _ = std::fs::remove_file(file);
     text
 }
+
+/// Machine code of tests is checked in release builds too.
+pub(crate) const VERIFIED: wide::Asked = wide::Asked { verify: true, text: false };
 
 pub(crate) const FOUR: Integer = Integer::Constant(4);
 

@@ -3,6 +3,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/golden.rs"]
+mod golden;
 mod memory;
 mod nets;
 mod steps;
@@ -15,7 +17,7 @@ use downhill_codegen::target::Target;
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::Graph;
 use downhill_graph::optimizer::{adamw, sgd};
-use std::path::Path;
+use golden::assert_golden;
 
 /// The compiled entry of a graph, and what some stages showed.
 fn compile(graph: &Graph, stages: &[Stage]) -> (Entry, String) {
@@ -34,17 +36,6 @@ fn compile(graph: &Graph, stages: &[Stage]) -> (Entry, String) {
     // SAFETY: nothing in the module was called, and no address was taken from it.
     unsafe { module.free_memory() };
     (entry, text)
-}
-
-/// `text` as it was when last looked at by a person. `DOWNHILL_BLESS=1` writes it anew.
-fn assert_golden(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("DOWNHILL_BLESS").is_some() {
-        std::fs::create_dir_all(path.with_file_name("")).expect("a writable folder");
-        std::fs::write(&path, text).expect("a writable folder");
-    }
-    let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(text, golden, "{name} changed; DOWNHILL_BLESS=1 writes it anew");
 }
 
 #[test]

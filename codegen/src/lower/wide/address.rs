@@ -1,4 +1,4 @@
-//! Addresses, contiguous loads and stores. In: an [`Address`]. Out: an operand in memory.
+//! Addresses. In: an [`Address`]. Out: an operand in memory.
 //!
 //! Parts are added to the pointer outermost loop first, and every partial sum is remembered in the scope where it was
 //! made; a loop calls [`Select::prepare`] on its body before it begins, so that each sum is made outside the loops
@@ -7,8 +7,8 @@
 //! own: the three behind it are reached with the argument as index, once, twice and three times.
 
 use super::code::{Base, Inst, Memory, Op, Source, V};
-use super::select::{Bound, Part, Select};
-use crate::lane::{Address, Index, Integer, Item, Reg, Term, Var, for_each_address};
+use super::state::{Bound, Part, Select};
+use crate::lane::{Address, Index, Integer, Item, Term, Var, for_each_address};
 
 /// An address taken apart.
 pub(super) struct Parts {
@@ -29,33 +29,6 @@ impl<'p> Select<'p> {
 
     pub(super) fn place_of_piece(&mut self, address: &Address, piece: usize) -> Memory {
         self.place(address, (piece * self.level.lanes()) as i64)
-    }
-
-    pub(super) fn load_varying(&mut self, to: V, address: &Address, piece: usize) {
-        if !self.is_contiguous(address) {
-            return self.gather(to, address, piece);
-        }
-        let memory = self.place_of_piece(address, piece);
-        self.load_lanes(to, memory, piece);
-    }
-
-    pub(super) fn store(&mut self, address: &Address, value: Reg, pieces: &std::ops::Range<usize>) {
-        for piece in pieces.clone() {
-            let value = self.value(value, piece);
-            if self.lane_var.is_none() {
-                let memory = self.place(address, 0);
-                self.code.push(Inst::new(
-                    Op::StoreOne,
-                    None,
-                    &[Source::Memory(memory), Source::Register(value)],
-                ));
-            } else if self.is_contiguous(address) {
-                let memory = self.place_of_piece(address, piece);
-                self.store_lanes(memory, value, piece);
-            } else {
-                self.scatter(value, address, piece);
-            }
-        }
     }
 
     /// Makes, before a loop begins, all that addresses in its body need and the loop does not change.

@@ -4,8 +4,8 @@
 //! With AVX-512 by gathers and scatters at 64-bit offsets, half a vector at a time; with AVX2 an element at a time through
 //! the frame. Must hold: lanes that are no elements are not touched.
 
-use super::code::{Base, Inst, Memory, Op, Source, V};
-use super::select::{Bound, Select};
+use super::code::{Base, Class, Inst, Memory, Op, Source, V};
+use super::state::{Bound, Select};
 use crate::lane::{Address, Index, Integer, Term};
 use crate::target::Level;
 
@@ -65,7 +65,7 @@ impl Select<'_> {
             None => [(); 2].map(|()| self.emit(Op::MaskOnes, &[])),
             Some(mask) => {
                 let lower = self.emit(Op::MaskMove, &[Source::Register(mask)]);
-                let upper = self.code.register(super::code::Class::Mask);
+                let upper = self.code.register(Class::Mask);
                 self.code.push(Inst::new(Op::MaskUpper, Some(upper), &[Source::Register(mask)]).immediate(8));
                 [lower, upper]
             }

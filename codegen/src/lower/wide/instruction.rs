@@ -6,9 +6,9 @@
 
 use std::ops::Range;
 
-use super::code::{Inst, Op, Source, V};
+use super::code::{Class, Inst, Memory, Op, Source, V};
 use super::mask::predicate;
-use super::select::{Bound, Select};
+use super::state::{Bound, Select};
 use crate::lane::{Binary, Instruction, Kind, Reg, Unary, Var};
 use crate::target::Level;
 
@@ -109,12 +109,11 @@ impl Select<'_> {
         let inst = match source {
             Source::Memory(memory) => {
                 let op = if memory.broadcast { Op::Broadcast } else { Op::Load };
-                let memory = super::code::Memory { broadcast: false, ..memory };
+                let memory = Memory { broadcast: false, ..memory };
                 Inst::new(op, Some(to), &[Source::Memory(memory)])
             }
             register => {
-                let op =
-                    if self.code.class(to) == super::code::Class::Mask { Op::MaskMove } else { Op::Move };
+                let op = if self.code.class(to) == Class::Mask { Op::MaskMove } else { Op::Move };
                 Inst::new(op, Some(to), &[register])
             }
         };

@@ -4,16 +4,13 @@
 //! In an innermost loop the addresses that its counter moves, and no addressing mode can, are pointers that are added to.
 
 use super::code::{Inst, Label, Op, Source, V};
-use super::select::{Bound, Part, Select};
+use super::state::{Bound, Part, Select, Steps};
 use crate::lane::{Address, Carried, Instruction, Integer, Item, Loop, Reg, Var, for_each_address};
 
 /// Turns of a fold that take longer than memory does.
 const LONG: i64 = 64;
 /// Instructions that a loop written out within another may come to; one that is not runs once, and may be longer.
 const WRITTEN_OUT: i64 = 64;
-
-/// The turns of a loop.
-pub(super) type Steps = crate::lane::Steps<V>;
 
 impl<'p> Select<'p> {
     /// A counted loop of the program.

@@ -3,66 +3,113 @@
 //! In: a verified [`Program`]. Out: bytes of a function, which a module is given as they are. Must hold: the code computes exactly
 //! the bits of `lane::interpret`, touches no element the program does not name, and calls nothing.
 //!
-//! Selection makes virtual code: instructions over registers without number, in the order that runs. Registers are
-//! allocated on it, and it is encoded. Modules in the order of use: virtual code and the instructions of the machine;
-//! what is known of a program beforehand; selection: its state, addresses, instructions, loops, lane loops; registers; bytes.
+//! Selection makes virtual code: instructions over registers without number, in the order that runs. The machine's registers are
+//! allocated for it, and it is encoded. Modules in the order of use: virtual code, operands of its operations, the machine's registers; the
+//! text form; the verifier of virtual code; selection: what is known of a program beforehand, the state, addresses, masks, memory,
+//! instructions, loops, lane loops, items; the allocator and the check of what it made; bytes.
 
 mod code;
-mod opcodes;
+mod shape;
+mod machine;
+mod text;
+
+mod flow;
+mod verify;
 
 mod facts;
-
+mod state;
 mod address;
-mod gather;
-mod instruction;
-mod lanes;
-mod loops;
 mod mask;
-mod select;
+mod gather;
 mod tile;
+mod access;
+mod instruction;
 mod watch;
+mod loops;
+mod lanes;
+mod select;
 
 mod allocate;
-mod encode;
+mod check;
+
+mod opcodes;
 mod operands;
+mod encode;
+
+#[cfg(test)]
+mod faults;
 
 use cranelift_codegen::ir::AbiParam;
 use cranelift_codegen::ir::types::I64;
 use cranelift_module::{FuncId, Linkage, Module};
 
 use crate::error::Error;
-use crate::lane::{Program, verify};
+use crate::lane::{self, Program};
 use crate::target::{Level, WIDE_CONVENTION};
+
+/// What is asked of machine code besides its bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// Whether it is verified before registers are allocated and checked after; in debug builds it always is.
+    pub verify: bool,
+    /// Whether its text form is wanted.
+    pub text: bool,
+}
+
+/// A function as machine code.
+#[derive(Clone, Debug)]
+pub struct Assembled {
+    /// The function, its literals behind it; it is to lie at a multiple of 64 bytes.
+    pub bytes: Vec<u8>,
+    /// Its virtual code and its allocated code, if asked for.
+    pub text: Option<String>,
+}
 
 /// Machine code of `program` as a System V function: its arguments are 64-bit integers, pointers first; it returns nothing.
 ///
 /// # Errors
 /// What the encoder refuses.
-pub fn assemble(program: &Program, level: Level) -> Result<Vec<u8>, Error> {
-    if cfg!(debug_assertions) {
-        verify::assert_valid(program);
+pub fn assemble(program: &Program, level: Level, asked: Asked) -> Result<Assembled, Error> {
+    let verify = asked.verify || cfg!(debug_assertions);
+    if verify {
+        lane::verify::assert_valid(program);
     }
-    let mut code = select::select(program, level);
-    let assignment = allocate::allocate(&mut code);
-    encode::encode(&code, &assignment).map_err(|error| Error::Backend(error.to_string()))
+    let code = select::select(program, level);
+    if verify {
+        assert_valid("virtual code", &verify::verify(&code), || text::selected_lines(&code));
+    }
+    let allocated = allocate::allocate(&code);
+    if verify {
+        let violations = check::check(&code, &allocated);
+        assert_valid("allocated code", &violations, || text::allocated_lines(&code, &allocated));
+    }
+    let bytes = encode::encode(&code, &allocated).map_err(|error| Error::Backend(error.to_string()))?;
+    Ok(Assembled { bytes, text: asked.text.then(|| text::text(&code, &allocated)) })
 }
 
-/// Makes `program` a function of its own: its arguments are all i64, pointers first; it returns nothing.
+/// Panics with all violations in context: broken code is downhill's own mistake.
+fn assert_valid(what: &str, violations: &[text::Violation], lines: impl FnOnce() -> Vec<String>) {
+    if !violations.is_empty() {
+        let context = text::in_context(&lines(), violations);
+        panic!("downhill bug: invalid {what}; please report\n{context}");
+    }
+}
+
+/// Makes assembled code of `program` a function of its own: its arguments are all i64, pointers first; it returns nothing.
 ///
 /// # Errors
-/// What the encoder or the module refuses.
+/// What the module refuses.
 pub fn define(
     module: &mut impl Module,
-    level: Level,
     name: &str,
     program: &Program,
+    assembled: &Assembled,
 ) -> Result<FuncId, Error> {
-    let bytes = assemble(program, level)?;
     let mut signature = module.make_signature();
     signature.call_conv = WIDE_CONVENTION;
     signature.params = vec![AbiParam::new(I64); (program.pointers + program.integers) as usize];
     let id = module.declare_function(name, Linkage::Local, &signature)?;
-    module.define_function_bytes(id, ALIGNMENT, &bytes, &[])?;
+    module.define_function_bytes(id, ALIGNMENT, &assembled.bytes, &[])?;
     Ok(id)
 }
 

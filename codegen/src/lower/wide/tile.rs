@@ -4,7 +4,7 @@
 //! Must hold: only lanes that are elements of the loop are read, and of them only elements that are loaded.
 
 use super::code::{Inst, Op, Source, V};
-use super::select::{Bound, Held, Select};
+use super::state::{Bound, Held, Select};
 use crate::lane::{Address, Reg, Term};
 use crate::target::Level;
 
