@@ -23,7 +23,7 @@ const LIGHT: usize = 12;
 impl<'p> Emitter<'p, '_, '_> {
     /// A lane loop of the program.
     pub(super) fn lane_loop(&mut self, item: &'p Loop) {
-        let estimate = Estimate::of(self.program, &self.uses, item);
+        let estimate = Estimate::of(self.program, &self.uses, &self.by_lanes, item);
         let range = Steps { start: self.integer(item.start), end: self.integer(item.end), step: 1 };
         self.lane_var = Some(item.var);
         self.push_scope();
@@ -47,7 +47,7 @@ impl<'p> Emitter<'p, '_, '_> {
     fn keep_outside(&mut self, estimate: &Estimate) {
         let mut left = REGISTERS.saturating_sub(estimate.pressure(self.most_pieces(estimate)));
         for &(register, _) in &estimate.outside {
-            if !self.is_constant(register) && self.uses.varying[register.0 as usize] {
+            if !self.is_constant(register) && self.by_lanes[register.0 as usize] {
                 self.splat(register);
                 left = left.saturating_sub(1);
             }

@@ -262,10 +262,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         self.f.ins().jump(head, &arguments(&next));
         self.f.seal_block(head);
         self.f.switch_to_block(exit);
-        let after = match (steps.turns(), steps.start) {
-            (Some(turns), Bound::Known(start)) => Bound::Known(start + turns * steps.step),
-            _ => Bound::In(index),
-        };
+        let after = steps.behind().map_or(Bound::In(index), Bound::Known);
         (after, state.to_vec())
     }
 

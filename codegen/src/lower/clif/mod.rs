@@ -10,11 +10,11 @@
 
 mod estimate;
 
-mod address;
 mod emitter;
+mod address;
 mod instruction;
-mod lanes;
 mod loops;
+mod lanes;
 
 use cranelift_codegen::Context;
 use cranelift_codegen::FinalizedRelocTarget;

@@ -21,10 +21,7 @@ pub(super) struct Parts {
 impl<'p> Select<'p> {
     /// True when neighbouring elements of the lane loop are neighbours in memory.
     pub(super) fn is_contiguous(&self, address: &Address) -> bool {
-        address.terms.iter().any(|term| {
-            matches!(term.index, Index::Var { var, .. } if Some(var) == self.lane_var)
-                && term.stride == Integer::Constant(4)
-        })
+        self.lane_var.is_some_and(|var| address.is_contiguous_in(var))
     }
 
     pub(super) fn place_of_piece(&mut self, address: &Address, piece: usize) -> Memory {

@@ -269,10 +269,7 @@ impl<'p> Select<'p> {
         self.code.push(Inst::new(Op::LoopEnd, None, &[]));
         self.code.push(Inst::new(Op::Label, None, &[]).immediate(i64::from(exit.0)));
         self.leave_loop();
-        match (steps.turns(), steps.start) {
-            (Some(turns), Bound::Known(start)) => Bound::Known(start + turns * steps.step),
-            _ => Bound::In(counter),
-        }
+        steps.behind().map_or(Bound::In(counter), Bound::Known)
     }
 
     pub(super) fn compare_with(&mut self, x: V, bound: Bound) {

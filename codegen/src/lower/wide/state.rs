@@ -246,10 +246,7 @@ impl<'p> Select<'p> {
     }
 
     pub(super) fn integer(&self, integer: Integer) -> Bound {
-        match integer {
-            Integer::Constant(value) => Bound::Known(value),
-            Integer::Argument(argument) => Bound::In(self.integers[argument as usize]),
-        }
+        Bound::of(integer, &self.integers)
     }
 
     /// A bound in a general register; not to be changed.
