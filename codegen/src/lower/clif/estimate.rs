@@ -81,6 +81,7 @@ impl Estimate {
                 outside: Vec::new(),
             },
         };
+
         walk.item_loop(item);
         walk.finish()
     }

@@ -82,15 +82,18 @@ pub fn define_built(
     let isa = target.isa().as_ref();
     let compiled = context.compile(isa, &mut ControlPlane::default());
     compiled.map_err(|error| Error::Backend(format!("{:?}", error.inner)))?;
+
     let Some(compiled) = context.compiled_code() else {
         return Err(Error::Backend("no code came of a compiled function".to_string()));
     };
+
     let relocations = compiled.buffer.relocs();
     for relocation in relocations {
         if let FinalizedRelocTarget::ExternalName(ExternalName::LibCall(call)) = &relocation.target {
             return Err(Error::Backend(format!("generated code would call the library function `{call}`")));
         }
     }
+
     let alignment = u64::from(compiled.buffer.alignment)
         .max(u64::from(isa.function_alignment().minimum))
         .max(isa.symbol_alignment());
@@ -98,6 +101,7 @@ pub fn define_built(
         .iter()
         .map(|relocation| ModuleReloc::from_mach_reloc(relocation, &context.func, id))
         .collect();
+
     module.define_function_bytes(id, alignment, compiled.code_buffer(), &relocations)?;
     Ok(())
 }

@@ -35,10 +35,13 @@ impl Select<'_> {
                 _ => self.constant(bits),
             };
         }
+
         let piece = if self.varies(register) { piece } else { 0 };
         if let Held::In(value) = self.values[register.0 as usize][piece] {
             return Source::Register(value);
         }
+
+        // It is a load that waits for its readers; this may be the only one.
         let waiting = self.deferred.iter().find(|(waiting, _)| *waiting == register);
         let Some(&(_, address)) = waiting else {
             panic!("downhill bug: register {} has no value yet; please report", register.0)
@@ -46,6 +49,7 @@ impl Select<'_> {
         if !self.becomes_operand(register, address, piece) {
             return Source::Register(self.load(register, address, piece));
         }
+
         self.values[register.0 as usize][piece] = Held::Consumed;
         if self.varies(register) {
             Source::Memory(self.place_of_piece(address, piece))

@@ -56,6 +56,7 @@ impl<'p> Select<'p> {
     /// The address `lane` elements on from the strip's first; of a lane that is looked up, or not: what all lanes share.
     pub(super) fn place(&mut self, address: &Address, lane: i64) -> Memory {
         let Parts { mut list, remainder, offset } = self.parts(address, lane);
+
         let mut index = None;
         if let Some((argument, times)) = remainder {
             let register =
@@ -70,12 +71,14 @@ impl<'p> Select<'p> {
                 index = Some((self.counter_register(var), scale as u8));
             }
         }
+
         let mut base = self.sum(address.pointer, &list);
         let offset = i32::try_from(offset).unwrap_or_else(|_| {
             let far = self.materialize(Bound::Known(offset));
             base = self.add(base, far);
             0
         });
+
         let (index, scale) = index.map_or((None, 1), |(index, scale)| (Some(index), scale));
         Memory { base: Base::Register(base), index, scale, offset, broadcast: false }
     }
@@ -109,10 +112,12 @@ impl<'p> Select<'p> {
                 plus
             }
         };
+
         match term.stride {
             Integer::Constant(stride) => parts.offset += known * stride,
             Integer::Argument(_) if known == 0 => {}
             Integer::Argument(argument) => {
+                // Every fourth row has a pointer of its own, the three behind it an index.
                 let fourths = known.rem_euclid(4);
                 let whole = if parts.remainder.is_none() { known - fourths } else { known };
                 if whole != 0 {

@@ -212,6 +212,7 @@ impl Checker<'_> {
             else {
                 continue;
             };
+
             let start = place.wrapping_add_signed(offset);
             let end = start.saturating_add(inst.op.bytes(self.code.level));
             let inside = self.code.frame <= start && end <= allocated.frame;
@@ -220,6 +221,7 @@ impl Checker<'_> {
             });
             slots.push((start, end, from.class, at));
         }
+
         slots.sort_unstable_by_key(|&(start, end, class, at)| (start, end, class as u8, at));
         slots.dedup_by_key(|&mut (start, end, class, _)| (start, end, class));
         for pair in slots.windows(2) {
@@ -314,6 +316,7 @@ impl Checker<'_> {
             let fits = inst.to.is_some_and(|to| places.0[number(to)] == argument);
             return self.check(at, fits, || format!("argument {} is not there", selected.immediate));
         }
+
         for (wanted, source) in selected.from.iter().zip(&inst.from) {
             match (wanted, source) {
                 (Source::Register(v), Source::Register(register)) => self.read(at, *v, *register, places),
@@ -332,6 +335,7 @@ impl Checker<'_> {
                 _ => {}
             }
         }
+
         if let (Some(v), Some(register)) = (selected.mask, inst.mask) {
             self.read(at, v, register, places);
         }

@@ -204,6 +204,7 @@ impl Writer<'_> {
         if let Some(target) = inst.to {
             operands.register(self.register(target, to));
         }
+
         for (source, view) in inst.from.iter().zip(views) {
             match source {
                 Source::None => {}
@@ -214,9 +215,12 @@ impl Writer<'_> {
                 }
             }
         }
+
         let mut instruction = self.made(inst, &operands)?;
         if let Some(mask) = inst.mask {
             instruction.set_op_mask(self.register(mask, View::Whole));
+
+            // Of these none zeroes the lanes that take no part.
             let stores = matches!(inst.op, Op::Store | Op::StoreOne | Op::Scatter | Op::Gather | Op::Blend);
             let compares = matches!(inst.op, Op::CompareF | Op::CompareI | Op::CompareU);
             instruction.set_zeroing_masking(!inst.merges && !stores && !compares);
@@ -270,10 +274,13 @@ impl Writer<'_> {
         if matches!(a, Source::Memory(_)) {
             (a, b) = (b, a);
         }
+
+        // A form overwrites the addend or a factor, so look for one that lies in `to`.
         let here = |writer: &Self, source: Source| match source {
             Source::Register(v) => writer.register(v, View::Whole) == target,
             _ => false,
         };
+
         if here(self, c) {
             return self.fma_form(0, target, a, b);
         }
@@ -286,6 +293,8 @@ impl Writer<'_> {
                 _ => self.fma_form(1, target, b, c),
             };
         }
+
+        // None does: one of them is brought there first.
         if matches!(b, Source::Memory(_)) {
             self.fetch(target, b)?;
             self.fma_form(1, target, a, c)
@@ -309,10 +318,12 @@ impl Writer<'_> {
                 X::VEX_Vfmadd132ps_ymm_ymm_ymmm256,
             ],
         };
+
         let Source::Register(x) = x else {
             unreachable!("downhill bug: two operands in memory; please report")
         };
         let x = self.register(x, View::Whole);
+
         match y {
             Source::Memory(memory) => {
                 let operand = self.memory(&memory);

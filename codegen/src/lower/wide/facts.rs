@@ -180,6 +180,7 @@ impl Walk<'_> {
         for carried in &item.carried {
             self.read(carried.initial);
         }
+
         self.at += 1;
         self.run += 1;
         self.entered.push((self.at, Vec::new()));
@@ -187,6 +188,7 @@ impl Walk<'_> {
             self.set(carried.inside);
             self.crosses[carried.inside.0 as usize] = true;
         }
+
         self.items(&item.body);
         self.at += 1;
         for carried in &item.carried {
@@ -196,6 +198,7 @@ impl Walk<'_> {
             let end = self.at;
             self.last[carried.inside.0 as usize] = end;
         }
+
         let (_, outer) = self.entered.pop().unwrap_or_default();
         outer.into_iter().for_each(|register| self.last[register.0 as usize] = self.at);
         self.run += 1;

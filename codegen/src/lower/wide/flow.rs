@@ -45,6 +45,7 @@ pub(super) fn walk<R: Copy, K: Known>(
             }
             step(number, &mut known, last);
         }
+
         if last {
             return;
         }

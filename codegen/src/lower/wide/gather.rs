@@ -125,6 +125,7 @@ impl Select<'_> {
         let lanes = self.level.lanes();
         let end = self.code.label();
         let first = (piece * lanes) as i64;
+
         for lane in 0..lanes {
             let number = first + lane as i64;
             match self.strip.rest {
@@ -136,6 +137,8 @@ impl Select<'_> {
                 }
                 _ => {}
             }
+
+            // What one lane needs is of no use to the next one, and not made on every path.
             self.scopes.push(Default::default());
             let memory = match term.index {
                 Index::Var { .. } => self.place(address, number),
@@ -152,6 +155,7 @@ impl Select<'_> {
             each(self, lane, memory);
             self.scopes.pop();
         }
+
         self.code.push(Inst::new(Op::Label, None, &[]).immediate(i64::from(end.0)));
     }
 

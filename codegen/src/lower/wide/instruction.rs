@@ -81,6 +81,7 @@ impl Select<'_> {
     fn counter_value(&mut self, to: V, register: Reg, var: Var, plus: i64, piece: usize) {
         let counter = self.counter(var);
         let first = (piece * self.level.lanes()) as u32;
+
         match (self.plus(counter, plus), self.varies(register)) {
             (Bound::Known(index), true) => {
                 let numbers = self.numbers((index as u32).wrapping_add(first));

@@ -179,6 +179,7 @@ impl<'p> Select<'p> {
                 *lower = sum;
             }
         }
+
         let mut value = partials[0];
         // Halves of 16 lanes, of 8 lanes, pairs, neighbours.
         let folds: &[(Op, i64)] = match self.level {
@@ -187,6 +188,7 @@ impl<'p> Select<'p> {
             }
             Level::Avx2 => &[(Op::Blocks, 0x01), (Op::Permute, 0x4e), (Op::Permute, 0xb1)],
         };
+
         for &(op_of_lanes, order) in folds {
             let source = Source::Register(value);
             let other = self.vector();
@@ -196,6 +198,7 @@ impl<'p> Select<'p> {
             self.combine_two(sum, op, value, other);
             value = sum;
         }
+
         self.code.push(Inst::new(Op::Broadcast, Some(to), &[Source::Register(value)]));
     }
 }

@@ -190,6 +190,7 @@ impl Select<'_> {
             (x, y, swapped) = (y, x, true);
         }
         let x = Source::Register(self.in_register(x));
+
         let floats = |one, other| Some(if swapped { other } else { one });
         let predicate = match op {
             Compare::EqF => Some(predicate::EQUAL),
@@ -201,6 +202,7 @@ impl Select<'_> {
         if let Some(predicate) = predicate {
             return self.code.push(Inst::new(Op::CompareF, Some(to), &[x, y]).immediate(predicate));
         }
+
         if !self.wide_masks() {
             return self.compare_integers_avx2(to, op, x, y, swapped);
         }
