@@ -266,28 +266,27 @@ impl Checker<'_> {
 
     /// A spill or a reload.
     fn copy(&mut self, at: usize, inst: &Inst<Physical>, places: &mut Places, last: bool) {
-        let (value, class) = match (inst.from, inst.to) {
-            ([Source::Memory(memory), Source::Register(from), _], None) => {
-                let value = places.0[number(from)];
-                let slot = self.slot(&memory, from.class);
-                if last {
-                    self.check(at, slot.is_some(), || "a spill to no slot".to_owned());
-                }
-                return self.put(slot, value, places);
+        if let Some(to) = inst.to {
+            let value = match inst.from[0] {
+                Source::Memory(memory) => self.in_memory(inst.op, &memory, to.class, places),
+                Source::Register(from) if from.class == to.class => places.0[number(from)],
+                _ => Value::Unknown,
+            };
+            return self.put(number(to), value, places);
+        }
+        let slot = match inst.from {
+            [Source::Memory(memory), Source::Register(from), _] => {
+                self.slot(&memory, from.class).map(|slot| (slot, places.0[number(from)]))
             }
-            ([Source::Memory(memory), ..], Some(to)) => {
-                (self.in_memory(inst.op, &memory, to.class, places), to)
-            }
-            ([Source::Register(from), ..], Some(to)) if from.class == to.class => {
-                (places.0[number(from)], to)
-            }
-            _ => (Value::Unknown, inst.to.unwrap_or(Physical { class: Class::General, number: 0 })),
+            _ => None,
         };
-        self.put(Some(number(class)), value, places);
+        match slot {
+            Some((slot, value)) => self.put(slot, value, places),
+            None => self.check(at, !last, || "a spill to no slot".to_owned()),
+        }
     }
 
-    fn put(&mut self, place: Option<usize>, value: Value, places: &mut Places) {
-        let Some(place) = place else { return };
+    fn put(&mut self, place: usize, value: Value, places: &mut Places) {
         places.0[place] = value;
         if let Value::Of(v) = value
             && !self.held_in[v.0 as usize].contains(&place)
@@ -387,7 +386,7 @@ impl Checker<'_> {
         if let (Some(v), Some(register)) = (selected.to, inst.to) {
             self.forget(v, places);
             let value = if register.class == self.code.class(v) { Value::Of(v) } else { Value::Unknown };
-            self.put(Some(number(register)), value, places);
+            self.put(number(register), value, places);
         }
     }
 
@@ -400,18 +399,35 @@ impl Checker<'_> {
     }
 }
 
-/// Whether an instruction only moves a value between registers and memory of the function's own.
+/// Whether an instruction only moves a whole value between a register and another, or memory of the function's own.
 fn copies(inst: &Inst<Physical>) -> bool {
     let plain = inst.mask.is_none() && inst.immediate == 0;
-    let own = inst.from.iter().all(|source| match source {
-        Source::Memory(memory) => !matches!(memory.base, Base::Register(_)),
-        _ => true,
-    });
-    let moves = matches!(
-        inst.op,
-        Op::Load | Op::LoadGeneral | Op::MaskLoad | Op::Broadcast | Op::Move | Op::MoveGeneral | Op::MaskMove
-    );
-    plain && own && (moves || matches!(inst.op, Op::Store | Op::StoreGeneral | Op::MaskStore))
+    let own = |memory: &Memory<Physical>| memory.index.is_none() && !matches!(memory.base, Base::Register(_));
+    let [first, second, Source::None] = &inst.from else { return false };
+    plain
+        && match (inst.to.map(|to| to.class), first, second) {
+            (Some(Class::General), Source::Memory(memory), Source::None) => {
+                inst.op == Op::LoadGeneral && own(memory)
+            }
+            (Some(Class::Vector), Source::Memory(memory), Source::None) => {
+                matches!(inst.op, Op::Load | Op::Broadcast) && own(memory)
+            }
+            (Some(Class::Mask), Source::Memory(memory), Source::None) => {
+                inst.op == Op::MaskLoad && own(memory)
+            }
+            (Some(class), Source::Register(from), Source::None) => {
+                from.class == class && matches!(inst.op, Op::Move | Op::MoveGeneral | Op::MaskMove)
+            }
+            (None, Source::Memory(memory), Source::Register(from)) => {
+                let op = match from.class {
+                    Class::General => Op::StoreGeneral,
+                    Class::Vector => Op::Store,
+                    Class::Mask => Op::MaskStore,
+                };
+                inst.op == op && own(memory)
+            }
+            _ => false,
+        }
 }
 
 /// Whether two operands in memory differ in their registers alone.

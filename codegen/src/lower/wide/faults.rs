@@ -62,7 +62,7 @@ fn copy(allocated: &Allocated) -> Allocated {
 }
 
 /// Most faults of one kind that are tried on one function.
-const TRIED: usize = 40;
+const TRIED: usize = 12;
 
 /// Puts a fault at instructions all over the code, those that `at` can put one at; each must be found, with this word.
 fn each_is_found(word: &str, mut at: impl FnMut(&Code, &mut Allocated, usize) -> bool) {
