@@ -2,9 +2,9 @@
 //!
 //! In: what selection wants done. Out: [`Code`], on which registers are allocated and which is then encoded.
 //!
-//! Must hold: a register is set before it is read on every path; one that is set again inside a loop and read there
-//! before was set before the loop too. Loops nest, and nothing jumps into one. What is jumped over sets nothing for the first time that is
-//! read behind it. An instruction has at most one operand in memory.
+//! Must hold, and is checked by `verify.rs`: a register is set before it is read on every path; one that is set again inside
+//! a loop and read there before was set before the loop too. Loops nest, and nothing jumps into one. What is jumped over sets
+//! nothing for the first time that is read behind it. An instruction has at most one operand in memory.
 
 use std::collections::HashMap;
 

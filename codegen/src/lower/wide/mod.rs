@@ -4,11 +4,12 @@
 //! the bits of `lane::interpret`, touches no element the program does not name, and calls nothing.
 //!
 //! Selection makes virtual code: instructions over registers without number, in the order that runs. The machine's registers are
-//! allocated for it, and it is encoded. Modules in the order of use: virtual code, operands of its operations, the machine's registers; the
-//! text form; the verifier of virtual code; selection: what is known of a program beforehand, the state, addresses, masks, memory,
-//! instructions, loops, lane loops, items; the allocator and the check of what it made; bytes.
+//! allocated for it, and it is encoded. Modules in the order of use: virtual code, its operations as instructions and their
+//! operands, the machine's registers, the text form; the verifier of virtual code; selection: what is known of a program beforehand,
+//! the state, addresses, masks, memory, instructions, loops, lane loops, items; the allocator and the check of what it made; bytes.
 
 mod code;
+mod opcodes;
 mod shape;
 mod machine;
 mod text;
@@ -32,7 +33,6 @@ mod select;
 mod allocate;
 mod check;
 
-mod opcodes;
 mod operands;
 mod encode;
 

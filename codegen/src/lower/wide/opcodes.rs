@@ -73,7 +73,7 @@ pub(super) fn code(op: Op, level: Level) -> Code {
         MixHigh: VEX_Vunpckhps_ymm_ymm_ymmm256, EVEX_Vunpckhps_zmm_k1z_zmm_zmmm512b32;
         MixLowPairs: VEX_Vunpcklpd_ymm_ymm_ymmm256, EVEX_Vunpcklpd_zmm_k1z_zmm_zmmm512b64;
         MixHighPairs: VEX_Vunpckhpd_ymm_ymm_ymmm256, EVEX_Vunpckhpd_zmm_k1z_zmm_zmmm512b64;
-        Gather: VEX_Vgatherqps_xmm_vm64y_xmm, EVEX_Vgatherqps_ymm_k1_vm64z;
+        Gather: INVALID, EVEX_Vgatherqps_ymm_k1_vm64z;
         Scatter: INVALID, EVEX_Vscatterqps_vm64z_k1_ymm;
         UpperHalf: VEX_Vextractf128_xmmm128_ymm_imm8, EVEX_Vextractf32x8_ymmm256_k1z_zmm_imm8;
         JoinHalves: VEX_Vinsertf128_ymm_ymm_xmmm128_imm8, EVEX_Vinsertf32x8_zmm_k1z_zmm_ymmm256_imm8;

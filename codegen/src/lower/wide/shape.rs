@@ -3,7 +3,10 @@
 //! The one place that says which operands an [`Op`] has: selection and the allocator ask here whether an operand may stay in memory, the
 //! verifier holds every instruction to it.
 
+use iced_x86::Code;
+
 use super::code::{Class, Op};
+use super::opcodes;
 use crate::target::Level;
 
 /// What an operand may be.
@@ -99,11 +102,11 @@ impl Op {
     fn is_on(self, level: Level) -> bool {
         use Op::*;
         match self {
-            EqualI | GreaterI | LoadMarked | StoreMarked => level == Level::Avx2,
-            CompareI | CompareU | ToU32 | FromU32 | BroadcastGeneral | BroadcastQ | MulQ | Gather
-            | Scatter | MaskAnd | MaskAndNot | MaskOr | MaskXor | MaskNot | MaskUpper | MaskOnes
-            | MaskZeros | MaskMove | MaskLoad | MaskStore | MaskFrom => level == Level::Avx512,
-            _ => true,
+            // Those that are no instruction, or another one from case to case.
+            MaskOnes | MaskZeros => level == Level::Avx512,
+            Fma | Zero | Broadcast | SetGeneral | AtLeast | Divide | Entry => true,
+            op if op.is_control() => true,
+            op => opcodes::code(op, level) != Code::INVALID,
         }
     }
 
