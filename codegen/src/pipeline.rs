@@ -9,7 +9,7 @@
 use crate::artifact::Artifact;
 use crate::code::{Code, FunctionId, Functions};
 use crate::emit::kernel::Emitted;
-use crate::emit::parts::emit_parts;
+use crate::emit::parts::{Part, emit_parts};
 use crate::entry::call::{Call, Launch, calls};
 use crate::entry::description::{Entry, Native};
 use crate::entry::launch;
@@ -21,6 +21,7 @@ use crate::fusion::prepare::prepare;
 use crate::ir::verify::check;
 use crate::lane::verify::assert_valid;
 use crate::lower::Lowered;
+use crate::lower::wide::Asked;
 use crate::plan::arena::plan;
 use crate::plan::build::build_kernels;
 use crate::schedule::cost::Cost;
@@ -65,7 +66,7 @@ pub fn compile(
 ) -> Result<Artifact, Error> {
     let Purposes { target, marked } = purposes;
     let mut functions = Functions::new(target);
-    let (mut lowered, mut tasks) = (Lowered::default(), Tasks::default());
+    let (mut kernels, mut tasks) = (Lowered::default(), Tasks::default());
     let mut entries = Vec::new();
     let (mut kernel_count, mut divided) = (0, 0);
 
@@ -83,15 +84,15 @@ pub fn compile(
             |fused| fused.verify(),
             |fused| fused.describe(&prepared),
         );
-        let (kernels, arena) = stages.try_run(
+        let (built, arena) = stages.try_run(
             Stage::Kernel,
             || build_kernels(&prepared, &fused, &ports.outputs, ports.looked_up.clone()),
-            |(kernels, _)| check(kernels),
-            |(kernels, _)| texts(kernels, ""),
+            |(built, _)| check(built),
+            |(built, _)| texts(built, ""),
         )?;
         let plan = stages.run(
             Stage::Plan,
-            || plan(&prepared, kernels, arena),
+            || plan(&prepared, built, arena),
             |plan| check(&plan.kernels),
             |plan| plan.to_string(),
         );
@@ -119,16 +120,18 @@ pub fn compile(
                 |emitted| emitted.iter().for_each(|part| assert_valid(&part.emitted.program)),
                 |emitted| texts(emitted, "\n"),
             )?;
-            let kernels = stages.time(Stage::Machine, || {
-                let programs = emitted.iter().map(|part| &part.emitted.program);
-                programs
-                    .map(|program| lowered.function(&mut functions, program))
-                    .collect::<Result<Vec<_>, _>>()
-            })?;
+            let asked = Asked { verify: stages.verifies(), text: stages.wants(Stage::Machine) };
+            let lowered = stages.try_run(
+                Stage::Machine,
+                || lower(&emitted, &mut kernels, &mut functions, asked),
+                |_| (),
+                |lowered| texts(lowered.iter().filter_map(|(_, text)| text.as_ref()), "\n"),
+            )?;
+            let lowered: Vec<FunctionId> = lowered.into_iter().map(|(function, _)| function).collect();
             let (calls, function, numbers) = stages.try_run(
                 Stage::Entry,
                 || {
-                    let calls = calls(emitted, &kernels, &arena, &mut tasks, &mut functions)?;
+                    let calls = calls(emitted, &lowered, &arena, &mut tasks, &mut functions)?;
                     let launch = Launch {
                         calls: &calls,
                         loss: graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Loss(_))),
@@ -167,9 +170,19 @@ pub fn compile(
     }
 
     stages.of("program");
-    let functions_of_kernels = lowered.count();
+    let functions_of_kernels = kernels.count();
     let code = stages.try_run(Stage::Code, || functions.link(), |_| (), |code| code.to_string())?;
     Ok(Artifact { code, entries, kernels: kernel_count, functions: functions_of_kernels, divided })
+}
+
+/// The functions of lane programs, each with its text if that is asked for and it was made now.
+fn lower(
+    parts: &[Part],
+    kernels: &mut Lowered,
+    functions: &mut Functions<'_>,
+    asked: Asked,
+) -> Result<Vec<(FunctionId, Option<String>)>, Error> {
+    parts.iter().map(|part| kernels.function(functions, &part.emitted.program, asked)).collect()
 }
 
 /// Refuses a graph that is none.
@@ -217,7 +230,7 @@ pub fn compile_programs(programs: Vec<Emitted>, target: &Target) -> Result<(Code
     let mut lowered = Lowered::default();
     let mut made = Vec::new();
     for (number, Emitted { program, pointers, integers }) in programs.into_iter().enumerate() {
-        let function = lowered.function(&mut functions, &program)?;
+        let (function, _) = lowered.function(&mut functions, &program, Asked::default())?;
         let calls = [Call { function, shared: None, pointers, integers }];
         let launch = Launch {
             calls: &calls,

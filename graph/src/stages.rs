@@ -90,6 +90,8 @@ pub struct Stages<'w> {
     /// What is being made, as forms to read call it: `train`, `step`, `step batch 64`.
     entry: String,
     wanted: Vec<Stage>,
+    /// Whether what stages give is verified.
+    verify: bool,
     show: Option<Show<'w>>,
     times: [Duration; Stage::ALL.len()],
 }
@@ -97,12 +99,29 @@ pub struct Stages<'w> {
 impl<'w> Stages<'w> {
     /// For nobody to look at.
     pub fn unwatched() -> Stages<'w> {
-        Stages { entry: String::new(), wanted: Vec::new(), show: None, times: Default::default() }
+        Stages {
+            entry: String::new(),
+            wanted: Vec::new(),
+            verify: cfg!(debug_assertions),
+            show: None,
+            times: Default::default(),
+        }
     }
 
     /// Shows the stages that are wanted.
     pub fn watched(wanted: &[Stage], show: Show<'w>) -> Stages<'w> {
         Stages { wanted: wanted.to_vec(), show: Some(show), ..Stages::unwatched() }
+    }
+
+    /// Has what stages give verified if `verify`, in release builds too; in debug builds it always is.
+    #[must_use]
+    pub fn verifying(self, verify: bool) -> Stages<'w> {
+        Stages { verify: self.verify || verify, ..self }
+    }
+
+    /// Whether what stages give is verified.
+    pub fn verifies(&self) -> bool {
+        self.verify
     }
 
     /// From here on the stages are about this entry, or variant of one.
@@ -111,7 +130,7 @@ impl<'w> Stages<'w> {
         self.entry.push_str(entry);
     }
 
-    /// Runs a stage. What it gives is verified, in debug builds, by `verify`, which panics, and shown, if it is wanted, as
+    /// Runs a stage. What it gives is verified, in debug builds or where that is asked for, by `verify`, which panics, and shown, if it is wanted, as
     /// `text` writes it. Neither counts as the stage's time.
     pub fn run<R>(
         &mut self,
@@ -121,7 +140,7 @@ impl<'w> Stages<'w> {
         text: impl FnOnce(&R) -> String,
     ) -> R {
         let result = self.time(stage, make);
-        if cfg!(debug_assertions) {
+        if self.verify {
             verify(&result);
         }
         self.show(stage, || text(&result));
@@ -140,7 +159,7 @@ impl<'w> Stages<'w> {
         text: impl FnOnce(&R) -> String,
     ) -> Result<R, E> {
         let result = self.time(stage, make)?;
-        if cfg!(debug_assertions) {
+        if self.verify {
             verify(&result);
         }
         self.show(stage, || text(&result));

@@ -1,6 +1,7 @@
 //! `DOWNHILL_DUMP`: seeing the stages of a build.
 //!
-//! In: the variable, read here and nowhere else. Out: a [`Dump`], passed on explicitly.
+//! In: the variable, read here and nowhere else. Out: a [`Dump`], passed on explicitly. Also `DOWNHILL_VERIFY=1`, which has machine code
+//! verified and checked in release builds too.
 //!
 //! `DOWNHILL_DUMP=graph,plan` prints the stages to standard error, each under a line that names it.
 //! `DOWNHILL_DUMP=graph,plan:/tmp/seen` writes them to files `<program>.<entry>.<stage>.txt` in that folder, which is made if
@@ -13,6 +14,28 @@ use std::path::PathBuf;
 
 /// The environment variable.
 pub const VARIABLE: &str = "DOWNHILL_DUMP";
+
+/// The environment variable that has machine code checked.
+const VERIFY: &str = "DOWNHILL_VERIFY";
+
+/// Whether machine code is to be verified and checked although this is a release build.
+///
+/// # Errors
+/// A `DOWNHILL_VERIFY` that is neither `1` nor `0`.
+pub(crate) fn verify_from_environment() -> Result<bool, Error> {
+    read_verify(&std::env::var_os(VERIFY).unwrap_or_default())
+}
+
+fn read_verify(value: &OsStr) -> Result<bool, Error> {
+    match value.to_str() {
+        Some("1") => Ok(true),
+        Some("" | "0") => Ok(false),
+        _ => Err(Error::usage(
+            format!("`{VERIFY}` is `{}`", value.to_string_lossy()),
+            "it may be `1`, to have machine code checked, or `0`",
+        )),
+    }
+}
 
 /// What can be looked at, in the order of a build.
 const STAGES: [Stage; 13] = [
@@ -115,6 +138,13 @@ mod tests {
             assert!(error.starts_with("`DOWNHILL_DUMP` is `") && error.contains("no Unicode"), "{error}");
         }
         assert_eq!(Dump::read(OsStr::new("")).expect("nothing"), Dump::default());
+    }
+
+    #[test]
+    fn machine_code_is_checked_when_asked() {
+        let read = |text: &str| read_verify(OsStr::new(text)).map_err(|error| error.to_string());
+        assert_eq!((read("1"), read("0"), read("")), (Ok(true), Ok(false), Ok(false)));
+        assert!(read("yes").expect_err("neither").starts_with("`DOWNHILL_VERIFY` is `yes`"));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! and what profiles are made with, are the only thing added to it.
 
 use crate::compiled::{CompiledEntry, Making, Plan};
-use crate::dump::Dump;
+use crate::dump::{self, Dump};
 use crate::error::Error;
 use crate::host;
 use crate::pool::{self, Pool};
@@ -93,7 +93,8 @@ impl Program {
         let dump = options.dump.clone().map_or_else(Dump::from_environment, Ok)?;
         let threads = options.threads.map_or_else(pool::threads_from_environment, pool::check)?;
         let mut show = |entry: &str, stage: Stage, text: &str| dump.show(name, entry, stage, text);
-        let mut stages = Stages::watched(dump.stages(), &mut show);
+        let mut stages =
+            Stages::watched(dump.stages(), &mut show).verifying(dump::verify_from_environment()?);
         let target =
             stages.time(Stage::Target, || options.lanes.map_or_else(host::target, host::target_with))?;
         let target = target.threads(threads);

@@ -297,6 +297,12 @@ impl Address {
     pub fn uses(&self, var: Var) -> bool {
         self.terms.iter().any(|term| term.index.var() == var)
     }
+
+    /// True when elements of neighbouring values of `var` are neighbours in memory.
+    pub(crate) fn is_contiguous_in(&self, var: Var) -> bool {
+        let steps = |term: &Term| matches!(term.index, Index::Var { var: by, .. } if by == var);
+        self.terms.iter().any(|term| steps(term) && term.stride == Integer::Constant(4))
+    }
 }
 
 impl Index {

@@ -1,12 +1,22 @@
 //! The turns of a loop as a lowering counts them. In: a loop, its ends in the lowering's registers. Out: [`Steps`].
 
-use super::program::Portion;
+use super::program::{Integer, Portion};
 
 /// An end of a loop: known, or in a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bound<R> {
     Known(i64),
     In(R),
+}
+
+impl<R: Copy> Bound<R> {
+    /// An integer of the program, whose arguments lie in these registers.
+    pub(crate) fn of(integer: Integer, arguments: &[R]) -> Bound<R> {
+        match integer {
+            Integer::Constant(value) => Bound::Known(value),
+            Integer::Argument(argument) => Bound::In(arguments[argument as usize]),
+        }
+    }
 }
 
 /// `start`, `start + step`, … while `index + step ≤ end`.
@@ -40,5 +50,13 @@ impl<R: Copy> Steps<R> {
     pub(crate) fn turns(self) -> Option<i64> {
         let (Bound::Known(start), Bound::Known(end)) = (self.start, self.end) else { return None };
         Some(((end - start) / self.step).max(0))
+    }
+
+    /// The first index behind all turns, if known; else it is what the counter holds in the end.
+    pub(crate) fn behind(self) -> Option<i64> {
+        match (self.turns(), self.start) {
+            (Some(turns), Bound::Known(start)) => Some(start + turns * self.step),
+            _ => None,
+        }
     }
 }

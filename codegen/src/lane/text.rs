@@ -90,7 +90,7 @@ impl Text<'_> {
 }
 
 /// `MaxF` as `max_f`.
-fn word_of(op: &impl fmt::Debug) -> String {
+pub(crate) fn word_of(op: &impl fmt::Debug) -> String {
     let mut word = String::new();
     for letter in format!("{op:?}").chars() {
         if letter.is_uppercase() && !word.is_empty() {

@@ -1,5 +1,7 @@
 //! From lane programs to machine code: one lowering for every machine, one for wide vectors of x86-64.
 
+mod uses;
+
 pub mod clif;
 
 pub mod wide;
@@ -8,6 +10,7 @@ use crate::code::{FunctionId, Functions};
 use crate::error::Error;
 use crate::lane::Program;
 use std::collections::HashMap;
+use wide::Asked;
 
 /// Functions of lane programs. Programs that are equal are lowered once, whichever entry they belong to.
 #[derive(Default)]
@@ -16,7 +19,8 @@ pub(crate) struct Lowered {
 }
 
 impl Lowered {
-    /// The function of a program, made now or before. Its arguments are all i64, pointers first.
+    /// The function of a program, made now or before, and its text if it is asked for and was made now: that of wide code, before and
+    /// after registers are allocated. Its arguments are all i64, pointers first.
     ///
     /// # Errors
     /// What a lowering refuses.
@@ -24,17 +28,22 @@ impl Lowered {
         &mut self,
         functions: &mut Functions<'_>,
         program: &Program,
-    ) -> Result<FunctionId, Error> {
+        asked: Asked,
+    ) -> Result<(FunctionId, Option<String>), Error> {
         if let Some(&known) = self.known.get(program) {
-            return Ok(known);
+            return Ok((known, None));
         }
         let name = format!("kernel{}", self.known.len());
-        let function = match functions.target().lanes().level() {
-            Some(level) => wide::define(functions, level, &name, program)?,
-            None => clif::define(functions, &name, program)?,
+        let (function, text) = match functions.target().lanes().level() {
+            Some(level) => {
+                let wide::Assembled { bytes, text } = wide::assemble(program, level, asked)?;
+                let text = text.map(|text| format!("{name}\n{text}"));
+                (wide::define(functions, &name, program, bytes), text)
+            }
+            None => (clif::define(functions, &name, program)?, None),
         };
         self.known.insert(program.clone(), function);
-        Ok(function)
+        Ok((function, text))
     }
 
     /// How many there are.

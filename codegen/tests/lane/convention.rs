@@ -13,7 +13,7 @@ use downhill_runtime::host;
 use std::arch::asm;
 
 use crate::fixed::agree;
-use crate::harness::{FOUR, elementwise};
+use crate::harness::{FOUR, VERIFIED, elementwise};
 
 /// A function of Windows's convention that takes a list of arguments and calls a kernel with them.
 fn windows_caller(functions: &mut Functions<'_>, kernel: FunctionId, arguments: i32) -> FunctionId {
@@ -85,7 +85,8 @@ fn a_windows_caller_keeps_its_registers() {
         }
         let target = host::target_with(lanes).expect("a processor");
         let mut functions = Functions::new(&target);
-        let kernel = wide::define(&mut functions, level, "kernel", &program).expect("assembled");
+        let assembled = wide::assemble(&program, level, VERIFIED).expect("assembled");
+        let kernel = wide::define(&mut functions, "kernel", &program, assembled.bytes);
         let caller = windows_caller(&mut functions, kernel, 11);
         let code = functions.link().expect("an image");
         let executable = Executable::load(&code).expect("executable memory");
@@ -120,7 +121,7 @@ fn a_frame_of_many_pages() {
     let program = b.finish();
     agree(&program, &[data, vec![0; 70]], &[]);
     for level in [Level::Avx2, Level::Avx512] {
-        let code = wide::assemble(&program, level).expect("assembled");
+        let code = wide::assemble(&program, level, VERIFIED).expect("assembled").bytes;
         // `or qword ptr [rsp], 0`.
         let touched = code.windows(5).filter(|bytes| *bytes == [0x48, 0x83, 0x0c, 0x24, 0]).count();
         assert!(touched > 3, "{level:?}: {touched} pages are touched");

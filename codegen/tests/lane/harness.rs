@@ -37,8 +37,10 @@ impl Compiled {
             Lanes::Avx2 => Some(Level::Avx2),
             Lanes::Avx512 => Some(Level::Avx512),
         };
-        let wide =
-            level.map(|level| wide::define(&mut functions, level, "wide", program).expect("assembled"));
+        let wide = level.map(|level| {
+            let assembled = wide::assemble(program, level, VERIFIED).expect("assembled");
+            wide::define(&mut functions, "wide", program, assembled.bytes)
+        });
         let mut context = Context::new();
         context.set_disasm(disassemble);
         context.func.signature = functions.signature(1);
@@ -65,7 +67,9 @@ impl Compiled {
         let id = functions.define_in("kernel", &mut context).expect("compiled");
         let portable = context.compiled_code().and_then(|code| code.vcode.clone());
         let disassembly = match level {
-            Some(level) if disassemble => Some(objdump(&wide::assemble(program, level).expect("assembled"))),
+            Some(level) if disassemble => {
+                Some(objdump(&wide::assemble(program, level, VERIFIED).expect("assembled").bytes))
+            }
             _ => portable,
         };
         let code = functions.link().expect("an image");
@@ -96,6 +100,9 @@ fn objdump(bytes: &[u8]) -> String {
     let _ = std::fs::remove_file(file);
     text
 }
+
+/// Machine code of tests is checked in release builds too.
+pub(crate) const VERIFIED: wide::Asked = wide::Asked { verify: true, text: false };
 
 pub(crate) const FOUR: Integer = Integer::Constant(4);
 

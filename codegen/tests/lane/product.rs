@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use downhill_codegen::lane::*;
-use downhill_codegen::lower::wide::assemble;
+use downhill_codegen::lower::wide::{Asked, assemble};
 use downhill_codegen::target::Lanes;
 use downhill_codegen::target::Level;
 use downhill_runtime::host;
@@ -100,7 +100,7 @@ fn seconds_to_assemble(program: &Program) -> f64 {
         Lanes::Avx2 => Level::Avx2,
         _ => Level::Avx512,
     };
-    seconds(|| drop(assemble(program, level)))
+    seconds(|| drop(assemble(program, level, Asked::default())))
 }
 
 #[test]

@@ -7,6 +7,7 @@ use downhill_codegen::lane::*;
 use proptest::prelude::*;
 
 use crate::fixed::agree;
+use crate::machine::assert_checked;
 
 /// Elements in each data buffer, entries in the table, and largest extents.
 const SIZE: usize = 30_000;
@@ -352,5 +353,6 @@ proptest! {
         let written = vec![0xdead_beef; elements as usize];
         let memory = [data(seed), data(!seed), table, written.clone(), written, vec![0]];
         agree(&program, &memory, &integers);
+        assert_checked(&program);
     }
 }

@@ -3,6 +3,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/golden.rs"]
+mod golden;
 mod memory;
 mod nets;
 mod steps;
@@ -13,7 +15,7 @@ use downhill_graph::graph::Graph;
 use downhill_graph::stages::{Stage, Stages};
 use downhill_nn::optimizer::{adamw, sgd};
 use downhill_runtime::host;
-use std::path::Path;
+use golden::assert_golden;
 
 /// The compiled entry of a graph, and what the plan's stage showed.
 fn compile(graph: &Graph) -> (Entry, String) {
@@ -26,17 +28,6 @@ fn compile(graph: &Graph) -> (Entry, String) {
     let mut artifact = pipeline::compile(&[source], purposes, &mut stages).expect("it compiles");
     drop(stages);
     (artifact.entries.remove(0).remove(0), text)
-}
-
-/// `text` as it was when last looked at by a person. `DOWNHILL_BLESS=1` writes it anew.
-fn assert_golden(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("DOWNHILL_BLESS").is_some() {
-        std::fs::create_dir_all(path.with_file_name("")).expect("a writable folder");
-        std::fs::write(&path, text).expect("a writable folder");
-    }
-    let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(text, golden, "{name} changed; DOWNHILL_BLESS=1 writes it anew");
 }
 
 #[test]

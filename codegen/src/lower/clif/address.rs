@@ -21,10 +21,7 @@ struct Place {
 impl<'p> Emitter<'p, '_, '_> {
     /// True when neighbouring elements of the lane loop are neighbours in memory.
     pub(super) fn is_contiguous(&self, address: &Address) -> bool {
-        address.terms.iter().any(|term| {
-            matches!(term.index, Index::Var { var, .. } if Some(var) == self.lane_var)
-                && term.stride == Integer::Constant(4)
-        })
+        self.lane_var.is_some_and(|var| address.is_contiguous_in(var))
     }
 
     pub(super) fn load_uniform(&mut self, kind: Kind, address: &Address) -> Value {

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use cranelift_codegen::ir::types::{F32, F32X4, I8, I32, I32X4, I64};
-use cranelift_codegen::ir::{ConstantData, InstBuilder, MemFlagsData, Type, Value};
+use cranelift_codegen::ir::{ConstantData, Endianness, InstBuilder, MemFlagsData, Type, Value};
 use cranelift_frontend::{FunctionBuilder, Variable};
 
-use super::estimate::{MAX_PIECES, Uses};
-use super::instruction::bits_flags;
+use super::estimate::{MAX_PIECES, read_by_lanes};
 use crate::lane::{Address, Instruction, Integer, Item, Kind, Program, Reg, Term, Var};
+use crate::lower::uses::Uses;
 
 /// How many elements of the lane loop the code being emitted works on.
 #[derive(Clone, Copy)]
@@ -62,6 +62,8 @@ pub(super) struct Emitter<'p, 'f, 'b> {
     pub(super) pointers: &'p [Value],
     pub(super) integers: &'p [Value],
     pub(super) uses: Uses,
+    /// Registers that something varying reads.
+    pub(super) by_lanes: Vec<bool>,
     /// Values of each register, one for each piece; the first alone for uniform ones.
     values: Vec<[Option<Value>; MAX_PIECES]>,
     /// Counters of open loops (the lane loop's: the first element of the strip), outermost first in `open`.
@@ -101,6 +103,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
             pointers,
             integers,
             uses: Uses::of(program),
+            by_lanes: read_by_lanes(program),
             values: vec![[None; MAX_PIECES]; registers],
             vars: vec![None; program.vars as usize],
             open: Vec::new(),
@@ -195,7 +198,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         } else if pieces.start == 0 {
             self.load_piece(register, address, 0);
             // Right behind its load a splat becomes one broadcasting load.
-            if self.strip.lanes > 1 && self.uses.varying[register.0 as usize] {
+            if self.strip.lanes > 1 && self.by_lanes[register.0 as usize] {
                 self.splat(register);
             }
         }
@@ -260,12 +263,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
 
     /// The bits of a constant register, as of a lane.
     pub(super) fn constant_bits(&self, register: Reg) -> Option<u32> {
-        match self.uses.constants[register.0 as usize].as_ref()? {
-            Instruction::ConstantF(bits) => Some(*bits),
-            Instruction::ConstantI(value) => Some(*value as u32),
-            Instruction::ConstantMask(value) => Some(if *value { u32::MAX } else { 0 }),
-            _ => None,
-        }
+        self.uses.constants[register.0 as usize]
     }
 
     fn scalar_constant(&mut self, register: Reg) -> Value {
@@ -341,10 +339,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
     }
 
     pub(super) fn integer(&self, integer: Integer) -> Bound {
-        match integer {
-            Integer::Constant(value) => Bound::Known(value),
-            Integer::Argument(argument) => Bound::In(self.integers[argument as usize]),
-        }
+        Bound::of(integer, self.integers)
     }
 
     /// A bound as a value.
@@ -374,4 +369,9 @@ pub(super) fn type_of(kind: Kind, vector: bool) -> Type {
         (Kind::Mask, false) => I8,
         (Kind::I32 | Kind::Mask, true) => I32X4,
     }
+}
+
+/// How the lanes of a vector are told apart when its type changes and its bits do not.
+pub(super) fn bits_flags() -> MemFlagsData {
+    MemFlagsData::new().with_endianness(Endianness::Little)
 }

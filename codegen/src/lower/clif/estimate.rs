@@ -4,65 +4,43 @@
 //! Estimates steer speed alone; no result depends on them.
 
 use crate::lane::{Index, Instruction, Item, Loop, Program, Reg, Var};
+use crate::lower::uses::Uses;
 
 /// Vector registers that code may count on: sixteen on x86-64, less one for moves.
 pub(super) const REGISTERS: usize = 15;
 /// Most pieces of four elements in a strip.
 pub(super) const MAX_PIECES: usize = 8;
 
-/// What is known about every register of a program.
-pub(super) struct Uses {
-    /// How often it is read.
-    pub(super) count: Vec<u32>,
-    /// True if anything varying reads it.
-    pub(super) varying: Vec<bool>,
-    /// The instruction of each constant.
-    pub(super) constants: Vec<Option<Instruction>>,
+/// For every register whether anything varying reads it.
+pub(super) fn read_by_lanes(program: &Program) -> Vec<bool> {
+    let mut read = vec![false; program.registers.len()];
+    note_readers(program, &program.body, &mut read);
+    read
 }
 
-impl Uses {
-    pub(super) fn of(program: &Program) -> Uses {
-        let registers = program.registers.len();
-        let mut uses = Uses {
-            count: vec![0; registers],
-            varying: vec![false; registers],
-            constants: vec![None; registers],
-        };
-        uses.items(program, &program.body);
-        uses
-    }
-
-    fn items(&mut self, program: &Program, items: &[Item]) {
-        let varies = |register: Reg| program.registers[register.0 as usize].varying;
-        for item in items {
-            match item {
-                Item::Let(register, instruction) if instruction.is_constant() => {
-                    self.constants[register.0 as usize] = Some(instruction.clone());
-                }
-                Item::Let(register, instruction) => {
-                    for &operand in instruction.operands().iter() {
-                        self.note(operand, varies(*register));
-                    }
-                }
-                // Inside a lane loop every store varies; outside nothing is ever splatted.
-                Item::Store { value, .. } => self.note(*value, true),
-                Item::Watch(value) => self.note(*value, varies(*value)),
-                Item::Loop(item) => {
-                    item.portion.mask().into_iter().for_each(|mask| self.note(mask, false));
-                    for carried in &item.carried {
-                        self.note(carried.initial, varies(carried.inside));
-                        self.note(carried.next, varies(carried.inside));
-                    }
-                    self.items(program, &item.body);
+fn note_readers(program: &Program, items: &[Item], read: &mut [bool]) {
+    let varies = |register: Reg| program.registers[register.0 as usize].varying;
+    let mut note = |register: Reg, varying: bool| read[register.0 as usize] |= varying;
+    for item in items {
+        match item {
+            Item::Let(register, instruction) => {
+                instruction.operands().iter().for_each(|&operand| note(operand, varies(*register)));
+            }
+            // Inside a lane loop every store varies; outside nothing is ever splatted.
+            Item::Store { value, .. } => note(*value, true),
+            Item::Watch(value) => note(*value, varies(*value)),
+            Item::Loop(item) => {
+                for carried in &item.carried {
+                    note(carried.initial, varies(carried.inside));
+                    note(carried.next, varies(carried.inside));
                 }
             }
         }
     }
-
-    fn note(&mut self, register: Reg, varying: bool) {
-        let at = register.0 as usize;
-        self.count[at] += 1;
-        self.varying[at] |= varying;
+    for item in items {
+        if let Item::Loop(item) = item {
+            note_readers(program, &item.body, read);
+        }
     }
 }
 
@@ -81,11 +59,12 @@ pub(super) struct Estimate {
 }
 
 impl Estimate {
-    pub(super) fn of(program: &Program, uses: &Uses, item: &Loop) -> Estimate {
+    pub(super) fn of(program: &Program, uses: &Uses, by_lanes: &[bool], item: &Loop) -> Estimate {
         let registers = program.registers.len();
         let mut walk = Walk {
             program,
             uses,
+            by_lanes,
             var: item.var,
             at: 0,
             defined: vec![None; registers],
@@ -102,6 +81,7 @@ impl Estimate {
                 outside: Vec::new(),
             },
         };
+
         walk.item_loop(item);
         walk.finish()
     }
@@ -127,6 +107,7 @@ impl Estimate {
 struct Walk<'a> {
     program: &'a Program,
     uses: &'a Uses,
+    by_lanes: &'a [bool],
     var: Var,
     at: usize,
     defined: Vec<Option<usize>>,
@@ -241,7 +222,7 @@ impl Walk<'_> {
             let varying = self.program.registers[register].varying;
             for point in &mut live[defined..self.last[register].max(defined)] {
                 point.0 += usize::from(varying);
-                point.1 += usize::from(!varying && self.uses.varying[register]);
+                point.1 += usize::from(!varying && self.by_lanes[register]);
             }
         }
         self.estimate.live = live;

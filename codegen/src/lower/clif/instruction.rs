@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32, F32X4, I32, I32X4};
-use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Type, Value};
+use cranelift_codegen::ir::{InstBuilder, Type, Value};
 
-use super::emitter::{Bound, Emitter, type_of};
+use super::emitter::{Bound, Emitter, bits_flags, type_of};
 use crate::lane::{Binary, Compare, Instruction, Kind, Reg, Unary, Var};
 
 impl Emitter<'_, '_, '_> {
@@ -213,9 +213,4 @@ impl Emitter<'_, '_, '_> {
         debug_assert!(matches!(self.f.func.dfg.value_type(even), F32 | I32));
         self.binary(op, even, odd, false)
     }
-}
-
-/// How the lanes of a vector are told apart when its type changes and its bits do not.
-pub(super) fn bits_flags() -> MemFlagsData {
-    MemFlagsData::new().with_endianness(Endianness::Little)
 }

@@ -23,7 +23,7 @@ const LIGHT: usize = 12;
 impl<'p> Emitter<'p, '_, '_> {
     /// A lane loop of the program.
     pub(super) fn lane_loop(&mut self, item: &'p Loop) {
-        let estimate = Estimate::of(self.program, &self.uses, item);
+        let estimate = Estimate::of(self.program, &self.uses, &self.by_lanes, item);
         let range = Steps { start: self.integer(item.start), end: self.integer(item.end), step: 1 };
         self.lane_var = Some(item.var);
         self.push_scope();
@@ -47,7 +47,7 @@ impl<'p> Emitter<'p, '_, '_> {
     fn keep_outside(&mut self, estimate: &Estimate) {
         let mut left = REGISTERS.saturating_sub(estimate.pressure(self.most_pieces(estimate)));
         for &(register, _) in &estimate.outside {
-            if !self.is_constant(register) && self.uses.varying[register.0 as usize] {
+            if !self.is_constant(register) && self.by_lanes[register.0 as usize] {
                 self.splat(register);
                 left = left.saturating_sub(1);
             }
@@ -155,8 +155,10 @@ impl<'p> Emitter<'p, '_, '_> {
             && !estimate.has_lane_lookup
             && estimate.instructions <= LIGHT
             && MAX_PIECES * item.carried.len() + estimate.pressure(1) <= REGISTERS;
+
         let mut partials: Vec<Vec<Value>> =
             item.carried.iter().map(|carried| self.initial_partials(carried)).collect();
+
         let mut index = range.start;
         if in_registers {
             self.strip = Strip { piece_by_piece: true, ..Strip::vectors(MAX_PIECES) };
@@ -168,6 +170,8 @@ impl<'p> Emitter<'p, '_, '_> {
             partials = values.chunks(MAX_PIECES).map(<[Value]>::to_vec).collect();
             index = next;
         }
+
+        // What is left finds its own partials by the number of the element, so that any strip may take it.
         let finished = matches!((index, range.end), (Bound::Known(index), Bound::Known(end)) if index >= end);
         if !finished {
             let widest = if in_registers { 1 } else { estimate.pieces(4) };
@@ -192,8 +196,10 @@ impl<'p> Emitter<'p, '_, '_> {
         for (at, &value) in partials.iter().flatten().enumerate() {
             self.f.ins().store(vector_flags(), value, base, 16 * at as i32);
         }
+
         let mut index = rest.start;
         for strip in [Strip::vectors(widest), Strip::vectors(1), Strip::SCALAR] {
+            // With strips of one vector the second round is the first again.
             if widest == 1 && strip.lanes == 4 && strip.pieces == 1 && !same(index, rest.start) {
                 continue;
             }
@@ -205,6 +211,7 @@ impl<'p> Emitter<'p, '_, '_> {
             });
             index = next;
         }
+
         let vector =
             |carried: &Carried| type_of(self.program.registers[carried.inside.0 as usize].kind, true);
         let types: Vec<_> = item.carried.iter().map(vector).collect();

@@ -63,13 +63,16 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
             any = self.f.ins().bor(any, other);
         }
         let any = if vector { self.f.ins().vany_true(any) } else { any };
+
         let (body, exit) = (self.f.create_block(), self.f.create_block());
         let last = self.parameters(exit, initial);
         self.f.ins().brif(any, body, &[], exit, &arguments(initial));
+
         self.f.seal_block(body);
         self.f.switch_to_block(body);
         let next = self.in_body(item.var, Bound::Known(0), &item.body, |emitter| turn(emitter, initial));
         self.f.ins().jump(exit, &arguments(&next));
+
         self.f.seal_block(exit);
         self.f.switch_to_block(exit);
         last
@@ -123,10 +126,13 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         if self.is_short(items, steps) {
             return self.written_out(var, items, steps, initial, turn);
         }
+
         let turns = self.unrolled(items, initial.len());
         if turns == 1 || steps.turns().is_some_and(|known| known < 2 * turns) {
             return self.rolled_loop(var, items, steps, initial, turn);
         }
+
+        // Several turns in one, then what is left over.
         let several = Steps { step: steps.step * turns, ..steps };
         let (index, state) = self.rolled_loop(var, items, several, initial, &mut |emitter, state| {
             let mut state = state.to_vec();
@@ -140,6 +146,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
             emitter.shifts[var.0 as usize] = 0;
             state
         });
+
         let rest = Steps { start: index, ..steps };
         if self.is_short(items, rest) {
             self.written_out(var, items, rest, state, turn)
@@ -227,6 +234,8 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         if worth_preparing(items) {
             self.prepare(items);
         }
+
+        // Products of the counter that no addressing mode has are carried as offsets.
         let strides = carried_strides(var, items);
         let start = self.materialize(steps.start);
         let last = self.plus(steps.end, -steps.step);
@@ -234,17 +243,20 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         let offsets: Vec<Value> =
             strides.iter().map(|&stride| self.scaled_start(steps.start, start, stride)).collect();
         let advances: Vec<Value> = strides.iter().map(|&stride| self.advance(stride, steps.step)).collect();
+
         let (head, body, exit) = (self.f.create_block(), self.f.create_block(), self.f.create_block());
         let first: Vec<Value> = [start].into_iter().chain(offsets).chain(initial).collect();
         let parameters = self.parameters(head, &first);
         self.f.ins().jump(head, &arguments(&first));
         self.f.switch_to_block(head);
+
         let (index, rest) = (parameters[0], &parameters[1..]);
         let more = self.f.ins().icmp(IntCC::SignedLessThanOrEqual, index, last);
         self.f.ins().brif(more, body, &[], exit, &[]);
         self.f.seal_block(body);
         self.f.seal_block(exit);
         self.f.switch_to_block(body);
+
         let (offsets, state) = rest.split_at(strides.len());
         let next_state = self.in_body(var, Bound::In(index), items, |emitter| {
             for (&stride, &offset) in strides.iter().zip(offsets) {
@@ -261,11 +273,9 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         let next: Vec<Value> = [next].into_iter().chain(next_offsets).chain(next_state).collect();
         self.f.ins().jump(head, &arguments(&next));
         self.f.seal_block(head);
+
         self.f.switch_to_block(exit);
-        let after = match (steps.turns(), steps.start) {
-            (Some(turns), Bound::Known(start)) => Bound::Known(start + turns * steps.step),
-            _ => Bound::In(index),
-        };
+        let after = steps.behind().map_or(Bound::In(index), Bound::Known);
         (after, state.to_vec())
     }
 

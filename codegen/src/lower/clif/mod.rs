@@ -10,11 +10,11 @@
 
 mod estimate;
 
-mod address;
 mod emitter;
+mod address;
 mod instruction;
-mod lanes;
 mod loops;
+mod lanes;
 
 use cranelift_codegen::ir::{Function, InstBuilder, Value};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};

@@ -1,4 +1,4 @@
-//! Addresses, contiguous loads and stores. In: an [`Address`]. Out: an operand in memory.
+//! Addresses. In: an [`Address`]. Out: an operand in memory.
 //!
 //! Parts are added to the pointer outermost loop first, and every partial sum is remembered in the scope where it was
 //! made; a loop calls [`Select::prepare`] on its body before it begins, so that each sum is made outside the loops
@@ -7,8 +7,8 @@
 //! own: the three behind it are reached with the argument as index, once, twice and three times.
 
 use super::code::{Base, Inst, Memory, Op, Source, V};
-use super::select::{Bound, Part, Select};
-use crate::lane::{Address, Index, Integer, Item, Reg, Term, Var, for_each_address};
+use super::state::{Bound, Part, Select};
+use crate::lane::{Address, Index, Integer, Item, Term, Var, for_each_address};
 
 /// An address taken apart.
 pub(super) struct Parts {
@@ -21,41 +21,11 @@ pub(super) struct Parts {
 impl<'p> Select<'p> {
     /// True when neighbouring elements of the lane loop are neighbours in memory.
     pub(super) fn is_contiguous(&self, address: &Address) -> bool {
-        address.terms.iter().any(|term| {
-            matches!(term.index, Index::Var { var, .. } if Some(var) == self.lane_var)
-                && term.stride == Integer::Constant(4)
-        })
+        self.lane_var.is_some_and(|var| address.is_contiguous_in(var))
     }
 
     pub(super) fn place_of_piece(&mut self, address: &Address, piece: usize) -> Memory {
         self.place(address, (piece * self.level.lanes()) as i64)
-    }
-
-    pub(super) fn load_varying(&mut self, to: V, address: &Address, piece: usize) {
-        if !self.is_contiguous(address) {
-            return self.gather(to, address, piece);
-        }
-        let memory = self.place_of_piece(address, piece);
-        self.load_lanes(to, memory, piece);
-    }
-
-    pub(super) fn store(&mut self, address: &Address, value: Reg, pieces: &std::ops::Range<usize>) {
-        for piece in pieces.clone() {
-            let value = self.value(value, piece);
-            if self.lane_var.is_none() {
-                let memory = self.place(address, 0);
-                self.code.push(Inst::new(
-                    Op::StoreOne,
-                    None,
-                    &[Source::Memory(memory), Source::Register(value)],
-                ));
-            } else if self.is_contiguous(address) {
-                let memory = self.place_of_piece(address, piece);
-                self.store_lanes(memory, value, piece);
-            } else {
-                self.scatter(value, address, piece);
-            }
-        }
     }
 
     /// Makes, before a loop begins, all that addresses in its body need and the loop does not change.
@@ -86,6 +56,7 @@ impl<'p> Select<'p> {
     /// The address `lane` elements on from the strip's first; of a lane that is looked up, or not: what all lanes share.
     pub(super) fn place(&mut self, address: &Address, lane: i64) -> Memory {
         let Parts { mut list, remainder, offset } = self.parts(address, lane);
+
         let mut index = None;
         if let Some((argument, times)) = remainder {
             let register =
@@ -100,12 +71,14 @@ impl<'p> Select<'p> {
                 index = Some((self.counter_register(var), scale as u8));
             }
         }
+
         let mut base = self.sum(address.pointer, &list);
         let offset = i32::try_from(offset).unwrap_or_else(|_| {
             let far = self.materialize(Bound::Known(offset));
             base = self.add(base, far);
             0
         });
+
         let (index, scale) = index.map_or((None, 1), |(index, scale)| (Some(index), scale));
         Memory { base: Base::Register(base), index, scale, offset, broadcast: false }
     }
@@ -139,10 +112,12 @@ impl<'p> Select<'p> {
                 plus
             }
         };
+
         match term.stride {
             Integer::Constant(stride) => parts.offset += known * stride,
             Integer::Argument(_) if known == 0 => {}
             Integer::Argument(argument) => {
+                // Every fourth row has a pointer of its own, the three behind it an index.
                 let fourths = known.rem_euclid(4);
                 let whole = if parts.remainder.is_none() { known - fourths } else { known };
                 if whole != 0 {

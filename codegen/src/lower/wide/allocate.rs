@@ -1,4 +1,4 @@
-//! Registers. In: virtual code. Out: a machine register for each virtual one; the code with spills written in.
+//! Registers. In: virtual code. Out: the same over the machine's registers, with spills and reloads between its instructions.
 //!
 //! A linear scan: each register lives from where it is first set to where it is last touched, and to the end of a loop
 //! that it enters alive; it has one place all that time. Where too few are left, the one that is cheapest to keep in memory
@@ -6,7 +6,7 @@
 //! instruction alone. Then the scan is done again.
 
 use super::code::{Base, Class, Code, Inst, Memory, Op, Source, V};
-use super::encode::{ARGUMENTS, GENERAL};
+use super::machine::{ARGUMENTS, Allocated, GENERAL, Physical, Placed};
 
 /// No machine register: not used, or kept in memory.
 const NONE: u8 = u8::MAX;
@@ -15,24 +15,61 @@ const TURNS: f32 = 10.0;
 /// A value that lies in memory anyway costs less to read from there.
 const AT_HOME: f32 = 0.3;
 
-/// The machine register of each virtual one, as a number in its class.
-pub(super) struct Assignment {
-    pub(super) registers: Vec<u8>,
+/// Assigns registers, and keeps values in memory where they do not suffice.
+pub(super) fn allocate(code: &Code) -> Allocated {
+    let mut work = Work::of(code);
+    loop {
+        let intervals = Intervals::of(&work);
+        match Scan::run(&work, &intervals) {
+            Ok(registers) => return work.allocated(&registers),
+            Err(spilled) => Rewrite::run(&mut work, &spilled),
+        }
+    }
 }
 
-/// Assigns registers, changing the code where they do not suffice.
-pub(super) fn allocate(code: &mut Code) -> Assignment {
-    let mut brief = vec![false; code.classes.len()];
-    loop {
-        let intervals = Intervals::of(code, &brief);
-        match Scan::run(code, &intervals) {
-            Ok(registers) => return Assignment { registers },
-            Err(spilled) => {
-                Rewrite::run(code, &spilled);
-                // What a rewrite makes lives for one instruction.
-                brief.resize(code.classes.len(), true);
-            }
+/// Code on its way: as it was selected, then with more and more values in memory.
+struct Work<'a> {
+    code: &'a Code,
+    instructions: Vec<Inst>,
+    /// Of each instruction the selected one that it is; none: a spill or a reload.
+    origins: Vec<Option<u32>>,
+    /// Of selected registers, then of those made for one instruction alone.
+    classes: Vec<Class>,
+    frame: u32,
+}
+
+impl Work<'_> {
+    fn of(code: &Code) -> Work<'_> {
+        Work {
+            code,
+            instructions: code.instructions.clone(),
+            origins: (0..code.instructions.len() as u32).map(Some).collect(),
+            classes: code.classes.clone(),
+            frame: code.frame,
         }
+    }
+
+    fn class(&self, v: V) -> Class {
+        self.classes[v.0 as usize]
+    }
+
+    /// Whether a register was made for one instruction, to bring a value from memory or there.
+    fn is_brief(&self, v: V) -> bool {
+        v.0 as usize >= self.code.classes.len()
+    }
+
+    fn allocated(self, registers: &[u8]) -> Allocated {
+        let physical = |v: V| Physical { class: self.classes[v.0 as usize], number: registers[v.0 as usize] };
+        let placed = |(inst, &origin): (&Inst, &Option<u32>)| Placed { inst: inst.map(physical), origin };
+        let instructions = self.instructions.iter().zip(&self.origins).map(placed).collect();
+
+        let used = |&register: &Physical| {
+            let pairs = || self.classes.iter().zip(registers);
+            pairs().any(|(&class, &number)| register == Physical { class, number })
+        };
+        let general = (0..GENERAL.len() as u8).map(|number| Physical { class: Class::General, number });
+        let saved = general.filter(|register| register.is_callee_saved()).filter(used).collect();
+        Allocated { instructions, saved, frame: self.frame }
     }
 }
 
@@ -48,17 +85,18 @@ struct Intervals {
 const UNSET: u32 = u32::MAX;
 
 impl Intervals {
-    fn of(code: &Code, brief: &[bool]) -> Intervals {
-        let count = code.classes.len();
+    fn of(work: &Work) -> Intervals {
+        let count = work.classes.len();
         let mut this = Intervals {
             start: vec![UNSET; count],
             end: vec![0; count],
             weight: vec![0.0; count],
             order: Vec::new(),
         };
+
         // Heads of open loops, with what came alive into them.
         let mut open: Vec<(u32, Vec<V>)> = Vec::new();
-        for (number, inst) in code.instructions.iter().enumerate() {
+        for (number, inst) in work.instructions.iter().enumerate() {
             let at = 2 * number as u32;
             match inst.op {
                 Op::LoopHead => open.push((at, Vec::new())),
@@ -68,16 +106,19 @@ impl Intervals {
                 }
                 _ => {}
             }
+
             let weight = TURNS.powi(open.len().min(6) as i32);
             inst.reads(&mut |v| this.touch(v, at, weight, &mut open));
             if let Some(to) = inst.to {
                 this.touch(to, at + u32::from(!inst.sets_early()), weight, &mut open);
             }
         }
-        for (at, &brief) in brief.iter().enumerate() {
+
+        for at in 0..count {
+            let v = V(at as u32);
             let length = this.end[at].saturating_sub(this.start[at]) as f32 + 1.0;
-            let home = if code.homes.contains_key(&V(at as u32)) { AT_HOME } else { 1.0 };
-            this.weight[at] = if brief { f32::INFINITY } else { this.weight[at] * home / length };
+            let home = if work.code.homes.contains_key(&v) { AT_HOME } else { 1.0 };
+            this.weight[at] = if work.is_brief(v) { f32::INFINITY } else { this.weight[at] * home / length };
         }
         this.order.sort_by_key(|v| this.start[v.0 as usize]);
         this
@@ -99,7 +140,7 @@ impl Intervals {
 }
 
 struct Scan<'a> {
-    code: &'a Code,
+    work: &'a Work<'a>,
     intervals: &'a Intervals,
     registers: Vec<u8>,
     /// Free ones of each class, a bit each.
@@ -110,12 +151,12 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     /// The assignment, or what must go to memory.
-    fn run(code: &Code, intervals: &Intervals) -> Result<Vec<u8>, Vec<V>> {
-        let vectors = if code.level.registers() == 32 { u32::MAX } else { 0xffff };
+    fn run(work: &Work, intervals: &Intervals) -> Result<Vec<u8>, Vec<V>> {
+        let vectors = if work.code.level.registers() == 32 { u32::MAX } else { 0xffff };
         let mut scan = Scan {
-            code,
+            work,
             intervals,
-            registers: vec![NONE; code.classes.len()],
+            registers: vec![NONE; work.classes.len()],
             // k0 means no mask.
             free: [(1 << GENERAL.len()) - 1, vectors, 0xfe],
             active: Default::default(),
@@ -128,7 +169,7 @@ impl Scan<'_> {
     }
 
     fn place(&mut self, v: V) {
-        let class = self.code.class(v) as usize;
+        let class = self.work.class(v) as usize;
         let start = self.intervals.start[v.0 as usize];
         let (ends, registers, free) = (&self.intervals.end, &self.registers, &mut self.free[class]);
         self.active[class].retain(|other| {
@@ -171,7 +212,7 @@ impl Scan<'_> {
     /// The register that saves a move: that of an operand which dies where `v` is set, or an argument's own.
     fn wish(&self, v: V, class: usize) -> Option<u8> {
         let start = self.intervals.start[v.0 as usize];
-        let inst = &self.code.instructions[start as usize / 2];
+        let inst = &self.work.instructions[start as usize / 2];
         if inst.op == Op::Entry {
             return Some(ARGUMENTS[inst.immediate as usize]);
         }
@@ -192,44 +233,60 @@ impl Scan<'_> {
 }
 
 /// Puts registers into memory.
-struct Rewrite<'a> {
-    code: &'a mut Code,
+struct Rewrite<'a, 'c> {
+    work: &'a mut Work<'c>,
     /// Where each register lies that has been put there.
     places: Vec<Option<Memory>>,
     out: Vec<Inst>,
+    origins: Vec<Option<u32>>,
 }
 
-impl Rewrite<'_> {
-    fn run(code: &mut Code, spilled: &[V]) {
-        let mut places = vec![None; code.classes.len()];
+impl Rewrite<'_, '_> {
+    fn run(work: &mut Work, spilled: &[V]) {
+        let mut places = vec![None; work.classes.len()];
         for &v in spilled {
-            places[v.0 as usize] = Some(match code.homes.get(&v) {
+            places[v.0 as usize] = Some(match work.code.homes.get(&v) {
                 Some(&home) => home,
                 None => {
-                    let size = if code.class(v) == Class::Vector { 4 * code.level.lanes() as u32 } else { 8 };
-                    code.frame = code.frame.next_multiple_of(size) + size;
-                    Memory::at(Base::Frame(code.frame - size))
+                    let is_vector = work.class(v) == Class::Vector;
+                    let size = if is_vector { 4 * work.code.level.lanes() as u32 } else { 8 };
+                    work.frame = work.frame.next_multiple_of(size) + size;
+                    Memory::at(Base::Frame(work.frame - size))
                 }
             });
         }
-        let instructions = std::mem::take(&mut code.instructions);
-        let mut rewrite = Rewrite { out: Vec::with_capacity(instructions.len() * 5 / 4), code, places };
-        instructions.into_iter().for_each(|inst| rewrite.instruction(inst));
-        rewrite.code.instructions = rewrite.out;
+
+        let instructions = std::mem::take(&mut work.instructions);
+        let before = std::mem::take(&mut work.origins);
+        let room = instructions.len() * 5 / 4;
+        let mut rewrite =
+            Rewrite { out: Vec::with_capacity(room), origins: Vec::with_capacity(room), work, places };
+        for (inst, origin) in instructions.into_iter().zip(before) {
+            rewrite.instruction(inst, origin);
+        }
+        rewrite.work.instructions = rewrite.out;
+        rewrite.work.origins = rewrite.origins;
+    }
+
+    fn put(&mut self, inst: Inst, origin: Option<u32>) {
+        self.out.push(inst);
+        self.origins.push(origin);
     }
 
     fn place(&self, v: V) -> Option<Memory> {
         self.places.get(v.0 as usize).copied().flatten()
     }
 
-    fn instruction(&mut self, mut inst: Inst) {
+    fn instruction(&mut self, mut inst: Inst, origin: Option<u32>) {
         let place = inst.to.and_then(|to| self.place(to));
         if let (Some(_), Some(to)) = (place, inst.to)
-            && self.code.homes.contains_key(&to)
+            && self.work.code.homes.contains_key(&to)
         {
             // It lies there already.
             return;
         }
+
+        // Operands stay in memory where the instruction can read one there, and come to a register else.
         let mut fetched: Vec<(V, V)> = Vec::new();
         let mut in_memory = inst.from.iter().any(|source| matches!(source, Source::Memory(_)));
         for position in 0..3 {
@@ -255,19 +312,19 @@ impl Rewrite<'_> {
         if let Some((mask, memory)) = inst.mask.and_then(|mask| Some((mask, self.place(mask)?))) {
             inst.mask = Some(self.fetch(mask, memory, &mut fetched));
         }
+
         let (Some(to), Some(memory)) = (inst.to, place) else {
-            self.out.push(inst);
-            return;
+            return self.put(inst, origin);
         };
         let brief = if inst.reads_target() { self.fetch(to, memory, &mut fetched) } else { self.fresh(to) };
         inst.to = Some(brief);
-        self.out.push(inst);
-        let op = match self.code.class(to) {
+        self.put(inst, origin);
+        let op = match self.work.class(to) {
             Class::General => Op::StoreGeneral,
             Class::Vector => Op::Store,
             Class::Mask => Op::MaskStore,
         };
-        self.out.push(Inst::new(op, None, &[Source::Memory(memory), Source::Register(brief)]));
+        self.put(Inst::new(op, None, &[Source::Memory(memory), Source::Register(brief)]), None);
     }
 
     fn once(&self, inst: &Inst, v: V) -> bool {
@@ -275,13 +332,13 @@ impl Rewrite<'_> {
     }
 
     fn folds(&self, inst: &Inst, position: usize, memory: Memory) -> bool {
-        inst.op == Op::Move || inst.op.takes_memory(position, memory.broadcast, self.code.level)
+        inst.op == Op::Move || inst.op.takes_memory(position, memory.broadcast, self.work.code.level)
     }
 
     fn fresh(&mut self, like: V) -> V {
-        let class = self.code.class(like);
         self.places.push(None);
-        self.code.register(class)
+        self.work.classes.push(self.work.class(like));
+        V(self.work.classes.len() as u32 - 1)
     }
 
     /// A register for this instruction alone.
@@ -290,14 +347,14 @@ impl Rewrite<'_> {
             return brief;
         }
         let brief = self.fresh(v);
-        let op = match self.code.class(v) {
+        let op = match self.work.class(v) {
             Class::General => Op::LoadGeneral,
             Class::Vector if memory.broadcast => Op::Broadcast,
             Class::Vector => Op::Load,
             Class::Mask => Op::MaskLoad,
         };
         let memory = Memory { broadcast: false, ..memory };
-        self.out.push(Inst::new(op, Some(brief), &[Source::Memory(memory)]));
+        self.put(Inst::new(op, Some(brief), &[Source::Memory(memory)]), None);
         fetched.push((v, brief));
         brief
     }

@@ -2,9 +2,9 @@
 //!
 //! In: what selection wants done. Out: [`Code`], on which registers are allocated and which is then encoded.
 //!
-//! Must hold: a register is set before it is read on every path; one that is set again inside a loop and read there
-//! before was set before the loop too. Loops nest, and nothing jumps into one. What is jumped over sets nothing for the first time that is
-//! read behind it. An instruction has at most one operand in memory.
+//! Must hold, and is checked by `verify.rs`: a register is set before it is read on every path; one that is set again inside
+//! a loop and read there before was set before the loop too. Loops nest, and nothing jumps into one. What is jumped over sets
+//! nothing for the first time that is read behind it. An instruction has at most one operand in memory.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::target::Level;
 pub(super) struct V(pub(super) u32);
 
 /// Which registers of the machine it may become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Class {
     /// 64-bit integers.
     General,
@@ -29,10 +29,10 @@ pub(super) enum Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Label(pub(super) u32);
 
-/// What an address counts from.
+/// What an address counts from. Code is over virtual registers here and in selection; the allocator makes the same over the machine's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Base {
-    Register(V),
+pub(super) enum Base<R = V> {
+    Register(R),
     /// Bytes into the literals behind the code.
     Pool(u32),
     /// Bytes into the function's frame.
@@ -43,9 +43,9 @@ pub(super) enum Base {
 
 /// An operand in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Memory {
-    pub(super) base: Base,
-    pub(super) index: Option<V>,
+pub(super) struct Memory<R = V> {
+    pub(super) base: Base<R>,
+    pub(super) index: Option<R>,
     pub(super) scale: u8,
     pub(super) offset: i32,
     /// One element that is read into every lane.
@@ -58,12 +58,25 @@ impl Memory {
     }
 }
 
+impl<R> Memory<R> {
+    fn map<S>(self, each: &mut impl FnMut(R) -> S) -> Memory<S> {
+        let Memory { base, index, scale, offset, broadcast } = self;
+        let base = match base {
+            Base::Register(register) => Base::Register(each(register)),
+            Base::Pool(place) => Base::Pool(place),
+            Base::Frame(place) => Base::Frame(place),
+            Base::Argument(number) => Base::Argument(number),
+        };
+        Memory { base, index: index.map(each), scale, offset, broadcast }
+    }
+}
+
 /// An operand that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum Source<R = V> {
     None,
-    Register(V),
-    Memory(Memory),
+    Register(R),
+    Memory(Memory<R>),
 }
 
 /// What the machine does. `to` is the register set, `a`, `b`, `c` are the operands; the last one may be in memory unless
@@ -216,12 +229,12 @@ pub(super) enum Op {
 
 /// One instruction.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Inst {
+pub(super) struct Inst<R = V> {
     pub(super) op: Op,
-    pub(super) to: Option<V>,
-    pub(super) from: [Source; 3],
+    pub(super) to: Option<R>,
+    pub(super) from: [Source<R>; 3],
     /// Lanes that take part.
-    pub(super) mask: Option<V>,
+    pub(super) mask: Option<R>,
     /// The other lanes of `to` stay as they are; else they become zero.
     pub(super) merges: bool,
     pub(super) immediate: i64,
@@ -241,14 +254,12 @@ impl Inst {
     pub(super) fn masked(self, mask: Option<V>, merges: bool) -> Inst {
         Inst { mask, merges, ..self }
     }
+}
 
+impl<R: Copy> Inst<R> {
     /// True when what `to` held is read.
     pub(super) fn reads_target(&self) -> bool {
-        let both = matches!(
-            self.op,
-            Op::Add | Op::AddImmediate | Op::Sub | Op::Mul | Op::ShiftRightGeneral | Op::AndImmediate
-        );
-        both || self.op == Op::AtLeast || (self.merges && self.mask.is_some())
+        self.op.changes_target() || (self.merges && self.mask.is_some())
     }
 
     /// True when `to` must not share a register with anything read.
@@ -256,12 +267,17 @@ impl Inst {
         matches!(self.op, Op::Gather)
     }
 
+    /// The mask that gathers and scatters leave empty.
+    pub(super) fn used_up(&self) -> Option<R> {
+        self.mask.filter(|_| matches!(self.op, Op::Gather | Op::Scatter))
+    }
+
     /// The registers read, those of addresses and masks too.
-    pub(super) fn reads(&self, visit: &mut impl FnMut(V)) {
+    pub(super) fn reads(&self, visit: &mut impl FnMut(R)) {
         for source in self.from {
             match source {
                 Source::None => {}
-                Source::Register(v) => visit(v),
+                Source::Register(register) => visit(register),
                 Source::Memory(memory) => {
                     if let Base::Register(base) = memory.base {
                         visit(base);
@@ -273,6 +289,23 @@ impl Inst {
         self.mask.into_iter().for_each(&mut *visit);
         if self.reads_target() {
             self.to.into_iter().for_each(visit);
+        }
+    }
+
+    /// The same over other registers.
+    pub(super) fn map<S>(&self, mut each: impl FnMut(R) -> S) -> Inst<S> {
+        let from = self.from.map(|source| match source {
+            Source::None => Source::None,
+            Source::Register(register) => Source::Register(each(register)),
+            Source::Memory(memory) => Source::Memory(memory.map(&mut each)),
+        });
+        Inst {
+            op: self.op,
+            to: self.to.map(&mut each),
+            from,
+            mask: self.mask.map(&mut each),
+            merges: self.merges,
+            immediate: self.immediate,
         }
     }
 }
@@ -346,6 +379,62 @@ impl Code {
         }
         kept.reverse();
         self.instructions = kept;
+    }
+}
+
+/// A value that never changes, by where it lies in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Constant {
+    Zero,
+    /// Bytes into the literals: a vector of them.
+    Lanes(u32),
+    /// Bytes into the literals: one of them in every lane.
+    Every(u32),
+    /// The n-th argument, one of those on the stack.
+    Argument(u32),
+}
+
+impl Constant {
+    /// What lies at `memory` for a register of this class, one element in every lane or all of it.
+    pub(super) fn of<R>(memory: &Memory<R>, every: bool, class: Class) -> Option<Constant> {
+        match (&memory.base, class) {
+            _ if memory.index.is_some() => None,
+            (Base::Pool(place), Class::Vector) => {
+                let place = place.checked_add_signed(memory.offset)?;
+                Some(if every { Constant::Every(place) } else { Constant::Lanes(place) })
+            }
+            (Base::Argument(number), Class::General) if memory.offset == 0 => {
+                Some(Constant::Argument(*number))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether `held` has the same bits.
+    pub(super) fn equals(self, held: Constant, code: &Code) -> bool {
+        let zeros = |place: u32, count: usize| {
+            let words = code.pool.words.iter().skip(place as usize / 4).take(count);
+            words.filter(|&&word| word == 0).count() == count
+        };
+        match (self, held) {
+            (Constant::Zero, Constant::Every(place)) => zeros(place, 1),
+            (Constant::Zero, Constant::Lanes(place)) => zeros(place, code.level.lanes()),
+            _ => self == held,
+        }
+    }
+}
+
+impl Code {
+    /// What an instruction sets its register to, if that is a constant.
+    pub(super) fn constant(&self, inst: &Inst) -> Option<Constant> {
+        match (inst.op, inst.from[0]) {
+            _ if inst.mask.is_some() => None,
+            (Op::Zero, _) => Some(Constant::Zero),
+            (Op::Load, Source::Memory(memory)) => Constant::of(&memory, false, Class::Vector),
+            (Op::Broadcast, Source::Memory(memory)) => Constant::of(&memory, true, Class::Vector),
+            (Op::LoadGeneral, Source::Memory(memory)) => Constant::of(&memory, false, Class::General),
+            _ => None,
+        }
     }
 }
 

@@ -5,69 +5,40 @@
 
 use iced_x86::{Code as X, Encoder, IcedError, Instruction, MemoryOperand, Register};
 
-use super::allocate::Assignment;
-use super::code::{Base, Class, Code, Inst, Memory, Op, Source, V};
+use super::code::{Base, Class, Code, Memory as AnyMemory, Op, Source as AnySource};
+use super::machine::{ARGUMENTS, Allocated, Physical};
 use super::opcodes;
 use super::operands::{Operands, View, low, views};
 use crate::target::Level;
 
-/// In the order in which they are given out: those that need not be saved first.
-pub(super) const GENERAL: [Register; 15] = [
-    Register::RAX,
-    Register::RCX,
-    Register::RDX,
-    Register::RSI,
-    Register::RDI,
-    Register::R8,
-    Register::R9,
-    Register::R10,
-    Register::R11,
-    Register::RBX,
-    Register::RBP,
-    Register::R12,
-    Register::R13,
-    Register::R14,
-    Register::R15,
-];
-/// The first of [`GENERAL`] that a function must give back as it was.
-const SAVED_FROM: usize = 9;
-/// Arguments in registers, as places in [`GENERAL`].
-pub(super) const ARGUMENTS: [u8; 6] = [4, 3, 2, 1, 5, 6];
+type Inst = super::code::Inst<Physical>;
+type Memory = AnyMemory<Physical>;
+type Source = AnySource<Physical>;
+
 /// Hot loops begin at a multiple of this.
 const ALIGNMENT: usize = 32;
 
-/// Encodes `code`.
+/// Encodes allocated code, with the literals of `code`.
 ///
 /// # Errors
 /// What the encoder refuses: a bug of ours.
-pub(super) fn encode(code: &Code, assignment: &Assignment) -> Result<Vec<u8>, IcedError> {
+pub(super) fn encode(code: &Code, allocated: &Allocated) -> Result<Vec<u8>, IcedError> {
     let mut writer = Writer {
         code,
-        assignment,
         encoder: Encoder::new(64),
         at: 0,
         labels: vec![usize::MAX; code.labels as usize],
         jumps: Vec::new(),
         literals: Vec::new(),
-        pushed: saved(code, assignment),
+        pushed: allocated.saved.iter().map(|saved| saved.register(code.level)).collect(),
+        frame: allocated.frame.next_multiple_of(16) as i32,
     };
     writer.prologue()?;
-    for inst in &code.instructions {
-        writer.instruction(inst)?;
+    for placed in &allocated.instructions {
+        writer.instruction(&placed.inst)?;
     }
     writer.epilogue()?;
     Ok(writer.finish())
-}
-
-/// The callee-saved registers that are used.
-fn saved(code: &Code, assignment: &Assignment) -> Vec<Register> {
-    let mut used = [false; GENERAL.len()];
-    for (class, &register) in code.classes.iter().zip(&assignment.registers) {
-        if *class == Class::General && usize::from(register) < GENERAL.len() {
-            used[usize::from(register)] = true;
-        }
-    }
-    (SAVED_FROM..GENERAL.len()).filter(|&at| used[at]).map(|at| GENERAL[at]).collect()
 }
 
 /// Bytes of a page, on every system of this machine.
@@ -75,7 +46,6 @@ const PAGE: i32 = 4096;
 
 struct Writer<'a> {
     code: &'a Code,
-    assignment: &'a Assignment,
     encoder: Encoder,
     at: usize,
     labels: Vec<usize>,
@@ -84,19 +54,16 @@ struct Writer<'a> {
     /// Distances to literals: where, the end of the instruction, bytes into the pool.
     literals: Vec<(usize, usize, u32)>,
     pushed: Vec<Register>,
+    frame: i32,
 }
 
 impl Writer<'_> {
-    fn frame(&self) -> i32 {
-        self.code.frame.next_multiple_of(16) as i32
-    }
-
     fn prologue(&mut self) -> Result<(), IcedError> {
         for register in self.pushed.clone() {
             self.put(Instruction::with1(X::Push_r64, register)?)?;
         }
         // Page by page, each touched: a stack grows, or its end is noticed, one page at a time.
-        let mut rest = self.frame();
+        let mut rest = self.frame;
         while rest > PAGE {
             self.put(Instruction::with2(X::Sub_rm64_imm32, Register::RSP, PAGE)?)?;
             let top = MemoryOperand::with_base(Register::RSP);
@@ -110,8 +77,8 @@ impl Writer<'_> {
     }
 
     fn epilogue(&mut self) -> Result<(), IcedError> {
-        if self.frame() > 0 {
-            self.put(Instruction::with2(X::Add_rm64_imm32, Register::RSP, self.frame())?)?;
+        if self.frame > 0 {
+            self.put(Instruction::with2(X::Add_rm64_imm32, Register::RSP, self.frame)?)?;
         }
         for register in self.pushed.clone().into_iter().rev() {
             self.put(Instruction::with1(X::Pop_r64, register)?)?;
@@ -136,24 +103,23 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn register(&self, v: V, view: View) -> Register {
-        let number = self.assignment.registers[v.0 as usize];
-        match (self.code.class(v), view) {
-            (Class::General, View::Low) => low(GENERAL[usize::from(number)]),
-            (Class::General, _) => GENERAL[usize::from(number)],
-            (Class::Mask, _) => Register::K0 + u32::from(number),
-            (Class::Vector, View::Block | View::Low) => Register::XMM0 + u32::from(number),
-            (Class::Vector, view) => match (self.code.level, view) {
-                (Level::Avx512, View::Whole) => Register::ZMM0 + u32::from(number),
-                (Level::Avx2, View::Half) => Register::XMM0 + u32::from(number),
-                _ => Register::YMM0 + u32::from(number),
-            },
+    /// The part of a register that an operand is.
+    fn register(&self, register: Physical, view: View) -> Register {
+        let whole = register.register(self.code.level);
+        let number = u32::from(register.number);
+        match (register.class, view) {
+            (Class::General, View::Low) => low(whole),
+            (Class::General | Class::Mask, _) => whole,
+            (Class::Vector, View::Block | View::Low) => Register::XMM0 + number,
+            (Class::Vector, View::Half) if self.code.level == Level::Avx2 => Register::XMM0 + number,
+            (Class::Vector, View::Half) => Register::YMM0 + number,
+            (Class::Vector, View::Whole) => whole,
         }
     }
 
     fn memory(&self, memory: &Memory) -> MemoryOperand {
         let index = memory.index.map_or(Register::None, |index| self.register(index, View::Whole));
-        let above = 8 * (self.pushed.len() as i32 + 1) + self.frame();
+        let above = 8 * (self.pushed.len() as i32 + 1) + self.frame;
         let (base, offset) = match memory.base {
             Base::Register(base) => (self.register(base, View::Whole), memory.offset),
             Base::Frame(place) => (Register::RSP, place as i32 + memory.offset),
@@ -221,8 +187,7 @@ impl Writer<'_> {
     /// A move of a register to itself.
     fn is_idle(&self, inst: &Inst) -> bool {
         let Source::Register(from) = inst.from[0] else { return false };
-        let number = |v: V| self.assignment.registers[v.0 as usize];
-        inst.to.is_some_and(|to| number(to) == number(from))
+        inst.to == Some(from)
     }
 
     fn jump(&mut self, code: X, inst: &Inst) -> Result<(), IcedError> {
@@ -239,6 +204,7 @@ impl Writer<'_> {
         if let Some(target) = inst.to {
             operands.register(self.register(target, to));
         }
+
         for (source, view) in inst.from.iter().zip(views) {
             match source {
                 Source::None => {}
@@ -249,9 +215,12 @@ impl Writer<'_> {
                 }
             }
         }
+
         let mut instruction = self.made(inst, &operands)?;
         if let Some(mask) = inst.mask {
             instruction.set_op_mask(self.register(mask, View::Whole));
+
+            // Of these none zeroes the lanes that take no part.
             let stores = matches!(inst.op, Op::Store | Op::StoreOne | Op::Scatter | Op::Gather | Op::Blend);
             let compares = matches!(inst.op, Op::CompareF | Op::CompareI | Op::CompareU);
             instruction.set_zeroing_masking(!inst.merges && !stores && !compares);
@@ -284,7 +253,7 @@ impl Writer<'_> {
                 let code = opcodes::code(op, level);
                 let is_short = i8::try_from(inst.immediate).is_ok();
                 let code = if is_short { opcodes::short(code) } else { code };
-                operands.make(code, inst.has_immediate().then_some(inst.immediate))
+                operands.make(code, inst.op.has_immediate().then_some(inst.immediate))
             }
         }
     }
@@ -305,10 +274,13 @@ impl Writer<'_> {
         if matches!(a, Source::Memory(_)) {
             (a, b) = (b, a);
         }
+
+        // A form overwrites the addend or a factor, so look for one that lies in `to`.
         let here = |writer: &Self, source: Source| match source {
             Source::Register(v) => writer.register(v, View::Whole) == target,
             _ => false,
         };
+
         if here(self, c) {
             return self.fma_form(0, target, a, b);
         }
@@ -321,6 +293,8 @@ impl Writer<'_> {
                 _ => self.fma_form(1, target, b, c),
             };
         }
+
+        // None does: one of them is brought there first.
         if matches!(b, Source::Memory(_)) {
             self.fetch(target, b)?;
             self.fma_form(1, target, a, c)
@@ -344,10 +318,12 @@ impl Writer<'_> {
                 X::VEX_Vfmadd132ps_ymm_ymm_ymmm256,
             ],
         };
+
         let Source::Register(x) = x else {
             unreachable!("downhill bug: two operands in memory; please report")
         };
         let x = self.register(x, View::Whole);
+
         match y {
             Source::Memory(memory) => {
                 let operand = self.memory(&memory);

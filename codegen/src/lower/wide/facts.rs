@@ -4,6 +4,7 @@
 //! Estimates steer speed alone; no result depends on them.
 
 use crate::lane::{Instruction, Item, Loop, Program, Reg};
+use crate::lower::uses::Uses;
 
 /// What is known about every register of a program.
 pub(super) struct Facts {
@@ -18,45 +19,12 @@ pub(super) struct Facts {
 impl Facts {
     pub(super) fn of(program: &Program) -> Facts {
         let registers = program.registers.len();
-        let mut facts = Facts {
-            count: vec![0; registers],
-            constants: vec![None; registers],
-            stays: vec![false; registers],
-        };
-        facts.items(&program.body);
+        let Uses { count, constants } = Uses::of(program);
+        let mut facts = Facts { count, constants, stays: vec![false; registers] };
         let mut order =
             Order { program, at: 0, set: vec![0; registers], read: vec![0; registers], outer: Vec::new() };
         order.items(&program.body, &mut facts);
         facts
-    }
-
-    fn items(&mut self, items: &[Item]) {
-        for item in items {
-            match item {
-                Item::Let(register, instruction) => {
-                    self.constants[register.0 as usize] = bits(instruction);
-                    instruction.operands().iter().for_each(|operand| self.count[operand.0 as usize] += 1);
-                }
-                Item::Store { value, .. } | Item::Watch(value) => self.count[value.0 as usize] += 1,
-                Item::Loop(item) => {
-                    item.portion.mask().into_iter().for_each(|mask| self.count[mask.0 as usize] += 1);
-                    for carried in &item.carried {
-                        self.count[carried.initial.0 as usize] += 1;
-                        self.count[carried.next.0 as usize] += 1;
-                    }
-                    self.items(&item.body);
-                }
-            }
-        }
-    }
-}
-
-fn bits(instruction: &Instruction) -> Option<u32> {
-    match *instruction {
-        Instruction::ConstantF(bits) => Some(bits),
-        Instruction::ConstantI(value) => Some(value as u32),
-        Instruction::ConstantMask(value) => Some(if value { u32::MAX } else { 0 }),
-        _ => None,
     }
 }
 
@@ -212,6 +180,7 @@ impl Walk<'_> {
         for carried in &item.carried {
             self.read(carried.initial);
         }
+
         self.at += 1;
         self.run += 1;
         self.entered.push((self.at, Vec::new()));
@@ -219,6 +188,7 @@ impl Walk<'_> {
             self.set(carried.inside);
             self.crosses[carried.inside.0 as usize] = true;
         }
+
         self.items(&item.body);
         self.at += 1;
         for carried in &item.carried {
@@ -228,6 +198,7 @@ impl Walk<'_> {
             let end = self.at;
             self.last[carried.inside.0 as usize] = end;
         }
+
         let (_, outer) = self.entered.pop().unwrap_or_default();
         outer.into_iter().for_each(|register| self.last[register.0 as usize] = self.at);
         self.run += 1;

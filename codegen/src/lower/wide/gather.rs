@@ -4,8 +4,8 @@
 //! With AVX-512 by gathers and scatters at 64-bit offsets, half a vector at a time; with AVX2 an element at a time through
 //! the frame. Must hold: lanes that are no elements are not touched.
 
-use super::code::{Base, Inst, Memory, Op, Source, V};
-use super::select::{Bound, Select};
+use super::code::{Base, Class, Inst, Memory, Op, Source, V};
+use super::state::{Bound, Select};
 use crate::lane::{Address, Index, Integer, Term};
 use crate::target::Level;
 
@@ -65,7 +65,7 @@ impl Select<'_> {
             None => [(); 2].map(|()| self.emit(Op::MaskOnes, &[])),
             Some(mask) => {
                 let lower = self.emit(Op::MaskMove, &[Source::Register(mask)]);
-                let upper = self.code.register(super::code::Class::Mask);
+                let upper = self.code.register(Class::Mask);
                 self.code.push(Inst::new(Op::MaskUpper, Some(upper), &[Source::Register(mask)]).immediate(8));
                 [lower, upper]
             }
@@ -125,6 +125,7 @@ impl Select<'_> {
         let lanes = self.level.lanes();
         let end = self.code.label();
         let first = (piece * lanes) as i64;
+
         for lane in 0..lanes {
             let number = first + lane as i64;
             match self.strip.rest {
@@ -136,6 +137,8 @@ impl Select<'_> {
                 }
                 _ => {}
             }
+
+            // What one lane needs is of no use to the next one, and not made on every path.
             self.scopes.push(Default::default());
             let memory = match term.index {
                 Index::Var { .. } => self.place(address, number),
@@ -152,6 +155,7 @@ impl Select<'_> {
             each(self, lane, memory);
             self.scopes.pop();
         }
+
         self.code.push(Inst::new(Op::Label, None, &[]).immediate(i64::from(end.0)));
     }
 

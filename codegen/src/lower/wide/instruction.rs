@@ -6,9 +6,9 @@
 
 use std::ops::Range;
 
-use super::code::{Inst, Op, Source, V};
+use super::code::{Class, Inst, Memory, Op, Source, V};
 use super::mask::predicate;
-use super::select::{Bound, Select};
+use super::state::{Bound, Select};
 use crate::lane::{Binary, Instruction, Kind, Reg, Unary, Var};
 use crate::target::Level;
 
@@ -81,6 +81,7 @@ impl Select<'_> {
     fn counter_value(&mut self, to: V, register: Reg, var: Var, plus: i64, piece: usize) {
         let counter = self.counter(var);
         let first = (piece * self.level.lanes()) as u32;
+
         match (self.plus(counter, plus), self.varies(register)) {
             (Bound::Known(index), true) => {
                 let numbers = self.numbers((index as u32).wrapping_add(first));
@@ -109,12 +110,11 @@ impl Select<'_> {
         let inst = match source {
             Source::Memory(memory) => {
                 let op = if memory.broadcast { Op::Broadcast } else { Op::Load };
-                let memory = super::code::Memory { broadcast: false, ..memory };
+                let memory = Memory { broadcast: false, ..memory };
                 Inst::new(op, Some(to), &[Source::Memory(memory)])
             }
             register => {
-                let op =
-                    if self.code.class(to) == super::code::Class::Mask { Op::MaskMove } else { Op::Move };
+                let op = if self.code.class(to) == Class::Mask { Op::MaskMove } else { Op::Move };
                 Inst::new(op, Some(to), &[register])
             }
         };

@@ -6,9 +6,9 @@
 
 use super::code::{Inst, Op, Source, V};
 use super::facts::Pressure;
-use super::loops::Steps;
-use super::select::{Bound, MAX_PIECES, Select, Strip};
+use super::state::{Bound, MAX_PIECES, Select, Steps, Strip};
 use crate::lane::{Combine, Loop};
+use crate::target::Level;
 
 /// Partials of a reduction.
 const PARTIALS: usize = 32;
@@ -179,14 +179,16 @@ impl<'p> Select<'p> {
                 *lower = sum;
             }
         }
+
         let mut value = partials[0];
         // Halves of 16 lanes, of 8 lanes, pairs, neighbours.
         let folds: &[(Op, i64)] = match self.level {
-            super::Level::Avx512 => {
+            Level::Avx512 => {
                 &[(Op::Blocks, 0x4e), (Op::Blocks, 0xb1), (Op::Permute, 0x4e), (Op::Permute, 0xb1)]
             }
-            super::Level::Avx2 => &[(Op::Blocks, 0x01), (Op::Permute, 0x4e), (Op::Permute, 0xb1)],
+            Level::Avx2 => &[(Op::Blocks, 0x01), (Op::Permute, 0x4e), (Op::Permute, 0xb1)],
         };
+
         for &(op_of_lanes, order) in folds {
             let source = Source::Register(value);
             let other = self.vector();
@@ -196,6 +198,7 @@ impl<'p> Select<'p> {
             self.combine_two(sum, op, value, other);
             value = sum;
         }
+
         self.code.push(Inst::new(Op::Broadcast, Some(to), &[Source::Register(value)]));
     }
 }

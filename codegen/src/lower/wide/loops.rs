@@ -4,16 +4,13 @@
 //! In an innermost loop the addresses that its counter moves, and no addressing mode can, are pointers that are added to.
 
 use super::code::{Inst, Label, Op, Source, V};
-use super::select::{Bound, Part, Select};
+use super::state::{Bound, Part, Select, Steps};
 use crate::lane::{Address, Carried, Instruction, Integer, Item, Loop, Reg, Var, for_each_address};
 
 /// Turns of a fold that take longer than memory does.
 const LONG: i64 = 64;
 /// Instructions that a loop written out within another may come to; one that is not runs once, and may be longer.
 const WRITTEN_OUT: i64 = 64;
-
-/// The turns of a loop.
-pub(super) type Steps = crate::lane::Steps<V>;
 
 impl<'p> Select<'p> {
     /// A counted loop of the program.
@@ -23,10 +20,13 @@ impl<'p> Select<'p> {
         if is_loop {
             self.enter_loop();
         }
+
         let places: Vec<Vec<V>> = item.carried.iter().map(|carried| self.begin(carried)).collect();
+
         // What an innermost loop does for one piece it does for all: they share its operands.
         let has_loop = item.body.iter().any(|item| matches!(item, Item::Loop(_)));
         let outer = std::mem::replace(&mut self.strip.piece_by_piece, has_loop);
+
         let left_out = item.portion.mask().map(|mask| self.jump_unless_any(mask));
         self.rare = left_out.is_some();
         self.repeat(item.var, &item.body, steps, &mut |select| {
@@ -36,6 +36,7 @@ impl<'p> Select<'p> {
         if let Some(label) = left_out {
             self.code.push(Inst::new(Op::Label, None, &[]).immediate(i64::from(label.0)));
         }
+
         self.strip.piece_by_piece = outer;
         for (carried, places) in item.carried.iter().zip(&places) {
             places.iter().enumerate().for_each(|(piece, &place)| self.set(carried.after, piece, place));
@@ -57,6 +58,7 @@ impl<'p> Select<'p> {
         if self.lane_var.is_none() || !is_fold || is_short {
             return;
         }
+
         let run = || behind.iter().take_while(|item| !matches!(item, Item::Loop(_)));
         let stored = run()
             .filter_map(|item| if let Item::Store { address, .. } = item { Some(address) } else { None });
@@ -67,6 +69,7 @@ impl<'p> Select<'p> {
         });
         let loaded: Vec<&Address> =
             loaded.filter(|address| self.is_contiguous(address) && !stored.contains(address)).collect();
+
         // Places are worked out again behind the fold: registers kept over it are worth more.
         self.scopes.push(Default::default());
         for (op, addresses) in [(Op::FetchToWrite, stored), (Op::FetchToRead, loaded)] {
@@ -239,6 +242,7 @@ impl<'p> Select<'p> {
     ) -> Bound {
         self.enter_loop();
         self.prepare(items);
+
         let counter = self.general();
         match steps.start {
             Bound::Known(start) => {
@@ -248,13 +252,17 @@ impl<'p> Select<'p> {
                 self.code.push(Inst::new(Op::MoveGeneral, Some(counter), &[Source::Register(start)]));
             }
         }
+
         let last = self.plus(steps.end, -steps.step);
         let pointers = self.moving_pointers(var, counter, items, steps);
+
+        // Tested before it begins, unless it is known to have a turn.
         let (head, exit) = (self.code.label(), self.code.label());
         if steps.turns().is_none() {
             self.compare_with(counter, last);
             self.code.push(Inst::new(Op::JumpIfGreater, None, &[]).immediate(i64::from(exit.0)));
         }
+
         self.code.push(Inst::new(Op::LoopHead, None, &[]));
         self.code.push(Inst::new(Op::Label, None, &[]).immediate(i64::from(head.0)));
         self.scopes.push(Default::default());
@@ -263,6 +271,7 @@ impl<'p> Select<'p> {
         }
         self.open_body(var, Bound::In(counter), items, turn);
         self.scopes.pop();
+
         for pointer in pointers {
             self.advance(pointer.register, pointer.advance);
         }
@@ -271,11 +280,9 @@ impl<'p> Select<'p> {
         self.code.push(Inst::new(Op::JumpIfAtMost, None, &[]).immediate(i64::from(head.0)));
         self.code.push(Inst::new(Op::LoopEnd, None, &[]));
         self.code.push(Inst::new(Op::Label, None, &[]).immediate(i64::from(exit.0)));
+
         self.leave_loop();
-        match (steps.turns(), steps.start) {
-            (Some(turns), Bound::Known(start)) => Bound::Known(start + turns * steps.step),
-            _ => Bound::In(counter),
-        }
+        steps.behind().map_or(Bound::In(counter), Bound::Known)
     }
 
     pub(super) fn compare_with(&mut self, x: V, bound: Bound) {
@@ -306,8 +313,10 @@ impl<'p> Select<'p> {
         if items.iter().any(|item| matches!(item, Item::Loop(_))) {
             return moving;
         }
+
         let pieces = if Some(var) == self.lane_var { self.strip.pieces } else { 1 };
         let width = self.level.lanes();
+
         // Open for a moment, so that addresses are taken apart as the body will do it.
         let outer = self.vars[var.0 as usize].replace(Bound::In(counter));
         self.open.push(var);
@@ -326,6 +335,7 @@ impl<'p> Select<'p> {
                 }
             }
         });
+
         self.open.pop();
         self.vars[var.0 as usize] = outer;
         moving

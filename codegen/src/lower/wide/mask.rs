@@ -3,21 +3,21 @@
 //! With AVX-512 a mask is a mask register; with AVX2 it is a vector, all ones or all zeros in each lane. Every difference between
 //! the two that is due to masks stands in this file.
 
-use super::code::{Inst, Memory, Op, Source, V};
-use super::select::{Bound, MAX_PIECES, Select};
+use super::code::{Base, Inst, Memory, Op, Source, V};
+use super::state::{Bound, MAX_PIECES, Select};
 use crate::lane::Compare;
 use crate::target::Level;
 
 /// Predicates of `vcmpps` that signal nothing.
 pub(super) mod predicate {
-    pub(in super::super) const EQUAL: i64 = 0;
-    pub(in super::super) const UNORDERED: i64 = 3;
-    pub(in super::super) const NOT_EQUAL: i64 = 4;
-    pub(in super::super) const ORDERED: i64 = 7;
-    pub(in super::super) const LESS: i64 = 17;
-    pub(in super::super) const AT_MOST: i64 = 18;
-    pub(in super::super) const AT_LEAST: i64 = 29;
-    pub(in super::super) const GREATER: i64 = 30;
+    pub(crate) const EQUAL: i64 = 0;
+    pub(crate) const UNORDERED: i64 = 3;
+    pub(crate) const NOT_EQUAL: i64 = 4;
+    pub(crate) const ORDERED: i64 = 7;
+    pub(crate) const LESS: i64 = 17;
+    pub(crate) const AT_MOST: i64 = 18;
+    pub(crate) const AT_LEAST: i64 = 29;
+    pub(crate) const GREATER: i64 = 30;
 }
 
 /// Instructions that load and store just so many elements.
@@ -190,6 +190,7 @@ impl Select<'_> {
             (x, y, swapped) = (y, x, true);
         }
         let x = Source::Register(self.in_register(x));
+
         let floats = |one, other| Some(if swapped { other } else { one });
         let predicate = match op {
             Compare::EqF => Some(predicate::EQUAL),
@@ -201,6 +202,7 @@ impl Select<'_> {
         if let Some(predicate) = predicate {
             return self.code.push(Inst::new(Op::CompareF, Some(to), &[x, y]).immediate(predicate));
         }
+
         if !self.wide_masks() {
             return self.compare_integers_avx2(to, op, x, y, swapped);
         }
@@ -296,14 +298,14 @@ impl Select<'_> {
             return self.emit(Op::MaskFrom, &[Source::Register(bits)]);
         }
         let marks: Vec<u32> = (0..8).map(|lane| if lane < count { u32::MAX } else { 0 }).collect();
-        let memory = Memory::at(super::code::Base::Pool(self.code.pool.place(&marks)));
+        let memory = Memory::at(Base::Pool(self.code.pool.place(&marks)));
         self.emit(Op::Load, &[Source::Memory(memory)])
     }
 
     /// `first`, `first + 1`, … in the lanes: a literal.
     pub(super) fn numbers(&mut self, first: u32) -> Memory {
         let words: Vec<u32> = (0..self.level.lanes() as u32).map(|lane| first.wrapping_add(lane)).collect();
-        Memory::at(super::code::Base::Pool(self.code.pool.place(&words)))
+        Memory::at(Base::Pool(self.code.pool.place(&words)))
     }
 }
 

@@ -1,9 +1,8 @@
-//! Which machine instruction an [`Op`] is. In: the operation and the level. Out: iced's code for it, where the operands
-//! may lie.
+//! Which machine instruction an [`Op`] is. In: the operation and the level. Out: iced's code for it.
 
 use iced_x86::Code;
 
-use super::code::{Class, Op};
+use super::code::Op;
 use crate::target::Level;
 
 /// One line an operation: with AVX2, with AVX-512.
@@ -74,7 +73,7 @@ pub(super) fn code(op: Op, level: Level) -> Code {
         MixHigh: VEX_Vunpckhps_ymm_ymm_ymmm256, EVEX_Vunpckhps_zmm_k1z_zmm_zmmm512b32;
         MixLowPairs: VEX_Vunpcklpd_ymm_ymm_ymmm256, EVEX_Vunpcklpd_zmm_k1z_zmm_zmmm512b64;
         MixHighPairs: VEX_Vunpckhpd_ymm_ymm_ymmm256, EVEX_Vunpckhpd_zmm_k1z_zmm_zmmm512b64;
-        Gather: VEX_Vgatherqps_xmm_vm64y_xmm, EVEX_Vgatherqps_ymm_k1_vm64z;
+        Gather: INVALID, EVEX_Vgatherqps_ymm_k1_vm64z;
         Scatter: INVALID, EVEX_Vscatterqps_vm64z_k1_ymm;
         UpperHalf: VEX_Vextractf128_xmmm128_ymm_imm8, EVEX_Vextractf32x8_ymmm256_k1z_zmm_imm8;
         JoinHalves: VEX_Vinsertf128_ymm_ymm_xmmm128_imm8, EVEX_Vinsertf32x8_zmm_k1z_zmm_ymmm256_imm8;
@@ -119,40 +118,5 @@ pub(super) fn short(code: Code) -> Code {
         Code::Cmp_rm64_imm32 => Code::Cmp_rm64_imm8,
         Code::Imul_r64_rm64_imm32 => Code::Imul_r64_rm64_imm8,
         other => other,
-    }
-}
-
-impl Op {
-    /// Whether operand `position` may lie in memory instead of in a register; `broadcast` as one element for all lanes.
-    pub(super) fn takes_memory(self, position: usize, broadcast: bool, level: Level) -> bool {
-        use Op::*;
-        let fits = match self {
-            AddF | SubF | MulF | DivF | MaxF | MinF | AddI | SubI | MulI | MaxI | MinI | And | Or | Xor => {
-                position == 1
-            }
-            ShiftLeft | ShiftRight | ShiftRightSigned | CompareF | CompareI | CompareU | EqualI
-            | GreaterI | Blend => position == 1,
-            Fma => true,
-            Sqrt | Round | ToI32 | ToU32 | FromI32 | FromU32 => position == 0,
-            Add | Sub | Mul | MulImmediate | MoveGeneral => return position == 0 && !broadcast,
-            Compare => return position == 1 && !broadcast,
-            CompareImmediate => return position == 0 && !broadcast,
-            _ => false,
-        };
-        fits && (!broadcast || level == Level::Avx512)
-    }
-
-    /// The class of `to`.
-    pub(super) fn class(self, level: Level) -> Class {
-        use Op::*;
-        match self {
-            CompareF | CompareI | CompareU if level == Level::Avx512 => Class::Mask,
-            MaskAnd | MaskAndNot | MaskOr | MaskXor | MaskNot | MaskUpper | MaskOnes | MaskZeros
-            | MaskMove | MaskLoad | MaskFrom => Class::Mask,
-            SetGeneral | MoveGeneral | LoadGeneral | LoadHalf | Add | AddImmediate | Sub | Mul
-            | MulImmediate | ShiftRightGeneral | AndImmediate | Address | AtLeast | Divide | LowBits
-            | Entry => Class::General,
-            _ => Class::Vector,
-        }
     }
 }

@@ -3,7 +3,7 @@
 
 use iced_x86::{Code as X, IcedError, Instruction, MemoryOperand, Register};
 
-use super::code::{Inst, Op};
+use super::code::Op;
 
 /// How many bits of a vector register an operand is.
 #[derive(Clone, Copy, PartialEq)]
@@ -14,25 +14,6 @@ pub(super) enum View {
     Block,
     /// The low 32 bits of a general register.
     Low,
-}
-
-impl Inst {
-    pub(super) fn has_immediate(&self) -> bool {
-        use Op::*;
-        matches!(
-            self.op,
-            ShiftLeftBy
-                | ShiftRightBy
-                | ShiftRightSignedBy
-                | CompareF
-                | CompareI
-                | CompareU
-                | Round
-                | Blocks
-                | Permute
-        ) || matches!(self.op, UpperHalf | JoinHalves | MaskUpper | AddImmediate | MulImmediate)
-            || matches!(self.op, ShiftRightGeneral | AndImmediate | CompareImmediate)
-    }
 }
 
 /// The lower 32 bits of a general register.

@@ -4,7 +4,7 @@
 //! Must hold: only lanes that are elements of the loop are read, and of them only elements that are loaded.
 
 use super::code::{Inst, Op, Source, V};
-use super::select::{Bound, Held, Select};
+use super::state::{Bound, Held, Select};
 use crate::lane::{Address, Reg, Term};
 use crate::target::Level;
 
@@ -17,6 +17,7 @@ impl<'p> Select<'p> {
             Some(Bound::Known(rest)) => rest,
             Some(Bound::In(_)) => return None,
         };
+
         let tile = self.tile_of(register, address, piece)?;
         let (_, first) = tile[0];
         let rows = (piece * lanes) as i64..((piece + 1) * lanes) as i64;
@@ -31,6 +32,7 @@ impl<'p> Select<'p> {
                 row
             })
             .collect();
+
         let columns = self.transpose(&rows);
         for (&(member, _), &column) in tile.iter().zip(&columns) {
             self.set(member, piece, column);
@@ -45,6 +47,7 @@ impl<'p> Select<'p> {
         if address.terms.iter().any(|term: &Term| !matches!(term.index, crate::lane::Index::Var { .. })) {
             return None;
         }
+
         let own = self.parts(address, 0);
         let distance = |other: &Address| {
             let parts = self.parts(other, 0);
@@ -54,6 +57,7 @@ impl<'p> Select<'p> {
                 && parts.remainder == own.remainder;
             (same && !self.is_contiguous(other)).then(|| parts.offset - own.offset)
         };
+
         let mut members: Vec<(i64, Reg, &'p Address)> = Vec::new();
         for &(waiting, other) in &self.deferred {
             let waits = self.values[waiting.0 as usize][piece] == Held::Nothing;
@@ -62,6 +66,7 @@ impl<'p> Select<'p> {
                 members.push((distance, waiting, other));
             }
         }
+
         members.sort_by_key(|&(distance, ..)| distance);
         let runs = &mut members.chunk_by(|one, next| next.0 - one.0 == 4).flat_map(|run| run.chunks(lanes));
         let tile = runs.find(|tile| tile.iter().any(|&(_, member, _)| member == register))?;

@@ -6,18 +6,10 @@
 
 use std::ops::Range;
 
-use super::code::{Inst, Memory, Op, Source, V};
+use super::code::{Base, Inst, Memory, Op, Source, V};
 use super::mask::predicate;
-use super::select::{Bound, Select};
+use super::state::{Bound, Select, Watching};
 use crate::lane::Reg;
-
-/// Of a program that watches values.
-pub(super) struct Watching {
-    /// The bits of a NaN in some lane once a value was not finite.
-    all: V,
-    /// The same of the straight run that is being made, if it has watched a value.
-    run: Option<V>,
-}
 
 impl Select<'_> {
     pub(super) fn begin_watching(&mut self) {
@@ -76,7 +68,7 @@ impl Select<'_> {
         self.code.push(Inst::new(Op::AnyLane, None, &[Source::Register(broken); 2]));
         self.code.push(Inst::new(Op::JumpIfNone, None, &[]).immediate(i64::from(quiet.0)));
         let one = Source::Register(self.materialize(Bound::Known(1)));
-        let place = Source::Memory(Memory::at(super::code::Base::Register(self.pointers[alarm as usize])));
+        let place = Source::Memory(Memory::at(Base::Register(self.pointers[alarm as usize])));
         self.code.push(Inst::new(Op::StoreHalf, None, &[place, one]));
         self.code.push(Inst::new(Op::Label, None, &[]).immediate(i64::from(quiet.0)));
     }
