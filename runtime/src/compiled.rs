@@ -19,7 +19,7 @@ use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Storage, bug};
 use downhill_graph::sizes::check;
 use downhill_graph::verify::verify;
-use downhill_nn::optimizer::LEARNING_RATE;
+use downhill_nn::optimizers::LEARNING_RATE;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

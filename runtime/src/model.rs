@@ -16,7 +16,7 @@ use downhill_graph::graph::{Graph, Storage, StorageKind};
 use downhill_graph::sizes::concrete;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::ElementType;
-use downhill_nn::optimizer::LEARNING_RATE;
+use downhill_nn::optimizers::LEARNING_RATE;
 use std::sync::Arc;
 
 /// A network that can be run and trained: a [`Program`] with parameters of its own.

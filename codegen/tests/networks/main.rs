@@ -14,7 +14,7 @@ use downhill_codegen::pipeline::{Compiler, Stage};
 use downhill_codegen::target::Target;
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::Graph;
-use downhill_nn::optimizer::{adamw, sgd};
+use downhill_nn::optimizers::{adamw, sgd};
 use std::path::Path;
 
 /// The compiled entry of a graph, and what some stages showed.
