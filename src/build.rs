@@ -3,7 +3,7 @@
 //! In: what `network!` makes, and how to build it. Out: a [`Model`], or every mistake.
 
 use downhill_nn::network::Network;
-use downhill_nn::optimizer::Optimizer;
+use downhill_nn::optimizers::Optimizer;
 use downhill_runtime::dump::Dump;
 use downhill_runtime::error::Error;
 use downhill_runtime::host::Lanes;

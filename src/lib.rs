@@ -55,6 +55,10 @@
 //! }
 //! ```
 //!
+//! # Optimizers of your own
+//! Whatever is an [`UpdateRule`](optimizer::UpdateRule) is given to `.optimizer(…)` as `sgd` and `adam` are. It writes its formula with the
+//! same values and functions.
+//!
 //! # Seeing what happens
 //! [`Model::graph`](model::Model::graph) gives the graph of `forward` or `step`, [`Model::report`](model::Model::report) where
 //! the build's time went, and the environment variable [`DOWNHILL_DUMP`](dump) shows the stages of a build.
@@ -81,9 +85,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub use downhill_graph::{dim, error, graph, op, random, tensor, types};
+pub use downhill_graph::{dim, error, graph, op, option, random, tensor, types};
 pub use downhill_macros::network;
-pub use downhill_nn::{builder, composite, network, optimizer, value};
+pub use downhill_nn::optimizers as optimizer;
+pub use downhill_nn::{builder, composite, network, value};
 pub use downhill_runtime::error::Error;
 pub use downhill_runtime::host::Lanes;
 pub use downhill_runtime::{
@@ -102,7 +107,7 @@ pub mod prelude {
     pub use downhill_macros::network;
     pub use downhill_nn::builder::Value;
     pub use downhill_nn::network::Network;
-    pub use downhill_nn::optimizer::{adam, adamw, sgd};
+    pub use downhill_nn::optimizers::{adam, adamw, sgd};
     pub use downhill_runtime::dataset::Dataset;
     pub use downhill_runtime::epoch::{Epoch, EpochOptions, EpochReport};
     pub use downhill_runtime::model::Model;

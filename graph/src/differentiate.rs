@@ -6,9 +6,15 @@
 //! The rules (`rules.rs`) know one op each. The walker here knows the rest, once: which nodes lie on a path from a wanted node
 //! to the result (nothing else gets a gradient), how contributions add up, where they count (`masked.rs`: the gradient of a selection is
 //! a selection), which origin a gradient node has: that of the node it comes from.
+//!
+//! One circle cannot be avoided: the walker goes through a loop (`scan.rs`) by differentiating its body, which walks.
+
+mod guard;
+
+mod rules;
 
 mod masked;
-mod rules;
+
 mod scan;
 
 use crate::error::Error;

@@ -6,9 +6,11 @@
 //! Must hold: the semantics at the head of [`crate::op`]. Updates read the storages from before the entry ran. In
 //! [`Precision::F64`] floats come out as f64 tensors, in [`Precision::F32`] as the graph's types.
 
-mod array;
-mod environment;
 pub(crate) mod scalar;
+
+mod array;
+
+mod environment;
 
 pub use environment::{Environment, bind_shapes};
 pub use scalar::Precision;

@@ -81,6 +81,27 @@ impl Builder {
         builder
     }
 
+    /// A builder that goes on with `graph`: what is written stands behind what is there.
+    pub(crate) fn resume(graph: Graph) -> Builder {
+        let builder = Builder::new(Mode::Train);
+        let streams = graph.ids().filter_map(|id| match graph.op(id) {
+            Op::RandomBits { stream, .. } => Some(stream + 1),
+            _ => None,
+        });
+        let streams = streams.max().unwrap_or(0);
+        {
+            let mut state = builder.state.borrow_mut();
+            state.streams = streams;
+            state.graph = graph;
+        }
+        builder
+    }
+
+    /// Whether both write the same graph.
+    pub(crate) fn is(&self, other: &Builder) -> bool {
+        Rc::ptr_eq(&self.state, &other.state)
+    }
+
     /// Train or infer.
     pub fn mode(&self) -> Mode {
         self.state.borrow().mode
@@ -433,7 +454,7 @@ impl Builder {
         let Some(nodes) = operands.iter().map(|value| value.node).collect::<Option<Vec<_>>>() else {
             return self.unknown();
         };
-        if operands.iter().any(|value| !Rc::ptr_eq(&value.builder.state, &self.state)) {
+        if operands.iter().any(|value| !value.builder.is(self)) {
             let error = Error::new("values of two networks meet in one operation");
             return self
                 .fail(error.help("compute with the values that the function is given, and keep none"));

@@ -29,7 +29,7 @@ mod losses;
 
 pub mod composite;
 
-pub mod optimizer;
+pub mod optimizers;
 
 pub mod entry;
 

@@ -13,7 +13,7 @@ use downhill_graph::types::ElementType::{F32, I32};
 use downhill_nn::builder::{Builder, Declaration, Mode, Value};
 use downhill_nn::composite::*;
 use downhill_nn::entry;
-use downhill_nn::optimizer::{Optimizer, sgd};
+use downhill_nn::optimizers::{Optimizer, sgd};
 use downhill_nn::value::{equal, full, gradient, mean, one_hot, reshape, select, squares};
 
 /// A network of logits `[batch, 3]`, a label `i32[batch]`, a target `[batch, 3]`, and losses.

@@ -8,7 +8,7 @@ use downhill_graph::random::Initializer;
 use downhill_graph::types::ElementType;
 use downhill_nn::builder::{Builder, Declaration, Mode};
 use downhill_nn::entry;
-use downhill_nn::optimizer::sgd;
+use downhill_nn::optimizers::sgd;
 use downhill_nn::value::{abs, multiply, reshape, sum, tanh, transpose};
 use std::thread;
 

@@ -10,7 +10,7 @@ use downhill_graph::verify::verify;
 use downhill_nn::builder::{Builder, Declaration, Mode};
 use downhill_nn::composite::{Linear, bce_with_logits, linear, relu, squared_error};
 use downhill_nn::entry::{find_loss, forward, gradients, step};
-use downhill_nn::optimizer::{Optimizer, adamw, sgd};
+use downhill_nn::optimizers::{Optimizer, adamw, sgd};
 
 fn batch_of(columns: usize) -> Shape {
     Shape(vec![Dim::symbol("batch"), Dim::from(columns)])

@@ -6,7 +6,7 @@ use downhill_graph::types::ElementType::{F32, I32};
 use downhill_nn::builder::{Builder, Declaration, Mode};
 use downhill_nn::composite::{Linear, binary_cross_entropy, cross_entropy, linear, relu, sigmoid};
 use downhill_nn::entry::{forward, gradients, step};
-use downhill_nn::optimizer::{adamw, sgd};
+use downhill_nn::optimizers::{adamw, sgd};
 use downhill_nn::value::{concatenate, gradient, mean, square, squares};
 use std::path::Path;
 

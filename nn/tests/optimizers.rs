@@ -9,7 +9,7 @@ use downhill_graph::tensor::Tensor;
 use downhill_graph::types::ElementType::{self, F32, F64, I32};
 use downhill_nn::builder::{Builder, Declaration, Mode};
 use downhill_nn::composite::{Linear, binary_cross_entropy, cross_entropy, linear, relu, sigmoid};
-use downhill_nn::optimizer::{Optimizer, adam, adamw, sgd};
+use downhill_nn::optimizers::{Optimizer, adam, adamw, sgd};
 use std::collections::BTreeMap;
 
 type Lines = BTreeMap<String, (Vec<usize>, Vec<f64>)>;
@@ -62,7 +62,7 @@ fn step(declaration: &Declaration, optimizer: &Optimizer) -> Graph {
     graph.results.push((Purpose::Loss("loss".into()), loss));
     let trained: Vec<_> =
         (0..).zip(parameters).zip(gradients).map(|((index, node), g)| (index, node, g)).collect();
-    optimizer.append(&mut graph, "", &trained);
+    optimizer.append(&mut graph, "", &trained).expect("a rule without mistakes");
     graph
 }
 

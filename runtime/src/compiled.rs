@@ -14,7 +14,7 @@ use downhill_graph::check::Check;
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Storage, bug};
 use downhill_graph::stages::{Stage, Stages};
-use downhill_nn::optimizer::LEARNING_RATE;
+use downhill_nn::optimizers::LEARNING_RATE;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 

@@ -13,7 +13,7 @@ use crate::finding::{Copied, Examined, Finding, Stopped};
 use crate::model::Model;
 use crate::outputs::Room;
 use crate::view::{Extent, MAX_RANK, ViewMut};
-use downhill_nn::optimizer::LEARNING_RATE;
+use downhill_nn::optimizers::LEARNING_RATE;
 
 impl Model {
     /// The error of a stopped step. The model has made the steps before it and no more, or, where it has changed parameters, that step.
@@ -157,7 +157,7 @@ mod tests {
     use downhill_graph::random::Initializer;
     use downhill_graph::types::ElementType;
     use downhill_nn::builder::{Builder, Value};
-    use downhill_nn::optimizer::{Optimizer, sgd};
+    use downhill_nn::optimizers::{Optimizer, sgd};
     use downhill_nn::value::{exp, mean, sqrt, square, sum};
     use std::sync::Arc;
 

@@ -15,7 +15,7 @@ use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Storage, StorageKind};
 use downhill_graph::sizes::concrete;
 use downhill_graph::tensor::Tensor;
-use downhill_nn::optimizer::LEARNING_RATE;
+use downhill_nn::optimizers::LEARNING_RATE;
 use std::sync::Arc;
 
 /// A network that can be run and trained: a [`Program`] with parameters of its own.

@@ -23,7 +23,7 @@ use downhill_graph::stages::{Stage, Stages};
 use downhill_nn::builder::{Declaration, Mode};
 use downhill_nn::entry::{self, Watch};
 use downhill_nn::network::hangs_on_data;
-use downhill_nn::optimizer::Optimizer;
+use downhill_nn::optimizers::Optimizer;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -20,7 +20,7 @@ use crate::view::{Data, DataMut, Feed, ViewMut};
 use downhill_codegen::abi::InputBinding;
 use downhill_graph::graph::Role;
 use downhill_graph::tensor::Tensor;
-use downhill_nn::optimizer::LEARNING_RATE;
+use downhill_nn::optimizers::LEARNING_RATE;
 use std::sync::Arc;
 
 /// How many sizes of an entry stay prepared.

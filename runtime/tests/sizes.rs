@@ -7,7 +7,7 @@ use downhill_graph::random::Initializer;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::ElementType;
 use downhill_nn::builder::{Builder, Declaration, Mode, Value};
-use downhill_nn::optimizer::{Optimizer, sgd};
+use downhill_nn::optimizers::{Optimizer, sgd};
 use downhill_nn::value::{argmax, exp, expand, full, mean, reshape, slice, square, sum, sum_over, transpose};
 use downhill_runtime::dataset::Dataset;
 use downhill_runtime::epoch::{Epoch, EpochOptions, EpochReport};

@@ -17,7 +17,7 @@ use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Type};
 use downhill_nn::builder::Declaration;
 use downhill_nn::entry;
-use downhill_nn::optimizer::{Optimizer, adam, sgd};
+use downhill_nn::optimizers::{Optimizer, adam, sgd};
 use downhill_runtime::host;
 use generator::{CLASSES, Run, declare};
 

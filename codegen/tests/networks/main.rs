@@ -13,7 +13,7 @@ use downhill_codegen::entry::description::Entry;
 use downhill_codegen::pipeline::{self, Purposes, Source};
 use downhill_graph::graph::Graph;
 use downhill_graph::stages::{Stage, Stages};
-use downhill_nn::optimizer::{adamw, sgd};
+use downhill_nn::optimizers::{adamw, sgd};
 use downhill_runtime::host;
 use golden::assert_golden;
 

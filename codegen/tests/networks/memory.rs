@@ -4,7 +4,7 @@ use super::{compile, nets};
 use downhill_codegen::plan::arena::ALIGNMENT;
 use downhill_codegen::plan::arena::Arena;
 use downhill_graph::dim::Bindings;
-use downhill_nn::optimizer::{Optimizer, adam, adamw, sgd};
+use downhill_nn::optimizers::{Optimizer, adam, adamw, sgd};
 
 /// At the worst moment: the bytes of the values that live then, and as many with what alignment may add to each.
 fn worst(arena: &Arena, sizes: &Bindings) -> (usize, usize) {

@@ -6,7 +6,7 @@ use downhill_graph::types::ElementType::{F32, I32};
 use downhill_nn::builder::{Builder, Declaration, Mode, Value};
 use downhill_nn::composite::*;
 use downhill_nn::entry::step;
-use downhill_nn::optimizer::{Optimizer, adam, adamw, sgd};
+use downhill_nn::optimizers::{Optimizer, adam, adamw, sgd};
 use downhill_nn::value::{concatenate, gradient, mean, reshape, softplus, square, squares, tanh};
 
 /// A network and how it is trained.

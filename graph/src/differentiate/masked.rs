@@ -8,6 +8,7 @@
 //! Must hold: where all masks hold, the gradient is the value; elsewhere it is 0, whatever the value. A mask that has been applied is kept: it
 //! is applied again if something has happened to the value since that does not make 0 of 0.
 
+use super::guard::Guard;
 use super::rules;
 use crate::error::Error;
 use crate::graph::{Graph, NodeId};
@@ -19,34 +20,6 @@ pub(super) struct Masked {
     value: NodeId,
     /// The outermost selection first.
     guards: Vec<Guard>,
-}
-
-/// Where a gradient counts: where `mask` is `holds`.
-#[derive(Clone, Copy)]
-pub(super) struct Guard {
-    pub(super) mask: NodeId,
-    pub(super) holds: bool,
-    /// The value is 0 already elsewhere.
-    applied: bool,
-}
-
-impl Guard {
-    pub(super) fn new(mask: NodeId, holds: bool) -> Guard {
-        Guard { mask, holds, applied: false }
-    }
-
-    fn is_same(&self, other: &Guard) -> bool {
-        (self.mask, self.holds) == (other.mask, other.holds)
-    }
-
-    fn is_opposite(&self, other: &Guard) -> bool {
-        self.mask == other.mask && self.holds != other.holds
-    }
-
-    /// The mask that is true where the gradient counts.
-    fn truth(&self, graph: &mut Graph) -> NodeId {
-        if self.holds { self.mask } else { graph.add(Op::Unary(Unary::Not), &[self.mask]) }
-    }
 }
 
 /// More selections inside each other than this become one: what every one costs must not grow with their number.

@@ -2,7 +2,7 @@
 //!
 //! In: a graph. Out: the same with local rules applied everywhere, again and again until nothing changes. A rule looks at an op and
 //! its operands (already simplified) and gives the node to stand in its place, or nothing. Replacements are added through
-//! [`add`], so rules apply to them as they are made.
+//! [`add`], so rules apply to them as they are made: the one circle between this file and those of the rules.
 //!
 //! Must hold, so that it ends: every rule removes an op, shrinks what an op works on, or moves a scalar factor or a sign outward or a
 //! view inward-to-outward, never back.

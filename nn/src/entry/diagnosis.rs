@@ -2,9 +2,9 @@
 //!
 //! In: a declaration, a loss, its optimizer. Out: [`Diagnosis`], a graph that writes every value of interest and changes nothing.
 
-use super::{append_updates, differentiated, find_loss};
+use super::training::{append_updates, differentiated, find_loss};
 use crate::builder::{Declaration, Loss};
-use crate::optimizer::Optimizer;
+use crate::optimizers::Optimizer;
 use downhill_graph::check::{Check, Made};
 use downhill_graph::error::{Error, Origin};
 use downhill_graph::graph::{Graph, NodeId, Purpose, Storage};
@@ -73,7 +73,7 @@ pub fn diagnosis(
     }
     graph.results.clear();
     if let Some(optimizer) = optimizer {
-        append_updates(declaration, loss, optimizer, &mut graph, &parameters);
+        append_updates(declaration, loss, optimizer, &mut graph, &parameters)?;
     }
     for (purpose, node) in std::mem::take(&mut graph.results) {
         let Purpose::Update(index) = purpose else { continue };

@@ -1,0 +1,115 @@
+//! What an optimizer is: a rule that says of each parameter how a step changes it.
+
+use super::updates::Updates;
+use downhill_graph::error::Error;
+use downhill_graph::graph::{Graph, NodeId};
+use downhill_graph::option::{Allowed, check};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// A rule by which a step changes parameters. Whatever has it can be given to `.optimizer(…)`.
+///
+/// The rule runs once, when a step is built. What it writes is compiled with the step: it costs what its formula costs.
+///
+/// # Examples
+/// RMSProp (Hinton, 2012): each gradient is divided by the root of a running mean of its square.
+/// ```
+/// use downhill_graph::error::Error;
+/// use downhill_graph::option::{Allowed, check};
+/// use downhill_graph::random::Initializer;
+/// use downhill_nn::optimizers::{Optimizer, UpdateRule, Updates};
+/// use downhill_nn::value::{sqrt, square};
+///
+/// #[derive(Debug)]
+/// struct RmsProp {
+///     learning_rate: f64,
+///     decay: f64,
+/// }
+///
+/// impl UpdateRule for RmsProp {
+///     fn learning_rate(&self) -> f64 {
+///         self.learning_rate
+///     }
+///
+///     fn check(&self) -> Result<(), Error> {
+///         check("a decay", self.decay, Allowed::ZeroToOne)
+///     }
+///
+///     fn append(&self, updates: &Updates) {
+///         let rate = updates.learning_rate();
+///         updates.each(|w| {
+///             let squares = w.state("squares", Initializer::Zeros);
+///             let mean = squares.value() * self.decay + square(w.gradient()) * (1.0 - self.decay);
+///             squares.set(&mean);
+///             w.set(w.value() - w.gradient() / (sqrt(mean) + 1e-8) * rate);
+///         });
+///     }
+/// }
+///
+/// let optimizer = Optimizer::from(RmsProp { learning_rate: 0.01, decay: 0.9 });
+/// assert!(optimizer.check().is_ok());
+/// let error = Optimizer::from(RmsProp { learning_rate: 0.01, decay: 1.0 }).check().unwrap_err();
+/// assert_eq!(error.message, "a decay of 1");
+/// ```
+pub trait UpdateRule: Debug + Send + Sync + 'static {
+    /// The learning rate when a step names none; it must be 0 or more, which is checked before [`UpdateRule::check`].
+    fn learning_rate(&self) -> f64;
+
+    /// Refuses options that make no sense; [`check`](fn@check) words a number's refusal.
+    ///
+    /// # Errors
+    /// What is refused, and what may be written instead.
+    fn check(&self) -> Result<(), Error>;
+
+    /// Writes the next value of each parameter, and of the states that the rule declares. Mistakes are recorded and told when the step is built.
+    fn append(&self, updates: &Updates);
+}
+
+/// How a step changes parameters: any [`UpdateRule`]. Clones are cheap.
+#[derive(Clone, Debug)]
+pub struct Optimizer(Arc<dyn UpdateRule>);
+
+impl<R: UpdateRule> From<R> for Optimizer {
+    fn from(rule: R) -> Optimizer {
+        Optimizer(Arc::new(rule))
+    }
+}
+
+impl Optimizer {
+    /// The learning rate when a step names none.
+    pub fn learning_rate(&self) -> f64 {
+        self.0.learning_rate()
+    }
+
+    /// Refuses options that make no sense, as the f32 that they become.
+    ///
+    /// # Errors
+    /// A learning rate that is negative or not finite, and what the rule refuses.
+    pub fn check(&self) -> Result<(), Error> {
+        check("a learning rate", self.learning_rate(), Allowed::FromZero)?;
+        self.0.check()
+    }
+
+    /// Appends states and updates for `parameters`: (index of the storage, its node, its gradient). `prefix` keeps the states of several
+    /// losses apart; it is empty where there is one.
+    ///
+    /// # Errors
+    /// The first mistake in what the rule writes.
+    pub fn append(
+        &self,
+        graph: &mut Graph,
+        prefix: &str,
+        parameters: &[(usize, NodeId, NodeId)],
+    ) -> Result<(), Error> {
+        let origin = graph.current_origin().clone();
+        let updates = Updates::new(std::mem::take(graph), prefix, parameters);
+        self.0.append(&updates);
+        let (written, mistakes) = updates.finish();
+        *graph = written;
+        graph.set_origin(origin);
+        match mistakes.into_iter().next() {
+            Some(mistake) => Err(mistake.note("written by the optimizer's rule")),
+            None => Ok(()),
+        }
+    }
+}
