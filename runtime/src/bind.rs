@@ -7,7 +7,8 @@
 
 use crate::demand::Demand;
 use crate::error::Error;
-use crate::view::{Data, Extent, Feed, MAX_RANK, View};
+use crate::given::Given;
+use crate::view::{Data, Extent, Feed, MAX_RANK};
 use downhill_codegen::entry::description::Entry;
 use downhill_graph::agreement::told_by;
 use downhill_graph::check::{Check, Made};
@@ -75,46 +76,6 @@ enum Rule {
     Linear { symbol: usize, times: i64, plus: i64 },
     /// It follows from symbols that other axes decide.
     Follows,
-}
-
-/// Something handed in, valid for the call it was handed to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Given {
-    pub(crate) base: *const u8,
-    pub(crate) element: ElementType,
-    pub(crate) len: usize,
-    pub(crate) extent: Extent,
-    /// Elements behind `base`: `len` of them, or, for a column of a data set, those of all its rows.
-    pub(crate) whole: usize,
-}
-
-impl Given {
-    pub(crate) fn new(view: &View<'_>) -> Given {
-        let elements = &view.elements;
-        let len = elements.len();
-        Given { base: elements.base(), element: elements.element(), len, extent: view.extent, whole: len }
-    }
-
-    pub(crate) fn describe(&self) -> String {
-        match self.extent {
-            Extent::Shaped(rank, dims) => format!("{:?}", &dims[..usize::from(rank)]),
-            Extent::Unfit(_) => "a view".into(),
-            Extent::Flat if self.len == 1 => "1 number".into(),
-            Extent::Flat => format!("{} numbers", self.len),
-        }
-    }
-
-    /// Whether it is what a slot of this shape takes.
-    pub(crate) fn fits(&self, shape: &[usize], len: usize) -> bool {
-        match &self.extent {
-            // By hand: calling a routine that compares memory takes longer.
-            Extent::Shaped(rank, dims) => {
-                usize::from(*rank) == shape.len() && dims.iter().zip(shape).all(|(dim, size)| dim == size)
-            }
-            Extent::Flat => self.len == len,
-            Extent::Unfit(_) => false,
-        }
-    }
 }
 
 impl Interface {

@@ -9,8 +9,8 @@
 //! - `rows` has one row number a step and row, each below the number of rows of every looked-up input;
 //! - `losses` has room for one loss a step.
 
-use crate::bind::Given;
 use crate::code::Function;
+use crate::given::Given;
 use crate::marks::{self, Marks};
 use crate::pool::{self, Pool};
 use crate::storage::Buffer;

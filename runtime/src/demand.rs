@@ -4,9 +4,9 @@
 //!
 //! Must hold: what is right is looked through once, with vectors, and nothing is allocated.
 
-use crate::bind::Given;
 use crate::cause::{Place, Violation};
 use crate::error::Error;
+use crate::given::Given;
 use downhill_graph::check::{Check, ROUNDING, Rule};
 use downhill_graph::dim::Bindings;
 use downhill_graph::types::ElementType;

@@ -6,10 +6,10 @@
 //! How: the step is made once more, on the same rows, parameters and random numbers, by code that writes every value of interest and
 //! changes nothing (`downhill_nn::entry::diagnosis`). This is the cold path: it compiles, copies and allocates.
 
-use crate::bind::Given;
 use crate::cause::{Part, Violation};
 use crate::error::Error;
 use crate::finding::{Copied, Examined, Finding, Stopped};
+use crate::given::Given;
 use crate::model::Model;
 use crate::outputs::Room;
 use crate::view::{Extent, MAX_RANK, ViewMut};

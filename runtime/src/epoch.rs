@@ -7,11 +7,12 @@
 //! - rows that are left over when the batch does not divide them make a last, smaller step, as in PyTorch: nothing is dropped;
 //! - an epoch into a report that has held one as long allocates nothing.
 
-use crate::bind::{Given, Interface};
+use crate::bind::Interface;
 use crate::call::Stop;
 use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::finding::Stopped;
+use crate::given::Given;
 use crate::model::{Model, check_rate};
 use crate::prepare::elements;
 use crate::run::number_rows;

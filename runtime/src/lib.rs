@@ -6,54 +6,39 @@
 //! `diagnose`).
 
 pub mod cause;
-
 pub mod error;
 
 pub mod host;
-
 pub mod dump;
 pub mod report;
 
 pub mod view;
+pub mod outputs;
 
+mod given;
 mod demand;
-
 mod bind;
 
 pub mod code;
-
+mod compiled;
 mod prepare;
 
-mod compiled;
-
+mod float_control;
+mod pool;
 pub mod program;
 
 mod storage;
-
-mod float_control;
-
-mod pool;
-
 mod marks;
-
 mod call;
-
-pub mod outputs;
-
 mod runnable;
-
 pub mod model;
 
 mod finding;
-
 mod diagnose;
-
 mod run;
 
 pub mod dataset;
-
 pub mod epoch;
 
 mod machine;
-
 pub mod profile;

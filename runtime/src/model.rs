@@ -2,9 +2,9 @@
 //!
 //! In: a program, a seed. Out: [`Model`]. Running it is in `run` and [`crate::epoch`].
 
-use crate::bind::Given;
 use crate::call::Frame;
 use crate::error::Error;
+use crate::given::Given;
 use crate::prepare::elements;
 use crate::program::Program;
 use crate::report::Report;

@@ -2,9 +2,9 @@
 //!
 //! In: an entry, the value of each symbol. Out: [`Prepared`]. Calls of a prepared size allocate nothing.
 
-use crate::bind::Given;
 use crate::compiled::CompiledEntry;
 use crate::error::Error;
+use crate::given::Given;
 use crate::outputs::name_of;
 use downhill_graph::sizes::{MOST_BYTES, check, concrete};
 

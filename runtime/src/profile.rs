@@ -7,8 +7,9 @@
 //!
 //! Must hold: a model is after it, bit for bit, what it was before, errors included.
 
-use crate::bind::{Given, Interface};
+use crate::bind::Interface;
 use crate::error::Error;
+use crate::given::Given;
 pub use crate::machine::{Level, Machine, Speed};
 use crate::marks::{Marks, middle};
 use crate::model::Model;

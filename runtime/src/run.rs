@@ -5,12 +5,13 @@
 //! Must hold: a call of a prepared size allocates nothing but the tensors it returns; every pointer that native code
 //! gets was checked for the entry and the sizes it is called with.
 
-use crate::bind::{Given, Interface};
+use crate::bind::Interface;
 use crate::call::{Stop, Work};
 use crate::compiled::CompiledEntry;
 use crate::demand::Extract;
 use crate::error::Error;
 use crate::finding::Stopped;
+use crate::given::Given;
 use crate::marks::Marks;
 use crate::model::Model;
 use crate::outputs::{Outputs, Room, name_of, names};

@@ -4,8 +4,8 @@
 //! Modules stand in the order in which data passes them: the language, making programs, merging their loops, mathematical functions on
 //! top of it, text, the turns of loops as lowerings count them, the verifier, and the interpreter, which is the reference for every lowering.
 
-mod kinds;
 mod program;
+mod kinds;
 
 mod builder;
 pub mod interpret;

@@ -3,7 +3,9 @@
 //! In: an expression whose operands are registers. Out: the register of its value.
 //! Rules are a table: one arm an op and element type. Booleans are masks in registers and 0 or 1 in memory.
 
-use crate::lane::{Binary as B, Compare as C, Kind, ProgramBuilder, Reg, Unary as U, math};
+use crate::lane::builder::ProgramBuilder;
+use crate::lane::math;
+use crate::lane::program::{Binary as B, Compare as C, Kind, Reg, Unary as U};
 use downhill_graph::graph::bug;
 use downhill_graph::op::{Binary, Compare, Reduction, Unary};
 use downhill_graph::types::{ElementType, Literal};

@@ -3,11 +3,12 @@
 //! x = n·ln 2 + r by Cody and Waite's two-part reduction with fma, a minimax polynomial for eʳ, and 2ⁿ put into the
 //! exponent field. Coefficients: weighted minimax fits, relative error below 2⁻²⁵ before rounding.
 
-use super::{Binary, ProgramBuilder, Reg, Unary};
-use super::{
+use super::parts::{
     add_c, at_most, clamp, fma_c, keep_tiny, mul_c, polynomial, polynomial_in_halves, power_of_two,
     round_scaled, sub_c,
 };
+use crate::lane::builder::ProgramBuilder;
+use crate::lane::program::{Binary, Reg, Unary};
 
 const LN2_HIGH: f32 = std::f32::consts::LN_2;
 /// ln 2 − `LN2_HIGH`.

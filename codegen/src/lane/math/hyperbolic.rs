@@ -4,8 +4,10 @@
 
 use super::exponential::{bell, bell_argument, exp_clamped, one_plus, reduced_expm1};
 use super::logarithm::log1p_of_fraction;
-use super::{Binary, Compare, Instruction, ProgramBuilder, Reg, SIGN, Unary};
-use super::{add_c, at_least, at_most, copy_sign, integer_c, polynomial, power_of_two, sub_c};
+use super::parts::SIGN;
+use super::parts::{add_c, at_least, at_most, copy_sign, integer_c, polynomial, power_of_two, sub_c};
+use crate::lane::builder::ProgramBuilder;
+use crate::lane::program::{Binary, Compare, Instruction, Reg, Unary};
 
 /// tanh x within 3 ulp; exactly ±1 from |x| ≥ 9.02; zeros keep their sign.
 pub fn tanh(b: &mut ProgramBuilder, x: Reg) -> Reg {

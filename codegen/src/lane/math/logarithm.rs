@@ -3,8 +3,10 @@
 //! x = 2ᵉ·(1 + f) with 1 + f in √½..√2, taken from the bits; log(1 + f) = f − f²/2 + f³·p(f) by a minimax polynomial;
 //! e·ln 2 is added in two parts.
 
-use super::{Binary, Compare, INFINITY_BITS, ProgramBuilder, Reg, Unary};
-use super::{fma_c, integer_c, keep_tiny, mul_c, polynomial, polynomial_in_halves, sub_c};
+use super::parts::INFINITY_BITS;
+use super::parts::{fma_c, integer_c, keep_tiny, mul_c, polynomial, polynomial_in_halves, sub_c};
+use crate::lane::builder::ProgramBuilder;
+use crate::lane::program::{Binary, Compare, Reg, Unary};
 
 /// The bits of √½ rounded up: where the exponent changes.
 const SQRT_HALF: i32 = 0x3f35_04f3;
@@ -105,7 +107,7 @@ fn fraction(b: &mut ProgramBuilder, x: Reg, e: Reg) -> Reg {
 
 /// [`log1p`] of x in 0..=1 or NaN, without the special cases.
 pub(super) fn log1p_of_fraction(b: &mut ProgramBuilder, x: Reg) -> Reg {
-    let sum = super::add_c(b, x, 1.0);
+    let sum = super::parts::add_c(b, x, 1.0);
     let (e, _) = split(b, sum);
     let f = fraction(b, x, e);
     let e = b.unary(Unary::FromI32, e);

@@ -29,129 +29,16 @@
 //! | [`bell`] | 2.5 | 2.00* |
 //! | [`pow`] | 2.5 | 2.05, of 2·10⁷ pairs |
 
+mod parts;
 mod exponential;
-mod hyperbolic;
 mod logarithm;
+mod hyperbolic;
 mod power;
 mod trigonometric;
 
 pub use exponential::{bell, exp, expm1};
 pub use hyperbolic::{erf, logistic, normal_cdf, softplus, tanh};
 pub use logarithm::{log, log1p};
+pub use parts::{is_finite, sign};
 pub use power::pow;
 pub use trigonometric::{cos, sin};
-
-use super::{Binary, Compare, Instruction, ProgramBuilder, Reg, Unary};
-
-const SIGN: i32 = i32::MIN;
-const INFINITY_BITS: i32 = 0x7f80_0000;
-
-/// −1, 0 or 1 with the sign of x; zeros keep their sign and NaN passes.
-pub fn sign(b: &mut ProgramBuilder, x: Reg) -> Reg {
-    let (zero, one) = (b.constant_f(0.0), b.constant_f(1.0));
-    let is_zero = b.compare(Compare::EqF, x, zero);
-    let is_nan = b.compare(Compare::NeF, x, x);
-    let passes = b.binary(Binary::OrMask, is_zero, is_nan);
-    let signed_one = copy_sign(b, one, x);
-    b.select(passes, x, signed_one)
-}
-
-/// Mask: neither NaN nor infinite.
-pub fn is_finite(b: &mut ProgramBuilder, x: Reg) -> Reg {
-    let (magnitude, infinity) = (b.unary(Unary::AbsF, x), b.constant_f(f32::INFINITY));
-    b.compare(Compare::LtF, magnitude, infinity)
-}
-
-/// `magnitude` (≥ 0) with the sign of `x`.
-fn copy_sign(b: &mut ProgramBuilder, magnitude: Reg, x: Reg) -> Reg {
-    let (mask, bits) = (b.constant_i(SIGN), b.unary(Unary::BitsOf, x));
-    let sign = b.binary(Binary::AndI, bits, mask);
-    let magnitude = b.unary(Unary::BitsOf, magnitude);
-    let signed = b.binary(Binary::OrI, magnitude, sign);
-    b.unary(Unary::FromBits, signed)
-}
-
-/// `min(high, max(low, x))` for NaN-free nonzero bounds: two instructions, NaN in x passes.
-fn clamp(b: &mut ProgramBuilder, x: Reg, low: f32, high: f32) -> Reg {
-    let x = at_least(b, x, low);
-    at_most(b, x, high)
-}
-
-fn at_least(b: &mut ProgramBuilder, x: Reg, low: f32) -> Reg {
-    let low = b.constant_f(low);
-    b.binary(Binary::PickGreater, low, x)
-}
-
-fn at_most(b: &mut ProgramBuilder, x: Reg, high: f32) -> Reg {
-    let high = b.constant_f(high);
-    b.binary(Binary::MinF, x, high)
-}
-
-/// Horner's rule, highest coefficient first.
-fn polynomial(b: &mut ProgramBuilder, x: Reg, coefficients: &[f32]) -> Reg {
-    let mut sum = b.constant_f(coefficients[0]);
-    for &coefficient in &coefficients[1..] {
-        let coefficient = b.constant_f(coefficient);
-        sum = b.fma(sum, x, coefficient);
-    }
-    sum
-}
-
-/// As [`polynomial`], in two chains of half the length: even and odd powers. `square` is x².
-fn polynomial_in_halves(b: &mut ProgramBuilder, x: Reg, square: Reg, coefficients: &[f32]) -> Reg {
-    let every_other = |from: usize| coefficients[from..].iter().step_by(2).copied().collect::<Vec<f32>>();
-    let last = coefficients.len() - 1;
-    let (odd, even) = (every_other((last + 1) % 2), every_other(last % 2));
-    let (odd, even) = (polynomial(b, square, &odd), polynomial(b, square, &even));
-    b.fma(odd, x, even)
-}
-
-fn fma_c(b: &mut ProgramBuilder, x: Reg, factor: f32, addend: Reg) -> Reg {
-    let factor = b.constant_f(factor);
-    b.fma(x, factor, addend)
-}
-
-fn mul_c(b: &mut ProgramBuilder, x: Reg, factor: f32) -> Reg {
-    let factor = b.constant_f(factor);
-    b.binary(Binary::MulF, x, factor)
-}
-
-fn add_c(b: &mut ProgramBuilder, x: Reg, addend: f32) -> Reg {
-    let addend = b.constant_f(addend);
-    b.binary(Binary::AddF, x, addend)
-}
-
-fn sub_c(b: &mut ProgramBuilder, x: Reg, subtrahend: f32) -> Reg {
-    let subtrahend = b.constant_f(subtrahend);
-    b.binary(Binary::SubF, x, subtrahend)
-}
-
-fn integer_c(b: &mut ProgramBuilder, op: Binary, x: Reg, constant: i32) -> Reg {
-    let constant = b.constant_i(constant);
-    b.binary(op, x, constant)
-}
-
-/// `if |x| < bound { x } else { otherwise }`: keeps zeros' signs and subnormals exact where f(x) ≈ x.
-fn keep_tiny(b: &mut ProgramBuilder, x: Reg, bound: f32, otherwise: Reg) -> Reg {
-    let (magnitude, bound) = (b.unary(Unary::AbsF, x), b.constant_f(bound));
-    let tiny = b.compare(Compare::LtF, magnitude, bound);
-    b.select(tiny, x, otherwise)
-}
-
-/// Adding and subtracting this rounds |x| < 2²² to an integer, which then stands in the low bits of the sum.
-const ROUNDER: f32 = 12_582_912.0;
-
-/// `x·factor` rounded to an integer: as the raw bits of the sum with [`ROUNDER`], and as a float.
-fn round_scaled(b: &mut ProgramBuilder, x: Reg, factor: f32) -> (Reg, Reg) {
-    let rounder = b.constant_f(ROUNDER);
-    let sum = fma_c(b, x, factor, rounder);
-    let n = b.binary(Binary::SubF, sum, rounder);
-    (b.unary(Unary::BitsOf, sum), n)
-}
-
-/// 2ⁿ·2^`extra` for n in the low bits of `raw` (from [`round_scaled`]): the bits above are shifted out.
-fn power_of_two(b: &mut ProgramBuilder, raw: Reg, extra: i32) -> Reg {
-    let shifted = integer_c(b, Binary::ShiftLeft, raw, 23);
-    let biased = integer_c(b, Binary::AddI, shifted, (127 + extra) << 23);
-    b.unary(Unary::FromBits, biased)
-}

@@ -4,8 +4,10 @@
 
 use super::exponential::exp_of_sum;
 use super::logarithm::{is_infinite, log_in_two_parts};
-use super::{Binary, Compare, ProgramBuilder, Reg, SIGN, Unary};
-use super::{clamp, integer_c};
+use super::parts::SIGN;
+use super::parts::{clamp, integer_c};
+use crate::lane::builder::ProgramBuilder;
+use crate::lane::program::{Binary, Compare, Reg, Unary};
 
 /// xʸ within 2.5 ulp.
 ///
@@ -53,7 +55,7 @@ fn with_sign(b: &mut ProgramBuilder, x: Reg, y: Reg, power: Reg) -> Reg {
     let (zero, nan) = (b.constant_f(0.0), b.constant_f(f32::NAN));
     let floor = b.unary(Unary::FloorF, y);
     let is_integer = b.compare(Compare::EqF, floor, y);
-    let half = super::mul_c(b, y, 0.5);
+    let half = super::parts::mul_c(b, y, 0.5);
     let half_floor = b.unary(Unary::FloorF, half);
     let half_differs = b.compare(Compare::NeF, half_floor, half);
     let is_odd = b.binary(Binary::AndMask, is_integer, half_differs);

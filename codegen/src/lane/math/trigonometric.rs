@@ -4,8 +4,10 @@
 //! Waite's three parts of π/2 with fma; far ones as Payne and Hanek do it, by those bits of 2/π that matter. That costs as much as
 //! everything else twice over, so it is code of its own, left out where no argument is far.
 
-use super::{Binary, Compare, ProgramBuilder, Reg, SIGN, Unary};
-use super::{fma_c, integer_c, mul_c, polynomial, round_scaled};
+use super::parts::SIGN;
+use super::parts::{fma_c, integer_c, mul_c, polynomial, round_scaled};
+use crate::lane::builder::ProgramBuilder;
+use crate::lane::program::{Binary, Compare, Reg, Unary};
 
 /// π/2 in three parts of 24 bits.
 const HALF_PI: [f32; 3] = [1.570_796_4, -4.371_139e-8, -1.715_1e-15];
