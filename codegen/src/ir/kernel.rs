@@ -351,7 +351,7 @@ impl fmt::Display for Affine {
         let mut parts: Vec<String> = self
             .terms
             .iter()
-            .map(|(axis, c)| match c.terms().len() {
+            .map(|(axis, c)| match c.terms().count() {
                 _ if c.is(1) => axis.to_string(),
                 0 | 1 => format!("{c}*{axis}"),
                 _ => format!("({c})*{axis}"),
