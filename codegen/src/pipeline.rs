@@ -26,6 +26,7 @@ use cranelift_module::{FuncId, Module};
 use downhill_graph::asked::{asked_inputs, needed_symbols};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, NodeId, Purpose, Role, bug};
+use downhill_graph::hash::Map;
 use downhill_graph::op::Op;
 use downhill_graph::types::Type;
 use std::collections::{BTreeSet, HashMap};
@@ -38,7 +39,7 @@ use std::time::{Duration, Instant};
 pub struct Compiler<'m, M: Module> {
     module: &'m mut M,
     target: &'m Target,
-    known: HashMap<Program, FuncId>,
+    known: Map<Program, FuncId>,
     /// What threads call, by the number of pointers and integers that a kernel takes, and the pointers to rooms among them.
     tasks: HashMap<(u32, u32, Vec<usize>), FuncId>,
     entries: usize,
@@ -96,7 +97,7 @@ impl<'m, M: Module> Compiler<'m, M> {
         Compiler {
             module,
             target,
-            known: HashMap::new(),
+            known: Map::default(),
             tasks: HashMap::new(),
             entries: 0,
             report: Report::default(),

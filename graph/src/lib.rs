@@ -15,7 +15,7 @@ pub mod op;
 
 pub mod infer;
 
-mod hash;
+pub mod hash;
 
 pub mod random;
 

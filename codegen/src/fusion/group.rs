@@ -15,9 +15,10 @@ use crate::fusion::prepare::innermost_axis;
 use crate::ir::affine::Axis;
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, NodeId, Purpose};
+use downhill_graph::hash::{Map, Set};
 use downhill_graph::op::Op;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 /// A kernel takes no more roots once it has this many statements: what compilers do with one function grows faster than its length.
 const MOST_STATEMENTS: usize = 1024;
@@ -59,7 +60,7 @@ struct Grouping<'a> {
     graph: &'a Graph,
     groups: Vec<Making>,
     /// Groups without a product whose roots all have these extents, in the order in which they were made.
-    alike: HashMap<Vec<Dim>, Vec<usize>>,
+    alike: Map<Vec<Dim>, Vec<usize>>,
     /// The group of a root, and its place there.
     home: BTreeMap<NodeId, (usize, usize)>,
     updates: BTreeSet<NodeId>,
@@ -73,7 +74,7 @@ pub(crate) fn group(graph: &Graph, roots: Vec<Root>) -> Vec<Group> {
     let mut grouping = Grouping {
         graph,
         groups: Vec::new(),
-        alike: HashMap::new(),
+        alike: Map::default(),
         home: BTreeMap::new(),
         updates: results(|purpose| matches!(purpose, Purpose::Update(_))),
         losses: results(|purpose| matches!(purpose, Purpose::Loss(_))),
@@ -268,14 +269,14 @@ fn folds_innermost(graph: &Graph, node: NodeId) -> bool {
 /// The groups that some groups need, directly or not, found from high levels to low ones as far as is asked.
 struct Ancestors<'a> {
     groups: &'a [Making],
-    found: HashSet<usize>,
+    found: Set<usize>,
     /// Found, but what they need themselves is not: (level, group).
     open: BinaryHeap<(usize, usize)>,
 }
 
 impl<'a> Ancestors<'a> {
     fn of(groups: &'a [Making], of: &BTreeSet<usize>) -> Ancestors<'a> {
-        let mut ancestors = Ancestors { groups, found: HashSet::new(), open: BinaryHeap::new() };
+        let mut ancestors = Ancestors { groups, found: Set::default(), open: BinaryHeap::new() };
         of.iter().for_each(|&group| ancestors.open_needs(group));
         ancestors
     }

@@ -9,9 +9,9 @@
 
 use crate::ir::affine::{Affine, Axis};
 use downhill_graph::dim::Dim;
+use downhill_graph::hash::Set;
 use downhill_graph::op::{Binary, Compare, Reduction, Unary};
 use downhill_graph::types::{ElementType, Literal};
-use std::collections::HashSet;
 use std::fmt;
 
 /// A scalar of the kernel.
@@ -258,7 +258,7 @@ impl Access {
 }
 
 /// Collects the values of `items` that depend on the counter of `axis`.
-pub(crate) fn dependents(items: &[Item], axis: Axis, differ: &mut HashSet<ValueId>) {
+pub(crate) fn dependents(items: &[Item], axis: Axis, differ: &mut Set<ValueId>) {
     for item in items {
         match item {
             Item::Let(value, expression) => {

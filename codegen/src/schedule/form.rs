@@ -8,11 +8,11 @@
 //! all of a kernel's buffers are in use at once, so that none overlap.
 
 use crate::ir::kernel::{Buffer, Kernel};
-use std::collections::HashMap;
+use downhill_graph::hash::Map;
 
 /// The kernel as any of its form, and the numbers of its buffers in the entry.
 pub(crate) fn form(kernel: &Kernel) -> (Kernel, Vec<usize>) {
-    let (mut known, mut numbers) = (HashMap::new(), Vec::new());
+    let (mut known, mut numbers) = (Map::default(), Vec::new());
     let mut form = kernel.map_buffers(&mut |buffer| {
         let place = *known.entry(buffer).or_insert_with(|| {
             numbers.push(number(buffer).unwrap_or_default());
