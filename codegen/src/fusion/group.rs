@@ -23,6 +23,10 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 /// A kernel takes no more roots once it has this many statements: what compilers do with one function grows faster than its length.
 const MOST_STATEMENTS: usize = 1024;
 
+/// A kernel takes no more roots that stand beside the others, reading none of them, once it has this many: they share a loop's counter and
+/// no value. So the gradients of a thousand layers' biases are kernels of one form, and not one of some hundred arguments.
+const MOST_BESIDE: usize = 16;
+
 /// How many groups of the same loops a root that reads none of them tries to join, the last ones first.
 const CANDIDATES: usize = 16;
 
@@ -160,7 +164,10 @@ impl Grouping<'_> {
         }
         self.home.insert(root.node, (home, group.group.roots.len()));
         group.group.roots.push(root);
-        let has_room = group.statements < MOST_STATEMENTS && !group.has_product && !group.stands_alone;
+        let has_room = group.statements < MOST_STATEMENTS
+            && group.group.roots.len() < MOST_BESIDE
+            && !group.has_product
+            && !group.stands_alone;
         let is_alike = has_room && group.kinds.iter().all(|other| other.extents == kind.extents);
         match was_alike {
             None if is_alike => self.alike.entry(kind.extents).or_default().push(home),
@@ -199,7 +206,7 @@ impl Grouping<'_> {
         let is_update = self.updates.contains(&root.node);
         let refuses = (is_update && group.makes_loss)
             || group.stands_alone
-            || (group.has_product && !reads_it)
+            || (!reads_it && (group.has_product || group.group.roots.len() >= MOST_BESIDE))
             || group.statements >= MOST_STATEMENTS;
         !refuses
             && group.kinds.iter().all(|other| fits(kind, other, reads_it && !group.has_product))
