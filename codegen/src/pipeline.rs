@@ -4,8 +4,9 @@
 //! [`Compiler::entry`] is a step with its own time; [`Compiler::dump`] shows what each gave.
 
 use crate::emit::kernel::{Emitted, Pointer, emit};
+use crate::entry::calls::{Call, Shared};
 use crate::entry::description::{Entry, InputSlot, Native};
-use crate::entry::launch::{self, Call, Launch, Shared};
+use crate::entry::launch::{self, Launch};
 use crate::entry::task::define_task;
 use crate::error::Error;
 use crate::fusion::fuse::{Fused, fuse};

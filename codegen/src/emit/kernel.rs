@@ -65,7 +65,7 @@ impl Emitted {
 }
 
 /// What a pointer argument points to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Pointer {
     /// This many bytes into a buffer.
     Into(Buffer, Dim),
@@ -76,7 +76,7 @@ pub enum Pointer {
 }
 
 /// What an integer argument is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Number {
     /// The value of a dim.
     Dim(Dim),

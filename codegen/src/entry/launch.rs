@@ -8,8 +8,8 @@
 
 use crate::abi::{Context, InputBinding};
 use crate::emit::kernel::{Number, Pointer};
+use crate::entry::calls::{Call, Section, Shared, sections};
 use crate::entry::description::Quantity;
-use crate::entry::task::RANGE;
 use crate::error::Error;
 use crate::ir::kernel::Buffer;
 use crate::lower::clif::define_built;
@@ -18,8 +18,8 @@ use crate::target::Target;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F32, I32, I64};
 use cranelift_codegen::ir::{
-    AbiParam, Block, BlockArg, FuncRef, Function, InstBuilder, MemFlagsData, SigRef, Signature, StackSlot,
-    StackSlotData, StackSlotKind, Type, Value,
+    AbiParam, Block, BlockArg, BlockCall, FuncRef, Function, InstBuilder, JumpTableData, MemFlagsData,
+    SigRef, Signature, StackSlot, StackSlotData, StackSlotKind, Type, Value,
 };
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{FuncId, Linkage, Module};
@@ -27,34 +27,6 @@ use downhill_graph::dim::Dim;
 use downhill_graph::graph::bug;
 use std::collections::{HashMap, HashSet};
 use std::mem::{offset_of, size_of};
-
-/// A kernel to call.
-pub(crate) struct Call {
-    pub(crate) function: FuncId,
-    /// What its arguments stand for.
-    pub(crate) pointers: Vec<Pointer>,
-    pub(crate) integers: Vec<Number>,
-    /// How threads share it, if they do.
-    pub(crate) shared: Option<Shared>,
-}
-
-impl Call {
-    /// Words that the threads which share it are handed, if it is shared: see [`crate::entry::task`].
-    fn table_words(&self) -> Option<usize> {
-        let shared = self.shared.as_ref()?;
-        let integers = self.integers.len() - RANGE as usize;
-        Some(1 + self.pointers.len() + integers + shared.rooms.len())
-    }
-}
-
-/// A kernel that threads share.
-pub(crate) struct Shared {
-    pub(crate) division: Division,
-    /// What each of them calls: [`crate::entry::task::define_task`].
-    pub(crate) task: FuncId,
-    /// Pointers of which each thread has a room of its own, and how many bytes that is.
-    pub(crate) rooms: Vec<(usize, Dim)>,
-}
 
 /// What the function is made of.
 pub(crate) struct Launch<'a> {
@@ -73,8 +45,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) marked: bool,
 }
 
-/// Calls of one function: what compilers do with one grows faster than its length. Longer steps are a tree of functions, whose root the
-/// entry's own one is.
+/// Calls of one function: what compilers do with one grows faster than its length. Longer steps go through tables of calls, in sections
+/// that a tree of functions calls, whose root the entry's own one is.
 const CALLS: usize = 16;
 
 /// Defines the function. Gives the numbers that it loads, in the order of `Context::numbers`.
@@ -89,27 +61,34 @@ pub(crate) fn define(
 ) -> Result<(FuncId, Vec<Quantity>), Error> {
     let mut numbers = Numbers::default();
     // The guard stands between two sections.
-    let mut sections = [Vec::new(), Vec::new()];
+    let mut parts = [Vec::new(), Vec::new()];
     if launch.calls.len() > CALLS {
         let mut first = 0;
         let (before, updates) = launch.calls.split_at(launch.guard.min(launch.calls.len()));
-        for (calls, sections) in [before, updates].into_iter().zip(&mut sections) {
-            for calls in calls.chunks(CALLS) {
+        for (calls, functions) in [before, updates].into_iter().zip(&mut parts) {
+            for section in sections(calls, launch.looked_up) {
                 let name = format!("{name}_from{first}");
-                sections.push(section(module, target, &name, launch, &mut numbers, (first, calls))?);
-                first += calls.len();
+                functions.push(define_section(
+                    module,
+                    target,
+                    &name,
+                    launch,
+                    &mut numbers,
+                    (first, &section),
+                )?);
+                first += section.calls.len();
             }
         }
-        sections = [
-            gathered(module, target, &format!("{name}_before"), std::mem::take(&mut sections[0]))?,
-            gathered(module, target, &format!("{name}_updates"), std::mem::take(&mut sections[1]))?,
+        parts = [
+            gathered(module, target, &format!("{name}_before"), std::mem::take(&mut parts[0]))?,
+            gathered(module, target, &format!("{name}_updates"), std::mem::take(&mut parts[1]))?,
         ];
     }
     let function = define_with(module, target, name, Linkage::Export, 1, |module, func, builder_context| {
         let own = if launch.calls.len() > CALLS { &[] } else { launch.calls };
-        let sections = sections.map(|functions| declared(module, func, &functions));
-        let callees = callees(module, func, own);
-        let mut writer = Writer::begin(module, func, builder_context, launch, own, &mut numbers);
+        let sections = parts.map(|functions| declared(module, func, &functions));
+        let callees = callees(module, func, own.iter());
+        let mut writer = Writer::begin(module, func, builder_context, launch, own.iter(), &mut numbers);
         writer.all_steps(&callees, &sections);
         writer.f
     })?;
@@ -159,22 +138,22 @@ fn declared(module: &mut impl Module, func: &mut Function, functions: &[FuncId])
     functions.iter().map(|&id| module.declare_func_in_func(id, func)).collect()
 }
 
-/// Defines the function of some calls, the first of which has this number.
-fn section(
+/// Defines the function of a section, whose first call has this number.
+fn define_section(
     module: &mut impl Module,
     target: &Target,
     name: &str,
     launch: &Launch<'_>,
     numbers: &mut Numbers,
-    (first, calls): (usize, &[Call]),
+    (first, section): (usize, &Section<'_>),
 ) -> Result<FuncId, Error> {
     define_with(module, target, name, Linkage::Local, 3, |module, func, builder_context| {
-        let callees = callees(module, func, calls);
+        let callees = callees(module, func, section.cases.iter().copied());
+        let calls = section.cases.iter().copied();
         let mut writer = Writer::begin(module, func, builder_context, launch, calls, numbers);
         [writer.step, writer.rows] = [1, 2].map(|place| writer.parameters[place]);
         writer.keys_of_calls();
-        writer.run_calls(first, 0..calls.len(), &callees);
-        writer.f.ins().jump(writer.exit, &[]);
+        writer.run_table(first, section, &callees);
         writer.f.switch_to_block(writer.exit);
         writer.f.ins().return_(&[]);
         writer.f
@@ -220,7 +199,11 @@ fn define_with<M: Module>(
 }
 
 /// What `calls` call, as a function names it.
-fn callees(module: &mut impl Module, func: &mut Function, calls: &[Call]) -> Vec<Callee> {
+fn callees<'c>(
+    module: &mut impl Module,
+    func: &mut Function,
+    calls: impl Iterator<Item = &'c Call>,
+) -> Vec<Callee> {
     let mut declared: HashMap<FuncId, FuncRef> = HashMap::new();
     let mut declare =
         |id: FuncId| *declared.entry(id).or_insert_with(|| module.declare_func_in_func(id, func));
@@ -228,7 +211,7 @@ fn callees(module: &mut impl Module, func: &mut Function, calls: &[Call]) -> Vec
         kernel: declare(call.function),
         task: call.shared.as_ref().map(|shared| declare(shared.task)),
     };
-    calls.iter().map(callee).collect()
+    calls.map(callee).collect()
 }
 
 /// The type of a function of so many words: [`crate::abi::Divide`], [`crate::abi::Mark`].
@@ -236,6 +219,17 @@ fn callback_signature(module: &impl Module, words: usize) -> Signature {
     let mut signature = module.make_signature();
     signature.params = vec![AbiParam::new(I64); words];
     signature
+}
+
+/// Where a buffer is found in the context's table for buffers of its kind, in bytes.
+fn table_place(buffer: Buffer) -> usize {
+    match buffer {
+        Buffer::Input(n) => n * size_of::<InputBinding>(),
+        Buffer::Storage(n) | Buffer::Output(n) | Buffer::Arena(n) | Buffer::Scratch(n) => {
+            n * size_of::<i64>()
+        }
+        Buffer::Loss | Buffer::Watched => bug("a buffer without a table"),
+    }
 }
 
 /// What is called for a kernel.
@@ -248,7 +242,7 @@ struct Writer<'a, 'n, 'f> {
     f: FunctionBuilder<'f>,
     launch: &'a Launch<'a>,
     /// The calls that stand in this function.
-    calls: &'a [Call],
+    calls: Vec<&'a Call>,
     /// The type of the function that divides kernels.
     divide: SigRef,
     /// Where a divided kernel's arguments lie.
@@ -263,6 +257,8 @@ struct Writer<'a, 'n, 'f> {
     loaded: HashMap<Quantity, Value>,
     /// Of buffers that stay where they are from step to step.
     buffers: HashMap<Buffer, Value>,
+    /// Where buffers are found, in bytes from the beginning of their table, if a table of calls tells.
+    told: HashMap<Buffer, Value>,
     /// Bytes from row to row of looked-up inputs.
     strides: HashMap<usize, Value>,
     /// The keys of the random streams in the current step.
@@ -280,9 +276,10 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
         func: &'f mut Function,
         builder_context: &'f mut FunctionBuilderContext,
         launch: &'a Launch<'a>,
-        calls: &'a [Call],
+        calls: impl Iterator<Item = &'a Call>,
         numbers: &'n mut Numbers,
     ) -> Self {
+        let calls: Vec<&Call> = calls.collect();
         let mut f = FunctionBuilder::new(func, builder_context);
         let divide = f.import_signature(callback_signature(module, 6));
         let mark = launch.marked.then(|| f.import_signature(callback_signature(module, 2)));
@@ -293,7 +290,7 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
         let context = parameters[0];
         let exit = f.create_block();
         // Divided kernels follow one another: one table of arguments serves them all.
-        let words = calls.iter().filter_map(Call::table_words).max().unwrap_or(0) as u32;
+        let words = calls.iter().filter_map(|call| call.table_words()).max().unwrap_or(0) as u32;
         let arguments = StackSlotData::new(StackSlotKind::ExplicitSlot, words * I64.bytes(), 3);
         let arguments = f.create_sized_stack_slot(arguments);
         Writer {
@@ -308,6 +305,7 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
             numbers,
             loaded: HashMap::new(),
             buffers: HashMap::new(),
+            told: HashMap::new(),
             strides: HashMap::new(),
             keys: HashMap::new(),
             exit,
@@ -344,15 +342,15 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
         self.f.ins().brif(more, turn, &[], self.exit, &[]);
         self.f.switch_to_block(turn);
         self.keys_of_calls();
-        self.mark(0);
+        self.mark_at(0);
         let guard = self.launch.guard.min(self.launch.calls.len());
         let [before, updates] = sections;
         // There are calls of its own or sections.
         let own = functions.len();
-        self.run_calls(0, 0..guard.min(own), functions);
+        self.run_calls(0..guard.min(own), functions);
         self.run_sections(before);
         self.guard(guard);
-        self.run_calls(0, guard.min(own)..own, functions);
+        self.run_calls(guard.min(own)..own, functions);
         self.run_sections(updates);
         if guard < self.launch.calls.len() {
             self.stop_if_alarmed(1);
@@ -364,12 +362,65 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
         self.f.ins().return_(&[]);
     }
 
-    /// The calls of this function, the first of which has the number `first`. A section's own caller asks whether its loss is finite.
-    fn run_calls(&mut self, first: usize, calls: std::ops::Range<usize>, functions: &[Callee]) {
+    fn run_calls(&mut self, calls: std::ops::Range<usize>, functions: &[Callee]) {
         for number in calls {
-            self.call(&self.calls[number], &functions[number]);
-            self.mark((first + number + 1) as i64);
+            self.call(self.calls[number], &functions[number]);
+            self.mark_at((number + 1) as i64);
         }
+    }
+
+    /// The calls of a section, the first of which has the number `first`. Its table is a part of `Context::numbers`: for each call the
+    /// number of its case, then where its buffers are found; at the end the number of cases. The section's caller asks whether the loss
+    /// is finite.
+    fn run_table(&mut self, first: usize, section: &Section<'_>, functions: &[Callee]) {
+        let begin = self.numbers.list.len();
+        for (case, buffers) in &section.calls {
+            self.numbers.list.push(Quantity::Whole(Dim::from(*case)));
+            let places = buffers.iter().map(|buffer| Quantity::Whole(Dim::from(table_place(*buffer))));
+            self.numbers.list.extend(places);
+        }
+        self.numbers.list.push(Quantity::Whole(Dim::from(section.cases.len())));
+
+        let table = self.field(I64, offset_of!(Context, numbers));
+        let begin = self.f.ins().iadd_imm_s(table, (begin * size_of::<i64>()) as i64);
+        let first = self.f.ins().iconst(I64, first as i64);
+        let head = self.f.create_block();
+        let (record, number) = (self.f.append_block_param(head, I64), self.f.append_block_param(head, I64));
+        self.f.ins().jump(head, &[BlockArg::Value(begin), BlockArg::Value(first)]);
+        self.f.switch_to_block(head);
+        let case = self.f.ins().load(I64, MemFlagsData::trusted(), record, 0);
+        let case = self.f.ins().ireduce(I32, case);
+        let blocks: Vec<Block> = section.cases.iter().map(|_| self.f.create_block()).collect();
+        let pool = &mut self.f.func.dfg.value_lists;
+        let targets: Vec<BlockCall> = blocks.iter().map(|&block| BlockCall::new(block, [], pool)).collect();
+        let default = BlockCall::new(self.exit, [], pool);
+        let table = self.f.create_jump_table(JumpTableData::new(default, &targets));
+        self.f.ins().br_table(case, table);
+
+        for ((call, callee), block) in section.cases.iter().zip(functions).zip(blocks) {
+            self.f.switch_to_block(block);
+            let words = self.read_record(call, record);
+            self.call(call, callee);
+            let next = self.f.ins().iadd_imm_s(record, (words * size_of::<i64>()) as i64);
+            let next_number = self.f.ins().iadd_imm_s(number, 1);
+            self.mark(next_number);
+            self.f.ins().jump(head, &[BlockArg::Value(next), BlockArg::Value(next_number)]);
+        }
+    }
+
+    /// Takes the places of a call's buffers from a table. Nothing that was loaded for another case is at hand. Gives the words of a record.
+    fn read_record(&mut self, call: &Call, record: Value) -> usize {
+        self.loaded.clear();
+        self.strides.clear();
+        let buffers = call.buffers();
+        let words = 1..;
+        self.told = HashMap::new();
+        for (&buffer, word) in buffers.iter().zip(words) {
+            let offset = (word * size_of::<i64>()) as i32;
+            let place = self.f.ins().load(I64, MemFlagsData::trusted(), record, offset);
+            self.told.insert(buffer, place);
+        }
+        1 + buffers.len()
     }
 
     fn run_sections(&mut self, sections: &[FuncRef]) {
@@ -412,7 +463,7 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
 
     /// What does not change from step to step is loaded before the loop: sizes, strides, places of buffers.
     fn before_steps(&mut self) {
-        for call in self.calls {
+        for call in self.calls.clone() {
             for number in &call.integers {
                 match number {
                     Number::Key(..) | Number::Begin | Number::End => {}
@@ -445,11 +496,17 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
     }
 
     /// Tells the caller where the step is, in code that was asked to.
-    fn mark(&mut self, place: i64) {
+    fn mark_at(&mut self, place: i64) {
+        if self.mark.is_some() {
+            let place = self.f.ins().iconst(I64, place);
+            self.mark(place);
+        }
+    }
+
+    fn mark(&mut self, place: Value) {
         let Some(signature) = self.mark else { return };
         let (marks, mark) =
             (self.field(I64, offset_of!(Context, marks)), self.field(I64, offset_of!(Context, mark)));
-        let place = self.f.ins().iconst(I64, place);
         self.f.ins().call_indirect(signature, mark, &[marks, place]);
     }
 
@@ -568,9 +625,8 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
     }
 
     fn binding(&mut self, input: usize, field: usize) -> Value {
-        let table = self.field(I64, offset_of!(Context, inputs));
-        let offset = input * size_of::<InputBinding>() + field;
-        self.f.ins().load(I64, MemFlagsData::trusted(), table, offset as i32)
+        let (slot, offset) = self.slot(offset_of!(Context, inputs), Buffer::Input(input));
+        self.f.ins().load(I64, MemFlagsData::trusted(), slot, offset + field as i32)
     }
 
     fn pointer(&mut self, pointer: &Pointer) -> Value {
@@ -588,22 +644,36 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
         }
     }
 
+    /// Where a table of the context has a buffer: an address and an offset from it.
+    fn slot(&mut self, table: usize, buffer: Buffer) -> (Value, i32) {
+        let base = self.field(I64, table);
+        match self.told.get(&buffer) {
+            Some(&place) => (self.f.ins().iadd(base, place), 0),
+            None => (base, table_place(buffer) as i32),
+        }
+    }
+
+    fn table_entry(&mut self, table: usize, buffer: Buffer) -> Value {
+        let (slot, offset) = self.slot(table, buffer);
+        self.f.ins().load(I64, MemFlagsData::trusted(), slot, offset)
+    }
+
     fn buffer(&mut self, buffer: Buffer) -> Value {
         if let Some(&known) = self.buffers.get(&buffer) {
             return known;
         }
         match buffer {
-            Buffer::Storage(n) => self.entry_of(offset_of!(Context, storages), n),
-            Buffer::Output(n) => self.entry_of(offset_of!(Context, outputs), n),
+            Buffer::Storage(_) => self.table_entry(offset_of!(Context, storages), buffer),
+            Buffer::Output(_) => self.table_entry(offset_of!(Context, outputs), buffer),
             Buffer::Watched => bug("what is only watched is no memory"),
             Buffer::Loss => {
                 let losses = self.field(I64, offset_of!(Context, losses));
                 let offset = self.f.ins().imul_imm_s(self.step, i64::from(F32.bytes()));
                 self.f.ins().iadd(losses, offset)
             }
-            Buffer::Arena(n) | Buffer::Scratch(n) => {
+            Buffer::Arena(_) | Buffer::Scratch(_) => {
                 let arena = self.field(I64, offset_of!(Context, arena));
-                let offset = self.entry_of(offset_of!(Context, offsets), n);
+                let offset = self.table_entry(offset_of!(Context, offsets), buffer);
                 self.f.ins().iadd(arena, offset)
             }
             Buffer::Input(n) => {

@@ -4,4 +4,6 @@ pub mod description;
 
 pub(crate) mod task;
 
+pub(crate) mod calls;
+
 pub(crate) mod launch;

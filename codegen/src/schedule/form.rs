@@ -29,7 +29,8 @@ pub(crate) fn buffer_of(numbers: &[usize], buffer: Buffer) -> Buffer {
     number(buffer).map_or(buffer, |place| numbered(buffer, numbers[place]))
 }
 
-fn number(buffer: Buffer) -> Option<usize> {
+/// Its number in the entry, where it has one.
+pub(crate) fn number(buffer: Buffer) -> Option<usize> {
     match buffer {
         Buffer::Input(n) | Buffer::Storage(n) | Buffer::Output(n) | Buffer::Arena(n) | Buffer::Scratch(n) => {
             Some(n)
@@ -39,7 +40,7 @@ fn number(buffer: Buffer) -> Option<usize> {
 }
 
 /// Memory of the same kind under another number.
-fn numbered(buffer: Buffer, n: usize) -> Buffer {
+pub(crate) fn numbered(buffer: Buffer, n: usize) -> Buffer {
     match buffer {
         Buffer::Input(_) => Buffer::Input(n),
         Buffer::Storage(_) => Buffer::Storage(n),
