@@ -44,6 +44,14 @@ pub(crate) struct CompiledEntry {
     pub(crate) marked: Mutex<Option<Arc<CompiledEntry>>>,
 }
 
+/// Refuses a graph that code must not be made of.
+fn verify_plan(plan: &Plan) -> Result<(), Error> {
+    verify(&plan.graph)?;
+    check(&plan.graph, &Bindings::new())?;
+    check_told(&plan.graph, &plan.name)?;
+    Ok(())
+}
+
 /// An entry's code for some sizes.
 #[derive(Debug)]
 pub(crate) struct Variant {
@@ -125,9 +133,7 @@ impl Making<'_> {
         let mut compiled: Vec<Vec<Entry>> = Vec::new();
         for plan in &plans {
             // In release builds too: from here on sizes are taken at their word, by code without checks.
-            verify(&plan.graph)?;
-            check(&plan.graph, &Bindings::new())?;
-            check_told(&plan.graph, &plan.name)?;
+            report.stage("verify", || verify_plan(plan))?;
             dump.show(self.program, &plan.name, Stage::Passes, || plan.graph.to_text());
         }
         let forms = RefCell::new(Vec::new());
