@@ -1,9 +1,9 @@
 //! What building costs as networks grow deeper: `cargo bench --bench build`.
 //!
 //! In: `Deep(depth, 32)`, a loop of narrow layers, with SGD and with Adam. Out: for each depth a line that says how many
-//! milliseconds a layer the build took and where they went, then Criterion's group `build`: an iteration is one `build()`.
+//! milliseconds each further layer costs, in all and stage by stage, then Criterion's group `build`: an iteration is one `build()`.
 //!
-//! Must hold: milliseconds a layer stay the same from depth to depth, as every stage takes time linear in the graph.
+//! Must hold: milliseconds for a further layer stay the same from depth to depth, as every stage takes time linear in the graph.
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
 use downhill::optimizer::Optimizer;
@@ -34,11 +34,22 @@ fn build(depth: usize, optimizer: &Optimizer) -> Model {
     Deep::new(depth, 32).optimizer(optimizer.clone()).batch_sizes([32]).build().expect("a network")
 }
 
-/// One build, as `net.report()` tells of it.
+/// What each layer beyond the least depth costs, stage by stage, and one build as `net.report()` tells of it.
 fn print_stages(name: &str, depth: usize, optimizer: &Optimizer) {
-    let net = build(depth, optimizer);
-    let milliseconds = net.report().compile_time().as_secs_f64() * 1e3;
-    println!("{name}/{depth}: {:.3} ms a layer; {}", milliseconds / depth as f64, net.report());
+    let (least, net) = (build(DEPTHS[0], optimizer), build(depth, optimizer));
+    println!("{name}/{depth}: {}", net.report());
+    if depth == DEPTHS[0] {
+        return;
+    }
+    let further = |time: Duration, before: Duration| {
+        (time.as_secs_f64() - before.as_secs_f64()) * 1e3 / (depth - DEPTHS[0]) as f64
+    };
+    let stages = net.report().stages.iter().map(|(stage, time)| {
+        format!("{} {:.4}", stage.name(), further(*time, least.report().time_of(*stage)))
+    });
+    let stages: Vec<String> = stages.collect();
+    let all = further(net.report().compile_time(), least.report().compile_time());
+    println!("{name}/{depth}: {all:.3} ms a further layer: {}", stages.join(", "));
 }
 
 fn builds(criterion: &mut Criterion) {

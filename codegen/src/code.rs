@@ -24,6 +24,14 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FunctionId(usize);
 
+#[cfg(test)]
+impl FunctionId {
+    /// The n-th function.
+    pub(crate) fn numbered(n: usize) -> FunctionId {
+        FunctionId(n)
+    }
+}
+
 impl fmt::Display for FunctionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -10,7 +10,7 @@ use crate::artifact::Artifact;
 use crate::code::{Code, FunctionId, Functions};
 use crate::emit::kernel::Emitted;
 use crate::emit::parts::{Part, emit_parts};
-use crate::entry::call::{Call, Launch, calls};
+use crate::entry::calls::{Call, Launch, calls};
 use crate::entry::description::{Entry, Native};
 use crate::entry::launch;
 use crate::entry::ports::Ports;
@@ -187,7 +187,7 @@ fn lower(
 
 /// Refuses a graph that is none.
 fn verify_source(name: &str, graph: &Graph, stages: &mut Stages<'_>) -> Result<(), Error> {
-    stages.time(Stage::Passes, || {
+    stages.time(Stage::Checked, || {
         verify(graph)?;
         Ok(check_told(graph, name)?)
     })

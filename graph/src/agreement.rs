@@ -39,7 +39,7 @@ pub fn can_agree(a: &Dim, b: &Dim, when: &dyn Fn(&str) -> When) -> bool {
             return true;
         }
         let (of_build, of_run) = symbols.iter().partition(is_argument);
-        coefficients.entry(of_run).or_default().push((of_build, *number));
+        coefficients.entry(of_run).or_default().push((of_build, number));
     }
     !coefficients.values().any(|terms| is_never_zero(terms))
 }
@@ -81,15 +81,10 @@ pub struct Told {
 
 /// What an axis of this size tells.
 pub fn told_by(dim: &Dim) -> Option<Told> {
-    let (plus, rest) = match dim.terms() {
-        [(none, plus), rest @ ..] if none.is_empty() => (*plus, rest),
-        terms => (0, terms),
-    };
-    match rest {
-        [(factors, times)] => match factors.as_slice() {
-            [Symbol::Named(symbol)] => Some(Told { symbol: symbol.clone(), times: *times, plus }),
-            _ => None,
-        },
+    let mut terms = dim.terms().peekable();
+    let plus = terms.next_if(|(symbols, _)| symbols.is_empty()).map_or(0, |(_, plus)| plus);
+    match (terms.next(), terms.next()) {
+        (Some(([Symbol::Named(symbol)], times)), None) => Some(Told { symbol: symbol.clone(), times, plus }),
         _ => None,
     }
 }

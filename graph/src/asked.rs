@@ -41,7 +41,7 @@ fn told(graph: &Graph) -> (BTreeSet<usize>, Vec<(Arc<str>, NodeId)>) {
 
     let mut asked: BTreeSet<usize> = read_inputs(graph).collect();
     let (mut untold, mut seen) = (Vec::new(), BTreeSet::new());
-    let needed = graph.ids().flat_map(|id| needed_dims(graph, id).into_iter().map(move |dim| (id, dim)));
+    let needed = graph.ids().flat_map(|id| needed_dims(graph, id).map(move |dim| (id, dim)));
     for (id, dim) in needed {
         // What is asked for has sizes of its own, which must be told as well.
         let mut open: Vec<Arc<str>> = dim.symbols();
@@ -64,8 +64,8 @@ fn told(graph: &Graph) -> (BTreeSet<usize>, Vec<(Arc<str>, NodeId)>) {
 }
 
 /// The dims that a node's code can need: those of its shape, and where it begins and ends to read or write.
-fn needed_dims(graph: &Graph, id: NodeId) -> Vec<&Dim> {
-    graph.shape(id).dims().iter().chain(graph.op(id).dims()).collect()
+fn needed_dims(graph: &Graph, id: NodeId) -> impl Iterator<Item = &Dim> {
+    graph.shape(id).dims().iter().chain(graph.op(id).dims())
 }
 
 fn symbols_of(graph: &Graph, input: usize) -> impl Iterator<Item = Arc<str>> {

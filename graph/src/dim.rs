@@ -1,13 +1,15 @@
 //! Sizes of axes: integer polynomials over symbols.
 //!
 //! In: numbers and names. Out: [`Dim`], which adds, multiplies, divides and compares.
-//! Must hold: the form is canonical (sorted monomials, no zero coefficient), so that equal polynomials are `==`
-//! and hash alike. A symbol stands for an integer ≥ 0.
+//! Must hold: the form is canonical (sorted monomials, no zero coefficient; a number stands by itself), so that equal polynomials are
+//! `==` and hash alike. A symbol stands for an integer ≥ 0. Numbers, and copies of any dim, allocate nothing: shapes and indices are
+//! made of dims, and most of them are numbers.
 //!
 //! A dim has one meaning, [`Dim::evaluate`]: checks, estimates of memory and the numbers that native code loads all come from it.
 //! Quotients are rounded down; what the algebra divides exactly (`n·m / m`, `n / n`) is no quotient any more. A number beyond 64 bits and a quotient by 0 are no sizes: they evaluate to an
 //! [`Undefined`], whether they come out of the algebra or of the symbols' values.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Add, Mul, Sub};
@@ -39,11 +41,18 @@ pub enum Undefined {
 pub type Bindings = BTreeMap<Arc<str>, i64>;
 
 /// The size of an axis.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Dim {
-    /// (sorted symbols, coefficient), sorted by symbols; the constant has none.
-    terms: Vec<(Vec<Symbol>, i64)>,
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Dim(Polynomial);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Polynomial {
+    Number(i64),
+    /// Sorted by symbols; neither empty nor a number.
+    Sum(Arc<[Monomial]>),
 }
+
+/// (sorted symbols, coefficient); the constant has no symbols.
+type Monomial = (Vec<Symbol>, i64);
 
 /// The answer of comparing two dims.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,15 +68,14 @@ pub enum Agreement {
 impl Dim {
     /// The dim called `name`.
     pub fn symbol(name: &str) -> Dim {
-        Dim { terms: vec![(vec![Symbol::Named(name.into())], 1)] }
+        Dim::opaque(Symbol::Named(name.into()))
     }
 
     /// The number, if this is one.
     pub fn as_constant(&self) -> Option<i64> {
-        match self.terms.as_slice() {
-            [] => Some(0),
-            [(symbols, value)] if symbols.is_empty() => Some(*value),
-            _ => None,
+        match self.0 {
+            Polynomial::Number(value) => Some(value),
+            Polynomial::Sum(_) => None,
         }
     }
 
@@ -76,9 +84,25 @@ impl Dim {
         self.as_constant() == Some(value)
     }
 
-    /// The monomials: symbols (with repetition) and coefficient.
-    pub fn terms(&self) -> &[(Vec<Symbol>, i64)] {
-        &self.terms
+    /// The monomials: symbols (with repetition) and coefficient. 0 has none.
+    pub fn terms(&self) -> impl DoubleEndedIterator<Item = (&[Symbol], i64)> + Clone {
+        let number = self.as_constant().filter(|value| *value != 0);
+        let number = number.map(|value| (&[][..], value));
+        let rest = self.sum().iter().map(|(symbols, value)| (symbols.as_slice(), *value));
+        number.into_iter().chain(rest)
+    }
+
+    /// The monomials of what is no number.
+    fn sum(&self) -> &[Monomial] {
+        match &self.0 {
+            Polynomial::Number(_) => &[],
+            Polynomial::Sum(terms) => terms,
+        }
+    }
+
+    /// The symbol alone.
+    fn opaque(symbol: Symbol) -> Dim {
+        Dim(Polynomial::Sum([(vec![symbol], 1)].into()))
     }
 
     fn from_terms(terms: impl IntoIterator<Item = (Vec<Symbol>, i64)>) -> Dim {
@@ -91,16 +115,29 @@ impl Dim {
                 None => return Dim::overflow(),
             }
         }
-        Dim { terms: sum.into_iter().filter(|(_, value)| *value != 0).collect() }
+        let mut terms: Vec<Monomial> = sum.into_iter().filter(|(_, value)| *value != 0).collect();
+        match terms.as_mut_slice() {
+            [] => Dim::default(),
+            [(symbols, value)] if symbols.is_empty() => Dim::from(*value),
+            _ => Dim(Polynomial::Sum(terms.into())),
+        }
+    }
+
+    /// All coefficients times a number that is not 0.
+    fn scaled(&self, factor: i64) -> Dim {
+        let scaled =
+            self.sum().iter().map(|(symbols, value)| Some((symbols.clone(), value.checked_mul(factor)?)));
+        let terms: Option<Arc<[Monomial]>> = scaled.collect();
+        terms.map_or_else(Dim::overflow, |terms| Dim(Polynomial::Sum(terms)))
     }
 
     fn overflow() -> Dim {
-        Dim { terms: vec![(vec![Symbol::Overflow], 1)] }
+        Dim::opaque(Symbol::Overflow)
     }
 
     /// Whether the algebra has met a number beyond 64 bits.
     pub fn overflows(&self) -> bool {
-        matches!(self.terms.as_slice(), [(symbols, _)] if symbols.contains(&Symbol::Overflow))
+        matches!(self.sum(), [(symbols, _)] if symbols.contains(&Symbol::Overflow))
     }
 
     /// `self / divisor`: exact where the algebra can show it, an opaque quotient (rounded down) otherwise.
@@ -112,7 +149,7 @@ impl Dim {
         if divisor.is(0) {
             return self.quotient(divisor);
         }
-        if self.terms.is_empty() {
+        if self.is(0) {
             return Dim::default();
         }
         if self == divisor {
@@ -121,11 +158,10 @@ impl Dim {
         if let (Some(a), Some(b)) = (self.as_constant(), divisor.as_constant()) {
             return i64::try_from(floor_quotient(a.into(), b.into())).map_or(Dim::overflow(), Dim::from);
         }
-        if let [(symbols, coefficient)] = divisor.terms.as_slice() {
-            let exact = self
-                .terms
-                .iter()
-                .map(|(s, c)| Some((without(s, symbols)?, exact_quotient(*c, *coefficient)?)));
+        let mut of_divisor = divisor.terms();
+        if let (Some((symbols, coefficient)), None) = (of_divisor.next(), of_divisor.next()) {
+            let exact =
+                self.terms().map(|(s, c)| Some((without(s, symbols)?, exact_quotient(c, coefficient)?)));
             if let Some(terms) = exact.collect::<Option<Vec<_>>>() {
                 return Dim::from_terms(terms);
             }
@@ -134,14 +170,14 @@ impl Dim {
     }
 
     fn quotient(&self, divisor: &Dim) -> Dim {
-        Dim { terms: vec![(vec![Symbol::Quotient(Arc::new((self.clone(), divisor.clone())))], 1)] }
+        Dim::opaque(Symbol::Quotient(Arc::new((self.clone(), divisor.clone()))))
     }
 
     /// Replaces named symbols by other dims; quotients are divided again.
     pub fn substitute(&self, value: &dyn Fn(&str) -> Option<Dim>) -> Dim {
         let mut sum = Dim::default();
-        for (symbols, coefficient) in &self.terms {
-            let mut product = Dim::from(*coefficient);
+        for (symbols, coefficient) in self.terms() {
+            let mut product = Dim::from(coefficient);
             for symbol in symbols {
                 let factor = match symbol {
                     Symbol::Named(name) => value(name).unwrap_or_else(|| Dim::symbol(name)),
@@ -179,8 +215,8 @@ impl Dim {
     pub fn evaluate(&self, bindings: &Bindings) -> Result<i64, Undefined> {
         // Terms of 64 bits may cancel each other, so sums have room for more.
         let mut sum = 0_i128;
-        for (symbols, coefficient) in &self.terms {
-            let mut product = i128::from(*coefficient);
+        for (symbols, coefficient) in self.terms() {
+            let mut product = i128::from(coefficient);
             for symbol in symbols {
                 let value = symbol.evaluate(bindings)?;
                 product = product.checked_mul(value.into()).ok_or(Undefined::Overflow)?;
@@ -192,17 +228,17 @@ impl Dim {
 
     /// Compares for every value ≥ 0 of the symbols.
     pub fn compare(&self, other: &Dim) -> Agreement {
+        if self == other {
+            return Agreement::Equal;
+        }
         let difference = self - other;
         if difference.overflows() {
             // No size is equal to another that is none; two are told of where the first of them is met.
-            return if self == other { Agreement::Equal } else { Agreement::Undecided };
-        }
-        if difference.terms.is_empty() {
-            return Agreement::Equal;
+            return Agreement::Undecided;
         }
         // A constant term and no term of the other sign: never zero.
-        let constant = difference.terms.iter().find(|(symbols, _)| symbols.is_empty()).map_or(0, |(_, c)| *c);
-        let one_sided = difference.terms.iter().all(|(_, c)| c.signum() == constant.signum());
+        let constant = difference.terms().find(|(symbols, _)| symbols.is_empty()).map_or(0, |(_, c)| c);
+        let one_sided = difference.terms().all(|(_, c)| c.signum() == constant.signum());
         if one_sided { Agreement::Unequal } else { Agreement::Undecided }
     }
 
@@ -216,7 +252,7 @@ impl Dim {
     }
 
     fn collect_symbols(&self, names: &mut Vec<Arc<str>>) {
-        for symbol in self.terms.iter().flat_map(|(symbols, _)| symbols) {
+        for symbol in self.terms().flat_map(|(symbols, _)| symbols) {
             match symbol {
                 Symbol::Named(name) => names.push(name.clone()),
                 Symbol::Quotient(pair) => {
@@ -230,7 +266,7 @@ impl Dim {
 
     /// The greatest magnitude among the numbers that it is written with.
     pub fn greatest_number(&self) -> u64 {
-        let numbers = self.terms.iter().flat_map(|(symbols, coefficient)| {
+        let numbers = self.terms().flat_map(|(symbols, coefficient)| {
             let inside = symbols.iter().map(|symbol| match symbol {
                 Symbol::Named(_) => 0,
                 Symbol::Quotient(pair) => pair.0.greatest_number().max(pair.1.greatest_number()),
@@ -283,9 +319,28 @@ fn exact_quotient(a: i64, b: i64) -> Option<i64> {
     (a.checked_rem(b)? == 0).then(|| a.checked_div(b))?
 }
 
+impl Default for Dim {
+    /// 0.
+    fn default() -> Dim {
+        Dim(Polynomial::Number(0))
+    }
+}
+
+impl Ord for Dim {
+    fn cmp(&self, other: &Dim) -> Ordering {
+        self.terms().cmp(other.terms())
+    }
+}
+
+impl PartialOrd for Dim {
+    fn partial_cmp(&self, other: &Dim) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl From<i64> for Dim {
     fn from(value: i64) -> Dim {
-        if value == 0 { Dim::default() } else { Dim { terms: vec![(Vec::new(), value)] } }
+        Dim(Polynomial::Number(value))
     }
 }
 
@@ -317,7 +372,10 @@ impl Add for &Dim {
             (Some(0), _) => other.clone(),
             (_, Some(0)) => self.clone(),
             (Some(a), Some(b)) => a.checked_add(b).map_or_else(Dim::overflow, Dim::from),
-            _ => Dim::from_terms(self.terms.iter().chain(&other.terms).cloned()),
+            _ => {
+                let terms = self.terms().chain(other.terms());
+                Dim::from_terms(terms.map(|(symbols, value)| (symbols.to_vec(), value)))
+            }
         }
     }
 }
@@ -338,15 +396,15 @@ impl Mul for &Dim {
         match (self.as_constant(), other.as_constant()) {
             (Some(1), _) => return other.clone(),
             (_, Some(1)) => return self.clone(),
+            (Some(0), _) | (_, Some(0)) => return Dim::default(),
             (Some(a), Some(b)) => return a.checked_mul(b).map_or_else(Dim::overflow, Dim::from),
-            _ => {}
+            (Some(factor), None) => return other.scaled(factor),
+            (None, Some(factor)) => return self.scaled(factor),
+            (None, None) => {}
         }
-        let products = self.terms.iter().flat_map(|(s, a)| {
-            other
-                .terms
-                .iter()
-                .map(move |(t, b)| Some(([s.as_slice(), t.as_slice()].concat(), a.checked_mul(*b)?)))
-        });
+        let products = self
+            .terms()
+            .flat_map(|(s, a)| other.terms().map(move |(t, b)| Some(([s, t].concat(), a.checked_mul(b)?))));
         products.collect::<Option<Vec<_>>>().map_or_else(Dim::overflow, Dim::from_terms)
     }
 }
@@ -364,11 +422,11 @@ impl fmt::Display for Symbol {
 impl fmt::Display for Dim {
     /// `4*width + 1`: highest monomials first, as on paper.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.terms.is_empty() {
+        if self.is(0) {
             return f.write_str("0");
         }
-        for (position, (symbols, coefficient)) in self.terms.iter().rev().enumerate() {
-            match (position, *coefficient < 0) {
+        for (position, (symbols, coefficient)) in self.terms().rev().enumerate() {
+            match (position, coefficient < 0) {
                 (0, true) => f.write_str("-")?,
                 (0, false) => {}
                 (_, true) => f.write_str(" - ")?,

@@ -13,12 +13,12 @@
 use crate::agreement::{When, can_agree};
 use crate::dim::{Agreement, Bindings, Dim};
 use crate::error::{Error, Origin};
-use crate::hash::hash_of;
+use crate::hash::{Map, hash_of};
 use crate::infer::infer;
 use crate::op::Op;
 use crate::random::Initializer;
 use crate::types::{ElementType, Literal, Shape, Type};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -132,11 +132,11 @@ pub struct Graph {
     /// Where each node's operands end.
     ends: Vec<u32>,
     /// By the hash of op and operands: the last node of it.
-    known: HashMap<u64, NodeId>,
+    known: Map<u64, NodeId>,
     /// For each node, the one before it of the same hash.
     same_hash: Vec<Option<NodeId>>,
     origins: Vec<Origin>,
-    labels: HashMap<NodeId, Arc<str>>,
+    labels: Map<NodeId, Arc<str>>,
     current: Origin,
     /// How many rewritings of one pass stand inside each other now.
     pub(crate) rewriting: u32,

@@ -1,17 +1,26 @@
-//! Finding equal nodes. In: what is to be hashed. Out: 64 bits, the same in every run.
+//! Finding equal nodes and kernels. In: what is to be hashed. Out: 64 bits, the same in every run, and maps and sets by them.
 //!
-//! A multiplication a word: nodes come from a program's own source, so nobody chooses them to collide.
+//! A multiplication a word: what is hashed comes from a program's own source, so nobody chooses it to collide.
 
-use std::hash::{Hash, Hasher};
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+
+/// A map whose keys come from a program's source.
+pub type Map<K, V> = HashMap<K, V, BuildHasherDefault<Words>>;
+
+/// A set of what comes from a program's source.
+pub type Set<T> = HashSet<T, BuildHasherDefault<Words>>;
 
 /// The hash of a value.
 pub(crate) fn hash_of(value: &impl Hash) -> u64 {
-    let mut hasher = Words(0);
+    let mut hasher = Words::default();
     value.hash(&mut hasher);
     hasher.finish()
 }
 
-struct Words(u64);
+/// The hasher: it mixes words by rotating and multiplying.
+#[derive(Clone, Debug, Default)]
+pub struct Words(u64);
 
 impl Words {
     fn add(&mut self, word: u64) {

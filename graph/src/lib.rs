@@ -18,7 +18,7 @@ pub mod infer;
 
 pub mod stages;
 
-mod hash;
+pub mod hash;
 
 pub mod random;
 

@@ -14,7 +14,7 @@ pub use simplify::simplify;
 
 use crate::graph::{Graph, bug};
 use crate::op::Op;
-use crate::rebuild::rebuild;
+use crate::rebuild::{live, rebuild};
 use crate::verify::verify;
 
 /// All passes, in order.
@@ -22,9 +22,24 @@ pub fn optimize(graph: &Graph) -> Graph {
     // Numbers first: equal sizes become the same size, and with them equal nodes the same node.
     let graph = checked("bind", bind(graph, &graph.bindings));
     // Nothing is differentiated any more, so the markers only hide equal nodes from each other.
-    let graph = checked("erase_gradient_markers", erase_gradient_markers(&graph));
+    let graph = if has_gradient_markers(&graph) {
+        checked("erase_gradient_markers", erase_gradient_markers(&graph))
+    } else {
+        graph
+    };
     let graph = checked("simplify", simplify(&graph));
-    checked("eliminate_dead", eliminate_dead(&graph))
+    if is_all_live(&graph) { graph } else { checked("eliminate_dead", eliminate_dead(&graph)) }
+}
+
+/// Whether `erase_gradient_markers` may have something to do.
+fn has_gradient_markers(graph: &Graph) -> bool {
+    graph.ids().any(|id| matches!(graph.op(id), Op::StopGradient | Op::Surrogate | Op::Scan { .. }))
+}
+
+/// Whether `eliminate_dead` has nothing to do.
+fn is_all_live(graph: &Graph) -> bool {
+    let has_body = graph.ids().any(|id| matches!(graph.op(id), Op::Scan { .. }));
+    !has_body && live(graph).into_iter().all(|live| live)
 }
 
 /// Drops the nodes that no result needs; the tables of inputs and storages stay.

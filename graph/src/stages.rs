@@ -18,6 +18,8 @@ pub enum Stage {
     Updates,
     /// As the passes left it.
     Passes,
+    /// Verified, in release builds too: from here on its sizes are taken at their word.
+    Checked,
     /// With the ops spelled out that kernels have no form for.
     Prepared,
     /// Groups of values, each made by one kernel.
@@ -42,12 +44,13 @@ pub enum Stage {
 
 impl Stage {
     /// All of them, in the order of a build.
-    pub const ALL: [Stage; 15] = [
+    pub const ALL: [Stage; 16] = [
         Stage::Target,
         Stage::Graph,
         Stage::Gradient,
         Stage::Updates,
         Stage::Passes,
+        Stage::Checked,
         Stage::Prepared,
         Stage::Fused,
         Stage::Kernel,
@@ -68,6 +71,7 @@ impl Stage {
             Stage::Gradient => "gradient",
             Stage::Updates => "updates",
             Stage::Passes => "passes",
+            Stage::Checked => "checked",
             Stage::Prepared => "prepared",
             Stage::Fused => "fused",
             Stage::Kernel => "kernel",

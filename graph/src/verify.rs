@@ -15,6 +15,7 @@
 
 use crate::error::{Error, Errors};
 use crate::graph::{Graph, NodeId, Purpose, Role};
+use crate::hash::Map;
 use crate::infer::infer;
 use crate::op::Op;
 use crate::types::{Shape, Type};
@@ -42,7 +43,7 @@ impl Verifier<'_> {
     fn graph(&mut self, is_body: bool) {
         self.interface(is_body);
         let graph = self.graph;
-        let mut seen: HashMap<(&Op, &[NodeId]), NodeId> = HashMap::new();
+        let mut seen: Map<(&Op, &[NodeId]), NodeId> = Map::default();
         for id in graph.ids() {
             let operands = graph.operands_of(id);
             if let Some(first) = seen.insert((graph.op(id), operands), id) {

@@ -20,9 +20,9 @@ use crate::schedule::loops::Schedule;
 use crate::schedule::specialize::Scheduled;
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::bug;
+use downhill_graph::hash::{Map, Set};
 use downhill_graph::op::{Compare, Reduction};
 use downhill_graph::types::ElementType;
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 /// Numbers up to this are written into the code, where sums of a few of them are far from overflow; greater ones are loaded.
@@ -63,7 +63,7 @@ impl Emitted {
 }
 
 /// What a pointer argument points to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Pointer {
     /// This many bytes into a buffer.
     Into(Buffer, Dim),
@@ -74,7 +74,7 @@ pub enum Pointer {
 }
 
 /// What an integer argument is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Number {
     /// The value of a dim.
     Dim(Dim),
@@ -123,14 +123,14 @@ pub fn emit(kernels: &[Scheduled], overlap: &dyn Fn(Buffer, Buffer) -> bool) -> 
     if kernels.iter().any(|kernel| kernel.division.is_some()) {
         emitted.integers.extend([Number::Begin, Number::End]);
     }
-    let mut memory = HashMap::new();
+    let mut memory = Map::default();
     let by_row = kernels.iter().any(|Scheduled { kernel, .. }| looks_up_one_row(kernel));
     let once = b.var();
     if by_row {
         b.begin_loop(once, Integer::Constant(0), Integer::Constant(1), Portion::Whole, false);
     }
     for Scheduled { kernel, schedule, division } in kernels {
-        let mut definitions = HashMap::new();
+        let mut definitions = Map::default();
         kernel.visit(&mut |item| {
             if let Item::Let(value, expression) = item {
                 definitions.insert(*value, expression);
@@ -145,8 +145,8 @@ pub fn emit(kernels: &[Scheduled], overlap: &dyn Fn(Buffer, Buffer) -> bool) -> 
             pointers: &mut emitted.pointers,
             integers: &mut emitted.integers,
             once,
-            vars: HashMap::new(),
-            registers: HashMap::new(),
+            vars: Map::default(),
+            registers: Map::default(),
             memory: &mut memory,
             depth: 0,
             block: None,
@@ -171,7 +171,7 @@ struct Block {
     axis: Axis,
     rows: usize,
     /// The values that differ between the rows.
-    differ: HashSet<ValueId>,
+    differ: Set<ValueId>,
 }
 
 /// An element whose place no loop changes: of a buffer, in a row that is looked up or in none, at a position.
@@ -182,18 +182,18 @@ struct Emit<'a> {
     schedule: &'a Schedule,
     /// The loop of which a thread takes some turns.
     divided: Option<Axis>,
-    definitions: HashMap<ValueId, &'a Expression>,
+    definitions: Map<ValueId, &'a Expression>,
     b: &'a mut ProgramBuilder,
     pointers: &'a mut Vec<Pointer>,
     integers: &'a mut Vec<Number>,
     /// The counter of the loop of one turn around a program that looks up one row: it stands for every axis of one turn.
     once: Var,
-    vars: HashMap<Axis, Var>,
+    vars: Map<Axis, Var>,
     /// A register, or one a row of the block.
-    registers: HashMap<ValueId, Vec<Reg>>,
+    registers: Map<ValueId, Vec<Reg>>,
     /// Elements that were read or written outside of loops and not changed since: kernels hand them on in registers. Buffers of the
     /// arena that share memory do not disturb it: one is written before it is read, and not read after its lifetime.
-    memory: &'a mut HashMap<Place, Reg>,
+    memory: &'a mut Map<Place, Reg>,
     /// Open loops.
     depth: usize,
     block: Option<Block>,
@@ -248,7 +248,7 @@ impl Emit<'_> {
 
     /// Blocks of rows from `first` on.
     fn block(&mut self, inner: &Loop, rows: u32, first: i64) {
-        let mut differ = HashSet::new();
+        let mut differ = Set::default();
         dependents(&inner.body, inner.axis, &mut differ);
         self.block = Some(Block { axis: inner.axis, rows: rows as usize, differ });
         self.plain_loop(inner, Portion::Blocks(rows), first);

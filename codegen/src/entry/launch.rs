@@ -7,7 +7,7 @@
 //! that writes none has no guard: what changes nothing need not stop, and gradients of a loss that is not finite can be looked at.
 
 use crate::code::{FunctionId, Functions};
-use crate::entry::call::{Call, Launch};
+use crate::entry::calls::{Call, Launch, Section, sections};
 use crate::entry::description::Quantity;
 use crate::entry::steps::{Callee, Numbers, Writer};
 use crate::error::Error;
@@ -15,8 +15,8 @@ use cranelift_codegen::ir::{FuncRef, Function, InstBuilder};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use std::collections::HashMap;
 
-/// Calls of one function: what compilers do with one grows faster than its length. Longer steps are a tree of functions, whose root the
-/// entry's own one is.
+/// Calls of one function: what compilers do with one grows faster than its length. Longer steps go through tables of calls, in sections
+/// that a tree of functions calls, whose root the entry's own one is.
 const CALLS: usize = 16;
 
 /// Defines the function. Gives the numbers that it loads, in the order of `Context::numbers`.
@@ -32,28 +32,28 @@ pub(crate) fn define(
 
     // A short step calls its kernels itself; a long one calls sections of them. The guard stands between two lists of sections.
     let own = if launch.calls.len() > CALLS { &[] } else { launch.calls };
-    let mut sections = [Vec::new(), Vec::new()];
+    let mut made = [Vec::new(), Vec::new()];
     if own.is_empty() {
         let mut first = 0;
         let (before, updates) = launch.calls.split_at(launch.guard.min(launch.calls.len()));
-        for (calls, sections) in [before, updates].into_iter().zip(&mut sections) {
-            for calls in calls.chunks(CALLS) {
+        for (calls, made) in [before, updates].into_iter().zip(&mut made) {
+            for section in sections(calls, launch.looked_up) {
                 let name = format!("{name}_from{first}");
-                sections.push(section(functions, &name, launch, &mut numbers, (first, calls))?);
-                first += calls.len();
+                made.push(define_section(functions, &name, launch, &mut numbers, (first, &section))?);
+                first += section.calls.len();
             }
         }
-        let [before, updates] = sections;
-        sections = [
+        let [before, updates] = made;
+        made = [
             gathered(functions, &format!("{name}_before"), before)?,
             gathered(functions, &format!("{name}_updates"), updates)?,
         ];
     }
 
     let function = define_with(functions, name, 1, |functions, func, builder_context| {
-        let sections = sections.map(|sections| imported(functions, func, &sections));
-        let callees = callees(functions, func, own);
-        let mut writer = Writer::begin(functions, func, builder_context, launch, own, &mut numbers);
+        let sections = made.map(|sections| imported(functions, func, &sections));
+        let callees = callees(functions, func, own.iter());
+        let mut writer = Writer::begin(functions, func, builder_context, launch, own.iter(), &mut numbers);
         writer.all_steps(&callees, &sections);
         writer.f
     })?;
@@ -91,18 +91,19 @@ fn gathered(
     Ok(called)
 }
 
-/// Defines the function of some calls, the first of which has this number.
-fn section(
+/// Defines the function of a section, whose first call has this number.
+fn define_section(
     functions: &mut Functions<'_>,
     name: &str,
     launch: &Launch<'_>,
     numbers: &mut Numbers,
-    (first, calls): (usize, &[Call]),
+    (first, section): (usize, &Section<'_>),
 ) -> Result<FunctionId, Error> {
     define_with(functions, name, 3, |functions, func, builder_context| {
-        let callees = callees(functions, func, calls);
-        let mut writer = Writer::begin(functions, func, builder_context, launch, calls, numbers);
-        writer.section(first, &callees);
+        let cases = || section.cases.iter().copied();
+        let callees = callees(functions, func, cases());
+        let mut writer = Writer::begin(functions, func, builder_context, launch, cases(), numbers);
+        writer.section(first, section, &callees);
         writer.f
     })
 }
@@ -132,12 +133,16 @@ fn imported(functions: &Functions<'_>, caller: &mut Function, called: &[Function
 }
 
 /// What `calls` call, as a function names it.
-fn callees(functions: &Functions<'_>, caller: &mut Function, calls: &[Call]) -> Vec<Callee> {
+fn callees<'c>(
+    functions: &Functions<'_>,
+    caller: &mut Function,
+    calls: impl Iterator<Item = &'c Call>,
+) -> Vec<Callee> {
     let mut known: HashMap<FunctionId, FuncRef> = HashMap::new();
     let mut import = |id: FunctionId| *known.entry(id).or_insert_with(|| functions.import(id, caller));
     let callee = |call: &Call| Callee {
         kernel: import(call.function),
         task: call.shared.as_ref().map(|shared| import(shared.task)),
     };
-    calls.iter().map(callee).collect()
+    calls.map(callee).collect()
 }

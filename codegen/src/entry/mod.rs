@@ -6,7 +6,7 @@ pub mod ports;
 
 pub(crate) mod task;
 
-pub(crate) mod call;
+pub(crate) mod calls;
 
 mod steps;
 

@@ -7,15 +7,15 @@
 use crate::abi::{Context, InputBinding};
 use crate::code::Functions;
 use crate::emit::kernel::{Number, Pointer};
-use crate::entry::call::{Call, Launch, Shared};
+use crate::entry::calls::{Call, Launch, Section, Shared};
 use crate::entry::description::Quantity;
 use crate::ir::kernel::Buffer;
 use crate::schedule::divide::Division;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F32, I32, I64};
 use cranelift_codegen::ir::{
-    Block, BlockArg, FuncRef, Function, InstBuilder, MemFlagsData, SigRef, StackSlot, StackSlotData,
-    StackSlotKind, Type, Value,
+    Block, BlockArg, BlockCall, FuncRef, Function, InstBuilder, JumpTableData, MemFlagsData, SigRef,
+    StackSlot, StackSlotData, StackSlotKind, Type, Value,
 };
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use downhill_graph::dim::Dim;
@@ -41,6 +41,17 @@ impl Numbers {
     }
 }
 
+/// Where a buffer is found in the context's table for buffers of its kind, in bytes.
+fn table_place(buffer: Buffer) -> usize {
+    match buffer {
+        Buffer::Input(n) => n * size_of::<InputBinding>(),
+        Buffer::Storage(n) | Buffer::Output(n) | Buffer::Arena(n) | Buffer::Scratch(n) => {
+            n * size_of::<i64>()
+        }
+        Buffer::Loss | Buffer::Watched => bug("a buffer without a table"),
+    }
+}
+
 /// What is called for a kernel.
 pub(crate) struct Callee {
     pub(crate) kernel: FuncRef,
@@ -51,7 +62,7 @@ pub(crate) struct Writer<'a, 'n, 'f> {
     pub(crate) f: FunctionBuilder<'f>,
     launch: &'a Launch<'a>,
     /// The calls that stand in this function.
-    calls: &'a [Call],
+    calls: Vec<&'a Call>,
     /// The type of the function that divides kernels.
     divide: SigRef,
     /// Where a divided kernel's arguments lie.
@@ -66,6 +77,8 @@ pub(crate) struct Writer<'a, 'n, 'f> {
     loaded: HashMap<Quantity, Value>,
     /// Of buffers that stay where they are from step to step.
     buffers: HashMap<Buffer, Value>,
+    /// Where buffers are found, in bytes from the beginning of their table, if a table of calls tells.
+    told: HashMap<Buffer, Value>,
     /// Bytes from row to row of looked-up inputs.
     strides: HashMap<usize, Value>,
     /// The keys of the random streams in the current step.
@@ -83,9 +96,10 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
         func: &'f mut Function,
         builder_context: &'f mut FunctionBuilderContext,
         launch: &'a Launch<'a>,
-        calls: &'a [Call],
+        calls: impl Iterator<Item = &'a Call>,
         numbers: &'n mut Numbers,
     ) -> Self {
+        let calls: Vec<&Call> = calls.collect();
         let mut f = FunctionBuilder::new(func, builder_context);
         let divide = f.import_signature(functions.signature(6));
         let mark = launch.marked.then(|| f.import_signature(functions.signature(2)));
@@ -96,7 +110,7 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
         let context = parameters[0];
         let exit = f.create_block();
         // Divided kernels follow one another: one table of arguments serves them all.
-        let words = calls.iter().filter_map(Call::table_words).max().unwrap_or(0) as u32;
+        let words = calls.iter().filter_map(|call| call.table_words()).max().unwrap_or(0) as u32;
         let arguments = StackSlotData::new(StackSlotKind::ExplicitSlot, words * I64.bytes(), 3);
         let arguments = f.create_sized_stack_slot(arguments);
         Writer {
@@ -111,6 +125,7 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
             numbers,
             loaded: HashMap::new(),
             buffers: HashMap::new(),
+            told: HashMap::new(),
             strides: HashMap::new(),
             keys: HashMap::new(),
             exit,
@@ -129,12 +144,11 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
         self.f.ins().load(I64, MemFlagsData::trusted(), base, (index * size_of::<i64>()) as i32)
     }
 
-    /// The body of a function of some calls, the first of which has this number. Its caller asks whether the loss is finite.
-    pub(crate) fn section(&mut self, first: usize, functions: &[Callee]) {
+    /// The body of a section's function, whose first call has this number. Its caller asks whether the loss is finite.
+    pub(crate) fn section(&mut self, first: usize, section: &Section<'_>, functions: &[Callee]) {
         [self.step, self.rows] = [1, 2].map(|place| self.parameters[place]);
         self.keys_of_calls();
-        self.run_calls(first, 0..self.calls.len(), functions);
-        self.f.ins().jump(self.exit, &[]);
+        self.run_table(first, section, functions);
         self.f.switch_to_block(self.exit);
         self.f.ins().return_(&[]);
     }
@@ -158,15 +172,15 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
         self.f.ins().brif(more, turn, &[], self.exit, &[]);
         self.f.switch_to_block(turn);
         self.keys_of_calls();
-        self.mark(0);
+        self.mark_at(0);
         let guard = self.launch.guard.min(self.launch.calls.len());
         let [before, updates] = sections;
         // There are calls of its own or sections.
         let own = functions.len();
-        self.run_calls(0, 0..guard.min(own), functions);
+        self.run_calls(0..guard.min(own), functions);
         self.run_sections(before);
         self.guard(guard);
-        self.run_calls(0, guard.min(own)..own, functions);
+        self.run_calls(guard.min(own)..own, functions);
         self.run_sections(updates);
         if guard < self.launch.calls.len() {
             self.stop_if_alarmed(1);
@@ -178,12 +192,65 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
         self.f.ins().return_(&[]);
     }
 
-    /// The calls of this function, the first of which has the number `first`. A section's own caller asks whether its loss is finite.
-    fn run_calls(&mut self, first: usize, calls: std::ops::Range<usize>, functions: &[Callee]) {
+    fn run_calls(&mut self, calls: std::ops::Range<usize>, functions: &[Callee]) {
         for number in calls {
-            self.call(&self.calls[number], &functions[number]);
-            self.mark((first + number + 1) as i64);
+            self.call(self.calls[number], &functions[number]);
+            self.mark_at((number + 1) as i64);
         }
+    }
+
+    /// The calls of a section, the first of which has the number `first`. Its table is a part of `Context::numbers`: for each call the
+    /// number of its case, then where its buffers are found; at the end the number of cases. The section's caller asks whether the loss
+    /// is finite.
+    fn run_table(&mut self, first: usize, section: &Section<'_>, functions: &[Callee]) {
+        let begin = self.numbers.list.len();
+        for (case, buffers) in &section.calls {
+            self.numbers.list.push(Quantity::Whole(Dim::from(*case)));
+            let places = buffers.iter().map(|buffer| Quantity::Whole(Dim::from(table_place(*buffer))));
+            self.numbers.list.extend(places);
+        }
+        self.numbers.list.push(Quantity::Whole(Dim::from(section.cases.len())));
+
+        let table = self.field(I64, offset_of!(Context, numbers));
+        let begin = self.f.ins().iadd_imm_s(table, (begin * size_of::<i64>()) as i64);
+        let first = self.f.ins().iconst(I64, first as i64);
+        let head = self.f.create_block();
+        let (record, number) = (self.f.append_block_param(head, I64), self.f.append_block_param(head, I64));
+        self.f.ins().jump(head, &[BlockArg::Value(begin), BlockArg::Value(first)]);
+        self.f.switch_to_block(head);
+        let case = self.f.ins().load(I64, MemFlagsData::trusted(), record, 0);
+        let case = self.f.ins().ireduce(I32, case);
+        let blocks: Vec<Block> = section.cases.iter().map(|_| self.f.create_block()).collect();
+        let pool = &mut self.f.func.dfg.value_lists;
+        let targets: Vec<BlockCall> = blocks.iter().map(|&block| BlockCall::new(block, [], pool)).collect();
+        let default = BlockCall::new(self.exit, [], pool);
+        let table = self.f.create_jump_table(JumpTableData::new(default, &targets));
+        self.f.ins().br_table(case, table);
+
+        for ((call, callee), block) in section.cases.iter().zip(functions).zip(blocks) {
+            self.f.switch_to_block(block);
+            let words = self.read_record(call, record);
+            self.call(call, callee);
+            let next = self.f.ins().iadd_imm_s(record, (words * size_of::<i64>()) as i64);
+            let next_number = self.f.ins().iadd_imm_s(number, 1);
+            self.mark(next_number);
+            self.f.ins().jump(head, &[BlockArg::Value(next), BlockArg::Value(next_number)]);
+        }
+    }
+
+    /// Takes the places of a call's buffers from a table. Nothing that was loaded for another case is at hand. Gives the words of a record.
+    fn read_record(&mut self, call: &Call, record: Value) -> usize {
+        self.loaded.clear();
+        self.strides.clear();
+        let buffers = call.buffers();
+        let words = 1..;
+        self.told = HashMap::new();
+        for (&buffer, word) in buffers.iter().zip(words) {
+            let offset = (word * size_of::<i64>()) as i32;
+            let place = self.f.ins().load(I64, MemFlagsData::trusted(), record, offset);
+            self.told.insert(buffer, place);
+        }
+        1 + buffers.len()
     }
 
     fn run_sections(&mut self, sections: &[FuncRef]) {
@@ -226,7 +293,7 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
 
     /// What does not change from step to step is loaded before the loop: sizes, strides, places of buffers.
     fn before_steps(&mut self) {
-        for call in self.calls {
+        for call in self.calls.clone() {
             for number in &call.integers {
                 match number {
                     Number::Key(..) | Number::Begin | Number::End => {}
@@ -259,11 +326,17 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
     }
 
     /// Tells the caller where the step is, in code that was asked to.
-    fn mark(&mut self, place: i64) {
+    fn mark_at(&mut self, place: i64) {
+        if self.mark.is_some() {
+            let place = self.f.ins().iconst(I64, place);
+            self.mark(place);
+        }
+    }
+
+    fn mark(&mut self, place: Value) {
         let Some(signature) = self.mark else { return };
         let (marks, mark) =
             (self.field(I64, offset_of!(Context, marks)), self.field(I64, offset_of!(Context, mark)));
-        let place = self.f.ins().iconst(I64, place);
         self.f.ins().call_indirect(signature, mark, &[marks, place]);
     }
 
@@ -382,9 +455,8 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
     }
 
     fn binding(&mut self, input: usize, field: usize) -> Value {
-        let table = self.field(I64, offset_of!(Context, inputs));
-        let offset = input * size_of::<InputBinding>() + field;
-        self.f.ins().load(I64, MemFlagsData::trusted(), table, offset as i32)
+        let (slot, offset) = self.slot(offset_of!(Context, inputs), Buffer::Input(input));
+        self.f.ins().load(I64, MemFlagsData::trusted(), slot, offset + field as i32)
     }
 
     fn pointer(&mut self, pointer: &Pointer) -> Value {
@@ -402,22 +474,36 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
         }
     }
 
+    /// Where a table of the context has a buffer: an address and an offset from it.
+    fn slot(&mut self, table: usize, buffer: Buffer) -> (Value, i32) {
+        let base = self.field(I64, table);
+        match self.told.get(&buffer) {
+            Some(&place) => (self.f.ins().iadd(base, place), 0),
+            None => (base, table_place(buffer) as i32),
+        }
+    }
+
+    fn table_entry(&mut self, table: usize, buffer: Buffer) -> Value {
+        let (slot, offset) = self.slot(table, buffer);
+        self.f.ins().load(I64, MemFlagsData::trusted(), slot, offset)
+    }
+
     fn buffer(&mut self, buffer: Buffer) -> Value {
         if let Some(&known) = self.buffers.get(&buffer) {
             return known;
         }
         match buffer {
-            Buffer::Storage(n) => self.entry_of(offset_of!(Context, storages), n),
-            Buffer::Output(n) => self.entry_of(offset_of!(Context, outputs), n),
+            Buffer::Storage(_) => self.table_entry(offset_of!(Context, storages), buffer),
+            Buffer::Output(_) => self.table_entry(offset_of!(Context, outputs), buffer),
             Buffer::Watched => bug("what is only watched is no memory"),
             Buffer::Loss => {
                 let losses = self.field(I64, offset_of!(Context, losses));
                 let offset = self.f.ins().imul_imm_s(self.step, i64::from(F32.bytes()));
                 self.f.ins().iadd(losses, offset)
             }
-            Buffer::Arena(n) | Buffer::Scratch(n) => {
+            Buffer::Arena(_) | Buffer::Scratch(_) => {
                 let arena = self.field(I64, offset_of!(Context, arena));
-                let offset = self.entry_of(offset_of!(Context, offsets), n);
+                let offset = self.table_entry(offset_of!(Context, offsets), buffer);
                 self.f.ins().iadd(arena, offset)
             }
             Buffer::Input(n) => {

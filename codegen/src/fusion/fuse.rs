@@ -9,8 +9,9 @@ use super::group::group;
 use crate::ir::affine::{Affine, Axis, moved};
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, NodeId, bug};
+use downhill_graph::hash::Set;
 use downhill_graph::op::{Binary, Op, Unary};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::rc::Rc;
 
@@ -273,7 +274,7 @@ fn root(graph: &Graph, stored: &BTreeSet<NodeId>, node: NodeId) -> Root {
         stored,
         reads: Vec::new(),
         heavy: false,
-        seen: HashSet::new(),
+        seen: Set::default(),
         open: Vec::new(),
         inner: INNER_AXES,
     };
@@ -290,7 +291,7 @@ struct Walk<'a> {
     stored: &'a BTreeSet<NodeId>,
     reads: Vec<Read>,
     heavy: bool,
-    seen: HashSet<Read>,
+    seen: Set<Read>,
     /// Elements that are still to be looked at.
     open: Vec<(NodeId, Rc<[Affine]>)>,
     inner: u32,

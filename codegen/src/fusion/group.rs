@@ -15,12 +15,17 @@ use crate::fusion::prepare::innermost_axis;
 use crate::ir::affine::Axis;
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, NodeId, Purpose};
+use downhill_graph::hash::{Map, Set};
 use downhill_graph::op::Op;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 /// A kernel takes no more roots once it has this many statements: what compilers do with one function grows faster than its length.
 const MOST_STATEMENTS: usize = 1024;
+
+/// A kernel takes no more roots that stand beside the others, reading none of them, once it has this many: they share a loop's counter and
+/// no value. So the gradients of a thousand layers' biases are kernels of one form, and not one of some hundred arguments.
+const MOST_BESIDE: usize = 16;
 
 /// How many groups of the same loops a root that reads none of them tries to join, the last ones first.
 const CANDIDATES: usize = 16;
@@ -59,7 +64,7 @@ struct Grouping<'a> {
     graph: &'a Graph,
     groups: Vec<Making>,
     /// Groups without a product whose roots all have these extents, in the order in which they were made.
-    alike: HashMap<Vec<Dim>, Vec<usize>>,
+    alike: Map<Vec<Dim>, Vec<usize>>,
     /// The group of a root, and its place there.
     home: BTreeMap<NodeId, (usize, usize)>,
     updates: BTreeSet<NodeId>,
@@ -73,7 +78,7 @@ pub(crate) fn group(graph: &Graph, roots: Vec<Root>) -> Vec<Group> {
     let mut grouping = Grouping {
         graph,
         groups: Vec::new(),
-        alike: HashMap::new(),
+        alike: Map::default(),
         home: BTreeMap::new(),
         updates: results(|purpose| matches!(purpose, Purpose::Update(_))),
         losses: results(|purpose| matches!(purpose, Purpose::Loss(_))),
@@ -159,7 +164,10 @@ impl Grouping<'_> {
         }
         self.home.insert(root.node, (home, group.group.roots.len()));
         group.group.roots.push(root);
-        let has_room = group.statements < MOST_STATEMENTS && !group.has_product && !group.stands_alone;
+        let has_room = group.statements < MOST_STATEMENTS
+            && group.group.roots.len() < MOST_BESIDE
+            && !group.has_product
+            && !group.stands_alone;
         let is_alike = has_room && group.kinds.iter().all(|other| other.extents == kind.extents);
         match was_alike {
             None if is_alike => self.alike.entry(kind.extents).or_default().push(home),
@@ -198,7 +206,7 @@ impl Grouping<'_> {
         let is_update = self.updates.contains(&root.node);
         let refuses = (is_update && group.makes_loss)
             || group.stands_alone
-            || (group.has_product && !reads_it)
+            || (!reads_it && (group.has_product || group.group.roots.len() >= MOST_BESIDE))
             || group.statements >= MOST_STATEMENTS;
         !refuses
             && group.kinds.iter().all(|other| fits(kind, other, reads_it && !group.has_product))
@@ -268,14 +276,14 @@ fn folds_innermost(graph: &Graph, node: NodeId) -> bool {
 /// The groups that some groups need, directly or not, found from high levels to low ones as far as is asked.
 struct Ancestors<'a> {
     groups: &'a [Making],
-    found: HashSet<usize>,
+    found: Set<usize>,
     /// Found, but what they need themselves is not: (level, group).
     open: BinaryHeap<(usize, usize)>,
 }
 
 impl<'a> Ancestors<'a> {
     fn of(groups: &'a [Making], of: &BTreeSet<usize>) -> Ancestors<'a> {
-        let mut ancestors = Ancestors { groups, found: HashSet::new(), open: BinaryHeap::new() };
+        let mut ancestors = Ancestors { groups, found: Set::default(), open: BinaryHeap::new() };
         of.iter().for_each(|&group| ancestors.open_needs(group));
         ancestors
     }

@@ -7,7 +7,7 @@ use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, NodeId};
 use downhill_graph::op::{Op, Range};
 use downhill_graph::types::Shape;
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A loop of a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,19 +19,70 @@ pub struct Affine {
     /// The part without axes.
     pub constant: Dim,
     /// Coefficients; none is the constant 0.
-    pub terms: BTreeMap<Axis, Dim>,
+    pub terms: Terms,
+}
+
+/// Coefficients by axis, in the order of axes. There are few of them, and many copies.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Terms(Arc<[(Axis, Dim)]>);
+
+impl Terms {
+    /// The terms, which may name an axis several times, added up.
+    fn sum(mut terms: Vec<(Axis, Dim)>) -> Terms {
+        terms.sort_by_key(|(axis, _)| *axis);
+        terms.dedup_by(|(axis, coefficient), (before, sum)| {
+            let same = axis == before;
+            if same {
+                *sum = &*sum + coefficient;
+            }
+            same
+        });
+        terms.retain(|(_, coefficient)| !coefficient.is(0));
+        Terms(terms.into())
+    }
+
+    /// Axes and coefficients.
+    pub fn iter(&self) -> impl Iterator<Item = (&Axis, &Dim)> {
+        self.0.iter().map(|(axis, coefficient)| (axis, coefficient))
+    }
+
+    /// The axes.
+    pub fn keys(&self) -> impl Iterator<Item = &Axis> {
+        self.0.iter().map(|(axis, _)| axis)
+    }
+
+    /// The coefficients.
+    pub fn values(&self) -> impl Iterator<Item = &Dim> {
+        self.0.iter().map(|(_, coefficient)| coefficient)
+    }
+
+    /// The coefficient of an axis, where it is not 0.
+    pub fn get(&self, axis: &Axis) -> Option<&Dim> {
+        self.0.iter().find(|(known, _)| known == axis).map(|(_, coefficient)| coefficient)
+    }
+
+    /// Whether an axis has a coefficient other than 0.
+    pub fn contains_key(&self, axis: &Axis) -> bool {
+        self.get(axis).is_some()
+    }
+}
+
+impl FromIterator<(Axis, Dim)> for Terms {
+    fn from_iter<I: IntoIterator<Item = (Axis, Dim)>>(terms: I) -> Terms {
+        Terms::sum(terms.into_iter().collect())
+    }
 }
 
 impl Affine {
     /// The axis itself.
     pub fn axis(axis: Axis) -> Affine {
-        Affine { constant: Dim::default(), terms: BTreeMap::from([(axis, Dim::from(1))]) }
+        Affine { constant: Dim::default(), terms: Terms([(axis, Dim::from(1))].into()) }
     }
 
     /// The axis, when this is nothing else.
     pub fn as_axis(&self) -> Option<Axis> {
-        match self.terms.iter().next() {
-            Some((axis, one)) if self.terms.len() == 1 && one.is(1) && self.constant.is(0) => Some(*axis),
+        match &*self.terms.0 {
+            [(axis, one)] if one.is(1) && self.constant.is(0) => Some(*axis),
             _ => None,
         }
     }
@@ -43,20 +94,21 @@ impl Affine {
 
     /// `self + other`.
     pub fn plus(&self, other: &Affine) -> Affine {
-        let mut terms = self.terms.clone();
-        for (axis, coefficient) in &other.terms {
-            let sum = &terms.remove(axis).unwrap_or_default() + coefficient;
-            if !sum.is(0) {
-                terms.insert(*axis, sum);
-            }
-        }
-        Affine { constant: &self.constant + &other.constant, terms }
+        let constant = &self.constant + &other.constant;
+        let terms = match (self.terms.0.is_empty(), other.terms.0.is_empty()) {
+            (_, true) => self.terms.clone(),
+            (true, _) => other.terms.clone(),
+            _ => Terms::sum([&*self.terms.0, &*other.terms.0].concat()),
+        };
+        Affine { constant, terms }
     }
 
     /// `self · factor`.
     pub fn times(&self, factor: &Dim) -> Affine {
-        let terms = self.terms.iter().map(|(axis, c)| (*axis, c * factor)).filter(|(_, c)| !c.is(0));
-        Affine { constant: &self.constant * factor, terms: terms.collect() }
+        if factor.is(1) {
+            return self.clone();
+        }
+        self.map_dims(&|dim| dim * factor)
     }
 
     /// `self + constant`.
@@ -67,16 +119,15 @@ impl Affine {
 
     /// With `axis` replaced.
     pub fn substitute(&self, axis: Axis, by: &Affine) -> Affine {
-        let mut rest = self.clone();
-        match rest.terms.remove(&axis) {
-            Some(coefficient) => rest.plus(&by.times(&coefficient)),
-            None => rest,
-        }
+        let Some(coefficient) = self.terms.get(&axis) else { return self.clone() };
+        let others = self.terms.0.iter().filter(|(other, _)| *other != axis).cloned();
+        let rest = Affine { constant: self.constant.clone(), terms: others.collect() };
+        rest.plus(&by.times(coefficient))
     }
 
     /// Applies `change` to every dim in it.
     pub fn map_dims(&self, change: &dyn Fn(&Dim) -> Dim) -> Affine {
-        let terms = self.terms.iter().map(|(axis, c)| (*axis, change(c))).filter(|(_, c)| !c.is(0));
+        let terms = self.terms.iter().map(|(axis, coefficient)| (*axis, change(coefficient)));
         Affine { constant: change(&self.constant), terms: terms.collect() }
     }
 }
@@ -92,7 +143,12 @@ pub fn strides(shape: &Shape) -> Vec<Dim> {
 
 /// The position in row-major memory of the element of `shape` at `index`.
 pub fn linear(shape: &Shape, index: &[Affine]) -> Affine {
-    index.iter().zip(strides(shape)).fold(Affine::default(), |sum, (i, stride)| sum.plus(&i.times(&stride)))
+    let (mut constant, mut terms) = (Dim::default(), Vec::with_capacity(index.len()));
+    for (i, stride) in index.iter().zip(strides(shape)) {
+        constant = &constant + &(&i.constant * &stride);
+        terms.extend(i.terms.iter().map(|(axis, coefficient)| (*axis, coefficient * &stride)));
+    }
+    Affine { constant, terms: Terms::sum(terms) }
 }
 
 /// The index of the operand's element that an element of a moving op's result is. `None` for ops that do not merely move, and

@@ -10,9 +10,9 @@
 use crate::ir::affine::{Affine, Axis};
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::bug;
+use downhill_graph::hash::Set;
 use downhill_graph::op::{Binary, Compare, Reduction, Unary};
 use downhill_graph::types::{ElementType, Literal};
-use std::collections::HashSet;
 use std::fmt;
 
 /// A scalar of the kernel.
@@ -273,7 +273,7 @@ impl Access {
 }
 
 /// Collects the values of `items` that depend on the counter of `axis`.
-pub(crate) fn dependents(items: &[Item], axis: Axis, differ: &mut HashSet<ValueId>) {
+pub(crate) fn dependents(items: &[Item], axis: Axis, differ: &mut Set<ValueId>) {
     for item in items {
         match item {
             Item::Let(value, expression) => {
@@ -366,7 +366,7 @@ impl fmt::Display for Affine {
         let mut parts: Vec<String> = self
             .terms
             .iter()
-            .map(|(axis, c)| match c.terms().len() {
+            .map(|(axis, c)| match c.terms().count() {
                 _ if c.is(1) => axis.to_string(),
                 0 | 1 => format!("{c}*{axis}"),
                 _ => format!("({c})*{axis}"),

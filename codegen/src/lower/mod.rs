@@ -9,13 +9,13 @@ pub mod wide;
 use crate::code::{FunctionId, Functions};
 use crate::error::Error;
 use crate::lane::Program;
-use std::collections::HashMap;
+use downhill_graph::hash::Map;
 use wide::Asked;
 
 /// Functions of lane programs. Programs that are equal are lowered once, whichever entry they belong to.
 #[derive(Default)]
 pub(crate) struct Lowered {
-    known: HashMap<Program, FunctionId>,
+    known: Map<Program, FunctionId>,
 }
 
 impl Lowered {

@@ -19,8 +19,9 @@ use crate::plan::guard::{guard, is_risky};
 use crate::plan::order::{Next, Queue, storage, touched};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, bug};
+use downhill_graph::hash::Set;
 use downhill_graph::types::{ElementType, Shape};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Kernels in the order in which they run.
@@ -54,7 +55,7 @@ pub const ALIGNMENT: usize = 64;
 /// Plans. `arena` holds the bytes of each arena buffer.
 pub fn plan(graph: &Graph, mut kernels: Vec<Kernel>, mut arena: Vec<Dim>) -> Plan {
     let mut copies: Vec<Kernel> = Vec::new();
-    let read: HashSet<Buffer> = kernels.iter().flat_map(|kernel| touched(kernel).0).collect();
+    let read: Set<Buffer> = kernels.iter().flat_map(|kernel| touched(kernel).0).collect();
     for kernel in &mut kernels {
         let diverted =
             [overtaken(kernel), beside_loss(kernel), beside_others(kernel, &read), of_risky_sums(kernel)];
@@ -93,7 +94,7 @@ fn beside_loss(kernel: &Kernel) -> BTreeSet<usize> {
 
 /// Storages that a kernel of a few numbers writes together with what others read, a count of steps beside the rates that hang on it: without
 /// them it can run before the guard, and so can all that reads the others.
-fn beside_others(kernel: &Kernel, read: &HashSet<Buffer>) -> BTreeSet<usize> {
+fn beside_others(kernel: &Kernel, read: &Set<Buffer>) -> BTreeSet<usize> {
     let writes = touched(kernel).1;
     let has_loop = kernel.body.iter().any(|item| matches!(item, Item::Loop(_)));
     let serves = |buffer: &Buffer| matches!(buffer, Buffer::Arena(_)) && read.contains(buffer);

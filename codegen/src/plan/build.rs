@@ -14,9 +14,10 @@ use crate::ir::affine::{Affine, Axis, linear, moved};
 use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
+use downhill_graph::hash::Map;
 use downhill_graph::op::{Op, Reduction};
 use downhill_graph::types::{ElementType, Literal, Type};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// Where values live.
@@ -37,9 +38,9 @@ pub struct Homes {
 pub fn assign_homes(graph: &Graph, fused: &Fused, outputs: &[Purpose], looked_up: BTreeSet<usize>) -> Homes {
     let mut homes =
         Homes { read_from: BTreeMap::new(), written_to: BTreeMap::new(), looked_up, arena: Vec::new() };
-    let places: HashMap<&Purpose, usize> =
+    let places: Map<&Purpose, usize> =
         outputs.iter().enumerate().map(|(place, purpose)| (purpose, place)).collect();
-    let mut wanted: HashMap<NodeId, Vec<Buffer>> = HashMap::new();
+    let mut wanted: Map<NodeId, Vec<Buffer>> = Map::default();
     for (purpose, node) in &graph.results {
         wanted.entry(*node).or_default().push(match purpose {
             Purpose::Update(storage) => Buffer::Storage(*storage),
@@ -121,8 +122,8 @@ struct Frame {
     axis: Option<Axis>,
     items: Vec<Item>,
     stores: Vec<Item>,
-    memo: HashMap<(NodeId, Rc<[Affine]>), ValueId>,
-    literals: HashMap<Literal, ValueId>,
+    memo: Map<(NodeId, Rc<[Affine]>), ValueId>,
+    literals: Map<Literal, ValueId>,
 }
 
 impl Frame {

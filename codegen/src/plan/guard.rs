@@ -17,8 +17,9 @@ use crate::ir::affine::{Affine, Axis};
 use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, Role};
+use downhill_graph::hash::{Map, Set};
 use downhill_graph::op::{Binary, Reduction, Unary};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 
 /// Whether a kernel changes storages.
 pub(crate) fn writes_storage(kernel: &Kernel) -> bool {
@@ -29,9 +30,9 @@ pub(crate) fn writes_storage(kernel: &Kernel) -> bool {
 /// arena buffer.
 pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<Kernel> {
     let (mut kernels, updates) = updates_last(kernels);
-    let (mut wanted, mut looks) = (HashSet::new(), Looks::default());
+    let (mut wanted, mut looks) = (Set::default(), Looks::default());
     // What only updates make is not there before the guard.
-    let late: HashSet<Buffer> = updates.iter().flat_map(stored).collect();
+    let late: Set<Buffer> = updates.iter().flat_map(stored).collect();
     for update in &updates {
         let waits = update
             .accesses()
@@ -85,8 +86,8 @@ fn is_light(kernel: &Kernel, is_looked_at: &dyn Fn(Buffer) -> bool) -> bool {
 /// Of the buffers that are to be watched those that nothing else tells of: what is not finite in the others makes the loss so, or what
 /// is stored to a buffer that is watched. What a little arithmetic makes of watched buffers alone is not watched itself, which would be a
 /// good part of the work: between the two stands an overflow at most, which the updates show.
-fn uncovered(kernels: &[Kernel], wanted: HashSet<Buffer>, arena: &[Dim]) -> HashSet<Buffer> {
-    let (mut seen, mut watched) = (HashSet::from([Buffer::Loss]), HashSet::new());
+fn uncovered(kernels: &[Kernel], wanted: Set<Buffer>, arena: &[Dim]) -> Set<Buffer> {
+    let (mut seen, mut watched) = (Set::from_iter([Buffer::Loss]), Set::default());
     // Those that read a buffer stand behind the one that stores it.
     for kernel in kernels.iter().rev() {
         let is_wanted = |buffer: &Buffer| wanted.contains(buffer) && !seen.contains(buffer);
@@ -113,7 +114,7 @@ fn uncovered(kernels: &[Kernel], wanted: HashSet<Buffer>, arena: &[Dim]) -> Hash
 #[derive(Default)]
 struct Looks {
     list: Vec<Kernel>,
-    known: HashSet<Kernel>,
+    known: Set<Kernel>,
 }
 
 impl Looks {
@@ -125,7 +126,7 @@ impl Looks {
 }
 
 /// Has the floats watched that a kernel stores to these buffers.
-fn watch_stores(kernel: &mut Kernel, watched: &HashSet<Buffer>) {
+fn watch_stores(kernel: &mut Kernel, watched: &Set<Buffer>) {
     let values = std::mem::take(&mut kernel.values);
     let is_watched =
         |buffer: Buffer, value: ValueId| watched.contains(&buffer) && values[value.0 as usize].is_float();
@@ -180,7 +181,7 @@ fn updates_last(kernels: Vec<Kernel>) -> (Vec<Kernel>, Vec<Kernel>) {
 /// Floats that a kernel loads and that make what it stores to some buffers infinite or NaN where they are.
 fn certain<'k>(kernel: &'k Kernel, stores_to: &dyn Fn(Buffer) -> bool) -> Vec<(Buffer, &'k Access)> {
     let mut values =
-        Values { stores_to, open: Vec::new(), expressions: HashMap::new(), sums: HashMap::new() };
+        Values { stores_to, open: Vec::new(), expressions: Map::default(), sums: Map::default() };
     values.items(kernel, &kernel.body, &mut Vec::new());
     let Values { mut open, expressions, sums, .. } = values;
     let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
@@ -204,8 +205,8 @@ struct Values<'k, 's> {
     /// What is stored to the buffers asked for.
     open: Vec<ValueId>,
     /// Each with whether it is reached whenever the element exists that it loads.
-    expressions: HashMap<ValueId, (&'k Expression, bool)>,
-    sums: HashMap<ValueId, &'k Accumulator>,
+    expressions: Map<ValueId, (&'k Expression, bool)>,
+    sums: Map<ValueId, &'k Accumulator>,
 }
 
 impl<'k> Values<'k, '_> {

@@ -8,7 +8,8 @@
 //! kernels read and write.
 
 use crate::ir::kernel::{Buffer, Kernel};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use downhill_graph::hash::Map;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to happen next.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,9 +26,9 @@ pub(crate) struct Queue {
     kernels: Vec<Waiting>,
     ready: BTreeSet<usize>,
     /// Who writes each storage.
-    writers: HashMap<usize, BTreeSet<usize>>,
+    writers: Map<usize, BTreeSet<usize>>,
     /// How many waiting kernels read each storage.
-    readers: HashMap<usize, usize>,
+    readers: Map<usize, usize>,
     /// How many waiting kernels make a loss.
     losses: usize,
     left: usize,
@@ -86,8 +87,8 @@ impl Queue {
     fn counted(kernels: Vec<Waiting>) -> Queue {
         let mut queue = Queue {
             ready: BTreeSet::new(),
-            writers: HashMap::new(),
-            readers: HashMap::new(),
+            writers: Map::default(),
+            readers: Map::default(),
             losses: kernels.iter().filter(|kernel| kernel.makes_loss).count(),
             left: kernels.len(),
             contested: 0,

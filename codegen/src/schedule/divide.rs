@@ -12,7 +12,7 @@ use crate::schedule::loops::Schedule;
 use downhill_graph::dim::Dim;
 
 /// The loop of a kernel whose turns are shared out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Division {
     /// The loop.
     pub axis: Axis,

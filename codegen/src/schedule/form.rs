@@ -8,11 +8,11 @@
 //! all of a kernel's buffers are in use at once, so that none overlap.
 
 use crate::ir::kernel::{Buffer, Kernel};
-use std::collections::HashMap;
+use downhill_graph::hash::Map;
 
 /// The kernel as any of its form, and the numbers of its buffers in the entry.
 pub(crate) fn form(kernel: &Kernel) -> (Kernel, Vec<usize>) {
-    let (mut known, mut numbers) = (HashMap::new(), Vec::new());
+    let (mut known, mut numbers) = (Map::default(), Vec::new());
     let mut form = kernel.map_buffers(&mut |buffer| {
         let place = *known.entry(buffer).or_insert_with(|| {
             numbers.push(number(buffer).unwrap_or_default());
@@ -29,7 +29,8 @@ pub(crate) fn buffer_of(numbers: &[usize], buffer: Buffer) -> Buffer {
     number(buffer).map_or(buffer, |place| numbered(buffer, numbers[place]))
 }
 
-fn number(buffer: Buffer) -> Option<usize> {
+/// Its number in the entry, where it has one.
+pub(crate) fn number(buffer: Buffer) -> Option<usize> {
     match buffer {
         Buffer::Input(n) | Buffer::Storage(n) | Buffer::Output(n) | Buffer::Arena(n) | Buffer::Scratch(n) => {
             Some(n)
@@ -39,7 +40,7 @@ fn number(buffer: Buffer) -> Option<usize> {
 }
 
 /// Memory of the same kind under another number.
-fn numbered(buffer: Buffer, n: usize) -> Buffer {
+pub(crate) fn numbered(buffer: Buffer, n: usize) -> Buffer {
     match buffer {
         Buffer::Input(_) => Buffer::Input(n),
         Buffer::Storage(_) => Buffer::Storage(n),

@@ -16,7 +16,8 @@ use crate::schedule::loops::{Schedule, choose_lanes, choose_lanes_again, choose_
 use crate::schedule::pack::{Room, pack};
 use crate::target::Target;
 use downhill_graph::dim::{Bindings, Dim};
-use std::collections::{BTreeSet, HashMap};
+use downhill_graph::hash::Map;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 
@@ -89,7 +90,7 @@ pub(crate) fn schedule(
     fixed: &Bindings,
     target: &Target,
 ) -> Vec<Instance> {
-    let mut known: HashMap<Kernel, Special> = HashMap::new();
+    let mut known: Map<Kernel, Special> = Map::default();
     let (mut instances, mut count) = (Vec::new(), 0);
     for (position, kernel) in kernels.iter().enumerate() {
         let (form, mut numbers) = form(kernel);

@@ -106,8 +106,8 @@ impl Expressions<'_> {
             Op::Storage(index) => atom(self.graph.storages[*index].name.to_string()),
             Op::Constant(literal) => number(literal.value(), literal.element),
             Op::DimValue { dim, .. } => {
-                let binds = if dim.terms().len() > 1 { Binds::Sum } else { Binds::Product };
-                let single = dim.terms().len() == 1 && !dim.to_string().contains('*');
+                let binds = if dim.terms().count() > 1 { Binds::Sum } else { Binds::Product };
+                let single = dim.terms().count() == 1 && !dim.to_string().contains('*');
                 Expression { text: dim.to_string(), binds: if single { Binds::Atom } else { binds } }
             }
             Op::Iota { axis, .. } => atom(format!("index(axis: {axis})")),

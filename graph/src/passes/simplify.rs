@@ -28,16 +28,20 @@ use crate::types::Shape;
 pub fn simplify(graph: &Graph) -> Graph {
     // Every walk applies the rules to all that it makes; a few walks see what became equal only later.
     const WALKS: usize = 32;
-    let mut graph = graph.clone();
-    for _ in 0..WALKS {
-        let next = rebuild(&graph, &simplify, &mut |graph, op, operands| add(graph, op, operands));
-        if next == graph {
+    let walk = |graph: &Graph| rebuild(graph, &simplify, &mut |graph, op, operands| add(graph, op, operands));
+    let mut last = walk(graph);
+    if last == *graph {
+        return last;
+    }
+    for _ in 1..WALKS {
+        let next = walk(&last);
+        if next == last {
             return next;
         }
-        graph = next;
+        last = next;
     }
     // What is left to do only makes it smaller.
-    graph
+    last
 }
 
 type Rule = fn(&mut Graph, &Op, &[NodeId]) -> Option<NodeId>;

@@ -175,7 +175,7 @@ pub fn value(builder: &Builder, argument: &Argument) -> Option<Value> {
         Argument::Number(number) => Some(builder.constant(*number)),
         Argument::Integer(number) => Some(builder.constant(*number as f64)),
         Argument::Dim(dim) => {
-            let symbols = || dim.terms().iter().flat_map(|(symbols, _)| symbols);
+            let symbols = || dim.terms().flat_map(|(symbols, _)| symbols);
             if symbols().any(|symbol| matches!(symbol, Symbol::Quotient(_))) {
                 let error =
                     Error::new(format!("the size `{dim}` is rounded down, which a formula rarely means"));
