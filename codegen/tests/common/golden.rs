@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// `text` as it was when last looked at by a person. `DOWNHILL_BLESS=1` writes it anew.
-pub fn assert_golden(name: &str, text: &str) {
+pub(crate) fn assert_golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("DOWNHILL_BLESS").is_some() {
         std::fs::create_dir_all(path.with_file_name("")).expect("a writable folder");
