@@ -4,6 +4,26 @@
 //! that it enters alive; it has one place all that time. Where too few are left, the one that is cheapest to keep in memory
 //! is kept there: read as an operand in memory where the instruction can, else through a register for that
 //! instruction alone. Then the scan is done again.
+//!
+//! Measured against `regalloc2` 0.15.2 (Cranelift's, its backtracking algorithm; moves, multiply-adds and two-address instructions
+//! with reuse constraints where the operand dies, operands in memory allowed where the instruction can). Instructions that each adds
+//! to the innermost loops of a training step (loads, stores, moves; in brackets operands read from memory instead of a register),
+//! and µs for the allocation of all of its functions; release build, best of five, AMD EPYC (family 25, model 1), busy:
+//!
+//! | step, vectors           | here     |  µs | `regalloc2` |   µs |
+//! |-------------------------|---------:|----:|------------:|-----:|
+//! | 2-50-1 ×1, AVX2         |    6 (4) | 112 |      11 (1) |  425 |
+//! | 2-50-1 ×64, AVX2        |  43 (76) | 286 |    121 (68) | 1687 |
+//! | 784-128-10 ×1, AVX2     |    0 (0) | 206 |       0 (0) | 1050 |
+//! | 784-128-10 ×64, AVX2    |  25 (64) | 353 |     46 (66) | 1884 |
+//! | 784-512-512-10, AVX2    |  25 (64) | 368 |     50 (66) | 1882 |
+//! | elementwise, AVX2       |  13 (36) |  94 |     23 (37) |  531 |
+//! | 2-50-1 ×1, AVX-512      |    0 (0) |  58 |       0 (0) |  195 |
+//! | 2-50-1 ×64, AVX-512     |  30 (27) | 172 |     84 (12) |  980 |
+//! | elementwise, AVX-512    |  10 (16) |  52 |      12 (16) |  472 |
+//!
+//! So this one stays: it adds less where time is spent, in a quarter to a ninth of the time. Most of the difference are constants, which
+//! it reads where they lie and the other one copies to a slot first, and moves between halves of split registers.
 
 use super::code::{Base, Class, Code, Inst, Memory, Op, Source, V};
 use super::machine::{ARGUMENTS, Allocated, GENERAL, Physical, Placed};
