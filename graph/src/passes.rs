@@ -12,8 +12,8 @@ mod simplify;
 pub use bind::bind;
 pub use simplify::simplify;
 
+use crate::facts::Class;
 use crate::graph::{Graph, bug};
-use crate::op::Op;
 use crate::rebuild::rebuild;
 use crate::verify::verify;
 
@@ -34,9 +34,8 @@ pub fn eliminate_dead(graph: &Graph) -> Graph {
 
 /// Removes what only differentiation looks at: `StopGradient`, and `Surrogate`, of which the value stays.
 pub fn erase_gradient_markers(graph: &Graph) -> Graph {
-    rebuild(graph, &erase_gradient_markers, &mut |graph, op, operands| match op {
-        Op::StopGradient | Op::Surrogate => operands[0],
-        op => graph.add(op, operands),
+    rebuild(graph, &erase_gradient_markers, &mut |graph, op, operands| {
+        if op.class() == Class::Marker { operands[0] } else { graph.add(op, operands) }
     })
 }
 

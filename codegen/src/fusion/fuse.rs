@@ -8,8 +8,9 @@
 use super::group::group;
 use crate::ir::affine::{Affine, Axis, moved};
 use downhill_graph::dim::Dim;
+use downhill_graph::facts::{Class, Cost};
 use downhill_graph::graph::{Graph, NodeId, bug};
-use downhill_graph::op::{Binary, Op, Unary};
+use downhill_graph::op::Op;
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write;
 use std::rc::Rc;
@@ -123,24 +124,22 @@ fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId
     let mut free = vec![false; graph.len()];
     for id in graph.ids() {
         let operands = graph.operands(id);
+        let class = graph.op(id).class();
         free[id.index()] = graph.shape(id).rank() == 0
-            && !matches!(
-                graph.op(id),
-                Op::Reduce { .. } | Op::DotGeneral { .. } | Op::Reshape(_) | Op::Slice(_) | Op::Scan { .. }
-            )
+            && matches!(class, Class::Source | Class::Elementwise | Class::Marker)
             && operands.iter().all(|operand| free[operand.index()]);
-        match graph.op(id) {
-            Op::Reduce { .. } => {
+        match class {
+            Class::Fold => {
                 let summed = beneath_moves(graph, &stored, operands[0]);
                 if domain(graph, id).is_empty() && gathers(graph, &stored, summed) {
                     stored.insert(summed);
                 }
                 stored.insert(id);
             }
-            Op::Pad(_) | Op::Concatenate { .. } => {
+            Class::Pieces => {
                 stored.insert(id);
             }
-            Op::DotGeneral { .. } => {
+            Class::Contraction => {
                 stored.insert(id);
                 // Each element of an operand is read many times: computed once, in memory.
                 for &operand in &operands {
@@ -151,16 +150,17 @@ fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId
                 }
             }
             // The element at a place of a reshaped value is found by its position in memory: there has to be one.
-            Op::Reshape(_)
+            Class::View
                 if moved_anyhow(graph, id).is_none()
                     && (looked_up.contains(&operands[0]) || !in_memory(graph, operands[0])) =>
             {
                 stored.insert(operands[0]);
             }
-            _ => {}
+            Class::View | Class::Source | Class::Elementwise | Class::Loop | Class::Marker => {}
         }
         let inline = || operands.iter().filter(|operand| !stored.contains(operand)).map(|id| id.index());
-        cost[id.index()] = inline().map(|id| cost[id]).fold(own_cost(graph.op(id)), u32::saturating_add);
+        cost[id.index()] =
+            inline().map(|id| cost[id]).fold(graph.op(id).facts().cost.again, u32::saturating_add);
         length[id.index()] = inline().map(|id| length[id]).fold(1, u32::saturating_add);
         let users = users.of(id);
         let repeated = users.len() > 1 || users.iter().any(|&user| widens(graph, user));
@@ -175,7 +175,7 @@ fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId
 /// Whether a value is made of several that would have to be stored for it: a fold to one number shares no loop with what makes
 /// them, so that one array is written and read for it instead of each of theirs.
 fn gathers(graph: &Graph, stored: &BTreeSet<NodeId>, value: NodeId) -> bool {
-    let fold = |node: NodeId| matches!(graph.op(node), Op::Reduce { .. } | Op::DotGeneral { .. });
+    let fold = |node: NodeId| matches!(graph.op(node).class(), Class::Fold | Class::Contraction);
     let made: BTreeSet<NodeId> = root(graph, stored, value)
         .reads
         .iter()
@@ -191,27 +191,20 @@ const WORTH_STORING: u32 = 4;
 /// A value that so many others would be computed for in its place is stored, so that no kernel becomes long without end.
 const LONG: u32 = 512;
 
-/// What a transcendental function costs, in additions.
-const TRANSCENDENTAL: u32 = 16;
-
-fn own_cost(op: &Op) -> u32 {
-    match op {
-        Op::Unary(Unary::Neg | Unary::Abs | Unary::Not | Unary::Floor | Unary::IsFinite | Unary::Sign) => 1,
-        Op::Unary(Unary::Sqrt) | Op::Binary(Binary::Div) => 4,
-        Op::Unary(_) | Op::Binary(Binary::Pow) => TRANSCENDENTAL,
-        Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Convert(_) => 1,
-        Op::RandomBits { .. } => 64,
-        _ => 0,
-    }
-}
-
 /// Neither a source nor a mere move: something arithmetic made it.
 fn computed(graph: &Graph, id: NodeId) -> bool {
-    let source = matches!(
-        graph.op(id),
-        Op::Input(_) | Op::Storage(_) | Op::Constant(_) | Op::Iota { .. } | Op::DimValue { .. }
-    );
-    !source && !is_move(graph, id)
+    let facts = graph.op(id).facts();
+    match facts.class {
+        // Random bits are a source that is worked out.
+        Class::Source => facts.cost > Cost::NOTHING,
+        Class::View => false,
+        Class::Elementwise
+        | Class::Fold
+        | Class::Contraction
+        | Class::Pieces
+        | Class::Loop
+        | Class::Marker => true,
+    }
 }
 
 /// Lies in memory, or is the same everywhere.
@@ -220,20 +213,13 @@ fn in_memory(graph: &Graph, id: NodeId) -> bool {
 }
 
 fn is_move(graph: &Graph, id: NodeId) -> bool {
-    matches!(
-        graph.op(id),
-        Op::Transpose(_) | Op::Broadcast { .. } | Op::Slice(_) | Op::Reverse(_) | Op::Reshape(_)
-    )
+    graph.op(id).class() == Class::View
 }
 
 /// True for a broadcast that repeats its operand.
 fn widens(graph: &Graph, id: NodeId) -> bool {
-    match graph.op(id) {
-        Op::Broadcast { shape, axes } => {
-            shape.dims().iter().enumerate().any(|(axis, dim)| !axes.contains(&axis) && !dim.is(1))
-        }
-        _ => false,
-    }
+    let Op::Broadcast { shape, axes } = graph.op(id) else { return false };
+    shape.dims().iter().enumerate().any(|(axis, dim)| !axes.contains(&axis) && !dim.is(1))
 }
 
 fn beneath_moves(graph: &Graph, stored: &BTreeSet<NodeId>, mut id: NodeId) -> NodeId {
@@ -312,29 +298,31 @@ impl Walk<'_> {
 
     /// Leaves its operands to be looked at.
     fn definition(&mut self, node: NodeId, index: &Rc<[Affine]>) {
-        let operands = self.graph.operands(node);
+        let (operands, facts) = (self.graph.operands(node), self.graph.op(node).facts());
         let mut axes = index.iter().flat_map(|i| i.terms.keys());
         let each_element =
             axes.next().is_some_and(|axis| axis.0 < INNER_AXES) && axes.all(|axis| axis.0 < INNER_AXES);
-        self.heavy |= each_element && own_cost(self.graph.op(node)) >= TRANSCENDENTAL;
-        match self.graph.op(node) {
-            Op::Input(_) | Op::Storage(_) => self.reads.push(Read { node, index: index.clone() }),
-            Op::Reduce { .. } | Op::DotGeneral { .. } | Op::Pad(_) | Op::Concatenate { .. } => {
+        self.heavy |= each_element && facts.cost.again >= Cost::TRANSCENDENTAL.again;
+        match facts.class {
+            Class::Source => {
+                if matches!(self.graph.op(node), Op::Input(_) | Op::Storage(_)) {
+                    self.reads.push(Read { node, index: index.clone() });
+                }
+            }
+            Class::Fold | Class::Contraction | Class::Pieces => {
                 for (side, operand) in operands.into_iter().enumerate() {
                     let index = self.fresh(self.graph.shape(operand).rank(), index, node, side);
                     self.open.push((operand, index.into()));
                 }
             }
-            Op::Reshape(_) if moved(self.graph, node, index).is_none() => {
-                let index = self.unrelated(self.graph.shape(operands[0]).rank());
+            Class::View => {
+                let rank = self.graph.shape(operands[0]).rank();
+                let index = moved(self.graph, node, index).unwrap_or_else(|| self.unrelated(rank));
                 self.open.push((operands[0], index.into()));
             }
-            _ if is_move(self.graph, node) => {
-                if let Some(index) = moved(self.graph, node, index) {
-                    self.open.push((operands[0], index.into()));
-                }
+            Class::Elementwise | Class::Loop | Class::Marker => {
+                self.open.extend(operands.into_iter().map(|operand| (operand, index.clone())));
             }
-            _ => self.open.extend(operands.into_iter().map(|operand| (operand, index.clone()))),
         }
     }
 
@@ -347,22 +335,18 @@ impl Walk<'_> {
     /// The index of the operand at `side` of a folding op: the result's where an axis is kept, an inner axis elsewhere.
     fn fresh(&mut self, rank: usize, index: &[Affine], node: NodeId, side: usize) -> Vec<Affine> {
         let mut result = self.unrelated(rank);
-        match self.graph.op(node) {
-            Op::Reduce { axes, .. } => {
-                let kept = (0..rank).filter(|axis| !axes.contains(axis));
-                kept.zip(index).for_each(|(axis, i)| result[axis] = i.clone());
-            }
-            Op::DotGeneral { batch, contract } => {
-                let kept = &dot_axes(self.graph, node, batch, contract)[side];
-                kept.iter().for_each(|&(axis, place)| result[axis] = index[place].clone());
-            }
-            Op::Pad(_) | Op::Concatenate { .. } => {
-                // A piece has no loop over an axis of one element.
-                let piece = self.graph.shape(self.graph.operand(node, side));
-                let ones = piece.dims().iter().enumerate().filter(|(_, dim)| dim.is(1));
-                ones.for_each(|(axis, _)| result[axis] = Affine::default());
-            }
-            _ => {}
+        let op = self.graph.op(node);
+        if let Op::Reduce { axes, .. } = op {
+            let kept = (0..rank).filter(|axis| !axes.contains(axis));
+            kept.zip(index).for_each(|(axis, i)| result[axis] = i.clone());
+        } else if let Op::DotGeneral { batch, contract } = op {
+            let kept = &dot_axes(self.graph, node, batch, contract)[side];
+            kept.iter().for_each(|&(axis, place)| result[axis] = index[place].clone());
+        } else if op.class() == Class::Pieces {
+            // A piece has no loop over an axis of one element.
+            let piece = self.graph.shape(self.graph.operand(node, side));
+            let ones = piece.dims().iter().enumerate().filter(|(_, dim)| dim.is(1));
+            ones.for_each(|(axis, _)| result[axis] = Affine::default());
         }
         result
     }

@@ -14,6 +14,7 @@ use super::fuse::{Group, Read, Root, domain};
 use crate::fusion::prepare::innermost_axis;
 use crate::ir::affine::Axis;
 use downhill_graph::dim::Dim;
+use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, NodeId, Purpose};
 use downhill_graph::op::Op;
 use std::cmp::Ordering;
@@ -220,12 +221,12 @@ impl Grouping<'_> {
 
     /// Its columns are lanes, its rows go together: nothing is made before it in the same loops.
     fn is_product(&self, root: &Root) -> bool {
-        root.domain.len() > 1 && matches!(self.graph.op(root.node), Op::DotGeneral { .. })
+        root.domain.len() > 1 && self.graph.op(root.node).class() == Class::Contraction
     }
 
     /// Made by several loop nests of its own: zeros first, then pieces.
     fn stands_alone(&self, root: &Root) -> bool {
-        matches!(self.graph.op(root.node), Op::Pad(_) | Op::Concatenate { .. })
+        self.graph.op(root.node).class() == Class::Pieces
     }
 }
 
@@ -255,12 +256,15 @@ fn shared<'a>(extents: &[Dim], others: impl Iterator<Item = &'a Dim>) -> usize {
 
 /// Whether a fold goes over elements that lie next to each other, so that its lanes are best along the fold.
 fn folds_innermost(graph: &Graph, node: NodeId) -> bool {
-    let folded: Vec<usize> = match graph.op(node) {
-        Op::Reduce { axes, .. } => axes.clone(),
-        Op::DotGeneral { contract, .. } if domain(graph, node).len() <= 1 => {
-            contract.iter().map(|pair| pair.0).collect()
-        }
-        _ => return false,
+    let op = graph.op(node);
+    let folded: Vec<usize> = if let Op::Reduce { axes, .. } = op {
+        axes.clone()
+    } else if let Op::DotGeneral { contract, .. } = op
+        && domain(graph, node).len() <= 1
+    {
+        contract.iter().map(|pair| pair.0).collect()
+    } else {
+        return false;
     };
     innermost_axis(graph, graph.operand(node, 0)).is_some_and(|axis| folded.contains(&axis))
 }

@@ -4,7 +4,7 @@
 //! not everywhere (elsewhere its value means nothing). A line or a short function an op; sums, pruning, masks and origins are
 //! the walker's. Rules are asked only for operands that carry a gradient.
 
-use super::masked::Guard;
+use super::guard::Guard;
 use crate::dim::Dim;
 use crate::error::Error;
 use crate::graph::{Graph, NodeId, bug};
