@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use syn::visit::Visit;
 
 /// The enums that a primitive is made of, all in `graph/src/op.rs`.
-const WATCHED: [&str; 4] = ["Op", "Unary", "Binary", "Reduction"];
+const WATCHED: [&str; 5] = ["Op", "Unary", "Binary", "Compare", "Reduction"];
 
 /// Where they may be matched on.
 const SOURCES: [&str; 6] = ["graph/src", "nn/src", "macros/src", "codegen/src", "runtime/src", "src"];
