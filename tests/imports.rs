@@ -102,7 +102,8 @@ fn paths<'a>(source: &'a str, module: &'a [String]) -> impl Iterator<Item = Name
     ["crate::", "super::", "self::"].into_iter().flat_map(move |start| {
         source.match_indices(start).flat_map(move |(at, _)| {
             let before = source[..at].chars().next_back();
-            if before.is_some_and(|c| c.is_alphanumeric() || "_:".contains(c)) {
+            // `$crate::` in a macro is where the macro is used.
+            if before.is_some_and(|c| c.is_alphanumeric() || "_:$".contains(c)) {
                 return Vec::new();
             }
             let mut base = match start {

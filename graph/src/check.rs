@@ -80,9 +80,9 @@ pub enum Made {
 
 /// The graph without poison: for networks that are to be built without checks.
 pub fn without_poison(graph: &Graph) -> Graph {
-    rebuild(graph, &without_poison, &mut |graph, op, operands| match op {
-        Op::Surrogate if is_poison(graph, operands[0], operands[1]) => operands[1],
-        op => graph.add(op, operands),
+    rebuild(graph, &without_poison, &mut |graph, op, operands| {
+        let poisoned = op == Op::Surrogate && is_poison(graph, operands[0], operands[1]);
+        if poisoned { operands[1] } else { graph.add(op, operands) }
     })
 }
 

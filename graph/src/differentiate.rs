@@ -10,18 +10,15 @@
 //! One circle cannot be avoided: the walker goes through a loop (`scan.rs`) by differentiating its body, which walks.
 
 mod guard;
-
 mod rules;
-
 mod masked;
-
 mod scan;
 
 use crate::error::Error;
 use crate::graph::{Graph, NodeId};
-use crate::op::{Binary, Op, Unary};
 use crate::rebuild::ancestors;
 use masked::Masked;
+use scan::Loop;
 
 /// Appends the gradients of the sum of `of`'s elements by each of `wrt`; zeros where there is no path.
 ///
@@ -58,7 +55,7 @@ pub fn differentiate(graph: &mut Graph, of: NodeId, wrt: &[NodeId]) -> Result<Ve
 }
 
 /// As [`differentiate`], for several results with the given gradients arriving at them.
-pub(crate) fn differentiate_from(
+fn differentiate_from(
     graph: &mut Graph,
     seeds: &[(NodeId, NodeId)],
     wrt: &[NodeId],
@@ -74,37 +71,6 @@ pub(crate) fn differentiate_from(
         .zip(wrt)
         .map(|(gradient, &id)| gradient.unwrap_or_else(|| graph.full_like(id, 0.0)))
         .collect())
-}
-
-/// Whether the gradient of an op's result reaches its operand at `position`; the operand must be a float besides.
-fn passes_to(op: &Op, position: usize) -> bool {
-    match op {
-        Op::Input(_)
-        | Op::Storage(_)
-        | Op::Constant(_)
-        | Op::Iota { .. }
-        | Op::DimValue { .. }
-        | Op::RandomBits { .. } => false,
-        Op::Unary(Unary::Sign | Unary::Floor | Unary::IsFinite | Unary::Not) => false,
-        Op::Unary(_) => true,
-        Op::Binary(Binary::And | Binary::Or | Binary::Xor | Binary::ShiftLeft | Binary::ShiftRight) => false,
-        Op::Binary(_) => true,
-        Op::Compare(_) | Op::ArgMax { .. } | Op::StopGradient => false,
-        Op::Select => position > 0,
-        Op::Surrogate => position == 1,
-        Op::Convert(_)
-        | Op::Reduce { .. }
-        | Op::Reshape(_)
-        | Op::Transpose(_)
-        | Op::Broadcast { .. }
-        | Op::Slice(_)
-        | Op::Pad(_)
-        | Op::Concatenate { .. }
-        | Op::Reverse(_)
-        | Op::DotGeneral { .. } => true,
-        // Which results depend on which operands is for the body to say; treating all as dependent costs only zeros.
-        Op::Scan { .. } => true,
-    }
 }
 
 struct Walker<'a> {
@@ -124,8 +90,9 @@ impl<'a> Walker<'a> {
         }
         for id in graph.ids().filter(|&id| graph.ty(id).element.is_float()) {
             let op = graph.op(id);
-            let carries =
-                |(position, operand): (usize, NodeId)| on_path[operand.index()] && passes_to(op, position);
+            let carries = |(position, operand): (usize, NodeId)| {
+                on_path[operand.index()] && op.passes_gradient(position)
+            };
             if graph.operands(id).into_iter().enumerate().any(carries) {
                 on_path[id.index()] = true;
             }
@@ -144,19 +111,42 @@ impl<'a> Walker<'a> {
         for id in self.graph.ids().rev() {
             let op = self.graph.op(id).clone();
             self.graph.set_origin(self.graph.origin(id).clone());
-            if let Op::Scan { .. } = op {
-                self.through_scan(id)?;
+            if let Some(forward) = Loop::of(self.graph, id) {
+                self.through_loop(id, &forward)?;
                 continue;
             }
             let Some(gradient) = self.gradients[id.index()].clone() else { continue };
             for (position, operand) in self.graph.operands(id).into_iter().enumerate() {
                 if self.on_path[operand.index()]
-                    && passes_to(&op, position)
+                    && op.passes_gradient(position)
                     && let Some(contribution) = gradient.pull(self.graph, id, position)?
                 {
                     self.arrive(operand, contribution);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Sends gradients through the loop of which `id` is a result, once, at the first of its results: all users of all its results
+    /// have been passed by then.
+    fn through_loop(&mut self, id: NodeId, forward: &Loop) -> Result<(), Error> {
+        let mut arrived: Vec<Option<NodeId>> = vec![None; forward.results()];
+        for member in self.graph.ids().take(self.on_path.len()) {
+            if let Some(result) = forward.result_of(self.graph, member) {
+                if member < id {
+                    return Ok(());
+                }
+                arrived[result] = self.gradient(member);
+            }
+        }
+        if arrived.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        let wanted = |operand: &NodeId| self.on_path[operand.index()];
+        let wanted: Vec<bool> = self.graph.operands_of(id).iter().map(wanted).collect();
+        for (operand, gradient) in scan::pull(self.graph, forward, &arrived, &wanted, &differentiate_from)? {
+            self.arrive(operand, Masked::everywhere(gradient));
         }
         Ok(())
     }

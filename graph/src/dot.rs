@@ -5,7 +5,7 @@
 //! broadcasts and comparisons with a constant stand inside the expressions that use them.
 
 use crate::formula::{DEEPEST, Expressions, is_transparent};
-use crate::graph::{Graph, NodeId, Purpose, StorageKind, Users};
+use crate::graph::{Graph, NodeId, Purpose, Role, StorageKind, Users};
 use crate::op::{Binary, Compare, Op, Unary};
 use crate::rebuild::{ancestors, live};
 use crate::text::role_name;
@@ -115,12 +115,17 @@ impl Picture<'_> {
     }
 
     fn part(&self, id: NodeId) -> Part {
-        match self.graph.op(id) {
-            Op::Input(_) => Part::Inputs,
-            Op::Storage(_) => Part::Parameters,
-            _ if self.forward[id.index()] => Part::Forward,
-            _ if self.updating[id.index()] => Part::Update,
-            _ => Part::Backward,
+        let op = self.graph.op(id);
+        if matches!(op, Op::Input(_)) {
+            Part::Inputs
+        } else if matches!(op, Op::Storage(_)) {
+            Part::Parameters
+        } else if self.forward[id.index()] {
+            Part::Forward
+        } else if self.updating[id.index()] {
+            Part::Update
+        } else {
+            Part::Backward
         }
     }
 
@@ -133,18 +138,16 @@ impl Picture<'_> {
     fn is_inside(&self, id: NodeId) -> bool {
         let graph = self.graph;
         let is_plain = |id: NodeId| graph.constant_value(id).is_some() || is_size(graph, id);
-        match graph.op(id) {
-            Op::Constant(_) | Op::DimValue { .. } | Op::Iota { .. } => true,
-            Op::Compare(compare) => {
-                let label_mask = *compare == Compare::Equal;
-                graph
-                    .operands(id)
-                    .into_iter()
-                    .any(|operand| is_plain(operand) || label_mask && is_index(graph, operand))
-            }
-            Op::Binary(Binary::Div | Binary::Mul) if graph.operands(id).into_iter().all(is_plain) => true,
-            op => is_transparent(graph, id) || is_slight(graph, op, id) && self.has_one_reader(id),
+        let mut operands = graph.operands_of(id).iter().copied();
+        let op = graph.op(id);
+        if let Op::Compare(compare) = op {
+            let label_mask = *compare == Compare::Equal;
+            return operands.any(|operand| is_plain(operand) || label_mask && is_index(graph, operand));
         }
+        matches!(op, Op::Constant(_) | Op::DimValue { .. } | Op::Iota { .. })
+            || matches!(op, Op::Binary(Binary::Div | Binary::Mul)) && operands.all(is_plain)
+            || is_transparent(graph, id)
+            || is_slight(graph, op, id) && self.has_one_reader(id)
     }
 
     /// Whether one box, of the same part, reads the node.
@@ -174,25 +177,21 @@ impl Picture<'_> {
     }
 
     fn name(&self, id: NodeId) -> String {
-        match self.graph.op(id) {
-            Op::Input(index) => self.graph.inputs[*index].name.to_string(),
-            Op::Storage(index) => self.graph.storages[*index].name.to_string(),
-            _ => self.graph.label(id).map_or_else(|| format!("%{}", id.index()), |label| label.to_string()),
-        }
+        let known = self.graph.leaf_name(id).or(self.graph.label(id));
+        known.map_or_else(|| format!("%{}", id.index()), |name| name.to_string())
     }
 
     fn node(&self, id: NodeId, loss: &str) -> String {
         let (graph, name) = (self.graph, escape(&self.name(id)));
         let expressions = Expressions { graph, name: &|id| self.shows(id).then(|| self.name(id)) };
-        let (head, look) = match graph.op(id) {
-            Op::Input(index) => {
-                (format!("<B>{name}</B>  {}", role_name(graph.inputs[*index].role)), ", shape=ellipse")
-            }
-            Op::Storage(index) if graph.storages[*index].kind == StorageKind::State => {
-                (format!("<B>{name}</B>  state"), ", shape=cylinder, style=filled")
-            }
-            Op::Storage(_) => (format!("<B>{name}</B>"), ", shape=cylinder, style=filled"),
-            _ => (format!("<B>{name}</B> = {}", escape(&expressions.definition(id))), ""),
+        let (head, look) = if let Op::Input(index) = graph.op(id) {
+            (format!("<B>{name}</B>  {}", role_name(graph.inputs[*index].role)), ", shape=ellipse")
+        } else if let Op::Storage(index) = graph.op(id) {
+            let is_state = graph.storages[*index].kind == StorageKind::State;
+            let kind = if is_state { "  state" } else { "" };
+            (format!("<B>{name}</B>{kind}"), ", shape=cylinder, style=filled")
+        } else {
+            (format!("<B>{name}</B> = {}", escape(&expressions.definition(id))), "")
         };
         let purposes: String = self
             .purposes(id, loss)
@@ -241,11 +240,9 @@ fn updating(graph: &Graph, forward: &[bool]) -> Vec<bool> {
         updating[id.index()] |= matches!(purpose, Purpose::Update(_));
     }
     for id in graph.ids().filter(|id| !forward[id.index()]) {
-        let starts = match graph.op(id) {
-            Op::Input(index) => graph.inputs[*index].role == crate::graph::Role::Hyper,
-            Op::Storage(index) => graph.storages[*index].kind == StorageKind::State,
-            _ => false,
-        };
+        let op = graph.op(id);
+        let starts = matches!(op, Op::Input(index) if graph.inputs[*index].role == Role::Hyper)
+            || matches!(op, Op::Storage(index) if graph.storages[*index].kind == StorageKind::State);
         updating[id.index()] |=
             starts || graph.operands(id).into_iter().any(|operand| updating[operand.index()]);
     }
@@ -265,11 +262,8 @@ fn is_slight(graph: &Graph, op: &Op, id: NodeId) -> bool {
         let spread = matches!(graph.op(id), Op::Broadcast { axes, .. } if axes.is_empty());
         spread || graph.constant_value(id).is_some()
     };
-    match op {
-        Op::Unary(Unary::Neg | Unary::Abs) => true,
-        Op::Binary(Binary::Mul) => graph.operands(id).into_iter().any(is_scalar),
-        _ => false,
-    }
+    matches!(op, Op::Unary(Unary::Neg | Unary::Abs))
+        || matches!(op, Op::Binary(Binary::Mul)) && graph.operands(id).into_iter().any(is_scalar)
 }
 
 fn is_index(graph: &Graph, id: NodeId) -> bool {

@@ -72,11 +72,7 @@ fn names(graph: &Graph) -> BTreeMap<NodeId, String> {
         let inside = graph.operands_of(id).iter().map(|operand| depth[operand.index()]);
         let deep = inside.max().map_or(0, |inside| inside + 1);
         depth[id.index()] = deep;
-        let label = match graph.op(id) {
-            Op::Input(index) => Some(graph.inputs[*index].name.clone()),
-            Op::Storage(index) => Some(graph.storages[*index].name.clone()),
-            _ => graph.label(id).or(losses.get(&id)).cloned(),
-        };
+        let label = graph.leaf_name(id).or(graph.label(id)).or(losses.get(&id)).cloned();
         let name = match label {
             Some(label) => label.to_string(),
             None if deep >= DEEPEST || reads[id.index()] > 1 && is_worth_a_line(graph, id) => {

@@ -8,13 +8,15 @@
 //! - every node's type is what [`crate::infer`] says;
 //! - inputs, storages and results are named here: no node id outlives a pass.
 //!
+//! This file and `op.rs` know each other: a loop's body is a graph of ops.
+//!
 //! Two graphs are equal when they hold the same nodes in the same order and the same names; origins do not count.
 
 use crate::agreement::{When, can_agree};
 use crate::dim::{Agreement, Bindings, Dim};
 use crate::error::{Error, Origin};
 use crate::hash::{Map, hash_of};
-use crate::infer::infer;
+use crate::infer::{Scope, infer};
 use crate::op::Op;
 use crate::random::Initializer;
 use crate::types::{ElementType, Literal, Shape, Type};
@@ -138,8 +140,6 @@ pub struct Graph {
     origins: Vec<Origin>,
     labels: Map<NodeId, Arc<str>>,
     current: Origin,
-    /// How many rewritings of one pass stand inside each other now.
-    pub(crate) rewriting: u32,
     /// What is given.
     pub inputs: Vec<Input>,
     /// What is kept.
@@ -201,7 +201,7 @@ impl Graph {
             }
             same = self.same_hash[id.index()];
         }
-        let ty = match infer(self, &op, operands) {
+        let ty = match self.infer(&op, operands) {
             Ok(ty) => ty,
             Err(error) => return Err(Box::new((op, error))),
         };
@@ -229,6 +229,15 @@ impl Graph {
                 bug(&format!("{op:?} of ({}): {error}", types.join(", ")))
             }
         }
+    }
+
+    /// The type that `op` of `operands` has here.
+    ///
+    /// # Errors
+    /// Operands that the op does not take.
+    pub fn infer(&self, op: &Op, operands: &[NodeId]) -> Result<Type, Error> {
+        let types: Vec<&Type> = operands.iter().map(|&id| self.ty(id)).collect();
+        infer(self, op, &types)
     }
 
     /// Nodes added from now on come from here.
@@ -284,6 +293,17 @@ impl Graph {
     /// What the declaration calls it, if it has a name. Names do not count when graphs are compared.
     pub fn label(&self, id: NodeId) -> Option<&Arc<str>> {
         self.labels.get(&id)
+    }
+
+    /// The name of the input or the storage that a node reads.
+    pub(crate) fn leaf_name(&self, id: NodeId) -> Option<&Arc<str>> {
+        if let Op::Input(index) = self.op(id) {
+            Some(&self.inputs[*index].name)
+        } else if let Op::Storage(index) = self.op(id) {
+            Some(&self.storages[*index].name)
+        } else {
+            None
+        }
     }
 
     /// Names a node for pictures and texts; the first name stays.
@@ -412,14 +432,31 @@ impl Graph {
     pub fn constant_value(&self, id: NodeId) -> Option<f64> {
         let mut id = id;
         loop {
-            match self.op(id) {
-                Op::Constant(literal) => return Some(literal.value()),
-                Op::Broadcast { .. } | Op::Reshape(_) | Op::Convert(ElementType::F32 | ElementType::F64) => {
-                    id = self.operand(id, 0);
-                }
-                _ => return None,
+            let op = self.op(id);
+            if let Op::Constant(literal) = op {
+                return Some(literal.value());
             }
+            let (Op::Broadcast { .. } | Op::Reshape(_) | Op::Convert(ElementType::F32 | ElementType::F64)) =
+                op
+            else {
+                return None;
+            };
+            id = self.operand(id, 0);
         }
+    }
+}
+
+impl Scope for Graph {
+    fn input(&self, index: usize) -> &Type {
+        &self.inputs[index].ty
+    }
+
+    fn storage(&self, index: usize) -> &Type {
+        &self.storages[index].ty
+    }
+
+    fn agrees(&self, a: &Dim, b: &Dim) -> bool {
+        Graph::agrees(self, a, b)
     }
 }
 

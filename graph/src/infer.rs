@@ -1,25 +1,33 @@
 //! Types of results: the one place that knows what each op takes and gives.
 //!
-//! In: an op and its operands' types. Out: the result's type, or what does not fit. Used alike by the builder, the verifier
+//! In: an op, its operands' types, and what the graph says of its inputs and storages ([`Scope`]). Out: the result's type, or what does not fit. Used alike by the builder, the verifier
 //! and the macro (through the builder). Messages speak of operands by position; the builder, which knows their names, checks
 //! the common mistakes first and in better words.
 
 use crate::dim::Dim;
 use crate::error::Error;
-use crate::graph::{Graph, NodeId};
 use crate::op::{Binary, Op, Unary};
 use crate::types::{ElementType, Shape, Type};
 
-/// The type of `op` of `operands`.
+/// What inference must know of the graph that an op stands in.
+pub trait Scope {
+    /// The type of the input at this index.
+    fn input(&self, index: usize) -> &Type;
+    /// The type of the storage at this index.
+    fn storage(&self, index: usize) -> &Type;
+    /// Whether dims may stand for each other there.
+    fn agrees(&self, a: &Dim, b: &Dim) -> bool;
+}
+
+/// The type of `op` of operands of these types.
 ///
 /// # Errors
 /// What the op does not take.
-pub fn infer(graph: &Graph, op: &Op, operands: &[NodeId]) -> Result<Type, Error> {
-    let types: Vec<&Type> = operands.iter().map(|&id| graph.ty(id)).collect();
+pub fn infer(scope: &dyn Scope, op: &Op, types: &[&Type]) -> Result<Type, Error> {
     check_count(op, types.len())?;
     match op {
-        Op::Input(index) => Ok(graph.inputs[*index].ty.clone()),
-        Op::Storage(index) => Ok(graph.storages[*index].ty.clone()),
+        Op::Input(index) => Ok(scope.input(*index).clone()),
+        Op::Storage(index) => Ok(scope.storage(*index).clone()),
         Op::Constant(literal) => Ok(Type::new(literal.element, Shape::scalar())),
         Op::Iota { shape, axis } => {
             require(*axis < shape.rank(), || format!("axis {axis} of a shape of rank {}", shape.rank()))?;
@@ -31,15 +39,15 @@ pub fn infer(graph: &Graph, op: &Op, operands: &[NodeId]) -> Result<Type, Error>
         }
         Op::RandomBits { shape, .. } => Ok(Type::new(ElementType::U32, shape.clone())),
         Op::Unary(unary) => infer_unary(*unary, types[0]),
-        Op::Binary(binary) => infer_binary(graph, *binary, types[0], types[1]),
+        Op::Binary(binary) => infer_binary(scope, *binary, types[0], types[1]),
         Op::Compare(_) => {
-            same(graph, types[0], types[1])?;
+            same(scope, types[0], types[1])?;
             Ok(Type::new(ElementType::Bool, types[0].shape.clone()))
         }
         Op::Select => {
             require(types[0].element == ElementType::Bool, || format!("a mask of {}", types[0].element))?;
-            same_shape(graph, &types[0].shape, &types[1].shape)?;
-            same(graph, types[1], types[2])?;
+            same_shape(scope, &types[0].shape, &types[1].shape)?;
+            same(scope, types[1], types[2])?;
             Ok(types[1].clone())
         }
         Op::Convert(element) => Ok(Type::new(*element, types[0].shape.clone())),
@@ -54,12 +62,12 @@ pub fn infer(graph: &Graph, op: &Op, operands: &[NodeId]) -> Result<Type, Error>
             Ok(Type::new(ElementType::I32, without_axes(&types[0].shape, &[*axis])))
         }
         Op::Reshape(shape) => {
-            let agree = graph.agrees(&shape.size(), &types[0].shape.size());
+            let agree = scope.agrees(&shape.size(), &types[0].shape.size());
             require(agree, || format!("{} has not as many elements as {shape}", types[0].shape))?;
             Ok(Type::new(types[0].element, shape.clone()))
         }
         Op::Transpose(permutation) => infer_transpose(permutation, types[0]),
-        Op::Broadcast { shape, axes } => infer_broadcast(graph, shape, axes, types[0]),
+        Op::Broadcast { shape, axes } => infer_broadcast(scope, shape, axes, types[0]),
         Op::Slice(ranges) => {
             require(ranges.len() == types[0].rank(), || format!("{} ranges", ranges.len()))?;
             require(ranges.iter().all(|r| r.stride >= 1), || "a stride below 1".into())?;
@@ -82,74 +90,37 @@ pub fn infer(graph: &Graph, op: &Op, operands: &[NodeId]) -> Result<Type, Error>
             });
             Ok(Type::new(types[0].element, Shape(dims.collect())))
         }
-        Op::Concatenate { axis } => infer_concatenate(graph, *axis, &types),
+        Op::Concatenate { axis } => infer_concatenate(scope, *axis, types),
         Op::Reverse(axes) => {
             check_axes(axes, types[0].rank())?;
             Ok(types[0].clone())
         }
-        Op::DotGeneral { batch, contract } => infer_dot(graph, batch, contract, types[0], types[1]),
+        Op::DotGeneral { batch, contract } => infer_dot(scope, batch, contract, types[0], types[1]),
         Op::StopGradient => Ok(types[0].clone()),
         Op::Surrogate => {
-            same(graph, types[0], types[1])?;
+            same(scope, types[0], types[1])?;
             Ok(types[0].clone())
         }
-        Op::Scan { .. } => infer_scan(graph, op, &types),
-    }
-}
-
-/// How many operands an op takes; `None` for any number.
-pub fn operand_count(op: &Op) -> Option<usize> {
-    match op {
-        Op::Input(_)
-        | Op::Storage(_)
-        | Op::Constant(_)
-        | Op::Iota { .. }
-        | Op::DimValue { .. }
-        | Op::RandomBits { .. } => Some(0),
-        Op::Unary(_)
-        | Op::Convert(_)
-        | Op::Reduce { .. }
-        | Op::ArgMax { .. }
-        | Op::Reshape(_)
-        | Op::Transpose(_)
-        | Op::Broadcast { .. }
-        | Op::Slice(_)
-        | Op::Pad(_)
-        | Op::Reverse(_)
-        | Op::StopGradient => Some(1),
-        Op::Binary(_) | Op::Compare(_) | Op::DotGeneral { .. } | Op::Surrogate => Some(2),
-        Op::Select => Some(3),
-        Op::Concatenate { .. } | Op::Scan { .. } => None,
+        Op::Scan { .. } => infer_scan(scope, op, types),
     }
 }
 
 fn check_count(op: &Op, found: usize) -> Result<(), Error> {
-    match operand_count(op) {
+    match op.facts().operands {
         Some(expected) => require(expected == found, || format!("{found} operands for {expected}")),
         None => require(found > 0, || "no operands".into()),
     }
 }
 
 fn infer_unary(unary: Unary, x: &Type) -> Result<Type, Error> {
-    let accepts = match unary {
-        Unary::Neg | Unary::Abs | Unary::Sign => x.element != ElementType::Bool,
-        Unary::Not => !x.element.is_float(),
-        _ => x.element.is_float(),
-    };
-    require(accepts, || format!("{unary:?} of {}", x.element))?;
-    let element = if unary == Unary::IsFinite { ElementType::Bool } else { x.element };
-    Ok(Type::new(element, x.shape.clone()))
+    let facts = unary.facts();
+    require(facts.takes.accepts(x.element), || format!("{unary:?} of {}", x.element))?;
+    Ok(Type::new(facts.gives.unwrap_or(x.element), x.shape.clone()))
 }
 
-fn infer_binary(graph: &Graph, binary: Binary, x: &Type, y: &Type) -> Result<Type, Error> {
-    same(graph, x, y)?;
-    let accepts = match binary {
-        Binary::Add | Binary::Sub | Binary::Mul | Binary::Max | Binary::Min => x.element != ElementType::Bool,
-        Binary::Div | Binary::Pow => x.element.is_float(),
-        Binary::And | Binary::Or | Binary::Xor => !x.element.is_float(),
-        Binary::ShiftLeft | Binary::ShiftRight => x.element.is_integer(),
-    };
-    require(accepts, || format!("{binary:?} of {}", x.element))?;
+fn infer_binary(scope: &dyn Scope, binary: Binary, x: &Type, y: &Type) -> Result<Type, Error> {
+    same(scope, x, y)?;
+    require(binary.facts().takes.accepts(x.element), || format!("{binary:?} of {}", x.element))?;
     Ok(x.clone())
 }
 
@@ -161,24 +132,24 @@ fn infer_transpose(permutation: &[usize], x: &Type) -> Result<Type, Error> {
     Ok(Type::new(x.element, Shape(permutation.iter().map(|&axis| x.shape.dims()[axis].clone()).collect())))
 }
 
-fn infer_broadcast(graph: &Graph, shape: &Shape, axes: &[usize], x: &Type) -> Result<Type, Error> {
+fn infer_broadcast(scope: &dyn Scope, shape: &Shape, axes: &[usize], x: &Type) -> Result<Type, Error> {
     check_axes(axes, shape.rank())?;
     require(axes.len() == x.rank(), || format!("{} axes for rank {}", axes.len(), x.rank()))?;
     for (dim, &axis) in x.shape.dims().iter().zip(axes) {
         let target = &shape.dims()[axis];
-        require(graph.agrees(dim, target), || format!("{} does not broadcast to {shape}", x.shape))?;
+        require(scope.agrees(dim, target), || format!("{} does not broadcast to {shape}", x.shape))?;
     }
     Ok(Type::new(x.element, shape.clone()))
 }
 
-fn infer_concatenate(graph: &Graph, axis: usize, types: &[&Type]) -> Result<Type, Error> {
+fn infer_concatenate(scope: &dyn Scope, axis: usize, types: &[&Type]) -> Result<Type, Error> {
     check_axes(&[axis], types[0].rank())?;
     let mut dims = types[0].shape.dims().to_vec();
     for other in &types[1..] {
         let alike = other.element == types[0].element && other.rank() == types[0].rank();
         require(alike, || format!("{} beside {}", types[0], other))?;
         for (position, (a, b)) in types[0].shape.dims().iter().zip(other.shape.dims()).enumerate() {
-            require(position == axis || graph.agrees(a, b), || format!("{} beside {}", types[0], other))?;
+            require(position == axis || scope.agrees(a, b), || format!("{} beside {}", types[0], other))?;
         }
         dims[axis] = &dims[axis] + &other.shape.dims()[axis];
     }
@@ -186,7 +157,7 @@ fn infer_concatenate(graph: &Graph, axis: usize, types: &[&Type]) -> Result<Type
 }
 
 fn infer_dot(
-    graph: &Graph,
+    scope: &dyn Scope,
     batch: &[(usize, usize)],
     contract: &[(usize, usize)],
     x: &Type,
@@ -201,14 +172,14 @@ fn infer_dot(
     check_axes(&right, y.rank())?;
     for &(i, j) in pairs() {
         let (a, b) = (&x.shape.dims()[i], &y.shape.dims()[j]);
-        require(graph.agrees(a, b), || format!("{a} and {b} in a product of {x} and {y}"))?;
+        require(scope.agrees(a, b), || format!("{a} and {b} in a product of {x} and {y}"))?;
     }
     let kept = batch.iter().map(|&(i, _)| x.shape.dims()[i].clone());
     let dims = kept.chain(without_axes(&x.shape, &left).0).chain(without_axes(&y.shape, &right).0);
     Ok(Type::new(x.element, Shape(dims.collect())))
 }
 
-fn infer_scan(graph: &Graph, op: &Op, types: &[&Type]) -> Result<Type, Error> {
+fn infer_scan(scope: &dyn Scope, op: &Op, types: &[&Type]) -> Result<Type, Error> {
     let Op::Scan { body, carried, sliced, length, result } = op else { return Err(Error::new("not a scan")) };
     require(types.len() == body.inputs.len(), || {
         format!("{} operands for {} inputs", types.len(), body.inputs.len())
@@ -218,17 +189,17 @@ fn infer_scan(graph: &Graph, op: &Op, types: &[&Type]) -> Result<Type, Error> {
     for (position, (ty, input)) in types.iter().zip(&body.inputs).enumerate() {
         let is_sliced = (*carried..carried + sliced).contains(&position);
         let turn = if is_sliced {
-            require(ty.rank() > 0 && graph.agrees(&ty.shape.dims()[0], length), || {
+            require(ty.rank() > 0 && scope.agrees(&ty.shape.dims()[0], length), || {
                 format!("{ty} has no {length} slices")
             })?;
             Type::new(ty.element, Shape(ty.shape.dims()[1..].to_vec()))
         } else {
             (*ty).clone()
         };
-        same(graph, &turn, &input.ty)?;
+        same(scope, &turn, &input.ty)?;
     }
     for (input, (_, id)) in body.inputs.iter().zip(&body.results).take(*carried) {
-        same(graph, &input.ty, body.ty(*id))?;
+        same(scope, &input.ty, body.ty(*id))?;
     }
     let ty = body.ty(body.results[*result].1).clone();
     if result < carried {
@@ -255,13 +226,13 @@ fn check_axes(axes: &[usize], rank: usize) -> Result<(), Error> {
     require(ascending && axes.iter().all(|&axis| axis < rank), || format!("axes {axes:?} of rank {rank}"))
 }
 
-fn same(graph: &Graph, x: &Type, y: &Type) -> Result<(), Error> {
+fn same(scope: &dyn Scope, x: &Type, y: &Type) -> Result<(), Error> {
     require(x.element == y.element, || format!("{} and {}", x.element, y.element))?;
-    same_shape(graph, &x.shape, &y.shape)
+    same_shape(scope, &x.shape, &y.shape)
 }
 
-fn same_shape(graph: &Graph, x: &Shape, y: &Shape) -> Result<(), Error> {
-    let alike = x.rank() == y.rank() && x.dims().iter().zip(y.dims()).all(|(a, b)| graph.agrees(a, b));
+fn same_shape(scope: &dyn Scope, x: &Shape, y: &Shape) -> Result<(), Error> {
+    let alike = x.rank() == y.rank() && x.dims().iter().zip(y.dims()).all(|(a, b)| scope.agrees(a, b));
     require(alike, || format!("{x} and {y} differ"))
 }
 

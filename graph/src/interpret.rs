@@ -7,9 +7,7 @@
 //! [`Precision::F64`] floats come out as f64 tensors, in [`Precision::F32`] as the graph's types.
 
 pub(crate) mod scalar;
-
 mod array;
-
 mod environment;
 
 pub use environment::{Environment, bind_shapes};
@@ -61,10 +59,10 @@ pub fn interpret(
     let live = live(graph);
     let (mut read_inputs, mut read_storages) = (HashSet::new(), HashSet::new());
     for id in graph.ids().filter(|id| live[id.index()]) {
-        match graph.op(id) {
-            Op::Input(index) => _ = read_inputs.insert(*index),
-            Op::Storage(index) => _ = read_storages.insert(*index),
-            _ => {}
+        if let Op::Input(index) = graph.op(id) {
+            read_inputs.insert(*index);
+        } else if let Op::Storage(index) = graph.op(id) {
+            read_storages.insert(*index);
         }
     }
     let mut inputs = Vec::new();
@@ -137,12 +135,14 @@ impl Machine {
         for id in graph.ids().filter(|id| live[id.index()]) {
             let operands: Vec<Value> =
                 graph.operands(id).into_iter().map(|id| known(&values[id.index()])).collect();
-            let value = match graph.op(id) {
-                Op::Input(index) => known(&inputs[*index]),
-                Op::Storage(index) => known(&storages[*index]),
-                op => Rc::new(
-                    self.compute(graph, id, op, &operands).map_err(|e| e.at(graph.origin(id).clone()))?,
-                ),
+            let op = graph.op(id);
+            let value = if let Op::Input(index) = op {
+                known(&inputs[*index])
+            } else if let Op::Storage(index) = op {
+                known(&storages[*index])
+            } else {
+                let computed = self.compute(graph, id, op, &operands);
+                Rc::new(computed.map_err(|error| error.at(graph.origin(id).clone()))?)
             };
             values[id.index()] = Some(value);
         }

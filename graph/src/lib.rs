@@ -13,6 +13,7 @@ pub mod types;
 pub mod agreement;
 
 pub mod op;
+pub mod facts;
 
 pub mod infer;
 

@@ -1,6 +1,9 @@
 //! The primitives: what a node does. The closed list everything else is made of.
 //!
-//! Out: [`Op`]. A variant carries attributes only; operands are edges of the graph, in order.
+//! Out: [`Op`]. A variant carries attributes only; operands are edges of the graph, in order. What else is to be known of an op stands in
+//! [`crate::facts`].
+//!
+//! This file and `graph.rs` know each other: a loop's body is a graph of ops. Nothing else of the graph is used here.
 //!
 //! # Semantics
 //!
@@ -21,6 +24,7 @@
 use crate::dim::Dim;
 use crate::graph::Graph;
 use crate::types::{ElementType, Literal, Shape};
+use std::fmt;
 use std::sync::Arc;
 
 /// What a node computes from its operands.
@@ -127,38 +131,6 @@ pub enum Op {
     },
 }
 
-impl Op {
-    /// The dims among its attributes: those of shapes, and where it begins and ends to read or write.
-    pub fn dims(&self) -> Vec<&Dim> {
-        match self {
-            Op::Iota { shape, .. }
-            | Op::RandomBits { shape, .. }
-            | Op::Reshape(shape)
-            | Op::Broadcast { shape, .. } => shape.dims().iter().collect(),
-            Op::DimValue { dim, .. } => vec![dim],
-            Op::Slice(ranges) => ranges.iter().flat_map(|range| [&range.start, &range.end]).collect(),
-            Op::Pad(paddings) => paddings.iter().flat_map(|padding| [&padding.low, &padding.high]).collect(),
-            Op::Scan { length, .. } => vec![length],
-            Op::Input(_)
-            | Op::Storage(_)
-            | Op::Constant(_)
-            | Op::Unary(_)
-            | Op::Binary(_)
-            | Op::Compare(_)
-            | Op::Select
-            | Op::Convert(_)
-            | Op::Reduce { .. }
-            | Op::ArgMax { .. }
-            | Op::Transpose(_)
-            | Op::Concatenate { .. }
-            | Op::Reverse(_)
-            | Op::DotGeneral { .. }
-            | Op::StopGradient
-            | Op::Surrogate => Vec::new(),
-        }
-    }
-}
-
 /// A range along an axis.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Range {
@@ -170,6 +142,14 @@ pub struct Range {
     pub stride: i64,
 }
 
+/// `1..n` or `0..n by 2`.
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", self.start, self.end)?;
+        if self.stride == 1 { Ok(()) } else { write!(f, " by {}", self.stride) }
+    }
+}
+
 /// Zeros along an axis.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Padding {
@@ -179,6 +159,14 @@ pub struct Padding {
     pub high: Dim,
     /// Between neighbours.
     pub interior: i64,
+}
+
+/// `1+1` or `0+n between 2`.
+impl fmt::Display for Padding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}+{}", self.low, self.high)?;
+        if self.interior == 0 { Ok(()) } else { write!(f, " between {}", self.interior) }
+    }
 }
 
 /// Elementwise functions of one operand.

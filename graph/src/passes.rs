@@ -12,8 +12,8 @@ mod simplify;
 pub use bind::bind;
 pub use simplify::simplify;
 
+use crate::facts::Class;
 use crate::graph::{Graph, bug};
-use crate::op::Op;
 use crate::rebuild::{live, rebuild};
 use crate::verify::verify;
 
@@ -33,12 +33,12 @@ pub fn optimize(graph: &Graph) -> Graph {
 
 /// Whether `erase_gradient_markers` may have something to do.
 fn has_gradient_markers(graph: &Graph) -> bool {
-    graph.ids().any(|id| matches!(graph.op(id), Op::StopGradient | Op::Surrogate | Op::Scan { .. }))
+    graph.ids().any(|id| matches!(graph.op(id).class(), Class::Marker | Class::Loop))
 }
 
 /// Whether `eliminate_dead` has nothing to do.
 fn is_all_live(graph: &Graph) -> bool {
-    let has_body = graph.ids().any(|id| matches!(graph.op(id), Op::Scan { .. }));
+    let has_body = graph.ids().any(|id| graph.op(id).class() == Class::Loop);
     !has_body && live(graph).into_iter().all(|live| live)
 }
 
@@ -49,9 +49,8 @@ pub fn eliminate_dead(graph: &Graph) -> Graph {
 
 /// Removes what only differentiation looks at: `StopGradient`, and `Surrogate`, of which the value stays.
 pub fn erase_gradient_markers(graph: &Graph) -> Graph {
-    rebuild(graph, &erase_gradient_markers, &mut |graph, op, operands| match op {
-        Op::StopGradient | Op::Surrogate => operands[0],
-        op => graph.add(op, operands),
+    rebuild(graph, &erase_gradient_markers, &mut |graph, op, operands| {
+        if op.class() == Class::Marker { operands[0] } else { graph.add(op, operands) }
     })
 }
 

@@ -70,14 +70,9 @@ pub fn rebuild(
 }
 
 fn with_body(op: &Op, pass: &dyn Fn(&Graph) -> Graph) -> Op {
-    match op {
-        Op::Scan { body, carried, sliced, length, result } => Op::Scan {
-            body: Arc::new(pass(body)),
-            carried: *carried,
-            sliced: *sliced,
-            length: length.clone(),
-            result: *result,
-        },
-        other => other.clone(),
+    let mut op = op.clone();
+    if let Op::Scan { body, .. } = &mut op {
+        *body = Arc::new(pass(body));
     }
+    op
 }

@@ -12,6 +12,7 @@
 
 use crate::dim::{Bindings, Dim, Undefined};
 use crate::error::Error;
+use crate::facts::Demand;
 use crate::graph::{Graph, NodeId};
 use crate::op::Op;
 use crate::types::Shape;
@@ -101,63 +102,32 @@ fn value(what: &dyn Fn() -> String, dim: &Dim, bindings: &Bindings) -> Result<Op
 fn check_attributes(graph: &Graph, id: NodeId, bindings: &Bindings) -> Result<(), Error> {
     let op = graph.op(id);
     for dim in op.dims() {
-        match (op, dim.evaluate(bindings)) {
-            // A number like any other: it need only be one.
-            (Op::DimValue { .. }, Ok(_)) => {}
-            _ => _ = value(&|| format!("`{dim}`"), dim, bindings)?,
+        // A dim's value is a number like any other: it need only be one.
+        if matches!(op, Op::DimValue { .. }) && dim.evaluate(bindings).is_ok() {
+            continue;
         }
+        value(&|| format!("`{dim}`"), dim, bindings)?;
     }
+    let operands: Vec<&Shape> = graph.operands_of(id).iter().map(|&operand| graph.shape(operand)).collect();
+    op.demands(&operands).iter().try_for_each(|demand| check_demand(demand, bindings))
+}
+
+fn check_demand(demand: &Demand, bindings: &Bindings) -> Result<(), Error> {
     let size = |dim: &Dim| dim.evaluate(bindings).ok();
-    match op {
-        Op::Slice(ranges) => {
-            for (range, dim) in ranges.iter().zip(graph.shape(graph.operand(id, 0)).dims()) {
-                let [start, end, size] = [&range.start, &range.end, dim].map(size);
-                let ordered = |a: Option<i64>, b: Option<i64>| a.zip(b).is_none_or(|(a, b)| a <= b);
-                if !(ordered(Some(0), start) && ordered(start, end) && ordered(end, size))
-                    || range.stride > MOST
-                {
-                    return Err(outside(range, dim, bindings));
-                }
-            }
+    match demand {
+        Demand::Within(range, dim) => {
+            let [start, end, size] = [&range.start, &range.end, dim].map(size);
+            let ordered = |a: Option<i64>, b: Option<i64>| a.zip(b).is_none_or(|(a, b)| a <= b);
+            let inside = ordered(Some(0), start) && ordered(start, end) && ordered(end, size);
+            if inside && range.stride <= MOST { Ok(()) } else { Err(outside(range, dim, bindings)) }
         }
-        Op::Pad(paddings) => {
-            let negative = |dim: &Dim| size(dim).is_some_and(|value| value < 0);
-            if paddings.iter().any(|padding| negative(&padding.low) || negative(&padding.high)) {
-                return Err(Error::new("an axis is padded by less than nothing")
-                    .help("a padding must not be negative for the sizes of what is given"));
-            }
+        Demand::NotNegative(dim) if size(dim).is_some_and(|value| value < 0) => {
+            Err(Error::new("an axis is padded by less than nothing")
+                .help("a padding must not be negative for the sizes of what is given"))
         }
-        // Positions are counted over the whole shape.
-        Op::RandomBits { shape, .. } => counted_in_32_bits("random elements", &shape.size(), bindings)?,
-        Op::Iota { shape, axis } => counted_in_32_bits("counted elements", &shape.dims()[*axis], bindings)?,
-        Op::ArgMax { axis } => {
-            let axis = &graph.shape(graph.operand(id, 0)).dims()[*axis];
-            counted_in_32_bits("elements of which the index of the greatest is asked", axis, bindings)?;
-        }
-        Op::DimValue { dim, element } if element.is_integer() => {
-            counted_in_32_bits("things that a size counts as an integer", dim, bindings)?;
-        }
-        Op::Input(_)
-        | Op::Storage(_)
-        | Op::Constant(_)
-        | Op::DimValue { .. }
-        | Op::Unary(_)
-        | Op::Binary(_)
-        | Op::Compare(_)
-        | Op::Select
-        | Op::Convert(_)
-        | Op::Reduce { .. }
-        | Op::Reshape(_)
-        | Op::Transpose(_)
-        | Op::Broadcast { .. }
-        | Op::Concatenate { .. }
-        | Op::Reverse(_)
-        | Op::DotGeneral { .. }
-        | Op::StopGradient
-        | Op::Surrogate
-        | Op::Scan { .. } => {}
+        Demand::NotNegative(_) => Ok(()),
+        Demand::Counted(what, count) => counted_in_32_bits(what, count, bindings),
     }
-    Ok(())
 }
 
 fn outside(range: &crate::op::Range, size: &Dim, bindings: &Bindings) -> Error {

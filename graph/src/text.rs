@@ -3,7 +3,7 @@
 //! In: a graph. Out: text that is the same for equal graphs with equal names. Bodies of loops follow their graph, each once.
 
 use crate::graph::{Graph, NodeId, Purpose, Role, StorageKind};
-use crate::op::{Op, Padding, Range};
+use crate::op::Op;
 use crate::types::Shape;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ impl Writer {
     }
 
     fn node(&mut self, graph: &Graph, id: NodeId, indent: &str) {
-        let head = self.head(graph, graph.op(id));
+        let head = self.head(graph, id);
         let operands: Vec<String> =
             graph.operands(id).iter().map(|operand| format!("%{}", operand.index())).collect();
         let operands = if operands.is_empty() { String::new() } else { format!(" {}", operands.join(", ")) };
@@ -76,16 +76,17 @@ impl Writer {
     }
 
     /// The op with its attributes.
-    fn head(&mut self, graph: &Graph, op: &Op) -> String {
-        match op {
-            Op::Input(index) => format!("input {}", graph.inputs[*index].name),
-            Op::Storage(index) => format!("storage {}", graph.storages[*index].name),
-            Op::Scan { body, carried, sliced, length, result } => {
-                let number = self.body_number(body);
-                format!("scan @{number} result {result} carried {carried} sliced {sliced} length {length}")
-            }
-            other => attributes(other),
-        }
+    fn head(&mut self, graph: &Graph, id: NodeId) -> String {
+        let op = graph.op(id);
+        let name = op.facts().name;
+        let attributes = if let Some(name) = graph.leaf_name(id) {
+            name.to_string()
+        } else if let Op::Scan { body, .. } = op {
+            format!("@{} {}", self.body_number(body), op.attributes())
+        } else {
+            op.attributes()
+        };
+        if attributes.is_empty() { name.to_owned() } else { format!("{name} {attributes}") }
     }
 
     fn body_number(&mut self, body: &Arc<Graph>) -> usize {
@@ -100,93 +101,12 @@ impl Writer {
 /// The node's name, or else the layer it belongs to.
 fn comment(graph: &Graph, id: NodeId) -> String {
     let layer = &graph.origin(id).layer;
-    match (graph.op(id), graph.label(id)) {
-        (Op::Input(_) | Op::Storage(_), _) => String::new(),
-        (_, Some(name)) => format!("  // {name}"),
-        (_, None) if layer.is_empty() => String::new(),
-        (_, None) => format!("  // in {layer}"),
+    match graph.label(id) {
+        _ if graph.leaf_name(id).is_some() => String::new(),
+        Some(name) => format!("  // {name}"),
+        None if layer.is_empty() => String::new(),
+        None => format!("  // in {layer}"),
     }
-}
-
-/// The op's name and attributes, where they do not hang on the graph.
-fn attributes(op: &Op) -> String {
-    match op {
-        Op::Constant(literal) => format!("constant {literal}"),
-        Op::Iota { shape: _, axis } => format!("iota axis {axis}"),
-        Op::DimValue { dim, element: _ } => format!("dim {dim}"),
-        Op::RandomBits { stream, shape: _ } => format!("random_bits stream {stream}"),
-        Op::Reduce { kind, axes } => format!("reduce {} axes {axes:?}", lower(kind)),
-        Op::ArgMax { axis } => format!("argmax axis {axis}"),
-        Op::Transpose(order) => format!("transpose {order:?}"),
-        Op::Broadcast { shape: _, axes } => format!("broadcast axes {axes:?}"),
-        Op::Slice(ranges) => format!("slice [{}]", list(ranges, range_text)),
-        Op::Pad(paddings) => format!("pad [{}]", list(paddings, padding_text)),
-        Op::Concatenate { axis } => format!("concatenate axis {axis}"),
-        Op::Reverse(axes) => format!("reverse {axes:?}"),
-        Op::DotGeneral { batch, contract } => {
-            let batch = if batch.is_empty() { String::new() } else { format!(" batch {batch:?}") };
-            format!("dot_general{batch} contract {contract:?}")
-        }
-        other => op_name(other),
-    }
-}
-
-/// The op's name: `add`, `reduce_sum`.
-pub(crate) fn op_name(op: &Op) -> String {
-    match op {
-        Op::Unary(unary) => lower(unary),
-        Op::Binary(binary) => lower(binary),
-        Op::Compare(compare) => lower(compare),
-        Op::Convert(element) => format!("convert {element}"),
-        Op::Input(_) => "input".into(),
-        Op::Storage(_) => "storage".into(),
-        Op::Constant(_) => "constant".into(),
-        Op::Iota { .. } => "iota".into(),
-        Op::DimValue { .. } => "dim".into(),
-        Op::RandomBits { .. } => "random_bits".into(),
-        Op::Select => "select".into(),
-        Op::Reduce { kind, .. } => format!("reduce_{}", lower(kind)),
-        Op::ArgMax { .. } => "argmax".into(),
-        Op::Reshape(_) => "reshape".into(),
-        Op::Transpose(_) => "transpose".into(),
-        Op::Broadcast { .. } => "broadcast".into(),
-        Op::Slice(_) => "slice".into(),
-        Op::Pad(_) => "pad".into(),
-        Op::Concatenate { .. } => "concatenate".into(),
-        Op::Reverse(_) => "reverse".into(),
-        Op::DotGeneral { .. } => "dot_general".into(),
-        Op::StopGradient => "stop_gradient".into(),
-        Op::Surrogate => "surrogate".into(),
-        Op::Scan { .. } => "scan".into(),
-    }
-}
-
-/// `LessEqual` as `less_equal`.
-fn lower(variant: &impl std::fmt::Debug) -> String {
-    let mut text = String::new();
-    for letter in format!("{variant:?}").chars() {
-        if letter.is_uppercase() && !text.is_empty() {
-            text.push('_');
-        }
-        text.extend(letter.to_lowercase());
-    }
-    text
-}
-
-fn list<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
-    items.iter().map(text).collect::<Vec<_>>().join(", ")
-}
-
-/// `1..n` or `0..n by 2`.
-pub(crate) fn range_text(range: &Range) -> String {
-    let stride = if range.stride == 1 { String::new() } else { format!(" by {}", range.stride) };
-    format!("{}..{}{stride}", range.start, range.end)
-}
-
-fn padding_text(padding: &Padding) -> String {
-    let interior =
-        if padding.interior == 0 { String::new() } else { format!(" between {}", padding.interior) };
-    format!("{}+{}{interior}", padding.low, padding.high)
 }
 
 /// What an input is for, in a word.

@@ -16,7 +16,6 @@
 use crate::error::{Error, Errors};
 use crate::graph::{Graph, NodeId, Purpose, Role};
 use crate::hash::Map;
-use crate::infer::infer;
 use crate::op::Op;
 use crate::types::{Shape, Type};
 use std::collections::{HashMap, HashSet};
@@ -84,17 +83,21 @@ impl Verifier<'_> {
             return self.report(id, format!("reads node {}, which stands behind it", late.index()));
         }
         let graph = self.graph;
-        match graph.op(id) {
-            Op::Input(index) if *index >= graph.inputs.len() => {
-                return self.report(id, format!("reads input {index}, which is not"));
-            }
-            Op::Storage(index) if *index >= graph.storages.len() => {
-                return self.report(id, format!("reads storage {index}, which is not"));
-            }
-            Op::Scan { body, .. } => self.body(id, body),
-            _ => {}
+        let op = graph.op(id);
+        if let Op::Input(index) = op
+            && *index >= graph.inputs.len()
+        {
+            return self.report(id, format!("reads input {index}, which is not"));
         }
-        match infer(graph, graph.op(id), operands) {
+        if let Op::Storage(index) = op
+            && *index >= graph.storages.len()
+        {
+            return self.report(id, format!("reads storage {index}, which is not"));
+        }
+        if let Op::Scan { body, .. } = op {
+            self.body(id, body);
+        }
+        match graph.infer(op, operands) {
             Ok(ty) if ty == *graph.ty(id) => {}
             Ok(ty) => self.report(id, format!("has type {}, inferred {ty}", graph.ty(id))),
             Err(error) => self.report(id, format!("does not fit its operands: {}", error.message)),

@@ -357,11 +357,15 @@ impl Builder {
         let mut seen = vec![false; graph.len()];
         let mut open: Vec<NodeId> = value.node.into_iter().collect();
         while let Some(node) = open.pop() {
-            match graph.op(node) {
-                _ if std::mem::replace(&mut seen[node.index()], true) => {}
-                Op::Input(input) if is_target(*input) => return Some(graph.inputs[*input].name.clone()),
-                _ => open.extend(graph.operands(node)),
+            if std::mem::replace(&mut seen[node.index()], true) {
+                continue;
             }
+            if let Op::Input(input) = graph.op(node)
+                && is_target(*input)
+            {
+                return Some(graph.inputs[*input].name.clone());
+            }
+            open.extend(graph.operands_of(node));
         }
         None
     }
@@ -526,10 +530,10 @@ impl Value {
     pub fn label(&self) -> String {
         let Some(node) = self.node else { return "an unknown value".into() };
         let state = self.builder.state.borrow();
-        match (state.labels.get(&node), state.graph.op(node)) {
-            (Some(name), _) => format!("`{name}`"),
-            (None, Op::Constant(literal)) => format!("`{literal}`"),
-            (None, _) => "this value".into(),
+        if let Some(name) = state.labels.get(&node) {
+            return format!("`{name}`");
         }
+        let Op::Constant(literal) = state.graph.op(node) else { return "this value".into() };
+        format!("`{literal}`")
     }
 }

@@ -150,12 +150,15 @@ fn ancestors(graph: &Graph, nodes: impl IntoIterator<Item = NodeId>, through: Th
     // Operands have smaller ids: one pass backwards sees every user first.
     let mut storages = Vec::new();
     for id in graph.ids().rev() {
-        match graph.op(id) {
-            _ if !reached[id.index()] => {}
-            Op::StopGradient if through == Through::Derivatives => {}
-            Op::Storage(index) => storages.push(*index),
-            _ => graph.operands(id).iter().for_each(|operand| reached[operand.index()] = true),
+        let op = graph.op(id);
+        let is_hidden = through == Through::Derivatives && *op == Op::StopGradient;
+        if !reached[id.index()] || is_hidden {
+            continue;
         }
+        if let Op::Storage(index) = op {
+            storages.push(*index);
+        }
+        graph.operands_of(id).iter().for_each(|operand| reached[operand.index()] = true);
     }
     storages
 }

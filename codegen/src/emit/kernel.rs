@@ -336,11 +336,7 @@ impl Emit<'_> {
             }
             Term::Value(value) => {
                 let value = self.register(value, row);
-                let op = match accumulator.kind {
-                    Reduction::Sum => downhill_graph::op::Binary::Add,
-                    Reduction::Max => downhill_graph::op::Binary::Max,
-                    Reduction::Min => downhill_graph::op::Binary::Min,
-                };
+                let op = accumulator.kind.facts().function;
                 scalar::binary(self.b, op, element, so_far, value)
             }
         }

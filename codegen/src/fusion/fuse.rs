@@ -5,44 +5,14 @@
 //!
 //! Must hold: what is decided depends on the graph alone, never on the target (D9).
 
-use super::group::group;
+use super::group::{Group, group};
+use super::root::{Read, domain, root};
 use crate::ir::affine::{Affine, Axis, moved};
-use downhill_graph::dim::Dim;
+use downhill_graph::facts::{Class, Cost};
 use downhill_graph::graph::{Graph, NodeId, bug};
-use downhill_graph::hash::Set;
-use downhill_graph::op::{Binary, Op, Unary};
+use downhill_graph::op::Op;
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::rc::Rc;
-
-/// A stored value.
-#[derive(Clone, Debug)]
-pub struct Root {
-    /// Its node.
-    pub node: NodeId,
-    /// The axes of its shape that are not 1, outermost first: (position in the shape, size).
-    pub domain: Vec<(usize, Dim)>,
-    /// The stored values and sources its computation reads.
-    pub(crate) reads: Vec<Read>,
-    /// It computes a transcendental function of each of its elements (rather than inside a fold).
-    pub(crate) heavy: bool,
-    /// How many values its computation goes through.
-    pub(crate) statements: usize,
-}
-
-/// An element read: of `node`, at `index` in terms of the root's own axes (numbered by their place in `domain`) and inner ones.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Read {
-    pub(crate) node: NodeId,
-    pub(crate) index: Rc<[Affine]>,
-}
-
-/// Roots that one kernel makes.
-#[derive(Clone, Debug, Default)]
-pub struct Group {
-    /// In the order in which they are made.
-    pub roots: Vec<Root>,
-}
 
 /// The outcome.
 #[derive(Debug)]
@@ -87,9 +57,6 @@ impl Fused {
     }
 }
 
-/// The first axis number that is not a root's own.
-const INNER_AXES: u32 = 1 << 16;
-
 /// Fuses. `looked_up` are the inputs whose rows go through a table: what reads them other than row by row needs a copy.
 pub fn fuse(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> Fused {
     let mut stored = choose_stored(graph, looked_up);
@@ -124,24 +91,22 @@ fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId
     let mut free = vec![false; graph.len()];
     for id in graph.ids() {
         let operands = graph.operands(id);
+        let class = graph.op(id).class();
         free[id.index()] = graph.shape(id).rank() == 0
-            && !matches!(
-                graph.op(id),
-                Op::Reduce { .. } | Op::DotGeneral { .. } | Op::Reshape(_) | Op::Slice(_) | Op::Scan { .. }
-            )
+            && matches!(class, Class::Source | Class::Elementwise | Class::Marker)
             && operands.iter().all(|operand| free[operand.index()]);
-        match graph.op(id) {
-            Op::Reduce { .. } => {
+        match class {
+            Class::Fold => {
                 let summed = beneath_moves(graph, &stored, operands[0]);
                 if domain(graph, id).is_empty() && gathers(graph, &stored, summed) {
                     stored.insert(summed);
                 }
                 stored.insert(id);
             }
-            Op::Pad(_) | Op::Concatenate { .. } => {
+            Class::Pieces => {
                 stored.insert(id);
             }
-            Op::DotGeneral { .. } => {
+            Class::Contraction => {
                 stored.insert(id);
                 // Each element of an operand is read many times: computed once, in memory.
                 for &operand in &operands {
@@ -152,16 +117,17 @@ fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId
                 }
             }
             // The element at a place of a reshaped value is found by its position in memory: there has to be one.
-            Op::Reshape(_)
+            Class::View
                 if moved_anyhow(graph, id).is_none()
                     && (looked_up.contains(&operands[0]) || !in_memory(graph, operands[0])) =>
             {
                 stored.insert(operands[0]);
             }
-            _ => {}
+            Class::View | Class::Source | Class::Elementwise | Class::Loop | Class::Marker => {}
         }
         let inline = || operands.iter().filter(|operand| !stored.contains(operand)).map(|id| id.index());
-        cost[id.index()] = inline().map(|id| cost[id]).fold(own_cost(graph.op(id)), u32::saturating_add);
+        cost[id.index()] =
+            inline().map(|id| cost[id]).fold(graph.op(id).facts().cost.again, u32::saturating_add);
         length[id.index()] = inline().map(|id| length[id]).fold(1, u32::saturating_add);
         let users = users.of(id);
         let repeated = users.len() > 1 || users.iter().any(|&user| widens(graph, user));
@@ -176,7 +142,7 @@ fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId
 /// Whether a value is made of several that would have to be stored for it: a fold to one number shares no loop with what makes
 /// them, so that one array is written and read for it instead of each of theirs.
 fn gathers(graph: &Graph, stored: &BTreeSet<NodeId>, value: NodeId) -> bool {
-    let fold = |node: NodeId| matches!(graph.op(node), Op::Reduce { .. } | Op::DotGeneral { .. });
+    let fold = |node: NodeId| matches!(graph.op(node).class(), Class::Fold | Class::Contraction);
     let made: BTreeSet<NodeId> = root(graph, stored, value)
         .reads
         .iter()
@@ -192,27 +158,20 @@ const WORTH_STORING: u32 = 4;
 /// A value that so many others would be computed for in its place is stored, so that no kernel becomes long without end.
 const LONG: u32 = 512;
 
-/// What a transcendental function costs, in additions.
-const TRANSCENDENTAL: u32 = 16;
-
-fn own_cost(op: &Op) -> u32 {
-    match op {
-        Op::Unary(Unary::Neg | Unary::Abs | Unary::Not | Unary::Floor | Unary::IsFinite | Unary::Sign) => 1,
-        Op::Unary(Unary::Sqrt) | Op::Binary(Binary::Div) => 4,
-        Op::Unary(_) | Op::Binary(Binary::Pow) => TRANSCENDENTAL,
-        Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Convert(_) => 1,
-        Op::RandomBits { .. } => 64,
-        _ => 0,
-    }
-}
-
 /// Neither a source nor a mere move: something arithmetic made it.
 fn computed(graph: &Graph, id: NodeId) -> bool {
-    let source = matches!(
-        graph.op(id),
-        Op::Input(_) | Op::Storage(_) | Op::Constant(_) | Op::Iota { .. } | Op::DimValue { .. }
-    );
-    !source && !is_move(graph, id)
+    let facts = graph.op(id).facts();
+    match facts.class {
+        // Random bits are a source that is worked out.
+        Class::Source => facts.cost > Cost::NOTHING,
+        Class::View => false,
+        Class::Elementwise
+        | Class::Fold
+        | Class::Contraction
+        | Class::Pieces
+        | Class::Loop
+        | Class::Marker => true,
+    }
 }
 
 /// Lies in memory, or is the same everywhere.
@@ -221,20 +180,13 @@ fn in_memory(graph: &Graph, id: NodeId) -> bool {
 }
 
 fn is_move(graph: &Graph, id: NodeId) -> bool {
-    matches!(
-        graph.op(id),
-        Op::Transpose(_) | Op::Broadcast { .. } | Op::Slice(_) | Op::Reverse(_) | Op::Reshape(_)
-    )
+    graph.op(id).class() == Class::View
 }
 
 /// True for a broadcast that repeats its operand.
 fn widens(graph: &Graph, id: NodeId) -> bool {
-    match graph.op(id) {
-        Op::Broadcast { shape, axes } => {
-            shape.dims().iter().enumerate().any(|(axis, dim)| !axes.contains(&axis) && !dim.is(1))
-        }
-        _ => false,
-    }
+    let Op::Broadcast { shape, axes } = graph.op(id) else { return false };
+    shape.dims().iter().enumerate().any(|(axis, dim)| !axes.contains(&axis) && !dim.is(1))
 }
 
 fn beneath_moves(graph: &Graph, stored: &BTreeSet<NodeId>, mut id: NodeId) -> NodeId {
@@ -249,144 +201,4 @@ fn moved_anyhow(graph: &Graph, id: NodeId) -> Option<Vec<Affine>> {
     let index: Vec<Affine> =
         (0..graph.shape(id).rank() as u32).map(|axis| Affine::axis(Axis(axis))).collect();
     moved(graph, id, &index)
-}
-
-/// The axes of a shape that are not 1.
-pub fn domain(graph: &Graph, node: NodeId) -> Vec<(usize, Dim)> {
-    graph.shape(node).dims().iter().cloned().enumerate().filter(|(_, dim)| !dim.is(1)).collect()
-}
-
-/// Index of an element of `node`, given the axis of each entry of its domain; axes of size 1 have index 0.
-pub fn identity_index(graph: &Graph, node: NodeId, axes: &[Axis]) -> Vec<Affine> {
-    let mut index = vec![Affine::default(); graph.shape(node).rank()];
-    for ((position, _), axis) in domain(graph, node).iter().zip(axes) {
-        index[*position] = Affine::axis(*axis);
-    }
-    index
-}
-
-fn root(graph: &Graph, stored: &BTreeSet<NodeId>, node: NodeId) -> Root {
-    let domain = domain(graph, node);
-    let axes: Vec<Axis> = (0..domain.len() as u32).map(Axis).collect();
-    let index: Rc<[Affine]> = identity_index(graph, node, &axes).into();
-    let mut walk = Walk {
-        graph,
-        stored,
-        reads: Vec::new(),
-        heavy: false,
-        seen: Set::default(),
-        open: Vec::new(),
-        inner: INNER_AXES,
-    };
-    walk.definition(node, &index);
-    while let Some((node, index)) = walk.open.pop() {
-        walk.value(node, index);
-    }
-    Root { node, domain, reads: walk.reads, heavy: walk.heavy, statements: 1 + walk.seen.len() }
-}
-
-/// Follows a root's computation down to what it reads.
-struct Walk<'a> {
-    graph: &'a Graph,
-    stored: &'a BTreeSet<NodeId>,
-    reads: Vec<Read>,
-    heavy: bool,
-    seen: Set<Read>,
-    /// Elements that are still to be looked at.
-    open: Vec<(NodeId, Rc<[Affine]>)>,
-    inner: u32,
-}
-
-impl Walk<'_> {
-    fn value(&mut self, node: NodeId, index: Rc<[Affine]>) {
-        let read = Read { node, index };
-        if self.seen.contains(&read) {
-            return;
-        }
-        if self.stored.contains(&node) || matches!(self.graph.op(node), Op::Input(_) | Op::Storage(_)) {
-            self.reads.push(read.clone());
-        } else {
-            self.definition(node, &read.index);
-        }
-        self.seen.insert(read);
-    }
-
-    /// Leaves its operands to be looked at.
-    fn definition(&mut self, node: NodeId, index: &Rc<[Affine]>) {
-        let operands = self.graph.operands(node);
-        let mut axes = index.iter().flat_map(|i| i.terms.keys());
-        let each_element =
-            axes.next().is_some_and(|axis| axis.0 < INNER_AXES) && axes.all(|axis| axis.0 < INNER_AXES);
-        self.heavy |= each_element && own_cost(self.graph.op(node)) >= TRANSCENDENTAL;
-        match self.graph.op(node) {
-            Op::Input(_) | Op::Storage(_) => self.reads.push(Read { node, index: index.clone() }),
-            Op::Reduce { .. } | Op::DotGeneral { .. } | Op::Pad(_) | Op::Concatenate { .. } => {
-                for (side, operand) in operands.into_iter().enumerate() {
-                    let index = self.fresh(self.graph.shape(operand).rank(), index, node, side);
-                    self.open.push((operand, index.into()));
-                }
-            }
-            Op::Reshape(_) if moved(self.graph, node, index).is_none() => {
-                let index = self.unrelated(self.graph.shape(operands[0]).rank());
-                self.open.push((operands[0], index.into()));
-            }
-            _ if is_move(self.graph, node) => {
-                if let Some(index) = moved(self.graph, node, index) {
-                    self.open.push((operands[0], index.into()));
-                }
-            }
-            _ => self.open.extend(operands.into_iter().map(|operand| (operand, index.clone()))),
-        }
-    }
-
-    fn unrelated(&mut self, rank: usize) -> Vec<Affine> {
-        let first = self.inner;
-        self.inner += rank as u32;
-        (first..self.inner).map(|axis| Affine::axis(Axis(axis))).collect()
-    }
-
-    /// The index of the operand at `side` of a folding op: the result's where an axis is kept, an inner axis elsewhere.
-    fn fresh(&mut self, rank: usize, index: &[Affine], node: NodeId, side: usize) -> Vec<Affine> {
-        let mut result = self.unrelated(rank);
-        match self.graph.op(node) {
-            Op::Reduce { axes, .. } => {
-                let kept = (0..rank).filter(|axis| !axes.contains(axis));
-                kept.zip(index).for_each(|(axis, i)| result[axis] = i.clone());
-            }
-            Op::DotGeneral { batch, contract } => {
-                let kept = &dot_axes(self.graph, node, batch, contract)[side];
-                kept.iter().for_each(|&(axis, place)| result[axis] = index[place].clone());
-            }
-            Op::Pad(_) | Op::Concatenate { .. } => {
-                // A piece has no loop over an axis of one element.
-                let piece = self.graph.shape(self.graph.operand(node, side));
-                let ones = piece.dims().iter().enumerate().filter(|(_, dim)| dim.is(1));
-                ones.for_each(|(axis, _)| result[axis] = Affine::default());
-            }
-            _ => {}
-        }
-        result
-    }
-}
-
-/// For each operand of a product: (its axis, the result's axis) of all axes that are not summed over.
-pub fn dot_axes(
-    graph: &Graph,
-    node: NodeId,
-    batch: &[(usize, usize)],
-    contract: &[(usize, usize)],
-) -> [Vec<(usize, usize)>; 2] {
-    let mut next = batch.len();
-    [0, 1].map(|side| {
-        let own = |pair: &(usize, usize)| if side == 0 { pair.0 } else { pair.1 };
-        let mut kept: Vec<(usize, usize)> =
-            batch.iter().enumerate().map(|(place, pair)| (own(pair), place)).collect();
-        for axis in 0..graph.shape(graph.operand(node, side)).rank() {
-            if !batch.iter().chain(contract).any(|pair| own(pair) == axis) {
-                kept.push((axis, next));
-                next += 1;
-            }
-        }
-        kept
-    })
 }

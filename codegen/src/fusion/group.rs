@@ -10,15 +10,23 @@
 //! - the time grows with the number of roots alone, however deep the graph: what could be looked for without end (a group to join, a
 //!   dependency) is looked for among so many groups and no more.
 
-use super::fuse::{Group, Read, Root, domain};
+use super::root::{Read, Root, domain};
 use crate::fusion::prepare::innermost_axis;
 use crate::ir::affine::Axis;
 use downhill_graph::dim::Dim;
+use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, NodeId, Purpose};
 use downhill_graph::hash::{Map, Set};
 use downhill_graph::op::Op;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+/// Roots that one kernel makes.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    /// In the order in which they are made.
+    pub roots: Vec<Root>,
+}
 
 /// A kernel takes no more roots once it has this many statements: what compilers do with one function grows faster than its length.
 const MOST_STATEMENTS: usize = 1024;
@@ -228,12 +236,12 @@ impl Grouping<'_> {
 
     /// Its columns are lanes, its rows go together: nothing is made before it in the same loops.
     fn is_product(&self, root: &Root) -> bool {
-        root.domain.len() > 1 && matches!(self.graph.op(root.node), Op::DotGeneral { .. })
+        root.domain.len() > 1 && self.graph.op(root.node).class() == Class::Contraction
     }
 
     /// Made by several loop nests of its own: zeros first, then pieces.
     fn stands_alone(&self, root: &Root) -> bool {
-        matches!(self.graph.op(root.node), Op::Pad(_) | Op::Concatenate { .. })
+        self.graph.op(root.node).class() == Class::Pieces
     }
 }
 
@@ -263,12 +271,15 @@ fn shared<'a>(extents: &[Dim], others: impl Iterator<Item = &'a Dim>) -> usize {
 
 /// Whether a fold goes over elements that lie next to each other, so that its lanes are best along the fold.
 fn folds_innermost(graph: &Graph, node: NodeId) -> bool {
-    let folded: Vec<usize> = match graph.op(node) {
-        Op::Reduce { axes, .. } => axes.clone(),
-        Op::DotGeneral { contract, .. } if domain(graph, node).len() <= 1 => {
-            contract.iter().map(|pair| pair.0).collect()
-        }
-        _ => return false,
+    let op = graph.op(node);
+    let folded: Vec<usize> = if let Op::Reduce { axes, .. } = op {
+        axes.clone()
+    } else if let Op::DotGeneral { contract, .. } = op
+        && domain(graph, node).len() <= 1
+    {
+        contract.iter().map(|pair| pair.0).collect()
+    } else {
+        return false;
     };
     innermost_axis(graph, graph.operand(node, 0)).is_some_and(|axis| folded.contains(&axis))
 }

@@ -2,6 +2,8 @@
 
 pub mod prepare;
 
-pub mod fuse;
+pub mod root;
 
-mod group;
+pub mod group;
+
+pub mod fuse;

@@ -5,6 +5,7 @@
 //! additions hangs on it).
 
 use downhill_graph::dim::Dim;
+use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, NodeId, bug};
 use downhill_graph::op::{Binary, Compare, Op, Reduction};
 use downhill_graph::types::ElementType;
@@ -18,11 +19,15 @@ pub fn prepare(graph: &Graph) -> Graph {
     for id in graph.ids() {
         let operands: Vec<NodeId> = graph.operands(id).iter().map(|operand| map[operand.index()]).collect();
         prepared.set_origin(graph.origin(id).clone());
-        let new = match graph.op(id) {
-            Op::ArgMax { axis } => first_of_greatest(&mut prepared, operands[0], *axis),
-            Op::Select => select(&mut prepared, &mut rectified, &operands),
-            Op::StopGradient | Op::Surrogate => operands[0],
-            op => prepared.add(op.clone(), &operands),
+        let op = graph.op(id);
+        let new = if let Op::ArgMax { axis } = op {
+            first_of_greatest(&mut prepared, operands[0], *axis)
+        } else if *op == Op::Select {
+            select(&mut prepared, &mut rectified, &operands)
+        } else if op.class() == Class::Marker {
+            operands[0]
+        } else {
+            prepared.add(op.clone(), &operands)
         };
         map.push(new);
     }

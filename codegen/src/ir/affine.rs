@@ -186,7 +186,23 @@ pub fn moved(graph: &Graph, node: NodeId, index: &[Affine]) -> Option<Vec<Affine
         }
         Op::Reshape(shape) => reshaped(shape, &operand_shape(), index),
         Op::StopGradient | Op::Surrogate => Some(index.to_vec()),
-        _ => None,
+        Op::Input(_)
+        | Op::Storage(_)
+        | Op::Constant(_)
+        | Op::Iota { .. }
+        | Op::DimValue { .. }
+        | Op::RandomBits { .. }
+        | Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Compare(_)
+        | Op::Select
+        | Op::Convert(_)
+        | Op::Reduce { .. }
+        | Op::ArgMax { .. }
+        | Op::Pad(_)
+        | Op::Concatenate { .. }
+        | Op::DotGeneral { .. }
+        | Op::Scan { .. } => None,
     }
 }
 

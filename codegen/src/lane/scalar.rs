@@ -206,19 +206,10 @@ pub(crate) fn convert(b: &mut ProgramBuilder, from: ElementType, to: ElementType
 
 /// What a fold starts with.
 pub(crate) fn identity(b: &mut ProgramBuilder, kind: Reduction, element: ElementType) -> Reg {
-    match (kind, element) {
-        (_, ElementType::F64) => no_f64(),
-        (Reduction::Sum, ElementType::F32) => b.constant_f(0.0),
-        (Reduction::Max, ElementType::F32) => b.constant_f(f32::NEG_INFINITY),
-        (Reduction::Min, ElementType::F32) => b.constant_f(f32::INFINITY),
-        (Reduction::Sum, ElementType::I32 | ElementType::U32) | (Reduction::Max, ElementType::U32) => {
-            b.constant_i(0)
-        }
-        (Reduction::Max, ElementType::I32) => b.constant_i(i32::MIN),
-        (Reduction::Min, ElementType::I32) => b.constant_i(i32::MAX),
-        (Reduction::Min, ElementType::U32) => b.constant_i(-1),
-        (_, ElementType::Bool) => bug("a fold of booleans"),
+    if element == ElementType::Bool {
+        bug("a fold of booleans");
     }
+    literal(b, Literal::new(element, kind.of_nothing(element)))
 }
 
 /// The bits of one element of a random stream: `downhill_graph::random::threefry` of its position, first word.

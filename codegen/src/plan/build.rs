@@ -9,13 +9,16 @@
 //! Must hold: stores stand last in their body, so that a value read and replaced in one turn is read first.
 
 use crate::error::Error;
-use crate::fusion::fuse::{Fused, Group, Root, dot_axes, identity_index};
+use crate::fusion::fuse::Fused;
+use crate::fusion::group::Group;
+use crate::fusion::root::{Root, dot_axes, identity_index};
 use crate::ir::affine::{Affine, Axis, linear, moved};
 use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
 use downhill_graph::dim::Dim;
+use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
 use downhill_graph::hash::Map;
-use downhill_graph::op::{Op, Reduction};
+use downhill_graph::op::{Op, Padding, Reduction};
 use downhill_graph::types::{ElementType, Literal, Type};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -94,10 +97,7 @@ pub fn build(graph: &Graph, homes: &Homes, group: &Group) -> Result<Kernel, Erro
     let kernel = Kernel { name, extents: Vec::new(), values: Vec::new(), body: Vec::new() };
     let mut build = Build { graph, homes, kernel, frames: vec![Frame::default()], error: None };
     for root in &group.roots {
-        match graph.op(root.node) {
-            Op::Pad(_) | Op::Concatenate { .. } => build.pieces(root.node),
-            _ => build.root(root),
-        }
+        if graph.op(root.node).class() == Class::Pieces { build.pieces(root.node) } else { build.root(root) }
     }
     build.close_to(0);
     let outermost = build.frames.pop().unwrap_or_default();
@@ -269,30 +269,11 @@ impl Build<'_> {
     /// The next element that an element is computed from; folds ask for theirs themselves.
     fn next_operand(&self, pending: &Pending) -> Option<(NodeId, Rc<[Affine]>)> {
         let operand = *pending.operands.get(pending.values.len())?;
-        match self.graph.op(pending.node) {
-            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Convert(_) => {
-                Some((operand, pending.index.clone()))
-            }
-            Op::Transpose(_)
-            | Op::Broadcast { .. }
-            | Op::Slice(_)
-            | Op::Reverse(_)
-            | Op::Reshape(_)
-            | Op::StopGradient => Some((operand, moved(self.graph, pending.node, &pending.index)?.into())),
-            Op::Surrogate if pending.values.is_empty() => Some((operand, pending.index.clone())),
-            Op::Surrogate
-            | Op::Input(_)
-            | Op::Storage(_)
-            | Op::Constant(_)
-            | Op::Iota { .. }
-            | Op::DimValue { .. }
-            | Op::RandomBits { .. }
-            | Op::Reduce { .. }
-            | Op::ArgMax { .. }
-            | Op::Pad(_)
-            | Op::Concatenate { .. }
-            | Op::DotGeneral { .. }
-            | Op::Scan { .. } => None,
+        match self.graph.op(pending.node).class() {
+            Class::Elementwise => Some((operand, pending.index.clone())),
+            Class::View => Some((operand, moved(self.graph, pending.node, &pending.index)?.into())),
+            Class::Marker => pending.values.is_empty().then(|| (operand, pending.index.clone())),
+            Class::Source | Class::Fold | Class::Contraction | Class::Pieces | Class::Loop => None,
         }
     }
 
@@ -354,12 +335,17 @@ impl Build<'_> {
 
     /// An element of a reshaped value: the same position in memory.
     fn relabelled(&mut self, node: NodeId, operand: NodeId, index: &[Affine]) -> ValueId {
-        let buffer = match (self.homes.read_from.get(&operand), self.graph.op(operand)) {
-            (Some(&buffer), _) => buffer,
-            (None, Op::Input(n)) => Buffer::Input(*n),
-            (None, Op::Storage(n)) => Buffer::Storage(*n),
-            (None, Op::Constant(literal)) => return self.literal(*literal),
-            _ => bug("a reshape of a value that is not in memory"),
+        let op = self.graph.op(operand);
+        let buffer = if let Some(&buffer) = self.homes.read_from.get(&operand) {
+            buffer
+        } else if let Op::Input(n) = op {
+            Buffer::Input(*n)
+        } else if let Op::Storage(n) = op {
+            Buffer::Storage(*n)
+        } else if let Op::Constant(literal) = op {
+            return self.literal(*literal);
+        } else {
+            bug("a reshape of a value that is not in memory")
         };
         self.load(buffer, operand, linear(self.graph.shape(node), index))
     }
@@ -503,13 +489,11 @@ impl Build<'_> {
         for operand in operands {
             let index = self.fresh_loops(graph.shape(operand).dims());
             let value = self.value(operand, &index);
-            let target: Vec<Affine> = match graph.op(node) {
-                Op::Pad(paddings) => index
-                    .iter()
-                    .zip(paddings)
-                    .map(|(i, p)| i.times(&Dim::from(p.interior + 1)).offset(&p.low))
-                    .collect(),
-                _ => index.iter().zip(&start).map(|(i, start)| i.clone().offset(start)).collect(),
+            let target: Vec<Affine> = if let Op::Pad(paddings) = graph.op(node) {
+                let spread = |(i, p): (&Affine, &Padding)| i.times(&Dim::from(p.interior + 1)).offset(&p.low);
+                index.iter().zip(paddings).map(spread).collect()
+            } else {
+                index.iter().zip(&start).map(|(i, start)| i.clone().offset(start)).collect()
             };
             self.store(node, &target, value);
             self.close_to(0);

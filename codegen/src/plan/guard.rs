@@ -16,9 +16,9 @@
 use crate::ir::affine::{Affine, Axis};
 use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
 use downhill_graph::dim::Dim;
+use downhill_graph::facts::OfFinite;
 use downhill_graph::graph::{Graph, Role};
 use downhill_graph::hash::{Map, Set};
-use downhill_graph::op::{Binary, Reduction, Unary};
 use std::collections::BTreeSet;
 
 /// Whether a kernel changes storages.
@@ -71,10 +71,10 @@ fn is_light(kernel: &Kernel, is_looked_at: &dyn Fn(Buffer) -> bool) -> bool {
             light &= is_storage(buffer) || is_looked_at(*buffer)
         }
         Item::Let(_, Expression::Unary(function, _)) => {
-            light &= matches!(function, Unary::Neg | Unary::Abs | Unary::Not)
+            light &= function.facts().of_finite == OfFinite::Plain
         }
         Item::Let(_, Expression::Binary(function, ..)) => {
-            light &= !matches!(function, Binary::Div | Binary::Pow)
+            light &= function.facts().of_finite == OfFinite::Plain
         }
         Item::Let(_, Expression::Random(..)) => light = false,
         Item::Loop(inner) => light &= inner.accumulators.is_empty(),
@@ -239,19 +239,20 @@ impl<'k> Values<'k, '_> {
 /// The operands of which one that is not finite makes the value so too, whatever the others are.
 fn passed_on(expression: &Expression) -> Vec<ValueId> {
     match *expression {
-        Expression::Unary(Unary::Neg | Unary::Abs | Unary::Sqrt | Unary::Log | Unary::Log1p, x) => vec![x],
-        Expression::Binary(Binary::Add | Binary::Sub | Binary::Mul, x, y) => vec![x, y],
-        // What is divided by ∞ is 0.
-        Expression::Binary(Binary::Div, x, _) => vec![x],
+        Expression::Unary(function, x) if function.facts().hands_on => vec![x],
+        Expression::Binary(function, x, y) => {
+            let operands = [x, y].into_iter().zip(function.facts().hands_on);
+            operands.filter_map(|(operand, hands_on)| hands_on.then_some(operand)).collect()
+        }
         _ => Vec::new(),
     }
 }
 
 fn summed(sum: &Accumulator) -> Vec<ValueId> {
-    match (sum.kind, sum.term) {
-        (Reduction::Sum, Term::Value(x)) => vec![x],
-        (Reduction::Sum, Term::Product(x, y)) => vec![x, y],
-        (Reduction::Max | Reduction::Min, _) => Vec::new(),
+    match sum.term {
+        _ if !sum.kind.facts().hands_on => Vec::new(),
+        Term::Value(x) => vec![x],
+        Term::Product(x, y) => vec![x, y],
     }
 }
 
@@ -312,30 +313,9 @@ fn must_be_tried(kernel: &Kernel) -> bool {
 /// Whether a value may be infinite or NaN though its operands are finite, and not by overflow alone.
 pub(crate) fn is_risky(expression: &Expression) -> bool {
     match expression {
-        Expression::Unary(function, _) => makes_others(*function),
-        Expression::Binary(function, ..) => matches!(function, Binary::Div | Binary::Pow),
+        Expression::Unary(function, _) => function.facts().of_finite == OfFinite::Others,
+        Expression::Binary(function, ..) => function.facts().of_finite == OfFinite::Others,
         _ => false,
-    }
-}
-
-/// Functions of which a finite number may be infinite or NaN.
-fn makes_others(function: Unary) -> bool {
-    match function {
-        Unary::Exp | Unary::Expm1 | Unary::Log | Unary::Log1p | Unary::Sqrt => true,
-        Unary::Neg
-        | Unary::Tanh
-        | Unary::Logistic
-        | Unary::Softplus
-        | Unary::Sin
-        | Unary::Cos
-        | Unary::Erf
-        | Unary::NormalCdf
-        | Unary::Bell
-        | Unary::Abs
-        | Unary::Sign
-        | Unary::Floor
-        | Unary::IsFinite
-        | Unary::Not => false,
     }
 }
 

@@ -11,8 +11,9 @@
 use super::guard::Guard;
 use super::rules;
 use crate::error::Error;
+use crate::facts::{Class, Slope};
 use crate::graph::{Graph, NodeId};
-use crate::op::{Binary, Compare, Op, Unary};
+use crate::op::{Binary, Compare, Op};
 
 /// A gradient on its way.
 #[derive(Clone)]
@@ -98,21 +99,31 @@ impl Masked {
             [guard] => (guard.mask, guard.holds),
             _ => (all(graph, &self.guards), true),
         };
-        let moved = match &op {
-            Op::Reshape(_) | Op::Transpose(_) | Op::Reverse(_) | Op::Concatenate { .. } | Op::Pad(_) => {
+        let moved = match op.class() {
+            Class::View | Class::Pieces if op.facts().keeps_all => {
                 (rules::pull(graph, id, position, mask)?.0, holds)
             }
-            Op::Reduce { axes, .. } => (rules::spread_back(graph, mask, x, axes), holds),
-            // What it repeats is its own mask, or counts where one of its copies does.
-            Op::Broadcast { .. } if graph.op(mask) == &op => (graph.operand(mask, 0), holds),
-            Op::Broadcast { .. } | Op::Slice(_) => {
+            // What a broadcast repeats is its own mask, or counts where one of its copies does.
+            Class::View if matches!(op, Op::Broadcast { .. }) && graph.op(mask) == &op => {
+                (graph.operand(mask, 0), holds)
+            }
+            Class::View => {
                 let truth = Guard::new(mask, holds).truth(graph);
                 let ones = graph.add(Op::Convert(graph.ty(x).element), &[truth]);
                 let counts = rules::pull(graph, id, position, ones)?.0;
                 let zero = graph.full_like(counts, 0.0);
                 (graph.add(Op::Compare(Compare::Greater), &[counts, zero]), true)
             }
-            _ => return Ok(None),
+            Class::Fold => {
+                let Op::Reduce { axes, .. } = &op else { return Ok(None) };
+                (rules::spread_back(graph, mask, x, axes), holds)
+            }
+            Class::Source
+            | Class::Elementwise
+            | Class::Pieces
+            | Class::Contraction
+            | Class::Loop
+            | Class::Marker => return Ok(None),
         };
         let is_mask = graph.ty(moved.0).element == graph.ty(mask).element;
         Ok(is_mask.then_some(Guard { mask: moved.0, holds: moved.1, applied: true }))
@@ -166,42 +177,27 @@ fn all(graph: &mut Graph, guards: &[Guard]) -> NodeId {
 
 /// Whether an op works element by element, on floats.
 fn is_elementwise(op: &Op) -> bool {
-    matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Convert(_) | Op::Surrogate)
+    op.class() == Class::Elementwise || *op == Op::Surrogate
 }
 
 /// Whether masks go on through an op; for others there is no need to bring them there.
 fn hands_on(op: &Op) -> bool {
-    let moves = matches!(
-        op,
-        Op::Reshape(_)
-            | Op::Transpose(_)
-            | Op::Reverse(_)
-            | Op::Concatenate { .. }
-            | Op::Pad(_)
-            | Op::Reduce { .. }
-            | Op::Broadcast { .. }
-            | Op::Slice(_)
-    );
-    moves || is_elementwise(op)
+    matches!(op.class(), Class::View | Class::Pieces | Class::Fold) || is_elementwise(op)
 }
 
 /// Whether the rule of an elementwise op makes 0 of 0 whatever its operands are.
 fn keeps_zero(graph: &Graph, id: NodeId, position: usize) -> bool {
-    match graph.op(id) {
-        Op::Unary(Unary::Neg) | Op::Convert(_) | Op::Surrogate => true,
-        Op::Binary(Binary::Add | Binary::Sub | Binary::Max | Binary::Min) => true,
-        Op::Binary(Binary::Mul) => is_scalar_number(graph, graph.operand(id, 1 - position)),
-        Op::Binary(Binary::Div) => position == 0 && is_scalar_number(graph, graph.operand(id, 1)),
-        _ => false,
+    match graph.op(id).facts().slope(position) {
+        Slope::Number => true,
+        Slope::Other => is_scalar_number(graph, graph.operand(id, 1 - position)),
+        Slope::Zero | Slope::Function => false,
     }
 }
 
 /// A size, or a constant that is finite and not 0, spread or not.
 fn is_scalar_number(graph: &Graph, id: NodeId) -> bool {
-    let scalar = match graph.op(id) {
-        Op::Broadcast { axes, .. } if axes.is_empty() => graph.operand(id, 0),
-        _ => id,
-    };
+    let is_spread = matches!(graph.op(id), Op::Broadcast { axes, .. } if axes.is_empty());
+    let scalar = if is_spread { graph.operand(id, 0) } else { id };
     let is_number = |value: f64| (value as f32).is_normal();
     matches!(graph.op(scalar), Op::DimValue { .. }) || graph.constant_value(scalar).is_some_and(is_number)
 }

@@ -2,23 +2,23 @@
 //!
 //! In: all results of one loop with the gradients that arrived at them. Out: the gradients of its operands.
 //!
+//! How a body is differentiated is handed in: the walker that calls this is what it calls for that.
+//!
 //! The forward loop runs again and stacks the carried values that each turn began with. The reversed loop takes them turn by
 //! turn, runs the body on them and differentiates it there: carried are the gradients of the carried values and the sums of the
 //! captured values' gradients; stacked are the gradients of the slices. It is made of the same primitives, so it can be
 //! differentiated again.
 
-use super::masked::Masked;
-use super::{Walker, differentiate_from};
 use crate::dim::Dim;
 use crate::error::Error;
-use crate::graph::{Graph, Input, NodeId, Purpose, Role, bug};
+use crate::graph::{Graph, Input, NodeId, Purpose, Role};
 use crate::op::{Binary, Op};
 use crate::types::Type;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// One loop: its op's attributes and operands.
-struct Loop {
+pub(super) struct Loop {
     body: Arc<Graph>,
     carried: usize,
     sliced: usize,
@@ -41,54 +41,57 @@ impl Loop {
         self.carried..self.carried + self.sliced
     }
 
-    fn is_same(&self, op: &Op, operands: &[NodeId]) -> Option<usize> {
-        let Op::Scan { body, carried, sliced, length, result } = op else { return None };
+    /// The loop that a node is a result of.
+    pub(super) fn of(graph: &Graph, id: NodeId) -> Option<Loop> {
+        let Op::Scan { body, carried, sliced, length, .. } = graph.op(id) else { return None };
+        let (body, carried, sliced, length) = (body.clone(), *carried, *sliced, length.clone());
+        Some(Loop { body, carried, sliced, length, operands: graph.operands(id) })
+    }
+
+    /// How many results it has.
+    pub(super) fn results(&self) -> usize {
+        self.body.results.len()
+    }
+
+    /// Which of its results a node is.
+    pub(super) fn result_of(&self, graph: &Graph, id: NodeId) -> Option<usize> {
+        let Op::Scan { body, carried, sliced, length, result } = graph.op(id) else { return None };
         let same =
             (*carried, *sliced, length) == (self.carried, self.sliced, &self.length) && *body == self.body;
-        (same && operands == self.operands).then_some(*result)
+        (same && graph.operands_of(id) == self.operands).then_some(*result)
     }
 }
 
-impl Walker<'_> {
-    /// Sends gradients through the loop of which `id` is a result, once, at the first of its results: all users of all its results
-    /// have been passed by then.
-    pub(super) fn through_scan(&mut self, id: NodeId) -> Result<(), Error> {
-        let Op::Scan { body, carried, sliced, length, .. } = self.graph.op(id).clone() else {
-            bug("not a scan")
+/// What differentiates the body: the gradients by some nodes, of results with the gradients that arrive at them.
+pub(super) type Differentiate =
+    dyn Fn(&mut Graph, &[(NodeId, NodeId)], &[NodeId]) -> Result<Vec<NodeId>, Error>;
+
+/// The gradients of those operands of a loop that are wanted: (operand, gradient), given what arrived at the loop's results.
+pub(super) fn pull(
+    graph: &mut Graph,
+    forward: &Loop,
+    arrived: &[Option<NodeId>],
+    wanted: &[bool],
+    differentiate: &Differentiate,
+) -> Result<Vec<(NodeId, NodeId)>, Error> {
+    let reversed = reverse(graph, forward, arrived, wanted, differentiate)?;
+    let body = Arc::new(reversed.body);
+    let mut gradients = Vec::with_capacity(reversed.gradients.len());
+    for (operand, result) in reversed.gradients {
+        let scan = Op::Scan {
+            body: body.clone(),
+            carried: reversed.carried,
+            sliced: reversed.sliced,
+            length: forward.length.clone(),
+            result,
         };
-        let forward = Loop { body, carried, sliced, length, operands: self.graph.operands(id) };
-        let mut arrived: Vec<Option<NodeId>> = vec![None; forward.body.results.len()];
-        for member in self.graph.ids().take(self.on_path.len()) {
-            if let Some(result) = forward.is_same(self.graph.op(member), &self.graph.operands(member)) {
-                if member < id {
-                    return Ok(());
-                }
-                arrived[result] = self.gradient(member);
-            }
+        let mut gradient = graph.add(scan, &reversed.operands);
+        if forward.slices().contains(&operand) {
+            gradient = graph.add(Op::Reverse(vec![0]), &[gradient]);
         }
-        if arrived.iter().all(Option::is_none) {
-            return Ok(());
-        }
-        let wanted: Vec<bool> =
-            forward.operands.iter().map(|operand| self.on_path[operand.index()]).collect();
-        let reversed = reverse(self.graph, &forward, &arrived, &wanted)?;
-        let body = Arc::new(reversed.body);
-        for (operand, result) in reversed.gradients {
-            let scan = Op::Scan {
-                body: body.clone(),
-                carried: reversed.carried,
-                sliced: reversed.sliced,
-                length: forward.length.clone(),
-                result,
-            };
-            let mut gradient = self.graph.add(scan, &reversed.operands);
-            if forward.slices().contains(&operand) {
-                gradient = self.graph.add(Op::Reverse(vec![0]), &[gradient]);
-            }
-            self.arrive(forward.operands[operand], Masked::everywhere(gradient));
-        }
-        Ok(())
+        gradients.push((forward.operands[operand], gradient));
     }
+    Ok(gradients)
 }
 
 /// Makes the reversed loop and, in `graph`, its operands.
@@ -97,6 +100,7 @@ fn reverse(
     forward: &Loop,
     arrived: &[Option<NodeId>],
     wanted: &[bool],
+    differentiate: &Differentiate,
 ) -> Result<Reversed, Error> {
     let is_float = |position: &usize| forward.body.inputs[*position].ty.element.is_float();
     let moving: Vec<usize> = (0..forward.carried).filter(is_float).collect();
@@ -143,8 +147,8 @@ fn reverse(
     for i in forward.slices().end..forward.operands.len() {
         inputs.push(declare(&mut body, &forward.body.inputs[i].ty, forward.operands[i]));
     }
-    let gradients =
-        differentiate_body(&mut body, forward, &inputs, &seeds, (&moving, &captured, &sums, &slices))?;
+    let parts = (&moving[..], &captured[..], &sums[..], &slices[..]);
+    let gradients = differentiate_body(&mut body, forward, &inputs, &seeds, parts, differentiate)?;
     Ok(Reversed {
         body,
         operands,
@@ -161,12 +165,13 @@ fn differentiate_body(
     inputs: &[NodeId],
     seeds: &[(usize, NodeId)],
     (moving, captured, sums, slices): (&[usize], &[usize], &[NodeId], &[usize]),
+    differentiate: &Differentiate,
 ) -> Result<Vec<(usize, usize)>, Error> {
     let results = inline(body, &forward.body, inputs);
     let seeds: Vec<(NodeId, NodeId)> = seeds.iter().map(|&(result, seed)| (results[result], seed)).collect();
     let operands: Vec<usize> = [moving, captured, slices].concat();
     let wrt: Vec<NodeId> = operands.iter().map(|&operand| inputs[operand]).collect();
-    let mut gradients = differentiate_from(body, &seeds, &wrt)?;
+    let mut gradients = differentiate(body, &seeds, &wrt)?;
     for (gradient, &sum) in gradients[moving.len()..].iter_mut().zip(sums) {
         *gradient = body.add(Op::Binary(Binary::Add), &[sum, *gradient]);
     }
@@ -211,10 +216,8 @@ fn inline(into: &mut Graph, body: &Graph, inputs: &[NodeId]) -> Vec<NodeId> {
         let operands: Vec<NodeId> =
             body.operands(id).into_iter().map(|operand| places[operand.index()]).collect();
         into.set_origin(body.origin(id).clone());
-        places.push(match body.op(id) {
-            Op::Input(index) => inputs[*index],
-            op => into.add(op.clone(), &operands),
-        });
+        let op = body.op(id);
+        places.push(if let Op::Input(index) = op { inputs[*index] } else { into.add(op.clone(), &operands) });
     }
     body.results.iter().map(|(_, id)| places[id.index()]).collect()
 }

@@ -1,9 +1,10 @@
 //! Expressions of nodes, with as few parentheses as precedence allows.
 
 use crate::dim::Dim;
+use crate::facts::Class;
 use crate::graph::{Graph, NodeId};
-use crate::op::{Binary, Compare, Op, Reduction, Unary};
-use crate::text::{differs_by_ones, op_name, range_text};
+use crate::op::{Binary, Compare, Op, Range, Reduction, Unary};
+use crate::text::differs_by_ones;
 use crate::types::ElementType;
 
 /// How tightly an expression binds.
@@ -19,6 +20,14 @@ enum Binds {
     Atom,
 }
 
+/// Functions that stand between their operands, how tightly they bind, and how tightly their right operand must.
+const INFIX: [(Binary, &str, Binds, Binds); 4] = [
+    (Binary::Add, " + ", Binds::Sum, Binds::Matrix),
+    (Binary::Sub, " − ", Binds::Sum, Binds::Matrix),
+    (Binary::Div, "/", Binds::Product, Binds::Factor),
+    (Binary::Pow, "^", Binds::Atom, Binds::Atom),
+];
+
 struct Expression {
     text: String,
     binds: Binds,
@@ -33,12 +42,14 @@ pub(crate) struct Expressions<'a> {
 
 /// True for nodes that formulas do not write: they only change how a value lies in memory or what is derived from it.
 pub(crate) fn is_transparent(graph: &Graph, id: NodeId) -> bool {
-    match graph.op(id) {
-        Op::Broadcast { .. } | Op::StopGradient | Op::Surrogate => true,
-        Op::Convert(element) => element.is_float() && graph.ty(graph.operand(id, 0)).element.is_float(),
-        Op::Reshape(shape) => differs_by_ones(shape, graph.shape(graph.operand(id, 0))),
-        _ => false,
+    let op = graph.op(id);
+    if op.class() == Class::Marker || matches!(op, Op::Broadcast { .. }) {
+        return true;
     }
+    let Some(&x) = graph.operands_of(id).first() else { return false };
+    let is_float = |id: NodeId| graph.ty(id).element.is_float();
+    let is_rounding = matches!(op, Op::Convert(_)) && is_float(id) && is_float(x);
+    is_rounding || matches!(op, Op::Reshape(shape) if differs_by_ones(shape, graph.shape(x)))
 }
 
 /// The operands that the node's expression mentions.
@@ -101,52 +112,101 @@ impl Expressions<'_> {
                 None => self.of(operands[0]),
             };
         }
-        match self.graph.op(id) {
-            Op::Input(index) => atom(self.graph.inputs[*index].name.to_string()),
-            Op::Storage(index) => atom(self.graph.storages[*index].name.to_string()),
-            Op::Constant(literal) => number(literal.value(), literal.element),
-            Op::DimValue { dim, .. } => {
-                let binds = if dim.terms().count() > 1 { Binds::Sum } else { Binds::Product };
-                let single = dim.terms().count() == 1 && !dim.to_string().contains('*');
-                Expression { text: dim.to_string(), binds: if single { Binds::Atom } else { binds } }
-            }
-            Op::Iota { axis, .. } => atom(format!("index(axis: {axis})")),
-            Op::RandomBits { stream, .. } => atom(format!("random({stream})")),
-            Op::Unary(unary) => self.unary(*unary, operands[0]),
-            Op::Binary(binary) => self.binary(*binary, operands[0], operands[1]),
-            Op::Compare(compare) => self.comparison(sign(*compare), operands[0], operands[1]),
-            Op::Select => self.select(id, &operands),
-            Op::Convert(element) => self.convert(*element, operands[0]),
-            Op::Reduce { kind, axes } => self.reduction(*kind, axes, operands[0]),
-            Op::ArgMax { axis } => atom(format!("argmax({}, axis: {axis})", self.text(operands[0]))),
-            Op::Reshape(shape) => atom(format!("reshape({}, {shape})", self.text(operands[0]))),
-            Op::Transpose(order) if order[..] == [1, 0] => self.transposed(operands[0]),
-            Op::Transpose(order) => atom(format!("transpose({}, {order:?})", self.text(operands[0]))),
-            Op::Slice(ranges) => {
-                let ranges: Vec<String> = ranges.iter().map(range_text).collect();
-                atom(format!("{}[{}]", self.at(operands[0], Binds::Atom), ranges.join(", ")))
-            }
-            Op::Concatenate { axis } => {
-                let operands: Vec<String> = operands.iter().map(|&id| self.text(id)).collect();
-                atom(format!("concatenate({}, axis: {axis})", operands.join(", ")))
-            }
-            Op::DotGeneral { batch, contract } => self.product(batch, contract, operands[0], operands[1]),
-            other => self.call(&op_name(other), &operands),
+        let op = self.graph.op(id);
+        let form = match op.class() {
+            Class::Source => self.source(id),
+            Class::Elementwise => self.elementwise(op, id, &operands),
+            Class::View | Class::Pieces => self.arrangement(op, &operands),
+            Class::Fold => self.fold(op, operands[0]),
+            Class::Contraction => self.contraction(op, operands[0], operands[1]),
+            Class::Loop | Class::Marker => None,
+        };
+        form.unwrap_or_else(|| self.call(op.facts().name, &operands))
+    }
+
+    fn source(&self, id: NodeId) -> Option<Expression> {
+        if let Some(name) = self.graph.leaf_name(id) {
+            return Some(atom(name.to_string()));
         }
+        let op = self.graph.op(id);
+        if let Op::DimValue { dim, .. } = op {
+            let binds = if dim.terms().count() > 1 { Binds::Sum } else { Binds::Product };
+            let single = dim.terms().count() == 1 && !dim.to_string().contains('*');
+            return Some(Expression {
+                text: dim.to_string(),
+                binds: if single { Binds::Atom } else { binds },
+            });
+        }
+        if let Op::Constant(literal) = op {
+            return Some(number(literal.value(), literal.element));
+        }
+        if let Op::Iota { axis, .. } = op {
+            return Some(atom(format!("index(axis: {axis})")));
+        }
+        let Op::RandomBits { stream, .. } = op else { return None };
+        Some(atom(format!("random({stream})")))
+    }
+
+    fn elementwise(&self, op: &Op, id: NodeId, operands: &[NodeId]) -> Option<Expression> {
+        if let Op::Unary(unary) = op {
+            return Some(self.unary(*unary, operands[0]));
+        }
+        if let Op::Binary(binary) = op {
+            return Some(self.binary(*binary, operands[0], operands[1]));
+        }
+        if let Op::Compare(compare) = op {
+            return Some(self.comparison(sign(*compare), operands[0], operands[1]));
+        }
+        if let Op::Convert(element) = op {
+            return Some(self.convert(*element, operands[0]));
+        }
+        (*op == Op::Select).then(|| self.select(id, operands))
+    }
+
+    /// The operands' elements at other places.
+    fn arrangement(&self, op: &Op, operands: &[NodeId]) -> Option<Expression> {
+        let first = || self.text(operands[0]);
+        if let Op::Transpose(order) = op {
+            let text = || atom(format!("transpose({}, {order:?})", first()));
+            return Some(if order[..] == [1, 0] { self.transposed(operands[0]) } else { text() });
+        }
+        if let Op::Reshape(shape) = op {
+            return Some(atom(format!("reshape({}, {shape})", first())));
+        }
+        if let Op::Slice(ranges) = op {
+            let ranges: Vec<String> = ranges.iter().map(Range::to_string).collect();
+            return Some(atom(format!("{}[{}]", self.at(operands[0], Binds::Atom), ranges.join(", "))));
+        }
+        let Op::Concatenate { axis } = op else { return None };
+        let operands: Vec<String> = operands.iter().map(|&id| self.text(id)).collect();
+        Some(atom(format!("concatenate({}, axis: {axis})", operands.join(", "))))
+    }
+
+    fn fold(&self, op: &Op, x: NodeId) -> Option<Expression> {
+        if let Op::Reduce { kind, axes } = op {
+            return Some(self.reduction(*kind, axes, x));
+        }
+        let Op::ArgMax { axis } = op else { return None };
+        Some(atom(format!("argmax({}, axis: {axis})", self.text(x))))
+    }
+
+    fn contraction(&self, op: &Op, a: NodeId, b: NodeId) -> Option<Expression> {
+        let Op::DotGeneral { batch, contract } = op else { return None };
+        Some(self.product(batch, contract, a, b))
     }
 
     fn unary(&self, unary: Unary, x: NodeId) -> Expression {
-        match unary {
-            Unary::Neg => {
-                Expression { text: format!("−{}", self.at(x, Binds::Matrix)), binds: Binds::Minus }
-            }
-            Unary::Abs => atom(format!("|{}|", self.text(x))),
-            Unary::Sqrt => {
-                Expression { text: format!("√{}", self.at(x, Binds::Atom)), binds: Binds::Power }
-            }
-            Unary::Logistic => self.call("sigmoid", &[x]),
-            other => self.call(&op_name(&Op::Unary(other)), &[x]),
+        if unary == Unary::Neg {
+            return Expression { text: format!("−{}", self.at(x, Binds::Matrix)), binds: Binds::Minus };
         }
+        if unary == Unary::Abs {
+            return atom(format!("|{}|", self.text(x)));
+        }
+        if unary == Unary::Sqrt {
+            return Expression { text: format!("√{}", self.at(x, Binds::Atom)), binds: Binds::Power };
+        }
+        let name = if unary == Unary::Logistic { "sigmoid" } else { unary.facts().name };
+        self.call(name, &[x])
     }
 
     fn binary(&self, binary: Binary, a: NodeId, b: NodeId) -> Expression {
@@ -154,17 +214,18 @@ impl Expressions<'_> {
             let text = format!("{}{sign}{}", self.at(a, binds), self.at(b, right));
             Expression { text, binds }
         };
-        match binary {
-            Binary::Add => infix(" + ", Binds::Sum, Binds::Matrix),
-            Binary::Sub => infix(" − ", Binds::Sum, Binds::Matrix),
-            Binary::Mul if a == b => {
+        if binary == Binary::Mul {
+            return if a == b {
                 Expression { text: format!("{}²", self.at(a, Binds::Atom)), binds: Binds::Power }
-            }
-            Binary::Mul if self.is_number(a) || self.is_number(b) => self.scaled(a, b),
-            Binary::Mul => self.outer(a, b).unwrap_or_else(|| infix(" ⊙ ", Binds::Product, Binds::Factor)),
-            Binary::Div => infix("/", Binds::Product, Binds::Factor),
-            Binary::Pow => infix("^", Binds::Atom, Binds::Atom),
-            other => self.call(&op_name(&Op::Binary(other)), &[a, b]),
+            } else if self.is_number(a) || self.is_number(b) {
+                self.scaled(a, b)
+            } else {
+                self.outer(a, b).unwrap_or_else(|| infix(" ⊙ ", Binds::Product, Binds::Factor))
+            };
+        }
+        match INFIX.iter().find(|(known, ..)| *known == binary) {
+            Some((_, sign, binds, right)) => infix(sign, *binds, *right),
+            None => self.call(binary.facts().name, &[a, b]),
         }
     }
 
@@ -209,12 +270,9 @@ impl Expressions<'_> {
 
     /// The axis of a matrix along which a vector that is spread over it lies.
     fn spread_axis(&self, id: NodeId) -> Option<usize> {
-        match self.graph.op(id) {
-            Op::Broadcast { shape, axes } if shape.rank() == 2 && (self.name)(id).is_none() => match axes[..]
-            {
-                [axis] => Some(axis),
-                _ => None,
-            },
+        let Op::Broadcast { shape, axes } = self.graph.op(id) else { return None };
+        match axes[..] {
+            [axis] if shape.rank() == 2 && (self.name)(id).is_none() => Some(axis),
             _ => None,
         }
     }
@@ -268,20 +326,21 @@ impl Expressions<'_> {
 
     /// The mask that holds where `mask` does not (NaN aside).
     fn opposite(&self, mask: NodeId) -> String {
-        match self.graph.op(mask) {
-            Op::Compare(compare) if (self.name)(mask).is_none() => {
-                let opposite = match compare {
-                    Compare::Equal => "≠",
-                    Compare::NotEqual => "=",
-                    Compare::Less => "≥",
-                    Compare::LessEqual => ">",
-                    Compare::Greater => "≤",
-                    Compare::GreaterEqual => "<",
-                };
-                self.comparison(opposite, self.graph.operand(mask, 0), self.graph.operand(mask, 1)).text
-            }
-            _ => format!("not {}", self.at(mask, Binds::Atom)),
+        let Op::Compare(compare) = self.graph.op(mask) else {
+            return format!("not {}", self.at(mask, Binds::Atom));
+        };
+        if (self.name)(mask).is_some() {
+            return format!("not {}", self.at(mask, Binds::Atom));
         }
+        let opposite = match compare {
+            Compare::Equal => "≠",
+            Compare::NotEqual => "=",
+            Compare::Less => "≥",
+            Compare::LessEqual => ">",
+            Compare::Greater => "≤",
+            Compare::GreaterEqual => "<",
+        };
+        self.comparison(opposite, self.graph.operand(mask, 0), self.graph.operand(mask, 1)).text
     }
 
     fn convert(&self, element: ElementType, x: NodeId) -> Expression {
@@ -293,11 +352,7 @@ impl Expressions<'_> {
     }
 
     fn reduction(&self, kind: Reduction, axes: &[usize], x: NodeId) -> Expression {
-        let name = match kind {
-            Reduction::Sum => "sum",
-            Reduction::Max => "max",
-            Reduction::Min => "min",
-        };
+        let name = kind.facts().name;
         let stays = |(axis, dim): (usize, &Dim)| !axes.contains(&axis) && !dim.is(1);
         match axes {
             _ if !self.graph.shape(x).dims().iter().enumerate().any(stays) => self.call(name, &[x]),

@@ -4,7 +4,7 @@
 //! indices; nothing here is meant to be fast. Shapes that do not fit are an [`Error`]: a graph with symbolic sizes can be given
 //! sizes that contradict each other.
 
-use super::scalar::{greater, lesser, wrap};
+use super::scalar;
 use crate::error::Error;
 use crate::op::Reduction;
 use crate::types::ElementType;
@@ -146,15 +146,11 @@ impl Array {
 
     pub(crate) fn reduce(&self, kind: Reduction, element: ElementType, axes: &[usize]) -> Array {
         let shape: Vec<usize> = without(&self.shape, axes);
-        let mut data = vec![nothing(kind, element); shape.iter().product()];
+        let mut data = vec![kind.of_nothing(element); shape.iter().product()];
         let mut index = vec![0; self.shape.len()];
         for &x in &self.data {
             let into = &mut data[position(&shape, &without(&index, axes))];
-            *into = match kind {
-                Reduction::Sum => wrap(element, *into + x),
-                Reduction::Max => greater(*into, x),
-                Reduction::Min => lesser(*into, x),
-            };
+            *into = scalar::binary(kind.facts().function, element, *into, x);
             advance(&mut index, &self.shape);
         }
         Array { shape, data }
@@ -224,20 +220,6 @@ fn same_shape(a: &Array, b: &Array) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::new(format!("{:?} and {:?} differ", a.shape, b.shape)))
-}
-
-/// What folding nothing gives.
-fn nothing(kind: Reduction, element: ElementType) -> f64 {
-    match (kind, element) {
-        (Reduction::Sum, _) => 0.0,
-        (Reduction::Max, ElementType::I32) => f64::from(i32::MIN),
-        (Reduction::Max, ElementType::U32 | ElementType::Bool) => 0.0,
-        (Reduction::Max, ElementType::F32 | ElementType::F64) => f64::NEG_INFINITY,
-        (Reduction::Min, ElementType::I32) => f64::from(i32::MAX),
-        (Reduction::Min, ElementType::U32) => f64::from(u32::MAX),
-        (Reduction::Min, ElementType::Bool) => 1.0,
-        (Reduction::Min, ElementType::F32 | ElementType::F64) => f64::INFINITY,
-    }
 }
 
 fn without(values: &[usize], axes: &[usize]) -> Vec<usize> {

@@ -12,6 +12,7 @@
 //!
 //! Not done, because it would change NaN or infinite results: 0·x → 0, x − x → 0, x/x → 1, log(exp x) → x.
 
+mod rewriting;
 mod algebra;
 mod contraction;
 mod folding;
@@ -19,16 +20,19 @@ mod magnitude;
 mod scale;
 mod views;
 
-use crate::graph::{Graph, NodeId};
-use crate::op::{Binary, Op, Unary};
+use crate::graph::Graph;
 use crate::rebuild::rebuild;
-use crate::types::Shape;
+use rewriting::{Rewriting, Rule, add};
 
 /// Applies all rules until nothing changes.
 pub fn simplify(graph: &Graph) -> Graph {
     // Every walk applies the rules to all that it makes; a few walks see what became equal only later.
     const WALKS: usize = 32;
-    let walk = |graph: &Graph| rebuild(graph, &simplify, &mut |graph, op, operands| add(graph, op, operands));
+    let walk = |graph: &Graph| {
+        rebuild(graph, &simplify, &mut |graph, op, operands| {
+            add(&mut Rewriting::new(graph, RULES), op, operands)
+        })
+    };
     let mut last = walk(graph);
     if last == *graph {
         return last;
@@ -43,8 +47,6 @@ pub fn simplify(graph: &Graph) -> Graph {
     // What is left to do only makes it smaller.
     last
 }
-
-type Rule = fn(&mut Graph, &Op, &[NodeId]) -> Option<NodeId>;
 
 /// In order: the first that applies wins.
 const RULES: &[Rule] = &[
@@ -73,62 +75,3 @@ const RULES: &[Rule] = &[
     contraction::reduction,
     contraction::sum_of_broadcast,
 ];
-
-/// Adds `op`, simplified. Rules add what they make in the same way, one inside the other; from a certain depth on it is added as it is,
-/// for the next walk to go on with, so that neither the stack nor the time for a node grows with what stands beneath it.
-fn add(graph: &mut Graph, op: Op, operands: &[NodeId]) -> NodeId {
-    const DEEPEST: u32 = 48;
-    if graph.rewriting < DEEPEST {
-        graph.rewriting += 1;
-        let simplified = RULES.iter().find_map(|rule| rule(graph, &op, operands));
-        graph.rewriting -= 1;
-        if let Some(id) = simplified {
-            return id;
-        }
-    }
-    graph.add(op, operands)
-}
-
-fn binary(graph: &mut Graph, function: Binary, a: NodeId, b: NodeId) -> NodeId {
-    add(graph, Op::Binary(function), &[a, b])
-}
-
-fn unary(graph: &mut Graph, function: Unary, x: NodeId) -> NodeId {
-    add(graph, Op::Unary(function), &[x])
-}
-
-fn spread(graph: &mut Graph, scalar: NodeId, shape: &Shape) -> NodeId {
-    if shape.rank() == 0 {
-        return scalar;
-    }
-    add(graph, Op::Broadcast { shape: shape.clone(), axes: Vec::new() }, &[scalar])
-}
-
-/// The scalar that a node is, or spreads.
-fn spread_scalar(graph: &Graph, id: NodeId) -> Option<NodeId> {
-    match graph.op(id) {
-        Op::Broadcast { axes, .. } if axes.is_empty() => Some(graph.operand(id, 0)),
-        _ if graph.ty(id).rank() == 0 => Some(id),
-        _ => None,
-    }
-}
-
-/// True for the constant `value`, spread or not.
-fn is_constant(graph: &Graph, id: NodeId, value: f64) -> bool {
-    match spread_scalar(graph, id).map(|scalar| graph.op(scalar)) {
-        Some(Op::Constant(literal)) => literal.value() == value,
-        _ => false,
-    }
-}
-
-fn is_float(graph: &Graph, id: NodeId) -> bool {
-    graph.ty(id).element.is_float()
-}
-
-/// The operands, if the node is this.
-fn operands_of(graph: &Graph, id: NodeId, function: Binary) -> Option<(NodeId, NodeId)> {
-    match graph.op(id) {
-        Op::Binary(found) if *found == function => Some((graph.operand(id, 0), graph.operand(id, 1))),
-        _ => None,
-    }
-}

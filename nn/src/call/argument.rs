@@ -241,9 +241,9 @@ fn bound(builder: &Builder, dim: &Dim) -> Option<i64> {
 /// The number a value is, when it is a literal.
 fn literal(value: &Value) -> Option<f64> {
     let node = value.node()?;
-    value.builder().with_graph(|graph| match graph.op(node) {
-        Op::Constant(literal) if literal.element != ElementType::Bool => Some(literal.value()),
-        _ => None,
+    value.builder().with_graph(|graph| {
+        let Op::Constant(literal) = graph.op(node) else { return None };
+        (literal.element != ElementType::Bool).then(|| literal.value())
     })
 }
 

@@ -143,9 +143,10 @@ fn tell_apart(graph: &Graph, watches: &mut [(NodeId, Watch)]) {
     watches.iter().for_each(|(_, watch)| *times.entry(watch.name.clone()).or_default() += 1);
     let mut last_read: Vec<Option<usize>> = vec![None; graph.len()];
     for id in graph.ids() {
-        last_read[id.index()] = match graph.op(id) {
-            Op::Storage(index) => Some(*index),
-            _ => graph.operands(id).iter().filter_map(|operand| last_read[operand.index()]).max(),
+        last_read[id.index()] = if let Op::Storage(index) = graph.op(id) {
+            Some(*index)
+        } else {
+            graph.operands_of(id).iter().filter_map(|operand| last_read[operand.index()]).max()
         };
     }
     for (id, watch) in watches {
@@ -159,10 +160,9 @@ fn tell_apart(graph: &Graph, watches: &mut [(NodeId, Watch)]) {
 fn infinite_by_intent(graph: &Graph) -> Vec<bool> {
     let mut infinite = vec![false; graph.len()];
     for id in graph.ids() {
-        infinite[id.index()] = match graph.op(id) {
-            Op::Constant(literal) => literal.value().is_infinite(),
-            _ => graph.operands(id).iter().any(|operand| infinite[operand.index()]),
-        };
+        let is_infinite = matches!(graph.op(id), Op::Constant(literal) if literal.value().is_infinite());
+        infinite[id.index()] =
+            is_infinite || graph.operands_of(id).iter().any(|operand| infinite[operand.index()]);
     }
     infinite
 }

@@ -79,11 +79,10 @@ fn sigmoid_operand(p: &Value) -> Option<Value> {
         let (op, operand) =
             builder.with_graph(|graph| (graph.op(node).clone(), graph.operands(node).first().copied()));
         node = operand?;
-        match op {
-            Op::Unary(Unary::Logistic) => return Some(reshape(builder.value(node), shape)),
-            Op::Reshape(_) => {}
-            _ => return None,
+        if let Op::Unary(Unary::Logistic) = op {
+            return Some(reshape(builder.value(node), shape));
         }
+        let Op::Reshape(_) = op else { return None };
     }
 }
 

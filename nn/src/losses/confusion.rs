@@ -11,6 +11,7 @@ use crate::activations::{gelu, gelu_tanh, silu, softmax_operand};
 use crate::builder::Value;
 use crate::value::spoken;
 use downhill_graph::error::Error;
+use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, NodeId, StorageKind};
 use downhill_graph::op::{Binary, Compare, Op, Unary};
 use downhill_graph::types::ElementType;
@@ -110,19 +111,16 @@ fn shown(p: &Value) -> Option<Shown> {
 /// The value whose elements `node` arranges.
 fn arranged(graph: &Graph, mut node: NodeId) -> NodeId {
     loop {
-        node = match graph.op(node) {
-            Op::Reshape(_)
-            | Op::Transpose(_)
-            | Op::Broadcast { .. }
-            | Op::Slice(_)
-            | Op::Reverse(_)
-            | Op::StopGradient
-            | Op::Convert(ElementType::F32 | ElementType::F64) => graph.operand(node, 0),
-            Op::Binary(Binary::Mul) => match dropped(graph, node) {
-                Some(operand) => operand,
-                None => return node,
-            },
-            _ => return node,
+        let op = graph.op(node);
+        let is_rounding = matches!(op, Op::Convert(ElementType::F32 | ElementType::F64));
+        node = if op.class() == Class::View || *op == Op::StopGradient || is_rounding {
+            graph.operand(node, 0)
+        } else if let Op::Binary(Binary::Mul) = op
+            && let Some(operand) = dropped(graph, node)
+        {
+            operand
+        } else {
+            return node;
         };
     }
 }
@@ -146,26 +144,23 @@ fn is_score(graph: &Graph, node: NodeId) -> bool {
             continue;
         }
         let operand = |position: usize| graph.operand(node, position);
-        match graph.op(node) {
-            Op::Storage(_) | Op::DimValue { .. } => {}
-            Op::DotGeneral { .. }
-                if (0..2).any(|side| {
-                    is_parameter(graph, operand(side)) && !is_share(graph, operand(1 - side))
-                }) =>
-            {
-                products += 1;
-            }
-            Op::Binary(Binary::Add | Binary::Sub) => open.extend([operand(0), operand(1)]),
-            Op::Binary(Binary::Mul) if is_scale(graph, operand(0)) => open.push(operand(1)),
-            Op::Binary(Binary::Mul | Binary::Div) if is_scale(graph, operand(1)) => open.push(operand(0)),
-            Op::Unary(Unary::Neg)
-            | Op::Reshape(_)
-            | Op::Transpose(_)
-            | Op::Broadcast { .. }
-            | Op::Slice(_) => {
-                open.push(operand(0));
-            }
-            _ => return false,
+        let op = graph.op(node);
+        let is_product_with =
+            |side: usize| is_parameter(graph, operand(side)) && !is_share(graph, operand(1 - side));
+        let scales = |side: usize| is_scale(graph, operand(side));
+        if op.class() == Class::Contraction && (0..2).any(is_product_with) {
+            products += 1;
+        } else if let Op::Binary(Binary::Add | Binary::Sub) = op {
+            open.extend([operand(0), operand(1)]);
+        } else if matches!(op, Op::Binary(Binary::Mul)) && scales(0) {
+            open.push(operand(1));
+        } else if matches!(op, Op::Binary(Binary::Mul | Binary::Div)) && scales(1)
+            || matches!(op, Op::Unary(Unary::Neg))
+            || op.class() == Class::View
+        {
+            open.push(operand(0));
+        } else if !matches!(op, Op::Storage(_) | Op::DimValue { .. }) {
+            return false;
         }
     }
     products > 0
@@ -182,38 +177,37 @@ fn is_share(graph: &Graph, node: NodeId) -> bool {
 }
 
 fn is_parameter(graph: &Graph, node: NodeId) -> bool {
-    match graph.op(arranged(graph, node)) {
-        Op::Storage(index) => graph.storages[*index].kind == StorageKind::Parameter,
-        _ => false,
-    }
+    let Op::Storage(index) = graph.op(arranged(graph, node)) else { return false };
+    graph.storages[*index].kind == StorageKind::Parameter
 }
 
 /// What `node` may be made of by a rectifier, by tanh or by a gate (`None`), and the rectifier's name.
 fn rectified(graph: &Graph, node: NodeId) -> Option<(Option<&'static str>, NodeId)> {
     let operand = |position: usize| graph.operand(node, position);
-    match graph.op(node) {
-        Op::Unary(Unary::Softplus) => Some((Some("softplus"), operand(0))),
-        Op::Unary(Unary::Tanh) => Some((Some("tanh"), operand(0))),
-        Op::Binary(Binary::Max) if graph.constant_value(operand(1)).is_some() => {
-            Some((Some("maximum"), operand(0)))
-        }
-        Op::Binary(Binary::Max) if graph.constant_value(operand(0)).is_some() => {
-            Some((Some("maximum"), operand(1)))
-        }
-        Op::Binary(Binary::Mul) => Some((None, operand(0))),
-        // Something else where z ≤ 0, otherwise z.
-        Op::Select => {
-            let (mask, z) = (operand(0), operand(2));
-            let below = matches!(graph.op(mask), Op::Compare(Compare::LessEqual))
-                && graph.operand(mask, 0) == z
-                && graph.constant_value(graph.operand(mask, 1)) == Some(0.0);
-            let name = match graph.op(operand(1)) {
-                _ if graph.constant_value(operand(1)).is_some() => "relu",
-                Op::Binary(Binary::Mul) if graph.operand(operand(1), 0) == z => "leaky_relu",
-                _ => "elu",
-            };
-            below.then_some((Some(name), z))
-        }
-        _ => None,
+    let is_constant = |position: usize| graph.constant_value(operand(position)).is_some();
+    let op = graph.op(node);
+    if let Op::Unary(function @ (Unary::Softplus | Unary::Tanh)) = op {
+        return Some((Some(function.facts().name), operand(0)));
     }
+    if let Op::Binary(Binary::Max) = op {
+        let side = [1, 0].into_iter().find(|&side| is_constant(side))?;
+        return Some((Some("maximum"), operand(1 - side)));
+    }
+    if let Op::Binary(Binary::Mul) = op {
+        return Some((None, operand(0)));
+    }
+    // Something else where z ≤ 0, otherwise z.
+    let Op::Select = op else { return None };
+    let (mask, z) = (operand(0), operand(2));
+    let below = matches!(graph.op(mask), Op::Compare(Compare::LessEqual))
+        && graph.operand(mask, 0) == z
+        && graph.constant_value(graph.operand(mask, 1)) == Some(0.0);
+    let is_multiple =
+        matches!(graph.op(operand(1)), Op::Binary(Binary::Mul)) && graph.operand(operand(1), 0) == z;
+    let name = match (is_constant(1), is_multiple) {
+        (true, _) => "relu",
+        (false, true) => "leaky_relu",
+        (false, false) => "elu",
+    };
+    below.then_some((Some(name), z))
 }

@@ -45,9 +45,9 @@ pub(crate) fn coerce(values: &[&Value]) -> Option<Vec<Value>> {
 /// Whether f32 holds a value that is a literal; a mistake is recorded. (An infinity may be meant.)
 fn is_held(value: &Value) -> bool {
     let number = value.node().and_then(|id| {
-        value.builder().with_graph(|graph| match graph.op(id) {
-            Op::Constant(literal) if literal.element == ElementType::F32 => Some(literal.value()),
-            _ => None,
+        value.builder().with_graph(|graph| {
+            let Op::Constant(literal) = graph.op(id) else { return None };
+            (literal.element == ElementType::F32).then(|| literal.value())
         })
     });
     match number.filter(|number| number.is_finite()).map(|number| check("a number", number, Allowed::Finite))
@@ -72,32 +72,29 @@ fn follows(value: &Value) -> bool {
 fn follow(value: &Value, element: ElementType, leader: &Value) -> Option<Value> {
     let builder = value.builder();
     let op = value.node().map(|id| builder.with_graph(|graph| graph.op(id).clone()));
-    match op {
-        Some(Op::Constant(literal)) if element != ElementType::Bool => {
-            let number = literal.value();
-            if element.is_integer() && (number.fract() != 0.0 || !fits(number, element)) {
-                let error = Error::new(format!("`{literal}` is no {element}"));
-                builder.error(
-                    error
-                        .note(format!("{} is {element}", leader.label()))
-                        .help("convert one of them: `f32(…)`"),
-                );
-                return None;
-            }
-            let node = builder.with_graph(|graph| graph.constant(element, number));
-            Some(builder.value(node))
+    if let Some(Op::Constant(literal)) = op
+        && element != ElementType::Bool
+    {
+        let number = literal.value();
+        if element.is_integer() && (number.fract() != 0.0 || !fits(number, element)) {
+            let error = Error::new(format!("`{literal}` is no {element}"));
+            let note = format!("{} is {element}", leader.label());
+            builder.error(error.note(note).help("convert one of them: `f32(…)`"));
+            return None;
         }
-        Some(Op::DimValue { dim, .. }) if element != ElementType::Bool => {
-            Some(builder.apply(Op::DimValue { dim, element }, &[]))
-        }
-        _ => {
-            let found = value.ty().map(|ty| ty.element).unwrap_or_default();
-            let (left, right) = (spoken(leader, "one operand"), spoken(value, "the other"));
-            let error = Error::new(format!("{left} is {element} but {right} is {found}"));
-            builder.error(error.help(format!("convert one of them: `{element}(…)` or `{found}(…)`")));
-            None
-        }
+        let node = builder.with_graph(|graph| graph.constant(element, number));
+        return Some(builder.value(node));
     }
+    if let Some(Op::DimValue { dim, .. }) = op
+        && element != ElementType::Bool
+    {
+        return Some(builder.apply(Op::DimValue { dim, element }, &[]));
+    }
+    let found = value.ty().map(|ty| ty.element).unwrap_or_default();
+    let (left, right) = (spoken(leader, "one operand"), spoken(value, "the other"));
+    let error = Error::new(format!("{left} is {element} but {right} is {found}"));
+    builder.error(error.help(format!("convert one of them: `{element}(…)` or `{found}(…)`")));
+    None
 }
 
 fn fits(number: f64, element: ElementType) -> bool {

@@ -12,6 +12,7 @@ use crate::call::{Composite, Kind, given, row};
 use downhill_graph::check::{Check, Made, ROUNDING, Rule};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
+use downhill_graph::facts::Class;
 use downhill_graph::op::Op;
 use downhill_graph::types::{ElementType, Shape};
 use std::borrow::Borrow;
@@ -67,11 +68,14 @@ fn input_below(
     mut node: downhill_graph::graph::NodeId,
 ) -> Option<usize> {
     loop {
-        match graph.op(node) {
-            Op::Input(input) => return Some(*input),
-            Op::Reshape(_) | Op::Transpose(_) | Op::Reverse(_) => node = graph.operand(node, 0),
-            _ => return None,
+        let op = graph.op(node);
+        if let Op::Input(input) = op {
+            return Some(*input);
         }
+        if op.class() != Class::View || !op.facts().keeps_all {
+            return None;
+        }
+        node = graph.operand(node, 0);
     }
 }
 

@@ -7,7 +7,7 @@
 
 use crate::ir::affine::Axis;
 use crate::ir::kernel::{Access, Buffer, Expression, Item, Kernel};
-use downhill_graph::op::{Binary, Unary};
+use downhill_graph::facts::Cost;
 use std::collections::BTreeSet;
 
 /// Turns assumed where a size is not known.
@@ -49,13 +49,10 @@ pub(crate) fn statement(item: &Item, lane: Option<Axis>) -> f64 {
         Item::Store(Buffer::Watched, ..) => 0.0,
         Item::Let(_, Expression::Load(_, access)) | Item::Store(_, access, _) => access_cost(access, lane),
         Item::Let(_, Expression::Constant(_) | Expression::Dim(_) | Expression::Index(_)) => 0.0,
-        Item::Let(_, Expression::Unary(unary, _)) => match unary {
-            Unary::Neg | Unary::Abs | Unary::Not | Unary::Floor | Unary::Sign | Unary::IsFinite => 1.0,
-            _ => 16.0,
-        },
-        Item::Let(_, Expression::Binary(Binary::Pow, ..)) => 16.0,
-        Item::Let(_, Expression::Random(..)) => 64.0,
-        Item::Let(..) => 1.0,
+        Item::Let(_, Expression::Unary(function, _)) => f64::from(function.facts().cost.statements),
+        Item::Let(_, Expression::Binary(function, ..)) => f64::from(function.facts().cost.statements),
+        Item::Let(_, Expression::Random(..)) => f64::from(Cost::RANDOM.statements),
+        Item::Let(..) => f64::from(Cost::LIGHT.statements),
         Item::Loop(_) => 0.0,
     }
 }

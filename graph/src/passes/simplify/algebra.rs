@@ -3,12 +3,12 @@
 //! All of it holds among floats too: rounding knows no sign, x·2 is x + x, and x², x⁻¹ are rounded once as the powers are. In x³ = (x·x)·x
 //! the square is normal and finite wherever the cube is not 0 or infinite: 2⁻⁵⁰ < |x| < 2⁴³ then.
 
-use super::{add as node, binary, is_constant, is_float, operands_of, unary};
-use crate::graph::{Graph, NodeId};
+use super::rewriting::{Rewriting, add as node, binary, is_constant, is_float, operands_of, unary};
+use crate::graph::NodeId;
 use crate::op::{Binary, Op, Unary};
 
 /// The node without its sign, if it is the negative of something (or a negative constant), seen through views.
-fn without_sign(graph: &mut Graph, id: NodeId) -> Option<NodeId> {
+fn without_sign(graph: &mut Rewriting, id: NodeId) -> Option<NodeId> {
     const VIEWS: usize = 8;
     let (mut viewed, mut views) = (id, Vec::new());
     while let view @ (Op::Broadcast { .. } | Op::Reshape(_) | Op::Transpose(_)) = graph.op(viewed) {
@@ -18,23 +18,26 @@ fn without_sign(graph: &mut Graph, id: NodeId) -> Option<NodeId> {
         views.push(view.clone());
         viewed = graph.operand(viewed, 0);
     }
-    let positive = match graph.op(viewed) {
-        Op::Unary(Unary::Neg) => graph.operand(viewed, 0),
-        Op::Constant(literal) if literal.element.is_float() && literal.value() < 0.0 => {
-            graph.constant(literal.element, -literal.value())
-        }
-        _ => return None,
+    let positive = if let Op::Unary(Unary::Neg) = graph.op(viewed) {
+        graph.operand(viewed, 0)
+    } else if let Op::Constant(literal) = *graph.op(viewed)
+        && literal.element.is_float()
+        && literal.value() < 0.0
+    {
+        graph.constant(literal.element, -literal.value())
+    } else {
+        return None;
     };
     Some(views.into_iter().rev().fold(positive, |positive, view| node(graph, view, &[positive])))
 }
 
 /// As [`without_sign`], but not of constants, which stand in a sum as they are.
-fn negated(graph: &mut Graph, id: NodeId) -> Option<NodeId> {
+fn negated(graph: &mut Rewriting, id: NodeId) -> Option<NodeId> {
     if graph.constant_value(id).is_some() { None } else { without_sign(graph, id) }
 }
 
 /// −−x → x, −(a − b) → b − a, ¬¬x → x.
-pub(super) fn neg(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn neg(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Unary(function @ (Unary::Neg | Unary::Not)) = op else { return None };
     let x = operands[0];
     if graph.op(x) == op {
@@ -48,7 +51,7 @@ pub(super) fn neg(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<Nod
 }
 
 /// x + 0 → x, a + (−b) → a − b, x + x → x·2.
-pub(super) fn add(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn add(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Binary(Binary::Add) = op else { return None };
     let (a, b) = (operands[0], operands[1]);
     if is_constant(graph, b, 0.0) {
@@ -71,7 +74,7 @@ pub(super) fn add(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<Nod
 }
 
 /// x − 0 → x, 0 − x → −x, a − (−b) → a + b, (−a) − b → −(a + b).
-pub(super) fn sub(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn sub(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Binary(Binary::Sub) = op else { return None };
     let (a, b) = (operands[0], operands[1]);
     if is_constant(graph, b, 0.0) {
@@ -89,7 +92,7 @@ pub(super) fn sub(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<Nod
 }
 
 /// x·1 → x, (−a)·b → −(a·b).
-pub(super) fn mul(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn mul(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Binary(Binary::Mul) = op else { return None };
     let (a, b) = (operands[0], operands[1]);
     if is_constant(graph, b, 1.0) {
@@ -112,7 +115,7 @@ pub(super) fn mul(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<Nod
 }
 
 /// x/1 → x, (−a)/b and a/(−b) → −(a/b).
-pub(super) fn div(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn div(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Binary(Binary::Div) = op else { return None };
     let (a, b) = (operands[0], operands[1]);
     if is_constant(graph, b, 1.0) {
@@ -129,7 +132,7 @@ pub(super) fn div(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<Nod
 }
 
 /// x⁰ → 1 (of NaN too), x¹ → x, x² → x·x, x³ → x·x·x, x⁻¹ → 1/x.
-pub(super) fn pow(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn pow(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Binary(Binary::Pow) = op else { return None };
     let (x, exponent) = (operands[0], operands[1]);
     if is_constant(graph, exponent, 0.0) {
@@ -151,19 +154,18 @@ pub(super) fn pow(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<Nod
 }
 
 /// A known mask; the same on both sides; max(x, x), min(x, x), x ∧ x, x ∨ x.
-pub(super) fn choice(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
-    match op {
-        Op::Select if is_constant(graph, operands[0], 1.0) => Some(operands[1]),
-        Op::Select if is_constant(graph, operands[0], 0.0) => Some(operands[2]),
-        Op::Select if operands[1] == operands[2] => Some(operands[1]),
-        Op::Select => {
-            let Op::Unary(Unary::Not) = graph.op(operands[0]) else { return None };
-            let mask = graph.operand(operands[0], 0);
-            Some(node(graph, Op::Select, &[mask, operands[2], operands[1]]))
-        }
-        Op::Binary(Binary::Max | Binary::Min | Binary::And | Binary::Or) if operands[0] == operands[1] => {
-            Some(operands[0])
-        }
-        _ => None,
+pub(super) fn choice(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+    if let Op::Binary(Binary::Max | Binary::Min | Binary::And | Binary::Or) = op {
+        return (operands[0] == operands[1]).then_some(operands[0]);
     }
+    let (Op::Select, &[mask, a, b]) = (op, operands) else { return None };
+    if is_constant(graph, mask, 1.0) || a == b {
+        return Some(a);
+    }
+    if is_constant(graph, mask, 0.0) {
+        return Some(b);
+    }
+    let Op::Unary(Unary::Not) = graph.op(mask) else { return None };
+    let mask = graph.operand(mask, 0);
+    Some(node(graph, Op::Select, &[mask, b, a]))
 }

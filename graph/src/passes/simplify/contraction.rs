@@ -4,14 +4,13 @@
 //! sums are no greater than n·x, and those of Σx no greater than n·Σx, so that x·n and (Σx)·n overflow only where the declared
 //! sum does.
 
-use super::{add, binary, spread};
-use crate::graph::{Graph, NodeId};
-use crate::infer::infer;
+use super::rewriting::{Rewriting, add, binary, spread};
+use crate::graph::NodeId;
 use crate::op::{Binary, Op, Reduction, Unary};
 use crate::types::Shape;
 
 /// A product of a transposed operand: the product names the other axes itself, as long as the result keeps its order.
-pub(super) fn of_transposed(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn of_transposed(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::DotGeneral { batch, contract } = op else { return None };
     for (side, &x) in operands.iter().enumerate() {
         let Op::Transpose(permutation) = graph.op(x) else { continue };
@@ -37,7 +36,7 @@ pub(super) fn of_transposed(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> 
 }
 
 /// (a·b)ᵀ → bᵀ·aᵀ, which is a product of the operands the other way round.
-pub(super) fn swapped(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn swapped(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Transpose(permutation) = op else { return None };
     let Op::DotGeneral { batch, contract } = graph.op(operands[0]) else { return None };
     let (a, b) = (graph.operand(operands[0], 0), graph.operand(operands[0], 1));
@@ -54,14 +53,14 @@ pub(super) fn swapped(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option
 }
 
 /// A product that sums over nothing, or over axes of size 1: an elementwise product.
-pub(super) fn outer_product(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn outer_product(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::DotGeneral { batch, contract } = op else { return None };
     let dims = graph.shape(operands[0]).dims();
     let other_dims = graph.shape(operands[1]).dims();
     if !contract.iter().all(|&(i, j)| dims[i].is(1) && other_dims[j].is(1)) {
         return None;
     }
-    let shape = infer(graph, op, operands).ok()?.shape;
+    let shape = graph.infer(op, operands).ok()?.shape;
     let (kept, left) = (batch.len(), dims.len() - batch.len() - contract.len());
     let sides = [
         (
@@ -84,7 +83,7 @@ pub(super) fn outer_product(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> 
 }
 
 /// The axes `order` of `x`; those left out have size 1.
-fn pick(graph: &mut Graph, x: NodeId, order: &[usize]) -> NodeId {
+fn pick(graph: &mut Rewriting, x: NodeId, order: &[usize]) -> NodeId {
     let dims = graph.shape(x).dims().to_vec();
     let mut ascending = order.to_vec();
     ascending.sort_unstable();
@@ -95,13 +94,13 @@ fn pick(graph: &mut Graph, x: NodeId, order: &[usize]) -> NodeId {
 }
 
 /// Reducing no axes or axes of size 1 is a reshape; a sum of a sum is one sum; signs leave sums.
-pub(super) fn reduction(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn reduction(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Reduce { kind, axes } = op else { return None };
     let x = operands[0];
     let dims = graph.shape(x).dims();
     let long: Vec<usize> = axes.iter().copied().filter(|&axis| !dims[axis].is(1)).collect();
     if long.len() < axes.len() || axes.is_empty() {
-        let shape = infer(graph, op, operands).ok()?.shape;
+        let shape = graph.infer(op, operands).ok()?.shape;
         let folded =
             if long.is_empty() { x } else { add(graph, Op::Reduce { kind: *kind, axes: long }, &[x]) };
         return Some(add(graph, Op::Reshape(shape), &[folded]));
@@ -122,7 +121,7 @@ pub(super) fn reduction(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Opti
 }
 
 /// The sum of equal elements is the element times their number.
-pub(super) fn sum_of_broadcast(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn sum_of_broadcast(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Reduce { kind: Reduction::Sum, axes } = op else { return None };
     let Op::Broadcast { shape: wide, axes: placed } = graph.op(operands[0]) else { return None };
     let (wide, placed) = (wide.clone(), placed.clone());
@@ -134,7 +133,7 @@ pub(super) fn sum_of_broadcast(graph: &mut Graph, op: &Op, operands: &[NodeId]) 
     let element = graph.ty(source).element;
     let summed: Vec<usize> = (0..placed.len()).filter(|&axis| axes.contains(&placed[axis])).collect();
     let sum = add(graph, Op::Reduce { kind: Reduction::Sum, axes: summed }, &[source]);
-    let shape = infer(graph, op, operands).ok()?.shape;
+    let shape = graph.infer(op, operands).ok()?.shape;
     let remaining: Vec<usize> = (0..wide.rank()).filter(|axis| !axes.contains(axis)).collect();
     let kept = placed.iter().filter_map(|axis| remaining.iter().position(|r| r == axis)).collect();
     let sums = add(graph, Op::Broadcast { shape: shape.clone(), axes: kept }, &[sum]);

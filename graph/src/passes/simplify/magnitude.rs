@@ -4,7 +4,8 @@
 //! Bounds are powers of two. Rounding keeps them: 2ᵏ is a float, and rounding never passes one. NaN is outside of all bounds; a size
 //! is taken to be 1 or more, since a mean over nothing is NaN in whatever form it is written.
 
-use super::{operands_of, spread_scalar};
+use super::rewriting::{operands_of, spread_scalar};
+use crate::facts::Bound;
 use crate::graph::{Graph, NodeId};
 use crate::op::{Binary, Op, Reduction, Unary};
 use crate::types::{ElementType, Literal};
@@ -32,21 +33,23 @@ fn scale_within(graph: &Graph, scalar: NodeId, depth: u32) -> Option<Magnitude> 
         return None;
     }
     let operand = |position| scale_within(graph, graph.operand(scalar, position), depth - 1);
-    let size = Some(Magnitude { low: 0, high: 63 });
-    let magnitude = match graph.op(scalar) {
-        Op::Constant(literal) => of_literal(*literal)?,
-        Op::DimValue { .. } => size?,
-        Op::Convert(_) if matches!(graph.op(graph.operand(scalar, 0)), Op::DimValue { .. }) => size?,
-        Op::Unary(Unary::Neg) => operand(0)?,
-        Op::Binary(Binary::Mul) => {
-            let (a, b) = (operand(0)?, operand(1)?);
-            Magnitude { low: a.low + b.low, high: a.high + b.high }
-        }
-        Op::Binary(Binary::Div) => {
-            let (a, b) = (operand(0)?, operand(1)?);
-            Magnitude { low: a.low - b.high, high: a.high - b.low }
-        }
-        _ => return None,
+    let op = graph.op(scalar);
+    let is_size = |id: NodeId| matches!(graph.op(id), Op::DimValue { .. });
+    let magnitude = if let Op::Constant(literal) = op {
+        of_literal(*literal)?
+    } else if is_size(scalar) || matches!(op, Op::Convert(_)) && is_size(graph.operand(scalar, 0)) {
+        // A size may have 63 bits.
+        Magnitude { low: 0, high: 63 }
+    } else if let Op::Unary(Unary::Neg) = op {
+        operand(0)?
+    } else if let Op::Binary(Binary::Mul) = op {
+        let (a, b) = (operand(0)?, operand(1)?);
+        Magnitude { low: a.low + b.low, high: a.high + b.high }
+    } else if let Op::Binary(Binary::Div) = op {
+        let (a, b) = (operand(0)?, operand(1)?);
+        Magnitude { low: a.low - b.high, high: a.high - b.low }
+    } else {
+        return None;
     };
     (magnitude.low >= -WINDOW && magnitude.high <= WINDOW).then_some(magnitude)
 }
@@ -90,28 +93,27 @@ fn bound(graph: &Graph, id: NodeId, depth: u32) -> Option<i32> {
         return Some(scale.high);
     }
     let operand = |position| bound(graph, graph.operand(id, position), depth - 1);
-    let greater = |a, b| Some(operand(a)?.max(operand(b)?));
-    match graph.op(id) {
-        Op::Constant(literal) if held(*literal) == 0.0 => Some(0),
-        Op::Unary(Unary::Tanh | Unary::Logistic | Unary::Erf | Unary::Sign) => Some(0),
-        Op::Unary(Unary::Neg | Unary::Abs) => operand(0),
-        Op::Convert(_) => match graph.ty(graph.operand(id, 0)).element {
+    let op = graph.op(id);
+    if matches!(op, Op::Constant(literal) if held(*literal) == 0.0) || is_share(graph, id) {
+        return Some(0);
+    }
+    if let Op::Convert(_) = op {
+        return match graph.ty(graph.operand(id, 0)).element {
             ElementType::Bool => Some(0),
             ElementType::I32 | ElementType::U32 => Some(32),
             ElementType::F32 | ElementType::F64 => operand(0),
-        },
-        Op::Binary(Binary::Div) => is_share(graph, id).then_some(0),
-        Op::Binary(Binary::Mul) => Some(operand(0)? + operand(1)?),
-        Op::Binary(Binary::Add | Binary::Sub) => Some(greater(0, 1)? + 1),
-        Op::Binary(Binary::Max | Binary::Min) => greater(0, 1),
-        Op::Select => greater(1, 2),
-        Op::Reduce { kind: Reduction::Max | Reduction::Min, .. }
-        | Op::Reshape(_)
-        | Op::Transpose(_)
-        | Op::Broadcast { .. }
-        | Op::Slice(_)
-        | Op::Reverse(_) => operand(0),
-        _ => None,
+        };
+    }
+    // A mask chooses among the others.
+    let first = usize::from(*op == Op::Select);
+    let operands = || (first..graph.operands_of(id).len()).map(operand);
+    let greatest = || operands().try_fold(i32::MIN, |most, bound| Some(most.max(bound?)));
+    match op.facts().bound {
+        Bound::Unknown => None,
+        Bound::One => Some(0),
+        Bound::Operands => greatest(),
+        Bound::Sum => Some(greatest()? + 1),
+        Bound::Product => operands().sum(),
     }
 }
 

@@ -24,7 +24,7 @@
 //! a sum or a product of matrices, for the same reason; c·(1/d) for c/d.
 
 use super::magnitude::{is_sum_beside, is_within, of_scale, power_of_two};
-use super::{add, binary, is_constant, operands_of, spread, spread_scalar};
+use super::rewriting::{Rewriting, add, binary, is_constant, operands_of, spread, spread_scalar};
 use crate::graph::{Graph, NodeId};
 use crate::op::{Binary, Op};
 
@@ -39,7 +39,7 @@ fn split(graph: &Graph, id: NodeId) -> Option<(NodeId, NodeId)> {
     Some((factor, scale_of(graph, scale)?))
 }
 
-fn times(graph: &mut Graph, factor: NodeId, scale: NodeId) -> NodeId {
+fn times(graph: &mut Rewriting, factor: NodeId, scale: NodeId) -> NodeId {
     let shape = graph.shape(factor).clone();
     let scale = spread(graph, scale, &shape);
     binary(graph, Binary::Mul, factor, scale)
@@ -51,7 +51,7 @@ fn shrinks(graph: &Graph, s: NodeId) -> bool {
 }
 
 /// e·(t/Σe), the gradient through a log-sum-exp, → (e/Σe)·t: the softmax, shared with the forward pass. A scale in `t` goes outward.
-pub(super) fn softmax(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn softmax(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Binary(Binary::Mul) = op else { return None };
     for (e, quotient) in [(operands[0], operands[1]), (operands[1], operands[0])] {
         let view @ Op::Broadcast { .. } = graph.op(quotient).clone() else { continue };
@@ -73,7 +73,7 @@ pub(super) fn softmax(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option
 }
 
 /// (c/n)·d → (c·d)/n; of scales, so that 1/n·2 reads 2/n.
-pub(super) fn reciprocal(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn reciprocal(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Binary(Binary::Mul) = op else { return None };
     for (quotient, other) in [(operands[0], operands[1]), (operands[1], operands[0])] {
         let Some((above, below)) = operands_of(graph, quotient, Binary::Div) else { continue };
@@ -89,7 +89,7 @@ pub(super) fn reciprocal(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Opt
 }
 
 /// (a·s)·t → a·(s·t).
-pub(super) fn combine(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn combine(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Binary(Binary::Mul) = op else { return None };
     let outer = scale_of(graph, operands[1])?;
     let (factor, inner) = split(graph, operands[0])?;
@@ -104,7 +104,7 @@ pub(super) fn combine(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option
 }
 
 /// s·a → a·s.
-pub(super) fn behind(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn behind(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Binary(Binary::Mul) = op else { return None };
     let (a, b) = (operands[0], operands[1]);
     scale_of(graph, a)?;
@@ -112,7 +112,7 @@ pub(super) fn behind(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<
 }
 
 /// select(m, a·s, 0) → select(m, a, 0)·s and select(m, s, 0) → m·s; the same with the zero first.
-pub(super) fn out_of_select(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn out_of_select(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Select = op else { return None };
     let zero = [1, 2].into_iter().find(|&position| is_constant(graph, operands[position], 0.0))?;
     let (mask, other, nothing) = (operands[0], operands[3 - zero], operands[zero]);
@@ -131,7 +131,7 @@ pub(super) fn out_of_select(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> 
 }
 
 /// a·s ± b·s → (a ± b)·s, where b may be 1.
-pub(super) fn factor(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+pub(super) fn factor(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Binary(function @ (Binary::Add | Binary::Sub)) = op else { return None };
     let (a, b) = (operands[0], operands[1]);
     let (x, y, scale) = match (split(graph, a), split(graph, b)) {

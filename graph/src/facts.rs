@@ -1,0 +1,319 @@
+//! What ops are: everything that is decided by what an op is, and not by which.
+//!
+//! In: an op. Out: its row ([`Op::facts`]) and what follows from its attributes: its dims, what must hold of them, when it is its operand.
+//! Passes, checks, fusion and the cost model ask here; none keeps a list of ops of its own.
+//!
+//! A new op is a variant and, where the compiler says so: its facts here, an arm of [`crate::infer`], of the gradient rules
+//! (`differentiate/rules.rs`), of the interpreter, and one of its lowering (`codegen/src/plan/build.rs`, for a view its index in
+//! `codegen/src/ir/affine.rs`; for a function of numbers `codegen/src/lane/scalar.rs`).
+//!
+//! Must hold: no arm here or anywhere decides for ops that it does not name (`tests/house.rs` of downhill). Whoever knows certain forms
+//! alone, as a rule of simplification does, asks for them with `if let`, `let … else` or `matches!`.
+
+mod functions;
+
+pub use functions::{BinaryFacts, Bound, Cost, OfFinite, ReductionFacts, Slope, Takes, UnaryFacts};
+
+use crate::dim::Dim;
+use crate::op::{Op, Padding, Range};
+use crate::types::{Shape, Type};
+
+/// What kind of thing an op does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Class {
+    /// Makes elements, of nothing that is in the graph.
+    Source,
+    /// Makes each element of one element of each operand, at the same index.
+    Elementwise,
+    /// Has the operand's elements as they are, at other indices; some more than once, some not at all.
+    View,
+    /// Makes each element of many elements of its operand.
+    Fold,
+    /// Makes each element of sums of products of its two operands.
+    Contraction,
+    /// Puts its operands beside each other, and zeros where none is.
+    Pieces,
+    /// Runs a body.
+    Loop,
+    /// Is its first operand: what else it says is for differentiation alone.
+    Marker,
+}
+
+/// What an op is, whatever its shapes are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Facts {
+    /// `dot_general`.
+    pub name: &'static str,
+    /// What kind of thing it does.
+    pub class: Class,
+    /// How many operands it takes; `None` for one or more.
+    pub operands: Option<usize>,
+    /// What its derivatives by its operands are made of; the last stands for all after it.
+    slopes: [Slope; 3],
+    /// How large its elements are.
+    pub bound: Bound,
+    /// What an element of it costs.
+    pub cost: Cost,
+    /// Each element of each operand is exactly one of the result's, unchanged.
+    pub keeps_all: bool,
+}
+
+impl Facts {
+    /// What the derivative by the operand at `position` is made of.
+    pub fn slope(&self, position: usize) -> Slope {
+        self.slopes[position.min(2)]
+    }
+}
+
+impl Op {
+    /// Its row.
+    pub fn facts(&self) -> Facts {
+        use Slope::{Function, Number, Other, Zero};
+        match self {
+            Op::Input(_) => source("input"),
+            Op::Storage(_) => source("storage"),
+            Op::Constant(_) => source("constant"),
+            Op::Iota { .. } => source("iota"),
+            Op::DimValue { .. } => source("dim"),
+            Op::RandomBits { .. } => Facts { cost: Cost::RANDOM, ..source("random_bits") },
+            Op::Unary(function) => {
+                let row = function.facts();
+                Facts { bound: row.bound, cost: row.cost, ..elementwise(row.name, 1, [row.slope; 3]) }
+            }
+            Op::Binary(function) => {
+                let row = function.facts();
+                let [left, right] = row.slopes;
+                Facts { bound: row.bound, cost: row.cost, ..elementwise(row.name, 2, [left, right, right]) }
+            }
+            Op::Compare(comparison) => elementwise(comparison.name(), 2, [Zero; 3]),
+            Op::Select => {
+                Facts { bound: Bound::Operands, ..elementwise("select", 3, [Zero, Number, Number]) }
+            }
+            Op::Convert(_) => elementwise("convert", 1, [Number; 3]),
+            Op::Reduce { kind, .. } => {
+                let row = kind.facts();
+                Facts { bound: row.bound, slopes: [row.slope; 3], ..fold("reduce") }
+            }
+            Op::ArgMax { .. } => fold("argmax"),
+            Op::Reshape(_) => Facts { keeps_all: true, ..view("reshape") },
+            Op::Transpose(_) => Facts { keeps_all: true, ..view("transpose") },
+            Op::Broadcast { .. } => view("broadcast"),
+            Op::Slice(_) => view("slice"),
+            Op::Pad(_) => Facts { operands: Some(1), ..pieces("pad") },
+            Op::Concatenate { .. } => pieces("concatenate"),
+            Op::Reverse(_) => Facts { keeps_all: true, ..view("reverse") },
+            Op::DotGeneral { .. } => row("dot_general", Class::Contraction, Some(2), [Other; 3]),
+            Op::StopGradient => row("stop_gradient", Class::Marker, Some(1), [Zero; 3]),
+            Op::Surrogate => row("surrogate", Class::Marker, Some(2), [Zero, Number, Number]),
+            // Which results depend on which operands is for the body to say; treating all as dependent costs only zeros.
+            Op::Scan { .. } => row("scan", Class::Loop, None, [Function; 3]),
+        }
+    }
+
+    /// What kind of thing it does.
+    pub fn class(&self) -> Class {
+        self.facts().class
+    }
+
+    /// Whether the gradient of its result reaches its operand at `position`; the operand must be a float besides.
+    pub fn passes_gradient(&self, position: usize) -> bool {
+        self.facts().slope(position) != Slope::Zero
+    }
+
+    /// Its attributes as its text form has them behind its name, where they do not hang on the graph.
+    pub fn attributes(&self) -> String {
+        match self {
+            Op::Constant(literal) => literal.to_string(),
+            Op::Iota { shape: _, axis } => format!("axis {axis}"),
+            Op::DimValue { dim, element: _ } => dim.to_string(),
+            Op::RandomBits { stream, shape: _ } => format!("stream {stream}"),
+            Op::Convert(element) => element.to_string(),
+            Op::Reduce { kind, axes } => format!("{} axes {axes:?}", kind.facts().name),
+            Op::ArgMax { axis } | Op::Concatenate { axis } => format!("axis {axis}"),
+            Op::Transpose(order) => format!("{order:?}"),
+            Op::Broadcast { shape: _, axes } => format!("axes {axes:?}"),
+            Op::Slice(ranges) => format!("[{}]", list(ranges)),
+            Op::Pad(paddings) => format!("[{}]", list(paddings)),
+            Op::Reverse(axes) => format!("{axes:?}"),
+            Op::DotGeneral { batch, contract } if batch.is_empty() => format!("contract {contract:?}"),
+            Op::DotGeneral { batch, contract } => format!("batch {batch:?} contract {contract:?}"),
+            Op::Scan { body: _, carried, sliced, length, result } => {
+                format!("result {result} carried {carried} sliced {sliced} length {length}")
+            }
+            Op::Input(_)
+            | Op::Storage(_)
+            | Op::Unary(_)
+            | Op::Binary(_)
+            | Op::Compare(_)
+            | Op::Select
+            | Op::Reshape(_)
+            | Op::StopGradient
+            | Op::Surrogate => String::new(),
+        }
+    }
+
+    /// Whether it is its first operand as it stands, given that operand's type and how many there are.
+    pub fn is_identity(&self, x: &Type, operands: usize) -> bool {
+        let shape = &x.shape;
+        match self {
+            Op::Reshape(to) => to == shape,
+            Op::Transpose(permutation) => permutation.iter().copied().eq(0..shape.rank()),
+            Op::Broadcast { shape: to, axes } => to == shape && axes.len() == shape.rank(),
+            Op::Slice(ranges) => {
+                let whole = |(range, dim): (&Range, &Dim)| {
+                    range.start.is(0) && range.end == *dim && range.stride == 1
+                };
+                ranges.iter().zip(shape.dims()).all(whole)
+            }
+            Op::Pad(paddings) => paddings.iter().all(|p| p.low.is(0) && p.high.is(0) && p.interior == 0),
+            Op::Reverse(axes) => axes.iter().all(|&axis| shape.dims()[axis].is(1)),
+            Op::Concatenate { .. } => operands == 1,
+            Op::Convert(element) => x.element == *element,
+            Op::Input(_)
+            | Op::Storage(_)
+            | Op::Constant(_)
+            | Op::Iota { .. }
+            | Op::DimValue { .. }
+            | Op::RandomBits { .. }
+            | Op::Unary(_)
+            | Op::Binary(_)
+            | Op::Compare(_)
+            | Op::Select
+            | Op::Reduce { .. }
+            | Op::ArgMax { .. }
+            | Op::DotGeneral { .. }
+            | Op::StopGradient
+            | Op::Surrogate
+            | Op::Scan { .. } => false,
+        }
+    }
+}
+
+/// A row without more to say.
+fn row(name: &'static str, class: Class, operands: Option<usize>, slopes: [Slope; 3]) -> Facts {
+    let (bound, cost, keeps_all) = (Bound::Unknown, Cost::NOTHING, false);
+    Facts { name, class, operands, slopes, bound, cost, keeps_all }
+}
+
+fn source(name: &'static str) -> Facts {
+    row(name, Class::Source, Some(0), [Slope::Zero; 3])
+}
+
+fn elementwise(name: &'static str, operands: usize, slopes: [Slope; 3]) -> Facts {
+    Facts { cost: Cost::LIGHT, ..row(name, Class::Elementwise, Some(operands), slopes) }
+}
+
+fn view(name: &'static str) -> Facts {
+    Facts { bound: Bound::Operands, ..row(name, Class::View, Some(1), [Slope::Number; 3]) }
+}
+
+fn fold(name: &'static str) -> Facts {
+    row(name, Class::Fold, Some(1), [Slope::Zero; 3])
+}
+
+fn pieces(name: &'static str) -> Facts {
+    Facts { keeps_all: true, ..row(name, Class::Pieces, None, [Slope::Number; 3]) }
+}
+
+/// Goes over the dims among an op's attributes: those of shapes, and where it begins and ends to read or write.
+macro_rules! walk_dims {
+    ($op:expr, $iter:ident) => {
+        match $op {
+            Op::Iota { shape, .. }
+            | Op::RandomBits { shape, .. }
+            | Op::Reshape(shape)
+            | Op::Broadcast { shape, .. } => shape.0.$iter().collect(),
+            Op::DimValue { dim, .. } => vec![dim],
+            Op::Slice(ranges) => ranges.$iter().flat_map(|Range { start, end, .. }| [start, end]).collect(),
+            Op::Pad(paddings) => paddings.$iter().flat_map(|Padding { low, high, .. }| [low, high]).collect(),
+            Op::Scan { length, .. } => vec![length],
+            Op::Input(_)
+            | Op::Storage(_)
+            | Op::Constant(_)
+            | Op::Unary(_)
+            | Op::Binary(_)
+            | Op::Compare(_)
+            | Op::Select
+            | Op::Convert(_)
+            | Op::Reduce { .. }
+            | Op::ArgMax { .. }
+            | Op::Transpose(_)
+            | Op::Concatenate { .. }
+            | Op::Reverse(_)
+            | Op::DotGeneral { .. }
+            | Op::StopGradient
+            | Op::Surrogate => Vec::new(),
+        }
+    };
+}
+
+/// What must hold of an op's dims once they are known.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Demand<'a> {
+    /// 0 ≤ start ≤ end ≤ the size of the axis.
+    Within(&'a Range, &'a Dim),
+    /// No element fewer than none.
+    NotNegative(&'a Dim),
+    /// So many of something are counted in an i32.
+    Counted(&'static str, Dim),
+}
+
+impl Op {
+    /// The dims among its attributes: those of shapes, and where it begins and ends to read or write.
+    pub fn dims(&self) -> Vec<&Dim> {
+        walk_dims!(self, iter)
+    }
+
+    /// The same op with its dims changed.
+    pub fn map_dims(mut self, change: &dyn Fn(&Dim) -> Dim) -> Op {
+        let dims: Vec<&mut Dim> = walk_dims!(&mut self, iter_mut);
+        dims.into_iter().for_each(|dim| *dim = change(dim));
+        self
+    }
+
+    /// What must hold of its dims once they are known, given the operands' shapes.
+    pub fn demands<'a>(&'a self, operands: &[&'a Shape]) -> Vec<Demand<'a>> {
+        match self {
+            Op::Slice(ranges) => {
+                let axes = ranges.iter().zip(operands[0].dims());
+                axes.map(|(range, size)| Demand::Within(range, size)).collect()
+            }
+            Op::Pad(_) => self.dims().into_iter().map(Demand::NotNegative).collect(),
+            // Positions are counted over the whole shape.
+            Op::RandomBits { shape, .. } => vec![Demand::Counted("random elements", shape.size())],
+            Op::Iota { shape, axis } => {
+                vec![Demand::Counted("counted elements", shape.dims()[*axis].clone())]
+            }
+            Op::ArgMax { axis } => {
+                let size = operands[0].dims()[*axis].clone();
+                vec![Demand::Counted("elements of which the index of the greatest is asked", size)]
+            }
+            Op::DimValue { dim, element } if element.is_integer() => {
+                vec![Demand::Counted("things that a size counts as an integer", dim.clone())]
+            }
+            Op::Input(_)
+            | Op::Storage(_)
+            | Op::Constant(_)
+            | Op::DimValue { .. }
+            | Op::Unary(_)
+            | Op::Binary(_)
+            | Op::Compare(_)
+            | Op::Select
+            | Op::Convert(_)
+            | Op::Reduce { .. }
+            | Op::Reshape(_)
+            | Op::Transpose(_)
+            | Op::Broadcast { .. }
+            | Op::Concatenate { .. }
+            | Op::Reverse(_)
+            | Op::DotGeneral { .. }
+            | Op::StopGradient
+            | Op::Surrogate
+            | Op::Scan { .. } => Vec::new(),
+        }
+    }
+}
+
+fn list<T: ToString>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}
