@@ -6,7 +6,7 @@ use downhill_nn::network::Network;
 use downhill_nn::optimizers::Optimizer;
 use downhill_runtime::dump::Dump;
 use downhill_runtime::error::Error;
-use downhill_runtime::host::Lanes;
+use downhill_runtime::host::InstructionSet;
 use downhill_runtime::model::Model;
 use downhill_runtime::program::{Options, Program};
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub trait Configure: Network + Sized {
 
     /// The vectors that machine code is made of; the widest that the processor has, or those that the environment variable
     /// `DOWNHILL_TARGET` names, unless said. The results have the same bits for all of them.
-    fn target(self, target: Lanes) -> Build<Self> {
+    fn target(self, target: InstructionSet) -> Build<Self> {
         Build::new(self).target(target)
     }
 
@@ -135,8 +135,8 @@ impl<N: Network> Build<N> {
     /// The vectors that machine code is made of; the widest that the processor has, or those that the environment variable
     /// `DOWNHILL_TARGET` names, unless said. The results have the same bits for all of them.
     #[must_use]
-    pub fn target(mut self, target: Lanes) -> Build<N> {
-        self.options.lanes = Some(target);
+    pub fn target(mut self, target: InstructionSet) -> Build<N> {
+        self.options.instructions = Some(target);
         self
     }
 

@@ -3,7 +3,7 @@
 
 use downhill::cause::Part;
 use downhill::prelude::*;
-use downhill::{Error, Lanes, network};
+use downhill::{Error, InstructionSet, network};
 
 network! {
     /// The length of the weights beside a mean that is flat in them: √0 has no slope.
@@ -44,7 +44,10 @@ fn everything(net: &Model) -> Vec<(String, Tensor)> {
 }
 
 /// The part of the step that was not finite, on every target and with threads; nothing may change in it.
-fn part_of(build: impl Fn(Lanes, usize) -> Model, step: impl Fn(&mut Model) -> Result<f32, Error>) -> Part {
+fn part_of(
+    build: impl Fn(InstructionSet, usize) -> Model,
+    step: impl Fn(&mut Model) -> Result<f32, Error>,
+) -> Part {
     let mut parts = Vec::new();
     for lanes in downhill::host::available() {
         for threads in [1, 2] {

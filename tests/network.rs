@@ -1,6 +1,6 @@
 //! The language of `network!`: what its forms declare, seen in the graph's parameters, outputs and losses, and that it trains.
 
-use downhill::Lanes;
+use downhill::InstructionSet;
 use downhill::builder::{Declaration, Mode};
 use downhill::prelude::*;
 
@@ -205,13 +205,13 @@ fn every_stage_of_a_build_can_be_looked_at() {
 
 #[test]
 fn machine_code_can_be_looked_at() {
-    if !downhill::host::available().contains(&Lanes::Avx2) {
+    if !downhill::host::available().contains(&InstructionSet::Avx2) {
         return;
     }
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("machine");
     drop(std::fs::remove_dir_all(&folder));
     let dump = downhill::dump::Dump::parse(&format!("machine:{}", folder.display())).expect("a stage");
-    let build = Classifier::new(3).optimizer(sgd(1.0)).target(Lanes::Avx2).dump(dump);
+    let build = Classifier::new(3).optimizer(sgd(1.0)).target(InstructionSet::Avx2).dump(dump);
     drop(build.build().expect("a network"));
     let text = std::fs::read_to_string(folder.join("Classifier.step.machine.txt")).expect("machine code");
     for word in ["selected for avx2", "allocated for avx2", "loop", "fma", "ymm1"] {

@@ -5,6 +5,11 @@
 //!
 //! Must hold: what depends on the graph alone is done once a graph, what depends on sizes or the target once a variant; kernels that are
 //! equal are compiled once, whichever entry they belong to.
+//!
+//! # Decisions
+//!
+//! - Kernels are assembled one after another: the 11 kernels of a 784-512-512-10 step take 1.1 ms; a second thread left 1.0 ms,
+//!   its start included.
 
 use crate::artifact::Artifact;
 use crate::code::{Code, FunctionId, Functions};

@@ -2,7 +2,7 @@
 
 mod common;
 
-use downhill_codegen::schedule::cost::{Cost, Counted, Level, Speed};
+use downhill_codegen::schedule::cost::{Cost, Counted, MemoryLevel, Speed};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, Input, NodeId, Purpose, Role};
 use downhill_graph::op::{Binary, Op, Reduction, Unary};
@@ -151,8 +151,8 @@ fn time_is_bound_by_arithmetic_or_by_the_level_that_holds_the_data() {
         arithmetic: 3.2e9,
         lanes: 16,
         levels: vec![
-            Level { bytes: 1000, read: 1e9, copy: 2e9, update: 4e9 },
-            Level { bytes: 10_000, read: 1e8, copy: 2e8, update: 4e8 },
+            MemoryLevel { bytes: 1000, read: 1e9, copy: 2e9, update: 4e9 },
+            MemoryLevel { bytes: 10_000, read: 1e8, copy: 2e8, update: 4e8 },
         ],
     };
     let counted =

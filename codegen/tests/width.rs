@@ -2,7 +2,7 @@
 
 use downhill_codegen::error::Error;
 use downhill_codegen::pipeline::{Purposes, Source, compile};
-use downhill_codegen::target::{Lanes, Target};
+use downhill_codegen::target::{InstructionSet, Target};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, Input, Purpose, Role, Storage, StorageKind};
 use downhill_graph::op::{Binary, Op, Reduction};
@@ -46,7 +46,8 @@ fn step(element: ElementType) -> Graph {
 
 /// What plan and schedule showed, and how compiling ended.
 fn compiled(element: ElementType) -> (Vec<String>, Result<(), Error>) {
-    let target = Target::new(Triple::host(), Lanes::Portable).expect("a target").threads(2).dividing_from(0);
+    let target =
+        Target::new(Triple::host(), InstructionSet::Portable).expect("a target").threads(2).dividing_from(0);
     let graph = step(element);
     let mut shown = Vec::new();
     let mut show = |_: &str, _: Stage, text: &str| shown.push(text.to_owned());

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::graph::{Graph, NodeId};
 use crate::rebuild::ancestors;
 use masked::Masked;
-use scan::Loop;
+use scan::ScanParts;
 
 /// Appends the gradients of the sum of `of`'s elements by each of `wrt`; zeros where there is no path.
 ///
@@ -111,7 +111,7 @@ impl<'a> Walker<'a> {
         for id in self.graph.ids().rev() {
             let op = self.graph.op(id).clone();
             self.graph.set_origin(self.graph.origin(id).clone());
-            if let Some(forward) = Loop::of(self.graph, id) {
+            if let Some(forward) = ScanParts::of(self.graph, id) {
                 self.through_loop(id, &forward)?;
                 continue;
             }
@@ -130,7 +130,7 @@ impl<'a> Walker<'a> {
 
     /// Sends gradients through the loop of which `id` is a result, once, at the first of its results: all users of all its results
     /// have been passed by then.
-    fn through_loop(&mut self, id: NodeId, forward: &Loop) -> Result<(), Error> {
+    fn through_loop(&mut self, id: NodeId, forward: &ScanParts) -> Result<(), Error> {
         let mut arrived: Vec<Option<NodeId>> = vec![None; forward.results()];
         for member in self.graph.ids().take(self.on_path.len()) {
             if let Some(result) = forward.result_of(self.graph, member) {

@@ -8,6 +8,11 @@
 //! A dim has one meaning, [`Dim::evaluate`]: checks, estimates of memory and the numbers that native code loads all come from it.
 //! Quotients are rounded down; what the algebra divides exactly (`n·m / m`, `n / n`) is no quotient any more. A number beyond 64 bits and a quotient by 0 are no sizes: they evaluate to an
 //! [`Undefined`], whether they come out of the algebra or of the symbols' values.
+//!
+//! # Decisions
+//!
+//! - A dim that is a number is one, and other dims are shared; indices share their terms: sizes are compared, multiplied and
+//!   copied in every stage; copies of vectors of vectors were a fifth of the time to build a network.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;

@@ -20,6 +20,17 @@
 //! - `Sum` may round after every addition; its order is not part of the meaning, but is the same on every machine.
 //! - Float `Sqrt` and `Div` are correctly rounded; `exp`, `log`, … have the error bounds that code generation states, over all finite f32:
 //!   the table at the head of `codegen/src/lane/math/mod.rs`.
+//!
+//! # Decisions
+//!
+//! - `softplus` is a primitive, with `logistic` as its derivative: the gradient of binary cross-entropy from logits ends as p −
+//!   y.
+//! - `surrogate(value, formula)` is a primitive: the value of one, the derivative of the other: the loss max(z,0) − z·y +
+//!   softplus(−∣z∣) is accurate at both ends, softplus(z) − z·y has the derivative that simplifies; `stop_gradient` is its
+//!   special case.
+//! - Φ is a primitive (`normal_cdf`), and so is e^(−x²/2) (`bell`), of which its derivatives and those of `erf` are made:
+//!   gelu's tail, value and gradient, keeps its bits: 1 + erf(x/√2) has none left from −6 down, and through erfc the rounding
+//!   of x/√2 alone costs x² ulp. Value and gradient share one exponential.
 
 use crate::dim::Dim;
 use crate::graph::Graph;

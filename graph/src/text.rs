@@ -25,7 +25,7 @@ impl Graph {
     /// assert_eq!(text, "input x : f32[n]\n%0 = input x : f32[n]\n%1 = neg %0 : f32[n]\n");
     /// ```
     pub fn to_text(&self) -> String {
-        let mut writer = Writer::default();
+        let mut writer = TextWriter::default();
         writer.graph(self, "");
         let mut position = 0;
         while let Some(body) = writer.bodies.get(position).cloned() {
@@ -38,12 +38,12 @@ impl Graph {
 }
 
 #[derive(Default)]
-struct Writer {
+struct TextWriter {
     text: String,
     bodies: Vec<Arc<Graph>>,
 }
 
-impl Writer {
+impl TextWriter {
     fn graph(&mut self, graph: &Graph, indent: &str) {
         for input in &graph.inputs {
             let below = input.below.as_ref().map(|dim| format!(" below {dim}")).unwrap_or_default();

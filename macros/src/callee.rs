@@ -2,7 +2,7 @@
 //!
 //! In: a name. Out: [`Callee`], a layer of the declaration or else a composite. The check and the expansion ask here alike.
 
-use crate::syntax::{Layer, Program};
+use crate::syntax::{Declarations, Layer};
 use downhill_nn::composite::{Composite, Kind, Parameter, find};
 use syn::Ident;
 
@@ -24,7 +24,7 @@ pub(crate) struct Callee<'a> {
 
 impl<'a> Callee<'a> {
     /// What is called `name`: layers of the declaration come first.
-    pub(crate) fn find(program: &'a Program, name: &Ident) -> Option<Callee<'a>> {
+    pub(crate) fn find(program: &'a Declarations, name: &Ident) -> Option<Callee<'a>> {
         let layer = program.layers.iter().find(|layer| layer.name == *name);
         let name = name.to_string();
         let function = match layer {

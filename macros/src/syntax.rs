@@ -1,6 +1,6 @@
 //! The tree of a declaration: what was written, with its place.
 //!
-//! Out: [`Program`]. Nothing here is checked; whatever parses is representable.
+//! Out: [`Declarations`]. Nothing here is checked; whatever parses is representable.
 
 use downhill_graph::graph::StorageKind;
 use downhill_graph::types::ElementType;
@@ -16,7 +16,7 @@ pub(crate) struct Place {
 
 /// All that stands in one `network! { … }`.
 #[derive(Debug, Default)]
-pub(crate) struct Program {
+pub(crate) struct Declarations {
     pub(crate) layers: Vec<Layer>,
     pub(crate) networks: Vec<Network>,
     /// Names of layers that could not be read.

@@ -1,6 +1,6 @@
 //! Entries as machine code.
 //!
-//! In: [`Plan`]s, an entry's graph each. Out: [`CompiledEntry`]s: the code of an entry's variants, and how it is called.
+//! In: [`Draft`]s, an entry's graph each. Out: [`CompiledEntry`]s: the code of an entry's variants, and how it is called.
 
 use crate::bind::Interface;
 use crate::code::{Executable, Function};
@@ -46,7 +46,7 @@ pub(crate) struct Variant {
 }
 
 /// An entry that is to be compiled.
-pub(crate) struct Plan {
+pub(crate) struct Draft {
     pub(crate) name: String,
     pub(crate) loss: Option<Arc<str>>,
     pub(crate) graph: Graph,
@@ -57,22 +57,22 @@ pub(crate) struct Plan {
 }
 
 impl CompiledEntry {
-    fn new(plan: Plan, variants: Vec<Variant>, storages: &[Storage]) -> CompiledEntry {
+    fn new(draft: Draft, variants: Vec<Variant>, storages: &[Storage]) -> CompiledEntry {
         let generic = &variants[0].entry;
-        let interface = Interface::new(&plan.name, generic, &plan.graph.bindings, &plan.checks);
+        let interface = Interface::new(&draft.name, generic, &draft.graph.bindings, &draft.checks);
         let known: HashMap<&str, usize> =
             storages.iter().enumerate().map(|(index, storage)| (&*storage.name, index)).collect();
         let index = |name: &Arc<str>| {
             known.get(&**name).copied().unwrap_or_else(|| bug("an entry's storage is not the program's"))
         };
-        let hyper = |name: &str| if name == LEARNING_RATE { plan.rate } else { 0.0 };
+        let hyper = |name: &str| if name == LEARNING_RATE { draft.rate } else { 0.0 };
         CompiledEntry {
             storages: generic.storages.iter().map(|(name, _)| index(name)).collect(),
             hypers: generic.inputs.iter().map(|input| hyper(&input.name)).collect(),
-            name: plan.name,
-            loss: plan.loss,
-            graph: plan.graph,
-            checks: plan.checks,
+            name: draft.name,
+            loss: draft.loss,
+            graph: draft.graph,
+            checks: draft.checks,
             interface,
             variants,
             marked: Mutex::default(),
@@ -103,33 +103,33 @@ pub(crate) struct Making<'a> {
 }
 
 impl Making<'_> {
-    /// Machine code for each plan, in one piece of memory.
+    /// Machine code for each draft, in one piece of memory.
     pub(crate) fn compile(
         &self,
-        plans: Vec<Plan>,
+        drafts: Vec<Draft>,
         stages: &mut Stages<'_>,
         report: &mut Report,
     ) -> Result<Vec<Arc<CompiledEntry>>, Error> {
-        let sources: Vec<Source<'_>> = plans
+        let sources: Vec<Source<'_>> = drafts
             .iter()
-            .map(|Plan { name, graph, .. }| Source { name, graph, variants: self.variants(graph) })
+            .map(|Draft { name, graph, .. }| Source { name, graph, variants: self.variants(graph) })
             .collect();
         let purposes = Purposes { target: self.target, marked: self.marked };
         let artifact = compile(&sources, purposes, stages)?;
-        report.entries += plans.len();
+        report.entries += drafts.len();
         report.kernels += artifact.functions;
         report.divided += artifact.divided;
         report.code_bytes += artifact.code.bytes.len();
 
         let executable = stages.time(Stage::Load, || Executable::load(&artifact.code))?;
-        let entries = plans.into_iter().zip(artifact.entries).map(|(plan, entries)| {
+        let entries = drafts.into_iter().zip(artifact.entries).map(|(draft, entries)| {
             let variants = entries.into_iter().map(|entry| {
                 // SAFETY: the code generator defines every entry's function with the signature of `codegen::abi`, in the image that
                 // was loaded.
                 let function = unsafe { executable.function(&artifact.code, entry.function) };
                 Variant { entry, function }
             });
-            Arc::new(CompiledEntry::new(plan, variants.collect(), self.storages))
+            Arc::new(CompiledEntry::new(draft, variants.collect(), self.storages))
         });
         Ok(entries.collect())
     }

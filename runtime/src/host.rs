@@ -4,7 +4,7 @@
 
 use crate::error::Error;
 use downhill_codegen::error::Error as CodeError;
-pub use downhill_codegen::target::Lanes;
+pub use downhill_codegen::target::InstructionSet;
 use downhill_codegen::target::Target;
 use std::ffi::OsStr;
 use target_lexicon::Triple;
@@ -13,8 +13,8 @@ use target_lexicon::Triple;
 pub const VARIABLE: &str = "DOWNHILL_TARGET";
 
 /// The vectors that this machine has, the best last.
-pub fn available() -> Vec<Lanes> {
-    Lanes::ALL.into_iter().filter(|&lanes| missing(lanes).is_none()).collect()
+pub fn available() -> Vec<InstructionSet> {
+    InstructionSet::ALL.into_iter().filter(|&lanes| missing(lanes).is_none()).collect()
 }
 
 /// This machine with the widest vectors it has, or with those that `DOWNHILL_TARGET` names: `portable`, `avx2` or `avx512`.
@@ -23,14 +23,14 @@ pub fn available() -> Vec<Lanes> {
 /// As [`target_with`]; also a `DOWNHILL_TARGET` that is none of these.
 pub fn target() -> Result<Target, Error> {
     let name = std::env::var_os(VARIABLE).unwrap_or_default();
-    target_with(named(&name)?.or_else(|| available().pop()).unwrap_or(Lanes::Portable))
+    target_with(named(&name)?.or_else(|| available().pop()).unwrap_or(InstructionSet::Portable))
 }
 
 /// This machine with these vectors.
 ///
 /// # Errors
 /// It has no fused multiply-add, or not such vectors; Cranelift does not know it.
-pub fn target_with(lanes: Lanes) -> Result<Target, Error> {
+pub fn target_with(lanes: InstructionSet) -> Result<Target, Error> {
     match missing(lanes) {
         Some(missing) => Err(Error::Code(CodeError::UnsupportedCpu { missing })),
         None => Ok(Target::new(Triple::host(), lanes)?),
@@ -38,10 +38,10 @@ pub fn target_with(lanes: Lanes) -> Result<Target, Error> {
 }
 
 /// The vectors of this name; none where the name is empty.
-fn named(name: &OsStr) -> Result<Option<Lanes>, Error> {
+fn named(name: &OsStr) -> Result<Option<InstructionSet>, Error> {
     let name = name.to_string_lossy();
     let name = name.trim();
-    match Lanes::ALL.into_iter().find(|lanes| lanes.name() == name) {
+    match InstructionSet::ALL.into_iter().find(|lanes| lanes.name() == name) {
         None if !name.is_empty() => Err(Error::Code(CodeError::Unsupported(format!(
             "`{VARIABLE}` is `{name}`; it may be `portable`, `avx2` or `avx512`"
         )))),
@@ -50,14 +50,14 @@ fn named(name: &OsStr) -> Result<Option<Lanes>, Error> {
 }
 
 /// What this machine lacks for code with these vectors.
-fn missing(lanes: Lanes) -> Option<String> {
+fn missing(lanes: InstructionSet) -> Option<String> {
     if !has_fma() {
         return Some("it has no fused multiply-add (on x86-64: FMA3, from Haswell or Zen on)".to_owned());
     }
     let has = match lanes {
-        Lanes::Portable => true,
-        Lanes::Avx2 => has_avx2(),
-        Lanes::Avx512 => has_avx2() && has_avx512(),
+        InstructionSet::Portable => true,
+        InstructionSet::Avx2 => has_avx2(),
+        InstructionSet::Avx512 => has_avx2() && has_avx512(),
     };
     (!has).then(|| format!("the vectors of the target `{}`", lanes.name()))
 }
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn vectors_by_name() {
         assert_eq!(named(OsStr::new("")), Ok(None));
-        assert_eq!(named(OsStr::new(" avx2 ")), Ok(Some(Lanes::Avx2)));
+        assert_eq!(named(OsStr::new(" avx2 ")), Ok(Some(InstructionSet::Avx2)));
         let error = named(OsStr::new("sse")).expect_err("no such vectors").to_string();
         assert_eq!(error, "`DOWNHILL_TARGET` is `sse`; it may be `portable`, `avx2` or `avx512`");
     }
@@ -114,8 +114,8 @@ mod tests {
     fn code_is_made_for_other_machines_too() {
         for name in ["aarch64-unknown-linux-gnu", "aarch64-apple-darwin", "x86_64-pc-windows-msvc"] {
             let triple: Triple = name.parse().expect("a known machine");
-            assert!(Target::new(triple.clone(), Lanes::Portable).is_ok(), "{name}");
-            let wide = Target::new(triple, Lanes::Avx2);
+            assert!(Target::new(triple.clone(), InstructionSet::Portable).is_ok(), "{name}");
+            let wide = Target::new(triple, InstructionSet::Avx2);
             assert_eq!(wide.is_ok(), name.starts_with("x86_64"), "{name}");
         }
     }

@@ -12,8 +12,8 @@ use crate::storage::Buffer;
 use downhill_codegen::emit::kernel::Emitted;
 use downhill_codegen::peak;
 use downhill_codegen::pipeline::compile_programs;
-pub use downhill_codegen::schedule::cost::{Level, Speed};
-use downhill_codegen::target::{Lanes, Target};
+pub use downhill_codegen::schedule::cost::{MemoryLevel, Speed};
+use downhill_codegen::target::{InstructionSet, Target};
 use downhill_graph::graph::bug;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Machine {
     /// The vectors it was measured with.
-    pub target: Lanes,
+    pub target: InstructionSet,
     /// Floating-point operations and bytes a second.
     pub speed: Speed,
 }
@@ -64,17 +64,17 @@ impl Machine {
 
     pub(crate) fn measure_for(target: &Target) -> Result<Machine, Error> {
         let mut measured = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = measured.iter().find(|machine| machine.target == target.lanes()) {
+        if let Some(known) = measured.iter().find(|machine| machine.target == target.instructions()) {
             return Ok(known.clone());
         }
-        let machine = Machine { target: target.lanes(), speed: measure(target)? };
+        let machine = Machine { target: target.instructions(), speed: measure(target)? };
         measured.push(machine.clone());
         Ok(machine)
     }
 }
 
 fn measure(target: &Target) -> Result<Speed, Error> {
-    let lanes = target.lanes().elements();
+    let lanes = target.instructions().elements();
     // What is updated in place lies in half as many bytes as are read and written.
     let streams = LEVELS
         .map(|bytes| [peak::read(lanes, bytes), peak::copy(lanes, bytes), peak::update(lanes, 2 * bytes)]);
@@ -92,7 +92,7 @@ fn measure(target: &Target) -> Result<Speed, Error> {
         LEVELS.iter().zip(&streams).zip(moving.chunks_exact(3)).map(|((&bytes, streams), functions)| {
             let [read, copy, update] =
                 [0, 1, 2].map(|way| streams[way].1 as f64 / bench.best(&functions[way]));
-            Level { bytes, read, copy, update }
+            MemoryLevel { bytes, read, copy, update }
         });
     Ok(Speed { arithmetic, lanes, levels: levels.collect() })
 }

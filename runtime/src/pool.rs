@@ -10,6 +10,15 @@
 //! - [`Pool::divide`] returns after the last worker has finished with the task: it lies on the caller's stack;
 //! - one caller at a time has the workers; any other does its turns alone, with the same bits;
 //! - workers compute with the caller's rounding and treatment of subnormals, and wait with their own.
+//!
+//! # Decisions
+//!
+//! - Threads: a pool of our own over `std`, 200 lines, one a program: ranges are static and known, so work stealing buys
+//!   nothing; rayon's entry from a foreign thread allocates and wakes through a lock. Workers look for work some hundred
+//!   microseconds, then park; what one has not begun when the caller is through, the caller does: with the second core busy
+//!   elsewhere two threads took 5 times as long as one before, and as long as one now. Kernels below some 80 µs stay on one
+//!   thread: memory that another core has written takes longer to come than they take. No more threads run than there are
+//!   processors.
 
 use crate::error::Error;
 use crate::float_control::FloatControl;

@@ -10,7 +10,7 @@
 use crate::bind::Interface;
 use crate::error::Error;
 use crate::given::Given;
-pub use crate::machine::{Level, Machine, Speed};
+pub use crate::machine::{Machine, MemoryLevel, Speed};
 use crate::marks::{Marks, middle};
 use crate::model::Model;
 use crate::outputs::Room;

@@ -6,13 +6,13 @@
 //! Must hold: a program never changes what a model sees; entries that are compiled when first asked for, gradients
 //! and what profiles are made with, are the only thing added to it.
 
-use crate::compiled::{CompiledEntry, Making, Plan};
+use crate::compiled::{CompiledEntry, Draft, Making};
 use crate::dump::{self, Dump};
 use crate::error::Error;
 use crate::host;
 use crate::pool::{self, Pool};
 use crate::report::Report;
-use downhill_codegen::target::{Lanes, Target};
+use downhill_codegen::target::{InstructionSet, Target};
 use downhill_graph::check::{Check, Made};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::error::Errors;
@@ -40,7 +40,7 @@ pub struct Options {
     /// Stages to show; those that the environment asks for when `None`.
     pub dump: Option<Dump>,
     /// The vectors that code is made of; as `DOWNHILL_TARGET` says, else the widest that the machine has, when `None`.
-    pub lanes: Option<Lanes>,
+    pub instructions: Option<InstructionSet>,
     /// Threads that share large kernels; as `DOWNHILL_THREADS` says, else 1, when `None`.
     pub threads: Option<usize>,
     /// Leaves out the checks of labels, targets and probabilities.
@@ -95,8 +95,8 @@ impl Program {
         let mut show = |entry: &str, stage: Stage, text: &str| dump.show(name, entry, stage, text);
         let mut stages =
             Stages::watched(dump.stages(), &mut show).verifying(dump::verify_from_environment()?);
-        let target =
-            stages.time(Stage::Target, || options.lanes.map_or_else(host::target, host::target_with))?;
+        let target = stages
+            .time(Stage::Target, || options.instructions.map_or_else(host::target, host::target_with))?;
         let target = target.threads(threads);
         let infer = stages.time(Stage::Graph, || declare(Mode::Infer))?;
         let train = stages.time(Stage::Graph, || declare(Mode::Train))?;
@@ -111,14 +111,14 @@ impl Program {
             stages.of(mode);
             stages.show(Stage::Graph, || declaration.graph.to_text());
         }
-        let mut plans = vec![plan_forward(&infer, &mut stages)?];
-        plans.extend(plan_steps(&train, &options, &mut stages)?);
-        let storages = union_of_storages(&train, &plans)?;
+        let mut drafts = vec![plan_forward(&infer, &mut stages)?];
+        drafts.extend(plan_steps(&train, &options, &mut stages)?);
+        let storages = union_of_storages(&train, &drafts)?;
         check_storages(&storages)?;
         let making =
             Making { storages: &storages, target: &target, batch_sizes: &options.batch_sizes, marked: false };
         let mut report = Report::default();
-        let mut entries = making.compile(plans, &mut stages, &mut report)?.into_iter();
+        let mut entries = making.compile(drafts, &mut stages, &mut report)?.into_iter();
         report.take_times(&stages);
         drop(stages);
         let forward = entries.next().unwrap_or_else(|| bug("no forward entry"));
@@ -162,8 +162,8 @@ impl Program {
     }
 
     /// The vectors that its code is made of.
-    pub fn lanes(&self) -> Lanes {
-        self.target.lanes()
+    pub fn instructions(&self) -> InstructionSet {
+        self.target.instructions()
     }
 
     /// Threads that its code is made for. As many run as the process has processors for.
@@ -243,14 +243,14 @@ impl Program {
         if let Some((_, entry)) = known.iter().find(|(key, _)| same(key)) {
             return Ok(entry.clone());
         }
-        let plan = Plan {
+        let draft = Draft {
             name: entry_name(&self.train, "gradients", loss),
             loss: Some(loss.into()),
             graph: entry::gradients(&self.train, Some(loss), by)?,
             rate: 0.0,
             checks: checks_of_loss(&self.train, loss),
         };
-        let entry = self.compile_later(plan, false, &self.batch_sizes)?;
+        let entry = self.compile_later(draft, false, &self.batch_sizes)?;
         known.push(((loss.to_owned(), by.iter().map(|&name| name.to_owned()).collect()), entry.clone()));
         Ok(entry)
     }
@@ -262,8 +262,8 @@ impl Program {
             return Ok(marked.clone());
         }
         let (name, loss, graph) = (entry.name.clone(), entry.loss.clone(), entry.graph.clone());
-        let plan = Plan { name, loss, graph, rate: 0.0, checks: entry.checks.clone() };
-        let marked = self.compile_later(plan, true, &self.batch_sizes)?;
+        let draft = Draft { name, loss, graph, rate: 0.0, checks: entry.checks.clone() };
+        let marked = self.compile_later(draft, true, &self.batch_sizes)?;
         *known = Some(marked.clone());
         Ok(marked)
     }
@@ -283,8 +283,8 @@ impl Program {
         let optimizer = optimizer_of(&self.optimizers.0, &self.optimizers.1, loss);
         let entry::Diagnosis { graph, watched } = entry::diagnosis(&self.train, Some(loss), optimizer)?;
         let name = entry_name(&self.train, "diagnosis", loss);
-        let plan = Plan { name, loss: None, graph, rate: 0.0, checks: Vec::new() };
-        Ok(Diagnosis { entry: self.compile_later(plan, false, &[])?, watched })
+        let draft = Draft { name, loss: None, graph, rate: 0.0, checks: Vec::new() };
+        Ok(Diagnosis { entry: self.compile_later(draft, false, &[])?, watched })
     }
 
     /// Whether a step of this loss computes checks.
@@ -294,7 +294,7 @@ impl Program {
 
     fn compile_later(
         &self,
-        plan: Plan,
+        draft: Draft,
         marked: bool,
         batch_sizes: &[usize],
     ) -> Result<Arc<CompiledEntry>, Error> {
@@ -302,9 +302,9 @@ impl Program {
         let mut report = Report::default();
         let mut show = |entry: &str, stage: Stage, text: &str| self.dump.show(&self.name, entry, stage, text);
         let mut stages = Stages::watched(self.dump.stages(), &mut show);
-        let compiled = making.compile(vec![plan], &mut stages, &mut report)?;
+        let compiled = making.compile(vec![draft], &mut stages, &mut report)?;
         self.start_threads(&report)?;
-        Ok(compiled.into_iter().next().unwrap_or_else(|| bug("a plan without an entry")))
+        Ok(compiled.into_iter().next().unwrap_or_else(|| bug("a draft without an entry")))
     }
 }
 
@@ -348,11 +348,11 @@ fn entry_name(train: &Declaration, what: &str, loss: &str) -> String {
     if train.losses.len() == 1 { what.to_owned() } else { format!("{what} {loss}") }
 }
 
-fn plan_forward(infer: &Declaration, stages: &mut Stages<'_>) -> Result<Plan, Error> {
+fn plan_forward(infer: &Declaration, stages: &mut Stages<'_>) -> Result<Draft, Error> {
     stages.of("forward");
     let outputs: Vec<NodeId> = infer.outputs.iter().map(|(_, node)| *node).collect();
     let checks = infer.checks_of(&outputs).cloned().collect();
-    Ok(Plan {
+    Ok(Draft {
         name: "forward".into(),
         loss: None,
         graph: entry::forward_in(infer, stages)?,
@@ -361,15 +361,15 @@ fn plan_forward(infer: &Declaration, stages: &mut Stages<'_>) -> Result<Plan, Er
     })
 }
 
-fn plan_steps(train: &Declaration, options: &Options, stages: &mut Stages<'_>) -> Result<Vec<Plan>, Error> {
-    let mut plans = Vec::new();
+fn plan_steps(train: &Declaration, options: &Options, stages: &mut Stages<'_>) -> Result<Vec<Draft>, Error> {
+    let mut drafts = Vec::new();
     for loss in &train.losses {
         let Some(optimizer) = optimizer_of(&options.optimizer, &options.optimizers, &loss.name) else {
             continue;
         };
         let name = entry_name(train, "step", &loss.name);
         stages.of(&name);
-        plans.push(Plan {
+        drafts.push(Draft {
             name,
             loss: Some(loss.name.clone()),
             graph: entry::step_in(train, Some(&loss.name), optimizer, stages)?,
@@ -377,7 +377,7 @@ fn plan_steps(train: &Declaration, options: &Options, stages: &mut Stages<'_>) -
             checks: checks_of_loss(train, &loss.name),
         });
     }
-    Ok(plans)
+    Ok(drafts)
 }
 
 /// The optimizer of a loss: its own, or the one for all.
@@ -399,11 +399,11 @@ fn checks_of_loss(train: &Declaration, loss: &str) -> Vec<Check> {
 
 /// Every storage of any entry, once, in the order of declaration: parameters, then what optimizers keep, then what gradients
 /// to come alone may read. Entries share memory by its name, so a name means the same to all of them.
-fn union_of_storages(train: &Declaration, plans: &[Plan]) -> Result<Vec<Storage>, Error> {
+fn union_of_storages(train: &Declaration, drafts: &[Draft]) -> Result<Vec<Storage>, Error> {
     let declared = bind(&train.graph, &train.graph.bindings).storages;
     let mut union: Vec<Storage> = Vec::new();
     let mut places: HashMap<Arc<str>, usize> = HashMap::new();
-    for storage in plans.iter().flat_map(|plan| &plan.graph.storages).chain(&declared) {
+    for storage in drafts.iter().flat_map(|draft| &draft.graph.storages).chain(&declared) {
         match places.get(&storage.name).map(|&place| &union[place]) {
             None => {
                 places.insert(storage.name.clone(), union.len());

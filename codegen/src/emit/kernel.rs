@@ -6,6 +6,12 @@
 //! A loop with a block of rows becomes two loops: whole blocks, in whose body everything that differs between the rows is
 //! there once a row and everything else once, and the rows left over.
 //! Must hold: no decision here changes the order of a fold; the schedule has made them all.
+//!
+//! # Decisions
+//!
+//! - A loop of one turn is its body, lane loops and folds too; elements at fixed places are handed on in registers from kernel
+//!   to kernel of one function: a step of batch 1 is a chain of scalars: masks, gathers and trees of partials of one lane, and
+//!   stores read back, were most of its time. The other partials of a fold are identities, so no bit changes.
 
 use crate::ir::affine::Axis;
 use crate::ir::kernel::{
@@ -13,7 +19,7 @@ use crate::ir::kernel::{
 };
 use crate::lane::scalar;
 use crate::lane::{
-    Address, Binary as B, Combine, Integer, Kind, Portion, Program, ProgramBuilder, Reg, Unary as U, Var,
+    Address, Binary as B, Combine, Integer, Kind, LaneProgram, Portion, ProgramBuilder, Reg, Unary as U, Var,
     merge_lanes,
 };
 use crate::schedule::loops::Schedule;
@@ -32,7 +38,7 @@ const FAR: u64 = 1 << 47;
 #[derive(Clone, Debug)]
 pub struct Emitted {
     /// The code.
-    pub program: Program,
+    pub program: LaneProgram,
     /// What each pointer argument points to.
     pub pointers: Vec<Pointer>,
     /// What each integer argument is.
@@ -118,7 +124,7 @@ impl fmt::Display for Number {
 
 /// Emits kernels, one after another, as one program. `overlap` says which buffers may share memory.
 pub fn emit(kernels: &[Scheduled], overlap: &dyn Fn(Buffer, Buffer) -> bool) -> Emitted {
-    let mut emitted = Emitted { program: Program::default(), pointers: Vec::new(), integers: Vec::new() };
+    let mut emitted = Emitted { program: LaneProgram::default(), pointers: Vec::new(), integers: Vec::new() };
     let mut b = ProgramBuilder::new();
     if kernels.iter().any(|kernel| kernel.division.is_some()) {
         emitted.integers.extend([Number::Begin, Number::End]);

@@ -6,6 +6,13 @@
 //!
 //! Must hold: a case keeps what kind of memory each buffer is, which of its pointers lead into the same one, and which inputs are looked
 //! up.
+//!
+//! # Decisions
+//!
+//! - A step of more than 16 calls goes through a table: for each call its *case*, which calls that differ in their buffers
+//!   alone share, and where its buffers are found (`entry/calls.rs`); the table is a part of `Context::numbers`: one by one,
+//!   calls were most of the code of a deep network, and a third of the time to build it; the function of a thousand equal
+//!   layers has the cases of one. What lives across calls is few values, which the register allocator compares with every call.
 
 use crate::code::{FunctionId, Functions};
 use crate::emit::kernel::{Number, Pointer};

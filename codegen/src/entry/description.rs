@@ -2,6 +2,11 @@
 //!
 //! In: what [`crate::pipeline`] found out. Out: [`Entry`]: which function to call, and how to fill its
 //! [`crate::abi::Context`].
+//!
+//! # Decisions
+//!
+//! - Native code loads every number that hangs on sizes from a table: a quotient was rounded down by checks and truncated by
+//!   `sdiv`; one evaluation cannot disagree with itself.
 
 use crate::code::FunctionId;
 use crate::plan::arena::Arena;

@@ -9,7 +9,7 @@
 use crate::code::{FunctionId, Functions};
 use crate::entry::calls::{Call, Launch, Section, sections};
 use crate::entry::description::Quantity;
-use crate::entry::steps::{Callee, Numbers, Writer};
+use crate::entry::steps::{Callee, Numbers, StepWriter};
 use crate::error::Error;
 use cranelift_codegen::ir::{FuncRef, Function, InstBuilder};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
@@ -53,7 +53,8 @@ pub(crate) fn define(
     let function = define_with(functions, name, 1, |functions, func, builder_context| {
         let sections = made.map(|sections| imported(functions, func, &sections));
         let callees = callees(functions, func, own.iter());
-        let mut writer = Writer::begin(functions, func, builder_context, launch, own.iter(), &mut numbers);
+        let mut writer =
+            StepWriter::begin(functions, func, builder_context, launch, own.iter(), &mut numbers);
         writer.all_steps(&callees, &sections);
         writer.f
     })?;
@@ -102,7 +103,7 @@ fn define_section(
     define_with(functions, name, 3, |functions, func, builder_context| {
         let cases = || section.cases.iter().copied();
         let callees = callees(functions, func, cases());
-        let mut writer = Writer::begin(functions, func, builder_context, launch, cases(), numbers);
+        let mut writer = StepWriter::begin(functions, func, builder_context, launch, cases(), numbers);
         writer.section(first, section, &callees);
         writer.f
     })

@@ -58,7 +58,7 @@ pub(crate) struct Callee {
     pub(crate) task: Option<FuncRef>,
 }
 
-pub(crate) struct Writer<'a, 'n, 'f> {
+pub(crate) struct StepWriter<'a, 'n, 'f> {
     pub(crate) f: FunctionBuilder<'f>,
     launch: &'a Launch<'a>,
     /// The calls that stand in this function.
@@ -90,7 +90,7 @@ pub(crate) struct Writer<'a, 'n, 'f> {
     rows: Value,
 }
 
-impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
+impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
     pub(crate) fn begin(
         functions: &Functions<'_>,
         func: &'f mut Function,
@@ -113,7 +113,7 @@ impl<'a, 'n, 'f> Writer<'a, 'n, 'f> {
         let words = calls.iter().filter_map(|call| call.table_words()).max().unwrap_or(0) as u32;
         let arguments = StackSlotData::new(StackSlotKind::ExplicitSlot, words * I64.bytes(), 3);
         let arguments = f.create_sized_stack_slot(arguments);
-        Writer {
+        StepWriter {
             f,
             launch,
             calls,

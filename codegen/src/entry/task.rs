@@ -2,6 +2,11 @@
 //!
 //! In: how many arguments a kernel has, and which of them point to room that each thread has of its own. Out: a
 //! [`crate::abi::Task`], the same for all kernels of such arguments.
+//!
+//! # Decisions
+//!
+//! - A kernel that threads share is called through a small function that takes its arguments from a table: one for each number
+//!   of arguments, so that kernels stay plain functions.
 
 use crate::code::{FunctionId, Functions, signature};
 use crate::error::Error;

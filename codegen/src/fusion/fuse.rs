@@ -4,6 +4,11 @@
 //! computed inside the kernels that need it.
 //!
 //! Must hold: what is decided depends on the graph alone, never on the target (D9).
+//!
+//! # Decisions
+//!
+//! - A value for which 512 others would be computed in its place is stored; a kernel takes no more roots from 1,024 statements
+//!   on: what is done with one function grows faster than its length; no bit hangs on it.
 
 use super::group::{Group, group};
 use super::root::{Read, domain, root};

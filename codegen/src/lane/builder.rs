@@ -1,4 +1,4 @@
-//! Making lane programs. In: calls in the order of the code. Out: a [`Program`].
+//! Making lane programs. In: calls in the order of the code. Out: a [`LaneProgram`].
 //!
 //! Must hold: loops are closed in the order they were opened. Variance follows from operands: a register varies when
 //! an operand does, or when an address or counter uses the open lane loop's counter. An accumulator of a counted
@@ -9,10 +9,10 @@ use std::collections::HashMap;
 
 use super::program::*;
 
-/// Makes a [`Program`], item by item.
+/// Makes a [`LaneProgram`], item by item.
 #[derive(Debug, Default)]
 pub struct ProgramBuilder {
-    program: Program,
+    program: LaneProgram,
     blocks: Vec<Block>,
     definitions: HashMap<Reg, Instruction>,
 }
@@ -20,11 +20,11 @@ pub struct ProgramBuilder {
 /// Code under construction: the body of the program or of an open loop.
 #[derive(Debug, Default)]
 struct Block {
-    items: Vec<Item>,
+    items: Vec<LaneItem>,
     /// Everything computed in this block that does not read memory.
     known: HashMap<(Instruction, Kind), Reg>,
     /// The loop whose body this is; none for the program's body.
-    head: Option<Loop>,
+    head: Option<LaneLoop>,
 }
 
 impl ProgramBuilder {
@@ -68,7 +68,7 @@ impl ProgramBuilder {
 
     /// Opens a loop; what follows until [`ProgramBuilder::end_loop`] is its body.
     pub fn begin_loop(&mut self, var: Var, start: Integer, end: Integer, portion: Portion, lanes: bool) {
-        let head = Loop { var, start, end, portion, lanes, carried: Vec::new(), body: Vec::new() };
+        let head = LaneLoop { var, start, end, portion, lanes, carried: Vec::new(), body: Vec::new() };
         self.blocks.push(Block { head: Some(head), ..Block::default() });
     }
 
@@ -104,7 +104,7 @@ impl ProgramBuilder {
         }
         head.body = block.items;
         let after = head.carried.iter().map(|carried| carried.after).collect();
-        self.block().items.push(Item::Loop(head));
+        self.block().items.push(LaneItem::Loop(head));
         after
     }
 
@@ -126,7 +126,7 @@ impl ProgramBuilder {
     }
 
     /// The finished program.
-    pub fn finish(mut self) -> Program {
+    pub fn finish(mut self) -> LaneProgram {
         assert_eq!(self.blocks.len(), 1, "downhill bug: a loop was left open; please report");
         self.program.body = self.blocks.pop().map(|block| block.items).unwrap_or_default();
         self.program
@@ -155,13 +155,13 @@ impl ProgramBuilder {
 
     /// Writes an element.
     pub fn store(&mut self, address: Address, value: Reg) {
-        self.block().items.push(Item::Store { address, value });
+        self.block().items.push(LaneItem::Store { address, value });
     }
 
     /// Raises the alarm at `pointer` where `value` is infinite or NaN. A program has one alarm.
     pub fn watch(&mut self, pointer: u32, value: Reg) {
         self.program.alarm = Some(pointer);
-        self.block().items.push(Item::Watch(value));
+        self.block().items.push(LaneItem::Watch(value));
     }
 
     /// `var + plus` as I32.
@@ -231,7 +231,7 @@ impl ProgramBuilder {
         }
         let register = self.fresh(kind, varying);
         self.definitions.insert(register, key.0.clone());
-        self.block().items.push(Item::Let(register, key.0.clone()));
+        self.block().items.push(LaneItem::Let(register, key.0.clone()));
         if !is_load {
             self.block().known.insert(key, register);
         }
@@ -259,7 +259,7 @@ impl ProgramBuilder {
         self.blocks.last_mut().expect("downhill bug: no block is open; please report")
     }
 
-    fn innermost(&mut self) -> &mut Loop {
+    fn innermost(&mut self) -> &mut LaneLoop {
         self.block().head.as_mut().expect("downhill bug: no loop is open; please report")
     }
 }

@@ -1,4 +1,4 @@
-//! The reference interpreter: what a lane program means. In: a [`Program`], its memory as lists of 4-byte elements, its
+//! The reference interpreter: what a lane program means. In: a [`LaneProgram`], its memory as lists of 4-byte elements, its
 //! integers. Out: the memory as the program leaves it.
 //!
 //! Naive on purpose: one element at a time, one instruction at a time. Every lowering is tested against it, bit for bit.
@@ -10,7 +10,7 @@ use super::program::*;
 ///
 /// # Errors
 /// Names the first access that is unaligned or outside its buffer.
-pub fn interpret(program: &Program, memory: &mut [Vec<u32>], integers: &[i64]) -> Result<(), String> {
+pub fn interpret(program: &LaneProgram, memory: &mut [Vec<u32>], integers: &[i64]) -> Result<(), String> {
     assert_eq!(
         memory.len(),
         program.pointers as usize,
@@ -43,25 +43,25 @@ struct Machine<'a> {
 }
 
 impl Machine<'_> {
-    fn run(&mut self, items: &[Item]) -> Result<(), String> {
+    fn run(&mut self, items: &[LaneItem]) -> Result<(), String> {
         for item in items {
             match item {
-                Item::Let(register, instruction) => {
+                LaneItem::Let(register, instruction) => {
                     self.registers[register.0 as usize] = self.value(instruction)?
                 }
-                Item::Store { address, value } => {
+                LaneItem::Store { address, value } => {
                     let (buffer, element) = self.locate(address)?;
                     self.memory[buffer][element] = self.get(*value);
                 }
-                Item::Watch(value) => self.alarmed |= !f32::from_bits(self.get(*value)).is_finite(),
-                Item::Loop(item) if item.lanes => self.lane_loop(item)?,
-                Item::Loop(item) => self.counted_loop(item)?,
+                LaneItem::Watch(value) => self.alarmed |= !f32::from_bits(self.get(*value)).is_finite(),
+                LaneItem::Loop(item) if item.lanes => self.lane_loop(item)?,
+                LaneItem::Loop(item) => self.counted_loop(item)?,
             }
         }
         Ok(())
     }
 
-    fn counted_loop(&mut self, item: &Loop) -> Result<(), String> {
+    fn counted_loop(&mut self, item: &LaneLoop) -> Result<(), String> {
         let mut state: Vec<u32> = item.carried.iter().map(|carried| self.get(carried.initial)).collect();
         for index in self.indices(item) {
             self.turn(item, index, &mut state)?;
@@ -72,7 +72,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn lane_loop(&mut self, item: &Loop) -> Result<(), String> {
+    fn lane_loop(&mut self, item: &LaneLoop) -> Result<(), String> {
         let initial: Vec<u32> = item.carried.iter().map(|carried| self.get(carried.initial)).collect();
         let mut partials = vec![initial; 32];
         for (element, index) in self.indices(item).into_iter().enumerate() {
@@ -93,7 +93,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn turn(&mut self, item: &Loop, index: i64, state: &mut [u32]) -> Result<(), String> {
+    fn turn(&mut self, item: &LaneLoop, index: i64, state: &mut [u32]) -> Result<(), String> {
         self.vars[item.var.0 as usize] = index;
         for (carried, &value) in item.carried.iter().zip(&*state) {
             self.registers[carried.inside.0 as usize] = value;
@@ -105,7 +105,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn indices(&self, item: &Loop) -> Vec<i64> {
+    fn indices(&self, item: &LaneLoop) -> Vec<i64> {
         let (start, end) = (self.integer(item.start), self.integer(item.end));
         let blocks = |n: u32| start + (end - start).max(0) / i64::from(n) * i64::from(n);
         match item.portion {

@@ -2,6 +2,12 @@
 //! with such loops merged where one reads what the other does, so that values stay in registers.
 //!
 //! Must hold: every element sees the loads and stores in the order in which it saw them before; no fold changes.
+//!
+//! # Decisions
+//!
+//! - Lane loops of one function over the same elements become one where the second reads what the first does (`lane/merge.rs`):
+//!   values stay in registers, and an exponential is computed once for the loss and its derivative; kernels stay as they are
+//!   for everyone else, and the arena's lifetimes say what must not move past what.
 
 use super::program::*;
 use std::collections::{HashMap, HashSet};
@@ -10,10 +16,10 @@ use std::collections::{HashMap, HashSet};
 const SHORT: i64 = 4;
 
 /// Merges. `overlap` says of two different pointers whether they may reach the same memory.
-pub(crate) fn merge_lanes(program: Program, overlap: &dyn Fn(u32, u32) -> bool) -> Program {
-    let Program { registers, body, .. } = program;
+pub(crate) fn merge_lanes(program: LaneProgram, overlap: &dyn Fn(u32, u32) -> bool) -> LaneProgram {
+    let LaneProgram { registers, body, .. } = program;
     let body = Merge { registers: &registers, overlap }.items(body);
-    Program { registers, body, ..program }
+    LaneProgram { registers, body, ..program }
 }
 
 struct Merge<'a> {
@@ -30,23 +36,23 @@ struct Effects<'a> {
 }
 
 impl<'a> Effects<'a> {
-    fn of(items: &'a [Item]) -> Effects<'a> {
+    fn of(items: &'a [LaneItem]) -> Effects<'a> {
         let mut effects = Effects::default();
         effects.add(items);
         effects
     }
 
-    fn add(&mut self, items: &'a [Item]) {
+    fn add(&mut self, items: &'a [LaneItem]) {
         for item in items {
             match item {
-                Item::Let(_, Instruction::Load(address)) => self.loads.push(address),
-                Item::Let(_, instruction) => self.uses.extend(instruction.operands().iter()),
-                Item::Store { address, value } => {
+                LaneItem::Let(_, Instruction::Load(address)) => self.loads.push(address),
+                LaneItem::Let(_, instruction) => self.uses.extend(instruction.operands().iter()),
+                LaneItem::Store { address, value } => {
                     self.stores.push(address);
                     self.uses.insert(*value);
                 }
-                Item::Watch(value) => _ = self.uses.insert(*value),
-                Item::Loop(inner) => {
+                LaneItem::Watch(value) => _ = self.uses.insert(*value),
+                LaneItem::Loop(inner) => {
                     self.uses
                         .extend(inner.carried.iter().flat_map(|carried| [carried.initial, carried.next]));
                     self.uses.extend(inner.portion.mask());
@@ -62,20 +68,20 @@ impl<'a> Effects<'a> {
 }
 
 impl Merge<'_> {
-    fn items(&self, items: Vec<Item>) -> Vec<Item> {
-        let mut done: Vec<Item> = Vec::new();
+    fn items(&self, items: Vec<LaneItem>) -> Vec<LaneItem> {
+        let mut done: Vec<LaneItem> = Vec::new();
         for item in items {
             let merged = match item {
-                Item::Loop(second) if second.lanes => match self.partner(&done, &second) {
+                LaneItem::Loop(second) if second.lanes => match self.partner(&done, &second) {
                     Some(at) => match done.remove(at) {
-                        Item::Loop(first) => Item::Loop(self.joined(first, second)),
+                        LaneItem::Loop(first) => LaneItem::Loop(self.joined(first, second)),
                         other => other,
                     },
-                    None => Item::Loop(second),
+                    None => LaneItem::Loop(second),
                 },
-                Item::Loop(once) if turns(&once) == Some(1) => {
+                LaneItem::Loop(once) if turns(&once) == Some(1) => {
                     let body = self.items(once.body);
-                    Item::Loop(Loop { body, ..once })
+                    LaneItem::Loop(LaneLoop { body, ..once })
                 }
                 other => other,
             };
@@ -85,9 +91,9 @@ impl Merge<'_> {
     }
 
     /// The lane loop that can run together with `second`, at its place.
-    fn partner(&self, done: &[Item], second: &Loop) -> Option<usize> {
+    fn partner(&self, done: &[LaneItem], second: &LaneLoop) -> Option<usize> {
         (0..done.len()).rev().find(|&at| {
-            let Item::Loop(first) = &done[at] else { return false };
+            let LaneItem::Loop(first) = &done[at] else { return false };
             let alike = first.lanes
                 && (first.start, first.end, first.portion) == (second.start, second.end, second.portion);
             alike
@@ -99,7 +105,7 @@ impl Merge<'_> {
     }
 
     /// True when `first` may run behind `items`.
-    fn can_wait(&self, first: &Loop, items: &[Item]) -> bool {
+    fn can_wait(&self, first: &LaneLoop, items: &[LaneItem]) -> bool {
         let (own, others) = (Effects::of(&first.body), Effects::of(items));
         let apart = |x: &[&Address], y: &[&Address]| !x.iter().any(|x| y.iter().any(|y| self.meet(x, y)));
         apart(&own.stores, &others.loads)
@@ -109,7 +115,7 @@ impl Merge<'_> {
     }
 
     /// True when no element of one loop meets another element of the other one, and something is read or written by both.
-    fn can_run_together(&self, first: &Loop, second: &Loop) -> bool {
+    fn can_run_together(&self, first: &LaneLoop, second: &LaneLoop) -> bool {
         let (one, other) = (Effects::of(&first.body), Effects::of(&second.body));
         let same = |x: &Address, y: &Address| is_same_element(x, first.var, y, second.var);
         let fits = |x: &[&Address], y: &[&Address]| {
@@ -128,18 +134,18 @@ impl Merge<'_> {
         x.pointer == y.pointer || (self.overlap)(x.pointer, y.pointer)
     }
 
-    fn joined(&self, first: Loop, second: Loop) -> Loop {
-        let mut write = Writer { merge: self, var: (second.var, first.var), ..Writer::new(self) };
+    fn joined(&self, first: LaneLoop, second: LaneLoop) -> LaneLoop {
+        let mut write = Merged { merge: self, var: (second.var, first.var), ..Merged::new(self) };
         write.items(first.body);
         write.items(second.body);
         let carried = first.carried.into_iter().chain(second.carried);
         let carried = carried.map(|carried| write.carried(carried)).collect();
-        Loop { carried, body: write.body, var: first.var, ..second }
+        LaneLoop { carried, body: write.body, var: first.var, ..second }
     }
 }
 
 /// Copies items into one body, in which nothing is loaded or computed twice.
-struct Writer<'a> {
+struct Merged<'a> {
     merge: &'a Merge<'a>,
     /// A counter, and the one that it becomes.
     var: (Var, Var),
@@ -148,12 +154,12 @@ struct Writer<'a> {
     known: HashMap<(Instruction, Kind), Reg>,
     /// What lies at an address.
     memory: Vec<(Address, Reg)>,
-    body: Vec<Item>,
+    body: Vec<LaneItem>,
 }
 
-impl<'a> Writer<'a> {
-    fn new(merge: &'a Merge<'a>) -> Writer<'a> {
-        Writer {
+impl<'a> Merged<'a> {
+    fn new(merge: &'a Merge<'a>) -> Merged<'a> {
+        Merged {
             merge,
             var: (Var(0), Var(0)),
             same: HashMap::new(),
@@ -163,33 +169,33 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn items(&mut self, items: Vec<Item>) {
+    fn items(&mut self, items: Vec<LaneItem>) {
         for item in items {
             match item {
-                Item::Let(register, instruction) => {
+                LaneItem::Let(register, instruction) => {
                     let instruction = self.instruction(instruction);
                     self.set(register, instruction);
                 }
-                Item::Store { address, value } => {
+                LaneItem::Store { address, value } => {
                     let (address, value) = (self.address(address), self.register(value));
                     self.forget(&address);
                     self.memory.push((address.clone(), value));
-                    self.body.push(Item::Store { address, value });
+                    self.body.push(LaneItem::Store { address, value });
                 }
-                Item::Watch(value) => {
-                    let watched = Item::Watch(self.register(value));
+                LaneItem::Watch(value) => {
+                    let watched = LaneItem::Watch(self.register(value));
                     self.body.push(watched);
                 }
-                Item::Loop(inner) => {
+                LaneItem::Loop(inner) => {
                     let inner = self.inner(inner);
-                    self.body.push(Item::Loop(inner));
+                    self.body.push(LaneItem::Loop(inner));
                 }
             }
         }
     }
 
     /// A loop within, which has what was known before it and leaves nothing behind.
-    fn inner(&mut self, inner: Loop) -> Loop {
+    fn inner(&mut self, inner: LaneLoop) -> LaneLoop {
         for address in Effects::of(&inner.body).stores {
             let address = self.address(address.clone());
             self.forget(&address);
@@ -204,7 +210,7 @@ impl<'a> Writer<'a> {
         (self.known, self.memory) = (known, memory);
         let body = std::mem::replace(&mut self.body, outer);
         let carried = inner.carried.into_iter().map(|carried| self.carried(carried)).collect();
-        Loop { portion, carried, body, ..inner }
+        LaneLoop { portion, carried, body, ..inner }
     }
 
     fn set(&mut self, register: Reg, instruction: Instruction) {
@@ -226,7 +232,7 @@ impl<'a> Writer<'a> {
             Instruction::Load(address) => self.memory.push((address.clone(), register)),
             other => _ = self.known.insert((other.clone(), own.kind), register),
         }
-        self.body.push(Item::Let(register, instruction));
+        self.body.push(LaneItem::Let(register, instruction));
     }
 
     fn forget(&mut self, stored: &Address) {
@@ -286,14 +292,14 @@ fn is_same_element(x: &Address, x_var: Var, y: &Address, y_var: Var) -> bool {
     alike && (x.pointer, x.offset, first.stride) == (y.pointer, y.offset, second.stride)
 }
 
-fn is_short(items: &[Item]) -> bool {
+fn is_short(items: &[LaneItem]) -> bool {
     items.iter().all(|item| match item {
-        Item::Loop(inner) => turns(inner).is_some_and(|turns| turns <= SHORT) && is_short(&inner.body),
+        LaneItem::Loop(inner) => turns(inner).is_some_and(|turns| turns <= SHORT) && is_short(&inner.body),
         _ => true,
     })
 }
 
-fn turns(item: &Loop) -> Option<i64> {
+fn turns(item: &LaneLoop) -> Option<i64> {
     match (item.start, item.end) {
         (Integer::Constant(start), Integer::Constant(end)) => Some(end - start),
         _ => None,
@@ -308,7 +314,7 @@ mod tests {
     const ELEMENTS: i64 = 50;
 
     /// `y = x + x`, then to z, and summed, what is read `ahead` elements on in y; with a store to the first pointer between, where `between`.
-    fn program(ahead: i64, between: bool) -> Program {
+    fn program(ahead: i64, between: bool) -> LaneProgram {
         let mut b = ProgramBuilder::new();
         let [x, y, sum, z] = [b.pointer(), b.pointer(), b.pointer(), b.pointer()];
         let at = |pointer, var| Address::new(pointer).index(var, Integer::Constant(ELEMENT_BYTES));
@@ -334,7 +340,7 @@ mod tests {
     }
 
     /// How many loops are left, and whether y is still read; with `overlap`, z may lie where x lies.
-    fn check(program: Program, overlap: bool) -> (usize, bool) {
+    fn check(program: LaneProgram, overlap: bool) -> (usize, bool) {
         let merged = merge_lanes(program.clone(), &|one, other| overlap && one + other == 3);
         crate::lane::verify::assert_valid(&merged);
         let x: Vec<u32> = (0..60).map(|i| (i as f32).to_bits()).collect();
@@ -342,7 +348,7 @@ mod tests {
         interpret(&program, &mut memory[0], &[]).expect("in bounds");
         interpret(&merged, &mut memory[1], &[]).expect("in bounds");
         assert_eq!(memory[0], memory[1]);
-        let loops = merged.body.iter().filter(|item| matches!(item, Item::Loop(_))).count();
+        let loops = merged.body.iter().filter(|item| matches!(item, LaneItem::Loop(_))).count();
         (loops, Effects::of(&merged.body).loads.iter().any(|address| address.pointer == 1))
     }
 

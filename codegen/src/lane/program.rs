@@ -1,6 +1,6 @@
 //! The lane program: the last form of a kernel before machine code, the same for every target.
 //!
-//! In: nothing; this file defines the language. Out: [`Program`], a tree of counted loops around straight-line
+//! In: nothing; this file defines the language. Out: [`LaneProgram`], a tree of counted loops around straight-line
 //! single-assignment code.
 //!
 //! # Semantics
@@ -21,6 +21,13 @@
 //! Masks are booleans of a lane. Integers wrap. Addresses are in bytes; every access is to a 4-byte element, aligned to 4
 //! bytes. A load never touches an element outside the loop's range (no over-read), a store likewise.
 //! Pointers of stores never alias another pointer's *later* loads in the same loop body at a different element, nor a table.
+//!
+//! # Decisions
+//!
+//! - A lane loop folds into 32 partials, not 16: two 512-bit chains hide the latency of the multiply-add; eight 128-bit
+//!   registers still fit.
+//! - A lane program may hold a turn that is left out where a mask holds in no lane (`Portion::Where`), whose values are selects
+//!   by that mask: far arguments of `sin` and `cos` are reduced with 200 bits of 2/π, and near ones pay a test.
 
 /// What a register holds: one of these per lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,7 +43,7 @@ pub enum Kind {
 /// Bytes of an element in memory, of every kind that is there today. Programs of f64 will have a kind with elements of 8.
 pub const ELEMENT_BYTES: i64 = size_of::<u32>() as i64;
 
-/// A register, an index into [`Program::registers`].
+/// A register, an index into [`LaneProgram::registers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reg(pub u32);
 
@@ -46,7 +53,7 @@ pub struct Var(pub u32);
 
 /// A whole kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub struct Program {
+pub struct LaneProgram {
     /// Number of pointer arguments.
     pub pointers: u32,
     /// Number of 64-bit integer arguments (extents, strides in bytes), which follow the pointers.
@@ -59,7 +66,7 @@ pub struct Program {
     /// is where none was.
     pub alarm: Option<u32>,
     /// The code.
-    pub body: Vec<Item>,
+    pub body: Vec<LaneItem>,
 }
 
 /// Kind and variance of a register.
@@ -73,7 +80,7 @@ pub struct Register {
 
 /// A piece of code.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Item {
+pub enum LaneItem {
     /// `register = instruction`.
     Let(Reg, Instruction),
     /// `*address = value`: the value is F32 or I32; inside a lane loop the address varies, and a uniform value is stored
@@ -84,10 +91,10 @@ pub enum Item {
         /// What.
         value: Reg,
     },
-    /// Says of an F32 whether it is finite: see [`Program::alarm`]. Nothing else comes of it.
+    /// Says of an F32 whether it is finite: see [`LaneProgram::alarm`]. Nothing else comes of it.
     Watch(Reg),
     /// A loop.
-    Loop(Loop),
+    Loop(LaneLoop),
 }
 
 /// An integer known when compiled or given as an argument.
@@ -122,7 +129,7 @@ impl Portion {
 
 /// A counted loop. `end ≤ start` runs no turn; carried registers then keep their initial value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Loop {
+pub struct LaneLoop {
     /// The counter; visible in the body.
     pub var: Var,
     /// First index.
@@ -136,7 +143,7 @@ pub struct Loop {
     /// Accumulators.
     pub carried: Vec<Carried>,
     /// The code of a turn.
-    pub body: Vec<Item>,
+    pub body: Vec<LaneItem>,
 }
 
 /// An accumulator carried from turn to turn.

@@ -1,4 +1,4 @@
-//! The text form of a lane program, for people and golden tests. In: a [`Program`]. Out: the same text every time.
+//! The text form of a lane program, for people and golden tests. In: a [`LaneProgram`]. Out: the same text every time.
 //!
 //! `f3`, `i4`, `m5` are registers by kind (`f3.` with a dot varies), `p0` pointers, `n1` integer arguments, `v2` counters.
 
@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::program::*;
 
-impl Display for Program {
+impl Display for LaneProgram {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "program p×{} n×{}", self.pointers, self.integers)?;
         match self.alarm {
@@ -18,26 +18,26 @@ impl Display for Program {
 }
 
 struct Text<'a> {
-    program: &'a Program,
+    program: &'a LaneProgram,
 }
 
 impl Text<'_> {
-    fn items(&self, f: &mut Formatter<'_>, items: &[Item], depth: usize) -> fmt::Result {
+    fn items(&self, f: &mut Formatter<'_>, items: &[LaneItem], depth: usize) -> fmt::Result {
         for item in items {
             write!(f, "{:1$}", "", depth * 2)?;
             match item {
-                Item::Let(register, instruction) => {
+                LaneItem::Let(register, instruction) => {
                     writeln!(f, "{} = {}", self.register(*register), self.instruction(instruction))?;
                 }
-                Item::Store { address, value } => writeln!(f, "[{address}] = {}", self.register(*value))?,
-                Item::Watch(value) => writeln!(f, "watch {}", self.register(*value))?,
-                Item::Loop(item) => self.item_loop(f, item, depth)?,
+                LaneItem::Store { address, value } => writeln!(f, "[{address}] = {}", self.register(*value))?,
+                LaneItem::Watch(value) => writeln!(f, "watch {}", self.register(*value))?,
+                LaneItem::Loop(item) => self.item_loop(f, item, depth)?,
             }
         }
         Ok(())
     }
 
-    fn item_loop(&self, f: &mut Formatter<'_>, item: &Loop, depth: usize) -> fmt::Result {
+    fn item_loop(&self, f: &mut Formatter<'_>, item: &LaneLoop, depth: usize) -> fmt::Result {
         let word = if item.lanes { "lanes" } else { "for" };
         write!(f, "{word} v{} in {}..{}", item.var.0, item.start, item.end)?;
         match item.portion {

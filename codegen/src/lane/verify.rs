@@ -1,4 +1,4 @@
-//! The verifier of lane programs. In: a [`Program`]. Out: every violation found, in words.
+//! The verifier of lane programs. In: a [`LaneProgram`]. Out: every violation found, in words.
 //!
 //! Checked:
 //! - every register, pointer, integer argument and counter named exists; a register is assigned once;
@@ -18,7 +18,7 @@
 use super::program::*;
 
 /// Every violation in `program`; empty for a program that may be lowered.
-pub fn verify(program: &Program) -> Vec<String> {
+pub fn verify(program: &LaneProgram) -> Vec<String> {
     let mut verifier = Verifier {
         program,
         violations: Vec::new(),
@@ -37,14 +37,14 @@ pub fn verify(program: &Program) -> Vec<String> {
 }
 
 /// Panics with the text of the program and all violations: a broken program is downhill's own mistake.
-pub fn assert_valid(program: &Program) {
+pub fn assert_valid(program: &LaneProgram) {
     let violations = verify(program);
     let list = violations.join("\n  ");
     assert!(violations.is_empty(), "downhill bug: invalid lane program; please report\n  {list}\n{program}");
 }
 
 struct Verifier<'a> {
-    program: &'a Program,
+    program: &'a LaneProgram,
     violations: Vec<String>,
     visible: Vec<bool>,
     assigned: Vec<bool>,
@@ -61,16 +61,16 @@ impl Verifier<'_> {
         }
     }
 
-    fn items(&mut self, items: &[Item]) {
+    fn items(&mut self, items: &[LaneItem]) {
         for item in items {
             match item {
-                Item::Let(register, instruction) => {
+                LaneItem::Let(register, instruction) => {
                     self.instruction(*register, instruction);
                     self.define(*register);
                 }
-                Item::Store { address, value } => self.store(address, *value),
-                Item::Watch(value) => self.watch(*value),
-                Item::Loop(item) => self.item_loop(item),
+                LaneItem::Store { address, value } => self.store(address, *value),
+                LaneItem::Watch(value) => self.watch(*value),
+                LaneItem::Loop(item) => self.item_loop(item),
             }
         }
     }
@@ -171,7 +171,7 @@ impl Verifier<'_> {
         self.lane_var().is_some_and(|var| address.uses(var))
     }
 
-    fn item_loop(&mut self, item: &Loop) {
+    fn item_loop(&mut self, item: &LaneLoop) {
         self.integer(item.start);
         self.integer(item.end);
         let var = item.var;
@@ -198,17 +198,17 @@ impl Verifier<'_> {
     }
 
     /// A turn that a target may leave out.
-    fn left_out(&mut self, item: &Loop, mask: Reg) {
+    fn left_out(&mut self, item: &LaneLoop, mask: Reg) {
         let name = item.var.0;
         let kind = self.usable(mask);
         self.check(kind == Some(Kind::Mask), || format!("loop v{name} where r{} holds: no mask", mask.0));
         let once = (item.start, item.end) == (Integer::Constant(0), Integer::Constant(1));
         self.check(once, || format!("loop v{name} may be left out, so it is one turn"));
-        let pure = item.body.iter().all(|item| matches!(item, Item::Let(..)));
+        let pure = item.body.iter().all(|item| matches!(item, LaneItem::Let(..)));
         self.check(pure, || format!("loop v{name} may be left out, so it neither loops nor stores"));
         for carried in &item.carried {
             let chosen = item.body.iter().any(|item| match item {
-                Item::Let(register, Instruction::Select(by, _, other)) => {
+                LaneItem::Let(register, Instruction::Select(by, _, other)) => {
                     (*register, *by, *other) == (carried.next, mask, carried.inside)
                 }
                 _ => false,
@@ -218,7 +218,7 @@ impl Verifier<'_> {
         }
     }
 
-    fn body(&mut self, item: &Loop) {
+    fn body(&mut self, item: &LaneLoop) {
         let visible = self.visible.clone();
         self.open.push((item.var, item.lanes));
         for carried in &item.carried {
@@ -304,7 +304,7 @@ mod tests {
     use super::super::*;
     use super::verify;
 
-    fn sum() -> Program {
+    fn sum() -> LaneProgram {
         let mut b = ProgramBuilder::new();
         let (x, y, n, j) = (b.pointer(), b.pointer(), b.integer(), b.var());
         let zero = b.constant_f(0.0);
@@ -325,8 +325,8 @@ mod tests {
     #[test]
     fn all_violations_are_found() {
         let mut program = sum();
-        program.body.push(Item::Let(Reg(0), Instruction::Unary(Unary::NotI, Reg(3))));
-        program.body.push(Item::Store { address: Address::new(7).offset(2), value: Reg(99) });
+        program.body.push(LaneItem::Let(Reg(0), Instruction::Unary(Unary::NotI, Reg(3))));
+        program.body.push(LaneItem::Store { address: Address::new(7).offset(2), value: Reg(99) });
         let violations = verify(&program);
         for expected in [
             "r3 is not visible",

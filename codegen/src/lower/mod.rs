@@ -8,14 +8,14 @@ pub mod wide;
 
 use crate::code::{FunctionId, Functions};
 use crate::error::Error;
-use crate::lane::Program;
+use crate::lane::LaneProgram;
 use downhill_graph::hash::Map;
 use wide::Asked;
 
 /// Functions of lane programs. Programs that are equal are lowered once, whichever entry they belong to.
 #[derive(Default)]
 pub(crate) struct Lowered {
-    known: Map<Program, FunctionId>,
+    known: Map<LaneProgram, FunctionId>,
 }
 
 impl Lowered {
@@ -27,14 +27,14 @@ impl Lowered {
     pub(crate) fn function(
         &mut self,
         functions: &mut Functions<'_>,
-        program: &Program,
+        program: &LaneProgram,
         asked: Asked,
     ) -> Result<(FunctionId, Option<String>), Error> {
         if let Some(&known) = self.known.get(program) {
             return Ok((known, None));
         }
         let name = format!("kernel{}", self.known.len());
-        let (function, text) = match functions.target().lanes().level() {
+        let (function, text) = match functions.target().instructions().level() {
             Some(level) => {
                 let wide::Assembled { bytes, text } = wide::assemble(program, level, asked)?;
                 let text = text.map(|text| format!("{name}\n{text}"));

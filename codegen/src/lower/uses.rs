@@ -1,6 +1,6 @@
 //! What every lowering wants to know of a program's registers beforehand. In: a program. Out: [`Uses`].
 
-use crate::lane::{Instruction, Item, Program};
+use crate::lane::{Instruction, LaneItem, LaneProgram};
 
 /// What is known about every register of a program.
 pub(super) struct Uses {
@@ -11,22 +11,22 @@ pub(super) struct Uses {
 }
 
 impl Uses {
-    pub(super) fn of(program: &Program) -> Uses {
+    pub(super) fn of(program: &LaneProgram) -> Uses {
         let registers = program.registers.len();
         let mut uses = Uses { count: vec![0; registers], constants: vec![None; registers] };
         uses.items(&program.body);
         uses
     }
 
-    fn items(&mut self, items: &[Item]) {
+    fn items(&mut self, items: &[LaneItem]) {
         for item in items {
             match item {
-                Item::Let(register, instruction) => {
+                LaneItem::Let(register, instruction) => {
                     self.constants[register.0 as usize] = bits(instruction);
                     instruction.operands().iter().for_each(|operand| self.count[operand.0 as usize] += 1);
                 }
-                Item::Store { value, .. } | Item::Watch(value) => self.count[value.0 as usize] += 1,
-                Item::Loop(item) => {
+                LaneItem::Store { value, .. } | LaneItem::Watch(value) => self.count[value.0 as usize] += 1,
+                LaneItem::Loop(item) => {
                     item.portion.mask().into_iter().for_each(|mask| self.count[mask.0 as usize] += 1);
                     for carried in &item.carried {
                         self.count[carried.initial.0 as usize] += 1;

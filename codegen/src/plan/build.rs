@@ -7,6 +7,11 @@
 //! at the depth of its result; what needs its result comes after it in the same body.
 //!
 //! Must hold: stores stand last in their body, so that a value read and replaced in one turn is read first.
+//!
+//! # Decisions
+//!
+//! - `pad` and `concatenate` are loop nests of their own that store pieces, not guards on loads: no masked loads in kernels;
+//!   they are rare in training steps.
 
 use crate::error::Error;
 use crate::fusion::fuse::Fused;

@@ -12,6 +12,16 @@
 //!
 //! What is left, sums that overflow within an update and its own arithmetic, is watched where storages are written: the step tells
 //! that it was not finite when it has been made.
+//!
+//! # Decisions
+//!
+//! - The guard watches operands, not gradients: what reaches an update by sums and products alone makes it infinite or NaN with
+//!   certainty. What the loss tells of is left out, and so is what a little arithmetic makes of watched values: a weight
+//!   gradient is never stored, so it cannot be looked at before the update that it is part of. Watching all that is stored cost
+//!   13 % of 2-50-1 at batch 64, this 4 to 7 % (64 rows of two columns are looked at one by one), 1 to 4 % at 784-128-10 and
+//!   batch 1, less than the noise above.
+//! - Small updates are not made in the arena first, to be looked at themselves: copies behind the guard cost 2-50-1 at batch 1
+//!   5 ns of 67.
 
 use crate::ir::affine::{Affine, Axis};
 use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};

@@ -6,6 +6,12 @@
 //!
 //! Must hold: nothing that is decided for a kernel looks at the numbers of its buffers. A form keeps what kind of memory each is, and
 //! all of a kernel's buffers are in use at once, so that none overlap.
+//!
+//! # Decisions
+//!
+//! - Kernels that differ in their buffers alone have one *form* (`form.rs`): schedule, lane program and code are made once for
+//!   it: a thousand equal layers are scheduled, packed, emitted and lowered as one; a second variant of an entry begins at the
+//!   schedule.
 
 use crate::ir::kernel::{Buffer, Kernel};
 use downhill_graph::hash::Map;

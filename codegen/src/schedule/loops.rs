@@ -4,11 +4,18 @@
 //!
 //! Must hold: the choice of lane loops is made on the kernel before any size is fixed for a variant, and the same for
 //! every target, because the order of additions in a fold hangs on it (D9). The rows of a block change no bit and may be chosen freely.
+//!
+//! # Decisions
+//!
+//! - Rows left over are one smaller block, columns of a turned tile that is not square a narrower read: one by one they ran at
+//!   half the speed: 47 → 90 GFLOP/s at 7×17×50, 58 → 92 at 17×785×50.
+//! - Lane loops are chosen anew once sizes are fixed, where no fold would run over other lanes: with one row, a gradient's
+//!   product is no sum any more: the loop along memory is the wide one then (10 classes: 0.9 µs with scatters, 0.3 without).
 
 use crate::ir::affine::{Affine, Axis};
 use crate::ir::kernel::{Access, Expression, Item, Kernel, Loop, Term};
 use crate::schedule::cost::{FOLD_LANES, WIDTH, assumed_turns, statement, vectors};
-use crate::target::Lanes;
+use crate::target::InstructionSet;
 use downhill_graph::dim::Dim;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -148,7 +155,7 @@ fn are_independent(x: &Loop, y: &Loop) -> bool {
 
 /// Blocks of rows for products: the loop around a lane loop of sums of products runs several turns together.
 /// `target` says how many sums it keeps, and how wide a square tile is.
-pub fn choose_rows(kernel: &Kernel, lanes: &BTreeSet<Axis>, target: Lanes) -> BTreeMap<Axis, u32> {
+pub fn choose_rows(kernel: &Kernel, lanes: &BTreeSet<Axis>, target: InstructionSet) -> BTreeMap<Axis, u32> {
     let (sums, width) = (target.block_sums(), target.tile());
     let mut blocks = Blocks { kernel, lanes, sums, width, rows: BTreeMap::new() };
     blocks.find(&kernel.body);

@@ -4,6 +4,11 @@
 //! their loops, and which of them one function runs.
 //!
 //! Must hold: what is chosen here changes no bit.
+//!
+//! # Decisions
+//!
+//! - Kernels are functions, called by the entry's function; those of a small step are one function up to its loss and one after
+//!   it: equal ones are compiled once; a call costs 2–3 ns, which is a good part of a small step.
 
 use crate::ir::affine::Axis;
 use crate::ir::kernel::Kernel;
@@ -125,12 +130,12 @@ fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, 
     let mut arena = Arena { sizes: vec![Dim::default(); buffers], lifetimes: vec![(0, 0); buffers] };
     let room = Room::new(&mut arena, 0, target.thread_count());
     let scheduled = |(kernel, lanes): (Kernel, BTreeSet<Axis>)| {
-        let rows = choose_rows(&kernel, &lanes, target.lanes());
+        let rows = choose_rows(&kernel, &lanes, target.instructions());
         let schedule = Schedule { lanes, rows };
         let division = target.worth().and_then(|worth| divide(&kernel, &schedule, worth));
         Scheduled { kernel, schedule, division }
     };
-    let packed = pack(kernel, lanes, target.lanes(), room).into_iter().map(scheduled);
+    let packed = pack(kernel, lanes, target.instructions(), room).into_iter().map(scheduled);
     let forms = packed.zip(first..).map(|(scheduled, number)| {
         let work = work(&scheduled.kernel, &scheduled.schedule.lanes);
         Rc::new(Form { number, scheduled, work })

@@ -6,7 +6,7 @@ use downhill_codegen::artifact::Artifact;
 use downhill_codegen::entry::description::Entry;
 use downhill_codegen::error::Error;
 use downhill_codegen::pipeline::{Purposes, Source, compile};
-use downhill_codegen::target::{Lanes, Target};
+use downhill_codegen::target::{InstructionSet, Target};
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Input, Purpose};
 use downhill_graph::interpret::Environment;
@@ -108,7 +108,7 @@ pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) ->
 
 /// Runs one step. Code for several threads is given its turns in ranges, the last first.
 pub(crate) fn run_on(
-    lanes: Lanes,
+    lanes: InstructionSet,
     threads: usize,
     graph: &Graph,
     environment: &Environment,

@@ -8,7 +8,7 @@ mod common;
 mod generator;
 
 use common::Outcome;
-use downhill_codegen::target::Lanes;
+use downhill_codegen::target::InstructionSet;
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Purpose};
 use downhill_graph::interpret::{Environment, Precision, interpret};
@@ -109,7 +109,7 @@ fn try_entry(turn: u64, graph: &Graph, run: &Run, counts: &mut Counts) -> Result
     }
     let exact = interpreted(Precision::F64).map_err(|error| format!("the interpreter refuses: {error}"))?;
     let rounded = interpreted(Precision::F32).map_err(|error| format!("in f32: {error}"))?;
-    let all: Vec<(Lanes, usize)> =
+    let all: Vec<(InstructionSet, usize)> =
         host::available().into_iter().flat_map(|lanes| [(lanes, 1), (lanes, 3)]).collect();
     let on = |n: u64, fixed: &Bindings| {
         let (lanes, threads) = all[(turn + n) as usize % all.len()];

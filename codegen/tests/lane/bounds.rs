@@ -2,7 +2,7 @@
 //!
 //! The bounds are those of the table at the head of `downhill_codegen::lane::math`.
 
-use downhill_codegen::lane::{Binary, Program, ProgramBuilder, Reg, Unary, math};
+use downhill_codegen::lane::{Binary, LaneProgram, ProgramBuilder, Reg, Unary, math};
 
 use crate::fixed::agree;
 use crate::harness::{Compiled, elementwise};
@@ -63,7 +63,7 @@ fn normal_cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
 }
 
-fn program(function: Function) -> Program {
+fn program(function: Function) -> LaneProgram {
     elementwise(1, |b, x| function(b, x[0]))
 }
 

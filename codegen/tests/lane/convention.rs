@@ -7,7 +7,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use downhill_codegen::code::{FunctionId, Functions};
 use downhill_codegen::lane::*;
 use downhill_codegen::lower::wide;
-use downhill_codegen::target::{Lanes, Level};
+use downhill_codegen::target::{Extension, InstructionSet};
 use downhill_runtime::code::Executable;
 use downhill_runtime::host;
 use std::arch::asm;
@@ -79,7 +79,9 @@ fn a_windows_caller_keeps_its_registers() {
     let mut expected = vec![data.clone(); 9];
     expected.push(vec![0; 50]);
     interpret::interpret(&program, &mut expected, &[50]).expect("a program");
-    for (lanes, level) in [(Lanes::Avx2, Level::Avx2), (Lanes::Avx512, Level::Avx512)] {
+    for (lanes, level) in
+        [(InstructionSet::Avx2, Extension::Avx2), (InstructionSet::Avx512, Extension::Avx512)]
+    {
         if !host::available().contains(&lanes) {
             continue;
         }
@@ -120,7 +122,7 @@ fn a_frame_of_many_pages() {
     let data: Vec<u32> = (0..70).map(|n| (0.5 - n as f32 * 0.01).to_bits()).collect();
     let program = b.finish();
     agree(&program, &[data, vec![0; 70]], &[]);
-    for level in [Level::Avx2, Level::Avx512] {
+    for level in [Extension::Avx2, Extension::Avx512] {
         let code = wide::assemble(&program, level, VERIFIED).expect("assembled").bytes;
         // `or qword ptr [rsp], 0`.
         let touched = code.windows(5).filter(|bytes| *bytes == [0x48, 0x83, 0x0c, 0x24, 0]).count();

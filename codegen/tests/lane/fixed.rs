@@ -4,14 +4,14 @@ use downhill_codegen::code::Functions;
 use downhill_codegen::lane::interpret::interpret;
 use downhill_codegen::lane::*;
 use downhill_codegen::lower::clif::define;
-use downhill_codegen::target::Lanes;
+use downhill_codegen::target::InstructionSet;
 use downhill_runtime::code::Executable;
 use downhill_runtime::host;
 
 use crate::harness::{Compiled, FOUR, elementwise, reduction, same_bits};
 
 /// Runs the interpreter and every lowering that this machine can run, and compares all memory.
-pub(crate) fn agree(program: &Program, memory: &[Vec<u32>], integers: &[i64]) {
+pub(crate) fn agree(program: &LaneProgram, memory: &[Vec<u32>], integers: &[i64]) {
     let mut expected = memory.to_vec();
     interpret(program, &mut expected, integers).unwrap_or_else(|error| panic!("{error}\n{program}"));
     for lanes in host::available() {
@@ -19,7 +19,13 @@ pub(crate) fn agree(program: &Program, memory: &[Vec<u32>], integers: &[i64]) {
     }
 }
 
-fn agrees(program: &Program, lanes: Lanes, memory: &[Vec<u32>], expected: &[Vec<u32>], integers: &[i64]) {
+fn agrees(
+    program: &LaneProgram,
+    lanes: InstructionSet,
+    memory: &[Vec<u32>],
+    expected: &[Vec<u32>],
+    integers: &[i64],
+) {
     let mut actual = memory.to_vec();
     Compiled::with(program, lanes).run(&mut actual, integers);
     for (buffer, (expected, actual)) in expected.iter().zip(&actual).enumerate() {

@@ -4,11 +4,11 @@ use cranelift_codegen::Context;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, types::I64};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use downhill_codegen::code::Functions;
-use downhill_codegen::lane::{Address, Combine, Integer, Kind, Program, ProgramBuilder, Reg};
+use downhill_codegen::lane::{Address, Combine, Integer, Kind, LaneProgram, ProgramBuilder, Reg};
 use downhill_codegen::lower::clif::lower;
 use downhill_codegen::lower::wide;
-use downhill_codegen::target::Lanes;
-use downhill_codegen::target::Level;
+use downhill_codegen::target::Extension;
+use downhill_codegen::target::InstructionSet;
 use downhill_runtime::code::Executable;
 use downhill_runtime::host;
 
@@ -21,21 +21,25 @@ pub(crate) struct Compiled {
 
 impl Compiled {
     /// For the widest vectors there are.
-    pub(crate) fn new(program: &Program) -> Compiled {
+    pub(crate) fn new(program: &LaneProgram) -> Compiled {
         Compiled::with(program, host::available().pop().expect("there is always one"))
     }
 
-    pub(crate) fn with(program: &Program, lanes: Lanes) -> Compiled {
+    pub(crate) fn with(program: &LaneProgram, lanes: InstructionSet) -> Compiled {
         Compiled::with_disassembly(program, lanes, false)
     }
 
-    pub(crate) fn with_disassembly(program: &Program, lanes: Lanes, disassemble: bool) -> Compiled {
+    pub(crate) fn with_disassembly(
+        program: &LaneProgram,
+        lanes: InstructionSet,
+        disassemble: bool,
+    ) -> Compiled {
         let target = host::target_with(lanes).expect("a supported processor");
         let mut functions = Functions::new(&target);
         let level = match lanes {
-            Lanes::Portable => None,
-            Lanes::Avx2 => Some(Level::Avx2),
-            Lanes::Avx512 => Some(Level::Avx512),
+            InstructionSet::Portable => None,
+            InstructionSet::Avx2 => Some(Extension::Avx2),
+            InstructionSet::Avx512 => Some(Extension::Avx512),
         };
         let wide = level.map(|level| {
             let assembled = wide::assemble(program, level, VERIFIED).expect("assembled");
@@ -107,7 +111,7 @@ pub(crate) const VERIFIED: wide::Asked = wide::Asked { verify: true, text: false
 pub(crate) const FOUR: Integer = Integer::Constant(4);
 
 /// `out[e] = function(in₀[e], in₁[e], …)` for e in 0..n.
-pub(crate) fn elementwise(inputs: u32, function: impl Fn(&mut ProgramBuilder, &[Reg]) -> Reg) -> Program {
+pub(crate) fn elementwise(inputs: u32, function: impl Fn(&mut ProgramBuilder, &[Reg]) -> Reg) -> LaneProgram {
     let mut b = ProgramBuilder::new();
     let pointers: Vec<u32> = (0..inputs).map(|_| b.pointer()).collect();
     let (output, n, e) = (b.pointer(), b.integer(), b.var());
@@ -126,7 +130,7 @@ pub(crate) fn reduction(
     combine: Combine,
     n: Integer,
     function: impl Fn(&mut ProgramBuilder, Reg) -> Reg,
-) -> Program {
+) -> LaneProgram {
     let mut b = ProgramBuilder::new();
     let (x, y, e) = (b.pointer(), b.pointer(), b.var());
     if matches!(n, Integer::Argument(_)) {

@@ -2,20 +2,20 @@
 
 use downhill_codegen::lane::*;
 use downhill_codegen::lower::wide::{Asked, assemble};
-use downhill_codegen::target::Level;
+use downhill_codegen::target::Extension;
 
 use crate::golden::assert_golden;
 use crate::harness::{FOUR, VERIFIED};
 
 /// Assembles `program` for all levels: a broken one panics.
-pub(crate) fn assert_checked(program: &Program) {
-    for level in [Level::Avx2, Level::Avx512] {
+pub(crate) fn assert_checked(program: &LaneProgram) {
+    for level in [Extension::Avx2, Extension::Avx512] {
         assemble(program, level, VERIFIED).expect("assembled");
     }
 }
 
 /// `y[j] = Σ relu(x[k·stride + j])` over k, and what its lanes add up to.
-fn sums() -> Program {
+fn sums() -> LaneProgram {
     let mut b = ProgramBuilder::new();
     let (x, y, total) = (b.pointer(), b.pointer(), b.pointer());
     let (n, rows, stride) = (b.integer(), b.integer(), b.integer());
@@ -39,7 +39,7 @@ fn sums() -> Program {
 #[test]
 fn text_of_machine_code() {
     let mut text = String::new();
-    for level in [Level::Avx2, Level::Avx512] {
+    for level in [Extension::Avx2, Extension::Avx512] {
         let assembled = assemble(&sums(), level, Asked { text: true, ..VERIFIED }).expect("assembled");
         text += &assembled.text.expect("asked for");
     }

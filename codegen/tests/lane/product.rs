@@ -4,15 +4,15 @@ use std::time::Instant;
 
 use downhill_codegen::lane::*;
 use downhill_codegen::lower::wide::{Asked, assemble};
-use downhill_codegen::target::Lanes;
-use downhill_codegen::target::Level;
+use downhill_codegen::target::Extension;
+use downhill_codegen::target::InstructionSet;
 use downhill_runtime::host;
 
 use crate::fixed::agree;
 use crate::harness::{Compiled, FOUR, elementwise};
 
 /// C[m,n] = A[m,k]·B[k,n], `jam` rows at a time; sizes known or given as integers, strides in bytes.
-fn product(jam: u32, known: Option<[i64; 3]>) -> Program {
+fn product(jam: u32, known: Option<[i64; 3]>) -> LaneProgram {
     let mut b = ProgramBuilder::new();
     for _ in 0..3 {
         b.pointer();
@@ -62,8 +62,8 @@ fn products_of_all_sizes() {
 }
 
 /// The widest vectors, or those that `DOWNHILL_TARGET` names.
-fn best() -> Lanes {
-    host::target().expect("a supported processor").lanes()
+fn best() -> InstructionSet {
+    host::target().expect("a supported processor").instructions()
 }
 
 fn seconds(mut work: impl FnMut()) -> f64 {
@@ -77,7 +77,7 @@ fn seconds(mut work: impl FnMut()) -> f64 {
 }
 
 /// Multiply-adds of registers alone, `turns` times eight for each of 48 elements.
-fn multiply_adds(turns: i64) -> Program {
+fn multiply_adds(turns: i64) -> LaneProgram {
     let mut b = ProgramBuilder::new();
     let (x, y, j, p) = (b.pointer(), b.pointer(), b.var(), b.var());
     let factor = b.load(Kind::F32, Address::new(x));
@@ -95,10 +95,10 @@ fn multiply_adds(turns: i64) -> Program {
 }
 
 /// Seconds that code generation takes for a program.
-fn seconds_to_assemble(program: &Program) -> f64 {
+fn seconds_to_assemble(program: &LaneProgram) -> f64 {
     let level = match best() {
-        Lanes::Avx2 => Level::Avx2,
-        _ => Level::Avx512,
+        InstructionSet::Avx2 => Extension::Avx2,
+        _ => Extension::Avx512,
     };
     seconds(|| drop(assemble(program, level, Asked::default())))
 }

@@ -305,7 +305,7 @@ impl Generator<'_> {
     }
 }
 
-fn generate(numbers: &[u32]) -> (Program, Vec<i64>, i64) {
+fn generate(numbers: &[u32]) -> (LaneProgram, Vec<i64>, i64) {
     let mut generator = Generator {
         b: ProgramBuilder::new(),
         choices: Choices { numbers, at: 0 },

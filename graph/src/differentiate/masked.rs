@@ -7,6 +7,14 @@
 //!
 //! Must hold: where all masks hold, the gradient is the value; elsewhere it is 0, whatever the value. A mask that has been applied is kept: it
 //! is applied again if something has happened to the value since that does not make 0 of 0.
+//!
+//! # Decisions
+//!
+//! - A gradient on its way is a value and the masks under which it counts; they are applied where an op does not work element
+//!   by element, and again if something has made more than 0 of 0 since (`differentiate/masked.rs`): 0·∞ and 0·NaN of the side
+//!   not taken stay out, in second derivatives too. A rectifier's mask is applied right behind it, as ever: graphs, kernels and
+//!   bits of such networks are what they were. Products of matrices are where masks end: a row of x that is NaN reaches xᵀ·δ
+//!   whatever δ is.
 
 use super::guard::Guard;
 use super::rules;

@@ -3,6 +3,12 @@
 //! In: a node, one of its operands, the gradient of the node. Out: the operand's share of it, with the operand's shape, and where it counts if
 //! not everywhere (elsewhere its value means nothing). A line or a short function an op; sums, pruning, masks and origins are
 //! the walker's. Rules are asked only for operands that carry a gradient.
+//!
+//! # Decisions
+//!
+//! - The gradient of a greatest or least element is split evenly among equal ones: PyTorch's `amax` and JAX do; with the first
+//!   alone, a row and its mirror image would learn differently.
+//! - The derivative of e^x − 1 is e^x: y + 1 cancels where elu is flat.
 
 use super::guard::Guard;
 use crate::dim::Dim;

@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// One loop: its op's attributes and operands.
-pub(super) struct Loop {
+pub(super) struct ScanParts {
     body: Arc<Graph>,
     carried: usize,
     sliced: usize,
@@ -36,16 +36,16 @@ struct Reversed {
     gradients: Vec<(usize, usize)>,
 }
 
-impl Loop {
+impl ScanParts {
     fn slices(&self) -> Range<usize> {
         self.carried..self.carried + self.sliced
     }
 
     /// The loop that a node is a result of.
-    pub(super) fn of(graph: &Graph, id: NodeId) -> Option<Loop> {
+    pub(super) fn of(graph: &Graph, id: NodeId) -> Option<ScanParts> {
         let Op::Scan { body, carried, sliced, length, .. } = graph.op(id) else { return None };
         let (body, carried, sliced, length) = (body.clone(), *carried, *sliced, length.clone());
-        Some(Loop { body, carried, sliced, length, operands: graph.operands(id) })
+        Some(ScanParts { body, carried, sliced, length, operands: graph.operands(id) })
     }
 
     /// How many results it has.
@@ -69,7 +69,7 @@ pub(super) type Differentiate =
 /// The gradients of those operands of a loop that are wanted: (operand, gradient), given what arrived at the loop's results.
 pub(super) fn pull(
     graph: &mut Graph,
-    forward: &Loop,
+    forward: &ScanParts,
     arrived: &[Option<NodeId>],
     wanted: &[bool],
     differentiate: &Differentiate,
@@ -97,7 +97,7 @@ pub(super) fn pull(
 /// Makes the reversed loop and, in `graph`, its operands.
 fn reverse(
     graph: &mut Graph,
-    forward: &Loop,
+    forward: &ScanParts,
     arrived: &[Option<NodeId>],
     wanted: &[bool],
     differentiate: &Differentiate,
@@ -161,7 +161,7 @@ fn reverse(
 /// Puts the forward body into the reversed one, differentiates it there and names the results: (operand, result).
 fn differentiate_body(
     body: &mut Graph,
-    forward: &Loop,
+    forward: &ScanParts,
     inputs: &[NodeId],
     seeds: &[(usize, NodeId)],
     (moving, captured, sums, slices): (&[usize], &[usize], &[NodeId], &[usize]),
@@ -186,7 +186,7 @@ fn keep(gradients: Vec<(usize, usize)>, wanted: &[bool]) -> Vec<(usize, usize)> 
 }
 
 /// The values that each turn began with, stacked from the last turn to the first.
-fn residuals(graph: &mut Graph, forward: &Loop) -> Vec<NodeId> {
+fn residuals(graph: &mut Graph, forward: &ScanParts) -> Vec<NodeId> {
     let mut body = (*forward.body).clone();
     let first = body.results.len();
     for i in 0..forward.carried {

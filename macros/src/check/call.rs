@@ -2,7 +2,7 @@
 //! mistake is put on its token.
 
 use super::checker::Checker;
-use super::scope::{Given, Handed, Item, Named, Shared};
+use super::scope::{Given, Handed, Named, Outcome, Shared};
 use crate::callee::{Callee, Function};
 use crate::syntax::{Arguments, Expression, ExpressionKind, Layer, Place};
 use downhill_graph::error::Error;
@@ -15,7 +15,7 @@ impl<'a> Checker<'a> {
         self.program.layers.iter().find(|layer| layer.name == name)
     }
 
-    pub(super) fn call(&mut self, function: &'a Ident, arguments: &'a Arguments, place: Place) -> Item {
+    pub(super) fn call(&mut self, function: &'a Ident, arguments: &'a Arguments, place: Place) -> Outcome {
         let name = function.to_string();
         let shared = match self.scopes.find(&name) {
             Some(Named::Instance(shared)) => Some(shared.clone()),
@@ -37,16 +37,16 @@ impl<'a> Checker<'a> {
         item
     }
 
-    fn unknown_function(&mut self, function: &Ident) -> Item {
+    fn unknown_function(&mut self, function: &Ident) -> Outcome {
         let (name, place) = (function.to_string(), Place::at(function.span()));
         if self.program.broken.contains(&name)
             || matches!(
                 self.scopes.find(&name),
-                Some(Named::Value(Item::Unknown) | Named::Fixed(_, Item::Unknown))
+                Some(Named::Value(Outcome::Unknown) | Named::Fixed(_, Outcome::Unknown))
             )
         {
             self.unsure = true;
-            return Item::Unknown;
+            return Outcome::Unknown;
         }
         if self.scopes.find(&name).is_some() {
             let error = Error::new(format!("`{name}` is a value, not a function"));
@@ -74,7 +74,7 @@ impl<'a> Checker<'a> {
         name: &Ident,
         function: &'a Ident,
         arguments: &'a Arguments,
-    ) -> Item {
+    ) -> Outcome {
         let Some(callee) = Callee::find(self.program, function) else {
             return self.unknown_function(function);
         };
@@ -83,7 +83,7 @@ impl<'a> Checker<'a> {
         let instance = self.builder.instance(&name.to_string());
         let shared = Shared { instance, function, handed };
         self.scopes.declare(&name.to_string(), Named::Instance(shared));
-        Item::Unknown
+        Outcome::Unknown
     }
 
     /// Evaluates the arguments of a call whose first positional one is the parameter at `first`.
@@ -109,7 +109,7 @@ impl<'a> Checker<'a> {
     fn argument(&mut self, expression: &'a Expression, kind: Option<Kind>) -> Given<'a> {
         let item = match (&expression.kind, kind) {
             (ExpressionKind::Call { function, arguments }, Some(Kind::Initializer)) => {
-                Item::Known(Argument::Initializer(self.initializer(function, arguments, expression.place)))
+                Outcome::Known(Argument::Initializer(self.initializer(function, arguments, expression.place)))
             }
             _ => self.expression(expression),
         };
@@ -140,7 +140,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Calls a layer or a composite.
-    fn apply(&mut self, callee: &Callee<'a>, handed: &Handed<'a>, place: Place) -> Item {
+    fn apply(&mut self, callee: &Callee<'a>, handed: &Handed<'a>, place: Place) -> Outcome {
         let parameters = callee.parameters();
         let head = Head { name: &callee.name, parameters: &parameters };
         match callee.function {
@@ -154,13 +154,13 @@ impl<'a> Checker<'a> {
                     }
                     Err(mistakes) => {
                         self.mistaken(mistakes, handed, place);
-                        Item::Unknown
+                        Outcome::Unknown
                     }
                 }
             }
             Function::Composite(composite) => {
                 self.at(place);
-                let Some(arguments) = self.judged(head, handed, place) else { return Item::Unknown };
+                let Some(arguments) = self.judged(head, handed, place) else { return Outcome::Unknown };
                 let value = composite.apply(&self.builder, &arguments);
                 self.result(value)
             }
@@ -190,12 +190,12 @@ impl<'a> Checker<'a> {
     }
 
     /// What stands for an item where a parameter of `kind` takes it.
-    pub(super) fn plain(&self, item: Item, kind: Kind) -> Argument {
+    pub(super) fn plain(&self, item: Outcome, kind: Kind) -> Argument {
         match (item, kind) {
-            (Item::Known(argument), _) => argument,
-            (Item::Number, Kind::Tensor | Kind::Tensors) => Argument::Number(0.5),
-            (Item::Unknown, Kind::Dim) => Argument::Dim(self.builder.fresh_dim("unknown")),
-            (Item::Number | Item::Unknown, _) => Argument::Unknown,
+            (Outcome::Known(argument), _) => argument,
+            (Outcome::Number, Kind::Tensor | Kind::Tensors) => Argument::Number(0.5),
+            (Outcome::Unknown, Kind::Dim) => Argument::Dim(self.builder.fresh_dim("unknown")),
+            (Outcome::Number | Outcome::Unknown, _) => Argument::Unknown,
         }
     }
 }

@@ -1,15 +1,15 @@
 //! The state of a check: the graph so far, names in sight, where what stands, mistakes.
 
-use super::scope::{Item, Scopes};
+use super::scope::{Outcome, Scopes};
 use crate::diagnose::Diagnostics;
-use crate::syntax::{Place, Program};
+use crate::syntax::{Declarations, Place};
 use downhill_graph::error::{Error, Origin};
 use downhill_nn::builder::{Builder, Value};
 use std::collections::HashSet;
 
 /// Interprets one network or layer.
 pub(super) struct Checker<'a> {
-    pub(super) program: &'a Program,
+    pub(super) program: &'a Declarations,
     pub(super) diagnostics: &'a mut Diagnostics,
     pub(super) builder: Builder,
     /// What each number in [`Origin::token`] (from 1) stands for.
@@ -39,7 +39,7 @@ pub(super) struct Frame {
 }
 
 impl<'a> Checker<'a> {
-    pub(super) fn new(program: &'a Program, diagnostics: &'a mut Diagnostics) -> Checker<'a> {
+    pub(super) fn new(program: &'a Declarations, diagnostics: &'a mut Diagnostics) -> Checker<'a> {
         Checker {
             program,
             diagnostics,
@@ -72,9 +72,9 @@ impl<'a> Checker<'a> {
     }
 
     /// As [`Checker::error`], for the item that would have been.
-    pub(super) fn fail(&mut self, place: Place, error: Error) -> Item {
+    pub(super) fn fail(&mut self, place: Place, error: Error) -> Outcome {
         self.error(place, error);
-        Item::Unknown
+        Outcome::Unknown
     }
 
     /// Takes over what the builder found.
@@ -100,8 +100,8 @@ impl<'a> Checker<'a> {
     }
 
     /// Notes where a value cannot be known.
-    pub(super) fn result(&mut self, value: Value) -> Item {
+    pub(super) fn result(&mut self, value: Value) -> Outcome {
         self.unsure |= value.node().is_none();
-        Item::value(value)
+        Outcome::value(value)
     }
 }

@@ -1,7 +1,7 @@
 //! Expressions.
 
 use super::checker::Checker;
-use super::scope::{Item, Named};
+use super::scope::{Named, Outcome};
 use crate::syntax::{Expression, ExpressionKind, Operator, Place};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::{Error, nearest};
@@ -10,12 +10,12 @@ use downhill_nn::language;
 use syn::Ident;
 
 impl<'a> Checker<'a> {
-    pub(super) fn expression(&mut self, expression: &'a Expression) -> Item {
+    pub(super) fn expression(&mut self, expression: &'a Expression) -> Outcome {
         let place = expression.place;
         match &expression.kind {
-            ExpressionKind::Integer(number) => Item::Known(Argument::Integer(*number)),
-            ExpressionKind::Number(number) => Item::Known(Argument::Number(*number)),
-            ExpressionKind::Bool(flag) => Item::Known(Argument::Bool(*flag)),
+            ExpressionKind::Integer(number) => Outcome::Known(Argument::Integer(*number)),
+            ExpressionKind::Number(number) => Outcome::Known(Argument::Number(*number)),
+            ExpressionKind::Bool(flag) => Outcome::Known(Argument::Bool(*flag)),
             ExpressionKind::Name(name) => self.name(name),
             ExpressionKind::Parameter(path) => self.parameter(path, place),
             ExpressionKind::Negate(operand) => {
@@ -37,15 +37,15 @@ impl<'a> Checker<'a> {
                     }
                 }
                 self.unsure = true;
-                Item::Unknown
+                Outcome::Unknown
             }
             ExpressionKind::Shape(parts) => {
                 let parts: Vec<Argument> =
                     parts.iter().map(|part| self.size(part)).map(Argument::Dim).collect();
                 self.at(place);
-                Item::Known(language::list(&self.builder, &parts))
+                Outcome::Known(language::list(&self.builder, &parts))
             }
-            ExpressionKind::Rust(_) => Item::Unknown,
+            ExpressionKind::Rust(_) => Outcome::Unknown,
         }
     }
 
@@ -54,7 +54,7 @@ impl<'a> Checker<'a> {
         matches!(self.scopes.find(&name.to_string()), Some(Named::Rust))
     }
 
-    fn name(&mut self, name: &Ident) -> Item {
+    fn name(&mut self, name: &Ident) -> Outcome {
         let (text, place) = (name.to_string(), Place::at(name.span()));
         match self.scopes.find(&text) {
             Some(Named::Argument(item) | Named::Size(item) | Named::Value(item) | Named::Fixed(_, item)) => {
@@ -75,7 +75,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    pub(super) fn unknown_name(&mut self, name: &str, place: Place) -> Item {
+    pub(super) fn unknown_name(&mut self, name: &str, place: Place) -> Outcome {
         let error = Error::new(format!("nothing is called `{name}` here"));
         let near = nearest(name, self.scopes.names()).map(str::to_owned);
         let callable = composite::find(name).is_some() || self.layer(name).is_some();
@@ -87,7 +87,7 @@ impl<'a> Checker<'a> {
         self.fail(place, error)
     }
 
-    fn unknown_size(&mut self, name: &Ident) -> Item {
+    fn unknown_size(&mut self, name: &Ident) -> Outcome {
         let error = Error::new(format!("no size is called `{name}` here"));
         let near = nearest(&name.to_string(), self.scopes.names());
         let near = near.map(|near| format!("did you mean `{near}`?"));
@@ -96,16 +96,16 @@ impl<'a> Checker<'a> {
     }
 
     /// `h.weight`.
-    fn parameter(&mut self, path: &[String], place: Place) -> Item {
+    fn parameter(&mut self, path: &[String], place: Place) -> Outcome {
         let name = path.join(".");
         self.at(place);
         if let Some(value) = self.builder.find_storage(&name) {
-            return Item::value(value);
+            return Outcome::value(value);
         }
         match &path[0] {
             base if self.scopes.find(base).is_none() => self.unknown_name(base, place),
             // What is missing may have been made where the check cannot look.
-            _ if self.unsure => Item::Unknown,
+            _ if self.unsure => Outcome::Unknown,
             _ => {
                 let value = language::stored(&self.builder, &name);
                 self.result(value)
@@ -113,54 +113,54 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn negate(&mut self, operand: Item) -> Item {
+    fn negate(&mut self, operand: Outcome) -> Outcome {
         match operand {
-            Item::Known(operand) => self.known(language::negate(&self.builder, &operand)),
+            Outcome::Known(operand) => self.known(language::negate(&self.builder, &operand)),
             other => other,
         }
     }
 
-    fn binary(&mut self, operator: Operator, left: Item, right: Item) -> Item {
+    fn binary(&mut self, operator: Operator, left: Outcome, right: Outcome) -> Outcome {
         let arithmetic = matches!(operator, Operator::Add | Operator::Sub | Operator::Mul | Operator::Div);
         let numbers = self.is_build_number(&left) && self.is_build_number(&right);
-        let plain = |item: &Item| matches!(item, Item::Known(Argument::Dim(_) | Argument::Integer(_)));
+        let plain = |item: &Outcome| matches!(item, Outcome::Known(Argument::Dim(_) | Argument::Integer(_)));
         if numbers && arithmetic && !(plain(&left) && plain(&right)) && !both_written(&left, &right) {
-            return Item::Number;
+            return Outcome::Number;
         }
         // Beside a tensor any number will do: no shape hangs on it.
-        let stand_in = |item: Item| match item {
-            Item::Known(argument) => Some(argument),
-            Item::Number => Some(Argument::Number(0.5)),
-            Item::Unknown => None,
+        let stand_in = |item: Outcome| match item {
+            Outcome::Known(argument) => Some(argument),
+            Outcome::Number => Some(Argument::Number(0.5)),
+            Outcome::Unknown => None,
         };
         match (stand_in(left), stand_in(right)) {
             (Some(left), Some(right)) => self.known(language::binary(&self.builder, operator, &left, &right)),
             _ => {
                 self.unsure = true;
-                Item::Unknown
+                Outcome::Unknown
             }
         }
     }
 
     /// True for what is a number when the network is built.
-    fn is_build_number(&self, item: &Item) -> bool {
+    fn is_build_number(&self, item: &Outcome) -> bool {
         match item {
-            Item::Number | Item::Known(Argument::Number(_) | Argument::Integer(_)) => true,
-            Item::Known(Argument::Dim(dim)) => {
+            Outcome::Number | Outcome::Known(Argument::Number(_) | Argument::Integer(_)) => true,
+            Outcome::Known(Argument::Dim(dim)) => {
                 dim.symbols().iter().all(|symbol| !self.run_symbols.contains(&**symbol))
             }
             _ => false,
         }
     }
 
-    fn known(&mut self, argument: Argument) -> Item {
+    fn known(&mut self, argument: Argument) -> Outcome {
         match argument {
             Argument::Value(value) => self.result(value),
             Argument::Unknown => {
                 self.unsure = true;
-                Item::Unknown
+                Outcome::Unknown
             }
-            other => Item::Known(other),
+            other => Outcome::Known(other),
         }
     }
 
@@ -174,7 +174,7 @@ impl<'a> Checker<'a> {
         };
         self.at(expression.place);
         let dim = match &item {
-            Item::Known(argument) => language::dim(&self.builder, argument),
+            Outcome::Known(argument) => language::dim(&self.builder, argument),
             _ => None,
         };
         dim.unwrap_or_else(|| self.builder.fresh_dim("unknown"))
@@ -182,10 +182,10 @@ impl<'a> Checker<'a> {
 }
 
 /// Two numbers that the source itself gives.
-fn both_written(left: &Item, right: &Item) -> bool {
-    let written = |item: &Item| match item {
-        Item::Known(Argument::Number(_) | Argument::Integer(_)) => true,
-        Item::Known(Argument::Dim(dim)) => dim.as_constant().is_some(),
+fn both_written(left: &Outcome, right: &Outcome) -> bool {
+    let written = |item: &Outcome| match item {
+        Outcome::Known(Argument::Number(_) | Argument::Integer(_)) => true,
+        Outcome::Known(Argument::Dim(dim)) => dim.as_constant().is_some(),
         _ => false,
     };
     written(left) && written(right)

@@ -1,7 +1,7 @@
 //! Calls of layers: what is given against the head, then the body in a scope of its own.
 
 use super::checker::{Checker, Frame};
-use super::scope::{Given, Item, Named};
+use super::scope::{Given, Named, Outcome};
 use crate::signature::{self, Axis, written};
 use crate::syntax::{Layer, Place};
 use downhill_graph::error::Error;
@@ -17,7 +17,7 @@ pub(super) struct Call {
 }
 
 impl<'a> Checker<'a> {
-    pub(super) fn call_layer(&mut self, layer: &'a Layer, given: Vec<Given<'a>>, place: Place) -> Item {
+    pub(super) fn call_layer(&mut self, layer: &'a Layer, given: Vec<Given<'a>>, place: Place) -> Outcome {
         let name = layer.name.to_string();
         if self.frames.iter().any(|frame| frame.layer == name) {
             let error = Error::new(format!("layer `{name}` calls itself"));
@@ -37,7 +37,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Interprets the body of a layer in a scope of its own.
-    pub(super) fn layer_body(&mut self, layer: &'a Layer, given: Vec<Item>, call: Call) -> Item {
+    pub(super) fn layer_body(&mut self, layer: &'a Layer, given: Vec<Outcome>, call: Call) -> Outcome {
         let outer = std::mem::take(&mut self.scopes);
         let arguments: Vec<Argument> =
             given.iter().map(|item| self.plain(item.clone(), Kind::Tensor)).collect();
@@ -79,7 +79,7 @@ impl<'a> Checker<'a> {
             let dims = language::given(&self.builder, input, ty.element, &texts);
             for (axis, dim) in axes.iter().zip(&dims) {
                 if let Axis::Binds(symbol) = axis {
-                    self.scopes.declare(&symbol.to_string(), Named::Size(Item::Known(dim.clone())));
+                    self.scopes.declare(&symbol.to_string(), Named::Size(Outcome::Known(dim.clone())));
                 }
             }
             found.push(dims);
@@ -102,10 +102,10 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn result_fits(&mut self, layer: &'a Layer, item: &Item) {
+    fn result_fits(&mut self, layer: &'a Layer, item: &Outcome) {
         let Some(ty) = &layer.result else { return };
         let dims: Vec<Argument> = ty.dims.iter().map(|dim| Argument::Dim(self.size(dim))).collect();
-        if let Item::Known(result) = item {
+        if let Outcome::Known(result) = item {
             self.at(layer.value.place);
             language::returned(&self.builder, &layer.name.to_string(), result, ty.element, &dims);
         }

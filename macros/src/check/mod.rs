@@ -1,6 +1,6 @@
 //! The check: interprets a declaration over a real graph while rustc runs.
 //!
-//! In: a [`Program`]. Out: mistakes, each on its tokens.
+//! In: a [`Declarations`]. Out: mistakes, each on its tokens.
 //!
 //! Sizes that are arguments are symbols without a number, so what depends on them is *undecided* and left to `build`; what every
 //! choice of the arguments would refuse is refused here, sizes that agree for some runs only among it. All shape rules are the graph's: the check calls the same functions as the
@@ -25,7 +25,7 @@ mod statement;
 
 use crate::diagnose::Diagnostics;
 use crate::signature::{self, Axis};
-use crate::syntax::{ArgumentKind, Layer, Network, Place, Program};
+use crate::syntax::{ArgumentKind, Declarations, Layer, Network, Place};
 use checker::Checker;
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
@@ -33,12 +33,12 @@ use downhill_graph::types::{Shape, Type};
 use downhill_nn::builder::Builder;
 use downhill_nn::composite::Argument;
 use downhill_nn::network::{sized_by_data, untold, untrained};
-use scope::{Item, Named};
+use scope::{Named, Outcome};
 use std::collections::{BTreeSet, HashSet};
 use syn::Ident;
 
 /// Checks all networks, and the layers that none of them uses.
-pub(crate) fn program(program: &Program, diagnostics: &mut Diagnostics) {
+pub(crate) fn program(program: &Declarations, diagnostics: &mut Diagnostics) {
     duplicates(program, diagnostics);
     if program.networks.is_empty() && diagnostics.is_empty() {
         let place = program.layers.first().map(|layer| Place::at(layer.name.span()));
@@ -57,7 +57,7 @@ pub(crate) fn program(program: &Program, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn duplicates(program: &Program, diagnostics: &mut Diagnostics) {
+fn duplicates(program: &Declarations, diagnostics: &mut Diagnostics) {
     let mut twice = |what: &str, names: &mut dyn Iterator<Item = &Ident>| {
         let mut seen = BTreeSet::new();
         for name in names {
@@ -83,10 +83,10 @@ impl<'a> Checker<'a> {
             let name = argument.name.to_string();
             let named = match argument.kind {
                 ArgumentKind::Size => {
-                    Named::Argument(Item::Known(Argument::Dim(self.builder.open_argument(&name))))
+                    Named::Argument(Outcome::Known(Argument::Dim(self.builder.open_argument(&name))))
                 }
-                ArgumentKind::Number => Named::Argument(Item::Number),
-                ArgumentKind::Bool => Named::Argument(Item::Unknown),
+                ArgumentKind::Number => Named::Argument(Outcome::Number),
+                ArgumentKind::Bool => Named::Argument(Outcome::Unknown),
                 ArgumentKind::Rust => Named::Rust,
             };
             self.scopes.declare(&name, named);
@@ -125,7 +125,7 @@ impl<'a> Checker<'a> {
 
     /// Checks a layer that nothing calls, with symbols for all its sizes.
     fn lone_layer(&mut self, layer: &'a Layer) {
-        let mut given: Vec<Item> = layer.arguments.iter().map(|_| Item::Unknown).collect();
+        let mut given: Vec<Outcome> = layer.arguments.iter().map(|_| Outcome::Unknown).collect();
         for (position, axes) in signature::axes(layer) {
             let argument = &layer.arguments[position];
             let symbols = axes.iter().map(|axis| match axis {
@@ -139,7 +139,7 @@ impl<'a> Checker<'a> {
             if let (Some(dims), Some(ty)) = (symbols.collect::<Option<Vec<Dim>>>(), &argument.ty) {
                 let ty = Type::new(ty.element.unwrap_or_default(), Shape(dims));
                 given[position] =
-                    Item::value(self.builder.input(&argument.name.to_string(), ty.element, ty.shape));
+                    Outcome::value(self.builder.input(&argument.name.to_string(), ty.element, ty.shape));
             }
         }
         self.lone = true;

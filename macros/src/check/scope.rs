@@ -9,7 +9,7 @@ use syn::Ident;
 
 /// What is known of an expression's result.
 #[derive(Clone)]
-pub(super) enum Item {
+pub(super) enum Outcome {
     /// What it will be, with symbols for what arguments decide.
     Known(Argument),
     /// A number that arguments decide.
@@ -18,9 +18,9 @@ pub(super) enum Item {
     Unknown,
 }
 
-impl Item {
-    pub(super) fn value(value: Value) -> Item {
-        if value.node().is_some() { Item::Known(Argument::Value(value)) } else { Item::Unknown }
+impl Outcome {
+    pub(super) fn value(value: Value) -> Outcome {
+        if value.node().is_some() { Outcome::Known(Argument::Value(value)) } else { Outcome::Unknown }
     }
 }
 
@@ -28,16 +28,16 @@ impl Item {
 #[derive(Clone)]
 pub(super) enum Named<'a> {
     /// An argument of the network.
-    Argument(Item),
+    Argument(Outcome),
     /// An argument that only Rust understands.
     Rust,
     /// A size that an input brought, or a layer's head.
-    Size(Item),
+    Size(Outcome),
     /// A `let` or an output.
-    Value(Item),
+    Value(Outcome),
     /// What it is (`an input`) and stays: an input, a target, a parameter, a state, an argument of a layer,
     /// the variable of a loop.
-    Fixed(&'static str, Item),
+    Fixed(&'static str, Outcome),
     /// A shared instance.
     Instance(Shared<'a>),
 }
@@ -86,7 +86,7 @@ impl<'a> Handed<'a> {
 #[derive(Clone)]
 pub(super) struct Given<'a> {
     pub(super) expression: &'a Expression,
-    pub(super) item: Item,
+    pub(super) item: Outcome,
 }
 
 /// Names by block, innermost last; there is always one.
@@ -146,7 +146,7 @@ impl<'a> Scopes<'a> {
     }
 
     /// The values that rebinding can change: block, name, what it is.
-    pub(super) fn values(&self) -> Vec<(usize, String, Item)> {
+    pub(super) fn values(&self) -> Vec<(usize, String, Outcome)> {
         let blocks = self.blocks.iter().enumerate();
         blocks
             .flat_map(|(depth, block)| block.iter().map(move |(name, named)| (depth, name, named)))
@@ -159,10 +159,10 @@ impl<'a> Scopes<'a> {
 
     /// Forgets what a value is.
     pub(super) fn forget(&mut self, depth: usize, name: &str) {
-        self.blocks[depth].insert(name.to_owned(), Named::Value(Item::Unknown));
+        self.blocks[depth].insert(name.to_owned(), Named::Value(Outcome::Unknown));
     }
 
-    pub(super) fn get(&self, depth: usize, name: &str) -> Option<&Item> {
+    pub(super) fn get(&self, depth: usize, name: &str) -> Option<&Outcome> {
         match self.blocks[depth].get(name) {
             Some(Named::Value(item)) => Some(item),
             _ => None,

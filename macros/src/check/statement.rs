@@ -1,7 +1,7 @@
 //! Statements.
 
 use super::checker::Checker;
-use super::scope::{Item, Named};
+use super::scope::{Named, Outcome};
 use crate::syntax::{
     Arguments, Expression, ExpressionKind, Output, Place, Statement, StatementKind, TensorType,
 };
@@ -60,7 +60,7 @@ impl<'a> Checker<'a> {
             StatementKind::Broken(name) => {
                 (self.unsure, self.broken) = (true, true);
                 if let Some(name) = name {
-                    self.scopes.declare(&name.to_string(), Named::Value(Item::Unknown));
+                    self.scopes.declare(&name.to_string(), Named::Value(Outcome::Unknown));
                 }
             }
             StatementKind::For { variable, from, to, body } => self.turns(variable.as_ref(), from, to, body),
@@ -82,13 +82,13 @@ impl<'a> Checker<'a> {
     }
 
     /// Evaluates the value of a binding, whose parameters are named after it.
-    fn bound(&mut self, name: &str, value: &'a Expression) -> Item {
+    fn bound(&mut self, name: &str, value: &'a Expression) -> Outcome {
         let builder = self.builder.clone();
         let outer = std::mem::replace(&mut self.binding, name.to_owned());
         let item = builder.scope(name, || self.expression(value));
         self.binding = outer;
         match item {
-            Item::Known(argument) => Item::Known(language::named(name, argument)),
+            Outcome::Known(argument) => Outcome::Known(language::named(name, argument)),
             other => other,
         }
     }
@@ -159,7 +159,7 @@ impl<'a> Checker<'a> {
                 let near = nearest(&text, self.scopes.names());
                 let near = near.map(|near| format!("did you mean `{near}`?"));
                 self.error(place, error.help(near.unwrap_or_else(|| format!("write `let {name} = …;`"))));
-                self.scopes.declare(&text, Named::Value(Item::Unknown));
+                self.scopes.declare(&text, Named::Value(Outcome::Unknown));
             }
         }
     }
@@ -179,7 +179,7 @@ impl<'a> Checker<'a> {
         } else {
             ("an input", self.builder.input(&text, element, shape))
         };
-        self.scopes.declare(&text, Named::Fixed(what, Item::value(value)));
+        self.scopes.declare(&text, Named::Fixed(what, Outcome::value(value)));
     }
 
     /// Names in an input's dims that mean nothing yet are sizes that each run brings.
@@ -188,7 +188,7 @@ impl<'a> Checker<'a> {
             ExpressionKind::Name(name) if self.scopes.find(&name.to_string()).is_none() => {
                 let text = name.to_string();
                 self.run_symbols.insert(text.clone());
-                let size = Item::Known(Argument::Dim(Dim::symbol(&text)));
+                let size = Outcome::Known(Argument::Dim(Dim::symbol(&text)));
                 self.scopes.declare(&text, Named::Size(size));
             }
             ExpressionKind::Negate(operand) => self.introduce(operand),
@@ -233,7 +233,7 @@ impl<'a> Checker<'a> {
                 ("a state", self.builder.state(&text, Type::new(element, shape), initializer))
             }
         };
-        self.scopes.declare(&text, Named::Fixed(what, Item::value(value)));
+        self.scopes.declare(&text, Named::Fixed(what, Outcome::value(value)));
     }
 
     fn output(&mut self, output: &'a Output) {
@@ -262,11 +262,11 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn tensor(&mut self, item: Item) -> Option<Value> {
+    fn tensor(&mut self, item: Outcome) -> Option<Value> {
         match item {
-            Item::Known(argument) => language::value(&self.builder, &argument),
-            Item::Number => Some(self.builder.constant(0.5)),
-            Item::Unknown => None,
+            Outcome::Known(argument) => language::value(&self.builder, &argument),
+            Outcome::Number => Some(self.builder.constant(0.5)),
+            Outcome::Unknown => None,
         }
     }
 
@@ -320,7 +320,7 @@ impl<'a> Checker<'a> {
             for turn in start.max(0)..end {
                 self.turn(
                     turn as usize,
-                    variable.map(|name| (name, Item::Known(Argument::Integer(turn)))),
+                    variable.map(|name| (name, Outcome::Known(Argument::Integer(turn)))),
                     body,
                 );
             }
@@ -329,7 +329,7 @@ impl<'a> Checker<'a> {
         let before = self.scopes.values();
         let number = variable.map(|name| {
             let fresh = self.builder.fresh_dim(&name.to_string());
-            (name, Item::Known(Argument::Dim(fresh)))
+            (name, Outcome::Known(Argument::Dim(fresh)))
         });
         self.turn(0, number, body);
         // One turn stands for all where it keeps every type; what it changes depends on the number of turns.
@@ -342,7 +342,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn turn(&mut self, number: usize, variable: Option<(&'a Ident, Item)>, body: &'a [Statement]) {
+    fn turn(&mut self, number: usize, variable: Option<(&'a Ident, Outcome)>, body: &'a [Statement]) {
         self.scopes.open();
         if let Some((name, item)) = variable {
             self.scopes.declare(&name.to_string(), Named::Fixed("the number of the turn", item));
@@ -366,18 +366,18 @@ impl<'a> Checker<'a> {
 }
 
 /// True when two items are surely of the same type.
-fn same(old: &Item, new: &Item) -> bool {
+fn same(old: &Outcome, new: &Outcome) -> bool {
     match (old, new) {
-        (Item::Known(Argument::Value(old)), Item::Known(Argument::Value(new))) => old.ty() == new.ty(),
-        (Item::Known(Argument::Dim(old)), Item::Known(Argument::Dim(new))) => old == new,
-        (Item::Known(Argument::Integer(old)), Item::Known(Argument::Integer(new))) => old == new,
-        (Item::Known(Argument::Bool(old)), Item::Known(Argument::Bool(new))) => old == new,
+        (Outcome::Known(Argument::Value(old)), Outcome::Known(Argument::Value(new))) => old.ty() == new.ty(),
+        (Outcome::Known(Argument::Dim(old)), Outcome::Known(Argument::Dim(new))) => old == new,
+        (Outcome::Known(Argument::Integer(old)), Outcome::Known(Argument::Integer(new))) => old == new,
+        (Outcome::Known(Argument::Bool(old)), Outcome::Known(Argument::Bool(new))) => old == new,
         // Numbers change no shape: any number stands for any other.
         (
-            Item::Known(Argument::Number(_)) | Item::Number,
-            Item::Known(Argument::Number(_)) | Item::Number,
+            Outcome::Known(Argument::Number(_)) | Outcome::Number,
+            Outcome::Known(Argument::Number(_)) | Outcome::Number,
         ) => true,
-        (Item::Unknown, _) => true,
+        (Outcome::Unknown, _) => true,
         _ => false,
     }
 }

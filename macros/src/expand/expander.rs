@@ -1,6 +1,6 @@
 //! What writes code: the names in sight, and the tokens that all of an expansion is made of.
 
-use crate::syntax::{Place, Program};
+use crate::syntax::{Declarations, Place};
 use downhill_graph::types::ElementType;
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
@@ -9,7 +9,7 @@ use syn::Ident;
 
 /// Writes the code of one network or layer.
 pub(super) struct Expander<'a> {
-    pub(super) program: &'a Program,
+    pub(super) program: &'a Declarations,
     /// What instances in sight stand for, by block.
     pub(super) instances: Vec<HashMap<String, SharedCall<'a>>>,
     /// Names that plain Rust sees: arguments of the network, variables of loops.
@@ -17,7 +17,7 @@ pub(super) struct Expander<'a> {
 }
 
 impl<'a> Expander<'a> {
-    pub(super) fn new(program: &'a Program) -> Expander<'a> {
+    pub(super) fn new(program: &'a Declarations) -> Expander<'a> {
         Expander { program, instances: vec![HashMap::new()], rust: Vec::new() }
     }
 }

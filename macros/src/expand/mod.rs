@@ -1,6 +1,6 @@
 //! The expansion: a struct of the arguments, and calls of the builder in the order of the declaration.
 //!
-//! In: a [`Program`] without mistakes, or one with mistakes for which only stubs are made. Out: Rust.
+//! In: a [`Declarations`] without mistakes, or one with mistakes for which only stubs are made. Out: Rust.
 //!
 //! Must hold:
 //! - what the check does with a form, the expansion does with the same function of `nn::language`;
@@ -15,7 +15,7 @@ mod expression;
 mod statement;
 
 use crate::signature::{self, Axis, written};
-use crate::syntax::{ArgumentKind, Layer, Network, Program};
+use crate::syntax::{ArgumentKind, Declarations, Layer, Network};
 use expander::{Expander, builder, layer_function, local, optional_element, place};
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 use syn::Ident;
 
 /// The whole expansion.
-pub(crate) fn program(program: &Program) -> TokenStream {
+pub(crate) fn program(program: &Declarations) -> TokenStream {
     let types: TokenStream = program.networks.iter().map(network_type).collect();
     let layers: TokenStream =
         program.layers.iter().map(|layer| Expander::new(program).layer(layer)).collect();
@@ -46,7 +46,7 @@ pub(crate) fn program(program: &Program) -> TokenStream {
 }
 
 /// The types alone, so that a mistake in the declaration gives no second message where they are used.
-pub(crate) fn stubs(program: &Program) -> TokenStream {
+pub(crate) fn stubs(program: &Declarations) -> TokenStream {
     let stub = |network: &Network| {
         let (ty, name) = (network_type(network), &network.name);
         let text = name.to_string();

@@ -8,7 +8,7 @@ use syn::{Ident, Lit, Token, braced, bracketed, parenthesized, token};
 
 /// How tightly operators bind; each level's right operand is of the next.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
+enum Precedence {
     Comparison,
     Sum,
     Product,
@@ -17,12 +17,12 @@ enum Level {
 
 /// Reads an expression.
 pub(super) fn expression(input: ParseStream) -> syn::Result<Expression> {
-    binary(input, Level::Comparison)
+    binary(input, Precedence::Comparison)
 }
 
 /// Reads the end of a loop's range: it ends before the `{` of the body.
 pub(super) fn bound(input: ParseStream) -> syn::Result<Expression> {
-    binary(input, Level::Sum)
+    binary(input, Precedence::Sum)
 }
 
 /// What stands for a value that is missing: nothing is known of it.
@@ -30,14 +30,14 @@ pub(super) fn placeholder(span: Span) -> Expression {
     Expression { kind: ExpressionKind::Rust(proc_macro2::TokenStream::new()), place: Place::at(span) }
 }
 
-fn binary(input: ParseStream, level: Level) -> syn::Result<Expression> {
+fn binary(input: ParseStream, level: Precedence) -> syn::Result<Expression> {
     let Some(tighter) = level.next() else { return unary(input) };
     let mut left = binary(input, tighter)?;
     while let Some(operator) = operator(input, level) {
         let right = binary(input, tighter)?;
         let place = left.place.to(right.place);
         left = Expression { kind: ExpressionKind::Binary(operator, Box::new(left), Box::new(right)), place };
-        if level == Level::Comparison && self::operator(&input.fork(), level).is_some() {
+        if level == Precedence::Comparison && self::operator(&input.fork(), level).is_some() {
             let help = "write two comparisons and multiply their masks";
             return Err(mistake(here(input), "comparisons do not chain", help));
         }
@@ -45,19 +45,19 @@ fn binary(input: ParseStream, level: Level) -> syn::Result<Expression> {
     Ok(left)
 }
 
-impl Level {
-    fn next(self) -> Option<Level> {
+impl Precedence {
+    fn next(self) -> Option<Precedence> {
         match self {
-            Level::Comparison => Some(Level::Sum),
-            Level::Sum => Some(Level::Product),
-            Level::Product => Some(Level::Unary),
-            Level::Unary => None,
+            Precedence::Comparison => Some(Precedence::Sum),
+            Precedence::Sum => Some(Precedence::Product),
+            Precedence::Product => Some(Precedence::Unary),
+            Precedence::Unary => None,
         }
     }
 }
 
 /// Reads an operator of this level, if one is next.
-fn operator(input: ParseStream, level: Level) -> Option<Operator> {
+fn operator(input: ParseStream, level: Precedence) -> Option<Operator> {
     macro_rules! read {
         ($($token:tt => $operator:ident),*) => {
             $(if input.peek(Token![$token]) {
@@ -68,16 +68,16 @@ fn operator(input: ParseStream, level: Level) -> Option<Operator> {
     }
     match level {
         // Two characters before one.
-        Level::Comparison => {
+        Precedence::Comparison => {
             read!(== => Equal, != => NotEqual, <= => LessEqual, >= => GreaterEqual, < => Less, > => Greater);
         }
-        Level::Sum => {
+        Precedence::Sum => {
             read!(+ => Add, - => Sub);
         }
-        Level::Product => {
+        Precedence::Product => {
             read!(* => Mul, / => Div, @ => MatMul);
         }
-        Level::Unary => {}
+        Precedence::Unary => {}
     }
     None
 }

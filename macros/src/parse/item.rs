@@ -4,14 +4,14 @@ use super::token::{comma_separated, here, mistake, word};
 use super::types::tensor_type;
 use super::{expression, statement};
 use crate::diagnose::Diagnostics;
-use crate::syntax::{Argument, ArgumentKind, Layer, LayerArgument, Network, Program, StatementKind};
+use crate::syntax::{Argument, ArgumentKind, Declarations, Layer, LayerArgument, Network, StatementKind};
 use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Attribute, Ident, Token, Visibility, braced, parenthesized, token};
 
 /// Reads layers and networks to the end, going on after a mistake behind the next `{ … }`.
-pub(super) fn items(input: ParseStream, program: &mut Program, diagnostics: &mut Diagnostics) {
+pub(super) fn items(input: ParseStream, program: &mut Declarations, diagnostics: &mut Diagnostics) {
     if input.is_empty() {
         let error = mistake(Span::call_site(), "no network is declared", "write `pub Name(arguments) { … }`");
         diagnostics.add_syn(&error);
@@ -26,7 +26,7 @@ pub(super) fn items(input: ParseStream, program: &mut Program, diagnostics: &mut
     }
 }
 
-fn item(input: ParseStream, program: &mut Program, diagnostics: &mut Diagnostics) -> syn::Result<()> {
+fn item(input: ParseStream, program: &mut Declarations, diagnostics: &mut Diagnostics) -> syn::Result<()> {
     let attributes = input.call(Attribute::parse_outer)?;
     if word(input, "layer") && input.peek2(Ident) {
         program.layers.push(layer(input, attributes, diagnostics)?);

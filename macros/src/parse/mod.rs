@@ -1,4 +1,4 @@
-//! Parsing: the tokens of `network! { … }` to a [`Program`] and the mistakes of form.
+//! Parsing: the tokens of `network! { … }` to a [`Declarations`] and the mistakes of form.
 //!
 //! Must hold: every token is read or skipped, so that one mistake hides no other; after a mistake parsing goes on with the next
 //! statement or item.
@@ -42,14 +42,14 @@ mod item;
 mod tests;
 
 use crate::diagnose::Diagnostics;
-use crate::syntax::Program;
+use crate::syntax::Declarations;
 use proc_macro2::TokenStream;
 use syn::parse::{ParseStream, Parser};
 
 /// Reads everything that can be read.
-pub(crate) fn program(tokens: TokenStream) -> (Program, Diagnostics) {
+pub(crate) fn program(tokens: TokenStream) -> (Declarations, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
-    let mut program = Program::default();
+    let mut program = Declarations::default();
     let parsed = (|input: ParseStream| {
         item::items(input, &mut program, &mut diagnostics);
         Ok(())

@@ -6,6 +6,11 @@
 //! products, parameters and constants, multiples of these, or a rectifier or tanh of one: no training keeps it between 0 and 1. What is
 //! computed from other things besides is let pass: a product of probabilities may be one, and `p + z - stop_gradient(z)` is `p`. What only
 //! arranges elements (`reshape`, `transpose`, `slice`, `reverse`), `stop_gradient`, `dropout` and names change nothing.
+//!
+//! # Decisions
+//!
+//! - Losses look at the last operation of their operand: logits where probabilities are taken train, badly and without a word.
+//!   Only what no training can make right is refused, so that nothing meant is.
 
 use crate::activations::{gelu, gelu_tanh, silu, softmax_operand};
 use crate::builder::Value;

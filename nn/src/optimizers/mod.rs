@@ -17,6 +17,11 @@
 //! assert!(Optimizer::from(sgd(0.1).nesterov(true)).check().is_err()); // Nesterov's momentum needs momentum
 //! assert!(Optimizer::from(adamw(1e-3).betas(0.9, 0.99).weight_decay(0.05)).check().is_ok());
 //! ```
+//!
+//! # Decisions
+//!
+//! - Options are checked as the f32 that they become, and an eps of 0 is refused although PyTorch takes it: `sgd(1e39)` is a
+//!   rate of ∞; with an eps of 0 a parameter whose gradient is 0 becomes 0/0.
 
 mod updates;
 

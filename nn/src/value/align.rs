@@ -5,6 +5,12 @@
 //! An operand with fewer axes is given those it lacks in front. That may not put a size that only a run tells beside itself: of
 //! `[batch, 1] - [batch]`, a value for each row less a value for each row, `[batch, batch]` is every row with every other, which must be
 //! said (`expand(y, 0)`).
+//!
+//! # Decisions
+//!
+//! - An axis that broadcasting adds may not put a size of a run beside itself: `[batch, 1] - [batch]` is nearly always meant
+//!   row by row, and would be silently `[batch, batch]`. Axes that are written, `x - transpose(x)` or `expand(y, 0)`, say that
+//!   every pair is meant.
 
 use crate::builder::Value;
 use downhill_graph::agreement::shared_run_symbol;

@@ -9,7 +9,7 @@ use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 
 use super::emitter::{Bound, Emitter, type_of};
-use crate::lane::{Address, Index, Integer, Item, Kind, Reg, Term, Var, for_each_address};
+use crate::lane::{Address, Index, Integer, Kind, LaneItem, Reg, Term, Var, for_each_address};
 
 /// An address as an instruction takes it.
 #[derive(Clone, Copy)]
@@ -69,14 +69,14 @@ impl<'p> Emitter<'p, '_, '_> {
     }
 
     /// Makes, before a loop begins, all that addresses in its body need and the loop does not change.
-    pub(super) fn prepare(&mut self, items: &'p [Item]) {
+    pub(super) fn prepare(&mut self, items: &'p [LaneItem]) {
         for_each_address(items, &mut |address| {
             self.sum(address, 0);
         });
     }
 
     /// Makes, at the head of a loop's body, what its counter looks up.
-    pub(super) fn prepare_lookups(&mut self, var: Var, items: &'p [Item]) {
+    pub(super) fn prepare_lookups(&mut self, var: Var, items: &'p [LaneItem]) {
         let lanes = if Some(var) == self.lane_var { self.strip.width() } else { 1 };
         for_each_address(items, &mut |address| {
             for &term in &address.terms {

@@ -12,7 +12,7 @@ use cranelift_codegen::ir::{ConstantData, Endianness, InstBuilder, MemFlagsData,
 use cranelift_frontend::{FunctionBuilder, Variable};
 
 use super::estimate::{MAX_PIECES, read_by_lanes};
-use crate::lane::{Address, Instruction, Integer, Item, Kind, Program, Reg, Term, Var};
+use crate::lane::{Address, Instruction, Integer, Kind, LaneItem, LaneProgram, Reg, Term, Var};
 use crate::lower::uses::Uses;
 
 /// How many elements of the lane loop the code being emitted works on.
@@ -57,7 +57,7 @@ pub(super) struct Scope {
 }
 
 pub(super) struct Emitter<'p, 'f, 'b> {
-    pub(super) program: &'p Program,
+    pub(super) program: &'p LaneProgram,
     pub(super) f: &'f mut FunctionBuilder<'b>,
     pub(super) pointers: &'p [Value],
     pub(super) integers: &'p [Value],
@@ -84,7 +84,7 @@ pub(super) struct Emitter<'p, 'f, 'b> {
 
 impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
     pub(super) fn new(
-        program: &'p Program,
+        program: &'p LaneProgram,
         f: &'f mut FunctionBuilder<'b>,
         pointers: &'p [Value],
         integers: &'p [Value],
@@ -153,11 +153,11 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
     }
 
     /// Emits items in order: straight runs between loops by the strip's order, loops for all pieces at once.
-    pub(super) fn items(&mut self, items: &'p [Item]) {
-        for run in items.chunk_by(|a, b| !matches!(a, Item::Loop(_)) && !matches!(b, Item::Loop(_))) {
+    pub(super) fn items(&mut self, items: &'p [LaneItem]) {
+        for run in items.chunk_by(|a, b| !matches!(a, LaneItem::Loop(_)) && !matches!(b, LaneItem::Loop(_))) {
             match run {
-                [Item::Loop(item)] if item.lanes => self.lane_loop(item),
-                [Item::Loop(item)] => self.counted_loop(item),
+                [LaneItem::Loop(item)] if item.lanes => self.lane_loop(item),
+                [LaneItem::Loop(item)] => self.counted_loop(item),
                 _ if self.strip.piece_by_piece => {
                     for piece in 0..self.strip.pieces {
                         self.run(run, piece..piece + 1);
@@ -168,19 +168,19 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         }
     }
 
-    fn run(&mut self, items: &'p [Item], pieces: Range<usize>) {
+    fn run(&mut self, items: &'p [LaneItem], pieces: Range<usize>) {
         for item in items {
             self.recent.clear();
             match item {
-                Item::Let(_, instruction) if instruction.is_constant() => {}
-                Item::Let(register, Instruction::Load(address)) => self.load(*register, address, &pieces),
-                Item::Let(register, instruction) => self.instruction(*register, instruction, &pieces),
-                Item::Store { address, value } => {
+                LaneItem::Let(_, instruction) if instruction.is_constant() => {}
+                LaneItem::Let(register, Instruction::Load(address)) => self.load(*register, address, &pieces),
+                LaneItem::Let(register, instruction) => self.instruction(*register, instruction, &pieces),
+                LaneItem::Store { address, value } => {
                     self.flush(&pieces);
                     self.store(address, *value, &pieces);
                 }
-                Item::Watch(value) => self.watch(*value, &pieces),
-                Item::Loop(_) => unreachable!("downhill bug: a loop in a straight run; please report"),
+                LaneItem::Watch(value) => self.watch(*value, &pieces),
+                LaneItem::Loop(_) => unreachable!("downhill bug: a loop in a straight run; please report"),
             }
         }
         self.flush(&pieces);

@@ -3,7 +3,7 @@
 //!
 //! Estimates steer speed alone; no result depends on them.
 
-use crate::lane::{Index, Instruction, Item, Loop, Program, Reg, Var};
+use crate::lane::{Index, Instruction, LaneItem, LaneLoop, LaneProgram, Reg, Var};
 use crate::lower::uses::Uses;
 
 /// Vector registers that code may count on: sixteen on x86-64, less one for moves.
@@ -12,24 +12,24 @@ pub(super) const REGISTERS: usize = 15;
 pub(super) const MAX_PIECES: usize = 8;
 
 /// For every register whether anything varying reads it.
-pub(super) fn read_by_lanes(program: &Program) -> Vec<bool> {
+pub(super) fn read_by_lanes(program: &LaneProgram) -> Vec<bool> {
     let mut read = vec![false; program.registers.len()];
     note_readers(program, &program.body, &mut read);
     read
 }
 
-fn note_readers(program: &Program, items: &[Item], read: &mut [bool]) {
+fn note_readers(program: &LaneProgram, items: &[LaneItem], read: &mut [bool]) {
     let varies = |register: Reg| program.registers[register.0 as usize].varying;
     let mut note = |register: Reg, varying: bool| read[register.0 as usize] |= varying;
     for item in items {
         match item {
-            Item::Let(register, instruction) => {
+            LaneItem::Let(register, instruction) => {
                 instruction.operands().iter().for_each(|&operand| note(operand, varies(*register)));
             }
             // Inside a lane loop every store varies; outside nothing is ever splatted.
-            Item::Store { value, .. } => note(*value, true),
-            Item::Watch(value) => note(*value, varies(*value)),
-            Item::Loop(item) => {
+            LaneItem::Store { value, .. } => note(*value, true),
+            LaneItem::Watch(value) => note(*value, varies(*value)),
+            LaneItem::Loop(item) => {
                 for carried in &item.carried {
                     note(carried.initial, varies(carried.inside));
                     note(carried.next, varies(carried.inside));
@@ -38,7 +38,7 @@ fn note_readers(program: &Program, items: &[Item], read: &mut [bool]) {
         }
     }
     for item in items {
-        if let Item::Loop(item) = item {
+        if let LaneItem::Loop(item) = item {
             note_readers(program, &item.body, read);
         }
     }
@@ -59,7 +59,7 @@ pub(super) struct Estimate {
 }
 
 impl Estimate {
-    pub(super) fn of(program: &Program, uses: &Uses, by_lanes: &[bool], item: &Loop) -> Estimate {
+    pub(super) fn of(program: &LaneProgram, uses: &Uses, by_lanes: &[bool], item: &LaneLoop) -> Estimate {
         let registers = program.registers.len();
         let mut walk = Walk {
             program,
@@ -105,7 +105,7 @@ impl Estimate {
 }
 
 struct Walk<'a> {
-    program: &'a Program,
+    program: &'a LaneProgram,
     uses: &'a Uses,
     by_lanes: &'a [bool],
     var: Var,
@@ -123,11 +123,11 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn items(&mut self, items: &[Item]) {
+    fn items(&mut self, items: &[LaneItem]) {
         for item in items {
             self.at += 1;
             match item {
-                Item::Let(register, instruction) => {
+                LaneItem::Let(register, instruction) => {
                     self.estimate.instructions += usize::from(!instruction.is_constant());
                     for &operand in instruction.operands().iter() {
                         self.read(operand);
@@ -139,16 +139,16 @@ impl Walk<'_> {
                     }
                     self.free[register.0 as usize] |= instruction.is_constant();
                 }
-                Item::Store { address, value } => {
+                LaneItem::Store { address, value } => {
                     self.estimate.instructions += 1;
                     self.address(address);
                     self.read(*value);
                 }
-                Item::Watch(value) => {
+                LaneItem::Watch(value) => {
                     self.estimate.instructions += 2;
                     self.read(*value);
                 }
-                Item::Loop(item) => {
+                LaneItem::Loop(item) => {
                     let rare = item.portion.mask().is_some();
                     self.estimate.has_loop |= !rare;
                     let instructions = self.estimate.instructions;
@@ -162,7 +162,7 @@ impl Walk<'_> {
         }
     }
 
-    fn item_loop(&mut self, item: &Loop) {
+    fn item_loop(&mut self, item: &LaneLoop) {
         item.portion.mask().into_iter().for_each(|mask| self.read(mask));
         for carried in &item.carried {
             self.read(carried.initial);

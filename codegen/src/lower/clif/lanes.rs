@@ -11,7 +11,7 @@ use super::address::vector_flags;
 use super::emitter::{Bound, Emitter, Strip, type_of};
 use super::estimate::{Estimate, MAX_PIECES, REGISTERS};
 use super::loops::Steps;
-use crate::lane::{Carried, Loop};
+use crate::lane::{Carried, LaneLoop};
 
 /// Bytes of the 32 partials of one accumulator.
 const PARTIALS: i64 = 128;
@@ -22,7 +22,7 @@ const LIGHT: usize = 12;
 
 impl<'p> Emitter<'p, '_, '_> {
     /// A lane loop of the program.
-    pub(super) fn lane_loop(&mut self, item: &'p Loop) {
+    pub(super) fn lane_loop(&mut self, item: &'p LaneLoop) {
         let estimate = Estimate::of(self.program, &self.uses, &self.by_lanes, item);
         let range = Steps { start: self.integer(item.start), end: self.integer(item.end), step: 1 };
         self.lane_var = Some(item.var);
@@ -64,7 +64,7 @@ impl<'p> Emitter<'p, '_, '_> {
         estimate.pieces(if estimate.has_loop { MAX_PIECES } else { 4 })
     }
 
-    fn strips(&mut self, item: &'p Loop, estimate: &Estimate, range: Steps) {
+    fn strips(&mut self, item: &'p LaneLoop, estimate: &Estimate, range: Steps) {
         let most = self.most_pieces(estimate);
         let known = range.turns().is_some();
         let mut index = range.start;
@@ -79,7 +79,7 @@ impl<'p> Emitter<'p, '_, '_> {
         self.strip_loop(item, Strip::SCALAR, Steps { start: index, ..range });
     }
 
-    fn strip_loop(&mut self, item: &'p Loop, strip: Strip, range: Steps) -> Bound {
+    fn strip_loop(&mut self, item: &'p LaneLoop, strip: Strip, range: Steps) -> Bound {
         self.strip = strip;
         let steps = Steps { step: strip.width(), ..range };
         let (index, _) = self.repeat(item.var, &item.body, steps, Vec::new(), &mut |emitter, _| {
@@ -90,14 +90,14 @@ impl<'p> Emitter<'p, '_, '_> {
     }
 
     /// True when all strips may be written out.
-    fn is_short_reduction(&mut self, item: &Loop, elements: i64) -> bool {
+    fn is_short_reduction(&mut self, item: &LaneLoop, elements: i64) -> bool {
         self.strip = Strip::SCALAR;
         let copies = elements / 4 + elements % 4;
         elements <= 32 && copies * self.size(&item.body) <= SHORT
     }
 
     /// At most 32 known elements: each strip has a partial, or a lane of it, to itself.
-    fn short_reduction(&mut self, item: &'p Loop, range: Steps, elements: i64) {
+    fn short_reduction(&mut self, item: &'p LaneLoop, range: Steps, elements: i64) {
         let Bound::Known(start) = range.start else {
             unreachable!("downhill bug: a known extent with an unknown start; please report");
         };
@@ -123,7 +123,7 @@ impl<'p> Emitter<'p, '_, '_> {
     }
 
     /// One strip at a known place, its partials given and returned.
-    fn fold(&mut self, item: &'p Loop, strip: Strip, first: Bound, inside: Vec<Value>) -> Vec<Value> {
+    fn fold(&mut self, item: &'p LaneLoop, strip: Strip, first: Bound, inside: Vec<Value>) -> Vec<Value> {
         self.strip = strip;
         let end = self.plus(first, strip.width());
         let steps = Steps { start: first, end, step: strip.width() };
@@ -133,7 +133,7 @@ impl<'p> Emitter<'p, '_, '_> {
     }
 
     /// The body of a strip: partials of each accumulator, `pieces` each, before and after.
-    fn turn(&mut self, item: &'p Loop, inside: &[Value]) -> Vec<Value> {
+    fn turn(&mut self, item: &'p LaneLoop, inside: &[Value]) -> Vec<Value> {
         let Strip { lanes, pieces, .. } = self.strip;
         for (carried, values) in item.carried.iter().zip(inside.chunks(pieces)) {
             values.iter().enumerate().for_each(|(piece, &value)| self.set(carried.inside, piece, value));
@@ -150,7 +150,7 @@ impl<'p> Emitter<'p, '_, '_> {
         vec![self.operand(carried.initial, 0, true); MAX_PIECES]
     }
 
-    fn reduction(&mut self, item: &'p Loop, estimate: &Estimate, range: Steps) {
+    fn reduction(&mut self, item: &'p LaneLoop, estimate: &Estimate, range: Steps) {
         let in_registers = !estimate.has_loop
             && !estimate.has_lane_lookup
             && estimate.instructions <= LIGHT
@@ -184,7 +184,7 @@ impl<'p> Emitter<'p, '_, '_> {
     /// Folds what `rest` covers into partials on the stack and brings them back.
     fn fold_on_stack(
         &mut self,
-        item: &'p Loop,
+        item: &'p LaneLoop,
         rest: Steps,
         first: Bound,
         widest: usize,
@@ -223,7 +223,7 @@ impl<'p> Emitter<'p, '_, '_> {
     }
 
     /// A strip whose partials lie on the stack at `base`, at its element's number modulo 32.
-    fn turn_on_stack(&mut self, item: &'p Loop, base: Value, first: Bound) {
+    fn turn_on_stack(&mut self, item: &'p LaneLoop, base: Value, first: Bound) {
         let index = self.counter(item.var);
         let index = self.materialize(index);
         let number = match first {
@@ -247,7 +247,7 @@ impl<'p> Emitter<'p, '_, '_> {
     }
 
     /// The value after the loop of every accumulator.
-    fn combine(&mut self, item: &Loop, partials: Vec<Vec<Value>>) {
+    fn combine(&mut self, item: &LaneLoop, partials: Vec<Vec<Value>>) {
         for (carried, partials) in item.carried.iter().zip(partials) {
             let Some(combine) = carried.combine else { continue };
             let value = self.tree(combine.binary(), partials);

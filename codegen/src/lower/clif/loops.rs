@@ -8,7 +8,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types::I64};
 
 use super::emitter::{Bound, Emitter};
-use crate::lane::{Index, Integer, Item, Loop, Reg, Var, for_each_address};
+use crate::lane::{Index, Integer, LaneItem, LaneLoop, Reg, Var, for_each_address};
 
 /// Instructions that a loop written out may come to.
 const WRITTEN_OUT: i64 = 48;
@@ -24,7 +24,7 @@ pub(super) type Turn<'t, 'p, 'f, 'b> = &'t mut dyn FnMut(&mut Emitter<'p, 'f, 'b
 
 impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
     /// A counted loop of the program.
-    pub(super) fn counted_loop(&mut self, item: &'p Loop) {
+    pub(super) fn counted_loop(&mut self, item: &'p LaneLoop) {
         let steps = self.steps(item);
         let mut initial = Vec::new();
         for carried in &item.carried {
@@ -52,7 +52,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
     fn where_any(
         &mut self,
         mask: Reg,
-        item: &'p Loop,
+        item: &'p LaneLoop,
         initial: &[Value],
         turn: Turn<'_, 'p, 'f, 'b>,
     ) -> Vec<Value> {
@@ -92,7 +92,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         }
     }
 
-    fn steps(&mut self, item: &Loop) -> Steps {
+    fn steps(&mut self, item: &LaneLoop) -> Steps {
         let (start, end) = (self.integer(item.start), self.integer(item.end));
         Steps::of(item.portion, start, end, |n| self.end_of_blocks(start, end, n))
     }
@@ -118,7 +118,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
     pub(super) fn repeat(
         &mut self,
         var: Var,
-        items: &'p [Item],
+        items: &'p [LaneItem],
         steps: Steps,
         initial: Vec<Value>,
         turn: Turn<'_, 'p, 'f, 'b>,
@@ -155,7 +155,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         }
     }
 
-    fn is_short(&self, items: &[Item], steps: Steps) -> bool {
+    fn is_short(&self, items: &[LaneItem], steps: Steps) -> bool {
         steps.turns().is_some_and(|turns| turns <= 1 || turns * self.size(items) <= WRITTEN_OUT)
     }
 
@@ -163,7 +163,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
     fn written_out(
         &mut self,
         var: Var,
-        items: &'p [Item],
+        items: &'p [LaneItem],
         steps: Steps,
         initial: Vec<Value>,
         turn: Turn<'_, 'p, 'f, 'b>,
@@ -183,7 +183,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         &mut self,
         var: Var,
         index: Bound,
-        items: &'p [Item],
+        items: &'p [LaneItem],
         emit: impl FnOnce(&mut Self) -> T,
     ) -> T {
         let outer = self.vars[var.0 as usize].replace(index);
@@ -199,8 +199,8 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
 
     /// Writes out several turns of a light loop that carries vectors: x86-64's fma leaves its sum in another register than
     /// it came from, and only between turns written one behind the other does that cost no move.
-    fn unrolled(&self, items: &[Item], carried: usize) -> i64 {
-        let has_loop = items.iter().any(|item| matches!(item, Item::Loop(_)));
+    fn unrolled(&self, items: &[LaneItem], carried: usize) -> i64 {
+        let has_loop = items.iter().any(|item| matches!(item, LaneItem::Loop(_)));
         let size = self.size(items);
         if carried == 0 || self.strip.lanes == 1 || has_loop || self.strip.piece_by_piece {
             return 1;
@@ -223,7 +223,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
     fn rolled_loop(
         &mut self,
         var: Var,
-        items: &'p [Item],
+        items: &'p [LaneItem],
         steps: Steps,
         initial: Vec<Value>,
         turn: Turn<'_, 'p, 'f, 'b>,
@@ -302,14 +302,14 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
     }
 
     /// Instructions in `items` for all pieces of a strip, inner loops counted once.
-    pub(super) fn size(&self, items: &[Item]) -> i64 {
+    pub(super) fn size(&self, items: &[LaneItem]) -> i64 {
         let pieces = self.strip.pieces as i64;
-        let size = |item: &Item| match item {
-            Item::Let(_, instruction) if instruction.is_constant() => 0,
-            Item::Let(register, _) if !self.varies(*register) => 1,
-            Item::Let(..) | Item::Store { .. } => pieces,
-            Item::Watch(_) => 2 * pieces,
-            Item::Loop(item) => 4 + self.size(&item.body),
+        let size = |item: &LaneItem| match item {
+            LaneItem::Let(_, instruction) if instruction.is_constant() => 0,
+            LaneItem::Let(register, _) if !self.varies(*register) => 1,
+            LaneItem::Let(..) | LaneItem::Store { .. } => pieces,
+            LaneItem::Watch(_) => 2 * pieces,
+            LaneItem::Loop(item) => 4 + self.size(&item.body),
         };
         items.iter().map(size).sum()
     }
@@ -320,7 +320,7 @@ fn arguments(values: &[Value]) -> Vec<BlockArg> {
 }
 
 /// The strides that `var` is multiplied with in `items`, less those of addressing modes, each once.
-fn carried_strides(var: Var, items: &[Item]) -> Vec<Integer> {
+fn carried_strides(var: Var, items: &[LaneItem]) -> Vec<Integer> {
     let mut strides = Vec::new();
     for_each_address(items, &mut |address| {
         for term in &address.terms {
@@ -335,8 +335,8 @@ fn carried_strides(var: Var, items: &[Item]) -> Vec<Integer> {
 }
 
 /// True when the addresses in a loop's body may all be held in registers while it runs: always in an innermost loop.
-fn worth_preparing(items: &[Item]) -> bool {
-    if !items.iter().any(|item| matches!(item, Item::Loop(_))) {
+fn worth_preparing(items: &[LaneItem]) -> bool {
+    if !items.iter().any(|item| matches!(item, LaneItem::Loop(_))) {
         return true;
     }
     let mut bases = Vec::new();

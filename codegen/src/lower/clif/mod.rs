@@ -1,6 +1,6 @@
 //! The portable lowering: lane programs as Cranelift IR with 128-bit vectors, for x86-64 and aarch64 alike.
 //!
-//! In: a verified [`Program`] and the values of its arguments. Out: code in the function being built, or a function of
+//! In: a verified [`LaneProgram`] and the values of its arguments. Out: code in the function being built, or a function of
 //! its own in a module. Must hold: the code computes exactly the bits of `lane::interpret`, reads and writes no element
 //! the program does not name, and calls nothing.
 //!
@@ -21,12 +21,12 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
 use crate::code::{FunctionId, Functions};
 use crate::error::Error;
-use crate::lane::{Program, verify};
+use crate::lane::{LaneProgram, verify};
 use emitter::Emitter;
 
 /// Emits `program` at the current point of `f`, which stands behind it afterwards (in another block, perhaps).
 /// `pointers` and `integers` are i64 values, one for each argument of the program.
-pub fn lower(program: &Program, f: &mut FunctionBuilder, pointers: &[Value], integers: &[Value]) {
+pub fn lower(program: &LaneProgram, f: &mut FunctionBuilder, pointers: &[Value], integers: &[Value]) {
     if cfg!(debug_assertions) {
         verify::assert_valid(program);
     }
@@ -39,7 +39,7 @@ pub fn lower(program: &Program, f: &mut FunctionBuilder, pointers: &[Value], int
 ///
 /// # Errors
 /// What Cranelift reports; also code that would need a library function.
-pub fn define(functions: &mut Functions<'_>, name: &str, program: &Program) -> Result<FunctionId, Error> {
+pub fn define(functions: &mut Functions<'_>, name: &str, program: &LaneProgram) -> Result<FunctionId, Error> {
     let mut function = Function::new();
     function.signature = functions.signature((program.pointers + program.integers) as usize);
     let mut builder_context = FunctionBuilderContext::new();

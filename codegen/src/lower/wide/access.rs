@@ -6,7 +6,7 @@
 use super::code::{Inst, Memory, Op, Source, V};
 use super::state::{Held, Select};
 use crate::lane::{Address, Kind, Reg};
-use crate::target::Level;
+use crate::target::Extension;
 
 impl Select<'_> {
     pub(super) fn load(&mut self, register: Reg, address: &Address, piece: usize) -> V {
@@ -65,7 +65,7 @@ impl Select<'_> {
         if self.varies(register) {
             self.is_contiguous(address) && self.strip.masks[piece].is_none()
         } else {
-            self.level == Level::Avx512 && self.strip.pieces == 1
+            self.level == Extension::Avx512 && self.strip.pieces == 1
         }
     }
 

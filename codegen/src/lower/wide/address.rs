@@ -8,7 +8,7 @@
 
 use super::code::{Base, Inst, Memory, Op, Source, V};
 use super::state::{Bound, Part, Select};
-use crate::lane::{Address, Index, Integer, Item, Term, Var, for_each_address};
+use crate::lane::{Address, Index, Integer, LaneItem, Term, Var, for_each_address};
 
 /// An address taken apart.
 pub(super) struct Parts {
@@ -29,7 +29,7 @@ impl<'p> Select<'p> {
     }
 
     /// Makes, before a loop begins, all that addresses in its body need and the loop does not change.
-    pub(super) fn prepare(&mut self, items: &'p [Item]) {
+    pub(super) fn prepare(&mut self, items: &'p [LaneItem]) {
         for_each_address(items, &mut |address| {
             let parts = self.parts(address, 0);
             self.sum(address.pointer, &parts.list);
@@ -40,7 +40,7 @@ impl<'p> Select<'p> {
     }
 
     /// Makes, at the head of a loop's body, what its counter looks up.
-    pub(super) fn prepare_lookups(&mut self, var: Var, items: &'p [Item]) {
+    pub(super) fn prepare_lookups(&mut self, var: Var, items: &'p [LaneItem]) {
         if Some(var) == self.lane_var {
             return;
         }

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use crate::target::Level;
+use crate::target::Extension;
 
 /// A virtual register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -312,7 +312,7 @@ impl<R: Copy> Inst<R> {
 
 /// A function's code.
 pub(super) struct Code {
-    pub(super) level: Level,
+    pub(super) level: Extension,
     pub(super) instructions: Vec<Inst>,
     pub(super) classes: Vec<Class>,
     /// Where the value of a register lies in memory all along: it need not be kept.
@@ -324,7 +324,7 @@ pub(super) struct Code {
 }
 
 impl Code {
-    pub(super) fn new(level: Level) -> Code {
+    pub(super) fn new(level: Extension) -> Code {
         Code {
             level,
             instructions: Vec::new(),
@@ -356,7 +356,7 @@ impl Code {
 
     /// The literal `bits` in every lane, as an operand.
     pub(super) fn literal(&mut self, bits: u32) -> Memory {
-        let broadcast = self.level == Level::Avx512;
+        let broadcast = self.level == Extension::Avx512;
         let place = if broadcast { self.pool.place(&[bits]) } else { self.pool.place(&[bits; 8]) };
         Memory { broadcast, ..Memory::at(Base::Pool(place)) }
     }

@@ -9,7 +9,7 @@ use super::code::{Base, Class, Code, Memory as AnyMemory, Op, Source as AnySourc
 use super::machine::{ARGUMENTS, Allocated, Physical};
 use super::opcodes;
 use super::operands::{Operands, View, low, views};
-use crate::target::Level;
+use crate::target::Extension;
 
 type Inst = super::code::Inst<Physical>;
 type Memory = AnyMemory<Physical>;
@@ -23,7 +23,7 @@ const ALIGNMENT: usize = 32;
 /// # Errors
 /// What the encoder refuses: a bug of ours.
 pub(super) fn encode(code: &Code, allocated: &Allocated) -> Result<Vec<u8>, IcedError> {
-    let mut writer = Writer {
+    let mut writer = Assembler {
         code,
         encoder: Encoder::new(64),
         at: 0,
@@ -44,7 +44,7 @@ pub(super) fn encode(code: &Code, allocated: &Allocated) -> Result<Vec<u8>, Iced
 /// Bytes of a page, on every system of this machine.
 const PAGE: i32 = 4096;
 
-struct Writer<'a> {
+struct Assembler<'a> {
     code: &'a Code,
     encoder: Encoder,
     at: usize,
@@ -57,7 +57,7 @@ struct Writer<'a> {
     frame: i32,
 }
 
-impl Writer<'_> {
+impl Assembler<'_> {
     fn prologue(&mut self) -> Result<(), IcedError> {
         for register in self.pushed.clone() {
             self.put(Instruction::with1(X::Push_r64, register)?)?;
@@ -111,7 +111,7 @@ impl Writer<'_> {
             (Class::General, View::Low) => low(whole),
             (Class::General | Class::Mask, _) => whole,
             (Class::Vector, View::Block | View::Low) => Register::XMM0 + number,
-            (Class::Vector, View::Half) if self.code.level == Level::Avx2 => Register::XMM0 + number,
+            (Class::Vector, View::Half) if self.code.level == Extension::Avx2 => Register::XMM0 + number,
             (Class::Vector, View::Half) => Register::YMM0 + number,
             (Class::Vector, View::Whole) => whole,
         }
@@ -232,7 +232,7 @@ impl Writer<'_> {
         let level = self.code.level;
         let first = operands.registers.first().copied().unwrap_or_default();
         match inst.op {
-            Op::Zero if level == Level::Avx512 => {
+            Op::Zero if level == Extension::Avx512 => {
                 Instruction::with3(X::EVEX_Vpxord_xmm_k1z_xmm_xmmm128b32, first, first, first)
             }
             Op::Zero => Instruction::with3(X::VEX_Vpxor_xmm_xmm_xmmm128, first, first, first),
@@ -260,9 +260,9 @@ impl Writer<'_> {
 
     fn broadcast(&self, from_memory: bool) -> X {
         match (self.code.level, from_memory) {
-            (Level::Avx512, _) => X::EVEX_Vbroadcastss_zmm_k1z_xmmm32,
-            (Level::Avx2, true) => X::VEX_Vbroadcastss_ymm_m32,
-            (Level::Avx2, false) => X::VEX_Vbroadcastss_ymm_xmm,
+            (Extension::Avx512, _) => X::EVEX_Vbroadcastss_zmm_k1z_xmmm32,
+            (Extension::Avx2, true) => X::VEX_Vbroadcastss_ymm_m32,
+            (Extension::Avx2, false) => X::VEX_Vbroadcastss_ymm_xmm,
         }
     }
 
@@ -307,12 +307,12 @@ impl Writer<'_> {
     /// 0: `to += x·y`; 1: `to = x·to + y`; 2: `to = to·y + x`.
     fn fma_form(&mut self, form: usize, to: Register, x: Source, y: Source) -> Result<(), IcedError> {
         let codes = match self.code.level {
-            Level::Avx512 => [
+            Extension::Avx512 => [
                 X::EVEX_Vfmadd231ps_zmm_k1z_zmm_zmmm512b32_er,
                 X::EVEX_Vfmadd213ps_zmm_k1z_zmm_zmmm512b32_er,
                 X::EVEX_Vfmadd132ps_zmm_k1z_zmm_zmmm512b32_er,
             ],
-            Level::Avx2 => [
+            Extension::Avx2 => [
                 X::VEX_Vfmadd231ps_ymm_ymm_ymmm256,
                 X::VEX_Vfmadd213ps_ymm_ymm_ymmm256,
                 X::VEX_Vfmadd132ps_ymm_ymm_ymmm256,

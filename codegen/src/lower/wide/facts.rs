@@ -3,7 +3,7 @@
 //!
 //! Estimates steer speed alone; no result depends on them.
 
-use crate::lane::{Instruction, Item, Loop, Program, Reg};
+use crate::lane::{Instruction, LaneItem, LaneLoop, LaneProgram, Reg};
 use crate::lower::uses::Uses;
 
 /// What is known about every register of a program.
@@ -17,7 +17,7 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn of(program: &Program) -> Facts {
+    pub(super) fn of(program: &LaneProgram) -> Facts {
         let registers = program.registers.len();
         let Uses { count, constants } = Uses::of(program);
         let mut facts = Facts { count, constants, stays: vec![false; registers] };
@@ -30,7 +30,7 @@ impl Facts {
 
 /// The order of reads and sets in the text; a read in a loop of what was set before it counts as one at the loop's end.
 struct Order<'a> {
-    program: &'a Program,
+    program: &'a LaneProgram,
     at: u32,
     set: Vec<u32>,
     read: Vec<u32>,
@@ -39,16 +39,16 @@ struct Order<'a> {
 }
 
 impl Order<'_> {
-    fn items(&mut self, items: &[Item], facts: &mut Facts) {
+    fn items(&mut self, items: &[LaneItem], facts: &mut Facts) {
         for item in items {
             self.at += 1;
             match item {
-                Item::Let(register, instruction) => {
+                LaneItem::Let(register, instruction) => {
                     instruction.operands().iter().for_each(|&operand| self.read(operand));
                     self.set[register.0 as usize] = self.at;
                 }
-                Item::Store { value, .. } | Item::Watch(value) => self.read(*value),
-                Item::Loop(item) => self.item_loop(item, facts),
+                LaneItem::Store { value, .. } | LaneItem::Watch(value) => self.read(*value),
+                LaneItem::Loop(item) => self.item_loop(item, facts),
             }
         }
     }
@@ -61,7 +61,7 @@ impl Order<'_> {
         }
     }
 
-    fn item_loop(&mut self, item: &Loop, facts: &mut Facts) {
+    fn item_loop(&mut self, item: &LaneLoop, facts: &mut Facts) {
         item.portion.mask().into_iter().for_each(|mask| self.read(mask));
         for carried in &item.carried {
             self.read(carried.initial);
@@ -86,7 +86,7 @@ impl Order<'_> {
     }
 
     /// True when nothing reads the value of the turn's start once the next one is being computed.
-    fn next_may_overwrite(&self, item: &Loop, carried: &crate::lane::Carried, facts: &Facts) -> bool {
+    fn next_may_overwrite(&self, item: &LaneLoop, carried: &crate::lane::Carried, facts: &Facts) -> bool {
         let (inside, next) = (carried.inside, carried.next);
         let carries = |other: &&crate::lane::Carried| other.next == inside || other.next == next;
         let varies = |register: Reg| self.program.registers[register.0 as usize].varying;
@@ -95,11 +95,11 @@ impl Order<'_> {
         }
         let last = self.read[inside.0 as usize];
         item.body.iter().any(|within| match within {
-            Item::Let(register, Instruction::Load(_)) if *register == next => false,
-            Item::Let(register, _) if *register == next => {
+            LaneItem::Let(register, Instruction::Load(_)) if *register == next => false,
+            LaneItem::Let(register, _) if *register == next => {
                 facts.constants[next.0 as usize].is_none() && last <= self.set[next.0 as usize]
             }
-            Item::Loop(inner) if !inner.lanes => inner.carried.iter().any(|deeper| {
+            LaneItem::Loop(inner) if !inner.lanes => inner.carried.iter().any(|deeper| {
                 deeper.after == next
                     && last <= self.start(inner)
                     && (deeper.initial == inside || last < self.start(inner))
@@ -110,7 +110,7 @@ impl Order<'_> {
     }
 
     /// Where a loop's accumulators take their initial values.
-    fn start(&self, item: &Loop) -> u32 {
+    fn start(&self, item: &LaneLoop) -> u32 {
         item.carried.first().map_or(0, |carried| self.set[carried.inside.0 as usize] - 1)
     }
 }
@@ -125,7 +125,7 @@ pub(super) struct Pressure {
 }
 
 impl Pressure {
-    pub(super) fn of(program: &Program, facts: &Facts, item: &Loop) -> Pressure {
+    pub(super) fn of(program: &LaneProgram, facts: &Facts, item: &LaneLoop) -> Pressure {
         let registers = program.registers.len();
         let mut walk = Walk {
             program,
@@ -154,7 +154,7 @@ impl Pressure {
 }
 
 struct Walk<'a> {
-    program: &'a Program,
+    program: &'a LaneProgram,
     facts: &'a Facts,
     at: usize,
     /// In a loop without loops, within the lane loop.
@@ -175,7 +175,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn body(&mut self, item: &Loop) {
+    fn body(&mut self, item: &LaneLoop) {
         item.portion.mask().into_iter().for_each(|mask| self.read(mask));
         for carried in &item.carried {
             self.read(carried.initial);
@@ -208,11 +208,11 @@ impl Walk<'_> {
         }
     }
 
-    fn items(&mut self, items: &[Item]) {
+    fn items(&mut self, items: &[LaneItem]) {
         for item in items {
             self.at += 1;
             match item {
-                Item::Let(register, instruction) => {
+                LaneItem::Let(register, instruction) => {
                     self.instructions += usize::from(!instruction.is_constant());
                     instruction.operands().iter().for_each(|&operand| self.read(operand));
                     self.set(*register);
@@ -222,13 +222,13 @@ impl Walk<'_> {
                         || (is_load && self.facts.count[at] == 1 && self.program.registers[at].varying);
                     self.waits[at] = is_load;
                 }
-                Item::Store { value, .. } | Item::Watch(value) => {
+                LaneItem::Store { value, .. } | LaneItem::Watch(value) => {
                     self.instructions += 1;
                     self.read(*value);
                 }
-                Item::Loop(inner) => {
+                LaneItem::Loop(inner) => {
                     self.has_loop |= inner.portion.mask().is_none();
-                    self.innermost = !inner.body.iter().any(|item| matches!(item, Item::Loop(_)));
+                    self.innermost = !inner.body.iter().any(|item| matches!(item, LaneItem::Loop(_)));
                     self.body(inner);
                     self.innermost = false;
                 }

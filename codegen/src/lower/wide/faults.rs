@@ -7,15 +7,15 @@ use super::machine::{Allocated, Physical, Placed};
 use super::select::select;
 use super::text::{Violation, allocated_lines, in_context, selected_lines};
 use super::verify::verify;
-use crate::lane::{Address, Binary, Compare, Integer, Kind, Portion, Program, ProgramBuilder, Reg};
-use crate::target::Level;
+use crate::lane::{Address, Binary, Compare, Integer, Kind, LaneProgram, Portion, ProgramBuilder, Reg};
+use crate::target::Extension;
 
 const FOUR: Integer = Integer::Constant(4);
-const LEVELS: [Level; 2] = [Level::Avx2, Level::Avx512];
+const LEVELS: [Extension; 2] = [Extension::Avx2, Extension::Avx512];
 
 /// Sums over a loop of more rows than there are registers, whose addresses want more general registers than there are too, and are
 /// masked at the end of the lane loop.
-fn busy() -> Program {
+fn busy() -> LaneProgram {
     let mut b = ProgramBuilder::new();
     let pointers: Vec<u32> = (0..20).map(|_| b.pointer()).collect();
     let (n, rows, stride) = (b.integer(), b.integer(), b.integer());
@@ -43,7 +43,7 @@ fn busy() -> Program {
     b.finish()
 }
 
-fn good(level: Level) -> (Code, Allocated) {
+fn good(level: Extension) -> (Code, Allocated) {
     let code = select(&busy(), level);
     let found = verify(&code);
     assert!(found.is_empty(), "{}", in_context(&selected_lines(&code), &found));
@@ -119,7 +119,7 @@ fn a_wrong_base_of_an_address() {
 
 #[test]
 fn a_wrong_mask() {
-    let (code, allocated) = good(Level::Avx512);
+    let (code, allocated) = good(Extension::Avx512);
     let masked = allocated.instructions.iter().position(|placed| placed.inst.mask.is_some());
     let mut broken = copy(&allocated);
     let mask = &mut broken.instructions[masked.expect("a masked instruction")].inst.mask;
@@ -300,7 +300,7 @@ fn spills_beside_their_room() {
 }
 
 /// Changes virtual code; the verifier must say exactly this.
-fn verifier_says(level: Level, expected: &str, change: impl FnOnce(&mut Code)) {
+fn verifier_says(level: Extension, expected: &str, change: impl FnOnce(&mut Code)) {
     let mut code = select(&busy(), level);
     assert!(verify(&code).is_empty());
     change(&mut code);
@@ -318,11 +318,11 @@ fn first(code: &mut Code, is: impl Fn(&Inst) -> bool) -> &mut Inst {
 
 #[test]
 fn registers_that_are_not_set() {
-    verifier_says(Level::Avx2, "is read before it is set", |code| {
+    verifier_says(Extension::Avx2, "is read before it is set", |code| {
         code.instructions.retain(|inst| inst.op != Op::Zero);
     });
     // One path sets it, the other jumps over that.
-    verifier_says(Level::Avx2, "is read before it is set", |code| {
+    verifier_says(Extension::Avx2, "is read before it is set", |code| {
         let jump = code.instructions.iter().position(|inst| inst.op.is_jump()).expect("a loop");
         let (v, label) = (code.register(Class::General), code.instructions[jump].immediate);
         let set = Inst::new(Op::SetGeneral, Some(v), &[]);
@@ -333,7 +333,7 @@ fn registers_that_are_not_set() {
         code.instructions.insert(label + 1, read);
     });
     // A turn reads what only the turn before has set.
-    verifier_says(Level::Avx2, "is read before it is set", |code| {
+    verifier_says(Extension::Avx2, "is read before it is set", |code| {
         let head = code.instructions.iter().position(|inst| inst.op == Op::LoopHead).expect("a loop");
         let v = code.register(Class::General);
         let (read, set) = (Inst::new(Op::MoveGeneral, Some(v), &[Source::Register(v)]), head + 2);
@@ -344,30 +344,32 @@ fn registers_that_are_not_set() {
 #[test]
 fn operands_of_another_shape() {
     let is_fma = |inst: &Inst| inst.op == Op::Fma;
-    verifier_says(Level::Avx2, "is no Vector register", |code| {
+    verifier_says(Extension::Avx2, "is no Vector register", |code| {
         first(code, is_fma).from[0] = Source::Register(V(0));
     });
-    verifier_says(Level::Avx2, "is no Vector register", |code| {
+    verifier_says(Extension::Avx2, "is no Vector register", |code| {
         first(code, is_fma).from[0] = Source::Register(V(99_999))
     });
-    verifier_says(Level::Avx2, "operand 2 is not", |code| first(code, is_fma).from[2] = Source::None);
-    verifier_says(Level::Avx2, "operand 2 is one too many", |code| {
+    verifier_says(Extension::Avx2, "operand 2 is not", |code| first(code, is_fma).from[2] = Source::None);
+    verifier_says(Extension::Avx2, "operand 2 is one too many", |code| {
         first(code, |inst| inst.op == Op::DivF).from[2] = Source::Register(V(0));
     });
-    verifier_says(Level::Avx2, "2 operands are in memory", |code| {
+    verifier_says(Extension::Avx2, "2 operands are in memory", |code| {
         let fma = first(code, is_fma);
         fma.from = [Source::Memory(Memory::at(Base::Frame(0))); 3];
         fma.from[2] = Source::None;
     });
-    verifier_says(Level::Avx2, "is read into every lane", |code| {
+    verifier_says(Extension::Avx2, "is read into every lane", |code| {
         let literal = code.literal(0);
         first(code, is_fma).from[1] = Source::Memory(Memory { broadcast: true, ..literal });
     });
-    verifier_says(Level::Avx2, "sets a register", |code| first(code, is_fma).to = None);
-    verifier_says(Level::Avx2, "Avx2 has no MaskOnes", |code| first(code, is_fma).op = Op::MaskOnes);
-    verifier_says(Level::Avx2, "takes no mask", |code| first(code, is_fma).mask = Some(V(0)));
-    verifier_says(Level::Avx512, "wants a mask", |code| first(code, |inst| inst.op == Op::Blend).mask = None);
-    verifier_says(Level::Avx2, "does not fit", |code| {
+    verifier_says(Extension::Avx2, "sets a register", |code| first(code, is_fma).to = None);
+    verifier_says(Extension::Avx2, "Avx2 has no MaskOnes", |code| first(code, is_fma).op = Op::MaskOnes);
+    verifier_says(Extension::Avx2, "takes no mask", |code| first(code, is_fma).mask = Some(V(0)));
+    verifier_says(Extension::Avx512, "wants a mask", |code| {
+        first(code, |inst| inst.op == Op::Blend).mask = None
+    });
+    verifier_says(Extension::Avx2, "does not fit", |code| {
         first(code, |inst| inst.op == Op::AddImmediate).immediate = 1 << 40;
     });
 }
@@ -383,14 +385,14 @@ fn memory_that_is_not_its_own() {
             code.instructions.insert(last + 1, Inst::new(Op::Store, None, &from));
         }
     };
-    verifier_says(Level::Avx512, "lie outside of the frame", store(Memory::at(Base::Frame(64))));
-    verifier_says(Level::Avx2, "a literal is written", store(Memory::at(Base::Pool(0))));
-    verifier_says(Level::Avx2, "lie outside of the literals", store(Memory::at(Base::Pool(4000))));
-    verifier_says(Level::Avx2, "an argument is written", store(Memory::at(Base::Argument(7))));
-    verifier_says(Level::Avx2, "is not on the stack", store(Memory::at(Base::Argument(2))));
+    verifier_says(Extension::Avx512, "lie outside of the frame", store(Memory::at(Base::Frame(64))));
+    verifier_says(Extension::Avx2, "a literal is written", store(Memory::at(Base::Pool(0))));
+    verifier_says(Extension::Avx2, "lie outside of the literals", store(Memory::at(Base::Pool(4000))));
+    verifier_says(Extension::Avx2, "an argument is written", store(Memory::at(Base::Argument(7))));
+    verifier_says(Extension::Avx2, "is not on the stack", store(Memory::at(Base::Argument(2))));
     let scaled = Memory { index: Some(V(0)), scale: 3, ..Memory::at(Base::Register(V(1))) };
-    verifier_says(Level::Avx2, "scaled by 3", store(scaled));
-    verifier_says(Level::Avx2, "is not what lies at its home", |code| {
+    verifier_says(Extension::Avx2, "scaled by 3", store(scaled));
+    verifier_says(Extension::Avx2, "is not what lies at its home", |code| {
         let home = *code.homes.values().find(|home| matches!(home.base, Base::Argument(_))).expect("a home");
         code.homes.insert(V(0), home);
     });
@@ -400,24 +402,24 @@ fn memory_that_is_not_its_own() {
 fn control_that_leads_elsewhere() {
     let is_jump = |inst: &Inst| inst.op.is_jump();
     let is_label = |inst: &Inst| inst.op == Op::Label;
-    verifier_says(Level::Avx2, "is not bound", |code| {
+    verifier_says(Extension::Avx2, "is not bound", |code| {
         let label = code.label();
         first(code, is_jump).immediate = i64::from(label.0);
     });
-    verifier_says(Level::Avx2, "is bound twice", |code| {
+    verifier_says(Extension::Avx2, "is bound twice", |code| {
         let label = *first(code, is_label);
         code.push(label);
     });
-    verifier_says(Level::Avx2, "lies in a loop that is not open here", |code| {
+    verifier_says(Extension::Avx2, "lies in a loop that is not open here", |code| {
         let head = code.instructions.iter().position(|inst| inst.op == Op::LoopHead).expect("a loop");
         let inside = code.instructions[head + 1].immediate;
         first(code, is_jump).immediate = inside;
     });
-    verifier_says(Level::Avx2, "a loop does not end", |code| {
+    verifier_says(Extension::Avx2, "a loop does not end", |code| {
         let end = code.instructions.iter().rposition(|inst| inst.op == Op::LoopEnd).expect("a loop");
         code.instructions.remove(end);
     });
-    verifier_says(Level::Avx2, "a jump back", |code| {
+    verifier_says(Extension::Avx2, "a jump back", |code| {
         let end = code.instructions.iter().position(|inst| inst.op == Op::LoopEnd).expect("a loop");
         code.instructions.insert(end, Inst::new(Op::LoopHead, None, &[]));
         code.instructions.insert(end, Inst::new(Op::LoopEnd, None, &[]));
@@ -426,12 +428,12 @@ fn control_that_leads_elsewhere() {
             .find(|inst| inst.op == Op::Label)
             .map_or(0, |label| label.immediate);
     });
-    verifier_says(Level::Avx2, "flags are set and used", |code| {
+    verifier_says(Extension::Avx2, "flags are set and used", |code| {
         let jump = code.instructions.iter().position(|inst| inst.op.is_jump()).expect("a jump");
         let v = code.register(Class::General);
         code.instructions.insert(jump, Inst::new(Op::SetGeneral, Some(v), &[]));
     });
-    verifier_says(Level::Avx2, "is taken behind the head", |code| {
+    verifier_says(Extension::Avx2, "is taken behind the head", |code| {
         let v = code.register(Class::General);
         code.push(Inst::new(Op::Entry, Some(v), &[]));
     });

@@ -7,7 +7,7 @@
 use super::code::{Base, Class, Inst, Memory, Op, Source, V};
 use super::state::{Bound, Select};
 use crate::lane::{Address, Index, Integer, Term};
-use crate::target::Level;
+use crate::target::Extension;
 
 impl Select<'_> {
     /// The term of an address that differs between the lanes.
@@ -17,7 +17,7 @@ impl Select<'_> {
     }
 
     pub(super) fn gather(&mut self, to: V, address: &Address, piece: usize) {
-        if self.level == Level::Avx2 {
+        if self.level == Extension::Avx2 {
             return self.gather_one_by_one(to, address, piece);
         }
         let place = self.base_of(address, piece);
@@ -34,7 +34,7 @@ impl Select<'_> {
     }
 
     pub(super) fn scatter(&mut self, value: V, address: &Address, piece: usize) {
-        if self.level == Level::Avx2 {
+        if self.level == Extension::Avx2 {
             return self.scatter_one_by_one(value, address, piece);
         }
         let place = self.base_of(address, piece);

@@ -10,7 +10,7 @@ use super::code::{Class, Inst, Memory, Op, Source, V};
 use super::mask::predicate;
 use super::state::{Bound, Select};
 use crate::lane::{Binary, Instruction, Kind, Reg, Unary, Var};
-use crate::target::Level;
+use crate::target::Extension;
 
 /// 2³¹ and 2³² as f32.
 const TWO_31: u32 = 0x4f00_0000;
@@ -122,7 +122,7 @@ impl Select<'_> {
     }
 
     fn broadcast_general(&mut self, to: V, from: V) {
-        if self.level == Level::Avx512 {
+        if self.level == Extension::Avx512 {
             return self.code.push(Inst::new(Op::BroadcastGeneral, Some(to), &[Source::Register(from)]));
         }
         let first = self.emit(Op::FromGeneral, &[Source::Register(from)]);
@@ -212,7 +212,7 @@ impl Select<'_> {
         let large = self.compare_floats(predicate::AT_LEAST, x, limit);
         let number = self.vector();
         let convert = Inst::new(Op::ToI32, Some(number), &[x]);
-        if self.level == Level::Avx512 {
+        if self.level == Extension::Avx512 {
             self.code.push(convert.masked(Some(ordered), false));
         } else {
             let raw = self.vector();
@@ -229,7 +229,7 @@ impl Select<'_> {
         let zero = Source::Register(self.in_register(zero));
         // Zero for NaN too.
         let x = self.of_two(Op::MaxF, x, zero);
-        if self.level == Level::Avx512 {
+        if self.level == Extension::Avx512 {
             return self.one(to, Op::ToU32, x, 0);
         }
         let [half, whole] = [TWO_31, TWO_32].map(|bits| {
@@ -250,7 +250,7 @@ impl Select<'_> {
 
     /// With AVX2 in two halves, whose sum is rounded once.
     fn float_of_unsigned(&mut self, to: V, x: Source) {
-        if self.level == Level::Avx512 {
+        if self.level == Extension::Avx512 {
             return self.one(to, Op::FromU32, x, 0);
         }
         let x = Source::Register(self.in_register(x));

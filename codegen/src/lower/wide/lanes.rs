@@ -3,12 +3,17 @@
 //!
 //! With accumulators a strip is 32 elements: its pieces are the partials, which stay in registers. What is left at
 //! the end changes only the partials of its own elements.
+//!
+//! # Decisions
+//!
+//! - What is left of a lane loop is loaded and stored with an instruction of just that width where there is one (1, 2, 4, 8
+//!   lanes): a masked store cannot be forwarded to the load behind it: 24 cycles instead of 9, three times a step.
 
 use super::code::{Inst, Op, Source, V};
 use super::facts::Pressure;
 use super::state::{Bound, MAX_PIECES, Select, Steps, Strip};
-use crate::lane::{Combine, Loop};
-use crate::target::Level;
+use crate::lane::{Combine, LaneLoop};
+use crate::target::Extension;
 
 /// Partials of a reduction.
 const PARTIALS: usize = 32;
@@ -19,7 +24,7 @@ const LIGHT: usize = 12;
 
 impl<'p> Select<'p> {
     /// A lane loop of the program.
-    pub(super) fn lane_loop(&mut self, item: &'p Loop) {
+    pub(super) fn lane_loop(&mut self, item: &'p LaneLoop) {
         let range = Steps { start: self.integer(item.start), end: self.integer(item.end), step: 1 };
         self.enter_loop();
         self.lane_var = Some(item.var);
@@ -37,7 +42,7 @@ impl<'p> Select<'p> {
     }
 
     /// How many vectors a strip has.
-    fn pieces(&self, item: &Loop, range: Steps) -> usize {
+    fn pieces(&self, item: &LaneLoop, range: Steps) -> usize {
         let pressure = Pressure::of(self.program, &self.facts, item);
         let fits = |pieces: usize| pressure.with(pieces) + SPARE <= self.level.registers();
         let most = if pressure.has_loop {
@@ -51,7 +56,7 @@ impl<'p> Select<'p> {
         vectors.div_ceil(vectors.div_ceil(most))
     }
 
-    fn strips(&mut self, item: &'p Loop, range: Steps) {
+    fn strips(&mut self, item: &'p LaneLoop, range: Steps) {
         let lanes = self.level.lanes() as i64;
         let most = self.pieces(item, range);
         let mut index = range.start;
@@ -66,7 +71,7 @@ impl<'p> Select<'p> {
     }
 
     /// What is left at the end, in one masked strip.
-    fn rest(&mut self, item: &'p Loop, range: Steps, pieces: usize, turn: &mut dyn FnMut(&mut Self)) {
+    fn rest(&mut self, item: &'p LaneLoop, range: Steps, pieces: usize, turn: &mut dyn FnMut(&mut Self)) {
         let rest = match (range.start, range.end) {
             (Bound::Known(start), Bound::Known(end)) if start >= end => return,
             (Bound::Known(start), Bound::Known(end)) => Bound::Known(end - start),
@@ -95,7 +100,7 @@ impl<'p> Select<'p> {
     /// delays every load near it.
     fn known_rest(
         &mut self,
-        item: &'p Loop,
+        item: &'p LaneLoop,
         start: i64,
         rest: i64,
         pieces: usize,
@@ -113,7 +118,7 @@ impl<'p> Select<'p> {
 
     fn rest_strip(
         &mut self,
-        item: &'p Loop,
+        item: &'p LaneLoop,
         start: Bound,
         rest: Bound,
         pieces: usize,
@@ -124,7 +129,7 @@ impl<'p> Select<'p> {
         self.in_body(item.var, start, &item.body, turn);
     }
 
-    fn reduction(&mut self, item: &'p Loop, range: Steps) {
+    fn reduction(&mut self, item: &'p LaneLoop, range: Steps) {
         let pieces = PARTIALS / self.level.lanes();
         self.strip = Strip::of(pieces);
         let mut partials: Vec<Vec<V>> = Vec::new();
@@ -147,7 +152,7 @@ impl<'p> Select<'p> {
     }
 
     /// The body of a strip, its partials before and after in the same registers.
-    fn fold(&mut self, item: &'p Loop, partials: &[Vec<V>]) {
+    fn fold(&mut self, item: &'p LaneLoop, partials: &[Vec<V>]) {
         let pieces = self.strip.pieces;
         let masked = self.strip.masks.iter().any(Option::is_some);
         for (carried, places) in item.carried.iter().zip(partials) {
@@ -183,10 +188,10 @@ impl<'p> Select<'p> {
         let mut value = partials[0];
         // Halves of 16 lanes, of 8 lanes, pairs, neighbours.
         let folds: &[(Op, i64)] = match self.level {
-            Level::Avx512 => {
+            Extension::Avx512 => {
                 &[(Op::Blocks, 0x4e), (Op::Blocks, 0xb1), (Op::Permute, 0x4e), (Op::Permute, 0xb1)]
             }
-            Level::Avx2 => &[(Op::Blocks, 0x01), (Op::Permute, 0x4e), (Op::Permute, 0xb1)],
+            Extension::Avx2 => &[(Op::Blocks, 0x01), (Op::Permute, 0x4e), (Op::Permute, 0xb1)],
         };
 
         for &(op_of_lanes, order) in folds {

@@ -6,7 +6,7 @@
 use iced_x86::Register;
 
 use super::code::{Class, Inst};
-use crate::target::Level;
+use crate::target::Extension;
 
 /// General registers in the order in which they are given out: those that need not be saved first. rsp is the frame's.
 pub(super) const GENERAL: [Register; 15] = [
@@ -41,12 +41,12 @@ pub(super) struct Physical {
 
 impl Physical {
     /// Whether values may be kept in it.
-    pub(super) fn is_usable(self, level: Level) -> bool {
+    pub(super) fn is_usable(self, level: Extension) -> bool {
         let number = usize::from(self.number);
         match self.class {
             Class::General => number < GENERAL.len(),
             Class::Vector => number < level.registers(),
-            Class::Mask => level == Level::Avx512 && (1..8).contains(&number),
+            Class::Mask => level == Extension::Avx512 && (1..8).contains(&number),
         }
     }
 
@@ -56,13 +56,13 @@ impl Physical {
     }
 
     /// The whole register, as iced calls it.
-    pub(super) fn register(self, level: Level) -> Register {
+    pub(super) fn register(self, level: Extension) -> Register {
         let number = u32::from(self.number);
         match (self.class, level) {
             (Class::General, _) => GENERAL[usize::from(self.number)],
             (Class::Mask, _) => Register::K0 + number,
-            (Class::Vector, Level::Avx512) => Register::ZMM0 + number,
-            (Class::Vector, Level::Avx2) => Register::YMM0 + number,
+            (Class::Vector, Extension::Avx512) => Register::ZMM0 + number,
+            (Class::Vector, Extension::Avx2) => Register::YMM0 + number,
         }
     }
 }

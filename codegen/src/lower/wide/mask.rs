@@ -6,7 +6,7 @@
 use super::code::{Base, Inst, Memory, Op, Source, V};
 use super::state::{Bound, MAX_PIECES, Select};
 use crate::lane::Compare;
-use crate::target::Level;
+use crate::target::Extension;
 
 /// Predicates of `vcmpps` that signal nothing.
 pub(super) mod predicate {
@@ -33,7 +33,7 @@ fn parts(elements: i64) -> Option<[Op; 2]> {
 
 impl Select<'_> {
     fn wide_masks(&self) -> bool {
-        self.level == Level::Avx512
+        self.level == Extension::Avx512
     }
 
     /// Loads the lanes of a piece that are elements.

@@ -1,12 +1,17 @@
 //! The wide lowering: lane programs as x86-64 machine code with AVX-512 or AVX2, the whole width of the processor.
 //!
-//! In: a verified [`Program`]. Out: bytes of a function, which a module is given as they are. Must hold: the code computes exactly
+//! In: a verified [`LaneProgram`]. Out: bytes of a function, which a module is given as they are. Must hold: the code computes exactly
 //! the bits of `lane::interpret`, touches no element the program does not name, and calls nothing.
 //!
 //! Selection makes virtual code: instructions over registers without number, in the order that runs. The machine's registers are
 //! allocated for it, and it is encoded. Modules in the order of use: virtual code, its operations as instructions and their
 //! operands, the machine's registers, the text form; the verifier of virtual code; selection: what is known of a program beforehand,
 //! the state, addresses, masks, memory, instructions, loops, lane loops, items; the allocator and the check of what it made; bytes.
+//!
+//! # Decisions
+//!
+//! - Wide functions keep the System V convention on every system: Cranelift, which compiles their callers, saves what a Windows
+//!   caller must find again; a test calls one as Windows does. Frames are touched page by page.
 
 mod code;
 mod opcodes;
@@ -41,8 +46,8 @@ mod faults;
 
 use crate::code::{FunctionId, Functions, signature};
 use crate::error::Error;
-use crate::lane::{self, Program};
-use crate::target::{Level, WIDE_CONVENTION};
+use crate::lane::{self, LaneProgram};
+use crate::target::{Extension, WIDE_CONVENTION};
 
 /// What is asked of machine code besides its bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,7 +71,7 @@ pub struct Assembled {
 ///
 /// # Errors
 /// What the encoder refuses.
-pub fn assemble(program: &Program, level: Level, asked: Asked) -> Result<Assembled, Error> {
+pub fn assemble(program: &LaneProgram, level: Extension, asked: Asked) -> Result<Assembled, Error> {
     let verify = asked.verify || cfg!(debug_assertions);
     if verify {
         lane::verify::assert_valid(program);
@@ -93,7 +98,12 @@ fn assert_valid(what: &str, violations: &[text::Violation], lines: impl FnOnce()
 }
 
 /// Makes the assembled code of `program` a function of its own: its arguments are all i64, pointers first; it returns nothing.
-pub fn define(functions: &mut Functions<'_>, name: &str, program: &Program, bytes: Vec<u8>) -> FunctionId {
+pub fn define(
+    functions: &mut Functions<'_>,
+    name: &str,
+    program: &LaneProgram,
+    bytes: Vec<u8>,
+) -> FunctionId {
     let signature = signature(WIDE_CONVENTION, (program.pointers + program.integers) as usize);
     functions.define_bytes(name, signature, ALIGNMENT, bytes)
 }

@@ -3,20 +3,20 @@
 use iced_x86::Code;
 
 use super::code::Op;
-use crate::target::Level;
+use crate::target::Extension;
 
 /// One line an operation: with AVX2, with AVX-512.
 macro_rules! table {
     ($op:expr, $level:expr; $($name:ident: $avx2:ident, $avx512:ident;)*) => {
         match $op {
-            $(Op::$name => if $level == Level::Avx512 { Code::$avx512 } else { Code::$avx2 },)*
+            $(Op::$name => if $level == Extension::Avx512 { Code::$avx512 } else { Code::$avx2 },)*
             _ => Code::INVALID,
         }
     };
 }
 
 /// The code of an operation that is always the same instruction; `INVALID` for the others.
-pub(super) fn code(op: Op, level: Level) -> Code {
+pub(super) fn code(op: Op, level: Extension) -> Code {
     table! { op, level;
         AddF: VEX_Vaddps_ymm_ymm_ymmm256, EVEX_Vaddps_zmm_k1z_zmm_zmmm512b32_er;
         SubF: VEX_Vsubps_ymm_ymm_ymmm256, EVEX_Vsubps_zmm_k1z_zmm_zmmm512b32_er;

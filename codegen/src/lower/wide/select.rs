@@ -8,11 +8,11 @@ use std::ops::Range;
 use super::code::{Base, Code, Inst, Memory, Op, Source};
 use super::machine::ARGUMENTS;
 use super::state::{Held, Select};
-use crate::lane::{Instruction, Item, Program};
-use crate::target::Level;
+use crate::lane::{Instruction, LaneItem, LaneProgram};
+use crate::target::Extension;
 
 /// Virtual code of `program`.
-pub(super) fn select(program: &Program, level: Level) -> Code {
+pub(super) fn select(program: &LaneProgram, level: Extension) -> Code {
     let mut select = Select::new(program, level);
     select.arguments();
     select.begin_watching();
@@ -40,13 +40,13 @@ impl<'p> Select<'p> {
     }
 
     /// Items in order: straight runs between loops by the strip's order, loops for all pieces at once.
-    pub(super) fn items(&mut self, items: &'p [Item]) {
+    pub(super) fn items(&mut self, items: &'p [LaneItem]) {
         let mut behind = items;
-        for run in items.chunk_by(|a, b| !matches!(a, Item::Loop(_)) && !matches!(b, Item::Loop(_))) {
+        for run in items.chunk_by(|a, b| !matches!(a, LaneItem::Loop(_)) && !matches!(b, LaneItem::Loop(_))) {
             behind = &behind[run.len()..];
             match run {
-                [Item::Loop(item)] if item.lanes => self.lane_loop(item),
-                [Item::Loop(item)] => {
+                [LaneItem::Loop(item)] if item.lanes => self.lane_loop(item),
+                [LaneItem::Loop(item)] => {
                     self.fetch_ahead(item, behind);
                     self.counted_loop(item);
                 }
@@ -60,24 +60,24 @@ impl<'p> Select<'p> {
         }
     }
 
-    fn run(&mut self, items: &'p [Item], pieces: Range<usize>) {
+    fn run(&mut self, items: &'p [LaneItem], pieces: Range<usize>) {
         for item in items {
             match item {
-                Item::Let(_, instruction) if instruction.is_constant() => {}
-                Item::Let(register, Instruction::Load(address)) => {
+                LaneItem::Let(_, instruction) if instruction.is_constant() => {}
+                LaneItem::Let(register, Instruction::Load(address)) => {
                     let own = if self.varies(*register) { pieces.clone() } else { 0..1 };
                     if self.varies(*register) || pieces.start == 0 {
                         own.for_each(|piece| self.values[register.0 as usize][piece] = Held::Nothing);
                         self.deferred.push((*register, address));
                     }
                 }
-                Item::Let(register, instruction) => self.instruction(*register, instruction, &pieces),
-                Item::Store { address, value } => {
+                LaneItem::Let(register, instruction) => self.instruction(*register, instruction, &pieces),
+                LaneItem::Store { address, value } => {
                     self.flush(&pieces);
                     self.store(address, *value, &pieces);
                 }
-                Item::Watch(value) => self.watch(*value, &pieces),
-                Item::Loop(_) => unreachable!("downhill bug: a loop in a straight run; please report"),
+                LaneItem::Watch(value) => self.watch(*value, &pieces),
+                LaneItem::Loop(_) => unreachable!("downhill bug: a loop in a straight run; please report"),
             }
         }
         self.flush(&pieces);

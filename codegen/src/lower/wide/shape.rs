@@ -7,7 +7,7 @@ use iced_x86::Code;
 
 use super::code::{Class, Op};
 use super::opcodes;
-use crate::target::Level;
+use crate::target::Extension;
 
 /// What an operand may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +47,8 @@ const M: Operand = Operand::Memory;
 
 impl Op {
     /// What operands it has; none where the level has no such instruction.
-    pub(super) fn shape(self, level: Level) -> Option<Shape> {
-        let wide = level == Level::Avx512;
+    pub(super) fn shape(self, level: Extension) -> Option<Shape> {
+        let wide = level == Extension::Avx512;
         self.is_on(level).then(|| Shape {
             to: self.sets().then(|| self.class(level)),
             from: self.from(wide),
@@ -99,11 +99,11 @@ impl Op {
         }
     }
 
-    fn is_on(self, level: Level) -> bool {
+    fn is_on(self, level: Extension) -> bool {
         use Op::*;
         match self {
             // Those that are no instruction, or another one from case to case.
-            MaskOnes | MaskZeros => level == Level::Avx512,
+            MaskOnes | MaskZeros => level == Extension::Avx512,
             Fma | Zero | Broadcast | SetGeneral | AtLeast | Divide | Entry => true,
             op if op.is_control() => true,
             op => opcodes::code(op, level) != Code::INVALID,
@@ -145,10 +145,10 @@ impl Op {
     }
 
     /// The class of the register that it sets, if it sets one.
-    pub(super) fn class(self, level: Level) -> Class {
+    pub(super) fn class(self, level: Extension) -> Class {
         use Op::*;
         match self {
-            CompareF | CompareI | CompareU if level == Level::Avx512 => Class::Mask,
+            CompareF | CompareI | CompareU if level == Extension::Avx512 => Class::Mask,
             MaskAnd | MaskAndNot | MaskOr | MaskXor | MaskNot | MaskUpper | MaskOnes | MaskZeros
             | MaskMove | MaskLoad | MaskFrom => Class::Mask,
             SetGeneral | MoveGeneral | LoadGeneral | LoadHalf | Add | AddImmediate | Sub | Mul
@@ -159,16 +159,16 @@ impl Op {
     }
 
     /// Whether operand `position` may lie in memory instead of in a register; `broadcast` as one element for all lanes.
-    pub(super) fn takes_memory(self, position: usize, broadcast: bool, level: Level) -> bool {
-        match self.from(level == Level::Avx512).get(position) {
-            Some(Operand::Either(Class::Vector)) => !broadcast || level == Level::Avx512,
+    pub(super) fn takes_memory(self, position: usize, broadcast: bool, level: Extension) -> bool {
+        match self.from(level == Extension::Avx512).get(position) {
+            Some(Operand::Either(Class::Vector)) => !broadcast || level == Extension::Avx512,
             Some(Operand::Either(_)) => !broadcast,
             _ => false,
         }
     }
 
     /// Bytes that its operand in memory has, where that is no single element read into every lane.
-    pub(super) fn bytes(self, level: Level) -> u32 {
+    pub(super) fn bytes(self, level: Extension) -> u32 {
         use Op::*;
         match self {
             FetchToRead | FetchToWrite | Address => 0,

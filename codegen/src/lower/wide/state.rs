@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 use super::code::{Base, Class, Code, Inst, Memory, Op, Source, V};
 use super::facts::Facts;
-use crate::lane::{Address, Integer, Kind, Program, Reg, Term, Var};
-use crate::target::Level;
+use crate::lane::{Address, Integer, Kind, LaneProgram, Reg, Term, Var};
+use crate::target::Extension;
 
 /// Most pieces of a strip: values of a varying register that are worked on at once.
 pub(super) const MAX_PIECES: usize = 8;
@@ -77,8 +77,8 @@ pub(super) struct Watching {
 }
 
 pub(super) struct Select<'p> {
-    pub(super) program: &'p Program,
-    pub(super) level: Level,
+    pub(super) program: &'p LaneProgram,
+    pub(super) level: Extension,
     pub(super) code: Code,
     pub(super) pointers: Vec<V>,
     pub(super) integers: Vec<V>,
@@ -106,7 +106,7 @@ pub(super) struct Select<'p> {
 }
 
 impl<'p> Select<'p> {
-    pub(super) fn new(program: &'p Program, level: Level) -> Select<'p> {
+    pub(super) fn new(program: &'p LaneProgram, level: Extension) -> Select<'p> {
         let registers = program.registers.len();
         Select {
             program,
@@ -142,7 +142,7 @@ impl<'p> Select<'p> {
 
     /// The class that values of a kind have.
     pub(super) fn class(&self, kind: Kind) -> Class {
-        if kind == Kind::Mask && self.level == Level::Avx512 { Class::Mask } else { Class::Vector }
+        if kind == Kind::Mask && self.level == Extension::Avx512 { Class::Mask } else { Class::Vector }
     }
 
     pub(super) fn general(&mut self) -> V {

@@ -8,7 +8,7 @@
 use super::code::{Base, Class, Code, Inst, Memory, Op, Source, V};
 use super::machine::{Allocated, Physical};
 use crate::lane::word_of;
-use crate::target::Level;
+use crate::target::Extension;
 
 /// A rule that an instruction breaks.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub(super) fn virtual_name(code: &Code, v: V) -> String {
 }
 
 /// The machine's own name of a register.
-pub(super) fn physical_name(register: Physical, level: Level) -> String {
+pub(super) fn physical_name(register: Physical, level: Extension) -> String {
     if register.is_usable(level) {
         format!("{:?}", register.register(level)).to_lowercase()
     } else {

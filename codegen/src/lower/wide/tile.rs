@@ -6,7 +6,7 @@
 use super::code::{Inst, Op, Source, V};
 use super::state::{Bound, Held, Select};
 use crate::lane::{Address, Reg, Term};
-use crate::target::Level;
+use crate::target::Extension;
 
 impl<'p> Select<'p> {
     /// Loads the tile that a waiting load belongs to, if there is one; the load's own value is the result.
@@ -98,7 +98,7 @@ impl<'p> Select<'p> {
 
     /// The first blocks of all, then the second ones, …
     fn transpose_blocks(&mut self, list: &[V]) -> Vec<V> {
-        if self.level == Level::Avx2 {
+        if self.level == Extension::Avx2 {
             return vec![self.shuffle(list[0], list[1], 0x20), self.shuffle(list[0], list[1], 0x31)];
         }
         // Blocks 0 and 2, and blocks 1 and 3, of two vectors.

@@ -3,6 +3,11 @@
 //! x − x is 0 of what is finite and NaN of everything else, and the bits of zeros and of a NaN together are those of a NaN. So each
 //! straight run collects the bits of its differences in a register of its own, which is there for that run alone; a register of the whole
 //! function collects those of all runs. Neither takes the units that multiply, which are the busy ones.
+//!
+//! # Decisions
+//!
+//! - A value is watched as x − x, its bits collected: one subtraction and one `or` a vector, off the units that multiply; x·0
+//!   added up was 3 % slower where weights stream from the second cache.
 
 use std::ops::Range;
 

@@ -61,12 +61,12 @@ pub struct Speed {
     /// Elements of a vector.
     pub lanes: u32,
     /// Levels of memory, from the fastest on.
-    pub levels: Vec<Level>,
+    pub levels: Vec<MemoryLevel>,
 }
 
 /// A level of memory.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Level {
+pub struct MemoryLevel {
     /// It holds what is worked on where that is at most so many bytes.
     pub bytes: u64,
     /// Bytes read a second where nothing is written.
@@ -79,7 +79,7 @@ pub struct Level {
 
 impl Speed {
     /// The level that so many bytes are worked on in: the last one where they are more than any holds.
-    pub fn level(&self, bytes: u64) -> Option<Level> {
+    pub fn level(&self, bytes: u64) -> Option<MemoryLevel> {
         let found = self.levels.iter().find(|level| bytes <= level.bytes);
         found.or(self.levels.last()).copied()
     }
@@ -399,18 +399,18 @@ fn work_of_function(function: Function) -> Work {
     sum
 }
 
-fn add_instructions(items: &[lane::Item], sum: &mut Work) {
+fn add_instructions(items: &[lane::LaneItem], sum: &mut Work) {
     for item in items {
         match item {
-            lane::Item::Let(_, instruction) => {
+            lane::LaneItem::Let(_, instruction) => {
                 let work = work_of_instruction(instruction);
                 sum.arithmetic += work.arithmetic;
                 sum.instructions += work.instructions;
             }
-            lane::Item::Store { .. } | lane::Item::Watch(_) => {}
+            lane::LaneItem::Store { .. } | lane::LaneItem::Watch(_) => {}
             // What is rarely done costs its test.
-            lane::Item::Loop(inner) if inner.portion.mask().is_some() => sum.instructions += 1,
-            lane::Item::Loop(inner) => add_instructions(&inner.body, sum),
+            lane::LaneItem::Loop(inner) if inner.portion.mask().is_some() => sum.instructions += 1,
+            lane::LaneItem::Loop(inner) => add_instructions(&inner.body, sum),
         }
     }
 }

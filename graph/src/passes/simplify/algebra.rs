@@ -2,6 +2,11 @@
 //!
 //! All of it holds among floats too: rounding knows no sign, x·2 is x + x, and x², x⁻¹ are rounded once as the powers are. In x³ = (x·x)·x
 //! the square is normal and finite wherever the cube is not 0 or infinite: 2⁻⁵⁰ < |x| < 2⁴³ then.
+//!
+//! # Decisions
+//!
+//! - Masks of rectifiers ask the rectified value (`relu(x) ≤ 0` for `x ≤ 0`): the same answer, NaN included, and the backward
+//!   pass need not keep x.
 
 use super::rewriting::{Rewriting, add as node, binary, is_constant, is_float, operands_of, unary};
 use crate::graph::NodeId;

@@ -22,6 +22,13 @@
 //!
 //! Not done: (a·s)·b → (a·b)·s and (a·s)/b → (a/b)·s, because a·b can overflow or vanish where (a·s)·b does not; a scale out of
 //! a sum or a product of matrices, for the same reason; c·(1/d) for c/d.
+//!
+//! # Decisions
+//!
+//! - Factors of sizes and constants move only where no intermediate result can leave the range: (p − y)·(1/batch) with p a
+//!   sigmoid or a softmax, out of a selection, into another factor if one is a power of two or both shrink:
+//!   `6.674e-11·m·n/(r·r)` is written so that it does not overflow. Elsewhere a factor stays in the product it was written in,
+//!   which costs a multiplication an element at most.
 
 use super::magnitude::{is_sum_beside, is_within, of_scale, power_of_two};
 use super::rewriting::{Rewriting, add, binary, is_constant, operands_of, spread, spread_scalar};
