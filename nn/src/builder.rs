@@ -84,9 +84,9 @@ impl Builder {
     /// A builder that goes on with `graph`: what is written stands behind what is there.
     pub(crate) fn resume(graph: Graph) -> Builder {
         let builder = Builder::new(Mode::Train);
-        let streams = graph.ids().filter_map(|id| match graph.op(id) {
-            Op::RandomBits { stream, .. } => Some(stream + 1),
-            _ => None,
+        let streams = graph.ids().filter_map(|id| {
+            let Op::RandomBits { stream, .. } = graph.op(id) else { return None };
+            Some(stream + 1)
         });
         let streams = streams.max().unwrap_or(0);
         {
