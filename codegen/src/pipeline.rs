@@ -80,8 +80,7 @@ pub fn compile(
         stages.of(name);
         verify_source(name, graph, stages)?;
         let ports = Ports::of(graph);
-        let prepared =
-            stages.run(Stage::Prepared, || prepare(graph), |graph| assert_valid_graph(graph), Graph::to_text);
+        let prepared = stages.run(Stage::Prepared, || prepare(graph), assert_valid_graph, Graph::to_text);
         let looked_up = ports.looked_up_nodes(&prepared);
         let fused = stages.run(
             Stage::Fused,
