@@ -62,6 +62,32 @@ fn the_same_bits_for_every_number_of_threads_and_every_target() {
     }
 }
 
+network! {
+    /// So many kernels that a step calls them through a table.
+    Tall(depth: usize, width: usize) {
+        input  x: [batch, 96];
+        target label: i32[batch];
+        let h = x;
+        for _ in 0..depth {
+            h = dropout(relu(linear(h, width)), 0.1);
+        }
+        output logits = linear(h, 10);
+        loss cross_entropy(logits, label);
+    }
+}
+
+#[test]
+fn a_long_step_has_the_same_bits_too_and_says_where_it_is() {
+    let build = |threads| Tall::new(9, 256).seed(5).optimizer(sgd(0.05)).batch_sizes([128]).threads(threads);
+    let one = trained(&mut build(1).build().expect("a network"));
+    let mut net = build(3).build().expect("a network");
+    assert!(net.report().divided > 10, "{} kernels are divided", net.report().divided);
+    let (x, label) = (data().column("x").expect("x").clone(), vec![3; ROWS]);
+    let profile = net.profile(&x, &label).expect("a profile");
+    assert!(profile.rows.len() > 16, "{profile}");
+    assert!(trained(&mut net) == one);
+}
+
 #[test]
 fn models_side_by_side_on_a_program_with_threads() {
     let program = network(2).program().expect("a program");
