@@ -249,7 +249,7 @@ impl Verifier<'_> {
     fn homes(&mut self) {
         let mut sets = vec![0_u32; self.code.classes.len()];
         for to in self.code.instructions.iter().filter_map(|inst| inst.to) {
-            sets.iter_mut().nth(to.0 as usize).into_iter().for_each(|count| *count += 1);
+            sets.get_mut(to.0 as usize).into_iter().for_each(|count| *count += 1);
         }
         for (at, inst) in self.code.instructions.iter().enumerate() {
             let Some((to, home)) = inst.to.and_then(|to| Some((to, *self.code.homes.get(&to)?))) else {
