@@ -32,6 +32,15 @@ pub enum Extension {
 }
 
 impl Extension {
+    /// Bytes of a vector.
+    pub(crate) fn vector_bytes(self) -> u32 {
+        match self {
+            Extension::Avx2 => 32,
+            Extension::Avx512 => 64,
+        }
+    }
+
+    /// Elements of 32 bits in a vector.
     pub(crate) fn lanes(self) -> usize {
         match self {
             Extension::Avx2 => 8,

@@ -5,6 +5,8 @@
 //! change it. A counter times 1, 2, 4 or 8 is left to the addressing mode; any other product is a byte offset that
 //! its loop carries along and adds to (see `loops.rs`).
 
+use super::estimate::LANES;
+use crate::lane::ELEMENT_BYTES;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 
@@ -34,7 +36,7 @@ impl<'p> Emitter<'p, '_, '_> {
             return self.load_uniform(kind, address);
         }
         let (scalar, vector) = (type_of(kind, false), type_of(kind, true));
-        let first = 4 * piece as i64;
+        let first = LANES * piece as i64;
         if self.is_contiguous(address) {
             let place = self.place(address, first);
             return self.f.ins().load(vector, vector_flags(), place.base, place.offset);
@@ -54,8 +56,8 @@ impl<'p> Emitter<'p, '_, '_> {
         for piece in pieces.clone() {
             let vector = self.strip.lanes > 1;
             let value = self.operand(value, piece, vector);
-            let first = 4 * piece as i64;
-            let lanes = if vector && !self.is_contiguous(address) { 4 } else { 1 };
+            let first = LANES * piece as i64;
+            let lanes = if vector && !self.is_contiguous(address) { LANES } else { 1 };
             for lane in 0..lanes {
                 let place = self.place(address, first + lane);
                 let (value, flags) = match (vector, lanes) {
@@ -204,8 +206,13 @@ impl<'p> Emitter<'p, '_, '_> {
         let Index::Lookup { table, var, plus } = term.index else {
             unreachable!("downhill bug: not a lookup; please report");
         };
-        let mut offset = (plus + lane) * 4;
-        let base = self.add_counter(self.pointers[table as usize], &mut offset, var, Integer::Constant(4));
+        let mut offset = (plus + lane) * ELEMENT_BYTES;
+        let base = self.add_counter(
+            self.pointers[table as usize],
+            &mut offset,
+            var,
+            Integer::Constant(ELEMENT_BYTES),
+        );
         let (base, offset) = match i32::try_from(offset) {
             Ok(offset) => (base, offset),
             Err(_) => (self.f.ins().iadd_imm_s(base, offset), 0),

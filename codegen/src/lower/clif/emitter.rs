@@ -4,6 +4,7 @@
 //! Must hold: what a [`Scope`] remembers was emitted in a block that dominates the current one; scopes are pushed where a
 //! body begins and popped where it ends.
 
+use super::estimate::LANES;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -31,7 +32,7 @@ impl Strip {
     pub(super) const SCALAR: Strip = Strip { lanes: 1, pieces: 1, piece_by_piece: false };
 
     pub(super) fn vectors(pieces: usize) -> Strip {
-        Strip { lanes: 4, pieces, piece_by_piece: false }
+        Strip { lanes: LANES as usize, pieces, piece_by_piece: false }
     }
 
     /// Elements in it.

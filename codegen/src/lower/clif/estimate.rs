@@ -3,8 +3,12 @@
 //!
 //! Estimates steer speed alone; no result depends on them.
 
+use crate::lane::ELEMENT_BYTES;
 use crate::lane::{Index, Instruction, LaneItem, LaneLoop, LaneProgram, Reg, Var};
 use crate::lower::uses::Uses;
+
+/// Elements of a vector of 128 bits.
+pub(super) const LANES: i64 = 16 / ELEMENT_BYTES;
 
 /// Vector registers that code may count on: sixteen on x86-64, less one for moves.
 pub(super) const REGISTERS: usize = 15;

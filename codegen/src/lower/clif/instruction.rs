@@ -2,6 +2,7 @@
 //!
 //! Masks are all ones or all zeros in each lane of an `i32x4`, and 0 or 1 in an `i8` as a scalar.
 
+use super::estimate::LANES;
 use std::ops::Range;
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
@@ -75,7 +76,7 @@ impl Emitter<'_, '_, '_> {
         if !vector {
             return scalar;
         }
-        let first = 4 * piece as u32;
+        let first = LANES as u32 * piece as u32;
         let lanes = self.vector_of(I32X4, [first, first + 1, first + 2, first + 3]);
         let splat = self.f.ins().splat(I32X4, scalar);
         self.f.ins().iadd(splat, lanes)

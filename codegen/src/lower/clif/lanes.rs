@@ -4,6 +4,8 @@
 //! Without accumulators a strip is free of its neighbours. With accumulators there are 32 partials: eight vectors in
 //! registers where the body is light, else on the stack, where any strip finds its own by the element's number.
 
+use super::estimate::LANES;
+use crate::lane::ELEMENT_BYTES;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Value};
 
@@ -27,7 +29,7 @@ impl<'p> Emitter<'p, '_, '_> {
         let range = Steps { start: self.integer(item.start), end: self.integer(item.end), step: 1 };
         self.lane_var = Some(item.var);
         self.push_scope();
-        if range.turns().is_none_or(|elements| elements >= 4) {
+        if range.turns().is_none_or(|elements| elements >= LANES) {
             self.keep_outside(&estimate);
         }
         match range.turns() {
@@ -92,7 +94,7 @@ impl<'p> Emitter<'p, '_, '_> {
     /// True when all strips may be written out.
     fn is_short_reduction(&mut self, item: &LaneLoop, elements: i64) -> bool {
         self.strip = Strip::SCALAR;
-        let copies = elements / 4 + elements % 4;
+        let copies = elements / LANES + elements % LANES;
         elements <= 32 && copies * self.size(&item.body) <= SHORT
     }
 
@@ -103,15 +105,15 @@ impl<'p> Emitter<'p, '_, '_> {
         };
         let mut partials: Vec<Vec<Value>> =
             item.carried.iter().map(|carried| self.initial_partials(carried)).collect();
-        for group in 0..(elements / 4) as usize {
-            let first = Bound::Known(start + 4 * group as i64);
+        for group in 0..(elements / LANES) as usize {
+            let first = Bound::Known(start + LANES * group as i64);
             let inside = partials.iter().map(|partials| partials[group]).collect();
             let next = self.fold(item, Strip::vectors(1), first, inside);
             partials.iter_mut().zip(next).for_each(|(partials, next)| partials[group] = next);
         }
-        let group = (elements / 4) as usize;
-        for lane in 0..(elements % 4) as u8 {
-            let element = Bound::Known(start + 4 * group as i64 + i64::from(lane));
+        let group = (elements / LANES) as usize;
+        for lane in 0..(elements % LANES) as u8 {
+            let element = Bound::Known(start + LANES * group as i64 + i64::from(lane));
             let inside =
                 partials.iter().map(|partials| self.f.ins().extractlane(partials[group], lane)).collect();
             let next = self.fold(item, Strip::SCALAR, element, inside);
@@ -200,7 +202,7 @@ impl<'p> Emitter<'p, '_, '_> {
         let mut index = rest.start;
         for strip in [Strip::vectors(widest), Strip::vectors(1), Strip::SCALAR] {
             // With strips of one vector the second round is the first again.
-            if widest == 1 && strip.lanes == 4 && strip.pieces == 1 && !same(index, rest.start) {
+            if widest == 1 && strip.lanes == LANES as usize && strip.pieces == 1 && !same(index, rest.start) {
                 continue;
             }
             self.strip = strip;
@@ -230,8 +232,8 @@ impl<'p> Emitter<'p, '_, '_> {
             Bound::Known(first) => self.f.ins().iadd_imm_s(index, -first),
             Bound::In(first) => self.f.ins().isub(index, first),
         };
-        let bytes = self.f.ins().ishl_imm_u(number, 2);
-        let bytes = self.f.ins().band_imm_s(bytes, PARTIALS - 4);
+        let bytes = self.f.ins().ishl_imm_u(number, i64::from(ELEMENT_BYTES.ilog2()));
+        let bytes = self.f.ins().band_imm_s(bytes, PARTIALS - ELEMENT_BYTES);
         let place = self.f.ins().iadd(base, bytes);
         let Strip { lanes, pieces, .. } = self.strip;
         let offset = |at: usize| ((at / pieces) as i64 * PARTIALS) as i32 + 16 * (at % pieces) as i32;

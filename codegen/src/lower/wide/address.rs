@@ -8,6 +8,7 @@
 
 use super::code::{Base, Inst, Memory, Op, Source, V};
 use super::state::{Bound, Part, Select};
+use crate::lane::ELEMENT_BYTES;
 use crate::lane::{Address, Index, Integer, LaneItem, Term, Var, for_each_address};
 
 /// An address taken apart.
@@ -252,7 +253,9 @@ impl<'p> Select<'p> {
     /// Where the entry of a table at a counter lies.
     pub(super) fn table_place(&mut self, table: u32, var: Var, plus: i64) -> Memory {
         let mut address = Address::new(table);
-        address.terms.push(Term { index: Index::Var { var, plus }, stride: Integer::Constant(4) });
+        address
+            .terms
+            .push(Term { index: Index::Var { var, plus }, stride: Integer::Constant(ELEMENT_BYTES) });
         self.place(&address, 0)
     }
 }

@@ -269,7 +269,7 @@ impl Rewrite<'_, '_> {
                 Some(&home) => home,
                 None => {
                     let is_vector = work.class(v) == Class::Vector;
-                    let size = if is_vector { 4 * work.code.level.lanes() as u32 } else { 8 };
+                    let size = if is_vector { work.code.level.vector_bytes() } else { 8 };
                     work.frame = work.frame.next_multiple_of(size) + size;
                     Memory::at(Base::Frame(work.frame - size))
                 }

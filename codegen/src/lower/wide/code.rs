@@ -413,7 +413,7 @@ impl Constant {
     /// Whether `held` has the same bits.
     pub(super) fn equals(self, held: Constant, code: &Code) -> bool {
         let zeros = |place: u32, count: usize| {
-            let words = code.pool.words.iter().skip(place as usize / 4).take(count);
+            let words = code.pool.words.iter().skip(place as usize / size_of::<u32>()).take(count);
             words.filter(|&&word| word == 0).count() == count
         };
         match (self, held) {
@@ -454,7 +454,7 @@ impl Pool {
         while !self.words.len().is_multiple_of(words.len()) {
             self.words.push(0);
         }
-        let place = 4 * self.words.len() as u32;
+        let place = (size_of::<u32>() * self.words.len()) as u32;
         self.words.extend_from_slice(words);
         self.known.insert(words.to_vec(), place);
         place

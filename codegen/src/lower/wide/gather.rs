@@ -6,6 +6,7 @@
 
 use super::code::{Base, Class, Inst, Memory, Op, Source, V};
 use super::state::{Bound, Select};
+use crate::lane::ELEMENT_BYTES;
 use crate::lane::{Address, Index, Integer, Term};
 use crate::target::Extension;
 
@@ -163,7 +164,7 @@ impl Select<'_> {
         let room = self.room();
         self.each_lane(address, piece, |select, lane, memory| {
             let element = select.emit(Op::LoadHalf, &[Source::Memory(memory)]);
-            let place = Memory { offset: 4 * lane as i32, ..room };
+            let place = Memory { offset: ELEMENT_BYTES as i32 * lane as i32, ..room };
             select.code.push(Inst::new(
                 Op::StoreHalf,
                 None,
@@ -177,7 +178,7 @@ impl Select<'_> {
         let room = self.room();
         self.code.push(Inst::new(Op::Store, None, &[Source::Memory(room), Source::Register(value)]));
         self.each_lane(address, piece, |select, lane, memory| {
-            let place = Memory { offset: 4 * lane as i32, ..room };
+            let place = Memory { offset: ELEMENT_BYTES as i32 * lane as i32, ..room };
             let element = select.emit(Op::LoadHalf, &[Source::Memory(place)]);
             select.code.push(Inst::new(
                 Op::StoreHalf,
@@ -189,7 +190,7 @@ impl Select<'_> {
 
     /// A vector's room in the frame.
     fn room(&mut self) -> Memory {
-        self.room_of(4 * self.level.lanes() as u32)
+        self.room_of(self.level.vector_bytes())
     }
 
     pub(super) fn room_of(&mut self, size: u32) -> Memory {

@@ -179,7 +179,7 @@ impl Op {
             LoadFour | StoreFour => 16,
             Divide => 24,
             LoadEight | StoreEight => 32,
-            _ => 4 * level.lanes() as u32,
+            _ => level.vector_bytes(),
         }
     }
 

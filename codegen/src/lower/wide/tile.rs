@@ -5,6 +5,7 @@
 
 use super::code::{Inst, Op, Source, V};
 use super::state::{Bound, Held, Select};
+use crate::lane::ELEMENT_BYTES;
 use crate::lane::{Address, Reg, Term};
 use crate::target::Extension;
 
@@ -68,7 +69,9 @@ impl<'p> Select<'p> {
         }
 
         members.sort_by_key(|&(distance, ..)| distance);
-        let runs = &mut members.chunk_by(|one, next| next.0 - one.0 == 4).flat_map(|run| run.chunks(lanes));
+        let runs = &mut members
+            .chunk_by(|one, next| next.0 - one.0 == ELEMENT_BYTES)
+            .flat_map(|run| run.chunks(lanes));
         let tile = runs.find(|tile| tile.iter().any(|&(_, member, _)| member == register))?;
         (tile.len() > 1).then(|| tile.iter().map(|&(_, member, address)| (member, address)).collect())
     }

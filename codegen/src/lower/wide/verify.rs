@@ -18,6 +18,7 @@ use super::flow::{Known, walk};
 use super::machine::ARGUMENTS;
 use super::shape::{Masking, Operand, Shape};
 use super::text::{Violation, virtual_name};
+use crate::lane::ELEMENT_BYTES;
 
 /// Every violation in `code`; empty for code that registers may be allocated for.
 pub(super) fn verify(code: &Code) -> Vec<Violation> {
@@ -118,12 +119,12 @@ impl Verifier<'_> {
             self.register(at, v, index);
         }
 
-        let bytes = if memory.broadcast { 4 } else { inst.op.bytes(self.code.level) };
+        let bytes = if memory.broadcast { ELEMENT_BYTES as u32 } else { inst.op.bytes(self.code.level) };
         let writes = inst.op.stores();
         match memory.base {
             Base::Register(base) => self.register(at, base, Class::General),
             Base::Pool(place) => {
-                let size = 4 * self.code.pool.words.len() as u32;
+                let size = (size_of::<u32>() * self.code.pool.words.len()) as u32;
                 self.own(at, "the literals", place, memory, bytes, size);
                 self.check(at, !writes, || "a literal is written".to_owned());
             }
