@@ -1,0 +1,72 @@
+//! Code for machines that are not this one: a target is a description, and an artifact a value.
+
+use downhill_codegen::artifact::Artifact;
+use downhill_codegen::error::Error;
+use downhill_codegen::pipeline::{Purposes, Source, compile};
+use downhill_codegen::target::{InstructionSet, Target};
+use downhill_graph::dim::{Bindings, Dim};
+use downhill_graph::graph::Graph;
+use downhill_graph::stages::Stages;
+use downhill_graph::types::ElementType;
+use downhill_nn::builder::{Builder, Mode};
+use downhill_nn::composite::{Linear, linear};
+use downhill_nn::entry;
+use downhill_nn::optimizers::adam;
+use downhill_nn::value::{square, sum, tanh};
+use target_lexicon::Triple;
+
+/// A training step of so many layers.
+fn step(depth: usize) -> Graph {
+    let b = Builder::new(Mode::Train);
+    let x = b.input("x", ElementType::F32, [Dim::symbol("batch"), Dim::from(24)]);
+    let mut h = x;
+    for n in 0..depth {
+        h = b.scope(&format!("h{n}"), || tanh(linear(&h, 24, Linear::default())));
+    }
+    b.output("h", &h);
+    b.loss("loss", &sum(square(&h)), None);
+    let declaration = b.finish().expect("a declaration");
+    entry::step(&declaration, None, &adam(0.1).into()).expect("a step")
+}
+
+fn compiled(name: &str, instructions: InstructionSet, depth: usize) -> Result<Artifact, Error> {
+    let triple: Triple = name.parse().expect("a known machine");
+    let target = Target::new(triple, instructions)?.threads(2).dividing_from(0);
+    let graph = step(depth);
+    let variants = vec![Bindings::from([("batch".into(), 48)])];
+    let source = Source { name: "step", graph: &graph, variants };
+    compile(&[source], Purposes { target: &target, marked: false }, &mut Stages::unwatched())
+}
+
+#[test]
+fn code_is_made_for_other_machines() {
+    for name in ["aarch64-unknown-linux-gnu", "aarch64-apple-darwin", "x86_64-pc-windows-msvc"] {
+        // Few layers are one function; many go through sections, tables and functions that threads call.
+        for depth in [1, 12] {
+            let artifact = compiled(name, InstructionSet::Portable, depth)
+                .unwrap_or_else(|error| panic!("{name}, {depth} layers: {error}"));
+            let variants = &artifact.entries[0];
+            assert_eq!(variants.len(), 2, "{name}");
+            for variant in variants {
+                let symbol = artifact.code.symbol(variant.function);
+                assert!(symbol.size > 0 && symbol.offset + symbol.size <= artifact.code.bytes.len(), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn code_depends_on_the_target_alone() {
+    for instructions in InstructionSet::ALL {
+        let name = "x86_64-unknown-linux-gnu";
+        let once = compiled(name, instructions, 2).expect("code");
+        let again = compiled(name, instructions, 2).expect("code");
+        assert_eq!(once.code, again.code, "{instructions:?}");
+    }
+}
+
+#[test]
+fn vectors_of_another_architecture_are_refused() {
+    let refused = compiled("aarch64-unknown-linux-gnu", InstructionSet::Avx2, 1);
+    assert!(matches!(refused, Err(Error::UnsupportedCpu { .. })), "{:?}", refused.map(|_| ()));
+}
