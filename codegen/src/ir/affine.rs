@@ -1,6 +1,7 @@
-//! Indices as affine expressions of loop counters, and how ops that only move data change them.
+//! Indices as affine expressions of loop counters, and how ops that only move data map them.
 //!
-//! In: a node and the index of an element of its result. Out: the index of the operand's element it is.
+//! In: a node that only moves data, and the index of an element of its result. Out: the index of that element in its operand.
+//!
 //! Must hold: a mapping never invents an axis; an index in range stays in range.
 
 use downhill_graph::dim::Dim;
