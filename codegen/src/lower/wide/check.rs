@@ -37,7 +37,7 @@ pub(super) fn check(code: &Code, allocated: &Allocated) -> Vec<Violation> {
     checker.violations
 }
 
-/// What a place of the machine holds.
+/// What a register or slot holds.
 #[derive(Clone, Copy, PartialEq)]
 enum Value {
     Unknown,
@@ -48,7 +48,7 @@ enum Value {
     Argument(u8),
 }
 
-/// What every place holds: registers by [`number`], then slots.
+/// What every register and slot holds: registers by [`number`], then slots.
 #[derive(Clone)]
 struct Places(Vec<Value>);
 
@@ -68,7 +68,7 @@ impl Known for Places {
 /// How many registers there may be of a class.
 const MOST: usize = 32;
 
-/// The place of a register.
+/// The index of a register.
 fn number(register: Physical) -> usize {
     MOST * register.class as usize + usize::from(register.number)
 }
@@ -231,7 +231,7 @@ impl Checker<'_> {
         self.slots = slots.into_iter().map(|(offset, _, class, _)| Slot { offset, class }).collect();
     }
 
-    /// The place of the slot that an operand names, if it is one of this class.
+    /// The index of the slot that an operand names, if it is one of this class.
     fn slot(&self, memory: &Memory<Physical>, class: Class) -> Option<usize> {
         let Base::Frame(place) = memory.base else { return None };
         let start = place.wrapping_add_signed(memory.offset);
@@ -349,7 +349,7 @@ impl Checker<'_> {
         self.holds(at, v, value, || physical_name(register, self.code.level));
     }
 
-    /// That a place holds the value which is to be read from it.
+    /// Checks that a register or slot holds the value that is to be read from it.
     fn holds(&mut self, at: usize, v: V, value: Value, place: impl FnOnce() -> String) {
         if !self.is(value, v) {
             let (wanted, found) = (virtual_name(self.code, v), self.words(value));
