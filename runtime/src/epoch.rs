@@ -265,6 +265,7 @@ fn order_of_rows<'a>(
             None => Ok(rows),
         };
     }
+
     order.clear();
     number_rows(order, data.rows())?;
     shuffle(order, seed);

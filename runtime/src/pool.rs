@@ -235,6 +235,8 @@ pub(crate) unsafe extern "C" fn divide(
     let pool = unsafe { pool.cast::<Pool>().as_ref() };
     let threads = pool.map_or(1, Pool::threads);
     let ranges = Ranges::new(iterations, multiple, work, threads);
+
+    // Where another caller uses the workers, this one runs everything alone.
     let taken = |pool: &&Pool| !pool.taken.swap(true, Ordering::Acquire);
     match pool.filter(|_| ranges.count > 1).filter(taken) {
         Some(pool) => {
@@ -302,16 +304,19 @@ impl Desk {
             if !self.take() {
                 continue;
             }
+
             // SAFETY: the caller keeps the job until `working` is 0, which this worker has yet to count down.
             let job = unsafe { &*self.job.load(Ordering::Relaxed) };
             if job.control != own {
                 job.control.apply();
             }
+
             // SAFETY: `Pool::divide` promises it, and who takes a range has it alone.
             unsafe { job.run(i64::from(self.range.load(Ordering::Relaxed))) };
             if job.control != own {
                 own.apply();
             }
+
             // The job may be gone as soon as it is counted down.
             job.working.fetch_sub(1, Ordering::Release);
         }
@@ -326,10 +331,13 @@ impl Desk {
             }
             spin_loop();
         }
+
+        // A range that is given meanwhile is not missed: the state changes only from EMPTY.
         let change = self.state.compare_exchange(EMPTY, ASLEEP, Ordering::AcqRel, Ordering::Acquire);
         if let Err(state) = change {
             return state;
         }
+
         loop {
             thread::park();
             let state = self.state.load(Ordering::Acquire);

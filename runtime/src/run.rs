@@ -163,9 +163,11 @@ impl Model {
                 "name what they are by: `[\"x\"]`",
             ));
         }
+
         let index = self.gradients_entry(loss, &by)?;
         self.ready(index, |interface, given| place_both(interface, &inputs, &targets, given))?;
         self.refuse_empty(index)?;
+
         for (number, gradient) in gradients.iter().enumerate() {
             self.entries[index].check_sizes(number, gradient.sizes())?;
         }
@@ -241,6 +243,7 @@ impl Model {
                 .find(|name| *name == wanted)
                 .ok_or_else(|| Error::unknown("loss", wanted, names()));
         }
+
         let mut all = names();
         match (all.next(), all.next()) {
             (Some(only), None) => Ok(only),
@@ -393,6 +396,7 @@ impl Model {
         runnable.bind_outputs(outputs, &mut self.frame.outputs)?;
         let rows = runnable.rows(&self.identity).repeat(steps);
         let (rates, mut losses) = (vec![0.0; steps], vec![0.0; steps]);
+
         // SAFETY: as in `launch_once`, for each of the steps; there is a learning rate a loss.
         match unsafe { self.launch(index, &rows, Some(&rates), &mut losses, marks) } {
             None => Ok(()),

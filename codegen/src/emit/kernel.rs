@@ -54,6 +54,7 @@ impl Emitted {
             Pointer::Into(from, offset) => Pointer::Into(buffer(*from), offset.clone()),
             Pointer::Rows | Pointer::Alarm => pointer.clone(),
         };
+
         let number = |number: &Number| match number {
             Number::RowStride(input) => match buffer(Buffer::Input(*input)) {
                 Buffer::Input(input) => Number::RowStride(input),
@@ -66,6 +67,7 @@ impl Emitted {
             | Number::Begin
             | Number::End => number.clone(),
         };
+
         (self.pointers.iter().map(pointer).collect(), self.integers.iter().map(number).collect())
     }
 }
@@ -424,6 +426,8 @@ impl Emit<'_> {
         let axis = self.block.as_ref().map(|block| block.axis);
         let moves = axis.is_some_and(|axis| access.uses(axis));
         let rows = if moves { self.block.as_ref().map_or(1, |block| block.rows) } else { 1 };
+
+        // One store serves all rows where the access does not depend on the row.
         for row in 0..rows {
             let mut register = self.register(value, row);
             // What is watched goes to the alarm, not to memory.
@@ -435,8 +439,11 @@ impl Emit<'_> {
             if self.b.register(register).kind == Kind::Mask {
                 register = self.b.unary(U::FromMask, register);
             }
+
             let address = self.address(buffer, access, value, row);
             self.b.store(address, register);
+
+            // Other accesses to the buffer may have named this element, so all of it is forgotten.
             self.memory.retain(|element, _| element.0 != buffer);
             if let Some(element) = self.fixed_element(buffer, access).filter(|_| self.depth == 0) {
                 self.memory.insert(element, register);
@@ -552,6 +559,7 @@ impl Emit<'_> {
             }
             sum = Some(sum.map_or(term, |sum| self.b.binary(B::AddI, sum, term)));
         }
+
         match sum {
             Some(sum) if at.constant.is(0) => sum,
             Some(sum) => {

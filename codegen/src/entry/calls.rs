@@ -55,6 +55,7 @@ impl Call {
             Number::RowStride(input) => Some(Buffer::Input(*input)),
             _ => None,
         });
+
         let mut buffers: Vec<Buffer> = Vec::with_capacity(self.pointers.len());
         for buffer in pointed.chain(strides) {
             if !buffers.contains(&buffer) {
@@ -67,12 +68,14 @@ impl Call {
     /// The call with its `buffers` numbered in their order: equal for all calls of one case.
     fn case(&self, buffers: &[Buffer]) -> Call {
         let index = |buffer: Buffer| buffers.iter().position(|known| *known == buffer).unwrap_or_default();
+
         let mut case = self.clone();
         for pointer in &mut case.pointers {
             if let Pointer::Into(buffer, _) = pointer {
                 *buffer = numbered(*buffer, index(*buffer));
             }
         }
+
         for number in &mut case.integers {
             if let Number::RowStride(input) = number {
                 *input = index(Buffer::Input(*input));
@@ -139,6 +142,7 @@ pub(crate) fn calls(
     functions: &mut Functions<'_>,
 ) -> Result<Vec<Call>, Error> {
     let threads = Dim::from(functions.target().thread_count());
+
     let mut call = |(part, &function): (Part, &FunctionId)| {
         let Part { pointers, integers, division, .. } = part;
         let shared = division.map(|division| {
@@ -150,6 +154,7 @@ pub(crate) fn calls(
         });
         Ok(Call { function, shared: shared.transpose()?, pointers, integers })
     };
+
     parts.into_iter().zip(lowered).map(&mut call).collect()
 }
 

@@ -70,6 +70,7 @@ fn gathered(
     let mut level = 0;
     while called.len() > CALLS {
         level += 1;
+
         let chunks = called.chunks(CALLS).enumerate();
         let above = chunks.map(|(number, chunk)| {
             let name = format!("{name}_{level}_{number}");
@@ -87,6 +88,7 @@ fn gathered(
                 f
             })
         });
+
         called = above.collect::<Result<_, _>>()?;
     }
     Ok(called)

@@ -278,6 +278,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         let range = |number: &&Number| matches!(number, Number::Begin | Number::End);
         let integers = call.integers.iter().filter(|number| !range(number));
         arguments.extend(integers.map(|number| self.number(number)));
+
         match (&call.shared, callee.task) {
             (Some(Shared { division, scratch, .. }), Some(task)) => {
                 let address = self.f.ins().func_addr(I64, callee.kernel);
@@ -294,6 +295,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         for (position, &argument) in arguments.iter().enumerate() {
             self.f.ins().stack_store(I64, argument, slot, position as i32 * I64.bytes() as i32);
         }
+
         let pool = self.field(I64, offset_of!(Context, pool));
         let divide = self.field(I64, offset_of!(Context, divide));
         let task = self.f.ins().func_addr(I64, task);
@@ -301,6 +303,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         let (iterations, work) =
             (self.dim(&division.turns), self.quantity(Quantity::Work(division.work.clone())));
         let multiple = self.f.ins().iconst(I64, division.multiple);
+
         let all = [pool, task, table, iterations, multiple, work];
         self.f.ins().call_indirect(self.divide, divide, &all);
     }
@@ -314,6 +317,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
                     number => _ = self.number(number),
                 }
             }
+
             for pointer in &call.pointers {
                 let Pointer::Into(buffer, offset) = pointer else { continue };
                 self.quantity(Quantity::Distance(offset.clone()));
@@ -326,11 +330,14 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
                     | Buffer::Scratch(_)
                     | Buffer::Watched => false,
                 };
+
+                // A loss, and an input that is not looked up, move with the step.
                 if !moves {
                     let address = self.buffer(*buffer);
                     self.buffers.insert(*buffer, address);
                 }
             }
+
             if let Some(shared) = &call.shared {
                 self.dim(&shared.division.turns);
                 self.quantity(Quantity::Work(shared.division.work.clone()));
@@ -391,10 +398,12 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
             self.context,
             offset_of!(Context, stopped) as i32,
         );
+
         let updated = self.f.ins().iconst(I64, updated);
         let field = offset_of!(Context, updated) as i32;
         self.f.ins().store(MemFlagsData::trusted(), updated, self.context, field);
         self.f.ins().jump(self.exit, &[]);
+
         self.f.switch_to_block(go_on);
     }
 
@@ -438,13 +447,16 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         let ins = &mut self.f;
         let mixed = ins.ins().bxor(key[0], key[1]);
         let schedule = [key[0], key[1], ins.ins().bxor_imm_u(mixed, 0x1BD1_1BDA)];
+
         let mut x = [ins.ins().iadd(counter[0], schedule[0]), ins.ins().iadd(counter[1], schedule[1])];
+
         for group in 0..5 {
             for rotation in ROTATIONS[group % 2] {
                 x[0] = ins.ins().iadd(x[0], x[1]);
                 let rotated = ins.ins().rotl_imm_u(x[1], rotation);
                 x[1] = ins.ins().bxor(rotated, x[0]);
             }
+
             x[0] = ins.ins().iadd(x[0], schedule[(group + 1) % 3]);
             let word = ins.ins().iadd_imm_u(schedule[(group + 2) % 3], group as i64 + 1);
             x[1] = ins.ins().iadd(x[1], word);
@@ -545,6 +557,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         if let Some(&value) = self.loaded.get(&quantity) {
             return value;
         }
+
         let value = match &quantity {
             Quantity::Whole(dim) | Quantity::Distance(dim) | Quantity::Work(dim)
                 if dim.as_constant().is_some() =>
@@ -556,6 +569,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
                 self.entry_of(offset_of!(Context, numbers), index)
             }
         };
+
         self.loaded.insert(quantity, value);
         value
     }

@@ -256,6 +256,7 @@ pub(crate) fn rename_values(items: &[Item], name: &dyn Fn(ValueId) -> ValueId) -
     };
     let accumulator =
         |a: &Accumulator| Accumulator { kind: a.kind, result: name(a.result), term: term(&a.term) };
+
     let rename = |item: &Item| match item {
         Item::Let(value, expression) => Item::Let(name(*value), expression.map_operands(name)),
         Item::Store(buffer, at, value) => Item::Store(*buffer, at.clone(), name(*value)),
@@ -265,6 +266,7 @@ pub(crate) fn rename_values(items: &[Item], name: &dyn Fn(ValueId) -> ValueId) -
             body: rename_values(&inner.body, name),
         }),
     };
+
     items.iter().map(rename).collect()
 }
 

@@ -164,6 +164,7 @@ fn order(graph: &Graph, kernels: Vec<Kernel>, arena: &mut Vec<Dim>, copies: &mut
     let mut queue = Queue::new(&kernels);
     let mut waiting: Vec<Option<Kernel>> = kernels.into_iter().map(Some).collect();
     let mut done: Vec<Kernel> = Vec::with_capacity(waiting.len());
+
     while let Some(next) = queue.next() {
         match next {
             Next::Run(kernel) => done.extend(waiting[kernel].take()),
@@ -174,6 +175,7 @@ fn order(graph: &Graph, kernels: Vec<Kernel>, arena: &mut Vec<Dim>, copies: &mut
             }
         }
     }
+
     if queue.left() > 0 {
         bug("kernels wait for each other");
     }

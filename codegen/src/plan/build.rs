@@ -94,6 +94,7 @@ pub(crate) fn build_kernels(
 ) -> Result<(Vec<Kernel>, Vec<Dim>), Error> {
     let purposes: Vec<Purpose> = outputs.iter().map(|(purpose, _)| purpose.clone()).collect();
     let homes = assign_homes(graph, fused, &purposes, looked_up);
+
     let kernels = fused.groups.iter().map(|group| build(graph, &homes, group)).collect::<Result<_, _>>()?;
     Ok((kernels, homes.arena))
 }
@@ -106,12 +107,15 @@ pub fn build(graph: &Graph, homes: &Homes, group: &Group) -> Result<Kernel, Erro
     let name = group.roots.iter().map(|root| describe(graph, root.node)).collect::<Vec<_>>().join(", ");
     let kernel = Kernel { name, extents: Vec::new(), values: Vec::new(), body: Vec::new() };
     let mut build = Build { graph, homes, kernel, frames: vec![Frame::default()], error: None };
+
     for root in &group.roots {
         if graph.op(root.node).class() == Class::Pieces { build.pieces(root.node) } else { build.root(root) }
     }
+
     build.close_to(0);
     let outermost = build.frames.pop().unwrap_or_default();
     build.kernel.body = outermost.finish();
+
     match build.error {
         Some(error) => Err(error),
         None => Ok(build.kernel),
@@ -183,6 +187,7 @@ impl Build<'_> {
             .zip(extents)
             .take_while(|(axis, extent)| &self.kernel.extents[axis.0 as usize] == *extent)
             .count();
+
         self.close_to(shared);
         let mut axes = open[..shared].to_vec();
         for extent in &extents[shared..] {
@@ -411,14 +416,17 @@ impl Build<'_> {
         let mut full = vec![Affine::default(); shape.rank()];
         let kept = (0..shape.rank()).filter(|axis| !axes.contains(axis));
         kept.zip(index).for_each(|(axis, i)| full[axis] = i.clone());
+
         let extents: Vec<(usize, Dim)> =
             axes.iter().map(|&axis| (axis, shape.dims()[axis].clone())).collect();
+
         let element = self.graph.ty(operand).element;
         if element == ElementType::U32 && kind != Reduction::Sum {
             self.error.get_or_insert(Error::Unsupported(
                 "the greatest or least of u32 has no compiled form yet".into(),
             ));
         }
+
         self.at_depth(self.depth(index), |build| {
             build.fold(kind, element, &extents, full, &mut |build, full| {
                 Term::Value(build.value(operand, full))

@@ -183,12 +183,14 @@ fn updates_last(kernels: Vec<Kernel>) -> (Vec<Kernel>, Vec<Kernel>) {
     let (mut before, mut updates) = (Vec::new(), Vec::new());
     for kernel in kernels {
         let accesses = kernel.accesses();
+
         let waits = writes_storage(&kernel)
             || accesses.iter().any(|(buffer, _, store)| !store && late.contains(buffer));
         if waits {
             // Readers of a storage run before it is written, so they do not count as waiting for it.
             late.extend(stored(&kernel).into_iter().filter(|buffer| !is_storage(buffer)));
         }
+
         if waits { updates.push(kernel) } else { before.push(kernel) }
     }
     (before, updates)
@@ -201,6 +203,8 @@ fn certain<'k>(kernel: &'k Kernel, stores_to: &dyn Fn(Buffer) -> bool) -> Vec<(B
     values.items(kernel, &kernel.body, &mut Vec::new());
     let Values { mut open, expressions, sums, .. } = values;
     let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
+
+    // From the stored values back to the loads, through operations that pass infinities and NaN on.
     while let Some(value) = open.pop() {
         if !kernel.element(value).is_float() || !seen.insert(value) {
             continue;
@@ -212,6 +216,7 @@ fn certain<'k>(kernel: &'k Kernel, stores_to: &dyn Fn(Buffer) -> bool) -> Vec<(B
             (None, None) => {}
         }
     }
+
     found
 }
 

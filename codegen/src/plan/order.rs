@@ -65,15 +65,18 @@ impl Queue {
     pub(crate) fn new(kernels: &[Kernel]) -> Queue {
         let mut waiting: Vec<Waiting> = Vec::with_capacity(kernels.len());
         let mut makers: BTreeMap<Buffer, Vec<usize>> = BTreeMap::new();
+
         for (number, kernel) in kernels.iter().enumerate() {
             let (reads, writes) = touched(kernel);
             // What earlier kernels make.
             let makers_of = |buffer: &Buffer| makers.get(buffer).cloned().unwrap_or_default();
+
             let first: Vec<usize> = reads.iter().flat_map(makers_of).collect();
             first.iter().for_each(|&maker| waiting[maker].feeds.push(number));
             for buffer in writes.iter().filter(|buffer| storage(**buffer).is_none()) {
                 makers.entry(*buffer).or_default().push(number);
             }
+
             waiting.push(Waiting {
                 reads: reads.into_iter().filter_map(storage).collect(),
                 makes_loss: writes.contains(&Buffer::Loss),
@@ -82,6 +85,7 @@ impl Queue {
                 behind: first.len(),
             });
         }
+
         Queue::counted(waiting)
     }
 

@@ -143,6 +143,7 @@ impl Packing<'_> {
                 packed.push(item.clone());
                 continue;
             };
+
             if !self.lanes.contains(&inner.axis) {
                 let around = inner.accumulators.is_empty().then_some(inner.axis);
                 self.depth += 1;
@@ -198,6 +199,7 @@ impl Packing<'_> {
                 relaid.push((read.value, self.relay(&read, &read.summed)));
             }
         }
+
         let body = replace_loads(&wide.body, &relaid);
         (!relaid.is_empty()).then(|| Loop { body, ..wide.clone() })
     }
@@ -210,7 +212,9 @@ impl Packing<'_> {
             extent(&self.kernel, lane).as_constant(),
             extent(&self.kernel, rows).as_constant(),
         ];
+
         let columns = columns.unwrap_or(0);
+
         match depth {
             Some(depth) => {
                 depth >= LONG && columns >= MANY_ROWS && depth * rows.unwrap_or(0) > self.target.near()

@@ -344,6 +344,7 @@ impl Count<'_> {
             |axis: &Axis| self.path.iter().position(|known| known == axis).map_or(0, |position| position + 1);
         let of_index = |at: &Affine| at.terms.keys().map(axis).max().unwrap_or(0);
         let of = |value: &ValueId| self.depths.get(value).copied().unwrap_or(0);
+
         match expression {
             Expression::Constant(_) | Expression::Dim(_) => 0,
             Expression::Load(_, access) => {
