@@ -90,7 +90,7 @@ impl Merge<'_> {
         done
     }
 
-    /// The lane loop that can run together with `second`, at its place.
+    /// The index of the lane loop that `second` can be merged with.
     fn partner(&self, done: &[LaneItem], second: &LaneLoop) -> Option<usize> {
         (0..done.len()).rev().find(|&at| {
             let LaneItem::Loop(first) = &done[at] else { return false };

@@ -87,10 +87,10 @@ pub fn pack(
     kernel: Kernel,
     lanes: BTreeSet<Axis>,
     target: InstructionSet,
-    room: Room<'_>,
+    scratch: Room<'_>,
 ) -> Vec<(Kernel, BTreeSet<Axis>)> {
     let body = kernel.body.clone();
-    let mut packing = Packing { kernel, lanes, target, room, ahead: Vec::new(), depth: 0 };
+    let mut packing = Packing { kernel, lanes, target, scratch, ahead: Vec::new(), depth: 0 };
     packing.kernel.body = packing.items(&body, None);
     let Packing { kernel, lanes, ahead, .. } = packing;
 
@@ -118,7 +118,7 @@ struct Packing<'a> {
     kernel: Kernel,
     lanes: BTreeSet<Axis>,
     target: InstructionSet,
-    room: Room<'a>,
+    scratch: Room<'a>,
     /// Kernels that relay operands; they run first.
     ahead: Vec<(Kernel, BTreeSet<Axis>)>,
     /// How many loops enclose what is being packed.
@@ -244,20 +244,20 @@ impl Packing<'_> {
 
         let mut strips = Vec::new();
         if whole.is(1) {
-            let room = self.panels(&reads, &width, self.depth > 0);
-            strips.append(&mut self.strip(wide, &reads, &Affine::default(), &width, room));
+            let panels = self.panels(&reads, &width, self.depth > 0);
+            strips.append(&mut self.strip(wide, &reads, &Affine::default(), &width, panels));
         } else if !whole.is(0) {
-            let room = self.panels(&reads, &width, true);
+            let panels = self.panels(&reads, &width, true);
             let axis = self.axis(whole.clone());
             let start = Affine::axis(axis).times(&width);
-            let body = self.strip(wide, &reads, &start, &width, room);
+            let body = self.strip(wide, &reads, &start, &width, panels);
             strips.push(Item::Loop(Loop { axis, accumulators: Vec::new(), body }));
         }
 
         if !rest.is(0) {
-            let room = self.panels(&reads, &rest, self.depth > 0);
+            let panels = self.panels(&reads, &rest, self.depth > 0);
             let start = Affine::default().offset(&(&whole * &width));
-            let last = self.strip(wide, &reads, &start, &rest, room);
+            let last = self.strip(wide, &reads, &start, &rest, panels);
 
             // Both bodies come from the same loop: the second needs values of its own.
             strips.append(&mut if strips.is_empty() { last } else { self.renamed(&last) });
@@ -273,7 +273,7 @@ impl Packing<'_> {
         let extents: Vec<Dim> = axes.iter().map(|axis| extent(&self.kernel, *axis).clone()).collect();
 
         let elements = extents.iter().fold(Dim::from(1), |product, extent| &product * extent);
-        let buffer = self.room.common(&elements, self.kernel.element(read.value));
+        let buffer = self.scratch.common(&elements, self.kernel.element(read.value));
         let at = axes
             .iter()
             .zip(&extents)
@@ -334,7 +334,7 @@ impl Packing<'_> {
         let all = sizes.fold(Dim::default(), |sum, size| &sum + &size);
         // What is packed together is multiplied together, so it has one type.
         let element = reads.first().map_or(ElementType::F32, |read| self.kernel.element(read.value));
-        if within_loop { self.room.own(&all, element) } else { self.room.common(&all, element) }
+        if within_loop { self.scratch.own(&all, element) } else { self.scratch.common(&all, element) }
     }
 
     /// One strip: `width` columns from `start` on.
@@ -344,7 +344,7 @@ impl Packing<'_> {
         reads: &[Read<'_>],
         start: &Affine,
         width: &Dim,
-        room: Buffer,
+        panels: Buffer,
     ) -> Vec<Item> {
         let mut items = Vec::new();
         let lane = self.axis(width.clone());
@@ -354,9 +354,9 @@ impl Packing<'_> {
         let mut offset = Dim::default();
         for read in reads {
             let at = read.in_panel(&self.kernel, lane, width, &offset);
-            items.push(self.copy(read, wide.axis, start, width, room, &offset));
+            items.push(self.copy(read, wide.axis, start, width, panels, &offset));
             let access = Access { row: None, at };
-            packed.push((read.value, (room, access)));
+            packed.push((read.value, (panels, access)));
             offset = &offset + &(&read.depth(&self.kernel) * width);
         }
 
@@ -373,7 +373,7 @@ impl Packing<'_> {
         columns: Axis,
         start: &Affine,
         width: &Dim,
-        room: Buffer,
+        panels: Buffer,
         offset: &Dim,
     ) -> Item {
         let lane = self.axis(width.clone());
@@ -397,7 +397,7 @@ impl Packing<'_> {
         let value = self.value(read.value);
         let mut body = vec![
             Item::Let(value, Expression::Load(read.buffer, from)),
-            Item::Store(room, Access { row: None, at: to }, value),
+            Item::Store(panels, Access { row: None, at: to }, value),
         ];
         for axis in axes {
             body = vec![Item::Loop(Loop { axis, accumulators: Vec::new(), body })];
@@ -543,8 +543,8 @@ mod tests {
 
     fn packed(kernel: &Kernel) -> (Vec<(Kernel, BTreeSet<Axis>)>, Arena) {
         let mut arena = Arena::default();
-        let room = Room::new(&mut arena, 3, 2);
-        (pack(kernel.clone(), BTreeSet::from([Axis(2)]), InstructionSet::Avx512, room), arena)
+        let scratch = Room::new(&mut arena, 3, 2);
+        (pack(kernel.clone(), BTreeSet::from([Axis(2)]), InstructionSet::Avx512, scratch), arena)
     }
 
     #[test]

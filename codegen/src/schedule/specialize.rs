@@ -134,7 +134,7 @@ fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, 
 
     // Scratch buffers are numbered after the form's own.
     let mut arena = Arena { sizes: vec![Dim::default(); buffers], lifetimes: vec![(0, 0); buffers] };
-    let room = Room::new(&mut arena, 0, target.thread_count());
+    let scratch = Room::new(&mut arena, 0, target.thread_count());
 
     let scheduled = |(kernel, lanes): (Kernel, BTreeSet<Axis>)| {
         let rows = choose_rows(&kernel, &lanes, target.instructions());
@@ -143,7 +143,7 @@ fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, 
         Scheduled { kernel, schedule, division }
     };
 
-    let packed = pack(kernel, lanes, target.instructions(), room).into_iter().map(scheduled);
+    let packed = pack(kernel, lanes, target.instructions(), scratch).into_iter().map(scheduled);
     let forms = packed.zip(first..).map(|(scheduled, number)| {
         let work = work(&scheduled.kernel, &scheduled.schedule.lanes);
         Rc::new(Form { number, scheduled, work })

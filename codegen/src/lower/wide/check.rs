@@ -2,8 +2,8 @@
 //! in which the second might not do what the first does, in words.
 //!
 //! It knows nothing of how registers were found. It follows, on every path, which virtual register's value each register of the machine and
-//! each spill slot holds: an instruction puts the value of the register that it sets in one place and makes all others stale, a spill or a
-//! reload copies, and where ways meet a place holds what it holds on all of them. Checked:
+//! each spill slot holds: an instruction puts the value of the register that it sets in one location and makes all others stale, a spill or a
+//! reload copies, and where paths meet, a location holds what it holds on all of them. Checked:
 //! - the instructions are the selected ones in their order, with the same operation, immediate, mask and memory; left out are only those
 //!   that load a constant, put in only moves between registers and slots and loads of constants;
 //! - each operand is read from where the value of its virtual register lies at that point: from a register of its class, or, where
@@ -85,7 +85,7 @@ struct Checker<'a> {
     /// What registers hold that are set once, to something that lies in memory unchanged.
     constants: Vec<Option<Constant>>,
     slots: Vec<Slot>,
-    /// Places that have held a register's value on some way: where it may become stale.
+    /// Locations that have held a register's value on some path: where it may become stale.
     held_in: Vec<Vec<usize>>,
     violations: Vec<Violation>,
 }

@@ -294,7 +294,7 @@ impl Assembler<'_> {
             };
         }
 
-        // None does: one of them is brought there first.
+        // None does: one of them is moved there first.
         if matches!(b, Source::Memory(_)) {
             self.fetch(target, b)?;
             self.fma_form(1, target, a, c)

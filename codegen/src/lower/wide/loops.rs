@@ -77,7 +77,7 @@ impl<'p> Select<'p> {
         let loaded: Vec<&Address> =
             loaded.filter(|address| self.is_contiguous(address) && !stored.contains(address)).collect();
 
-        // Places are worked out again behind the fold: registers kept over it are worth more.
+        // Addresses are computed again after the fold: registers kept over it are worth more.
         self.scopes.push(Default::default());
         for (op, addresses) in [(Op::FetchToWrite, stored), (Op::FetchToRead, loaded)] {
             for address in addresses {
