@@ -5,35 +5,36 @@
 //!
 //! An entry's function is `extern "C" fn(*mut Context)`. It runs `steps` steps, one after another: step `t` uses the rows
 //! `rows[t·batch .. (t+1)·batch]` of every looked-up input. Every step computes its loss first and stores it in
-//! `losses[t]`. A loss that is not finite ends the call before that step has changed any storage, with `stopped = t`; so does a value
-//! that an update is made of, where it is not finite ([`crate::plan::guard`]). A new value that is not finite all the same ends the call behind
+//! `losses[t]`. A loss that is not finite ends the call before that step has changed any storage, with `stopped = t`; so does a watched operand of
+//! an update that is not finite ([`crate::plan::guard`]). A new value that is not finite although the operands were ends the call after
 //! that step, with `stopped = t` and `updated = 1`.
 
 use std::ffi::c_void;
 
-/// A kernel that threads share: its arguments, the range of turns of the divided loop that is to be done, and whose room for
-/// what it puts aside may be used.
-pub type Task = unsafe extern "C" fn(arguments: *const i64, begin: i64, end: i64, place: i64);
+/// A kernel that threads share. It takes its arguments, the range of iterations of the divided loop to run, and the index of the
+/// thread, which selects that thread's part of scratch.
+pub type Task = unsafe extern "C" fn(arguments: *const i64, begin: i64, end: i64, thread: i64);
 
-/// Work, as [`crate::schedule::cost::Cost::total`] counts it, that outweighs handing it to another thread: about 40 µs.
-/// Less of it than that waits longer for the memory that another core has written than it takes to do.
+/// The least work, as [`crate::schedule::cost::Cost::total`] counts it, that is worth another thread: about 40 µs. For less, fetching
+/// the memory that another core has written takes longer than the work.
 pub const LEAST_WORK: i64 = 2_500_000;
 
-/// Does all turns of a task, in ranges, on as many threads as the caller has and the work is worth:
-/// `task(arguments, begin, end, place)` for ranges that together are `0..turns` and meet at multiples of `multiple`. Those that
-/// run at once have different places, all less than the number of threads that the code was made for. `work` is what all
-/// turns cost, as [`crate::schedule::cost::Cost::total`] counts. `pool` is [`Context::pool`]. Returns when all are done.
+/// Runs all iterations of a task, in ranges, on as many threads as the caller has and the work is worth. It calls
+/// `task(arguments, begin, end, thread)` for ranges that together are `0..iterations` and meet at multiples of `multiple`. Ranges
+/// that run at the same time have different indices `thread`, all less than the number of threads that the code was compiled for.
+/// `work` is the cost of all iterations, as [`crate::schedule::cost::Cost::total`] counts it. `pool` is [`Context::pool`]. Returns when all are
+/// done.
 pub type Divide = unsafe extern "C" fn(
     pool: *const c_void,
     task: Task,
     arguments: *const i64,
-    turns: i64,
+    iterations: i64,
     multiple: i64,
     work: i64,
 );
 
-/// Told where a step is: 0 at its start, n when its n-th function has ended. `marks` is [`Context::marks`].
-pub type Mark = unsafe extern "C" fn(marks: *mut c_void, place: i64);
+/// Called with the progress of a step: 0 at its start, n when its n-th function has ended. `marks` is [`Context::marks`].
+pub type Mark = unsafe extern "C" fn(marks: *mut c_void, number: i64);
 
 /// The argument of an entry's function.
 #[derive(Debug)]
@@ -49,16 +50,16 @@ pub struct Context {
     pub arena: *mut u8,
     /// Byte offset in the arena of each planned buffer.
     pub offsets: *const i64,
-    /// The numbers that hang on sizes, in the order of the entry's [`crate::entry::description::Quantity`]s, worked out for the sizes of this
+    /// The numbers that depend on sizes, in the order of the entry's [`crate::entry::description::Quantity`]s, evaluated for the sizes of this
     /// call. Native code computes none itself.
     pub numbers: *const i64,
     /// Row numbers: `steps · batch` of them. Never null for an entry with looked-up inputs and a batch that is not empty.
     pub rows: *const u32,
     /// For each random stream, in the entry's order, its key over all steps: `downhill_graph::random::stream_seed`.
     pub keys: *const [u32; 2],
-    /// The number of the first step, which the random numbers of each step hang on.
+    /// The number of the first step, on which the random numbers of each step depend.
     pub first_step: u64,
-    /// Room for `steps` losses.
+    /// Where `steps` losses are stored.
     pub losses: *mut f32,
     /// How many steps to run.
     pub steps: i64,
@@ -74,11 +75,11 @@ pub struct Context {
     pub divide: Divide,
     /// What `mark` is given. Code that was compiled without marks reads neither.
     pub marks: *mut c_void,
-    /// Told where a step is.
+    /// Called with the progress of a step.
     pub mark: Option<Mark>,
 }
 
-/// Where an input lies.
+/// The memory of an input.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct InputBinding {

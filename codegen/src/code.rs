@@ -41,7 +41,7 @@ impl fmt::Display for FunctionId {
 /// An image of machine code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
-    /// The image, to be placed at the begin of a page.
+    /// The image, to be copied to the start of a page.
     pub bytes: Vec<u8>,
     /// By [`FunctionId`].
     functions: Vec<Symbol>,
@@ -250,7 +250,7 @@ fn resolve(bytes: &mut [u8], at: usize, to: i64, kind: Reloc) -> Result<(), Erro
             let pages = i32::try_from((to >> 12) - (at as i64 >> 12)).map_err(|_| far())? as u32;
             instruction | (pages & 3) << 29 | (pages & 0x1f_fffc) << 3
         }
-        // `add`: the place in that page.
+        // `add`: the offset in that page.
         Reloc::Aarch64AddAbsLo12Nc => instruction | (to as u32 & 0xfff) << 10,
         other => return Err(Error::Unsupported(format!("machine code for this processor (`{other}`)"))),
     };

@@ -1,6 +1,6 @@
-//! Lane programs that do one thing as fast as a core can: what other work is measured against.
+//! Lane programs that measure the peak rates of a core, with which the rates of other work are compared.
 //!
-//! In: how much. Out: [`Emitted`] programs that work on the context's storages, each 0 or 1.
+//! In: how much to do. Out: [`Emitted`] programs that work on the context's storages, each 0 or 1.
 //!
 //! Must hold: instructions wait for none but their own chain, and there are more chains than an instruction has latency.
 
@@ -11,26 +11,26 @@ use downhill_graph::dim::Dim;
 
 /// Sums that do not wait for each other; with their operands they fit the 16 registers of the smallest target.
 const CHAINS: i64 = 12;
-/// Multiply-adds of each chain in a turn, so that counting turns does not show.
+/// Multiply-adds of each chain in an iteration, so that loop overhead does not show.
 const LINKS: i64 = 4;
-/// Vectors in a turn of the loops that move memory.
+/// Vectors in an iteration of the loops that move memory.
 const UNROLLED: i64 = 8;
 /// Bytes of an element.
 const ELEMENT: i64 = size_of::<f32>() as i64;
 
 /// Floating-point operations of [`multiply_adds`].
-pub fn operations(lanes: u32, turns: u32) -> u64 {
-    2 * (CHAINS * LINKS) as u64 * u64::from(lanes) * u64::from(turns)
+pub fn operations(lanes: u32, iterations: u32) -> u64 {
+    2 * (CHAINS * LINKS) as u64 * u64::from(lanes) * u64::from(iterations)
 }
 
-/// A loop of this many turns of fused multiply-adds on vectors of `lanes` elements. Storage 0 holds two vectors, its first one is
+/// A loop of this many iterations of fused multiply-adds on vectors of `lanes` elements. Storage 0 holds two vectors, its first one is
 /// overwritten by the sums.
-pub fn multiply_adds(lanes: u32, turns: u32) -> Emitted {
+pub fn multiply_adds(lanes: u32, iterations: u32) -> Emitted {
     program(1, lanes, |b, lane| {
         let vector = |n: i64| element(0, lane).offset(n * i64::from(lanes) * ELEMENT);
         let (x, y) = (b.load(Kind::F32, vector(0)), b.load(Kind::F32, vector(1)));
         // Chains differ, so that none may be taken for another.
-        let sums = chains(b, CHAINS, [1, i64::from(turns)], |b, _, chain, sum| {
+        let sums = chains(b, CHAINS, [1, i64::from(iterations)], |b, _, chain, sum| {
             let factors = if chain % 2 == 0 { (x, y) } else { (y, x) };
             (0..LINKS).fold(sum, |sum, _| b.fma(factors.0, factors.1, sum))
         });
@@ -42,10 +42,10 @@ pub fn multiply_adds(lanes: u32, turns: u32) -> Emitted {
 /// Reads about `bytes` bytes of storage 0, in ascending order and again and again, and adds them up; the second part of the result is
 /// how many it reads in all. Storage 1 takes a vector.
 pub fn read(lanes: u32, bytes: u64) -> (Emitted, u64) {
-    let (turns, moved) = turns_of(lanes, bytes);
+    let (iterations, moved) = iterations_of(lanes, bytes);
     let emitted = program(2, lanes, |b, lane| {
-        let sums = chains(b, UNROLLED, turns, |b, turn, n, sum| {
-            let loaded = b.load(Kind::F32, vector_of(0, lane, lanes, turn, n));
+        let sums = chains(b, UNROLLED, iterations, |b, iteration, n, sum| {
+            let loaded = b.load(Kind::F32, vector_of(0, lane, lanes, iteration, n));
             b.binary(Binary::AddF, loaded, sum)
         });
         let sum = add(b, &sums);
@@ -57,12 +57,12 @@ pub fn read(lanes: u32, bytes: u64) -> (Emitted, u64) {
 /// Copies about `bytes / 2` bytes of storage 0 to storage 1, again and again; the second part of the result is how many it reads
 /// and writes in all.
 pub fn copy(lanes: u32, bytes: u64) -> (Emitted, u64) {
-    let (turns, moved) = turns_of(lanes, bytes / 2);
+    let (iterations, moved) = iterations_of(lanes, bytes / 2);
     let emitted = program(2, lanes, |b, lane| {
-        nest(b, turns, |b, turn| {
+        nest(b, iterations, |b, iteration| {
             for n in 0..UNROLLED {
-                let loaded = b.load(Kind::F32, vector_of(0, lane, lanes, turn, n));
-                b.store(vector_of(1, lane, lanes, turn, n), loaded);
+                let loaded = b.load(Kind::F32, vector_of(0, lane, lanes, iteration, n));
+                b.store(vector_of(1, lane, lanes, iteration, n), loaded);
             }
         });
     });
@@ -72,13 +72,13 @@ pub fn copy(lanes: u32, bytes: u64) -> (Emitted, u64) {
 /// Reads and writes about `bytes / 2` bytes of storage 0 in place, again and again; the second part of the result is how many it reads
 /// and writes in all.
 pub fn update(lanes: u32, bytes: u64) -> (Emitted, u64) {
-    let (turns, moved) = turns_of(lanes, bytes / 2);
+    let (iterations, moved) = iterations_of(lanes, bytes / 2);
     let emitted = program(1, lanes, |b, lane| {
-        nest(b, turns, |b, turn| {
+        nest(b, iterations, |b, iteration| {
             for n in 0..UNROLLED {
-                let loaded = b.load(Kind::F32, vector_of(0, lane, lanes, turn, n));
+                let loaded = b.load(Kind::F32, vector_of(0, lane, lanes, iteration, n));
                 let negated = b.unary(Unary::NegF, loaded);
-                b.store(vector_of(0, lane, lanes, turn, n), negated);
+                b.store(vector_of(0, lane, lanes, iteration, n), negated);
             }
         });
     });
@@ -97,7 +97,8 @@ fn program(storages: usize, lanes: u32, body: impl FnOnce(&mut ProgramBuilder, V
     Emitted { program: b.finish(), pointers, integers: Vec::new() }
 }
 
-/// Two loops, one in the other, that carry `count` values, each made anew by `next` from the inner counter, its number and itself.
+/// Two nested loops that carry `count` values; in each iteration `next` computes each from the inner counter, its number and its last
+/// value.
 fn chains(
     b: &mut ProgramBuilder,
     count: i64,
@@ -107,26 +108,26 @@ fn chains(
     let zero = b.constant_f(0.0);
     begin(b, outer);
     let starts: Vec<Reg> = (0..count).map(|_| b.carry(zero, None)).collect();
-    let turn = begin(b, inner);
+    let iteration = begin(b, inner);
     let sums: Vec<Reg> = starts.iter().map(|&start| b.carry(start, None)).collect();
-    let after: Vec<Reg> = (0..).zip(&sums).map(|(n, &sum)| next(b, turn, n, sum)).collect();
+    let after: Vec<Reg> = (0..).zip(&sums).map(|(n, &sum)| next(b, iteration, n, sum)).collect();
     let after = b.end_loop(&after);
     b.end_loop(&after)
 }
 
-/// Two loops, one in the other, that carry nothing.
+/// Two nested loops that carry nothing.
 fn nest(b: &mut ProgramBuilder, [outer, inner]: [i64; 2], body: impl Fn(&mut ProgramBuilder, Var)) {
     begin(b, outer);
-    let turn = begin(b, inner);
-    body(b, turn);
+    let iteration = begin(b, inner);
+    body(b, iteration);
     b.end_loop(&[]);
     b.end_loop(&[]);
 }
 
-fn begin(b: &mut ProgramBuilder, turns: i64) -> Var {
-    let turn = b.var();
-    b.begin_loop(turn, Integer::Constant(0), Integer::Constant(turns), Portion::Whole, false);
-    turn
+fn begin(b: &mut ProgramBuilder, iterations: i64) -> Var {
+    let iteration = b.var();
+    b.begin_loop(iteration, Integer::Constant(0), Integer::Constant(iterations), Portion::Whole, false);
+    iteration
 }
 
 fn add(b: &mut ProgramBuilder, terms: &[Reg]) -> Reg {
@@ -138,18 +139,18 @@ fn element(storage: u32, lane: Var) -> Address {
     Address::new(storage).index(lane, Integer::Constant(ELEMENT))
 }
 
-/// The n-th vector of a turn.
-fn vector_of(storage: u32, lane: Var, lanes: u32, turn: Var, n: i64) -> Address {
+/// The n-th vector of an iteration.
+fn vector_of(storage: u32, lane: Var, lanes: u32, iteration: Var, n: i64) -> Address {
     let vector = i64::from(lanes) * ELEMENT;
-    element(storage, lane).offset(n * vector).index(turn, Integer::Constant(UNROLLED * vector))
+    element(storage, lane).offset(n * vector).index(iteration, Integer::Constant(UNROLLED * vector))
 }
 
-/// Loops that move at most so many bytes in all turns of the inner one, and how many bytes they move in all: so many that
-/// beginning and ending them does not show.
-fn turns_of(lanes: u32, bytes: u64) -> ([i64; 2], u64) {
+/// Iterations of two loops of which the inner one moves at most so many bytes, and the bytes that both move in all: enough for loop
+/// overhead not to show.
+fn iterations_of(lanes: u32, bytes: u64) -> ([i64; 2], u64) {
     const ENOUGH: u64 = 1 << 20;
-    let turn = (UNROLLED * i64::from(lanes) * ELEMENT) as u64;
-    let inner = (bytes / turn).max(1);
-    let outer = ENOUGH.div_ceil(inner * turn);
-    ([outer as i64, inner as i64], outer * inner * turn)
+    let iteration = (UNROLLED * i64::from(lanes) * ELEMENT) as u64;
+    let inner = (bytes / iteration).max(1);
+    let outer = ENOUGH.div_ceil(inner * iteration);
+    ([outer as i64, inner as i64], outer * inner * iteration)
 }

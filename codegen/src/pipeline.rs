@@ -3,8 +3,8 @@
 //! In: the optimized graph of each entry. Out: an [`Artifact`]. Stages are timed, verified in debug builds and shown by
 //! [`Stages`].
 //!
-//! Must hold: what depends on the graph alone is done once a graph, what depends on sizes or the target once a variant; kernels that are
-//! equal are compiled once, whichever entry they belong to.
+//! Must hold: what depends on the graph alone is done once for each graph, what depends on sizes or the target once for each variant.
+//! Equal kernels are compiled once, whichever entry they belong to.
 //!
 //! # Decisions
 //!

@@ -107,8 +107,8 @@ impl InstructionSet {
         }
     }
 
-    /// Elements of a right factor that are read well where they lie, by a strip of its columns after the other. Measured: strips of one
-    /// line of the cache are fetched worse than wider ones, and there are more of them.
+    /// The most elements of a right operand that is read well in place, one strip of columns after another. Measured: strips of one cache
+    /// line are slower to fetch than wider ones, and there are more of them.
     pub(crate) fn near(self) -> i64 {
         match self {
             InstructionSet::Portable | InstructionSet::Avx2 => 1 << 15,
@@ -116,7 +116,7 @@ impl InstructionSet {
         }
     }
 
-    /// Rows of a square tile that is turned in registers; 1: there is none.
+    /// Rows of a square tile that is transposed in registers; 1: there is none.
     pub(crate) fn tile(self) -> u32 {
         self.level().map_or(1, |level| level.lanes() as u32)
     }

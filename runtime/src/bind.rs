@@ -1,7 +1,7 @@
-//! From what a caller hands in to what native code reads: which tensor is which input, and how large every symbol is.
+//! Binding of a caller's data to the inputs of an entry: which tensor is which input, and how large every symbol is.
 //!
-//! In: an entry's input slots, the caller's views. Out: an [`Interface`], made once an entry; [`Given`]s, made
-//! every call; the value of each symbol.
+//! In: an entry's input slots, the caller's views. Out: an [`Interface`], made once for each entry; [`Given`]s and the value
+//! of each symbol, made in every call.
 //!
 //! Must hold: nothing allocates unless there is a mistake to report.
 
@@ -17,40 +17,40 @@ use downhill_graph::graph::Role;
 use downhill_graph::types::{ElementType, Shape};
 use std::sync::Arc;
 
-/// What an entry is to be given.
+/// The inputs of an entry, and how sizes follow from them.
 #[derive(Debug)]
 pub(crate) struct Interface {
-    /// As messages call it: `step`, `forward`.
+    /// The entry's name in messages: `step`, `forward`.
     pub(crate) entry: String,
     /// In the order of the entry's inputs.
     pub(crate) slots: Vec<Slot>,
-    /// The symbols that the shapes of what is given decide.
+    /// The symbols whose values follow from the shapes of the data.
     pub(crate) symbols: Vec<Arc<str>>,
     /// The symbol that counts rows, if there is one.
     pub(crate) rows: Option<usize>,
     /// Whether an input is a mask.
     pub(crate) masks: bool,
-    /// What is demanded of the elements of what is given.
+    /// What is demanded of the elements of the data.
     pub(crate) demands: Vec<Demand>,
-    inputs: Places,
-    targets: Places,
+    inputs: Slots,
+    targets: Slots,
 }
 
 /// The slots of one role.
 #[derive(Debug)]
-struct Places {
+struct Slots {
     declared: Vec<usize>,
-    /// Those that the entry asks for.
+    /// Those that the entry reads, or takes a size from.
     read: Vec<usize>,
 }
 
-impl Places {
-    fn of(slots: &[Slot], role: Role) -> Places {
-        let places = |only_read: bool| {
+impl Slots {
+    fn of(slots: &[Slot], role: Role) -> Slots {
+        let of_role = |only_read: bool| {
             let fits = |&at: &usize| slots[at].role == role && (slots[at].read || !only_read);
             (0..slots.len()).filter(fits).collect()
         };
-        Places { declared: places(false), read: places(true) }
+        Slots { declared: of_role(false), read: of_role(true) }
     }
 }
 
@@ -67,10 +67,10 @@ pub(crate) struct Slot {
     rules: Vec<Rule>,
 }
 
-/// What the size of an axis says.
+/// How the size of an axis is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rule {
-    /// It is this.
+    /// It is this number.
     Known(i64),
     /// It is `times · symbol + plus`.
     Linear { symbol: usize, times: i64, plus: i64 },
@@ -91,10 +91,11 @@ impl Interface {
             rules: input.ty.shape.dims().iter().map(|dim| rule(&dim.bind(bindings), symbols)).collect(),
         });
         let slots: Vec<Slot> = slots.collect();
+
         let rows = entry.has_rows.then_some(0);
         let masks = slots.iter().any(|slot| slot.element == ElementType::Bool);
         let demands = demands(&slots, checks, bindings);
-        let [inputs, targets] = [Role::Input, Role::Target].map(|role| Places::of(&slots, role));
+        let [inputs, targets] = [Role::Input, Role::Target].map(|role| Slots::of(&slots, role));
         Interface {
             entry: name.to_owned(),
             slots,
@@ -107,23 +108,24 @@ impl Interface {
         }
     }
 
-    /// Puts what is given in the order of declaration into its slots. Inputs that the entry does not ask for may be left out.
+    /// Puts data, given in the order of declaration, into its slots. Inputs that the entry does not read may be left out.
     pub(crate) fn place<'a>(
         &self,
         role: Role,
         feed: &impl Feed<'a>,
         given: &mut [Option<Given>],
     ) -> Result<(), Error> {
-        let Places { declared, read } = if role == Role::Target { &self.targets } else { &self.inputs };
+        let Slots { declared, read } = if role == Role::Target { &self.targets } else { &self.inputs };
         let found = feed.count();
-        let places = if found == declared.len() { declared } else { read };
-        if found != places.len() {
+        let slots = if found == declared.len() { declared } else { read };
+        if found != slots.len() {
             return Err(self.wrong_count(role, !read.is_empty(), found));
         }
-        let mut places = places.iter();
+
+        let mut slots = slots.iter();
         feed.visit(|view| {
-            if let Some(&place) = places.next() {
-                given[place] = Some(Given::new(&view));
+            if let Some(&slot) = slots.next() {
+                given[slot] = Some(Given::new(&view));
             }
         });
         Ok(())
@@ -139,15 +141,15 @@ impl Interface {
         }
     }
 
-    /// Puts what is given by name into its slots.
+    /// Puts data, given by name, into its slots.
     pub(crate) fn place_named(
         &self,
         named: &[(&str, &dyn Data)],
         given: &mut [Option<Given>],
     ) -> Result<(), Error> {
         for (name, data) in named {
-            let place = self.data_slot(name)?;
-            if given[place].replace(Given::new(&data.view())).is_some() {
+            let slot = self.data_slot(name)?;
+            if given[slot].replace(Given::new(&data.view())).is_some() {
                 return Err(Error::Duplicate { kind: "input", name: (*name).to_owned() });
             }
         }
@@ -163,7 +165,7 @@ impl Interface {
         })
     }
 
-    /// Reads the symbols' values off what is given; `sizes` has room for one a symbol.
+    /// Finds the values of the symbols from the shapes of the data; `sizes` has one element for each symbol.
     pub(crate) fn solve(&self, given: &[Option<Given>], sizes: &mut [i64]) -> Result<(), Error> {
         sizes.fill(UNKNOWN);
         let read = || self.slots.iter().enumerate().filter(|(_, slot)| slot.read && slot.is_data());
@@ -173,11 +175,14 @@ impl Interface {
             }
             self.solve_shaped(index, given, sizes)?;
         }
+
+        // A length alone tells at most the number of rows, so it comes after all shapes.
         for (index, slot) in read() {
             if let Some(Given { extent: Extent::Flat, len, .. }) = given[index] {
                 self.solve_flat(slot, len, sizes)?;
             }
         }
+
         match sizes.iter().position(|&size| size == UNKNOWN) {
             None => Ok(()),
             Some(symbol) => Err(Error::usage(
@@ -208,6 +213,7 @@ impl Interface {
             let axes = |n: usize| if n == 1 { "1 axis".into() } else { format!("{n} axes") };
             return Err(slot.misfit(given, format!("it has {}, not {}", axes(rank), axes(slot.rules.len()))));
         }
+
         for (axis, (&rule, &size)) in slot.rules.iter().zip(&dims).enumerate() {
             let Ok(size) = i64::try_from(size) else {
                 return Err(slot.misfit(given, format!("axis {axis} is longer than memory")));
@@ -234,7 +240,7 @@ impl Interface {
         Ok(())
     }
 
-    /// A length fits when it makes whole rows.
+    /// Data without a shape fits if its length makes whole rows.
     fn solve_flat(&self, slot: &Slot, len: usize, sizes: &mut [i64]) -> Result<(), Error> {
         let flat =
             Given { base: std::ptr::null(), element: slot.element, len, extent: Extent::Flat, whole: len };
@@ -248,6 +254,7 @@ impl Interface {
             })?;
             row = row.saturating_mul(size);
         }
+
         let len = i64::try_from(len).unwrap_or(i64::MAX);
         match slot.rules.first() {
             Some(&Rule::Linear { symbol, times: 1, plus: 0 }) if sizes[symbol] == UNKNOWN => {
@@ -291,7 +298,7 @@ impl Interface {
     }
 }
 
-/// The demands of checks that are made when data is bound; those that come out equal count once.
+/// The demands of checks that are made when data is bound, without duplicates.
 fn demands(slots: &[Slot], checks: &[Check], bindings: &Bindings) -> Vec<Demand> {
     let mut demands: Vec<Demand> = Vec::new();
     for check in checks {

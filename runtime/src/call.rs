@@ -2,12 +2,12 @@
 //!
 //! In: buffers, bound inputs, sizes. Out: which step stopped the call, if any.
 //!
-//! Must hold, and is checked or arranged in `crate::bind`, `crate::prepare`, `crate::run` and [`crate::epoch`]:
+//! Must hold, and is checked or ensured in `crate::bind`, `crate::prepare`, `crate::run` and [`crate::epoch`]:
 //! - every storage and the arena are as large as the entry says for these sizes, 64-byte aligned, and borrowed mutably;
 //! - every input was checked against its slot and is still borrowed by the caller;
-//! - every output has room for its elements;
-//! - `rows` has one row number a step and row, each below the number of rows of every looked-up input;
-//! - `losses` has room for one loss a step.
+//! - every output's memory is as large as its elements need;
+//! - `rows` has one row number for each row of each step, each below the number of rows of every looked-up input;
+//! - `losses` has one element for each step.
 
 use crate::code::Function;
 use crate::given::Given;
@@ -17,7 +17,7 @@ use crate::storage::Buffer;
 use downhill_codegen::abi::{Context, InputBinding};
 use downhill_graph::types::ElementType;
 
-/// What a call needs room for; kept from call to call so that none allocates.
+/// The memory that a call needs; kept from call to call so that none allocates.
 #[derive(Debug, Default)]
 pub(crate) struct Frame {
     pub(crate) given: Vec<Option<Given>>,
@@ -29,7 +29,7 @@ pub(crate) struct Frame {
     masks: Vec<Vec<u32>>,
 }
 
-// SAFETY: the pointers in a frame are made anew by every call and never read after it.
+// SAFETY: every call makes the pointers of a frame again and never read after it.
 unsafe impl Send for Frame {}
 
 /// Why a call ended early: something in a step was infinite or NaN.
@@ -37,11 +37,11 @@ unsafe impl Send for Frame {}
 pub(crate) struct Stop {
     /// Which step of the call.
     pub(crate) step: usize,
-    /// Whether it had changed the storages: it was found only in what it had made of them.
+    /// Whether it had changed the storages: only their new values showed it.
     pub(crate) updated: bool,
 }
 
-/// The rest of what a call needs.
+/// The arguments of a call.
 pub(crate) struct Work<'a> {
     pub(crate) function: &'a Function,
     /// All storages of the model, and which of them the entry uses.
@@ -54,9 +54,9 @@ pub(crate) struct Work<'a> {
     pub(crate) random: (&'a [[u32; 2]], u64),
     pub(crate) losses: &'a mut [f32],
     pub(crate) steps: usize,
-    /// Threads that share large kernels with this one.
+    /// The threads that share large kernels with this one.
     pub(crate) pool: Option<&'a Pool>,
-    /// What code with marks is measured by; code without them leaves it alone.
+    /// What code with marks writes its times to; other code does not use it.
     pub(crate) marks: Option<&'a mut Marks>,
 }
 
@@ -86,6 +86,7 @@ impl Frame {
         let (storages, used) = work.storages;
         self.storages.clear();
         self.storages.extend(used.iter().map(|&index| storages[index].as_mut_ptr()));
+
         let mut context = Context {
             storages: self.storages.as_ptr(),
             inputs: self.inputs.as_ptr(),
@@ -106,6 +107,7 @@ impl Frame {
             marks: work.marks.map_or(std::ptr::null_mut(), |marks| std::ptr::from_mut(marks).cast()),
             mark: Some(marks::mark),
         };
+
         // SAFETY: the caller's promise; all pointers come from borrows that last until this function returns.
         unsafe { work.function.call(&mut context) };
         let step = usize::try_from(context.stopped).ok()?;

@@ -111,7 +111,7 @@ pub struct Cause {
     pub at: Place,
     /// That element.
     pub value: f64,
-    /// Where it was declared; nowhere for what messages need no place of.
+    /// Where it was declared; nowhere where messages need no origin.
     pub origin: Origin,
 }
 

@@ -1,8 +1,8 @@
-//! What is demanded of data, and looking for elements that break it.
+//! What is demanded of data, and the search for elements that violate it.
 //!
 //! In: the checks of a declaration that are made when data is bound. Out: [`Demand`]s, which refuse what was given.
 //!
-//! Must hold: what is right is looked through once, with vectors, and nothing is allocated.
+//! Must hold: valid data is read once, in vectorized loops, and nothing is allocated.
 
 use crate::cause::{Place, Violation};
 use crate::error::Error;

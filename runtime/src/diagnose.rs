@@ -3,7 +3,7 @@
 //! In: an entry that has just run, its loss, the rows it was given. Out: an [`Error`] that says what was first: data, a check, a
 //! parameter, a value of the declaration, the loss, a gradient or an update.
 //!
-//! How: the step is made once more, on the same rows, parameters and random numbers, by code that writes every value of interest and
+//! How: the step is repeated, on the same rows, parameters and random numbers, by code that writes every value of interest and
 //! changes nothing (`downhill_nn::entry::diagnosis`). This is the cold path: it compiles, copies and allocates.
 
 use crate::cause::{Part, Violation};
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::finding::{Copied, Examined, Finding, Stopped};
 use crate::given::Given;
 use crate::model::Model;
-use crate::outputs::Room;
+use crate::outputs::OutputBuffer;
 use crate::view::{Extent, MAX_RANK, ViewMut};
 use downhill_nn::optimizers::LEARNING_RATE;
 
@@ -83,14 +83,14 @@ impl Model {
         self.entries[index].set_hyper(LEARNING_RATE, rate.unwrap_or(0.0));
         self.entries[index].draws_as_said = self.entries[stopped.index].draws_as_said;
 
-        let mut rooms = self.entries[index].rooms();
-        let mut views: Vec<ViewMut<'_>> = rooms.iter_mut().map(Room::view_mut).collect();
+        let mut buffers = self.entries[index].output_buffers();
+        let mut views: Vec<ViewMut<'_>> = buffers.iter_mut().map(OutputBuffer::view_mut).collect();
         self.entries[index].bind_outputs(&mut views, &mut self.frame.outputs).ok()?;
         // SAFETY: the outputs were just bound, and they and the copies live until this function returns; no input is looked up, as
         // it updates nothing.
         let stopped_again = unsafe { self.launch(index, &[], None, &mut [0.0], None) };
         self.frame.given.clear();
-        let examined = Examined { model: self, stopped, index, data: &data, rooms: &rooms };
+        let examined = Examined { model: self, stopped, index, data: &data, buffers: &buffers };
         stopped_again.is_none().then(|| examined.finding(&diagnosis))
     }
 

@@ -1,11 +1,11 @@
 //! Many steps in one native call: an epoch over a data set.
 //!
-//! In: a data set, a batch size, an order of rows. Out: [`EpochReport`], a loss a step.
+//! In: a data set, a batch size, an order of rows. Out: an [`EpochReport`], with a loss for each step.
 //!
 //! Must hold:
-//! - n steps in one call are, bit for bit, n calls of one step on the same rows;
-//! - rows that are left over when the batch does not divide them make a last, smaller step, as in PyTorch: nothing is dropped;
-//! - an epoch into a report that has held one as long allocates nothing.
+//! - n steps in one call give, bit for bit, the results of n calls of one step on the same rows;
+//! - the remainder of the rows, where the batch does not divide them, is a last, smaller step, as in PyTorch: nothing is dropped;
+//! - an epoch allocates nothing if its report has held one of as many steps before.
 
 use crate::bind::Interface;
 use crate::call::Stop;
@@ -112,6 +112,8 @@ impl Model {
         let mut order = std::mem::take(&mut self.order);
         let trained = self.train_rows(step, data, epoch, options, &mut order, report);
         self.order = order;
+
+        // The report keeps the losses of the steps that were made.
         if trained.is_err() {
             let made = (self.steps_made - steps_before) as usize;
             report.losses.truncate(made);
@@ -133,6 +135,7 @@ impl Model {
         if epoch.batch == 0 {
             return Err(Error::usage("an epoch with a batch of 0 was asked for", "a batch is at least 1"));
         }
+
         let rows = order_of_rows(data, epoch.seed, options.rows, order)?;
         let steps = rows.len().div_ceil(epoch.batch);
         if let Some(rates) = options.learning_rates
@@ -145,6 +148,8 @@ impl Model {
         }
         options.learning_rates.unwrap_or_default().iter().try_for_each(|&rate| check_rate(rate))?;
         self.check_columns(step, data)?;
+
+        // All full batches in one call, then the remainder in another.
         report.losses.resize(steps, 0.0);
         report.rows = rows.len();
         let full = rows.len() / epoch.batch;
@@ -153,6 +158,7 @@ impl Model {
             Some(rates) => (Some(&rates[..full]), Some(&rates[full..])),
             None => (None, None),
         };
+
         let made = self.train_batches(
             step,
             data,
@@ -174,7 +180,7 @@ impl Model {
         })
     }
 
-    /// Makes a step a loss, of `batch` rows each, of the rows that the epoch uses; `before` steps of it have been made.
+    /// Makes a step of `batch` rows for each loss. `used` are all rows that the epoch uses; `before` of its steps have been made.
     fn train_batches(
         &mut self,
         step: usize,
@@ -193,20 +199,22 @@ impl Model {
         place_columns(interface, data, batch, &mut self.frame.given);
         // SAFETY: the columns are borrowed until this function returns; every row is one of theirs.
         unsafe { self.take_in(step, Some(used)) }?;
+
         self.frame.outputs.clear();
         // SAFETY: the columns are borrowed until this function returns and have `data.rows()` rows, which every row number is
         // below; `rows` has `batch` numbers a loss; a step has no outputs; there is a learning rate a loss.
         let stopped = unsafe { self.launch(step, rows, rates, losses, None) };
         let made = stopped.map_or(losses.len(), |stop| stop.step + usize::from(stop.updated));
         self.steps_made += made as u64;
-        let Some(Stop { step: place, updated }) = stopped else { return Ok(()) };
+        let Some(Stop { step: at, updated }) = stopped else { return Ok(()) };
+
         let stopped = Stopped {
             index: step,
-            step: before + place,
+            step: before + at,
             updated,
-            rows: &rows[place * batch..][..batch],
-            loss: losses[place],
-            rate: rates.map(|rates| rates[place]),
+            rows: &rows[at * batch..][..batch],
+            loss: losses[at],
+            rate: rates.map(|rates| rates[at]),
         };
         // SAFETY: the columns are borrowed until this function returns.
         Err(unsafe { self.not_finite(stopped) })
@@ -257,6 +265,7 @@ fn order_of_rows<'a>(
             None => Ok(rows),
         };
     }
+
     order.clear();
     number_rows(order, data.rows())?;
     shuffle(order, seed);
@@ -273,31 +282,31 @@ pub fn shuffle<T>(items: &mut [T], seed: u64) {
     }
 }
 
-/// Threefry, many counters at a time: the compiler makes vectors of them.
+/// Counters of Threefry at a time, so that the compiler vectorizes it.
 const BLOCK: usize = 32;
 
-/// Random words.
+/// A stream of random words.
 struct Words {
     key: [u32; 2],
     block: [[u32; 2]; BLOCK],
     next: u64,
 }
 
-/// Tells the words of an order of rows from every other use of a seed.
+/// Separates the random words of an order of rows from every other use of the same seed.
 const ORDERS: u32 = 2 << 30;
 
 impl Words {
     fn word(&mut self) -> u32 {
         let (index, half) = (self.next / 2, (self.next % 2) as usize);
-        let place = (index % BLOCK as u64) as usize;
-        if place == 0 && half == 0 {
+        let position = (index % BLOCK as u64) as usize;
+        if position == 0 && half == 0 {
             for (offset, pair) in self.block.iter_mut().enumerate() {
                 let counter = index + offset as u64;
                 *pair = threefry(self.key, [counter as u32, ORDERS | (counter >> 32) as u32]);
             }
         }
         self.next += 1;
-        self.block[place][half]
+        self.block[position][half]
     }
 
     /// A number below `range`, each equally likely (Lemire: Fast Random Integer Generation in an Interval, 2019).

@@ -1,10 +1,10 @@
-//! What a step that was made once more shows.
+//! What the repetition of a stopped step shows.
 //!
-//! In: its data, and the values of interest that a diagnosis wrote. Out: [`Finding`], the first that is broken.
+//! In: the step's data, and the values that a diagnosis wrote. Out: a [`Finding`], the first value that is not finite or not allowed.
 
 use crate::cause::{Cause, Kind, Part, Place, Violation};
 use crate::model::Model;
-use crate::outputs::Room;
+use crate::outputs::OutputBuffer;
 use crate::program::Diagnosis;
 use downhill_graph::check::Rule;
 use downhill_graph::dim::{Bindings, Dim};
@@ -44,22 +44,22 @@ pub(crate) struct Copied {
     pub(crate) shape: Vec<usize>,
 }
 
-/// A step that was made once more.
+/// A step that was repeated for a diagnosis.
 pub(crate) struct Examined<'a> {
     pub(crate) model: &'a Model,
     pub(crate) stopped: Stopped<'a>,
     /// The diagnosis among the model's entries.
     pub(crate) index: usize,
     pub(crate) data: &'a [Copied],
-    pub(crate) rooms: &'a [Room],
+    pub(crate) buffers: &'a [OutputBuffer],
 }
 
 impl Examined<'_> {
     pub(crate) fn finding(&self, diagnosis: &Diagnosis) -> Finding {
-        let watched = self.in_rooms(diagnosis);
+        let watched = self.with_outputs(diagnosis);
         let broken = |what: &Watched| {
             let of_kind = watched.iter().filter(|(_, watch)| watch.what == *what);
-            let broken = of_kind.filter(|(room, watch)| self.broken(*room, watch).is_some());
+            let broken = of_kind.filter(|(output, watch)| self.broken(*output, watch).is_some());
             broken.map(|(_, watch)| watch.name.trim_matches('`').to_owned()).collect::<Vec<String>>()
         };
         let (gradients, updates) = (broken(&Watched::Gradient), broken(&Watched::Update));
@@ -68,9 +68,9 @@ impl Examined<'_> {
             (true, false) => (Part::Gradient, gradients),
             (true, true) => (Part::Update, updates),
         };
-        // A check that is violated by a number is a mistake whatever else is; data may hold NaN that is left aside.
+        // A check that is violated by a number is a mistake whatever else is; data may hold NaN that is masked out.
         let mut checks = watched.iter().filter(|_| part == Part::Loss);
-        if let Some(violation) = checks.find_map(|(room, watch)| self.violation(*room, watch)) {
+        if let Some(violation) = checks.find_map(|(output, watch)| self.violation(*output, watch)) {
             return Finding::Violation(violation);
         }
         let before = match part {
@@ -78,9 +78,9 @@ impl Examined<'_> {
             Part::Gradient | Part::Update => self.storage(),
             Part::Made => None,
         };
-        let computed = || watched.iter().find_map(|(room, watch)| self.cause(*room, watch, part));
+        let computed = || watched.iter().find_map(|(output, watch)| self.cause(*output, watch, part));
         let cause = before.or_else(computed);
-        // Data that the loss leaves aside still meets the rest of a product: no value of the network shows it.
+        // Data that the loss masks out still takes part in products of the gradient: no value of the network shows it.
         let from_data = match &cause {
             Some(cause) if matches!(cause.kind, Kind::Gradient | Kind::Update) => self.input(),
             _ => None,
@@ -88,16 +88,16 @@ impl Examined<'_> {
         Finding::NonFinite { part, concerned, cause: from_data.or(cause) }
     }
 
-    /// What is watched, each with its room.
-    fn in_rooms<'d>(&self, diagnosis: &'d Diagnosis) -> Vec<(usize, &'d Watch)> {
-        let mut room = 0;
-        let in_rooms = diagnosis.watched.iter().map(|watch| {
-            let own = room;
-            // The mask of a check stands behind its value.
-            room += if matches!(watch.what, Watched::Check(_)) { 2 } else { 1 };
+    /// What is watched, each with the index of its output.
+    fn with_outputs<'d>(&self, diagnosis: &'d Diagnosis) -> Vec<(usize, &'d Watch)> {
+        let mut output = 0;
+        let with_outputs = diagnosis.watched.iter().map(|watch| {
+            let own = output;
+            // The mask of a check is the output after its value.
+            output += if matches!(watch.what, Watched::Check(_)) { 2 } else { 1 };
             (own, watch)
         });
-        in_rooms.collect()
+        with_outputs.collect()
     }
 
     /// The first input element that is not finite.
@@ -132,18 +132,20 @@ impl Examined<'_> {
     }
 
     /// The first element of a watched value that is not finite.
-    fn broken(&self, room: usize, watch: &Watch) -> Option<(usize, f64)> {
-        match &self.rooms[room] {
-            Room::F32(numbers) => first_broken(numbers.iter().copied().map(f64::from), watch.may_be_infinite),
-            Room::F64(numbers) => first_broken(numbers.iter().copied(), watch.may_be_infinite),
-            Room::I32(_) | Room::U32(_) => None,
+    fn broken(&self, output: usize, watch: &Watch) -> Option<(usize, f64)> {
+        match &self.buffers[output] {
+            OutputBuffer::F32(numbers) => {
+                first_broken(numbers.iter().copied().map(f64::from), watch.may_be_infinite)
+            }
+            OutputBuffer::F64(numbers) => first_broken(numbers.iter().copied(), watch.may_be_infinite),
+            OutputBuffer::I32(_) | OutputBuffer::U32(_) => None,
         }
     }
 
     /// A watched value as the cause, where it is not finite. After a finite loss NaN in the declared values has been left aside by a
     /// `select`, but infinities may have come to nothing in the loss and not in the gradient.
-    fn cause(&self, room: usize, watch: &Watch, part: Part) -> Option<Cause> {
-        let (position, value) = self.broken(room, watch)?;
+    fn cause(&self, output: usize, watch: &Watch, part: Part) -> Option<Cause> {
+        let (position, value) = self.broken(output, watch)?;
         let kind = match &watch.what {
             Watched::Check(_) | Watched::Value => Kind::Value,
             Watched::Loss => Kind::Loss,
@@ -156,24 +158,24 @@ impl Examined<'_> {
             Part::Update | Part::Made => kind == Kind::Update,
         };
         let (name, origin) = (watch.name.clone(), watch.origin.clone());
-        counts.then(|| Cause { kind, name, at: self.place_in(room, position), value, origin })
+        counts.then(|| Cause { kind, name, at: self.place_in(output, position), value, origin })
     }
 
     /// The first number that breaks a check; what is not finite has another cause.
-    fn violation(&self, room: usize, watch: &Watch) -> Option<Violation> {
+    fn violation(&self, output: usize, watch: &Watch) -> Option<Violation> {
         let Watched::Check(check) = &watch.what else { return None };
-        let Room::U32(mask) = &self.rooms[room + 1] else { return None };
-        let value = |position: usize| match &self.rooms[room] {
-            Room::F32(numbers) => f64::from(numbers[position]),
-            Room::F64(numbers) => numbers[position],
-            Room::I32(numbers) => f64::from(numbers[position]),
-            Room::U32(numbers) => f64::from(numbers[position]),
+        let OutputBuffer::U32(mask) = &self.buffers[output + 1] else { return None };
+        let value = |position: usize| match &self.buffers[output] {
+            OutputBuffer::F32(numbers) => f64::from(numbers[position]),
+            OutputBuffer::F64(numbers) => numbers[position],
+            OutputBuffer::I32(numbers) => f64::from(numbers[position]),
+            OutputBuffer::U32(numbers) => f64::from(numbers[position]),
         };
         let is_broken = |&position: &usize| mask[position] == 0 && value(position).is_finite();
         let position = (0..mask.len()).find(is_broken)?;
         Some(Violation {
             name: check.name.clone(),
-            at: self.place_in(room, position),
+            at: self.place_in(output, position),
             value: value(position),
             user: check.user.to_owned(),
             takes: check.rule.words(self.classes(&check.rule)),
@@ -194,17 +196,17 @@ impl Examined<'_> {
         runnable.entry.interface.bindings(&runnable.prepared().sizes, self.model.program.bindings())
     }
 
-    /// The place of an element of an output: in rows, where its first axis counts those of the batch.
-    fn place_in(&self, room: usize, position: usize) -> Place {
+    /// The position of an element of an output: by row where its first axis is the batch.
+    fn place_in(&self, output: usize, position: usize) -> Place {
         let runnable = &self.model.entries[self.index];
-        let (shape, len) = &runnable.prepared().outputs[room];
-        let first = runnable.outputs()[room].1.shape.dims().first();
+        let (shape, len) = &runnable.prepared().outputs[output];
+        let first = runnable.outputs()[output].1.shape.dims().first();
         let step = &self.model.entries[self.stopped.index].entry.interface;
         let counts_rows = step.rows.is_some_and(|rows| first == Some(&Dim::symbol(&step.symbols[rows])));
         self.place(position, *len, counts_rows.then(|| shape.iter().skip(1).product()))
     }
 
-    /// The place of an element, with the row's number in the data set.
+    /// The position of an element, with the row's number in the data set.
     fn place(&self, position: usize, len: usize, row_len: Option<usize>) -> Place {
         let place = Place::new(position, len, row_len);
         let number = |row: usize| self.stopped.rows.get(row).map_or(row, |&number| number as usize);

@@ -1,4 +1,4 @@
-//! What is handed in, as a pointer with what is known of it.
+//! A caller's data as a pointer, with its type, length and shape.
 //!
 //! In: a [`View`]. Out: [`Given`].
 

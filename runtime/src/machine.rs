@@ -1,4 +1,4 @@
-//! How fast this machine is: what the figures of a profile are held against.
+//! How fast this machine is: what the figures of a profile are compared with.
 //!
 //! In: vectors that code is made of. Out: [`Machine`], measured once a process with lane programs that downhill compiles for it.
 //!
@@ -41,8 +41,8 @@ pub struct Machine {
 
 /// What is worked on at each level, in bytes: from a part of the smallest cache to more than the largest.
 const LEVELS: [u64; 7] = [16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20];
-/// Turns of the loop of multiply-adds: a few microseconds.
-const TURNS: u32 = 500;
+/// Iterations of the loop of multiply-adds: a few microseconds.
+const ITERATIONS: u32 = 500;
 /// Each figure is the best of so many runs at least,
 const LEAST_RUNS: u32 = 10;
 /// and of all that begin within so long, so that others who use the machine leave some alone.
@@ -75,10 +75,10 @@ impl Machine {
 
 fn measure(target: &Target) -> Result<Speed, Error> {
     let lanes = target.instructions().elements();
-    // What is updated in place lies in half as many bytes as are read and written.
+    // An update in place works on half as many bytes as it reads and writes.
     let streams = LEVELS
         .map(|bytes| [peak::read(lanes, bytes), peak::copy(lanes, bytes), peak::update(lanes, 2 * bytes)]);
-    let mut programs = vec![peak::multiply_adds(lanes, TURNS)];
+    let mut programs = vec![peak::multiply_adds(lanes, ITERATIONS)];
     programs.extend(streams.iter().flatten().map(|(program, _)| program.clone()));
     let functions = compile(target, programs)?;
     let bytes = LEVELS.iter().max().map_or(0, |&bytes| bytes as usize);
@@ -87,7 +87,7 @@ fn measure(target: &Target) -> Result<Speed, Error> {
         frame: Frame::default(),
     };
     let (arithmetic, moving) = functions.split_first().unwrap_or_else(|| bug("a program is no function"));
-    let arithmetic = peak::operations(lanes, TURNS) as f64 / bench.best(arithmetic);
+    let arithmetic = peak::operations(lanes, ITERATIONS) as f64 / bench.best(arithmetic);
     let levels =
         LEVELS.iter().zip(&streams).zip(moving.chunks_exact(3)).map(|((&bytes, streams), functions)| {
             let [read, copy, update] =
@@ -111,7 +111,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// Seconds of one turn of a function's program, the best of all runs.
+    /// Seconds of one execution of a function's program, the best of all runs.
     fn best(&mut self, function: &Function) -> f64 {
         let once = self.run(function, 1).as_secs_f64().max(1e-9);
         let times = (RUN.as_secs_f64() / once).ceil().clamp(1.0, 1e5) as usize;

@@ -1,4 +1,4 @@
-//! Where the time of native code goes: what it tells while it runs.
+//! Times of native functions, which code with marks reports while it runs.
 //!
 //! In: calls of [`mark`] by code that was compiled with marks. Out: [`Marks`], the seconds of each function in each step.
 
@@ -8,13 +8,13 @@ use std::time::Instant;
 /// Seconds of each function of an entry, step by step.
 #[derive(Debug)]
 pub(crate) struct Marks {
-    /// One list a function; no longer than the room that was made.
+    /// A list for each function, which never outgrows the capacity that it was made with.
     pub(crate) samples: Vec<Vec<f64>>,
     last: Instant,
 }
 
 impl Marks {
-    /// With room for this many steps.
+    /// With capacity for this many steps.
     pub(crate) fn new(functions: usize, steps: usize) -> Marks {
         let samples = (0..functions).map(|_| Vec::with_capacity(steps)).collect();
         Marks { samples, last: Instant::now() }
@@ -24,20 +24,20 @@ impl Marks {
     pub(crate) fn overhead() -> f64 {
         const TRIES: usize = 1000;
         let mut marks = Marks::new(1, TRIES);
-        for place in std::iter::once(0).chain(std::iter::repeat_n(1, TRIES)) {
-            std::hint::black_box(&mut marks).tell(place);
+        for number in std::iter::once(0).chain(std::iter::repeat_n(1, TRIES)) {
+            std::hint::black_box(&mut marks).tell(number);
         }
         middle(&mut marks.samples[0])
     }
 
-    /// What happened since the last mark was the function before this one. Allocates nothing and does not panic.
-    fn tell(&mut self, place: i64) {
+    /// Takes the time since the last mark for that of the function that has just ended. Allocates nothing and does not panic.
+    fn tell(&mut self, number: i64) {
         let now = Instant::now();
-        let function = usize::try_from(place - 1).ok().and_then(|place| self.samples.get_mut(place));
+        let function = usize::try_from(number - 1).ok().and_then(|number| self.samples.get_mut(number));
         if let Some(samples) = function.filter(|samples| samples.len() < samples.capacity()) {
             samples.push(now.duration_since(self.last).as_secs_f64());
         }
-        // Taken again: what was done here is nobody's time.
+        // Taken again: the time spent here belongs to no function.
         self.last = Instant::now();
     }
 }
@@ -54,10 +54,10 @@ pub(crate) fn middle(samples: &mut [f64]) -> f64 {
 ///
 /// # Safety
 /// `marks` is null or points to a [`Marks`] that nobody else uses meanwhile.
-pub(crate) unsafe extern "C" fn mark(marks: *mut c_void, place: i64) {
+pub(crate) unsafe extern "C" fn mark(marks: *mut c_void, number: i64) {
     // SAFETY: the caller's promise.
     if let Some(marks) = unsafe { marks.cast::<Marks>().as_mut() } {
-        marks.tell(place);
+        marks.tell(number);
     }
 }
 
@@ -69,9 +69,9 @@ mod tests {
     fn a_mark_ends_the_function_before_it() {
         let mut marks = Marks::new(2, 2);
         let pointer: *mut c_void = std::ptr::from_mut(&mut marks).cast();
-        for place in [0, 1, 2, 0, 1, 2, 0, 1, 7, -3] {
+        for number in [0, 1, 2, 0, 1, 2, 0, 1, 7, -3] {
             // SAFETY: the pointer is that of `marks`.
-            unsafe { mark(pointer, place) };
+            unsafe { mark(pointer, number) };
         }
         // SAFETY: null is nobody's.
         unsafe { mark(std::ptr::null_mut(), 1) };

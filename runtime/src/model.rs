@@ -1,4 +1,4 @@
-//! Numbers: parameters, states and the memory to work in.
+//! A model: parameters, states and the memory to work in.
 //!
 //! In: a program, a seed. Out: [`Model`]. Running it is in `run` and [`crate::epoch`].
 

@@ -64,41 +64,41 @@ fn zeros<E: Copy + Default>(len: usize) -> Vec<E> {
 }
 
 /// Memory for an output that becomes a tensor.
-pub(crate) enum Room {
+pub(crate) enum OutputBuffer {
     F32(Vec<f32>),
     F64(Vec<f64>),
     I32(Vec<i32>),
     U32(Vec<u32>),
 }
 
-impl Room {
-    pub(crate) fn new(element: ElementType, len: usize) -> Room {
+impl OutputBuffer {
+    pub(crate) fn new(element: ElementType, len: usize) -> OutputBuffer {
         match element {
-            ElementType::F32 => Room::F32(zeros(len)),
-            ElementType::F64 => Room::F64(zeros(len)),
-            ElementType::I32 => Room::I32(zeros(len)),
-            ElementType::U32 | ElementType::Bool => Room::U32(zeros(len)),
+            ElementType::F32 => OutputBuffer::F32(zeros(len)),
+            ElementType::F64 => OutputBuffer::F64(zeros(len)),
+            ElementType::I32 => OutputBuffer::I32(zeros(len)),
+            ElementType::U32 | ElementType::Bool => OutputBuffer::U32(zeros(len)),
         }
     }
 
     pub(crate) fn view_mut(&mut self) -> ViewMut<'_> {
         match self {
-            Room::F32(elements) => elements.view_mut(),
-            Room::F64(elements) => ViewMut::F64(elements),
-            Room::I32(elements) => elements.view_mut(),
-            Room::U32(elements) => elements.view_mut(),
+            OutputBuffer::F32(elements) => elements.view_mut(),
+            OutputBuffer::F64(elements) => ViewMut::F64(elements),
+            OutputBuffer::I32(elements) => elements.view_mut(),
+            OutputBuffer::U32(elements) => elements.view_mut(),
         }
     }
 
     pub(crate) fn into_tensor(self, shape: &[usize], element: ElementType) -> Result<Tensor, Error> {
         Ok(match self {
-            Room::F32(elements) => Tensor::new(shape, elements)?,
-            Room::F64(elements) => Tensor::new(shape, elements)?,
-            Room::I32(elements) => Tensor::new(shape, elements)?,
-            Room::U32(elements) if element == ElementType::Bool => {
+            OutputBuffer::F32(elements) => Tensor::new(shape, elements)?,
+            OutputBuffer::F64(elements) => Tensor::new(shape, elements)?,
+            OutputBuffer::I32(elements) => Tensor::new(shape, elements)?,
+            OutputBuffer::U32(elements) if element == ElementType::Bool => {
                 Tensor::new(shape, elements.into_iter().map(|mask| mask != 0).collect())?
             }
-            Room::U32(elements) => Tensor::new(shape, elements)?,
+            OutputBuffer::U32(elements) => Tensor::new(shape, elements)?,
         })
     }
 }

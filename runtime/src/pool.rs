@@ -1,24 +1,24 @@
-//! Threads that share the turns of a kernel.
+//! Threads that share the iterations of a kernel.
 //!
-//! In: a [`Task`], how many turns it has and what they cost. Out: all of them done, on this thread and the pool's workers.
+//! In: a [`Task`], its iterations and their cost. Out: all iterations done, by this thread and the pool's workers.
 //!
-//! A worker waits for its next range by looking for it some hundred microseconds, so that the kernels of a step find it
-//! awake, and then sleeps. Ranges are static: one a thread, equal but for the last. What a worker has not begun when the
-//! caller is through with its own range, the caller does too: on a busy machine nobody waits for a thread that does not run.
+//! A worker spins for some hundred microseconds while it waits for its next range, so that the kernels of a step find it awake; then it
+//! sleeps. Ranges are static: one for each thread, all about equal. When the caller has finished its own range, it also runs
+//! the ranges that workers have not begun: on a busy machine nobody waits for a thread that does not run.
 //!
 //! Must hold:
-//! - [`Pool::divide`] returns after the last worker has finished with the task: it lies on the caller's stack;
-//! - one caller at a time has the workers; any other does its turns alone, with the same bits;
+//! - [`Pool::divide`] returns only after the last worker has finished the task, which lies on the caller's stack;
+//! - one caller at a time uses the workers; any other runs its iterations alone, with the same bits;
 //! - workers compute with the caller's rounding and treatment of subnormals, and wait with their own.
 //!
 //! # Decisions
 //!
-//! - Threads: a pool of our own over `std`, 200 lines, one a program: ranges are static and known, so work stealing buys
-//!   nothing; rayon's entry from a foreign thread allocates and wakes through a lock. Workers look for work some hundred
-//!   microseconds, then park; what one has not begun when the caller is through, the caller does: with the second core busy
-//!   elsewhere two threads took 5 times as long as one before, and as long as one now. Kernels below some 80 µs stay on one
-//!   thread: memory that another core has written takes longer to come than they take. No more threads run than there are
-//!   processors.
+//! - The pool is our own over `std`, 200 lines, one for each program. Ranges are static, so work stealing gains nothing; and a call
+//!   into rayon from a foreign thread allocates and wakes through a lock.
+//! - The caller runs ranges that were not begun. Before, with the second core busy elsewhere, two threads took 5 times as long as one;
+//!   now they take as long as one.
+//! - Kernels below some 80 µs stay on one thread: it takes longer to fetch memory that another core has written. No more threads run
+//!   than there are processors.
 
 use crate::error::Error;
 use crate::float_control::FloatControl;
@@ -29,9 +29,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 
-/// Looks at a state before sleeping: some hundred microseconds. To be woken takes a worker 10 to 100 of them, and its caller up to
-/// 20; a worker that gave up sooner could sleep through every kernel of a step, each over before it is awake.
-const LOOKS: u32 = 10_000;
+/// Spins before sleeping: some hundred microseconds. Waking takes a worker 10 to 100 µs, and costs its caller up to 20. A worker that
+/// slept sooner could miss every kernel of a step, each of which would be over before it is awake.
+const SPINS: u32 = 10_000;
 
 /// The environment variable.
 const VARIABLE: &str = "DOWNHILL_THREADS";
@@ -73,10 +73,11 @@ pub(crate) fn check(threads: usize) -> Result<usize, Error> {
     }
 }
 
-/// Workers, and who may use them.
+/// Worker threads, which one caller at a time uses.
 #[derive(Debug)]
 pub(crate) struct Pool {
     workers: Vec<Worker>,
+    /// Whether a caller is using them.
     taken: AtomicBool,
     /// The process that its threads are in.
     process: u32,
@@ -88,7 +89,7 @@ struct Worker {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Where a worker finds its next range.
+/// What a worker and its caller share: the state, and the next range.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Desk {
@@ -99,10 +100,13 @@ struct Desk {
     range: AtomicU32,
 }
 
-/// States of a desk: nothing is there and the worker looks for it or works, it sleeps, a range is given, no more will come.
+/// State of a desk: no range is there; the worker spins, or runs one.
 const EMPTY: u32 = 0;
+/// No range is there, and the worker sleeps.
 const ASLEEP: u32 = 1;
+/// A range is there that nobody has taken yet.
 const GIVEN: u32 = 2;
+/// The worker is to end.
 const CLOSED: u32 = 3;
 
 /// A kernel being divided.
@@ -115,35 +119,36 @@ struct Job {
     working: AtomicU32,
 }
 
-/// Turns cut into equal ranges.
+/// Iterations, divided into `count` ranges that meet at multiples of `multiple`.
 #[derive(Clone, Copy, Debug)]
 struct Ranges {
-    turns: i64,
+    iterations: i64,
     multiple: i64,
     count: i64,
 }
 
 impl Ranges {
     /// At most `threads` ranges, and no more than the work is worth.
-    fn new(turns: i64, multiple: i64, work: i64, threads: usize) -> Ranges {
+    fn new(iterations: i64, multiple: i64, work: i64, threads: usize) -> Ranges {
         let multiple = multiple.max(1);
-        let count = (work / LEAST_WORK).min(turns / multiple).min(threads as i64).max(1);
-        Ranges { turns, multiple, count }
+        let count = (work / LEAST_WORK).min(iterations / multiple).min(threads as i64).max(1);
+        Ranges { iterations, multiple, count }
     }
 
-    /// The n-th cut: the 0th is 0, the last one all turns.
+    /// The n-th cut: the 0th is 0, the last one the number of iterations.
     fn cut(self, n: i64) -> i64 {
         if n == self.count {
-            return self.turns;
+            return self.iterations;
         }
-        let blocks = self.turns.div_euclid(self.multiple) + i64::from(self.turns % self.multiple != 0);
+        let blocks =
+            self.iterations.div_euclid(self.multiple) + i64::from(self.iterations % self.multiple != 0);
         blocks * n / self.count * self.multiple
     }
 }
 
 impl Job {
     /// # Safety
-    /// Task and arguments are valid, and nobody else does this range.
+    /// Task and arguments are valid, and nobody else runs this range.
     unsafe fn run(&self, range: i64) {
         let (begin, end) = (self.ranges.cut(range), self.ranges.cut(range + 1));
         // SAFETY: the caller's promise.
@@ -152,8 +157,8 @@ impl Job {
 }
 
 impl Pool {
-    /// A pool for this many threads, the caller's included; for no more than the process has processors for: threads that
-    /// take turns on one only wait for each other.
+    /// A pool for this many threads, the caller's included; at most one for each processor:
+    /// threads that share a processor only wait for each other.
     ///
     /// # Errors
     /// The system starts no more threads.
@@ -162,7 +167,7 @@ impl Pool {
         Pool::with(threads.min(processors), Worker::start)
     }
 
-    /// The same with another way to start workers. Those that were started are ended where one cannot be.
+    /// The same with another way to start workers. If one cannot be started, those that were are ended.
     fn with(threads: usize, start: impl Fn(usize) -> Result<Worker, Error>) -> Result<Pool, Error> {
         let mut pool =
             Pool { workers: Vec::new(), taken: AtomicBool::new(false), process: std::process::id() };
@@ -172,12 +177,12 @@ impl Pool {
         Ok(pool)
     }
 
-    /// The caller's and its own.
+    /// Its workers and the caller's thread.
     pub(crate) fn threads(&self) -> usize {
         self.workers.len() + 1
     }
 
-    /// Does all turns of a task.
+    /// Runs all iterations of a task.
     ///
     /// # Safety
     /// The task may be called with the arguments for any ranges that meet at multiples of `multiple`, from any thread, all at once.
@@ -192,8 +197,11 @@ impl Pool {
         for (worker, range) in self.workers.iter().zip(1..ranges.count as u32) {
             worker.give(&job, range);
         }
+
         // SAFETY: this function's promise; range 0 was given to nobody.
         unsafe { job.run(0) };
+
+        // Ranges that workers have not begun, it takes back.
         for (worker, range) in self.workers.iter().zip(1..ranges.count) {
             if worker.desk.take() {
                 // SAFETY: this function's promise; the worker will not find this range any more.
@@ -201,10 +209,12 @@ impl Pool {
                 job.working.fetch_sub(1, Ordering::Relaxed);
             }
         }
-        let mut looks = 0;
+
+        // The job lies on this stack: the workers must be done with it.
+        let mut spins = 0;
         while job.working.load(Ordering::Acquire) > 0 {
-            looks += 1;
-            if looks < LOOKS { spin_loop() } else { thread::yield_now() }
+            spins += 1;
+            if spins < SPINS { spin_loop() } else { thread::yield_now() }
         }
     }
 }
@@ -217,14 +227,16 @@ pub(crate) unsafe extern "C" fn divide(
     pool: *const c_void,
     task: Task,
     arguments: *const i64,
-    turns: i64,
+    iterations: i64,
     multiple: i64,
     work: i64,
 ) {
     // SAFETY: the caller's promise.
     let pool = unsafe { pool.cast::<Pool>().as_ref() };
     let threads = pool.map_or(1, Pool::threads);
-    let ranges = Ranges::new(turns, multiple, work, threads);
+    let ranges = Ranges::new(iterations, multiple, work, threads);
+
+    // Where another caller uses the workers, this one runs everything alone.
     let taken = |pool: &&Pool| !pool.taken.swap(true, Ordering::Acquire);
     match pool.filter(|_| ranges.count > 1).filter(taken) {
         Some(pool) => {
@@ -233,7 +245,7 @@ pub(crate) unsafe extern "C" fn divide(
             pool.taken.store(false, Ordering::Release);
         }
         // SAFETY: the caller's promise.
-        None => unsafe { task(arguments, 0, turns, 0) },
+        None => unsafe { task(arguments, 0, iterations, 0) },
     }
 }
 
@@ -281,7 +293,7 @@ impl Drop for Pool {
 }
 
 impl Desk {
-    /// Takes what is given, if it is still there.
+    /// Takes the range that was given, if nobody has taken it yet.
     fn take(&self) -> bool {
         self.state.compare_exchange(GIVEN, EMPTY, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
@@ -292,34 +304,40 @@ impl Desk {
             if !self.take() {
                 continue;
             }
+
             // SAFETY: the caller keeps the job until `working` is 0, which this worker has yet to count down.
             let job = unsafe { &*self.job.load(Ordering::Relaxed) };
             if job.control != own {
                 job.control.apply();
             }
+
             // SAFETY: `Pool::divide` promises it, and who takes a range has it alone.
             unsafe { job.run(i64::from(self.range.load(Ordering::Relaxed))) };
             if job.control != own {
                 own.apply();
             }
+
             // The job may be gone as soon as it is counted down.
             job.working.fetch_sub(1, Ordering::Release);
         }
     }
 
-    /// Waits until something is given or the desk is closed, and gives the state. What was given may be gone again.
+    /// Waits until a range is given or the desk is closed, and returns the state. The caller may have taken the range back by then.
     fn wait(&self) -> u32 {
-        for _ in 0..LOOKS {
+        for _ in 0..SPINS {
             let state = self.state.load(Ordering::Acquire);
             if state != EMPTY {
                 return state;
             }
             spin_loop();
         }
+
+        // A range that is given meanwhile is not missed: the state changes only from EMPTY.
         let change = self.state.compare_exchange(EMPTY, ASLEEP, Ordering::AcqRel, Ordering::Acquire);
         if let Err(state) = change {
             return state;
         }
+
         loop {
             thread::park();
             let state = self.state.load(Ordering::Acquire);
@@ -336,7 +354,7 @@ mod tests {
     use std::sync::atomic::AtomicI64;
     use std::time::{Duration, Instant};
 
-    /// What a task in these tests is given: cells for each turn, and how many ranges there will be.
+    /// What a task in these tests is given: cells for each iteration, and how many ranges there will be.
     struct Board {
         cells: Vec<AtomicI64>,
         begun: AtomicI64,
@@ -344,11 +362,15 @@ mod tests {
     }
 
     impl Board {
-        fn new(turns: usize, ranges: i64) -> Board {
-            Board { cells: (0..turns).map(|_| AtomicI64::new(0)).collect(), begun: AtomicI64::new(0), ranges }
+        fn new(iterations: usize, ranges: i64) -> Board {
+            Board {
+                cells: (0..iterations).map(|_| AtomicI64::new(0)).collect(),
+                begun: AtomicI64::new(0),
+                ranges,
+            }
         }
 
-        /// Has its turns done by `task`, in ranges that meet at multiples of `multiple`.
+        /// Has its iterations done by `task`, in ranges that meet at multiples of `multiple`.
         fn divided(self, pool: Option<&Pool>, task: Task, multiple: i64, work: i64) -> Vec<i64> {
             let pool = pool.map_or(std::ptr::null(), |pool| std::ptr::from_ref(pool).cast());
             let board = std::ptr::from_ref(&self).cast();
@@ -368,64 +390,64 @@ mod tests {
         }
     }
 
-    /// Adds 1 to each turn's cell.
+    /// Adds 1 to each iteration's cell.
     unsafe extern "C" fn count(board: *const i64, begin: i64, end: i64, _: i64) {
         // SAFETY: a board, whose caller waits.
         let board = unsafe { &*board.cast::<Board>() };
-        for turn in begin..end {
-            board.cells[turn as usize].fetch_add(1, Ordering::Relaxed);
+        for iteration in begin..end {
+            board.cells[iteration as usize].fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Writes which place each turn was done at, once all ranges are being done.
-    unsafe extern "C" fn note_place(board: *const i64, begin: i64, end: i64, place: i64) {
+    /// Writes the index of the thread for each iteration, once all ranges have begun.
+    unsafe extern "C" fn note_thread(board: *const i64, begin: i64, end: i64, thread: i64) {
         // SAFETY: a board, whose caller waits.
         let board = unsafe { &*board.cast::<Board>() };
         board.meet();
-        for turn in begin..end {
-            board.cells[turn as usize].store(place, Ordering::Relaxed);
+        for iteration in begin..end {
+            board.cells[iteration as usize].store(thread, Ordering::Relaxed);
         }
     }
 
-    /// Writes whether each turn was done with subnormals flushed.
+    /// Writes whether each iteration was done with subnormals flushed.
     unsafe extern "C" fn note_control(board: *const i64, begin: i64, end: i64, _: i64) {
         // SAFETY: a board, whose caller waits.
         let board = unsafe { &*board.cast::<Board>() };
         board.meet();
         let flushing = FloatControl::current() == FloatControl::flushing();
-        for turn in begin..end {
-            board.cells[turn as usize].store(i64::from(flushing), Ordering::Relaxed);
+        for iteration in begin..end {
+            board.cells[iteration as usize].store(i64::from(flushing), Ordering::Relaxed);
         }
     }
 
     #[test]
-    fn every_turn_is_done_once() {
+    fn every_iteration_is_done_once() {
         let pool = Pool::with(4, Worker::start).expect("threads");
-        for turns in [0, 1, 2, 3, 7, 8, 64, 65, 1000] {
+        for iterations in [0, 1, 2, 3, 7, 8, 64, 65, 1000] {
             for (multiple, work) in
                 [(1, i64::MAX), (8, i64::MAX), (8, 3 * LEAST_WORK), (64, i64::MAX), (1, 0)]
             {
                 for pool in [Some(&pool), None] {
-                    let done = Board::new(turns, 0).divided(pool, count, multiple, work);
-                    assert!(done.iter().all(|&times| times == 1), "{turns} {multiple} {work}: {done:?}");
+                    let done = Board::new(iterations, 0).divided(pool, count, multiple, work);
+                    assert!(done.iter().all(|&times| times == 1), "{iterations} {multiple} {work}: {done:?}");
                 }
             }
         }
     }
 
     #[test]
-    fn every_thread_does_a_range_at_a_place_of_its_own() {
+    fn every_thread_runs_a_range_of_its_own() {
         let pool = Pool::with(4, Worker::start).expect("threads");
         for _ in 0..20 {
-            let places = Board::new(40, 4).divided(Some(&pool), note_place, 1, i64::MAX);
-            let expected: Vec<i64> = (0..40).map(|turn| turn / 10).collect();
-            assert_eq!(places, expected);
+            let threads = Board::new(40, 4).divided(Some(&pool), note_thread, 1, i64::MAX);
+            let expected: Vec<i64> = (0..40).map(|iteration| iteration / 10).collect();
+            assert_eq!(threads, expected);
         }
     }
 
     #[test]
     fn ranges_meet_at_multiples_and_are_worth_a_thread() {
-        for (turns, multiple, worth, threads, count) in [
+        for (iterations, multiple, worth, threads, count) in [
             (100, 8, 100, 3, 3),
             (100, 8, 2, 8, 2),
             (7, 8, 100, 4, 1),
@@ -434,10 +456,10 @@ mod tests {
             (1000, 1, 1, 16, 1),
             (1000, 1, 0, 16, 1),
         ] {
-            let ranges = Ranges::new(turns, multiple, worth * LEAST_WORK, threads);
+            let ranges = Ranges::new(iterations, multiple, worth * LEAST_WORK, threads);
             let cuts: Vec<i64> = (0..=ranges.count).map(|n| ranges.cut(n)).collect();
             assert_eq!(ranges.count, count, "{cuts:?}");
-            assert_eq!((cuts[0], *cuts.last().expect("an end")), (0, turns));
+            assert_eq!((cuts[0], *cuts.last().expect("an end")), (0, iterations));
             assert!(cuts[1..cuts.len() - 1].iter().all(|cut| cut % multiple == 0), "{cuts:?}");
             assert!(cuts.windows(2).all(|range| range[0] < range[1]), "{cuts:?}");
         }
@@ -467,7 +489,7 @@ mod tests {
             while pool.workers[0].desk.state.load(Ordering::Relaxed) != ASLEEP {
                 thread::yield_now();
             }
-            assert_eq!(Board::new(2, 2).divided(Some(&pool), note_place, 1, i64::MAX), [0, 1]);
+            assert_eq!(Board::new(2, 2).divided(Some(&pool), note_thread, 1, i64::MAX), [0, 1]);
         }
     }
 

@@ -1,4 +1,4 @@
-//! A size made ready: everything about a call that its sizes decide, worked out once.
+//! A prepared size: everything about a call that depends on its sizes, computed once.
 //!
 //! In: an entry, the value of each symbol. Out: [`Prepared`]. Calls of a prepared size allocate nothing.
 
@@ -42,7 +42,7 @@ pub(crate) struct PreparedSlot {
 }
 
 impl Prepared {
-    /// Works everything out: no native code runs before every size that it hangs on is known to make sense.
+    /// Computes all of it: no native code runs before every size that it depends on is known to be valid.
     ///
     /// # Errors
     /// Sizes that have no value, are negative, or that no memory holds; elements that are taken from outside of an axis.

@@ -2,7 +2,7 @@
 //!
 //! In: a model, and one batch of data. Out: [`Profile`], data that prints as a table.
 //!
-//! How it is measured: an entry is compiled once more with a mark after each function, and both are run many times in turns:
+//! How it is measured: an entry is compiled once more with a mark after each function, and both are run many times, alternately:
 //! the marked one gives each function's time, the ordinary one that of a whole step.
 //!
 //! Must hold: a model is after it, bit for bit, what it was before, errors included.
@@ -13,7 +13,7 @@ use crate::given::Given;
 pub use crate::machine::{Machine, MemoryLevel, Speed};
 use crate::marks::{Marks, middle};
 use crate::model::Model;
-use crate::outputs::Room;
+use crate::outputs::OutputBuffer;
 use crate::pool::Pool;
 use crate::run::{FORWARD, place_both};
 use crate::storage::Buffer;
@@ -133,14 +133,14 @@ impl Model {
         })
     }
 
-    /// Runs both forms of an entry in turns.
+    /// Runs both forms of an entry alternately, and takes the times.
     fn measure(
         &mut self,
         [plain, marked]: [usize; 2],
         place: impl Fn(&Interface, &mut [Option<Given>]) -> Result<(), Error>,
     ) -> Result<Measured, Error> {
-        let mut room = self.entries[plain].rooms();
-        let mut outputs: Vec<ViewMut<'_>> = room.iter_mut().map(Room::view_mut).collect();
+        let mut buffers = self.entries[plain].output_buffers();
+        let mut outputs: Vec<ViewMut<'_>> = buffers.iter_mut().map(OutputBuffer::view_mut).collect();
         let count = self.costs(marked).len();
         let mut run = |model: &mut Model, index: usize, steps: usize, marks: Option<&mut Marks>| {
             model.ready(index, &place)?;

@@ -1,7 +1,7 @@
 //! A network as machine code.
 //!
-//! In: a declaration, optimizers, batch sizes. Out: [`Program`], which models run. The road of a build is
-//! [`Program::build`], to be read aloud.
+//! In: a declaration, optimizers, batch sizes. Out: a [`Program`], which models run. [`Program::build`] shows the steps of a
+//! build in order.
 //!
 //! Must hold: a program never changes what a model sees; entries that are compiled when first asked for, gradients
 //! and what profiles are made with, are the only thing added to it.

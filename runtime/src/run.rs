@@ -1,9 +1,9 @@
 //! One call of one entry: forward, a training step, gradients.
 //!
-//! In: a model, what the caller hands in. Out: outputs, a loss, gradients.
+//! In: a model, the caller's data. Out: outputs, a loss, gradients.
 //!
-//! Must hold: a call of a prepared size allocates nothing but the tensors it returns; every pointer that native code
-//! gets was checked for the entry and the sizes it is called with.
+//! Must hold: a call of a prepared size allocates nothing but the tensors it returns. Every pointer that native code gets was checked
+//! for the entry and for the sizes of the call.
 
 use crate::bind::Interface;
 use crate::call::{Stop, Work};
@@ -14,7 +14,7 @@ use crate::finding::Stopped;
 use crate::given::Given;
 use crate::marks::Marks;
 use crate::model::Model;
-use crate::outputs::{Outputs, Room, name_of, names};
+use crate::outputs::{OutputBuffer, Outputs, name_of, names};
 use crate::prepare::Prepared;
 use crate::runnable::Runnable;
 use crate::view::{Data, DataMut, Feed, ViewMut};
@@ -38,9 +38,9 @@ impl Model {
     pub fn forward<'a>(&mut self, inputs: impl Feed<'a>) -> Result<Tensor, Error> {
         self.only_output()?;
         self.ready(FORWARD, |interface, given| interface.place(Role::Input, &inputs, given))?;
-        let mut room = self.entries[FORWARD].room(0);
-        self.launch_once(FORWARD, &mut [room.view_mut()])?;
-        self.entries[FORWARD].tensor(0, room)
+        let mut buffer = self.entries[FORWARD].output_buffer(0);
+        self.launch_once(FORWARD, &mut [buffer.view_mut()])?;
+        self.entries[FORWARD].tensor(0, buffer)
     }
 
     /// Inference with all outputs by name.
@@ -163,9 +163,11 @@ impl Model {
                 "name what they are by: `[\"x\"]`",
             ));
         }
+
         let index = self.gradients_entry(loss, &by)?;
         self.ready(index, |interface, given| place_both(interface, &inputs, &targets, given))?;
         self.refuse_empty(index)?;
+
         for (number, gradient) in gradients.iter().enumerate() {
             self.entries[index].check_sizes(number, gradient.sizes())?;
         }
@@ -221,7 +223,7 @@ impl Model {
     /// The position of a loss's step among the entries; of the only one when no loss is named.
     pub(crate) fn step_of(&self, loss: Option<&str>) -> Result<usize, Error> {
         let loss = self.loss_name(loss)?;
-        // Behind the steps stand entries of gradients, which have a loss too.
+        // After the steps come entries of gradients, which have a loss too.
         let steps = self.entries.iter().skip(FORWARD + 1).take(self.program.step_count());
         let found = steps.map(|step| step.entry.loss.as_deref()).position(|known| known == Some(loss));
         let found = found.map(|position| FORWARD + 1 + position);
@@ -241,6 +243,7 @@ impl Model {
                 .find(|name| *name == wanted)
                 .ok_or_else(|| Error::unknown("loss", wanted, names()));
         }
+
         let mut all = names();
         match (all.next(), all.next()) {
             (Some(only), None) => Ok(only),
@@ -254,7 +257,7 @@ impl Model {
         }
     }
 
-    /// Takes what `place` puts into an entry's slots: checked, and prepared for its size.
+    /// Makes an entry ready: `place` puts data into its slots, which is checked; its size is prepared.
     pub(crate) fn ready(
         &mut self,
         index: usize,
@@ -268,10 +271,10 @@ impl Model {
         unsafe { self.take_in(index, None) }
     }
 
-    /// Checks what was placed, and prepares for its size. Of the rows of a data set, those that are not used may hold anything.
+    /// Checks the data in the slots, and prepares its size. Rows of a data set that are not used may hold anything.
     ///
     /// # Safety
-    /// It is still borrowed; `rows` are rows of what was placed.
+    /// The data is still borrowed; `rows` are rows of it.
     pub(crate) unsafe fn take_in(&mut self, index: usize, rows: Option<&[u32]>) -> Result<(), Error> {
         if self.entries[index].entry.interface.masks {
             // SAFETY: as promised.
@@ -281,6 +284,7 @@ impl Model {
         let runnable = &self.entries[index];
         let interface = &runnable.entry.interface;
         let prepared = runnable.prepared();
+
         for (demand, &classes) in interface.demands.iter().zip(&prepared.classes) {
             if let Some(given) = &self.frame.given[demand.slot] {
                 let row_len = interface.slots[demand.slot].row_len(&prepared.slots[demand.slot].shape);
@@ -291,26 +295,32 @@ impl Model {
         Ok(())
     }
 
-    /// Finds or makes what is prepared for the sizes of what was given.
+    /// Finds the prepared size of the data in the slots, or prepares it.
     pub(crate) fn prepare(&mut self, index: usize) -> Result<(), Error> {
         let (runnable, frame) = (&mut self.entries[index], &mut self.frame);
         let last = runnable.prepared.get(runnable.last);
         if last.is_some_and(|prepared| prepared.fits(&runnable.entry, &frame.given)) {
             return Ok(());
         }
+
+        // Another size than last time: one of those prepared before, or a new one.
         frame.sizes.resize(runnable.entry.interface.symbols.len(), 0);
         runnable.entry.interface.solve(&frame.given, &mut frame.sizes)?;
+
         if let Some(known) = runnable.prepared.iter().position(|prepared| prepared.sizes == frame.sizes) {
             runnable.prepared[known].check(&runnable.entry, &frame.given)?;
             runnable.last = known;
             return Ok(());
         }
+
+        // A new size: the arena and the row numbers grow as it needs, and the oldest size makes way.
         let prepared = Prepared::new(&runnable.entry, &frame.sizes)?;
         prepared.check(&runnable.entry, &frame.given)?;
         self.arena.grow(prepared.arena_bytes, "intermediate values")?;
         if runnable.entry.interface.slots.iter().any(|slot| slot.lookup) {
             number_rows(&mut self.identity, prepared.batch.unwrap_or(0))?;
         }
+
         if runnable.prepared.len() == MOST_PREPARED {
             runnable.prepared.remove(0);
         }
@@ -333,12 +343,12 @@ impl Model {
     fn outputs(&mut self, index: usize, kind: &'static str) -> Result<Outputs, Error> {
         let runnable = &self.entries[index];
         let has_loss = runnable.entry.loss.is_some();
-        let mut rooms = runnable.rooms();
-        let mut views: Vec<ViewMut<'_>> = rooms.iter_mut().map(Room::view_mut).collect();
+        let mut buffers = runnable.output_buffers();
+        let mut views: Vec<ViewMut<'_>> = buffers.iter_mut().map(OutputBuffer::view_mut).collect();
         let loss = self.launch_once(index, &mut views)?;
         let runnable = &self.entries[index];
-        let named = rooms.into_iter().enumerate().map(|(output, room)| {
-            Ok((name_of(&runnable.outputs()[output].0), runnable.tensor(output, room)?))
+        let named = buffers.into_iter().enumerate().map(|(output, buffer)| {
+            Ok((name_of(&runnable.outputs()[output].0), runnable.tensor(output, buffer)?))
         });
         Ok(Outputs { loss: has_loss.then_some(loss), named: named.collect::<Result<_, Error>>()?, kind })
     }
@@ -346,6 +356,7 @@ impl Model {
     /// Runs a ready entry once. Gives its loss, 0 where it has none.
     fn launch_once(&mut self, index: usize, outputs: &mut [ViewMut<'_>]) -> Result<f32, Error> {
         self.entries[index].bind_outputs(outputs, &mut self.frame.outputs)?;
+
         let mut losses = [0.0];
         let identity = std::mem::take(&mut self.identity);
         let rows = self.entries[index].rows(&identity);
@@ -353,6 +364,7 @@ impl Model {
         // numbers are below the batch, which is how many rows every input has.
         let stopped = unsafe { self.launch(index, rows, None, &mut losses, None) };
         let [loss] = losses;
+
         let checked = match stopped {
             None if loss.is_finite() => Ok(()),
             // SAFETY: what is given was made ready and is still borrowed.
@@ -368,11 +380,11 @@ impl Model {
         checked.map(|()| loss)
     }
 
-    /// Runs a ready entry `steps` times on what it was given, in one call and with a learning rate of 0. Code with marks must be given some.
-    /// Storages change all the same where an update hangs on more than the rate.
+    /// Runs a ready entry `steps` times on the same data, in one call and with a learning rate of 0. Code with marks must be given some.
+    /// Storages still change where an update depends on more than the rate.
     ///
     /// # Errors
-    /// A loss that is not finite; an output's room that is another than it takes.
+    /// A loss that is not finite; an output buffer of another size or type.
     pub(crate) fn launch_many(
         &mut self,
         index: usize,
@@ -384,6 +396,7 @@ impl Model {
         runnable.bind_outputs(outputs, &mut self.frame.outputs)?;
         let rows = runnable.rows(&self.identity).repeat(steps);
         let (rates, mut losses) = (vec![0.0; steps], vec![0.0; steps]);
+
         // SAFETY: as in `launch_once`, for each of the steps; there is a learning rate a loss.
         match unsafe { self.launch(index, &rows, Some(&rates), &mut losses, marks) } {
             None => Ok(()),
@@ -414,6 +427,8 @@ impl Model {
         let prepared = runnable.prepared();
         let said = self.random_step.filter(|_| runnable.draws_as_said);
         let frame = &mut self.frame;
+
+        // Data is bound as it was given; the learning rate may change with every step; other scalars stay.
         frame.inputs.clear();
         let slots = runnable
             .entry
@@ -438,6 +453,7 @@ impl Model {
                 InputBinding { base: std::ptr::from_ref(hyper).cast(), row_stride: 0, step_stride: 0 }
             }
         }));
+
         let work = Work {
             function: &runnable.entry.variant_at(prepared.variant).function,
             storages: (&mut self.storages, &runnable.entry.storages),

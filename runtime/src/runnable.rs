@@ -1,10 +1,10 @@
-//! An entry as one model runs it: with sizes made ready, scalar inputs, keys of random streams.
+//! An entry as one model runs it: with prepared sizes, scalar inputs, keys of random streams.
 //!
-//! In: a compiled entry. Out: [`Runnable`]. Must hold: `last` is a prepared size once one was made ready.
+//! In: a compiled entry. Out: a [`Runnable`]. Must hold: once a size was prepared, `last` is the index of one.
 
 use crate::compiled::CompiledEntry;
 use crate::error::Error;
-use crate::outputs::{Room, name_of, stored_as};
+use crate::outputs::{OutputBuffer, name_of, stored_as};
 use crate::prepare::Prepared;
 use crate::view::ViewMut;
 use downhill_graph::graph::{Purpose, Role, bug};
@@ -13,7 +13,7 @@ use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Type};
 use std::sync::Arc;
 
-/// An entry with what a model has worked out for it.
+/// An entry with what a model has prepared for it.
 #[derive(Debug)]
 pub(crate) struct Runnable {
     pub(crate) entry: Arc<CompiledEntry>,
@@ -61,8 +61,8 @@ impl Runnable {
     /// The value of a scalar input.
     pub(crate) fn hyper(&self, name: &str) -> Option<f32> {
         let slots = self.entry.interface.slots.iter();
-        let place = slots.clone().position(|slot| slot.role == Role::Hyper && *slot.name == *name)?;
-        Some(self.hypers[place])
+        let position = slots.clone().position(|slot| slot.role == Role::Hyper && *slot.name == *name)?;
+        Some(self.hypers[position])
     }
 
     pub(crate) fn outputs(&self) -> &[(Purpose, Type)] {
@@ -70,21 +70,21 @@ impl Runnable {
     }
 
     /// Memory for the outputs of what was made ready.
-    pub(crate) fn rooms(&self) -> Vec<Room> {
-        (0..self.outputs().len()).map(|output| self.room(output)).collect()
+    pub(crate) fn output_buffers(&self) -> Vec<OutputBuffer> {
+        (0..self.outputs().len()).map(|output| self.output_buffer(output)).collect()
     }
 
     /// Memory for an output of the prepared size.
-    pub(crate) fn room(&self, output: usize) -> Room {
-        Room::new(self.outputs()[output].1.element, self.prepared().outputs[output].1)
+    pub(crate) fn output_buffer(&self, output: usize) -> OutputBuffer {
+        OutputBuffer::new(self.outputs()[output].1.element, self.prepared().outputs[output].1)
     }
 
-    /// The output that has been written to `room`.
-    pub(crate) fn tensor(&self, output: usize, room: Room) -> Result<Tensor, Error> {
-        room.into_tensor(&self.prepared().outputs[output].0, self.outputs()[output].1.element)
+    /// The output that has been written to `buffer`.
+    pub(crate) fn tensor(&self, output: usize, buffer: OutputBuffer) -> Result<Tensor, Error> {
+        buffer.into_tensor(&self.prepared().outputs[output].0, self.outputs()[output].1.element)
     }
 
-    /// Refuses room that has axes of its own, which are not the output's.
+    /// Refuses a caller's buffer whose shape is not the output's.
     pub(crate) fn check_sizes(&self, output: usize, sizes: Option<&[usize]>) -> Result<(), Error> {
         let shape = &self.prepared().outputs[output].0;
         match sizes {
@@ -98,7 +98,7 @@ impl Runnable {
         }
     }
 
-    /// Checks that each output has the room it takes.
+    /// Checks the type and length of each output buffer, and collects their addresses.
     pub(crate) fn bind_outputs(
         &self,
         outputs: &mut [ViewMut<'_>],

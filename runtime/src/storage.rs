@@ -23,7 +23,7 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    /// Room for this many bytes.
+    /// Memory for this many bytes, all zero.
     ///
     /// # Errors
     /// No memory; `what` says for what.
@@ -33,7 +33,7 @@ impl Buffer {
         Ok(buffer)
     }
 
-    /// Room for this many elements of a type.
+    /// Memory for this many elements of a type, all zero.
     ///
     /// # Errors
     /// No memory; `what` says for what.
@@ -41,7 +41,7 @@ impl Buffer {
         Buffer::new(count.saturating_mul(element.bytes()), what)
     }
 
-    /// Makes room for at least this many bytes; what was there is kept.
+    /// Grows to at least this many bytes, and keeps the contents.
     ///
     /// # Errors
     /// No memory; `what` says for what.
@@ -116,7 +116,7 @@ impl Buffer {
         }
     }
 
-    /// The first float that is not finite, and its place.
+    /// The first float that is not finite, and its position.
     pub(crate) fn first_broken(&self, element: ElementType) -> Option<(usize, f64)> {
         let is_broken = |(_, value): &(usize, f64)| !value.is_finite();
         match element {

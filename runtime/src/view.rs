@@ -208,7 +208,7 @@ impl<E: Number, S: ndarray::Data<Elem = E>, D: ndarray::Dimension> Data for ndar
 pub trait Feed<'a> {
     /// How many.
     fn count(&self) -> usize;
-    /// Looks at each in turn.
+    /// Visits each, in order.
     fn visit(&self, each: impl FnMut(View<'a>));
 }
 

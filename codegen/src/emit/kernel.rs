@@ -3,15 +3,17 @@
 //! In: [`Kernel`]s that run one after another, each with its [`Schedule`]. Out: [`Emitted`]: the program, and what its arguments
 //! stand for.
 //!
-//! A loop with a block of rows becomes two loops: whole blocks, in whose body everything that differs between the rows is
-//! there once a row and everything else once, and the rows left over.
-//! Must hold: no decision here changes the order of a fold; the schedule has made them all.
+//! A loop with a block of rows is unrolled: its body has one copy for each row of what differs between the rows, and a single copy of
+//! what they share. A second loop runs the remainder.
+//!
+//! Must hold: no choice made here changes the order of a fold; the schedule has made all of those.
 //!
 //! # Decisions
 //!
-//! - A loop of one turn is its body, lane loops and folds too; elements at fixed places are handed on in registers from kernel
-//!   to kernel of one function: a step of batch 1 is a chain of scalars: masks, gathers and trees of partials of one lane, and
-//!   stores read back, were most of its time. The other partials of a fold are identities, so no bit changes.
+//! - A loop of one iteration is emitted as its body, even if it is a lane loop or a fold: the other partial results of such a fold are
+//!   identities, so no bit changes. Elements at fixed positions are passed in registers from kernel to kernel of one function. A
+//!   step of batch 1 is a chain of scalars: masks, gathers and combining trees of one lane, and loads of what was just stored, were
+//!   most of its time.
 
 use crate::ir::affine::Axis;
 use crate::ir::kernel::{
@@ -31,7 +33,7 @@ use downhill_graph::op::{Compare, Reduction};
 use downhill_graph::types::ElementType;
 use std::fmt;
 
-/// Numbers up to this are written into the code, where sums of a few of them are far from overflow; greater ones are loaded.
+/// Numbers up to this are constants in the code: sums of a few of them do not overflow. Greater ones are loaded.
 const FAR: u64 = 1 << 47;
 
 /// A lane program and the meaning of its arguments.
@@ -46,12 +48,13 @@ pub struct Emitted {
 }
 
 impl Emitted {
-    /// What the arguments stand for where the buffers are called otherwise.
+    /// What the arguments stand for, with `buffer` applied to every buffer.
     pub(crate) fn arguments(&self, buffer: impl Fn(Buffer) -> Buffer) -> (Vec<Pointer>, Vec<Number>) {
         let pointer = |pointer: &Pointer| match pointer {
             Pointer::Into(from, offset) => Pointer::Into(buffer(*from), offset.clone()),
             Pointer::Rows | Pointer::Alarm => pointer.clone(),
         };
+
         let number = |number: &Number| match number {
             Number::RowStride(input) => match buffer(Buffer::Input(*input)) {
                 Buffer::Input(input) => Number::RowStride(input),
@@ -64,6 +67,7 @@ impl Emitted {
             | Number::Begin
             | Number::End => number.clone(),
         };
+
         (self.pointers.iter().map(pointer).collect(), self.integers.iter().map(number).collect())
     }
 }
@@ -84,7 +88,7 @@ pub enum Pointer {
 pub enum Number {
     /// The value of a dim.
     Dim(Dim),
-    /// The value of a dim that is a distance between elements, in bytes or in positions.
+    /// The value of a dim that is a distance between elements, in bytes or in elements.
     Distance(Dim),
     /// The value of a dim as an f32, by its bits.
     Real(Dim),
@@ -92,9 +96,9 @@ pub enum Number {
     RowStride(usize),
     /// A word of a random stream's key in this step.
     Key(u32, usize),
-    /// The first of the turns that this thread takes of the divided loop: the first argument, where there is one.
+    /// The first iteration of the divided loop that this thread runs: the first argument of a divided kernel.
     Begin,
-    /// One past the last of them: the second.
+    /// One past the last of them: its second argument.
     End,
 }
 
@@ -129,12 +133,16 @@ pub fn emit(kernels: &[Scheduled], overlap: &dyn Fn(Buffer, Buffer) -> bool) -> 
     if kernels.iter().any(|kernel| kernel.division.is_some()) {
         emitted.integers.extend([Number::Begin, Number::End]);
     }
+
     let mut memory = Map::default();
+
+    // A row is looked up by a loop counter: where that loop is emitted as its body, one loop of one iteration encloses everything.
     let by_row = kernels.iter().any(|Scheduled { kernel, .. }| looks_up_one_row(kernel));
     let once = b.var();
     if by_row {
         b.begin_loop(once, Integer::Constant(0), Integer::Constant(1), Portion::Whole, false);
     }
+
     for Scheduled { kernel, schedule, division } in kernels {
         let mut definitions = Map::default();
         kernel.visit(&mut |item| {
@@ -142,6 +150,7 @@ pub fn emit(kernels: &[Scheduled], overlap: &dyn Fn(Buffer, Buffer) -> bool) -> 
                 definitions.insert(*value, expression);
             }
         });
+
         let mut emit = Emit {
             kernel,
             schedule,
@@ -162,9 +171,12 @@ pub fn emit(kernels: &[Scheduled], overlap: &dyn Fn(Buffer, Buffer) -> bool) -> 
     if by_row {
         b.end_loop(&[]);
     }
+
     emitted.pointers.iter().for_each(|_| _ = b.pointer());
     emitted.integers.iter().for_each(|_| _ = b.integer());
     let pointers = emitted.pointers.clone();
+
+    // Lane loops that follow one another are merged; the closure says which pointers may reach the same memory.
     let program = merge_lanes(b.finish(), &|x, y| match (&pointers[x as usize], &pointers[y as usize]) {
         (Pointer::Into(x, _), Pointer::Into(y, _)) => x == y || overlap(*x, *y),
         _ => false,
@@ -172,7 +184,7 @@ pub fn emit(kernels: &[Scheduled], overlap: &dyn Fn(Buffer, Buffer) -> bool) -> 
     Emitted { program, ..emitted }
 }
 
-/// A block of rows being emitted.
+/// A block of unrolled rows that is being emitted.
 struct Block {
     axis: Axis,
     rows: usize,
@@ -180,27 +192,28 @@ struct Block {
     differ: Set<ValueId>,
 }
 
-/// An element whose place no loop changes: of a buffer, in a row that is looked up or in none, at a position.
-type Place = (Buffer, Option<i64>, Dim);
+/// An element whose position no loop changes: its buffer, the looked-up row if there is one, the index.
+type Element = (Buffer, Option<i64>, Dim);
 
 struct Emit<'a> {
     kernel: &'a Kernel,
     schedule: &'a Schedule,
-    /// The loop of which a thread takes some turns.
+    /// The loop of which each thread runs a range.
     divided: Option<Axis>,
     definitions: Map<ValueId, &'a Expression>,
     b: &'a mut ProgramBuilder,
     pointers: &'a mut Vec<Pointer>,
     integers: &'a mut Vec<Number>,
-    /// The counter of the loop of one turn around a program that looks up one row: it stands for every axis of one turn.
+    /// The counter of a loop of one iteration around a program that looks up one row: a lookup needs a counter, and this one stands for
+    /// every axis of one iteration.
     once: Var,
     vars: Map<Axis, Var>,
-    /// A register, or one a row of the block.
+    /// For each value its register, or one for each row of the block.
     registers: Map<ValueId, Vec<Reg>>,
-    /// Elements that were read or written outside of loops and not changed since: kernels hand them on in registers. Buffers of the
-    /// arena that share memory do not disturb it: one is written before it is read, and not read after its lifetime.
-    memory: &'a mut Map<Place, Reg>,
-    /// Open loops.
+    /// Elements that were read or written outside of loops and not changed since: later kernels take them from registers. Arena buffers
+    /// that share memory do no harm: each is written before it is read, and not read after its lifetime.
+    memory: &'a mut Map<Element, Reg>,
+    /// How many loops are open.
     depth: usize,
     block: Option<Block>,
 }
@@ -224,7 +237,7 @@ impl Emit<'_> {
         }
     }
 
-    /// How many registers a value has here.
+    /// How many registers a value has here: one for each row where the rows differ.
     fn copies(&self, value: ValueId) -> usize {
         self.block.as_ref().filter(|block| block.differ.contains(&value)).map_or(1, |block| block.rows)
     }
@@ -238,7 +251,7 @@ impl Emit<'_> {
         }
     }
 
-    /// Whole blocks of rows, then the rest: a smaller block where it is known how many there are, else one by one.
+    /// Whole blocks of rows, then the remainder: one smaller block where its size is known, else a loop over single rows.
     fn blocks(&mut self, inner: &Loop, rows: u32) {
         self.block(inner, rows, 0);
         match self.kernel.extents[inner.axis.0 as usize].as_constant() {
@@ -252,7 +265,7 @@ impl Emit<'_> {
         }
     }
 
-    /// Blocks of rows from `first` on.
+    /// A loop over blocks of `rows` rows, from row `first` on.
     fn block(&mut self, inner: &Loop, rows: u32, first: i64) {
         let mut differ = Set::default();
         dependents(&inner.body, inner.axis, &mut differ);
@@ -261,10 +274,10 @@ impl Emit<'_> {
         self.block = None;
     }
 
-    /// The turns of a loop from `first` on.
+    /// A loop, from iteration `first` on.
     fn plain_loop(&mut self, inner: &Loop, portion: Portion, first: i64) {
         if self.kernel.extents[inner.axis.0 as usize].is(0) {
-            // Nothing to do; a stride of the empty axis would be 0 too, and make all rows store to one address.
+            // No iterations, so the body is not emitted: a stride of the empty axis is 0 too, and all rows would store to one address.
             for a in &inner.accumulators {
                 let start = scalar::identity(self.b, a.kind, self.kernel.element(a.result));
                 self.registers.insert(a.result, vec![start]);
@@ -274,12 +287,14 @@ impl Emit<'_> {
         if is_once(self.kernel, inner.axis) {
             return self.once(inner);
         }
+
+        // The body may run several times: what it stores is not in a register when it starts.
         self.forget_stored(&inner.body);
         self.depth += 1;
         let var = self.b.var();
         self.vars.insert(inner.axis, var);
         let [start, end] = self.range(inner.axis);
-        // A thread whose turns end before these has none of them: cuts lie between blocks.
+        // A thread whose range ends before `first` runs none of this: cuts lie between blocks.
         let start = if first > 0 { Integer::Constant(first) } else { start };
         let lanes = self.schedule.lanes.contains(&inner.axis);
         let starts: Vec<Reg> = inner
@@ -288,12 +303,16 @@ impl Emit<'_> {
             .map(|a| scalar::identity(self.b, a.kind, self.kernel.element(a.result)))
             .collect();
         self.b.begin_loop(var, start, end, portion, lanes);
+
+        // Each accumulator is carried through the loop, once for each row where the rows differ.
         let mut inside: Vec<Vec<Reg>> = Vec::new();
         for (accumulator, &start) in inner.accumulators.iter().zip(&starts) {
             let combine = lanes.then(|| combine(accumulator.kind, self.kernel.element(accumulator.result)));
             inside.push((0..self.copies(accumulator.result)).map(|_| self.b.carry(start, combine)).collect());
         }
+
         self.items(&inner.body);
+
         let mut next = Vec::new();
         for (accumulator, inside) in inner.accumulators.iter().zip(&inside) {
             next.extend(
@@ -311,7 +330,7 @@ impl Emit<'_> {
         self.depth -= 1;
     }
 
-    /// A loop of one turn is its body. A lane loop too: the other partials of its folds are identities.
+    /// A loop of one iteration is emitted as its body, even a lane loop: the other partial results of its folds are identities.
     fn once(&mut self, inner: &Loop) {
         self.items(&inner.body);
         for accumulator in &inner.accumulators {
@@ -324,13 +343,13 @@ impl Emit<'_> {
         }
     }
 
-    /// From where to where a loop counts.
+    /// The first value of a loop's counter and the end: this thread's range if the loop is divided.
     fn range(&mut self, axis: Axis) -> [Integer; 2] {
         if self.divided == Some(axis) {
             return [Number::Begin, Number::End].map(|number| self.integer(number));
         }
-        let turns = self.kernel.extents[axis.0 as usize].clone();
-        [Integer::Constant(0), self.integer(Number::Dim(turns))]
+        let iterations = self.kernel.extents[axis.0 as usize].clone();
+        [Integer::Constant(0), self.integer(Number::Dim(iterations))]
     }
 
     fn fold_in(&mut self, accumulator: &Accumulator, so_far: Reg, row: usize) -> Reg {
@@ -395,7 +414,8 @@ impl Emit<'_> {
         }
     }
 
-    /// `select(y ≤ 0, 0, y)`: one instruction that passes NaN (and gives a zero of either sign for −0, which no comparison sees).
+    /// True for `select(y ≤ 0, 0, y)`, which is one instruction that passes NaN on. For −0 it may give a zero of either sign, which no
+    /// comparison tells apart.
     fn is_rectifier(&self, mask: ValueId, x: ValueId, y: ValueId) -> bool {
         let zero = |value: ValueId| matches!(self.definitions.get(&value), Some(Expression::Constant(l)) if l.element == ElementType::F32 && l.value() == 0.0 && l.value().is_sign_positive());
         zero(x)
@@ -406,8 +426,11 @@ impl Emit<'_> {
         let axis = self.block.as_ref().map(|block| block.axis);
         let moves = axis.is_some_and(|axis| access.uses(axis));
         let rows = if moves { self.block.as_ref().map_or(1, |block| block.rows) } else { 1 };
+
+        // One store serves all rows where the access does not depend on the row.
         for row in 0..rows {
             let mut register = self.register(value, row);
+            // What is watched goes to the alarm, not to memory.
             if buffer == Buffer::Watched {
                 let alarm = position(self.pointers, Pointer::Alarm);
                 self.b.watch(alarm, register);
@@ -416,42 +439,45 @@ impl Emit<'_> {
             if self.b.register(register).kind == Kind::Mask {
                 register = self.b.unary(U::FromMask, register);
             }
+
             let address = self.address(buffer, access, value, row);
             self.b.store(address, register);
-            self.memory.retain(|place, _| place.0 != buffer);
-            if let Some(place) = self.place(buffer, access).filter(|_| self.depth == 0) {
-                self.memory.insert(place, register);
+
+            // Other accesses to the buffer may have named this element, so all of it is forgotten.
+            self.memory.retain(|element, _| element.0 != buffer);
+            if let Some(element) = self.fixed_element(buffer, access).filter(|_| self.depth == 0) {
+                self.memory.insert(element, register);
             }
         }
     }
 
     fn load(&mut self, kind: Kind, value: ValueId, (buffer, access): (Buffer, &Access), row: usize) -> Reg {
-        let place = self.place(buffer, access);
-        let known = place.as_ref().and_then(|place| self.memory.get(place));
+        let element = self.fixed_element(buffer, access);
+        let known = element.as_ref().and_then(|element| self.memory.get(element));
         if let Some(&known) = known.filter(|known| self.b.register(**known).kind == kind) {
             return known;
         }
         let address = self.address(buffer, access, value, row);
         let loaded = self.b.load(kind, address);
-        if let Some(place) = place.filter(|_| self.depth == 0) {
-            self.memory.insert(place, loaded);
+        if let Some(element) = element.filter(|_| self.depth == 0) {
+            self.memory.insert(element, loaded);
         }
         loaded
     }
 
-    /// Forgets the elements of buffers that items write.
+    /// Forgets the registers that hold elements of buffers that `items` write.
     fn forget_stored(&mut self, items: &[Item]) {
         for item in items {
             match item {
-                Item::Store(buffer, ..) => self.memory.retain(|place, _| place.0 != *buffer),
+                Item::Store(buffer, ..) => self.memory.retain(|element, _| element.0 != *buffer),
                 Item::Loop(inner) => self.forget_stored(&inner.body),
                 Item::Let(..) => {}
             }
         }
     }
 
-    /// The place of an access that no loop changes.
-    fn place(&self, buffer: Buffer, access: &Access) -> Option<Place> {
+    /// The element of an access that no loop changes.
+    fn fixed_element(&self, buffer: Buffer, access: &Access) -> Option<Element> {
         let fixed = access.at.terms.keys().all(|&axis| is_once(self.kernel, axis));
         let row = match access.row {
             Some((axis, plus)) if is_once(self.kernel, axis) => Some(plus),
@@ -465,10 +491,13 @@ impl Emit<'_> {
     fn address(&mut self, buffer: Buffer, access: &Access, value: ValueId, row: usize) -> Address {
         let bytes = Dim::from(self.kernel.element(value).bytes());
         let constant = &access.at.constant * &bytes;
+
+        // A constant offset is part of the address; one that is large or depends on sizes is part of the pointer.
         let (fixed, rest) = match constant.as_constant() {
             Some(fixed) if fixed.unsigned_abs() <= FAR => (fixed, Dim::default()),
             _ => (0, constant),
         };
+
         let pointer = position(self.pointers, Pointer::Into(buffer, rest));
         let mut address = Address::new(pointer).offset(fixed);
         let kernel = self.kernel;
@@ -476,6 +505,7 @@ impl Emit<'_> {
             let stride = self.integer(Number::Distance(coefficient * &bytes));
             address = address.index_plus(self.vars[axis], self.plus(*axis, row), stride);
         }
+
         if let (Some((axis, plus)), Buffer::Input(input)) = (access.row, buffer) {
             let table = position(self.pointers, Pointer::Rows);
             let stride = self.integer(Number::RowStride(input));
@@ -485,7 +515,7 @@ impl Emit<'_> {
         address
     }
 
-    /// What a row of the block adds to the counter of an axis.
+    /// What an unrolled row adds to the counter of an axis.
     fn plus(&self, axis: Axis, row: usize) -> i64 {
         if self.block.as_ref().is_some_and(|block| block.axis == axis) { row as i64 } else { 0 }
     }
@@ -529,6 +559,7 @@ impl Emit<'_> {
             }
             sum = Some(sum.map_or(term, |sum| self.b.binary(B::AddI, sum, term)));
         }
+
         match sum {
             Some(sum) if at.constant.is(0) => sum,
             Some(sum) => {
@@ -540,7 +571,7 @@ impl Emit<'_> {
     }
 }
 
-/// The position of `item` in `list`, where it is put if it is not there.
+/// The position of `item` in `list`; it is added if it is not there.
 fn position<T: PartialEq>(list: &mut Vec<T>, item: T) -> u32 {
     let found = list.iter().position(|known| *known == item);
     found.unwrap_or_else(|| {
@@ -560,12 +591,12 @@ fn combine(kind: Reduction, element: ElementType) -> Combine {
     }
 }
 
-/// Whether the loop over an axis has one turn.
+/// Whether the loop over an axis has exactly one iteration.
 fn is_once(kernel: &Kernel, axis: Axis) -> bool {
     kernel.extents[axis.0 as usize].is(1)
 }
 
-/// Whether a kernel reads the looked-up row of an axis of one turn.
+/// Whether a kernel looks up a row by an axis of one iteration.
 fn looks_up_one_row(kernel: &Kernel) -> bool {
     let rows = kernel.accesses().into_iter().filter_map(|(_, access, _)| access.row);
     rows.into_iter().any(|(axis, _)| is_once(kernel, axis))

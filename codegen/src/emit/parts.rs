@@ -1,6 +1,6 @@
 //! The functions of a variant as lane programs.
 //!
-//! In: the kernels of a variant, divided into functions. Out: a [`Part`] for each function. Kernels of one form are emitted once.
+//! In: the kernels of a variant, grouped by function. Out: a [`Part`] for each function. A form is emitted once for all its kernels.
 
 use crate::emit::kernel::{Emitted, Number, Pointer, emit};
 use crate::error::Error;
@@ -14,12 +14,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
-/// What one function does, and on what.
+/// One function: its lane program and its arguments.
 #[derive(Debug)]
 pub(crate) struct Part {
     /// The kernels in it.
     pub(crate) names: Vec<String>,
-    /// Its code, and what its arguments stand for where kernels of its form share it.
+    /// Its code, shared by all kernels of its form, with what the arguments stand for in the form.
     pub(crate) emitted: Rc<Emitted>,
     /// What its arguments stand for here.
     pub(crate) pointers: Vec<Pointer>,
@@ -34,7 +34,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// Emits the functions of a variant, whose kernels share the memory of `arena`.
+/// Emits the functions of a variant, whose intermediate values lie in `arena`.
 ///
 /// # Errors
 /// Kernels that compute in f64: lane programs have no registers for it yet.
@@ -53,7 +53,7 @@ pub(crate) fn emit_parts(parts: &[&[Instance]], arena: &Arena) -> Result<Vec<Par
     let emitted = parts.iter().map(|part| {
         let (emitted, arguments) = match part {
             [alone] => {
-                // All of its buffers are in use at once.
+                // All buffers of one kernel are in use at the same time, so none overlap.
                 let emit = || Rc::new(emit(std::slice::from_ref(&alone.form.scheduled), &|_, _| false));
                 let emitted = known.entry(alone.form.number).or_insert_with(emit).clone();
                 let arguments = emitted.arguments(|buffer| buffer_of(&alone.numbers, buffer));

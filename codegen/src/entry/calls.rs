@@ -1,18 +1,17 @@
 //! What an entry's function calls.
 //!
-//! In: the functions of a variant, lowered, and what their arguments stand for. Out: [`Call`]s; of many of them [`Section`]s: the *cases* of calls, which differ in
-//! the numbers of their buffers alone, and a table that says which case comes when, and with which buffers. A network of a thousand
-//! equal layers has the cases of one, and a table for all of them.
+//! In: the functions of a variant, lowered, and what their arguments stand for. Out: [`Call`]s, and where there are many, [`Section`]s.
+//! Calls that differ in the numbers of their buffers alone share a *case*. A section has code for each of its cases, and a table that
+//! holds for each call its case and its buffers. A network of a thousand equal layers has the cases of one layer.
 //!
-//! Must hold: a case keeps what kind of memory each buffer is, which of its pointers lead into the same one, and which inputs are looked
-//! up.
+//! Must hold: calls of one case agree in the kind of memory of each buffer, in which pointers lead into the same buffer, and in which
+//! inputs are looked up.
 //!
 //! # Decisions
 //!
-//! - A step of more than 16 calls goes through a table: for each call its *case*, which calls that differ in their buffers
-//!   alone share, and where its buffers are found (`entry/calls.rs`); the table is a part of `Context::numbers`: one by one,
-//!   calls were most of the code of a deep network, and a third of the time to build it; the function of a thousand equal
-//!   layers has the cases of one. What lives across calls is few values, which the register allocator compares with every call.
+//! - A step of more than 16 calls goes through a table, which is a part of `Context::numbers`. With code for every single call,
+//!   calls were most of the code of a deep network and a third of the time to build it. Few values live across calls, because the
+//!   register allocator compares each of them with every call.
 
 use crate::code::{FunctionId, Functions};
 use crate::emit::kernel::{Number, Pointer};
@@ -39,14 +38,14 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Words that the threads which share it are handed, if it is shared: see [`crate::entry::task`].
+    /// Words of the argument table for threads, if they share it: see [`crate::entry::task`].
     pub(crate) fn table_words(&self) -> Option<usize> {
         let shared = self.shared.as_ref()?;
         let integers = self.integers.len() - RANGE as usize;
-        Some(1 + self.pointers.len() + integers + shared.rooms.len())
+        Some(1 + self.pointers.len() + integers + shared.scratch.len())
     }
 
-    /// The numbered buffers that its arguments name, each once, as they come.
+    /// The numbered buffers that its arguments name, each once, in the order in which they occur.
     pub(crate) fn buffers(&self) -> Vec<Buffer> {
         let pointed = self.pointers.iter().filter_map(|pointer| match pointer {
             Pointer::Into(buffer, _) => number(*buffer).map(|_| *buffer),
@@ -56,6 +55,7 @@ impl Call {
             Number::RowStride(input) => Some(Buffer::Input(*input)),
             _ => None,
         });
+
         let mut buffers: Vec<Buffer> = Vec::with_capacity(self.pointers.len());
         for buffer in pointed.chain(strides) {
             if !buffers.contains(&buffer) {
@@ -65,18 +65,20 @@ impl Call {
         buffers
     }
 
-    /// The same with its `buffers` numbered as they come.
+    /// The call with its `buffers` numbered in their order: equal for all calls of one case.
     fn case(&self, buffers: &[Buffer]) -> Call {
-        let place = |buffer: Buffer| buffers.iter().position(|known| *known == buffer).unwrap_or_default();
+        let index = |buffer: Buffer| buffers.iter().position(|known| *known == buffer).unwrap_or_default();
+
         let mut case = self.clone();
         for pointer in &mut case.pointers {
             if let Pointer::Into(buffer, _) = pointer {
-                *buffer = numbered(*buffer, place(*buffer));
+                *buffer = numbered(*buffer, index(*buffer));
             }
         }
+
         for number in &mut case.integers {
             if let Number::RowStride(input) = number {
-                *input = place(Buffer::Input(*input));
+                *input = index(Buffer::Input(*input));
             }
         }
         case
@@ -87,13 +89,13 @@ impl Call {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Shared {
     pub(crate) division: Division,
-    /// What each of them calls: [`Tasks::function`].
+    /// The function that each thread calls: [`Tasks::function`].
     pub(crate) task: FunctionId,
-    /// Pointers of which each thread has a room of its own, and how many bytes that is.
-    pub(crate) rooms: Vec<(usize, Dim)>,
+    /// The pointers to scratch, of which each thread has a part of its own, and the bytes of that part.
+    pub(crate) scratch: Vec<(usize, Dim)>,
 }
 
-/// What the function is made of.
+/// What an entry's function is made of.
 pub(crate) struct Launch<'a> {
     pub(crate) calls: &'a [Call],
     /// Whether there is a loss.
@@ -140,29 +142,32 @@ pub(crate) fn calls(
     functions: &mut Functions<'_>,
 ) -> Result<Vec<Call>, Error> {
     let threads = Dim::from(functions.target().thread_count());
+
     let mut call = |(part, &function): (Part, &FunctionId)| {
         let Part { pointers, integers, division, .. } = part;
         let shared = division.map(|division| {
-            let rooms = rooms(&pointers, arena, &threads);
-            let places = rooms.iter().map(|(place, _)| *place).collect();
-            let task = tasks.function(functions, (pointers.len() as u32, integers.len() as u32), places)?;
-            Ok::<_, Error>(Shared { division, task, rooms })
+            let scratch = scratch_pointers(&pointers, arena, &threads);
+            let positions = scratch.iter().map(|(position, _)| *position).collect();
+            let task =
+                tasks.function(functions, (pointers.len() as u32, integers.len() as u32), positions)?;
+            Ok::<_, Error>(Shared { division, task, scratch })
         });
         Ok(Call { function, shared: shared.transpose()?, pointers, integers })
     };
+
     parts.into_iter().zip(lowered).map(&mut call).collect()
 }
 
-/// The pointers to scratch, of which each thread has its own piece, and how many bytes that is.
-fn rooms(pointers: &[Pointer], arena: &Arena, threads: &Dim) -> Vec<(usize, Dim)> {
-    let room = |(place, pointer): (usize, &Pointer)| match pointer {
-        Pointer::Into(Buffer::Scratch(n), _) => Some((place, arena.sizes[*n].divide(threads))),
+/// The positions of pointers to scratch, of which each thread has a part of its own, and the bytes of that part.
+fn scratch_pointers(pointers: &[Pointer], arena: &Arena, threads: &Dim) -> Vec<(usize, Dim)> {
+    let scratch = |(position, pointer): (usize, &Pointer)| match pointer {
+        Pointer::Into(Buffer::Scratch(n), _) => Some((position, arena.sizes[*n].divide(threads))),
         _ => None,
     };
-    pointers.iter().enumerate().filter_map(room).collect()
+    pointers.iter().enumerate().filter_map(scratch).collect()
 }
 
-/// Calls that follow one another, which one function makes.
+/// Consecutive calls that one function makes.
 #[derive(Default)]
 pub(crate) struct Section<'a> {
     /// One call of each case.
@@ -171,22 +176,26 @@ pub(crate) struct Section<'a> {
     pub(crate) calls: Vec<(usize, Vec<Buffer>)>,
 }
 
-/// Cases of one section: what compilers do with a function grows faster than its length.
+/// The most cases of one section: compile time grows faster than the length of a function.
 const CASES: usize = 64;
 
-/// Sections for `calls`, one behind the other.
+/// Divides `calls` into consecutive sections.
 pub(crate) fn sections<'a>(calls: &'a [Call], looked_up: &dyn Fn(usize) -> bool) -> Vec<Section<'a>> {
     let mut sections: Vec<Section<'a>> = Vec::new();
     let mut known: Map<(Call, Vec<bool>), usize> = Map::default();
     for call in calls {
         let buffers = call.buffers();
         let by_row = |buffer: &Buffer| matches!(buffer, Buffer::Input(n) if looked_up(*n));
+
+        // Inputs that are looked up are addressed otherwise, so they make another case.
         let key = (call.case(&buffers), buffers.iter().map(by_row).collect());
+
         let is_full = |section: &Section<'_>| section.cases.len() == CASES && !known.contains_key(&key);
         if sections.last().is_none_or(is_full) {
             known.clear();
             sections.push(Section::default());
         }
+
         if let Some(section) = sections.last_mut() {
             let case = *known.entry(key).or_insert(section.cases.len());
             if case == section.cases.len() {

@@ -1,12 +1,12 @@
 //! A compiled entry, as the runtime sees it.
 //!
-//! In: what [`crate::pipeline`] found out. Out: [`Entry`]: which function to call, and how to fill its
+//! In: what [`crate::pipeline`] compiled. Out: an [`Entry`]: which function to call, and how to fill its
 //! [`crate::abi::Context`].
 //!
 //! # Decisions
 //!
-//! - Native code loads every number that hangs on sizes from a table: a quotient was rounded down by checks and truncated by
-//!   `sdiv`; one evaluation cannot disagree with itself.
+//! - Native code loads every number that depends on sizes from a table, so that each is evaluated in one way only. Once, checks
+//!   rounded a quotient down while `sdiv` truncated it.
 
 use crate::code::FunctionId;
 use crate::plan::arena::Arena;
@@ -41,22 +41,22 @@ pub struct Entry {
     pub fixed: Bindings,
     /// The arena.
     pub arena: Arena,
-    /// The functions that a step calls, in their order, of an entry that was made to tell where a step is. Counting what they cost takes a
-    /// tenth of the time that compiling does.
+    /// The functions that a step calls, in their order; filled only for an entry that is compiled with marks. Counting their cost takes a
+    /// tenth of the time of compiling.
     pub functions: Vec<Native>,
 }
 
-/// A number that hangs on sizes. It is worked out once a size, by [`Quantity::at`]; native code loads it.
+/// A number that depends on sizes. It is evaluated once for each size, by [`Quantity::at`]; native code loads it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Quantity {
-    /// The value of a dim: turns of a loop.
+    /// The value of a dim: iterations of a loop.
     Whole(Dim),
-    /// The value of a dim that is a distance between elements. One beyond 64 bits stands for any number: a value with such a stride
-    /// has no elements, or it would have been refused.
+    /// The value of a dim that is a distance between elements. One beyond 64 bits may be any number: a value with such a stride has no
+    /// elements, or its size would have been an error.
     Distance(Dim),
     /// The f32 nearest to the value of a dim, by its bits.
     Real(Dim),
-    /// What a kernel costs, which only says how many threads are worth it: numbers beyond 64 bits are the greatest.
+    /// The cost of a kernel, from which the number of threads follows: one beyond 64 bits counts as the greatest number.
     Work(Dim),
 }
 
@@ -81,9 +81,9 @@ impl Quantity {
 /// A function of one kernel, or of the merged kernels of a small step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Native {
-    /// What each kernel makes.
+    /// The name of each kernel: what it makes.
     pub kernels: Vec<String>,
-    /// What it does in a step, over the sizes that this variant leaves open.
+    /// Its cost in a step, over the sizes that this variant leaves open.
     pub cost: Cost,
 }
 
@@ -96,8 +96,8 @@ pub struct InputSlot {
     pub ty: Type,
     /// What it is for.
     pub role: Role,
-    /// Axis 0 goes through `Context::rows`.
+    /// Its rows (axis 0) are looked up through `Context::rows`.
     pub lookup: bool,
-    /// False when the entry neither reads it nor needs a size that it tells: it may be left unbound.
+    /// False when the entry neither reads it nor takes a size from it: it may be left unbound.
     pub read: bool,
 }

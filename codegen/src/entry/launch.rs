@@ -1,10 +1,10 @@
-//! The native function of an entry: the loop over steps, and the functions of many calls that it is made of.
+//! The native function of an entry: the loop over steps, and the functions that make its calls.
 //!
 //! In: kernels already defined, with what their arguments stand for. Out: a function `extern "C" fn(*mut Context)`
-//! that keeps the promises of [`crate::abi`].
+//! that keeps the contract of [`crate::abi`].
 //!
-//! Must hold: between the store of a loss and the first kernel that writes a storage stands the guard, see [`crate::plan::guard`]. An entry
-//! that writes none has no guard: what changes nothing need not stop, and gradients of a loss that is not finite can be looked at.
+//! Must hold: the guard (see [`crate::plan::guard`]) stands between the store of a loss and the first kernel that writes a storage. An
+//! entry that writes none has no guard: it changes nothing, and callers may want the gradients of a loss that is not finite.
 
 use crate::code::{FunctionId, Functions};
 use crate::entry::calls::{Call, Launch, Section, sections};
@@ -15,11 +15,11 @@ use cranelift_codegen::ir::{FuncRef, Function, InstBuilder};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use std::collections::HashMap;
 
-/// Calls of one function: what compilers do with one grows faster than its length. Longer steps go through tables of calls, in sections
-/// that a tree of functions calls, whose root the entry's own one is.
+/// The most calls of one function: compile time grows faster than the length of a function. Longer steps go through tables of calls, in
+/// sections, which a tree of functions calls; the root of the tree is the entry's own function.
 const CALLS: usize = 16;
 
-/// Defines the function. Gives the numbers that it loads, in the order of `Context::numbers`.
+/// Defines the function. Returns it and the numbers that it loads, in the order of `Context::numbers`.
 ///
 /// # Errors
 /// What Cranelift reports.
@@ -61,7 +61,7 @@ pub(crate) fn define(
     Ok((function, numbers.list))
 }
 
-/// Few functions that call all of these, which are functions of the context, the step and its row numbers, as they are themselves.
+/// At most [`CALLS`] functions that together call all of `called`. All take the context, the step and its row numbers.
 fn gathered(
     functions: &mut Functions<'_>,
     name: &str,
@@ -70,6 +70,7 @@ fn gathered(
     let mut level = 0;
     while called.len() > CALLS {
         level += 1;
+
         let chunks = called.chunks(CALLS).enumerate();
         let above = chunks.map(|(number, chunk)| {
             let name = format!("{name}_{level}_{number}");
@@ -87,12 +88,13 @@ fn gathered(
                 f
             })
         });
+
         called = above.collect::<Result<_, _>>()?;
     }
     Ok(called)
 }
 
-/// Defines the function of a section, whose first call has this number.
+/// Defines the function of a section. `first` is the number of its first call.
 fn define_section(
     functions: &mut Functions<'_>,
     name: &str,
@@ -109,7 +111,7 @@ fn define_section(
     })
 }
 
-/// Defines a function of so many words, which `write` writes.
+/// Defines a function with so many parameters, each a word; `write` makes its body.
 fn define_with(
     functions: &mut Functions<'_>,
     name: &str,
@@ -133,7 +135,7 @@ fn imported(functions: &Functions<'_>, caller: &mut Function, called: &[Function
     called.iter().map(|&id| functions.import(id, caller)).collect()
 }
 
-/// What `calls` call, as a function names it.
+/// The functions that `calls` call, imported into the caller.
 fn callees<'c>(
     functions: &Functions<'_>,
     caller: &mut Function,

@@ -1,4 +1,4 @@
-//! What an entry reads and gives, as its graph says.
+//! The inputs and outputs of an entry.
 //!
 //! In: the graph of an entry. Out: [`Ports`], the same for all its variants.
 
@@ -11,18 +11,19 @@ use downhill_graph::types::Type;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What is known of an entry before there is code of it.
+/// What is known of an entry before it is compiled.
 #[derive(Clone, Debug)]
 pub(crate) struct Ports {
-    /// The run-time symbols that its values hang on.
+    /// The run-time symbols that its values depend on.
     pub(crate) symbols: Vec<Arc<str>>,
     /// Whether the first symbol counts the rows of its data.
     pub(crate) has_rows: bool,
     pub(crate) inputs: Vec<InputSlot>,
-    /// Results that are given out, in order.
+    /// Results other than updates and losses, in order.
     pub(crate) outputs: Vec<(Purpose, Type)>,
-    /// Inputs whose rows go through the table.
+    /// Inputs whose rows are looked up in the table.
     pub(crate) looked_up: BTreeSet<usize>,
+    /// The random streams that it draws from.
     pub(crate) streams: Vec<u32>,
 }
 
@@ -48,7 +49,7 @@ impl Ports {
     }
 }
 
-/// The symbol that counts the rows of an entry's data, if its values hang on one.
+/// The symbol that counts the rows of an entry's data, if its values depend on one.
 pub fn rows_symbol(graph: &Graph) -> Option<Arc<str>> {
     let ports = Ports::of(graph);
     ports.symbols.first().filter(|_| ports.has_rows).cloned()
@@ -59,13 +60,14 @@ fn data(graph: &Graph) -> impl Iterator<Item = (usize, &Input)> {
     inputs.filter(|(_, input)| matches!(input.role, Role::Input | Role::Target))
 }
 
-/// The run-time symbols that a graph's values hang on: first the one that counts the rows of its inputs, then the others as they
-/// come. Those that nothing needs are left out: nobody need say how large they are.
+/// The run-time symbols that a graph's values depend on: first the one that counts the rows of its inputs, then the others in the order in
+/// which they occur. Symbols that nothing depends on are left out, so that a caller need not supply their sizes.
 fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
     let used = needed_symbols(graph);
     let mut symbols: Vec<Arc<str>> = Vec::new();
     let leading = data(graph).filter_map(|(_, input)| input.ty.shape.dims().first());
     let rows = leading.filter(|dim| used.iter().any(|name| **dim == Dim::symbol(name)));
+
     for dim in rows.take(1).chain(data(graph).flat_map(|(_, input)| input.ty.shape.dims())) {
         for name in dim.symbols() {
             if used.contains(&name) && !symbols.contains(&name) {
@@ -76,19 +78,18 @@ fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
     symbols
 }
 
-/// Data of which this dim counts the rows.
+/// The positions of data whose rows this dim counts.
 fn inputs_with_rows(graph: &Graph, rows: Option<&Dim>) -> BTreeSet<usize> {
     let has_rows = |input: &Input| rows.is_some() && input.ty.shape.dims().first() == rows;
-    data(graph).filter(|(_, input)| has_rows(input)).map(|(place, _)| place).collect()
+    data(graph).filter(|(_, input)| has_rows(input)).map(|(position, _)| position).collect()
 }
 
-/// Whether an entry changes storages. A training step takes the rows of its data through a table; other entries are given rows that
-/// lie in order.
+/// Whether an entry changes storages. A training step looks the rows of its data up in a table; other entries read contiguous rows.
 fn trains(graph: &Graph) -> bool {
     graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Update(_)))
 }
 
-/// Results that are given out, in order.
+/// Results other than updates and losses, in order.
 fn named_results(graph: &Graph) -> Vec<(Purpose, Type)> {
     let given = |purpose: &&(Purpose, NodeId)| matches!(purpose.0, Purpose::Output(_) | Purpose::Gradient(_));
     let results = graph.results.iter().filter(given);

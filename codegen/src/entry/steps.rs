@@ -1,6 +1,6 @@
-//! What stands in a function of an entry: loads of what the context holds, calls of kernels, the guard, the loop over steps.
+//! The code of an entry's functions: loads from the context, calls of kernels, the guard, the loop over steps.
 //!
-//! In: [`Launch`], and the calls that this function makes. Out: Cranelift IR.
+//! In: a [`Launch`], and the calls that this function makes. Out: Cranelift IR.
 //!
 //! Must hold: what is loaded before the loop over steps stays the same from step to step.
 
@@ -27,22 +27,23 @@ use std::mem::{offset_of, size_of};
 #[derive(Default)]
 pub(crate) struct Numbers {
     pub(crate) list: Vec<Quantity>,
-    places: HashMap<Quantity, usize>,
+    indices: HashMap<Quantity, usize>,
 }
 
 impl Numbers {
-    fn place(&mut self, quantity: &Quantity) -> usize {
-        if let Some(&place) = self.places.get(quantity) {
-            return place;
+    /// The index of a number in the list; it is added if it is not there.
+    fn index(&mut self, quantity: &Quantity) -> usize {
+        if let Some(&index) = self.indices.get(quantity) {
+            return index;
         }
         self.list.push(quantity.clone());
-        self.places.insert(quantity.clone(), self.list.len() - 1);
+        self.indices.insert(quantity.clone(), self.list.len() - 1);
         self.list.len() - 1
     }
 }
 
-/// Where a buffer is found in the context's table for buffers of its kind, in bytes.
-fn table_place(buffer: Buffer) -> usize {
+/// The byte offset of a buffer's entry in the context's table for buffers of its kind.
+fn table_offset(buffer: Buffer) -> usize {
     match buffer {
         Buffer::Input(n) => n * size_of::<InputBinding>(),
         Buffer::Storage(n) | Buffer::Output(n) | Buffer::Arena(n) | Buffer::Scratch(n) => {
@@ -52,33 +53,34 @@ fn table_place(buffer: Buffer) -> usize {
     }
 }
 
-/// What is called for a kernel.
+/// The functions to call for a kernel: the kernel, and the task if threads share it.
 pub(crate) struct Callee {
     pub(crate) kernel: FuncRef,
     pub(crate) task: Option<FuncRef>,
 }
 
+/// Writes one function of an entry.
 pub(crate) struct StepWriter<'a, 'n, 'f> {
     pub(crate) f: FunctionBuilder<'f>,
     launch: &'a Launch<'a>,
     /// The calls that stand in this function.
     calls: Vec<&'a Call>,
-    /// The type of the function that divides kernels.
+    /// The signature of the function that divides kernels among threads.
     divide: SigRef,
-    /// Where a divided kernel's arguments lie.
+    /// The argument table of divided kernels.
     arguments: StackSlot,
-    /// The type of the function that is told where a step is, in code that tells.
+    /// The signature of the function that marks call, in code with marks.
     mark: Option<SigRef>,
     /// The parameters of the function; the first is the context.
     parameters: Vec<Value>,
     context: Value,
-    /// What is loaded, in the order of `Context::numbers`, and where each number is.
+    /// The numbers that are loaded, in the order of `Context::numbers`, and the values of those that are loaded already.
     numbers: &'n mut Numbers,
     loaded: HashMap<Quantity, Value>,
-    /// Of buffers that stay where they are from step to step.
+    /// The addresses of buffers that stay the same from step to step.
     buffers: HashMap<Buffer, Value>,
-    /// Where buffers are found, in bytes from the beginning of their table, if a table of calls tells.
-    told: HashMap<Buffer, Value>,
+    /// In a section: the byte offsets of buffers' entries in their tables, as loaded from the table of calls.
+    from_table: HashMap<Buffer, Value>,
     /// Bytes from row to row of looked-up inputs.
     strides: HashMap<usize, Value>,
     /// The keys of the random streams in the current step.
@@ -109,10 +111,12 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         let parameters = f.block_params(entry).to_vec();
         let context = parameters[0];
         let exit = f.create_block();
-        // Divided kernels follow one another: one table of arguments serves them all.
+
+        // Divided kernels run one after another, so they share one table of arguments.
         let words = calls.iter().filter_map(|call| call.table_words()).max().unwrap_or(0) as u32;
         let arguments = StackSlotData::new(StackSlotKind::ExplicitSlot, words * I64.bytes(), 3);
         let arguments = f.create_sized_stack_slot(arguments);
+
         StepWriter {
             f,
             launch,
@@ -125,7 +129,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
             numbers,
             loaded: HashMap::new(),
             buffers: HashMap::new(),
-            told: HashMap::new(),
+            from_table: HashMap::new(),
             strides: HashMap::new(),
             keys: HashMap::new(),
             exit,
@@ -144,9 +148,9 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         self.f.ins().load(I64, MemFlagsData::trusted(), base, (index * size_of::<i64>()) as i32)
     }
 
-    /// The body of a section's function, whose first call has this number. Its caller asks whether the loss is finite.
+    /// The body of a section's function; `first` is the number of its first call. The guard is its caller's.
     pub(crate) fn section(&mut self, first: usize, section: &Section<'_>, functions: &[Callee]) {
-        [self.step, self.rows] = [1, 2].map(|place| self.parameters[place]);
+        [self.step, self.rows] = [1, 2].map(|position| self.parameters[position]);
         self.keys_of_calls();
         self.run_table(first, section, functions);
         self.f.switch_to_block(self.exit);
@@ -158,24 +162,28 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         let none = self.f.ins().iconst(I64, -1);
         self.f.ins().store(MemFlagsData::trusted(), none, self.context, offset_of!(Context, stopped) as i32);
         self.before_steps();
+
+        // The head of the loop: the step and its row numbers.
         let row_bytes =
             self.launch.batch.clone().map(|batch| self.dim(&(&batch * &Dim::from(size_of::<u32>()))));
         let zero = self.f.ins().iconst(I64, 0);
         let first_rows = self.field(I64, offset_of!(Context, rows));
-        let (head, turn) = (self.f.create_block(), self.f.create_block());
+        let (head, body) = (self.f.create_block(), self.f.create_block());
         self.step = self.f.append_block_param(head, I64);
         self.rows = self.f.append_block_param(head, I64);
         self.f.ins().jump(head, &[BlockArg::Value(zero), BlockArg::Value(first_rows)]);
         self.f.switch_to_block(head);
         let steps = self.field(I64, offset_of!(Context, steps));
         let more = self.f.ins().icmp(IntCC::SignedLessThan, self.step, steps);
-        self.f.ins().brif(more, turn, &[], self.exit, &[]);
-        self.f.switch_to_block(turn);
+        self.f.ins().brif(more, body, &[], self.exit, &[]);
+        self.f.switch_to_block(body);
+
+        // One step: the calls before the guard, the guard, the updates.
         self.keys_of_calls();
         self.mark_at(0);
         let guard = self.launch.guard.min(self.launch.calls.len());
         let [before, updates] = sections;
-        // There are calls of its own or sections.
+        // Either this function makes the calls itself, or sections make them: the other loop is empty.
         let own = functions.len();
         self.run_calls(0..guard.min(own), functions);
         self.run_sections(before);
@@ -185,9 +193,11 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         if guard < self.launch.calls.len() {
             self.stop_if_alarmed(1);
         }
+
         let next = self.f.ins().iadd_imm_s(self.step, 1);
         let next_rows = row_bytes.map_or(self.rows, |bytes| self.f.ins().iadd(self.rows, bytes));
         self.f.ins().jump(head, &[BlockArg::Value(next), BlockArg::Value(next_rows)]);
+
         self.f.switch_to_block(self.exit);
         self.f.ins().return_(&[]);
     }
@@ -199,15 +209,15 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         }
     }
 
-    /// The calls of a section, the first of which has the number `first`. Its table is a part of `Context::numbers`: for each call the
-    /// number of its case, then where its buffers are found; at the end the number of cases. The section's caller asks whether the loss
-    /// is finite.
+    /// The calls of a section, the first of which has the number `first`. Its table is a part of `Context::numbers`: a record for each call,
+    /// which is the number of its case and then the offsets of its buffers' entries; at the end the number of cases, which ends the
+    /// loop. The guard is the caller's.
     fn run_table(&mut self, first: usize, section: &Section<'_>, functions: &[Callee]) {
         let begin = self.numbers.list.len();
         for (case, buffers) in &section.calls {
             self.numbers.list.push(Quantity::Whole(Dim::from(*case)));
-            let places = buffers.iter().map(|buffer| Quantity::Whole(Dim::from(table_place(*buffer))));
-            self.numbers.list.extend(places);
+            let offsets = buffers.iter().map(|buffer| Quantity::Whole(Dim::from(table_offset(*buffer))));
+            self.numbers.list.extend(offsets);
         }
         self.numbers.list.push(Quantity::Whole(Dim::from(section.cases.len())));
 
@@ -218,6 +228,8 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         let (record, number) = (self.f.append_block_param(head, I64), self.f.append_block_param(head, I64));
         self.f.ins().jump(head, &[BlockArg::Value(begin), BlockArg::Value(first)]);
         self.f.switch_to_block(head);
+
+        // A jump to the case of this record; the number behind the last case leaves the loop.
         let case = self.f.ins().load(I64, MemFlagsData::trusted(), record, 0);
         let case = self.f.ins().ireduce(I32, case);
         let blocks: Vec<Block> = section.cases.iter().map(|_| self.f.create_block()).collect();
@@ -238,17 +250,18 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         }
     }
 
-    /// Takes the places of a call's buffers from a table. Nothing that was loaded for another case is at hand. Gives the words of a record.
+    /// Loads the offsets of a call's buffers from its record. Values that were loaded for another case are forgotten: its block does not
+    /// dominate this one. Returns the words of the record.
     fn read_record(&mut self, call: &Call, record: Value) -> usize {
         self.loaded.clear();
         self.strides.clear();
         let buffers = call.buffers();
         let words = 1..;
-        self.told = HashMap::new();
+        self.from_table = HashMap::new();
         for (&buffer, word) in buffers.iter().zip(words) {
             let offset = (word * size_of::<i64>()) as i32;
-            let place = self.f.ins().load(I64, MemFlagsData::trusted(), record, offset);
-            self.told.insert(buffer, place);
+            let entry = self.f.ins().load(I64, MemFlagsData::trusted(), record, offset);
+            self.from_table.insert(buffer, entry);
         }
         1 + buffers.len()
     }
@@ -265,11 +278,12 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         let range = |number: &&Number| matches!(number, Number::Begin | Number::End);
         let integers = call.integers.iter().filter(|number| !range(number));
         arguments.extend(integers.map(|number| self.number(number)));
+
         match (&call.shared, callee.task) {
-            (Some(Shared { division, rooms, .. }), Some(task)) => {
+            (Some(Shared { division, scratch, .. }), Some(task)) => {
                 let address = self.f.ins().func_addr(I64, callee.kernel);
                 arguments.insert(0, address);
-                arguments.extend(rooms.iter().map(|(_, bytes)| self.dim(bytes)));
+                arguments.extend(scratch.iter().map(|(_, bytes)| self.dim(bytes)));
                 self.divide(division, task, &arguments);
             }
             _ => _ = self.f.ins().call(callee.kernel, &arguments),
@@ -278,20 +292,23 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
 
     fn divide(&mut self, division: &Division, task: FuncRef, arguments: &[Value]) {
         let slot = self.arguments;
-        for (place, &argument) in arguments.iter().enumerate() {
-            self.f.ins().stack_store(I64, argument, slot, place as i32 * I64.bytes() as i32);
+        for (position, &argument) in arguments.iter().enumerate() {
+            self.f.ins().stack_store(I64, argument, slot, position as i32 * I64.bytes() as i32);
         }
+
         let pool = self.field(I64, offset_of!(Context, pool));
         let divide = self.field(I64, offset_of!(Context, divide));
         let task = self.f.ins().func_addr(I64, task);
         let table = self.f.ins().stack_addr(I64, slot, 0);
-        let (turns, work) = (self.dim(&division.turns), self.quantity(Quantity::Work(division.work.clone())));
+        let (iterations, work) =
+            (self.dim(&division.turns), self.quantity(Quantity::Work(division.work.clone())));
         let multiple = self.f.ins().iconst(I64, division.multiple);
-        let all = [pool, task, table, turns, multiple, work];
+
+        let all = [pool, task, table, iterations, multiple, work];
         self.f.ins().call_indirect(self.divide, divide, &all);
     }
 
-    /// What does not change from step to step is loaded before the loop: sizes, strides, places of buffers.
+    /// Loads before the loop what does not change from step to step: sizes, strides, addresses of buffers.
     fn before_steps(&mut self) {
         for call in self.calls.clone() {
             for number in &call.integers {
@@ -300,6 +317,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
                     number => _ = self.number(number),
                 }
             }
+
             for pointer in &call.pointers {
                 let Pointer::Into(buffer, offset) = pointer else { continue };
                 self.quantity(Quantity::Distance(offset.clone()));
@@ -312,37 +330,41 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
                     | Buffer::Scratch(_)
                     | Buffer::Watched => false,
                 };
+
+                // A loss, and an input that is not looked up, move with the step.
                 if !moves {
-                    let place = self.buffer(*buffer);
-                    self.buffers.insert(*buffer, place);
+                    let address = self.buffer(*buffer);
+                    self.buffers.insert(*buffer, address);
                 }
             }
+
             if let Some(shared) = &call.shared {
                 self.dim(&shared.division.turns);
                 self.quantity(Quantity::Work(shared.division.work.clone()));
-                shared.rooms.iter().for_each(|(_, bytes)| _ = self.dim(bytes));
+                shared.scratch.iter().for_each(|(_, bytes)| _ = self.dim(bytes));
             }
         }
     }
 
-    /// Tells the caller where the step is, in code that was asked to.
-    fn mark_at(&mut self, place: i64) {
+    /// In code with marks, tells the runtime how many calls of the step are done.
+    fn mark_at(&mut self, number: i64) {
         if self.mark.is_some() {
-            let place = self.f.ins().iconst(I64, place);
-            self.mark(place);
+            let number = self.f.ins().iconst(I64, number);
+            self.mark(number);
         }
     }
 
-    fn mark(&mut self, place: Value) {
+    fn mark(&mut self, number: Value) {
         let Some(signature) = self.mark else { return };
         let (marks, mark) =
             (self.field(I64, offset_of!(Context, marks)), self.field(I64, offset_of!(Context, mark)));
-        self.f.ins().call_indirect(signature, mark, &[marks, place]);
+        self.f.ins().call_indirect(signature, mark, &[marks, number]);
     }
 
-    /// Ends the call before this step has changed anything, where its loss or what its updates are made of is not finite.
-    fn guard(&mut self, place: usize) {
-        if place == self.launch.calls.len() {
+    /// Ends the call before this step has changed anything, if its loss or an operand of its updates is not finite. `position` is that of the
+    /// first call that writes a storage; there is no guard if there is none.
+    fn guard(&mut self, position: usize) {
+        if position == self.launch.calls.len() {
             return;
         }
         if self.launch.loss {
@@ -351,16 +373,16 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         self.stop_if_alarmed(0);
     }
 
-    /// Ends the call where a watched value was not finite.
+    /// Ends the call if a watched value was not finite.
     fn stop_if_alarmed(&mut self, updated: i64) {
         let alarm = self.field(I32, offset_of!(Context, alarm));
         self.stop_if(alarm, updated);
     }
 
-    /// Ends the call where this step's loss is infinite or NaN: all ones in the exponent.
+    /// Ends the call if this step's loss is infinite or NaN: its exponent is all ones.
     fn stop_unless_finite(&mut self) {
-        let place = self.buffer(Buffer::Loss);
-        let bits = self.f.ins().load(I32, MemFlagsData::trusted(), place, 0);
+        let loss = self.buffer(Buffer::Loss);
+        let bits = self.f.ins().load(I32, MemFlagsData::trusted(), loss, 0);
         let exponent = self.f.ins().band_imm_u(bits, 0x7f80_0000);
         let broken = self.f.ins().icmp_imm_u(IntCC::Equal, exponent, 0x7f80_0000);
         self.stop_if(broken, 0);
@@ -376,10 +398,12 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
             self.context,
             offset_of!(Context, stopped) as i32,
         );
+
         let updated = self.f.ins().iconst(I64, updated);
         let field = offset_of!(Context, updated) as i32;
         self.f.ins().store(MemFlagsData::trusted(), updated, self.context, field);
         self.f.ins().jump(self.exit, &[]);
+
         self.f.switch_to_block(go_on);
     }
 
@@ -393,19 +417,22 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         if drawn.is_empty() {
             return;
         }
+
+        // The counter is the number of the step over all calls, in two words.
         let first = self.field(I64, offset_of!(Context, first_step));
         let step = self.f.ins().iadd(first, self.step);
         let high = self.f.ins().ushr_imm_u(step, 32);
         let counter = [step, high].map(|word| self.f.ins().ireduce(I32, word));
         let table = self.field(I64, offset_of!(Context, keys));
         let streams = self.launch.streams.iter().enumerate().filter(|(_, stream)| drawn.contains(stream));
-        for (place, stream) in streams {
+
+        for (position, stream) in streams {
             let word = |f: &mut FunctionBuilder<'_>, n: usize| {
                 f.ins().load(
                     I32,
                     MemFlagsData::trusted(),
                     table,
-                    (place * size_of::<[u32; 2]>() + n * size_of::<u32>()) as i32,
+                    (position * size_of::<[u32; 2]>() + n * size_of::<u32>()) as i32,
                 )
             };
             let seed = [word(&mut self.f, 0), word(&mut self.f, 1)];
@@ -420,13 +447,16 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         let ins = &mut self.f;
         let mixed = ins.ins().bxor(key[0], key[1]);
         let schedule = [key[0], key[1], ins.ins().bxor_imm_u(mixed, 0x1BD1_1BDA)];
+
         let mut x = [ins.ins().iadd(counter[0], schedule[0]), ins.ins().iadd(counter[1], schedule[1])];
+
         for group in 0..5 {
             for rotation in ROTATIONS[group % 2] {
                 x[0] = ins.ins().iadd(x[0], x[1]);
-                let turned = ins.ins().rotl_imm_u(x[1], rotation);
-                x[1] = ins.ins().bxor(turned, x[0]);
+                let rotated = ins.ins().rotl_imm_u(x[1], rotation);
+                x[1] = ins.ins().bxor(rotated, x[0]);
             }
+
             x[0] = ins.ins().iadd(x[0], schedule[(group + 1) % 3]);
             let word = ins.ins().iadd_imm_u(schedule[(group + 2) % 3], group as i64 + 1);
             x[1] = ins.ins().iadd(x[1], word);
@@ -474,12 +504,12 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         }
     }
 
-    /// Where a table of the context has a buffer: an address and an offset from it.
+    /// The entry of a buffer in a table of the context: an address and an offset from it.
     fn slot(&mut self, table: usize, buffer: Buffer) -> (Value, i32) {
         let base = self.field(I64, table);
-        match self.told.get(&buffer) {
-            Some(&place) => (self.f.ins().iadd(base, place), 0),
-            None => (base, table_place(buffer) as i32),
+        match self.from_table.get(&buffer) {
+            Some(&offset) => (self.f.ins().iadd(base, offset), 0),
+            None => (base, table_offset(buffer) as i32),
         }
     }
 
@@ -522,11 +552,12 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         self.quantity(Quantity::Whole(dim.clone()))
     }
 
-    /// A number that hangs on sizes, loaded where it is first asked for: before the loop over steps.
+    /// A number that depends on sizes. It is loaded where it is first needed: before the loop over steps.
     fn quantity(&mut self, quantity: Quantity) -> Value {
         if let Some(&value) = self.loaded.get(&quantity) {
             return value;
         }
+
         let value = match &quantity {
             Quantity::Whole(dim) | Quantity::Distance(dim) | Quantity::Work(dim)
                 if dim.as_constant().is_some() =>
@@ -534,10 +565,11 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
                 self.f.ins().iconst(I64, dim.as_constant().unwrap_or(0))
             }
             _ => {
-                let place = self.numbers.place(&quantity);
-                self.entry_of(offset_of!(Context, numbers), place)
+                let index = self.numbers.index(&quantity);
+                self.entry_of(offset_of!(Context, numbers), index)
             }
         };
+
         self.loaded.insert(quantity, value);
         value
     }

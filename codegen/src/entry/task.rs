@@ -1,12 +1,12 @@
-//! What threads call of a kernel that they share: a small function that takes the kernel's arguments from a table.
+//! What threads call to run their range of a shared kernel: a small function that takes the kernel's arguments from a table.
 //!
-//! In: how many arguments a kernel has, and which of them point to room that each thread has of its own. Out: a
-//! [`crate::abi::Task`], the same for all kernels of such arguments.
+//! In: how many arguments a kernel has, and which of them point to scratch, of which each thread has a part of its own. Out: a
+//! [`crate::abi::Task`], one for all kernels with such arguments.
 //!
 //! # Decisions
 //!
-//! - A kernel that threads share is called through a small function that takes its arguments from a table: one for each number
-//!   of arguments, so that kernels stay plain functions.
+//! - Threads call a shared kernel through a small function that takes the arguments from a table; there is one for each number of
+//!   arguments. So kernels stay plain functions.
 
 use crate::code::{FunctionId, Functions, signature};
 use crate::error::Error;
@@ -16,17 +16,17 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use downhill_graph::graph::bug;
 use std::collections::HashMap;
 
-/// A kernel that threads share begins its integers with this many that say which turns are to be done.
+/// The first two integers of a shared kernel are the range of iterations to run.
 pub(crate) const RANGE: u32 = 2;
 
-/// What threads call, by the number of pointers and integers that a kernel takes, and which pointers are to rooms of their own.
+/// The functions made so far, by the numbers of pointers and integers that a kernel takes, and by which pointers are to scratch.
 #[derive(Default)]
 pub(crate) struct Tasks {
     known: HashMap<(u32, u32, Vec<usize>), FunctionId>,
 }
 
 impl Tasks {
-    /// What a thread calls of such a kernel, made now or before.
+    /// The function that threads call for such a kernel; it is made on first use.
     ///
     /// # Errors
     /// What Cranelift reports.
@@ -34,27 +34,27 @@ impl Tasks {
         &mut self,
         functions: &mut Functions<'_>,
         (pointers, integers): (u32, u32),
-        rooms: Vec<usize>,
+        scratch: Vec<usize>,
     ) -> Result<FunctionId, Error> {
-        if let Some(&known) = self.known.get(&(pointers, integers, rooms.clone())) {
+        if let Some(&known) = self.known.get(&(pointers, integers, scratch.clone())) {
             return Ok(known);
         }
-        let task = define_task(functions, (pointers, integers), &rooms)?;
-        self.known.insert((pointers, integers, rooms), task);
+        let task = define_task(functions, (pointers, integers), &scratch)?;
+        self.known.insert((pointers, integers, scratch), task);
         Ok(task)
     }
 }
 
-/// Defines what a thread calls of a kernel with so many pointers and integers: a [`crate::abi::Task`]. Its arguments are the kernel's
-/// address, the pointers, the integers but for the first two, which are the range, and the bytes of a thread's room for each
-/// of the pointers `rooms`.
+/// Defines the function that threads call for a kernel with so many pointers and integers: a [`crate::abi::Task`]. Its table holds the
+/// kernel's address, the pointers, the integers without the range, and for each of the pointers `scratch` the bytes of one
+/// thread's part.
 ///
 /// # Errors
 /// What Cranelift reports.
 fn define_task(
     functions: &mut Functions<'_>,
     (pointers, integers): (u32, u32),
-    rooms: &[usize],
+    scratch: &[usize],
 ) -> Result<FunctionId, Error> {
     let mut function = Function::new();
     function.signature = functions.signature(4);
@@ -62,32 +62,34 @@ fn define_task(
     let mut f = FunctionBuilder::new(&mut function, &mut builder_context);
     let convention = functions.target().kernel_convention();
     let kernel = f.import_signature(signature(convention, (pointers + integers) as usize));
+
     let block = f.create_block();
     f.append_block_params_for_function_params(block);
     f.switch_to_block(block);
     f.seal_block(block);
-    let [table, begin, end, place] = f.block_params(block)[..] else {
+    let [table, begin, end, thread] = f.block_params(block)[..] else {
         bug("a task of other than four arguments")
     };
 
-    // The table holds the kernel's address, its pointers, its integers behind the range, and a size for each room.
-    let count = 1 + pointers + integers - RANGE + rooms.len() as u32;
+    // The table: address, pointers, integers, bytes of scratch.
+    let count = 1 + pointers + integers - RANGE + scratch.len() as u32;
     let mut values: Vec<Value> = (0..count as i32)
         .map(|n| f.ins().load(I64, MemFlagsData::trusted(), table, n * I64.bytes() as i32))
         .collect();
     let address = values.remove(0);
 
-    // Each thread has its own piece of a room.
-    for (&room, bytes) in rooms.iter().zip(values.split_off(values.len() - rooms.len())) {
-        let before = f.ins().imul(place, bytes);
-        values[room] = f.ins().iadd(values[room], before);
+    // Each thread has its own part of scratch, by its index in the pool.
+    for (&pointer, bytes) in scratch.iter().zip(values.split_off(values.len() - scratch.len())) {
+        let before = f.ins().imul(thread, bytes);
+        values[pointer] = f.ins().iadd(values[pointer], before);
     }
+
     let range = pointers as usize;
     values.splice(range..range, [begin, end]);
     f.ins().call_indirect(kernel, address, &values);
     f.ins().return_(&[]);
     f.finalize(functions.config());
 
-    let names: String = rooms.iter().map(|room| format!("_{room}")).collect();
+    let names: String = scratch.iter().map(|pointer| format!("_{pointer}")).collect();
     functions.define(&format!("task{pointers}_{integers}_rooms{names}"), function)
 }

@@ -1,14 +1,14 @@
-//! Fusion: which values are stored, and which of them one kernel makes together.
+//! Fusion: which values are stored, and which of those share a kernel.
 //!
-//! In: a prepared graph. Out: [`Fused`]: groups of *roots* (stored values) in an order of evaluation. Whatever is no root is
-//! computed inside the kernels that need it.
+//! In: a prepared graph. Out: [`Fused`]: groups of *roots* (stored values) in an order of evaluation. Every other value is computed
+//! inside the kernels that need it.
 //!
-//! Must hold: what is decided depends on the graph alone, never on the target (D9).
+//! Must hold: all choices depend on the graph alone, never on the target (D9).
 //!
 //! # Decisions
 //!
-//! - A value for which 512 others would be computed in its place is stored; a kernel takes no more roots from 1,024 statements
-//!   on: what is done with one function grows faster than its length; no bit hangs on it.
+//! - A value whose recomputation would take 512 others is stored, and a kernel of 1,024 statements takes no more roots: compile time
+//!   grows faster than the length of a function. No bit depends on it.
 
 use super::group::{Group, group};
 use super::root::{Read, domain, root};
@@ -19,7 +19,7 @@ use downhill_graph::op::Op;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-/// The outcome.
+/// The result of fusion.
 #[derive(Debug)]
 pub struct Fused {
     /// The groups, each after those it reads.
@@ -90,7 +90,7 @@ fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId
     let mut stored: BTreeSet<NodeId> = graph.results.iter().map(|(_, id)| *id).collect();
     let users = graph.users();
     let mut cost = vec![0_u32; graph.len()];
-    // How many values are computed in its place, itself included, where it is not stored.
+    // How many values a user would compute for it, itself included, where it is not stored.
     let mut length = vec![0_u32; graph.len()];
     // Scalars of sizes and hyper-parameters alone: every kernel computes them once, before its loops.
     let mut free = vec![false; graph.len()];
@@ -121,7 +121,7 @@ fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId
                     }
                 }
             }
-            // The element at a place of a reshaped value is found by its position in memory: there has to be one.
+            // An element of a reshaped value is found by its position in memory, so the value must be stored.
             Class::View
                 if moved_anyhow(graph, id).is_none()
                     && (looked_up.contains(&operands[0]) || !in_memory(graph, operands[0])) =>
@@ -160,14 +160,14 @@ fn gathers(graph: &Graph, stored: &BTreeSet<NodeId>, value: NodeId) -> bool {
 /// A value that costs as much as this many additions is computed once and stored when it is needed twice.
 const WORTH_STORING: u32 = 4;
 
-/// A value that so many others would be computed for in its place is stored, so that no kernel becomes long without end.
+/// A value whose recomputation would take so many others is stored, so that no kernel grows without bound.
 const LONG: u32 = 512;
 
 /// Neither a source nor a mere move: something arithmetic made it.
 fn computed(graph: &Graph, id: NodeId) -> bool {
     let facts = graph.op(id).facts();
     match facts.class {
-        // Random bits are a source that is worked out.
+        // Random bits are a source, but a computed one.
         Class::Source => facts.cost > Cost::NOTHING,
         Class::View => false,
         Class::Elementwise
@@ -201,7 +201,7 @@ fn beneath_moves(graph: &Graph, stored: &BTreeSet<NodeId>, mut id: NodeId) -> No
     id
 }
 
-/// The index mapping of a move, at a place in general position.
+/// The index mapping of a move, at an index with an axis of its own in every position.
 fn moved_anyhow(graph: &Graph, id: NodeId) -> Option<Vec<Affine>> {
     let index: Vec<Affine> =
         (0..graph.shape(id).rank() as u32).map(|axis| Affine::axis(Axis(axis))).collect();

@@ -80,7 +80,7 @@ struct Grouping<'a> {
     groups: Vec<Making>,
     /// Groups without a product whose roots all have these extents, in the order in which they were made.
     alike: Map<Vec<Dim>, Vec<usize>>,
-    /// The group of a root, and its place there.
+    /// The group of a root, and its position there.
     home: BTreeMap<NodeId, (usize, usize)>,
     updates: BTreeSet<NodeId>,
     losses: BTreeSet<NodeId>,
@@ -98,7 +98,7 @@ pub(crate) fn group(graph: &Graph, roots: Vec<Root>) -> Vec<Group> {
         updates: results(|purpose| matches!(purpose, Purpose::Update(_))),
         losses: results(|purpose| matches!(purpose, Purpose::Loss(_))),
     };
-    // A storage may change only after the loss is known to be finite: losses are placed before updates.
+    // A storage may change only after the loss is known to be finite: losses come before updates.
     let (updates, others): (Vec<Root>, Vec<Root>) =
         roots.into_iter().partition(|root| grouping.updates.contains(&root.node));
     let early = needed_by(&others, &updates);
@@ -228,7 +228,7 @@ impl Grouping<'_> {
             && root.reads.iter().all(|read| self.in_step(read, candidate, kind))
     }
 
-    /// Whether a read of what the group makes is of the same turn of the loops in common.
+    /// Whether a read of what the group makes is of the same iteration of the common loops.
     fn in_step(&self, read: &Read, candidate: usize, kind: &Kind) -> bool {
         let Some(&(_, place)) = self.home.get(&read.node).filter(|(home, _)| *home == candidate) else {
             return true;

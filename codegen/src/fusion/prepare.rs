@@ -2,7 +2,7 @@
 //!
 //! In: an optimized graph. Out: a graph of the same meaning.
 //! Must hold: what is decided here depends on the graph alone, not on the target or on a size fixed for a variant (the order of
-//! additions hangs on it).
+//! additions depends on it).
 
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::Class;

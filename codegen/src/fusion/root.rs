@@ -26,7 +26,7 @@ pub struct Root {
     pub(crate) statements: usize,
 }
 
-/// An element read: of `node`, at `index` in terms of the root's own axes (numbered by their place in `domain`) and inner ones.
+/// An element read: of `node`, at `index` in terms of the root's own axes (numbered by their position in `domain`) and inner ones.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Read {
     pub(crate) node: NodeId,

@@ -1,6 +1,7 @@
-//! Indices as affine expressions of loop counters, and how ops that only move data change them.
+//! Indices as affine expressions of loop counters, and how ops that only move data map them.
 //!
-//! In: a node and the index of an element of its result. Out: the index of the operand's element it is.
+//! In: a node that only moves data, and the index of an element of its result. Out: the index of that element in its operand.
+//!
 //! Must hold: a mapping never invents an axis; an index in range stays in range.
 
 use downhill_graph::dim::Dim;
@@ -151,7 +152,7 @@ pub fn linear(shape: &Shape, index: &[Affine]) -> Affine {
     Affine { constant, terms: Terms::sum(terms) }
 }
 
-/// The index of the operand's element that an element of a moving op's result is. `None` for ops that do not merely move, and
+/// The index in the operand of an element of an op that only moves data. `None` for all other ops, and
 /// for reshapes that no affine index describes.
 pub fn moved(graph: &Graph, node: NodeId, index: &[Affine]) -> Option<Vec<Affine>> {
     let operand_shape = || graph.shape(graph.operand(node, 0)).clone();
@@ -166,7 +167,7 @@ pub fn moved(graph: &Graph, node: NodeId, index: &[Affine]) -> Option<Vec<Affine
         Op::Broadcast { axes, .. } => Some(axes.iter().map(|&axis| index[axis].clone()).collect()),
         Op::Slice(ranges) => {
             let shape = operand_shape();
-            // Of an axis of size 1 there is one element, however it is written.
+            // An axis of size 1 has one element, at index 0.
             let place = |((i, range), dim): ((&Affine, &Range), &Dim)| match dim.is(1) {
                 true => Affine::default(),
                 false => i.times(&Dim::from(range.stride)).offset(&range.start),

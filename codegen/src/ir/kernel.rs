@@ -2,10 +2,13 @@
 //!
 //! Out: [`Kernel`]. Its text form is what `DOWNHILL_DUMP=kernel` shows.
 //!
-//! Must hold: a value is set once, before it is used, in the same body or an enclosing one; a loop's accumulators are
-//! visible after it, in the body that holds the loop; every access names axes of enclosing loops only. Loops without accumulators
-//! have independent turns (they may run in any order, and side by side). Within a body, stores stand last.
-//! Fused multiply-adds stand here already, as an accumulator's [`Term::Product`]; nothing later forms or breaks one.
+//! Must hold:
+//! - a value is set once, before it is used, in the same body or an enclosing one;
+//! - a loop's accumulators are visible after it, in the body that holds the loop;
+//! - an access names axes of enclosing loops only;
+//! - the iterations of a loop without accumulators are independent: they may run in any order, and in parallel;
+//! - in a body, stores stand last;
+//! - fused multiply-adds exist here already, as an accumulator's [`Term::Product`]; no later stage forms or splits one.
 
 use crate::ir::affine::{Affine, Axis};
 use downhill_graph::dim::Dim;
@@ -28,14 +31,14 @@ pub enum Buffer {
     Storage(usize),
     /// The entry's n-th output.
     Output(usize),
-    /// This step's place in the list of losses.
+    /// This step's element of the list of losses.
     Loss,
     /// An intermediate value, the n-th buffer of the arena.
     Arena(usize),
     /// No memory: what is stored here is watched, and stops the step where it is infinite or NaN. It is never read.
     Watched,
-    /// Room of this kernel alone, the n-th buffer of the arena: each turn of the outermost loop writes there what it reads there,
-    /// and each of the threads that share the kernel has its part.
+    /// Scratch of this kernel alone, the n-th buffer of the arena. Each iteration of the outermost loop writes what it reads there, and each
+    /// of the threads that share the kernel has a part of its own.
     Scratch(usize),
 }
 
@@ -44,7 +47,7 @@ pub enum Buffer {
 pub struct Kernel {
     /// For reports: what it makes.
     pub name: String,
-    /// Number of turns of each axis' loop.
+    /// Number of iterations of each axis' loop.
     pub extents: Vec<Dim>,
     /// Element type of each value.
     pub values: Vec<ElementType>,
@@ -68,24 +71,24 @@ pub enum Item {
 pub struct Loop {
     /// Over what.
     pub axis: Axis,
-    /// What it folds; empty for a loop whose turns are independent.
+    /// What it folds; empty for a loop whose iterations are independent.
     pub accumulators: Vec<Accumulator>,
-    /// One turn.
+    /// One iteration.
     pub body: Vec<Item>,
 }
 
-/// A fold over a loop's turns, in ascending order (or in the fixed tree of a lane loop).
+/// A fold over a loop's iterations, in ascending order (or in the fixed tree of a lane loop).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Accumulator {
-    /// How.
+    /// How it combines.
     pub kind: Reduction,
-    /// The outcome, visible after the loop.
+    /// The result, visible after the loop.
     pub result: ValueId,
     /// What is folded in.
     pub term: Term,
 }
 
-/// What an accumulator takes in each turn.
+/// What an accumulator folds in each iteration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Term {
     /// A value of the body.
@@ -129,7 +132,7 @@ pub enum Expression {
 }
 
 impl Expression {
-    /// The same of other values.
+    /// The expression with its operands renamed.
     pub(crate) fn map_operands(&self, name: &dyn Fn(ValueId) -> ValueId) -> Expression {
         match self {
             Expression::Unary(unary, x) => Expression::Unary(*unary, name(*x)),
@@ -182,14 +185,14 @@ impl Kernel {
         }
     }
 
-    /// The same of other memory.
+    /// The kernel with its buffers changed.
     pub(crate) fn map_buffers(&self, change: &mut dyn FnMut(Buffer) -> Buffer) -> Kernel {
         let mut kernel = self.clone();
         change_buffers(&mut kernel.body, change);
         kernel
     }
 
-    /// Applies `change` to every dim: how a variant for a fixed size is made.
+    /// Applies `change` to every dim, which makes a variant for fixed sizes.
     pub fn map_dims(&self, change: &dyn Fn(&Dim) -> Dim) -> Kernel {
         Kernel {
             name: self.name.clone(),
@@ -245,7 +248,7 @@ pub(crate) fn map_items(
     items.iter().map(map).collect()
 }
 
-/// The items with other names for values.
+/// The items with their values renamed.
 pub(crate) fn rename_values(items: &[Item], name: &dyn Fn(ValueId) -> ValueId) -> Vec<Item> {
     let term = |term: &Term| match term {
         Term::Value(x) => Term::Value(name(*x)),
@@ -253,6 +256,7 @@ pub(crate) fn rename_values(items: &[Item], name: &dyn Fn(ValueId) -> ValueId) -
     };
     let accumulator =
         |a: &Accumulator| Accumulator { kind: a.kind, result: name(a.result), term: term(&a.term) };
+
     let rename = |item: &Item| match item {
         Item::Let(value, expression) => Item::Let(name(*value), expression.map_operands(name)),
         Item::Store(buffer, at, value) => Item::Store(*buffer, at.clone(), name(*value)),
@@ -262,11 +266,12 @@ pub(crate) fn rename_values(items: &[Item], name: &dyn Fn(ValueId) -> ValueId) -
             body: rename_values(&inner.body, name),
         }),
     };
+
     items.iter().map(rename).collect()
 }
 
 impl Access {
-    /// Whether it moves with the counter of `axis`.
+    /// Whether it depends on the counter of `axis`.
     pub(crate) fn uses(&self, axis: Axis) -> bool {
         self.at.terms.contains_key(&axis) || self.row.is_some_and(|(row, _)| row == axis)
     }

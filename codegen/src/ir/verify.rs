@@ -74,6 +74,7 @@ impl Check<'_> {
                 }
                 Item::Loop(inner) => self.inner(inner),
             }
+
             let is_store = matches!(item, Item::Store(..));
             self.require(is_store || !stored, || "something other than a store comes after a store".into());
             stored |= is_store;
@@ -84,9 +85,11 @@ impl Check<'_> {
         let axis = inner.axis;
         self.require(!self.open.contains(&axis), || format!("a loop over {axis} inside one over it"));
         self.require((axis.0 as usize) < self.kernel.extents.len(), || format!("{axis} has no extent"));
+
         let outside = self.set.len();
         self.open.push(axis);
         self.body(&inner.body);
+
         for accumulator in &inner.accumulators {
             let result = accumulator.result;
             match accumulator.term {
@@ -99,6 +102,7 @@ impl Check<'_> {
             };
             terms.into_iter().for_each(|term| self.uses(term, "an accumulator"));
         }
+
         self.open.pop();
         for value in self.set.drain(outside..) {
             self.seen.remove(&value);

@@ -77,7 +77,7 @@ impl ProgramBuilder {
         self.begin_loop(var, start, end, Portion::Whole, true);
     }
 
-    /// Declares an accumulator of the innermost open loop; its value at the start of a turn is the result.
+    /// Declares an accumulator of the innermost open loop; its value at the start of an iteration is the result.
     /// `combine` is given exactly for a lane loop. Call it before the first item of the body.
     pub fn carry(&mut self, initial: Reg, combine: Option<Combine>) -> Reg {
         let Register { kind, .. } = self.register(initial);
@@ -89,7 +89,7 @@ impl ProgramBuilder {
         inside
     }
 
-    /// Closes the innermost loop, given each accumulator's value at the end of a turn in the order of the
+    /// Closes the innermost loop, given each accumulator's value at the end of an iteration in the order of the
     /// [`ProgramBuilder::carry`] calls; the result is their values after the loop.
     pub fn end_loop(&mut self, next: &[Reg]) -> Vec<Reg> {
         let block = self.blocks.pop().expect("downhill bug: no block is open; please report");

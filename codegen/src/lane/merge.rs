@@ -1,4 +1,4 @@
-//! Lane loops over the same elements become one. In: a program, and which pointers may reach the same memory. Out: the program
+//! Merges lane loops over the same elements. In: a program, and which pointers may reach the same memory. Out: the program
 //! with such loops merged where one reads what the other does, so that values stay in registers.
 //!
 //! Must hold: every element sees the loads and stores in the order in which it saw them before; no fold changes.
@@ -12,7 +12,7 @@
 use super::program::*;
 use std::collections::{HashMap, HashSet};
 
-/// Turns of a loop within a lane loop that is merged: longer ones want the whole width for themselves.
+/// The most iterations of a loop inside a lane loop that is merged: longer ones keep registers for themselves alone.
 const SHORT: i64 = 4;
 
 /// Merges. `overlap` says of two different pointers whether they may reach the same memory.
@@ -90,7 +90,7 @@ impl Merge<'_> {
         done
     }
 
-    /// The lane loop that can run together with `second`, at its place.
+    /// The index of the lane loop that `second` can be merged with.
     fn partner(&self, done: &[LaneItem], second: &LaneLoop) -> Option<usize> {
         (0..done.len()).rev().find(|&at| {
             let LaneItem::Loop(first) = &done[at] else { return false };
@@ -280,7 +280,7 @@ impl<'a> Merged<'a> {
     }
 }
 
-/// Whether two accesses of two loops are, turn by turn, to the same element and to no other turn's.
+/// Whether two accesses of two loops are, iteration by iteration, to the same element and to no other iteration's.
 fn is_same_element(x: &Address, x_var: Var, y: &Address, y_var: Var) -> bool {
     let ([first], [second]) = (x.terms.as_slice(), y.terms.as_slice()) else { return false };
     let alike = match (first.index, second.index) {

@@ -1,8 +1,8 @@
 //! Lane programs: the language in which every kernel's inner work is written once for all targets.
 //!
-//! In: what kernels want computed. Out: a verified [`LaneProgram`] that a target's lowering turns into machine code.
-//! Modules stand in the order in which data passes them: the language, making programs, merging their loops, mathematical functions on
-//! top of it, text, the turns of loops as lowerings count them, the verifier, and the interpreter, which is the reference for every lowering.
+//! In: the arithmetic of kernels. Out: a verified [`LaneProgram`] that a target's lowering turns into machine code.
+//! Modules in reading order: the language, making programs, merging their loops, mathematical functions, the text form, the
+//! iterations of loops as lowerings count them, the verifier, and the interpreter, which is the reference for every lowering.
 
 mod program;
 mod kinds;

@@ -26,7 +26,7 @@
 //!
 //! - A lane loop folds into 32 partials, not 16: two 512-bit chains hide the latency of the multiply-add; eight 128-bit
 //!   registers still fit.
-//! - A lane program may hold a turn that is left out where a mask holds in no lane (`Portion::Where`), whose values are selects
+//! - A lane program may have an iteration that is skipped where a mask holds in no lane (`Portion::Where`), whose values are selects
 //!   by that mask: far arguments of `sin` and `cos` are reduced with 200 bits of 2/π, and near ones pay a test.
 
 /// What a register holds: one of these per lane.
@@ -111,23 +111,23 @@ pub enum Integer {
 pub enum Portion {
     /// Every index, one by one.
     Whole,
-    /// `start`, `start+n`, … while `index + n ≤ end`: the body does `n` indices a turn.
+    /// `start`, `start+n`, … while `index + n ≤ end`: the body does `n` indices an iteration.
     Blocks(u32),
-    /// One by one, what `Blocks(n)` leaves over at the end.
+    /// One by one, the remainder of `Blocks(n)`.
     Rest(u32),
-    /// One turn, for elements that are rarely there: a target may leave it out for a block of elements in none of which the mask
-    /// holds. That cannot be seen, since what the turn carries on is `select(mask, …, inside)`, and it has no other effect.
+    /// One iteration, for a case that is rare: a target may skip it for a block of elements if the mask holds in none of them. That cannot
+    /// be seen: the iteration has no effect other than its carried values, which are `select(mask, …, inside)`.
     Where(Reg),
 }
 
 impl Portion {
-    /// The mask of a turn that may be left out.
+    /// The mask of an iteration that may be skipped.
     pub fn mask(self) -> Option<Reg> {
         if let Portion::Where(mask) = self { Some(mask) } else { None }
     }
 }
 
-/// A counted loop. `end ≤ start` runs no turn; carried registers then keep their initial value.
+/// A counted loop. `end ≤ start` runs no iteration; carried registers then keep their initial value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LaneLoop {
     /// The counter; visible in the body.
@@ -142,18 +142,18 @@ pub struct LaneLoop {
     pub lanes: bool,
     /// Accumulators.
     pub carried: Vec<Carried>,
-    /// The code of a turn.
+    /// The code of an iteration.
     pub body: Vec<LaneItem>,
 }
 
-/// An accumulator carried from turn to turn.
+/// An accumulator carried from iteration to iteration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Carried {
-    /// Value before the first turn; defined outside the loop. For a lane loop: uniform, and an identity of `combine`.
+    /// Value before the first iteration; defined outside the loop. For a lane loop: uniform, and an identity of `combine`.
     pub initial: Reg,
-    /// Value at the start of a turn.
+    /// Value at the start of an iteration.
     pub inside: Reg,
-    /// Value at the end of a turn; defined in the body.
+    /// Value at the end of an iteration; defined in the body.
     pub next: Reg,
     /// Value after the loop. For a lane loop: uniform, combined over the fixed tree.
     pub after: Reg,

@@ -1,4 +1,4 @@
-//! The turns of a loop as a lowering counts them. In: a loop, its ends in the lowering's registers. Out: [`Steps`].
+//! The iterations of a loop as a lowering counts them. In: a loop, its ends in the lowering's registers. Out: [`Steps`].
 
 use super::program::{Integer, Portion};
 
@@ -28,7 +28,7 @@ pub(crate) struct Steps<R> {
 }
 
 impl<R: Copy> Steps<R> {
-    /// Those of a portion of `start..end`; `blocks` makes code that finds where blocks of so many turns end, if they are not known.
+    /// The iterations of a portion of `start..end`; `blocks` emits code that computes where whole blocks of so many end, if that is not known.
     pub(crate) fn of(
         portion: Portion,
         start: Bound<R>,
@@ -46,13 +46,13 @@ impl<R: Copy> Steps<R> {
         }
     }
 
-    /// Number of turns, if known.
+    /// Number of iterations, if known.
     pub(crate) fn turns(self) -> Option<i64> {
         let (Bound::Known(start), Bound::Known(end)) = (self.start, self.end) else { return None };
         Some(((end - start) / self.step).max(0))
     }
 
-    /// The first index behind all turns, if known; else it is what the counter holds in the end.
+    /// The first index after all iterations, if known; else it is the counter's last value.
     pub(crate) fn behind(self) -> Option<i64> {
         match (self.turns(), self.start) {
             (Some(turns), Bound::Known(start)) => Some(start + turns * self.step),

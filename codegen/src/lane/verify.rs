@@ -12,7 +12,8 @@
 //! - an accumulator of a lane loop has a combine of its kind, a uniform initial and after, a varying inside; of a
 //!   counted loop no combine, inside and after of one variance, uniform only if initial and next are;
 //! - a watched value is an F32, and the program has an alarm for it;
-//! - a turn that may be left out is one turn, has a visible mask, neither loops nor stores, and carries on selects by that mask;
+//! - an iteration that may be skipped is the only one of its loop, has a visible mask, neither loops nor stores, and carries only selects
+//!   by that mask;
 //! - an address has at most one term for each counter; offsets are multiples of four; a table is never stored to.
 
 use super::program::*;
@@ -197,7 +198,7 @@ impl Verifier<'_> {
         }
     }
 
-    /// A turn that a target may leave out.
+    /// An iteration that a target may skip.
     fn left_out(&mut self, item: &LaneLoop, mask: Reg) {
         let name = item.var.0;
         let kind = self.usable(mask);

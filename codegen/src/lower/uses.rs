@@ -1,4 +1,4 @@
-//! What every lowering wants to know of a program's registers beforehand. In: a program. Out: [`Uses`].
+//! The readers of a program's registers, which every lowering needs first. In: a program. Out: [`Uses`].
 
 use crate::lane::{Instruction, LaneItem, LaneProgram};
 

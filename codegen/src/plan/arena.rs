@@ -1,16 +1,15 @@
 //! The order of kernels, and the layout of memory.
 //!
-//! In: kernels in an order of evaluation. Out: [`Plan`]: kernels in an order that also keeps the promises below, and the arena.
+//! In: kernels in an order of evaluation. Out: a [`Plan`]: the kernels in an order that also keeps the contract below, and the arena.
 //!
 //! # The aliasing contract
 //!
 //! - Every kernel of a step sees the storages as they were before the step. So a kernel that writes a storage runs after every other
-//!   kernel that reads it. Where two kernels would each have to wait for the other, or where a kernel reads elements of a storage
-//!   other than the one it writes in that turn, the new value goes to the arena, and a copy at the end of the step moves it.
-//! - Storages are written after the loss has been stored, and after everything that they are made of was looked at: see
+//!   kernel that reads it. The new value takes a *detour* through the arena, and a copy at the end of the step moves it, where two
+//!   kernels would wait for each other, and where a kernel reads elements of a storage other than the one it writes in that iteration.
+//! - Storages are written after the loss is stored, and after everything that the new values depend on was checked: see
 //!   [`crate::plan::guard`].
-//! - Buffers of the arena overlap only where no kernel uses both while either holds a value that is still needed. A kernel's
-//!   own reads and writes never overlap, unless they are the same buffer.
+//! - Two arena buffers overlap only if their lifetimes do not. Different buffers of one kernel never overlap.
 //! - Inputs, storages, outputs and the arena are distinct memory.
 
 use crate::ir::affine::{Affine, Axis};
@@ -29,7 +28,7 @@ use std::fmt;
 pub struct Plan {
     /// The kernels.
     pub kernels: Vec<Kernel>,
-    /// Where the arena's buffers go.
+    /// Sizes and lifetimes of the arena's buffers.
     pub arena: Arena,
 }
 
@@ -52,17 +51,19 @@ impl fmt::Display for Plan {
 /// Bytes to which every buffer is aligned.
 pub const ALIGNMENT: usize = 64;
 
-/// Plans. `arena` holds the bytes of each arena buffer.
+/// Orders kernels and finds the lifetimes of arena buffers. `arena` holds the bytes of each.
 pub fn plan(graph: &Graph, mut kernels: Vec<Kernel>, mut arena: Vec<Dim>) -> Plan {
     let mut copies: Vec<Kernel> = Vec::new();
     let read: Set<Buffer> = kernels.iter().flat_map(|kernel| touched(kernel).0).collect();
     for kernel in &mut kernels {
+        // A new value that must not be written where it stands takes a detour; its copies come last.
         let diverted =
             [overtaken(kernel), beside_loss(kernel), beside_others(kernel, &read), of_risky_sums(kernel)];
         for storage in diverted.into_iter().flatten().collect::<BTreeSet<_>>() {
             detour(graph, kernel, storage, &mut arena, &mut copies);
         }
     }
+
     let mut ordered = order(graph, kernels, &mut arena, &mut copies);
     ordered.append(&mut copies);
     let mut ordered = guard(graph, ordered, &arena);
@@ -70,7 +71,7 @@ pub fn plan(graph: &Graph, mut kernels: Vec<Kernel>, mut arena: Vec<Dim>) -> Pla
     Plan { kernels: ordered, arena }
 }
 
-/// Storages that a kernel writes and of which it reads anything but the element it writes in the same turn.
+/// Storages that a kernel writes and of which it reads any element other than the one it writes in the same iteration.
 fn overtaken(kernel: &Kernel) -> BTreeSet<usize> {
     let accesses = kernel.accesses();
     let written = |buffer: Buffer| {
@@ -82,7 +83,7 @@ fn overtaken(kernel: &Kernel) -> BTreeSet<usize> {
     accesses.iter().filter(|access| apart(access)).filter_map(|(buffer, _, _)| storage(*buffer)).collect()
 }
 
-/// Storages that a kernel writes together with the loss, before anybody has seen whether that is finite.
+/// Storages that a kernel writes together with the loss: the guard has not yet checked whether that is finite.
 fn beside_loss(kernel: &Kernel) -> BTreeSet<usize> {
     let writes = touched(kernel).1;
     if writes.contains(&Buffer::Loss) {
@@ -92,8 +93,8 @@ fn beside_loss(kernel: &Kernel) -> BTreeSet<usize> {
     }
 }
 
-/// Storages that a kernel of a few numbers writes together with what others read, a count of steps beside the rates that hang on it: without
-/// them it can run before the guard, and so can all that reads the others.
+/// Storages that a kernel without loops writes together with values that other kernels read, for example a count of steps beside the
+/// rates that depend on it. With the storage diverted it can run before the guard, and so can all that read those values.
 fn beside_others(kernel: &Kernel, read: &Set<Buffer>) -> BTreeSet<usize> {
     let writes = touched(kernel).1;
     let has_loop = kernel.body.iter().any(|item| matches!(item, Item::Loop(_)));
@@ -104,8 +105,8 @@ fn beside_others(kernel: &Kernel, read: &Set<Buffer>) -> BTreeSet<usize> {
     writes.into_iter().filter_map(storage).collect()
 }
 
-/// Storages that a kernel writes whose sums have terms that may be infinite or NaN though all that they are made of is finite: the slope
-/// of a root, a quotient. Nothing shows it but the sum, so that is made before the guard.
+/// Storages that a kernel writes whose sums have terms that may be infinite or NaN although their operands are finite: the slope of a
+/// root, a quotient. Only the sum shows that, so it is computed before the guard.
 fn of_risky_sums(kernel: &Kernel) -> BTreeSet<usize> {
     let storages: BTreeSet<usize> = touched(kernel).1.into_iter().filter_map(storage).collect();
     if !storages.is_empty() && has_risky_sum(&kernel.body, false) { storages } else { BTreeSet::new() }
@@ -129,9 +130,9 @@ fn detour(
 ) {
     let ty = &graph.storages[storage].ty;
     arena.push(ty.bytes());
-    let place = Buffer::Arena(arena.len() - 1);
-    redirect(&mut kernel.body, Buffer::Storage(storage), place);
-    copies.push(copy(&graph.storages[storage].name, ty.element, &ty.shape, place, Buffer::Storage(storage)));
+    let detour = Buffer::Arena(arena.len() - 1);
+    redirect(&mut kernel.body, Buffer::Storage(storage), detour);
+    copies.push(copy(&graph.storages[storage].name, ty.element, &ty.shape, detour, Buffer::Storage(storage)));
 }
 
 fn redirect(items: &mut [Item], from: Buffer, to: Buffer) {
@@ -163,6 +164,7 @@ fn order(graph: &Graph, kernels: Vec<Kernel>, arena: &mut Vec<Dim>, copies: &mut
     let mut queue = Queue::new(&kernels);
     let mut waiting: Vec<Option<Kernel>> = kernels.into_iter().map(Some).collect();
     let mut done: Vec<Kernel> = Vec::with_capacity(waiting.len());
+
     while let Some(next) = queue.next() {
         match next {
             Next::Run(kernel) => done.extend(waiting[kernel].take()),
@@ -173,13 +175,14 @@ fn order(graph: &Graph, kernels: Vec<Kernel>, arena: &mut Vec<Dim>, copies: &mut
             }
         }
     }
+
     if queue.left() > 0 {
         bug("kernels wait for each other");
     }
     done
 }
 
-/// Removes stores to arena buffers that nothing loads, numbers the others anew and finds their lifetimes.
+/// Removes stores to arena buffers that nothing loads, renumbers the others and finds their lifetimes.
 fn drop_unread(kernels: &mut [Kernel], sizes: &[Dim]) -> Arena {
     let mut lifetimes: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
     for (position, kernel) in kernels.iter().enumerate() {
@@ -189,12 +192,15 @@ fn drop_unread(kernels: &mut [Kernel], sizes: &[Dim]) -> Arena {
             }
         }
     }
+
+    // A lifetime begins with the first store.
     for (position, kernel) in kernels.iter_mut().enumerate() {
         keep_stores(&mut kernel.body, &mut |n| {
             let lifetime = lifetimes.get_mut(&n);
             lifetime.map(|lifetime| lifetime.0 = lifetime.0.min(position)).is_some()
         });
     }
+
     let numbers: BTreeMap<usize, usize> =
         lifetimes.keys().enumerate().map(|(new, &old)| (old, new)).collect();
     kernels.iter_mut().for_each(|kernel| renumber(&mut kernel.body, &numbers));
@@ -236,7 +242,7 @@ pub struct Layout {
     pub bytes: usize,
 }
 
-/// The layout of intermediate values.
+/// The memory of intermediate values.
 #[derive(Clone, Debug, Default)]
 pub struct Arena {
     /// Bytes of each buffer.
@@ -246,7 +252,7 @@ pub struct Arena {
 }
 
 impl Arena {
-    /// Whether two different buffers may share memory: only those of the arena that no kernel needs at once.
+    /// Whether two different buffers may share memory: only arena buffers whose lifetimes are disjoint.
     pub(crate) fn may_overlap(&self, x: Buffer, y: Buffer) -> bool {
         let (Buffer::Arena(x) | Buffer::Scratch(x), Buffer::Arena(y) | Buffer::Scratch(y)) = (x, y) else {
             return false;
@@ -255,22 +261,27 @@ impl Arena {
         x.1 < y.0 || y.1 < x.0
     }
 
-    /// Lays the buffers out: the largest first, each at the lowest place where it overlaps nothing that lives when it does.
+    /// Lays the buffers out: the largest first, each at the lowest offset where it overlaps no buffer of an overlapping lifetime.
     /// `None` when `sizes` leaves a symbol unknown, or where a size is beyond what memory can hold.
     pub fn layout(&self, sizes: &Bindings) -> Option<Layout> {
         let bytes = self.sizes.iter().map(|size| {
             usize::try_from(size.evaluate(sizes).ok()?).ok()?.checked_next_multiple_of(ALIGNMENT)
         });
         let bytes: Vec<usize> = bytes.collect::<Option<_>>()?;
+
         let mut largest_first: Vec<usize> = (0..bytes.len()).collect();
         largest_first.sort_by_key(|&buffer| (std::cmp::Reverse(bytes[buffer]), buffer));
-        // By offset: (offset, buffer).
+
+        // Those laid out so far, by offset: (offset, buffer).
         let mut placed: Vec<(usize, usize)> = Vec::with_capacity(bytes.len());
         let mut offsets = vec![0_i64; bytes.len()];
         let mut total = 0;
+
         for buffer in largest_first {
             let (first, last) = self.lifetimes[buffer];
             let mut offset = 0_usize;
+
+            // The first gap between buffers that are alive at the same time, from offset 0 up.
             for &(start, other) in &placed {
                 if self.lifetimes[other].0 > last || first > self.lifetimes[other].1 {
                     continue;
@@ -280,10 +291,12 @@ impl Arena {
                 }
                 offset = offset.max(start + bytes[other]);
             }
+
             total = total.max(offset.checked_add(bytes[buffer])?);
             offsets[buffer] = i64::try_from(offset).ok()?;
-            placed.insert(placed.partition_point(|place| *place <= (offset, buffer)), (offset, buffer));
+            placed.insert(placed.partition_point(|known| *known <= (offset, buffer)), (offset, buffer));
         }
+
         i64::try_from(total).ok()?;
         Some(Layout { offsets, bytes: total })
     }

@@ -1,17 +1,17 @@
 //! From a group of roots to a kernel: the loop tree is demanded from the roots down.
 //!
-//! In: a prepared graph, fused. Out: one [`Kernel`] a group, reading and writing [`Buffer`]s.
+//! In: a prepared graph, fused. Out: one [`Kernel`] for each group, which reads and writes [`Buffer`]s.
 //!
 //! How: a root's element at an index demands its operands' elements at the indices that [`moved`] gives. A value is
-//! computed in the outermost loop that has all its axes, once for each index (a memo beside each open loop). A fold opens a loop
-//! at the depth of its result; what needs its result comes after it in the same body.
+//! computed in the outermost loop inside which all its axes are known, once for each index: each open loop has a memo. A fold opens a
+//! loop at the depth of its result; what needs the result comes after it in the same body.
 //!
-//! Must hold: stores stand last in their body, so that a value read and replaced in one turn is read first.
+//! Must hold: stores stand last in their body, so that a value that is read and replaced in one iteration is read first.
 //!
 //! # Decisions
 //!
-//! - `pad` and `concatenate` are loop nests of their own that store pieces, not guards on loads: no masked loads in kernels;
-//!   they are rare in training steps.
+//! - `pad` and `concatenate` are loop nests of their own that store pieces. So kernels need no masked loads; the two ops are rare in
+//!   training steps.
 
 use crate::error::Error;
 use crate::fusion::fuse::Fused;
@@ -28,56 +28,61 @@ use downhill_graph::types::{ElementType, Literal, Type};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-/// Where values live.
+/// The buffers of values that are stored.
 #[derive(Debug)]
 pub struct Homes {
-    /// Where a stored value is read from by kernels that did not make it.
+    /// For each value the buffer from which other kernels read it.
     pub read_from: BTreeMap<NodeId, Buffer>,
-    /// Where it is written to, all places.
+    /// For each value all buffers to which it is written.
     pub written_to: BTreeMap<NodeId, Vec<Buffer>>,
-    /// Inputs whose rows go through the table.
+    /// Inputs whose rows are looked up in the table.
     pub looked_up: BTreeSet<usize>,
     /// Bytes of each arena buffer.
     pub arena: Vec<Dim>,
 }
 
-/// Gives every stored value its places: results where they are wanted, and one in the arena for other kernels to read, unless an
-/// output can serve for that. (An updated storage cannot: until the step ends it may still hold the old value.)
+/// Gives every stored value its buffers: one for each result that it is, and an arena buffer for other kernels to read, unless they can
+/// read an output. (They cannot read an updated storage: it may hold the old value until the step ends.)
 pub fn assign_homes(graph: &Graph, fused: &Fused, outputs: &[Purpose], looked_up: BTreeSet<usize>) -> Homes {
     let mut homes =
         Homes { read_from: BTreeMap::new(), written_to: BTreeMap::new(), looked_up, arena: Vec::new() };
-    let places: Map<&Purpose, usize> =
-        outputs.iter().enumerate().map(|(place, purpose)| (purpose, place)).collect();
+    let positions: Map<&Purpose, usize> =
+        outputs.iter().enumerate().map(|(position, purpose)| (purpose, position)).collect();
+
     let mut wanted: Map<NodeId, Vec<Buffer>> = Map::default();
     for (purpose, node) in &graph.results {
         wanted.entry(*node).or_default().push(match purpose {
             Purpose::Update(storage) => Buffer::Storage(*storage),
             Purpose::Loss(_) => Buffer::Loss,
-            named => {
-                Buffer::Output(places.get(named).copied().unwrap_or_else(|| bug("an output without a place")))
-            }
+            named => Buffer::Output(
+                positions.get(named).copied().unwrap_or_else(|| bug("an output without a place")),
+            ),
         });
     }
+
     for &node in &fused.stored {
-        let mut places = wanted.remove(&node).unwrap_or_default();
-        let readable = places.iter().copied().find(|place| matches!(place, Buffer::Output(_)));
+        let mut buffers = wanted.remove(&node).unwrap_or_default();
+        let readable = buffers.iter().copied().find(|buffer| matches!(buffer, Buffer::Output(_)));
+
+        // What lies in memory already is read where it is, and needs no buffer.
         let source = matches!(graph.op(node), Op::Storage(_))
             || matches!(graph.op(node), Op::Input(n) if !homes.looked_up.contains(n));
+
         if !source {
             let home = readable.unwrap_or_else(|| {
                 homes.arena.push(graph.ty(node).bytes());
-                places.push(Buffer::Arena(homes.arena.len() - 1));
+                buffers.push(Buffer::Arena(homes.arena.len() - 1));
                 Buffer::Arena(homes.arena.len() - 1)
             });
             homes.read_from.insert(node, home);
         }
-        homes.written_to.insert(node, places);
+        homes.written_to.insert(node, buffers);
     }
     homes
 }
 
-/// Builds the kernels of all groups, and says how many bytes each buffer of the arena has. `outputs` are the results that are given out,
-/// `looked_up` the inputs whose rows go through the table.
+/// Builds the kernels of all groups. Returns them and the bytes of each arena buffer. `outputs` are the results other than updates and
+/// losses, `looked_up` the inputs whose rows are looked up in the table.
 ///
 /// # Errors
 /// Ops and types that have no compiled form yet.
@@ -89,6 +94,7 @@ pub(crate) fn build_kernels(
 ) -> Result<(Vec<Kernel>, Vec<Dim>), Error> {
     let purposes: Vec<Purpose> = outputs.iter().map(|(purpose, _)| purpose.clone()).collect();
     let homes = assign_homes(graph, fused, &purposes, looked_up);
+
     let kernels = fused.groups.iter().map(|group| build(graph, &homes, group)).collect::<Result<_, _>>()?;
     Ok((kernels, homes.arena))
 }
@@ -101,12 +107,15 @@ pub fn build(graph: &Graph, homes: &Homes, group: &Group) -> Result<Kernel, Erro
     let name = group.roots.iter().map(|root| describe(graph, root.node)).collect::<Vec<_>>().join(", ");
     let kernel = Kernel { name, extents: Vec::new(), values: Vec::new(), body: Vec::new() };
     let mut build = Build { graph, homes, kernel, frames: vec![Frame::default()], error: None };
+
     for root in &group.roots {
         if graph.op(root.node).class() == Class::Pieces { build.pieces(root.node) } else { build.root(root) }
     }
+
     build.close_to(0);
     let outermost = build.frames.pop().unwrap_or_default();
     build.kernel.body = outermost.finish();
+
     match build.error {
         Some(error) => Err(error),
         None => Ok(build.kernel),
@@ -151,7 +160,7 @@ struct Pending {
     node: NodeId,
     index: Rc<[Affine]>,
     operands: Vec<NodeId>,
-    /// Of the operands, as far as they are there.
+    /// The values of its first operands, as far as they are computed.
     values: Vec<ValueId>,
 }
 
@@ -178,6 +187,7 @@ impl Build<'_> {
             .zip(extents)
             .take_while(|(axis, extent)| &self.kernel.extents[axis.0 as usize] == *extent)
             .count();
+
         self.close_to(shared);
         let mut axes = open[..shared].to_vec();
         for extent in &extents[shared..] {
@@ -226,8 +236,8 @@ impl Build<'_> {
         value
     }
 
-    /// The element of `node` at `index`. What it is computed from comes first: an operand that is not there is put aside on a list of
-    /// its own, so that long chains need no stack.
+    /// The element of `node` at `index`. Its operands are computed first. Those that are not there yet wait on an explicit stack, so that long
+    /// chains of ops do not overflow the call stack.
     fn value(&mut self, node: NodeId, index: &[Affine]) -> ValueId {
         let index: Rc<[Affine]> = index.into();
         if let Some(value) = self.at_hand(node, &index) {
@@ -242,6 +252,7 @@ impl Build<'_> {
                 }
                 continue;
             }
+
             let Some(pending) = open.pop() else { break };
             let value = self.set_node(pending.node, &pending.index, &pending.values);
             self.remember(pending.node, pending.index, value);
@@ -253,7 +264,7 @@ impl Build<'_> {
         bug("a value that is never made")
     }
 
-    /// An element that is there, or that can be loaded.
+    /// An element that is computed already, or that can be loaded.
     fn at_hand(&mut self, node: NodeId, index: &Rc<[Affine]>) -> Option<ValueId> {
         let key = (node, index.clone());
         let depth = self.depth(index);
@@ -271,7 +282,7 @@ impl Build<'_> {
         self.frames[depth].memo.insert((node, index), value);
     }
 
-    /// The next element that an element is computed from; folds ask for theirs themselves.
+    /// The next operand's element that is needed; a fold asks for its operands itself, inside its loop.
     fn next_operand(&self, pending: &Pending) -> Option<(NodeId, Rc<[Affine]>)> {
         let operand = *pending.operands.get(pending.values.len())?;
         match self.graph.op(pending.node).class() {
@@ -282,7 +293,7 @@ impl Build<'_> {
         }
     }
 
-    /// Computes the element of `node` at `index`, wherever it may be stored.
+    /// Computes the element of `node` at `index`, even if the node has a buffer that it could be loaded from.
     fn define(&mut self, node: NodeId, index: &[Affine]) -> ValueId {
         let mut pending = Pending::new(self.graph, node, index.into());
         while let Some((operand, at)) = self.next_operand(&pending) {
@@ -405,14 +416,17 @@ impl Build<'_> {
         let mut full = vec![Affine::default(); shape.rank()];
         let kept = (0..shape.rank()).filter(|axis| !axes.contains(axis));
         kept.zip(index).for_each(|(axis, i)| full[axis] = i.clone());
+
         let extents: Vec<(usize, Dim)> =
             axes.iter().map(|&axis| (axis, shape.dims()[axis].clone())).collect();
+
         let element = self.graph.ty(operand).element;
         if element == ElementType::U32 && kind != Reduction::Sum {
             self.error.get_or_insert(Error::Unsupported(
                 "the greatest or least of u32 has no compiled form yet".into(),
             ));
         }
+
         self.at_depth(self.depth(index), |build| {
             build.fold(kind, element, &extents, full, &mut |build, full| {
                 Term::Value(build.value(operand, full))
@@ -432,10 +446,13 @@ impl Build<'_> {
         let kept = dot_axes(self.graph, node, batch, contract);
         let extents: Vec<(usize, Dim)> =
             contract.iter().map(|&(axis, _)| (axis, self.graph.shape(x).dims()[axis].clone())).collect();
+
+        // The operands' indices along the axes that the result keeps.
         let mut full = vec![Affine::default(); self.graph.shape(x).rank()];
-        kept[0].iter().for_each(|&(axis, place)| full[axis] = index[place].clone());
+        kept[0].iter().for_each(|&(axis, from)| full[axis] = index[from].clone());
         let mut other = vec![Affine::default(); self.graph.shape(y).rank()];
-        kept[1].iter().for_each(|&(axis, place)| other[axis] = index[place].clone());
+        kept[1].iter().for_each(|&(axis, from)| other[axis] = index[from].clone());
+
         let element = self.graph.ty(x).element;
         self.at_depth(self.depth(index), |build| {
             build.fold(Reduction::Sum, element, &extents, full, &mut |build, full| {
@@ -446,7 +463,8 @@ impl Build<'_> {
         })
     }
 
-    /// Nested loops over `extents` (axis of the operand, size), each folding what the next one gives. Axes of size 1 need no loop.
+    /// Nested loops over `extents` (axis of the operand, size), each of which folds the results of the next inner one. Axes of size 1 need no
+    /// loop.
     fn fold(
         &mut self,
         kind: Reduction,
@@ -458,12 +476,15 @@ impl Build<'_> {
         let looped: Vec<&(usize, Dim)> = extents.iter().filter(|(_, dim)| !dim.is(1)).collect();
         let axes: Vec<Axis> = looped.iter().map(|(_, dim)| self.open(dim.clone())).collect();
         looped.iter().zip(&axes).for_each(|((axis, _), loop_axis)| full[*axis] = Affine::axis(*loop_axis));
+
         let mut term = leaf(self, &full);
         for _ in &axes {
             let result = self.fresh(element);
             self.close(vec![Accumulator { kind, result, term }]);
             term = Term::Value(result);
         }
+
+        // Without a loop, a product is a plain multiplication.
         match term {
             Term::Value(value) => value,
             Term::Product(x, y) => {
@@ -473,7 +494,7 @@ impl Build<'_> {
         }
     }
 
-    /// `Pad` and `Concatenate`: a loop nest of zeros, then one a piece.
+    /// `Pad` and `Concatenate`: a loop nest that stores zeros (`Pad` only), then one for each piece.
     fn pieces(&mut self, node: NodeId) {
         let graph = self.graph;
         let operands = graph.operands(node);
@@ -483,13 +504,14 @@ impl Build<'_> {
             let dims = graph.shape(node).dims();
             let mut axes = self.fresh_loops(dims);
             if let (1, Some(dim)) = (self.frames.len(), dims.first()) {
-                // Stores outside of loops come last, behind those of the piece.
+                // Stores outside of loops come last, so after those of the piece: a loop of one iteration keeps the order.
                 axes[0] = Affine::axis(self.open(dim.clone()));
             }
             let zero = self.literal(Literal::new(element, 0.0));
             self.store(node, &axes, zero);
             self.close_to(0);
         }
+
         let mut start = vec![Dim::default(); rank];
         for operand in operands {
             let index = self.fresh_loops(graph.shape(operand).dims());

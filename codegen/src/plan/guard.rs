@@ -1,26 +1,26 @@
-//! What is looked at before a step changes anything.
+//! What is checked for infinities and NaN before a step changes anything.
 //!
-//! In: the kernels of an entry in an order that keeps the plan's promises. Out: the same kernels, those that write storages last,
-//! with kernels that look at what they are made of before them; stores to [`Buffer::Watched`] stand where values are watched.
+//! In: the kernels of an entry in an order that keeps the plan's contract. Out: the same kernels, those that write storages (the
+//! *updates*) last, and before them kernels that check the updates' operands. A store to [`Buffer::Watched`] checks a value.
 //!
-//! Between the two stands the guard: the step ends there, with all storages as they were, where the loss is not finite or where
-//! it is certain that a new value will not be. Must hold: what stops a step there makes an update infinite or NaN. It is certain
-//! - of what an update reads and that reaches it by sums, products and the like alone (`certain`): of the arena it is watched where it is
-//!   stored, of the inputs a kernel looks at it;
-//! - of an update that no sum is part of, and that may turn finite numbers into others (a quotient, a logarithm), when it is worked out:
-//!   it is tried before the guard, and looked at.
+//! The guard stands before the updates. It ends the step, with all storages unchanged, if the loss is not finite or if a new value is
+//! certain not to be. Must hold: whatever stops a step there would make an update infinite or NaN. That is certain
+//! - of an operand that reaches an update only by sums, products and the like (`certain`): one in the arena is watched where it is stored;
+//!   for an input there is a kernel that only checks it;
+//! - of an update without sums whose arithmetic may turn finite numbers into others (a quotient, a logarithm): it is computed before
+//!   the guard as a trial, which checks the new values and does not store them.
 //!
-//! What is left, sums that overflow within an update and its own arithmetic, is watched where storages are written: the step tells
-//! that it was not finite when it has been made.
+//! What remains is overflow inside an update. It is watched where storages are written: the step then reports that it was not finite
+//! after it has been made.
 //!
 //! # Decisions
 //!
-//! - The guard watches operands, not gradients: what reaches an update by sums and products alone makes it infinite or NaN with
-//!   certainty. What the loss tells of is left out, and so is what a little arithmetic makes of watched values: a weight
-//!   gradient is never stored, so it cannot be looked at before the update that it is part of. Watching all that is stored cost
-//!   13 % of 2-50-1 at batch 64, this 4 to 7 % (64 rows of two columns are looked at one by one), 1 to 4 % at 784-128-10 and
-//!   batch 1, less than the noise above.
-//! - Small updates are not made in the arena first, to be looked at themselves: copies behind the guard cost 2-50-1 at batch 1
+//! - The guard watches operands, not gradients: a weight gradient is never stored, so it cannot be checked before the update that
+//!   it is part of; and an operand that reaches the update by sums and products alone makes it infinite or NaN with certainty.
+//!   Not watched is what the loss shows already, and what a little arithmetic makes of watched values. Watching all that is stored
+//!   cost 13 % of 2-50-1 at batch 64, this 4 to 7 % (64 rows of two columns are checked one by one), 1 to 4 % at 784-128-10 and
+//!   batch 1, and less than the noise for larger ones.
+//! - Small updates are not computed in the arena first, to be checked themselves: copies after the guard cost 2-50-1 at batch 1
 //!   5 ns of 67.
 
 use crate::ir::affine::{Affine, Axis};
@@ -36,22 +36,25 @@ pub(crate) fn writes_storage(kernel: &Kernel) -> bool {
     kernel.accesses().iter().any(|(buffer, _, store)| *store && matches!(buffer, Buffer::Storage(_)))
 }
 
-/// Puts the updates last, and before them what looks at their operands; has stored values watched. `arena` holds the bytes of each
+/// Puts the updates last, and before them the kernels that check their operands; adds watches to stores. `arena` holds the bytes of each
 /// arena buffer.
 pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<Kernel> {
     let (mut kernels, updates) = updates_last(kernels);
     let (mut wanted, mut looks) = (Set::default(), Looks::default());
-    // What only updates make is not there before the guard.
+    // What the updates themselves store does not exist before the guard.
     let late: Set<Buffer> = updates.iter().flat_map(stored).collect();
     for update in &updates {
         let waits = update
             .accesses()
             .iter()
             .any(|(buffer, _, store)| !store && !is_storage(buffer) && late.contains(buffer));
+
+        // A trial computes the new values, so no operand needs a check of its own.
         if must_be_tried(update) && !waits {
             looks.add(trial(update));
             continue;
         }
+
         for (buffer, access) in certain(update, &|buffer| is_storage(&buffer)) {
             match buffer {
                 Buffer::Arena(n) if reaches_all(update, buffer, access, &arena[n]) => {
@@ -64,6 +67,7 @@ pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<K
             }
         }
     }
+
     let mut watched = uncovered(&kernels, wanted, arena);
     watched.extend(updates.iter().flat_map(stored).filter(is_storage));
     kernels.extend(looks.list);
@@ -72,7 +76,7 @@ pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<K
     kernels
 }
 
-/// Whether a kernel reads what is looked at alone, and has neither sums nor functions, so that finite numbers become others by overflow
+/// Whether a kernel reads only what is checked, and has no sums and no functions, so that finite numbers become infinite by overflow
 /// alone.
 fn is_light(kernel: &Kernel, is_looked_at: &dyn Fn(Buffer) -> bool) -> bool {
     let mut light = true;
@@ -93,18 +97,20 @@ fn is_light(kernel: &Kernel, is_looked_at: &dyn Fn(Buffer) -> bool) -> bool {
     light
 }
 
-/// Of the buffers that are to be watched those that nothing else tells of: what is not finite in the others makes the loss so, or what
-/// is stored to a buffer that is watched. What a little arithmetic makes of watched buffers alone is not watched itself, which would be a
-/// good part of the work: between the two stands an overflow at most, which the updates show.
+/// Of the `wanted` buffers those that must be watched. The others need no watch of their own, because an infinity or NaN in them makes the
+/// loss, or a value in a watched buffer, infinite or NaN too. What a little arithmetic makes of watched buffers is not watched either,
+/// which would be a good part of the work: only an overflow can come in between, and the updates show it.
 fn uncovered(kernels: &[Kernel], wanted: Set<Buffer>, arena: &[Dim]) -> Set<Buffer> {
     let (mut seen, mut watched) = (Set::from_iter([Buffer::Loss]), Set::default());
-    // Those that read a buffer stand behind the one that stores it.
+
+    // Backwards: the readers of a buffer are seen before the kernel that stores it.
     for kernel in kernels.iter().rev() {
         let is_wanted = |buffer: &Buffer| wanted.contains(buffer) && !seen.contains(buffer);
         let open: Vec<Buffer> = stored(kernel).into_iter().filter(is_wanted).collect();
         if is_light(kernel, &|buffer| wanted.contains(&buffer) || seen.contains(&buffer)) {
             continue;
         }
+
         for buffer in open {
             seen.insert(buffer);
             watched.insert(buffer);
@@ -120,7 +126,7 @@ fn uncovered(kernels: &[Kernel], wanted: Set<Buffer>, arena: &[Dim]) -> Set<Buff
     watched
 }
 
-/// Kernels that look at something, each once.
+/// Kernels that check values before the guard, each once.
 #[derive(Default)]
 struct Looks {
     list: Vec<Kernel>,
@@ -135,7 +141,7 @@ impl Looks {
     }
 }
 
-/// Has the floats watched that a kernel stores to these buffers.
+/// Adds a watch to each store of a float to these buffers.
 fn watch_stores(kernel: &mut Kernel, watched: &Set<Buffer>) {
     let values = std::mem::take(&mut kernel.values);
     let is_watched =
@@ -171,30 +177,34 @@ fn is_storage(buffer: &Buffer) -> bool {
     matches!(buffer, Buffer::Storage(_))
 }
 
-/// Kernels that write storages, and those that need what one of them stores elsewhere, behind all others.
+/// Splits off the updates: kernels that write storages, and kernels that read what one of those stores elsewhere.
 fn updates_last(kernels: Vec<Kernel>) -> (Vec<Kernel>, Vec<Kernel>) {
     let mut late: BTreeSet<Buffer> = BTreeSet::new();
     let (mut before, mut updates) = (Vec::new(), Vec::new());
     for kernel in kernels {
         let accesses = kernel.accesses();
+
         let waits = writes_storage(&kernel)
             || accesses.iter().any(|(buffer, _, store)| !store && late.contains(buffer));
         if waits {
-            // Whoever reads a storage has read it before it is written: that is not waited for.
+            // Readers of a storage run before it is written, so they do not count as waiting for it.
             late.extend(stored(&kernel).into_iter().filter(|buffer| !is_storage(buffer)));
         }
+
         if waits { updates.push(kernel) } else { before.push(kernel) }
     }
     (before, updates)
 }
 
-/// Floats that a kernel loads and that make what it stores to some buffers infinite or NaN where they are.
+/// The loads of floats that, when infinite or NaN, make what a kernel stores to the chosen buffers infinite or NaN as well.
 fn certain<'k>(kernel: &'k Kernel, stores_to: &dyn Fn(Buffer) -> bool) -> Vec<(Buffer, &'k Access)> {
     let mut values =
         Values { stores_to, open: Vec::new(), expressions: Map::default(), sums: Map::default() };
     values.items(kernel, &kernel.body, &mut Vec::new());
     let Values { mut open, expressions, sums, .. } = values;
     let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
+
+    // From the stored values back to the loads, through operations that pass infinities and NaN on.
     while let Some(value) = open.pop() {
         if !kernel.element(value).is_float() || !seen.insert(value) {
             continue;
@@ -206,15 +216,17 @@ fn certain<'k>(kernel: &'k Kernel, stores_to: &dyn Fn(Buffer) -> bool) -> Vec<(B
             (None, None) => {}
         }
     }
+
     found
 }
 
-/// What a kernel's values are.
+/// How each value of a kernel is computed.
 struct Values<'k, 's> {
     stores_to: &'s dyn Fn(Buffer) -> bool,
-    /// What is stored to the buffers asked for.
+    /// Values that are stored to the chosen buffers.
     open: Vec<ValueId>,
-    /// Each with whether it is reached whenever the element exists that it loads.
+    /// Each with whether it is certain to be computed for every element that it loads: no enclosing loop that the load does not depend on
+    /// may be empty.
     expressions: Map<ValueId, (&'k Expression, bool)>,
     sums: Map<ValueId, &'k Accumulator>,
 }
@@ -246,7 +258,7 @@ impl<'k> Values<'k, '_> {
     }
 }
 
-/// The operands of which one that is not finite makes the value so too, whatever the others are.
+/// The operands that, when not finite, make the value not finite, whatever the others are.
 fn passed_on(expression: &Expression) -> Vec<ValueId> {
     match *expression {
         Expression::Unary(function, x) if function.facts().hands_on => vec![x],
@@ -266,8 +278,8 @@ fn summed(sum: &Accumulator) -> Vec<ValueId> {
     }
 }
 
-/// Whether an access, over all iterations, reaches every element of a buffer of so many bytes: its strides are those of a tensor of its
-/// axes.
+/// Whether an access, over all iterations, reaches every element of a buffer of so many bytes: its strides are those of a contiguous
+/// tensor.
 fn reaches_all(kernel: &Kernel, buffer: Buffer, access: &Access, bytes: &Dim) -> bool {
     let extent = |axis: Axis| &kernel.extents[axis.0 as usize];
     let mut axes: Vec<(Axis, &Dim)> = access.at.terms.iter().map(|(axis, stride)| (*axis, stride)).collect();
@@ -280,24 +292,28 @@ fn reaches_all(kernel: &Kernel, buffer: Buffer, access: &Access, bytes: &Dim) ->
     starts_at_0 && axes.is_empty() && &reached * &Dim::from(kernel.element_of(buffer).bytes()) == *bytes
 }
 
-/// A kernel that looks at what an access reaches, elements that lie side by side in the innermost loop.
+/// A kernel that checks all elements that an access reaches, contiguous ones in the innermost loop.
 fn look(kernel: &Kernel, buffer: Buffer, access: &Access) -> Kernel {
     let mut axes: Vec<(Option<i64>, Axis)> =
         access.at.terms.iter().map(|(axis, stride)| (stride.as_constant(), *axis)).collect();
     axes.extend(access.row.map(|(axis, _)| (None, axis)));
-    // Unknown strides are the greatest.
+    // Unknown strides count as the greatest.
     axes.sort_by_key(|&(stride, axis)| (stride.unwrap_or(i64::MAX), axis));
     axes.dedup_by_key(|(_, axis)| *axis);
+
     let new = |axis: Axis| Axis(axes.iter().rev().position(|&(_, old)| old == axis).unwrap_or(0) as u32);
     let at =
         access.at.terms.iter().fold(
             Affine { constant: access.at.constant.clone(), ..Affine::default() },
             |sum, (axis, stride)| sum.plus(&Affine::axis(new(*axis)).times(stride)),
         );
-    let place = axes.iter().fold(Affine::default(), |sum, (_, axis)| sum.plus(&Affine::axis(new(*axis))));
+
+    let watched_at =
+        axes.iter().fold(Affine::default(), |sum, (_, axis)| sum.plus(&Affine::axis(new(*axis))));
     let access = Access { row: access.row.map(|(axis, plus)| (new(axis), plus)), at };
     let load = Item::Let(ValueId(0), Expression::Load(buffer, access));
-    let watch = Item::Store(Buffer::Watched, Access { row: None, at: place }, ValueId(0));
+    let watch = Item::Store(Buffer::Watched, Access { row: None, at: watched_at }, ValueId(0));
+
     let nest = |body: Vec<Item>, &(_, axis): &(Option<i64>, Axis)| {
         vec![Item::Loop(Loop { axis: new(axis), accumulators: Vec::new(), body })]
     };
@@ -309,7 +325,7 @@ fn look(kernel: &Kernel, buffer: Buffer, access: &Access) -> Kernel {
     }
 }
 
-/// Whether an update has no sum in it, but arithmetic that makes something else of finite numbers than by overflow alone.
+/// Whether an update has no sums, but arithmetic that can make finite numbers infinite or NaN other than by overflow.
 fn must_be_tried(kernel: &Kernel) -> bool {
     let (mut folds, mut risky) = (false, false);
     kernel.visit(&mut |item| match item {
@@ -320,7 +336,7 @@ fn must_be_tried(kernel: &Kernel) -> bool {
     risky && !folds && writes_storage(kernel)
 }
 
-/// Whether a value may be infinite or NaN though its operands are finite, and not by overflow alone.
+/// Whether a value may be infinite or NaN although its operands are finite, other than by overflow.
 pub(crate) fn is_risky(expression: &Expression) -> bool {
     match expression {
         Expression::Unary(function, _) => function.facts().of_finite == OfFinite::Others,
@@ -329,7 +345,7 @@ pub(crate) fn is_risky(expression: &Expression) -> bool {
     }
 }
 
-/// The kernel with its new values looked at instead of stored.
+/// The kernel with its new values checked instead of stored.
 fn trial(kernel: &Kernel) -> Kernel {
     Kernel { name: format!("{}:try", kernel.name), body: tried(kernel, &kernel.body), ..kernel.clone() }
 }

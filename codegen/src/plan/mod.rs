@@ -1,4 +1,4 @@
-//! From groups of values to an entry's kernels: their loops, their order, and the memory between them.
+//! From groups of values to an entry's kernels: their loops, their order, and the memory of intermediate values.
 
 pub mod build;
 

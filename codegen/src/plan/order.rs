@@ -1,11 +1,11 @@
 //! The order of kernels.
 //!
-//! In: what each kernel reads and writes, in an order of evaluation. Out: the kernels one after another, those that can run now in
-//! the given order; where none can, the one whose new value must take a detour.
+//! In: what each kernel reads and writes, in an order of evaluation. Out: the kernels one after another: of those that can run, the
+//! first in the given order. Where none can run, a kernel whose new value takes a detour through the arena.
 //!
-//! Must hold: a kernel runs after those that make what it reads, after the others that read a storage it writes, and, if it writes
-//! one, after the loss. What a kernel waits for is counted once and kept up as others run, so that the time is linear in what
-//! kernels read and write.
+//! Must hold: a kernel runs after those that make what it reads. If it writes a storage, it also runs after all others that read it, and
+//! after the loss. Each kernel counts what it waits for, and the counts are kept up to date as others run: the time is linear in
+//! the number of reads and writes.
 
 use crate::ir::kernel::{Buffer, Kernel};
 use downhill_graph::hash::Map;
@@ -16,12 +16,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) enum Next {
     /// This kernel runs.
     Run(usize),
-    /// None can run: this kernel is to write another place than this storage, which another one still reads, or which must not change
-    /// before the loss is known.
+    /// None can run: this kernel must write its new value of this storage elsewhere, because another kernel still reads the storage, or
+    /// because the loss is not known yet.
     Divert(usize, usize),
 }
 
-/// Kernels that wait, and for how much.
+/// Kernels that have not run, and how many things each waits for.
 pub(crate) struct Queue {
     kernels: Vec<Waiting>,
     ready: BTreeSet<usize>,
@@ -31,8 +31,9 @@ pub(crate) struct Queue {
     readers: Map<usize, usize>,
     /// How many waiting kernels make a loss.
     losses: usize,
+    /// How many kernels have not run.
     left: usize,
-    /// Kernels before this one have run or write nothing that they must not.
+    /// All kernels before this one have run, or need no detour.
     contested: usize,
 }
 
@@ -44,7 +45,7 @@ struct Waiting {
     makes_loss: bool,
     /// Kernels that read what it makes.
     feeds: Vec<usize>,
-    /// For how many others it waits: makers of what it reads, storages that others read, the loss.
+    /// How many things it waits for: makers of what it reads, storages that others read, the loss.
     behind: usize,
 }
 
@@ -54,7 +55,7 @@ pub(crate) fn touched(kernel: &Kernel) -> (BTreeSet<Buffer>, BTreeSet<Buffer>) {
     (reads.iter().map(|a| a.0).collect(), writes.iter().map(|a| a.0).collect())
 }
 
-/// The storage that a buffer is.
+/// The number of a storage; `None` for other buffers.
 pub(crate) fn storage(buffer: Buffer) -> Option<usize> {
     if let Buffer::Storage(n) = buffer { Some(n) } else { None }
 }
@@ -64,15 +65,18 @@ impl Queue {
     pub(crate) fn new(kernels: &[Kernel]) -> Queue {
         let mut waiting: Vec<Waiting> = Vec::with_capacity(kernels.len());
         let mut makers: BTreeMap<Buffer, Vec<usize>> = BTreeMap::new();
+
         for (number, kernel) in kernels.iter().enumerate() {
             let (reads, writes) = touched(kernel);
             // What earlier kernels make.
             let makers_of = |buffer: &Buffer| makers.get(buffer).cloned().unwrap_or_default();
+
             let first: Vec<usize> = reads.iter().flat_map(makers_of).collect();
             first.iter().for_each(|&maker| waiting[maker].feeds.push(number));
             for buffer in writes.iter().filter(|buffer| storage(**buffer).is_none()) {
                 makers.entry(*buffer).or_default().push(number);
             }
+
             waiting.push(Waiting {
                 reads: reads.into_iter().filter_map(storage).collect(),
                 makes_loss: writes.contains(&Buffer::Loss),
@@ -81,6 +85,7 @@ impl Queue {
                 behind: first.len(),
             });
         }
+
         Queue::counted(waiting)
     }
 
@@ -98,6 +103,7 @@ impl Queue {
             kernel.reads.iter().for_each(|&n| *queue.readers.entry(n).or_default() += 1);
             kernel.writes.iter().for_each(|&n| _ = queue.writers.entry(n).or_default().insert(number));
         }
+
         for number in 0..queue.kernels.len() {
             let read = queue.kernels[number].writes.iter().filter(|&&n| queue.is_read(number, n)).count();
             queue.kernels[number].behind += read + usize::from(queue.waits_for_loss(number));
@@ -120,7 +126,7 @@ impl Queue {
         !kernel.writes.is_empty() && self.losses > usize::from(kernel.makes_loss)
     }
 
-    /// What is to happen next; `None` when all have run, or when kernels wait for each other without end.
+    /// What is to happen next; `None` when all have run, or when kernels wait for each other in a cycle.
     pub(crate) fn next(&mut self) -> Option<Next> {
         if let Some(kernel) = self.ready.pop_first() {
             self.finish(kernel);
@@ -129,6 +135,8 @@ impl Queue {
         if self.left == 0 {
             return None;
         }
+
+        // None can run: the first kernel that waits for a reader or for the loss takes a detour.
         while self.contested < self.kernels.len() {
             let kernel = self.contested;
             let loss = self.waits_for_loss(kernel);
@@ -153,7 +161,9 @@ impl Queue {
         for storage in writes {
             self.writers.entry(storage).or_default().remove(&kernel);
         }
+
         feeds.into_iter().for_each(|fed| self.release(fed));
+
         for storage in reads {
             let readers = self.readers.entry(storage).or_default();
             *readers -= 1;
@@ -165,6 +175,7 @@ impl Queue {
                 }
             }
         }
+
         if makes_loss {
             self.losses -= 1;
             let writes = |kernel: &Waiting| !kernel.writes.is_empty();
@@ -181,6 +192,7 @@ impl Queue {
         let (was_read, waited) = (self.is_read(kernel, storage), self.waits_for_loss(kernel));
         self.kernels[kernel].writes.remove(&storage);
         self.writers.entry(storage).or_default().remove(&kernel);
+
         if was_read {
             self.release(kernel);
         }

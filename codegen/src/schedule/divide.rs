@@ -1,9 +1,10 @@
-//! Division among threads: which kernels several threads share, and what of them one thread takes.
+//! Division among threads: which kernels several threads share, and which loop of such a kernel they divide.
 //!
-//! In: a kernel and its schedule, sizes fixed as far as they will be. Out: [`Division`], or that the kernel stays on one thread.
+//! In: a kernel and its schedule, with all sizes bound that this variant binds. Out: a [`Division`], or `None` where the kernel stays
+//! on one thread.
 //!
-//! Must hold: a thread takes whole turns of a loop whose turns are independent of each other, so no fold is cut and no bit
-//! changes, however many threads there are.
+//! Must hold: a thread runs whole iterations of a loop whose iterations are independent. So no fold is split, and no bit changes with
+//! the number of threads.
 
 use crate::ir::affine::Axis;
 use crate::ir::kernel::{Buffer, Item, Kernel, Loop};
@@ -11,30 +12,32 @@ use crate::schedule::cost::{Cost, assumed_turns};
 use crate::schedule::loops::Schedule;
 use downhill_graph::dim::Dim;
 
-/// The loop of a kernel whose turns are shared out.
+/// The parallel loop of a kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Division {
     /// The loop.
     pub axis: Axis,
-    /// Its turns.
+    /// Its iterations.
     pub turns: Dim,
-    /// Threads meet at multiples of this many turns: blocks of rows and vectors stay whole.
+    /// Ranges of threads begin and end at multiples of this many iterations, so that blocks of rows and vectors stay whole.
     pub multiple: i64,
-    /// What the whole kernel costs: [`Cost::total`].
+    /// Cost of the whole kernel: [`Cost::total`].
     pub work: Dim,
 }
 
-/// Turns of a lane loop between two cuts: vectors and lines of the cache stay whole.
+/// Iterations of a lane loop between two cuts: vectors and cache lines stay whole.
 const LANES: i64 = 64;
 
-/// Chooses the loop, where there is one and the work is not known to be less than `worth`.
+/// Chooses the loop to divide. `None` where no loop can be divided, or where the work is known to be less than `worth`.
 pub fn divide(kernel: &Kernel, schedule: &Schedule, worth: i64) -> Option<Division> {
     let independent = independent_loops(kernel).into_iter().filter(|axis| writes_apart(kernel, *axis));
     let divisions: Vec<Division> = independent.map(|axis| division(kernel, schedule, axis)).collect();
-    // The loop that can be cut in the most places; of equals the outer one.
-    let places = |division: &Division| assumed_turns(kernel, division.axis) / division.multiple as f64;
+
+    // The loop with the most pieces; of equals the outer one.
+    let pieces = |division: &Division| assumed_turns(kernel, division.axis) / division.multiple as f64;
     let best =
-        divisions.into_iter().reduce(|b, other| if places(&other) > places(&b) { other } else { b })?;
+        divisions.into_iter().reduce(|b, other| if pieces(&other) > pieces(&b) { other } else { b })?;
+
     let work = Cost::of([(kernel, &schedule.lanes)]).total();
     let small = work.as_constant().is_some_and(|work| work < worth);
     (!small).then_some(Division { work, ..best })
@@ -49,7 +52,7 @@ fn division(kernel: &Kernel, schedule: &Schedule, axis: Axis) -> Division {
     Division { axis, turns: kernel.extents[axis.0 as usize].clone(), multiple, work: Dim::default() }
 }
 
-/// The loop around all that a kernel does, and the one in it that is all that it does.
+/// The loops, from the outermost inward, that each enclose everything a kernel stores and that fold nothing.
 fn independent_loops(kernel: &Kernel) -> Vec<Axis> {
     let mut axes = Vec::new();
     let mut items = kernel.body.as_slice();
@@ -60,7 +63,7 @@ fn independent_loops(kernel: &Kernel) -> Vec<Axis> {
     axes
 }
 
-/// The loop among items that does everything that is seen: beside it values are merely computed.
+/// The one loop among items, where nothing is stored outside of it: beside it only values are computed.
 fn only_loop(items: &[Item]) -> Option<&Loop> {
     let mut found = None;
     for item in items {
@@ -73,8 +76,8 @@ fn only_loop(items: &[Item]) -> Option<&Loop> {
     found
 }
 
-/// True when the turns of a loop write apart from what others read and write: what is written moves with the loop, and so does
-/// every access to it, by as much. Scratch is each thread's own.
+/// True when no iteration of a loop touches what another one writes: every access to a written buffer moves by the same stride with
+/// the loop, and that stride is not zero. Scratch is ignored, because each thread has its own.
 fn writes_apart(kernel: &Kernel, axis: Axis) -> bool {
     let accesses = kernel.accesses();
     let shared = |buffer: &Buffer| !matches!(buffer, Buffer::Scratch(_) | Buffer::Watched);
@@ -94,15 +97,15 @@ mod tests {
     use downhill_graph::types::ElementType;
     use std::collections::BTreeSet;
 
-    /// `for i0 { for i1 { arena1[written] = arena0[read] } }`, its inner loop wide.
+    /// `for i0 { for i1 { arena1[written] = arena0[read] } }`, its inner loop a lane loop.
     fn copy(extents: [i64; 2], read: (Buffer, [i64; 2]), written: [i64; 2]) -> Kernel {
-        let place = |[outer, inner]: [i64; 2]| {
+        let access = |[outer, inner]: [i64; 2]| {
             let part = |axis, by| Affine::axis(Axis(axis)).times(&Dim::from(by));
             Access { row: None, at: part(0, outer).plus(&part(1, inner)) }
         };
         let body = vec![
-            Item::Let(ValueId(0), Expression::Load(read.0, place(read.1))),
-            Item::Store(Buffer::Arena(1), place(written), ValueId(0)),
+            Item::Let(ValueId(0), Expression::Load(read.0, access(read.1))),
+            Item::Store(Buffer::Arena(1), access(written), ValueId(0)),
         ];
         let nest = |axis, body| vec![Item::Loop(Loop { axis: Axis(axis), accumulators: Vec::new(), body })];
         Kernel {
@@ -119,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_loop_with_more_places_to_cut_is_divided() {
+    fn the_loop_with_more_pieces_is_divided() {
         let source = |strides| (Buffer::Arena(0), strides);
         let tall = copy([4000, 1000], source([1000, 1]), [1000, 1]);
         assert_eq!(divided(&tall), Some(Axis(0)));
@@ -130,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_that_touch_what_others_write_are_not_divided() {
+    fn iterations_that_touch_what_others_write_are_not_divided() {
         let stays = copy([4000, 1000], (Buffer::Arena(0), [1000, 1]), [0, 1]);
         assert_eq!(divided(&stays), Some(Axis(1)));
         let shifts = copy([4000, 1000], (Buffer::Arena(1), [1001, 1]), [1000, 1]);

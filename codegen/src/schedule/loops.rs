@@ -1,16 +1,16 @@
-//! Schedules: which loop of a kernel becomes wide, and which runs several turns at once.
+//! Schedules: which loops of a kernel are vectorized (*lane loops*), and which are unrolled into blocks of rows.
 //!
-//! In: a kernel. Out: [`Schedule`], data that [`crate::emit::kernel`] follows.
+//! In: a kernel. Out: a [`Schedule`], which [`crate::emit::kernel`] follows.
 //!
-//! Must hold: the choice of lane loops is made on the kernel before any size is fixed for a variant, and the same for
-//! every target, because the order of additions in a fold hangs on it (D9). The rows of a block change no bit and may be chosen freely.
+//! Must hold: lane loops are chosen before any size is fixed for a variant, and alike for every target, because the order of additions
+//! in a fold depends on them (D9). The number of rows in a block changes no bit and may be chosen freely.
 //!
 //! # Decisions
 //!
-//! - Rows left over are one smaller block, columns of a turned tile that is not square a narrower read: one by one they ran at
-//!   half the speed: 47 → 90 GFLOP/s at 7×17×50, 58 → 92 at 17×785×50.
-//! - Lane loops are chosen anew once sizes are fixed, where no fold would run over other lanes: with one row, a gradient's
-//!   product is no sum any more: the loop along memory is the wide one then (10 classes: 0.9 µs with scatters, 0.3 without).
+//! - Remainder rows are one smaller block, and a transposed tile that is not square is read in narrower vectors. A scalar remainder ran
+//!   at half the speed: 47 → 90 GFLOP/s at 7×17×50, 58 → 92 at 17×785×50.
+//! - Lane loops are chosen again once sizes are fixed, where that changes no fold's lanes. With one row, for example, the product of a
+//!   gradient is no longer a sum, and the loop along memory is vectorized (10 classes: 0.9 µs with scatters, 0.3 without).
 
 use crate::ir::affine::{Affine, Axis};
 use crate::ir::kernel::{Access, Expression, Item, Kernel, Loop, Term};
@@ -22,24 +22,24 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How a kernel's loops run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schedule {
-    /// Loops whose turns are the lanes of vectors: at most one on a path.
+    /// Loops whose iterations are the lanes of vectors: at most one of the loops around a statement.
     pub lanes: BTreeSet<Axis>,
-    /// Loops of which several turns run together, and how many, so that what they share is loaded once.
+    /// Loops that are unrolled, and by how many iterations, so that what these share is loaded once.
     pub rows: BTreeMap<Axis, u32>,
 }
 
-/// Statements of a body that is done for a whole tile at once.
-const TURNED: usize = 8;
+/// The most statements of a body that is unrolled for a whole transposed tile.
+const TRANSPOSED: usize = 8;
 
-/// Chooses the lane loops by an estimate of the work: a vector of statements costs as one, strided accesses cost an element each.
+/// Chooses the lane loops by an estimate of the cost in vector statements, in which a strided access costs one for each element.
 pub fn choose_lanes(kernel: &Kernel) -> BTreeSet<Axis> {
     let mut lanes = BTreeSet::new();
     best(kernel, &kernel.body, None, &mut lanes);
     lanes
 }
 
-/// Chooses lane loops anew where sizes have become known. `generic` was chosen before: it stands where another choice would change
-/// which folds run over lanes, and so the order of their additions.
+/// Chooses lane loops again once sizes are known. `generic` was chosen before; it is kept where the new choice would vectorize other
+/// folds, and so change the order of their additions.
 pub fn choose_lanes_again(kernel: &Kernel, generic: BTreeSet<Axis>) -> BTreeSet<Axis> {
     let mut folds = BTreeSet::new();
     kernel.visit(&mut |item| {
@@ -50,27 +50,34 @@ pub fn choose_lanes_again(kernel: &Kernel, generic: BTreeSet<Axis>) -> BTreeSet<
             folds.insert(fold.axis);
         }
     });
+
     let chosen = choose_lanes(kernel);
     let agree = chosen.intersection(&folds).eq(generic.intersection(&folds));
     if agree { chosen } else { generic }
 }
 
-/// Cost of the items, which stand in a loop over `rows`, with the best choice of lane loops among them, which is added to
-/// `lanes`.
+/// Cost of items with the best choice of lane loops among them, which is added to `lanes`. `rows` is the loop directly around the items,
+/// unless that is a fold.
 fn best(kernel: &Kernel, items: &[Item], rows: Option<Axis>, lanes: &mut BTreeSet<Axis>) -> f64 {
     items
         .iter()
         .map(|item| match item {
             Item::Loop(inner) => {
-                let turns = assumed_turns(kernel, inner.axis);
+                let iterations = assumed_turns(kernel, inner.axis);
                 let fold = if inner.accumulators.is_empty() { 0.0 } else { FOLD_LANES };
+
+                // This loop as the lane loop: what all rows share counts as packed.
                 let body = rows.map(|rows| as_packed(&inner.body, inner.axis, rows, &[]));
                 let body = body.as_ref().unwrap_or(&inner.body);
-                let wide =
-                    (turns / WIDTH).ceil() * vectors(kernel, body, &BTreeSet::new(), Some(inner.axis)) + fold;
+                let wide = (iterations / WIDTH).ceil()
+                    * vectors(kernel, body, &BTreeSet::new(), Some(inner.axis))
+                    + fold;
+
+                // Or this loop runs over scalars, and lane loops are chosen inside it.
                 let mut deeper = BTreeSet::new();
                 let rows = inner.accumulators.is_empty().then_some(inner.axis);
-                let narrow = turns * best(kernel, &inner.body, rows, &mut deeper);
+                let narrow = iterations * best(kernel, &inner.body, rows, &mut deeper);
+
                 if wide <= narrow {
                     lanes.insert(inner.axis);
                 } else {
@@ -83,8 +90,8 @@ fn best(kernel: &Kernel, items: &[Item], rows: Option<Axis>, lanes: &mut BTreeSe
         .sum()
 }
 
-/// True when an access of a sum reads the same elements for all rows, others in each lane and each turn of the sum: what a
-/// product reads of its right factor.
+/// True when an access in a sum reads the same elements for all rows, but others in each lane and each iteration of the sum, as a
+/// product reads its right operand.
 pub(crate) fn is_shared(access: &Access, lane: Axis, rows: Axis, sums: &[Axis]) -> bool {
     let used = |axis: Axis| !access.at.coefficient(axis).is(0);
     let looked_up = access.row.map(|(axis, _)| axis);
@@ -94,8 +101,8 @@ pub(crate) fn is_shared(access: &Access, lane: Axis, rows: Axis, sums: &[Axis]) 
         && sums.iter().any(|&axis| used(axis) || looked_up == Some(axis))
 }
 
-/// The items of a lane loop with what all rows share read along the lanes, as it will be when it is packed (`pack.rs`): the
-/// copy costs little beside what all rows do with it.
+/// The items of a lane loop as if packed (`pack.rs`): what all rows share is read with stride 1 along the lanes. The cost of the copy is
+/// ignored, because all rows use it.
 fn as_packed(items: &[Item], lane: Axis, rows: Axis, sums: &[Axis]) -> Vec<Item> {
     let packed = |item: &Item| match item {
         Item::Let(value, Expression::Load(buffer, access)) if is_shared(access, lane, rows, sums) => {
@@ -109,12 +116,13 @@ fn as_packed(items: &[Item], lane: Axis, rows: Axis, sums: &[Axis]) -> Vec<Item>
         }
         other => other.clone(),
     };
+
     items.iter().map(packed).collect()
 }
 
-/// The kernel with each lane loop of sums of products around the loop over rows that was around it: what a strip of
-/// lanes reads of one factor is then read again for every block of rows while it is near, and not all of it for each. So does
-/// one of few rows. Moves whole chains of additions alone, so no bit changes.
+/// Interchanges loops: a lane loop of sums of products moves around the loop over rows that enclosed it. Each strip of the shared
+/// operand then stays in cache while all blocks of rows read it. A loop of few rows is interchanged too. Only whole chains of
+/// additions move, so no bit changes.
 pub fn put_lanes_outside(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> Kernel {
     Kernel { body: lanes_outside(kernel, &kernel.body, lanes), ..kernel.clone() }
 }
@@ -139,12 +147,12 @@ fn lanes_outside(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>) -> Vec
         .collect()
 }
 
-/// Few rows are written out, and a lane loop around them can run together with others over the same lanes.
+/// Few rows are unrolled completely, and a lane loop around them can be merged with others over the same lanes.
 fn has_few(kernel: &Kernel, rows: &Loop) -> bool {
-    extent(kernel, rows.axis).as_constant().is_some_and(|turns| turns <= 4)
+    extent(kernel, rows.axis).as_constant().is_some_and(|rows| rows <= 4)
 }
 
-/// True when the loop over rows stands within the lane loop.
+/// True when a loop over rows of products stands inside the lane loop.
 fn has_rows(kernel: &Kernel, wide: &Loop) -> bool {
     loops(&wide.body).any(|rows| rows.accumulators.is_empty() && products(kernel, rows) > 0)
 }
@@ -153,8 +161,8 @@ fn are_independent(x: &Loop, y: &Loop) -> bool {
     x.accumulators.is_empty() && y.accumulators.is_empty()
 }
 
-/// Blocks of rows for products: the loop around a lane loop of sums of products runs several turns together.
-/// `target` says how many sums it keeps, and how wide a square tile is.
+/// Blocks of rows for products: the loop over rows of sums of products is unrolled, so that several rows share each load. `target` says
+/// how many sums fit in registers, and how wide a square tile is.
 pub fn choose_rows(kernel: &Kernel, lanes: &BTreeSet<Axis>, target: InstructionSet) -> BTreeMap<Axis, u32> {
     let (sums, width) = (target.block_sums(), target.tile());
     let mut blocks = Blocks { kernel, lanes, sums, width, rows: BTreeMap::new() };
@@ -177,10 +185,11 @@ impl Blocks<'_> {
                 self.find_within(&inner.body);
                 continue;
             }
-            if inner.accumulators.is_empty() && self.is_turned(inner) {
+            if inner.accumulators.is_empty() && self.is_transposed(inner) {
                 self.insert(inner.axis, self.width);
                 continue;
             }
+
             let wide = || loops(&inner.body).filter(|wide| self.lanes.contains(&wide.axis));
             let sums = wide().map(|wide| products(self.kernel, wide)).sum();
             if sums > 0 && inner.accumulators.is_empty() && !wide().any(|wide| has_rows(self.kernel, wide)) {
@@ -191,7 +200,7 @@ impl Blocks<'_> {
         }
     }
 
-    /// The same where the lane loop stands outside.
+    /// The same where the lane loop stands outside the loop over rows.
     fn find_within(&mut self, items: &[Item]) {
         for inner in loops(items).filter(|inner| inner.accumulators.is_empty()) {
             let sums = products(self.kernel, inner);
@@ -203,26 +212,27 @@ impl Blocks<'_> {
 
     fn block(&mut self, axis: Axis, sums: usize) {
         let most = (self.sums / sums as u32).max(1);
-        let Some(turns) = extent(self.kernel, axis).as_constant() else { return self.insert(axis, most) };
-        // No rows left over, or as few blocks as there can be, all about as high.
+        let Some(count) = extent(self.kernel, axis).as_constant() else { return self.insert(axis, most) };
+
+        // Blocks without a remainder where they are nearly full; else as few blocks as possible, of about equal height.
         let fewest = (most * 5).div_ceil(8);
-        let whole = (fewest..=most).rev().find(|&rows| turns % i64::from(rows) == 0);
-        let turns = turns.max(1) as u64;
-        let even = turns.div_ceil(turns.div_ceil(u64::from(most))) as u32;
+        let whole = (fewest..=most).rev().find(|&rows| count % i64::from(rows) == 0);
+        let count = count.max(1) as u64;
+        let even = count.div_ceil(count.div_ceil(u64::from(most))) as u32;
         self.insert(axis, whole.unwrap_or(even));
     }
 
     fn insert(&mut self, axis: Axis, most: u32) {
         let most = i64::from(most);
-        let count = extent(self.kernel, axis).as_constant().map_or(most, |turns| most.min(turns));
+        let count = extent(self.kernel, axis).as_constant().map_or(most, |rows| most.min(rows));
         if count > 1 {
             self.rows.insert(axis, count as u32);
         }
     }
 
-    /// True when a short lane loop without loops in it reads across what the loop around it reads along: a square tile
-    /// of both, as many rows as there are lanes, is read along and turned.
-    fn is_turned(&self, rows: &Loop) -> bool {
+    /// True when a short innermost lane loop reads with a stride, where the loop around it moves by one element: a square tile of as many
+    /// rows as lanes is then loaded along memory and transposed in registers.
+    fn is_transposed(&self, rows: &Loop) -> bool {
         let [Item::Loop(wide)] = rows.body.as_slice() else { return false };
         let across = |item: &Item| match item {
             Item::Let(_, Expression::Load(_, access)) => {
@@ -232,7 +242,9 @@ impl Blocks<'_> {
             }
             _ => false,
         };
-        let short = wide.body.len() <= TURNED && wide.accumulators.is_empty();
+
+        let short = wide.body.len() <= TRANSPOSED && wide.accumulators.is_empty();
+
         self.width > 1
             && self.lanes.contains(&wide.axis)
             && short
@@ -249,7 +261,7 @@ pub(crate) fn loops(items: &[Item]) -> impl Iterator<Item = &Loop> {
     items.iter().filter_map(|item| if let Item::Loop(inner) = item { Some(inner) } else { None })
 }
 
-/// Sums of products in the loops of a lane loop's body. A sum of one product is none: it shares nothing with its neighbours.
+/// Counts the sums of products in a lane loop's body. A sum of a single product does not count: rows would share nothing.
 pub(crate) fn products(kernel: &Kernel, wide: &Loop) -> usize {
     let sums = |fold: &Loop| match extent(kernel, fold.axis).is(1) {
         true => 0,

@@ -1,4 +1,5 @@
-//! Kernels as one machine runs them: what they cost, which loop is wide, what is packed ahead, what threads share.
+//! Kernels as one machine runs them: what they cost, which loop is vectorized, what is packed,
+//! which loop threads share.
 
 pub mod cost;
 

@@ -1,30 +1,30 @@
-//! Packing: columns of a product's right factor, laid out so that each block of rows reads them as one stream.
+//! Packing: the right operand of a product is copied to panels, which each block of rows then reads contiguously.
 //!
-//! In: a kernel whose sizes are those of the variant, and its lane loops, which stand outside the loops over rows. Out: the
-//! same kernel, where it pays with each lane loop split into strips, whose part of the right factor is copied to a *panel* first:
+//! In: a kernel with the sizes of its variant, and its lane loops, which stand outside the loops over rows. Out: the same kernel. Where
+//! it pays, each lane loop is split into strips of columns, and each strip of the right operand is first copied to a *panel*:
 //!
 //! ```text
 //! for strip { for k { for lane { panel[k, lane] = y[k, strip·W + lane] } }  for lane { for row { Σₖ x[row, k]·panel[k, lane] } } }
 //! ```
 //!
-//! Must hold: no bit changes, because each sum keeps its chain of additions; so sizes and the target may decide here.
+//! Must hold: each sum keeps its chain of additions, so that no bit changes. So the choices made here may depend on sizes and on the
+//! target.
 //!
 //! # Decisions
 //!
-//! - A product's right operand that is contiguous along the sum is copied to panels, strip by strip of columns, turned in
-//!   registers just before the rows read it: strided lane loads would cost every time the operand is read, and a transposed
-//!   copy of all of it goes through memory once more. The order of additions is one ascending chain either way, so sizes and
-//!   the target decide the strips.
+//! - A right operand that is contiguous along the sum is copied to a panel strip by strip, just before the rows read it, and
+//!   transposed in registers. Without the copy every read would be strided; a transposed copy of the whole operand goes through
+//!   memory once more. The order of additions is one ascending chain either way.
 //! - A contiguous right operand goes to panels too where it has more than 2¹⁹ elements (2¹⁵ where a strip is one line of the
-//!   cache wide) and 32 rows or more read it: its rows lie in pages of their own, and every block of rows would fetch them
-//!   again: 75 → 100 GFLOP/s at 256×2048×2048; with AVX2, whose strips are 16 columns, 63 → 93 at 128×512×512 and 34 → 69 at
+//!   cache wide) and 32 rows or more read it. Each of its rows lies in a page of its own, and every block of rows would fetch
+//!   these again: 75 → 100 GFLOP/s at 256×2048×2048; with AVX2, whose strips are 16 columns, 63 → 93 at 128×512×512 and 34 → 69 at
 //!   1024×256×2048, as weight gradients. Smaller ones lose by the copy: 110 → 101 at 1024×64×1024.
-//! - The left operand is relaid ahead where a sum is long (1024 turns and more, or not known) and its rows do not lie along it;
-//!   else it is read where it lies: each turn of the sum lies in a page of its own, which every block of rows and every strip
-//!   would fetch again: the weight gradient of 1024×1024 at batch 4096 took 290 ms, now 82. At 1024×256×2048 and 2048×256×1000
+//! - The left operand is relaid ahead where a sum is long (1024 iterations and more, or not known) and the operand is not
+//!   contiguous along it; otherwise it is read in place. Each iteration of such a sum reads a page of its own, which every block
+//!   of rows and every strip would fetch again: the weight gradient of 1024×1024 at batch 4096 took 290 ms, now 82. At 1024×256×2048 and 2048×256×1000
 //!   a copy brings −3 % to +2 %.
-//! - A panel written in a loop is there once for each thread; kernels that become several nests become several kernels: so
-//!   threads share the strips, and what is left over.
+//! - A panel that is written in a loop is scratch of each thread. A kernel of several loop nests becomes several kernels. So threads
+//!   share the strips, and also the remainder.
 
 use crate::ir::affine::{Affine, Axis};
 use crate::ir::kernel::{
@@ -37,14 +37,14 @@ use downhill_graph::dim::Dim;
 use downhill_graph::types::ElementType;
 use std::collections::BTreeSet;
 
-/// Rows from which on a copy costs little beside what is done with it.
+/// With at least so many rows a copy costs little beside its use.
 const MANY_ROWS: i64 = 32;
-/// Columns from which on a copy of all rows costs little, however long the sum.
+/// With at least so many columns a copy of all rows costs little, however long the sum.
 const MANY_COLUMNS: i64 = 256;
-/// Turns of a sum that lie in more pages than a processor translates without a walk.
+/// Iterations of a sum, each in a page of its own, that need more translations than the TLB holds.
 const LONG: i64 = 1024;
 
-/// Where a kernel at a position in the plan gets room.
+/// Allocates scratch for the kernel at a position of the plan.
 pub struct Room<'a> {
     arena: &'a mut Arena,
     position: usize,
@@ -52,19 +52,19 @@ pub struct Room<'a> {
 }
 
 impl<'a> Room<'a> {
-    /// Room in `arena` for a kernel that at most so many threads share.
+    /// Scratch in `arena`, for a kernel that at most so many threads share.
     pub fn new(arena: &'a mut Arena, position: usize, threads: usize) -> Room<'a> {
         Room { arena, position, threads }
     }
 
-    /// A buffer for all threads.
+    /// A buffer that all threads share.
     fn common(&mut self, elements: &Dim, element: ElementType) -> Buffer {
         Buffer::Arena(self.add(elements, element))
     }
 
-    /// A buffer for each thread.
+    /// A buffer of which each thread has its own part.
     fn own(&mut self, elements: &Dim, element: ElementType) -> Buffer {
-        // Whole lines of the cache, where the size is known: no two threads write to one.
+        // Whole cache lines, where the size is known, so that no two threads write to the same line.
         let line = (ALIGNMENT / element.bytes()) as i64;
         let lines = elements
             .as_constant()
@@ -81,28 +81,31 @@ impl<'a> Room<'a> {
     }
 }
 
-/// Packs. Gives kernels with their lane loops, in the order in which they run: copies made ahead, and the kernel itself.
+/// Packs a kernel. Returns kernels with their lane loops, in the order in which they run: first those that relay operands, then the
+/// kernel itself, one for each of its loop nests.
 pub fn pack(
     kernel: Kernel,
     lanes: BTreeSet<Axis>,
     target: InstructionSet,
-    room: Room<'_>,
+    scratch: Room<'_>,
 ) -> Vec<(Kernel, BTreeSet<Axis>)> {
     let body = kernel.body.clone();
-    let mut packing = Packing { kernel, lanes, target, room, ahead: Vec::new(), depth: 0 };
+    let mut packing = Packing { kernel, lanes, target, scratch, ahead: Vec::new(), depth: 0 };
     packing.kernel.body = packing.items(&body, None);
     let Packing { kernel, lanes, ahead, .. } = packing;
+
+    // Several nests become kernels of their own where packing made them of a single one.
     let nests = if nests(&body) == Some(1) { one_by_one(kernel) } else { vec![kernel] };
     ahead.into_iter().chain(nests.into_iter().map(|kernel| (kernel, lanes.clone()))).collect()
 }
 
-/// How many loops there are, where there is nothing else but values set before them.
+/// How many loop nests a body has; `None` where it has anything else, other than values set before them.
 fn nests(body: &[Item]) -> Option<usize> {
     let values = body.iter().take_while(|item| matches!(item, Item::Let(..))).count();
     body[values..].iter().all(|item| matches!(item, Item::Loop(_))).then_some(body.len() - values)
 }
 
-/// A kernel for each nest of one that is nothing but values and the nests that one has become, so that threads share each.
+/// Splits a kernel of values and loop nests into one kernel for each nest, so that threads share each of them.
 fn one_by_one(kernel: Kernel) -> Vec<Kernel> {
     let values = kernel.body.iter().take_while(|item| matches!(item, Item::Let(..))).count();
     let (values, nests) = kernel.body.split_at(values);
@@ -115,9 +118,10 @@ struct Packing<'a> {
     kernel: Kernel,
     lanes: BTreeSet<Axis>,
     target: InstructionSet,
-    room: Room<'a>,
+    scratch: Room<'a>,
+    /// Kernels that relay operands; they run first.
     ahead: Vec<(Kernel, BTreeSet<Axis>)>,
-    /// Loops around what is being packed.
+    /// How many loops enclose what is being packed.
     depth: usize,
 }
 
@@ -126,12 +130,12 @@ struct Read<'a> {
     value: ValueId,
     buffer: Buffer,
     access: &'a Access,
-    /// The axes that are summed over and it depends on, outermost first.
+    /// The summed axes that it depends on, outermost first.
     summed: Vec<Axis>,
 }
 
 impl Packing<'_> {
-    /// The items of a body in the loop `around`.
+    /// Packs the items of a body. `around` is the loop around them, unless that is a fold.
     fn items(&mut self, items: &[Item], around: Option<Axis>) -> Vec<Item> {
         let mut packed = Vec::new();
         for item in items {
@@ -139,6 +143,7 @@ impl Packing<'_> {
                 packed.push(item.clone());
                 continue;
             };
+
             if !self.lanes.contains(&inner.axis) {
                 let around = inner.accumulators.is_empty().then_some(inner.axis);
                 self.depth += 1;
@@ -148,14 +153,14 @@ impl Packing<'_> {
             } else if let Some(mut strips) = self.product(inner) {
                 packed.append(&mut strips);
             } else {
-                packed.push(Item::Loop(self.beside(inner, around)));
+                packed.push(Item::Loop(self.relaid_for(inner, around)));
             }
         }
         packed
     }
 
-    /// A lane loop in a loop over rows that does more than that: what it shares across its own elements is relaid ahead.
-    fn beside(&mut self, wide: &Loop, around: Option<Axis>) -> Loop {
+    /// A lane loop that stays inside a loop over rows: what all rows share, and is strided along the lanes, is relaid ahead.
+    fn relaid_for(&mut self, wide: &Loop, around: Option<Axis>) -> Loop {
         let Some(rows) = around else { return wide.clone() };
         let mut relaid = Vec::new();
         for read in reads_of(&wide.body) {
@@ -168,7 +173,7 @@ impl Packing<'_> {
         Loop { body: replace_loads(&wide.body, &relaid), ..wide.clone() }
     }
 
-    /// The strips of a lane loop around a loop over rows of sums of products; `None` where nothing is to be packed.
+    /// The strips of a lane loop around a loop over rows of sums of products; `None` where nothing is packed.
     fn product(&mut self, wide: &Loop) -> Option<Vec<Item>> {
         let [Item::Loop(rows)] = wide.body.as_slice() else { return None };
         if !(wide.accumulators.is_empty() && rows.accumulators.is_empty() && products(&self.kernel, wide) > 0)
@@ -181,8 +186,8 @@ impl Packing<'_> {
         }
     }
 
-    /// The same with what each row reads of a long sum relaid ahead, so that it lies in one piece: each turn of the sum would
-    /// fetch a page of its own, for every block of rows and every strip again.
+    /// The lane loop with the left operand of a long sum relaid ahead, so that each row is contiguous; `None` where nothing is relaid.
+    /// Otherwise each iteration of the sum would read a page of its own, again for every block of rows and every strip.
     fn with_rows_relaid(&mut self, wide: &Loop, rows: &Loop) -> Option<Loop> {
         let mut relaid = Vec::new();
         for read in reads_of(&rows.body) {
@@ -194,18 +199,22 @@ impl Packing<'_> {
                 relaid.push((read.value, self.relay(&read, &read.summed)));
             }
         }
+
         let body = replace_loads(&wide.body, &relaid);
         (!relaid.is_empty()).then(|| Loop { body, ..wide.clone() })
     }
 
-    /// Whether a sum is so long that rows are worth a copy; where its length comes with the call, whether enough is done with the copy.
+    /// Whether a sum is long enough for a copy of the left operand to pay. Where its length is known at run time only, whether the copy is
+    /// used enough.
     fn is_long(&self, read: &Read<'_>, lane: Axis, rows: Axis) -> bool {
         let [depth, columns, rows] = [
             read.depth(&self.kernel).as_constant(),
             extent(&self.kernel, lane).as_constant(),
             extent(&self.kernel, rows).as_constant(),
         ];
+
         let columns = columns.unwrap_or(0);
+
         match depth {
             Some(depth) => {
                 depth >= LONG && columns >= MANY_ROWS && depth * rows.unwrap_or(0) > self.target.near()
@@ -214,7 +223,7 @@ impl Packing<'_> {
         }
     }
 
-    /// The strips of a product; `None` where its right factor stays where it is.
+    /// The strips of a product; `None` where its right operand is read in place.
     fn strips(&mut self, wide: &Loop) -> Option<Vec<Item>> {
         let [Item::Loop(rows)] = wide.body.as_slice() else { return None };
         let mut reads = reads_of(&rows.body);
@@ -222,52 +231,61 @@ impl Packing<'_> {
             is_shared(read.access, wide.axis, rows.axis, &read.summed)
                 && self.pays(read, wide.axis, rows.axis)
         });
+
         if reads.is_empty() || looks_up(&rows.body, wide.axis) {
             return None;
         }
         let columns = extent(&self.kernel, wide.axis).clone();
         let width = Dim::from(self.width(&columns));
+
+        // Whole strips, then a narrower one for the remainder.
         let whole = columns.divide(&width);
         let rest = &columns - &(&whole * &width);
+
         let mut strips = Vec::new();
         if whole.is(1) {
-            let room = self.panels(&reads, &width, self.depth > 0);
-            strips.append(&mut self.strip(wide, &reads, &Affine::default(), &width, room));
+            let panels = self.panels(&reads, &width, self.depth > 0);
+            strips.append(&mut self.strip(wide, &reads, &Affine::default(), &width, panels));
         } else if !whole.is(0) {
-            let room = self.panels(&reads, &width, true);
+            let panels = self.panels(&reads, &width, true);
             let axis = self.axis(whole.clone());
             let start = Affine::axis(axis).times(&width);
-            let body = self.strip(wide, &reads, &start, &width, room);
+            let body = self.strip(wide, &reads, &start, &width, panels);
             strips.push(Item::Loop(Loop { axis, accumulators: Vec::new(), body }));
         }
+
         if !rest.is(0) {
-            let room = self.panels(&reads, &rest, self.depth > 0);
+            let panels = self.panels(&reads, &rest, self.depth > 0);
             let start = Affine::default().offset(&(&whole * &width));
-            let last = self.strip(wide, &reads, &start, &rest, room);
+            let last = self.strip(wide, &reads, &start, &rest, panels);
+
+            // Both bodies come from the same loop: the second needs values of its own.
             strips.append(&mut if strips.is_empty() { last } else { self.renamed(&last) });
         }
         Some(strips)
     }
 
-    /// Has a read relaid by a kernel of its own, ahead of this one, with the axes `inner` innermost; gives its new place.
+    /// Adds a kernel that copies an operand ahead of this one, with the axes `inner` innermost. Returns where it is read then.
     fn relay(&mut self, read: &Read<'_>, inner: &[Axis]) -> (Buffer, Access) {
         let used = read.access.at.terms.keys().copied().chain(read.access.row.map(|(axis, _)| axis));
         let outer: BTreeSet<Axis> = used.filter(|axis| !inner.contains(axis)).collect();
         let axes: Vec<Axis> = outer.into_iter().chain(inner.iter().copied()).collect();
         let extents: Vec<Dim> = axes.iter().map(|axis| extent(&self.kernel, *axis).clone()).collect();
+
         let elements = extents.iter().fold(Dim::from(1), |product, extent| &product * extent);
-        let buffer = self.room.common(&elements, self.kernel.element(read.value));
+        let buffer = self.scratch.common(&elements, self.kernel.element(read.value));
         let at = axes
             .iter()
             .zip(&extents)
             .fold(Affine::default(), |at, (axis, extent)| at.times(extent).plus(&Affine::axis(*axis)));
         let to = Access { row: None, at };
+
         let fresh = |access: &Access| {
-            let place =
+            let renamed =
                 |axis: Axis| axes.iter().position(|known| *known == axis).map_or(axis, |n| Axis(n as u32));
-            let terms = access.at.terms.iter().map(|(axis, c)| (place(*axis), c.clone())).collect();
+            let terms = access.at.terms.iter().map(|(axis, c)| (renamed(*axis), c.clone())).collect();
             Access {
-                row: access.row.map(|(axis, plus)| (place(axis), plus)),
+                row: access.row.map(|(axis, plus)| (renamed(axis), plus)),
                 at: Affine { constant: access.at.constant.clone(), terms },
             }
         };
@@ -278,6 +296,7 @@ impl Packing<'_> {
         for axis in (0..axes.len() as u32).rev().map(Axis) {
             body = vec![Item::Loop(Loop { axis, accumulators: Vec::new(), body })];
         }
+
         let lanes = BTreeSet::from([Axis(axes.len() as u32 - 1)]);
         let values = vec![self.kernel.element(read.value)];
         let name = format!("{}:relaid", self.kernel.name);
@@ -285,8 +304,8 @@ impl Packing<'_> {
         (buffer, to)
     }
 
-    /// True for strided reads, and for those of a factor that is too large to be near: its columns lie in as many pages as the
-    /// sum has turns, and each block of rows would fetch them from there again.
+    /// True for strided reads, and for those of an operand too large for the cache: a strip of it spans as many pages as the sum has
+    /// iterations, and each block of rows would fetch them again.
     fn pays(&self, read: &Read<'_>, lane: Axis, rows: Axis) -> bool {
         if !read.access.at.coefficient(lane).is(1) {
             return true;
@@ -296,7 +315,7 @@ impl Packing<'_> {
         is_far && extent(&self.kernel, rows).as_constant().is_none_or(|rows| rows >= MANY_ROWS)
     }
 
-    /// Columns of a strip: as many as a block of rows has, fewer where that leaves none over or makes the last strip less narrow.
+    /// Columns of a strip: as many as a block of registers holds, fewer where that leaves no remainder or a wider last strip.
     fn width(&self, columns: &Dim) -> i64 {
         let (lanes, most) = self.target.block_columns();
         let Some(columns) = columns.as_constant() else { return lanes * most };
@@ -309,13 +328,13 @@ impl Packing<'_> {
         lanes * (most - 1..=most).rev().filter(|vectors| *vectors > 0).find(fits).unwrap_or(even)
     }
 
-    /// Room for a panel of each read: within a loop, whose turns threads may share, one for each thread.
+    /// A buffer for the panels of all reads. Inside a loop, whose iterations threads may share, each thread has its own.
     fn panels(&mut self, reads: &[Read<'_>], width: &Dim, within_loop: bool) -> Buffer {
         let sizes = reads.iter().map(|read| &read.depth(&self.kernel) * width);
         let all = sizes.fold(Dim::default(), |sum, size| &sum + &size);
-        // What is packed together is multiplied together, so of one type.
+        // What is packed together is multiplied together, so it has one type.
         let element = reads.first().map_or(ElementType::F32, |read| self.kernel.element(read.value));
-        if within_loop { self.room.own(&all, element) } else { self.room.common(&all, element) }
+        if within_loop { self.scratch.own(&all, element) } else { self.scratch.common(&all, element) }
     }
 
     /// One strip: `width` columns from `start` on.
@@ -325,43 +344,45 @@ impl Packing<'_> {
         reads: &[Read<'_>],
         start: &Affine,
         width: &Dim,
-        room: Buffer,
+        panels: Buffer,
     ) -> Vec<Item> {
         let mut items = Vec::new();
         let lane = self.axis(width.clone());
         self.lanes.insert(lane);
         let columns = start.plus(&Affine::axis(lane));
         let mut packed = Vec::new();
-        let mut place = Dim::default();
+        let mut offset = Dim::default();
         for read in reads {
-            let at = read.in_panel(&self.kernel, lane, width, &place);
-            items.push(self.copy(read, wide.axis, start, width, room, &place));
+            let at = read.in_panel(&self.kernel, lane, width, &offset);
+            items.push(self.copy(read, wide.axis, start, width, panels, &offset));
             let access = Access { row: None, at };
-            packed.push((read.value, (room, access)));
-            place = &place + &(&read.depth(&self.kernel) * width);
+            packed.push((read.value, (panels, access)));
+            offset = &offset + &(&read.depth(&self.kernel) * width);
         }
+
         let body = map_items(&wide.body, &|at| at.substitute(wide.axis, &columns), &Dim::clone);
         let body = replace_loads(&body, &packed);
         items.push(Item::Loop(Loop { axis: lane, accumulators: Vec::new(), body }));
         items
     }
 
-    /// The nest that fills a panel.
+    /// The loop nest that fills a panel, which begins at `offset` of its buffer.
     fn copy(
         &mut self,
         read: &Read<'_>,
         columns: Axis,
         start: &Affine,
         width: &Dim,
-        room: Buffer,
-        place: &Dim,
+        panels: Buffer,
+        offset: &Dim,
     ) -> Item {
         let lane = self.axis(width.clone());
         self.lanes.insert(lane);
         let mut from = read.access.clone();
-        let mut to = read.in_panel(&self.kernel, lane, width, place);
+        let mut to = read.in_panel(&self.kernel, lane, width, offset);
         from.at = from.at.substitute(columns, &start.plus(&Affine::axis(lane)));
-        // Innermost the axis along which elements are neighbours.
+
+        // The axis along which the operand is contiguous goes innermost.
         let mut order = read.summed.clone();
         order.sort_by_key(|axis| read.access.at.coefficient(*axis).is(1));
         let mut axes = vec![lane];
@@ -372,10 +393,11 @@ impl Packing<'_> {
             to = to.substitute(*axis, &Affine::axis(fresh));
             axes.push(fresh);
         }
+
         let value = self.value(read.value);
         let mut body = vec![
             Item::Let(value, Expression::Load(read.buffer, from)),
-            Item::Store(room, Access { row: None, at: to }, value),
+            Item::Store(panels, Access { row: None, at: to }, value),
         ];
         for axis in axes {
             body = vec![Item::Loop(Loop { axis, accumulators: Vec::new(), body })];
@@ -383,7 +405,7 @@ impl Packing<'_> {
         body.swap_remove(0)
     }
 
-    /// The items with values of their own.
+    /// The items with fresh values, because a kernel sets each value once.
     fn renamed(&mut self, items: &[Item]) -> Vec<Item> {
         let mut set = BTreeSet::new();
         values_set(items, &mut set);
@@ -392,14 +414,14 @@ impl Packing<'_> {
             self.value(*value);
         }
         let name = |value: ValueId| match set.iter().position(|known| *known == value) {
-            Some(place) => ValueId(first + place as u32),
+            Some(index) => ValueId(first + index as u32),
             None => value,
         };
         rename_values(items, &name)
     }
 
-    fn axis(&mut self, turns: Dim) -> Axis {
-        self.kernel.extents.push(turns);
+    fn axis(&mut self, iterations: Dim) -> Axis {
+        self.kernel.extents.push(iterations);
         Axis(self.kernel.extents.len() as u32 - 1)
     }
 
@@ -411,22 +433,22 @@ impl Packing<'_> {
 }
 
 impl Read<'_> {
-    /// Turns of the sum.
+    /// Iterations of the sum.
     fn depth(&self, kernel: &Kernel) -> Dim {
         self.summed.iter().fold(Dim::from(1), |product, axis| &product * extent(kernel, *axis))
     }
 
-    /// Its place in a panel that begins at `place`.
-    fn in_panel(&self, kernel: &Kernel, lane: Axis, width: &Dim, place: &Dim) -> Affine {
+    /// Its index in a panel that begins at `offset`.
+    fn in_panel(&self, kernel: &Kernel, lane: Axis, width: &Dim, offset: &Dim) -> Affine {
         let mut at = Affine::default();
         for axis in &self.summed {
             at = at.times(extent(kernel, *axis)).plus(&Affine::axis(*axis));
         }
-        at.times(width).plus(&Affine::axis(lane)).offset(place)
+        at.times(width).plus(&Affine::axis(lane)).offset(offset)
     }
 }
 
-/// True when rows of an input are looked up by `axis`, which takes no index but its own.
+/// True when `axis` looks up rows of an input: a lookup takes the counter of one axis, so that axis cannot be split into strips.
 fn looks_up(items: &[Item], axis: Axis) -> bool {
     let mut found = false;
     visit_items(items, &mut |item| {
@@ -461,14 +483,14 @@ fn reads_within<'a>(items: &'a [Item], sums: &mut Vec<Axis>, reads: &mut Vec<Rea
     }
 }
 
-/// The items with some loads taken from other places.
-fn replace_loads(items: &[Item], places: &[(ValueId, (Buffer, Access))]) -> Vec<Item> {
+/// The items with some loads replaced by loads from elsewhere.
+fn replace_loads(items: &[Item], replaced: &[(ValueId, (Buffer, Access))]) -> Vec<Item> {
     let load = |item: &Item| match item {
-        Item::Let(value, _) => match places.iter().find(|(known, _)| known == value) {
+        Item::Let(value, _) => match replaced.iter().find(|(known, _)| known == value) {
             Some((_, (buffer, access))) => Item::Let(*value, Expression::Load(*buffer, access.clone())),
             None => item.clone(),
         },
-        Item::Loop(inner) => Item::Loop(Loop { body: replace_loads(&inner.body, places), ..inner.clone() }),
+        Item::Loop(inner) => Item::Loop(Loop { body: replace_loads(&inner.body, replaced), ..inner.clone() }),
         other => other.clone(),
     };
     items.iter().map(load).collect()
@@ -521,12 +543,12 @@ mod tests {
 
     fn packed(kernel: &Kernel) -> (Vec<(Kernel, BTreeSet<Axis>)>, Arena) {
         let mut arena = Arena::default();
-        let room = Room::new(&mut arena, 3, 2);
-        (pack(kernel.clone(), BTreeSet::from([Axis(2)]), InstructionSet::Avx512, room), arena)
+        let scratch = Room::new(&mut arena, 3, 2);
+        (pack(kernel.clone(), BTreeSet::from([Axis(2)]), InstructionSet::Avx512, scratch), arena)
     }
 
     #[test]
-    fn strided_columns_go_to_panels_and_what_is_left_over_to_a_narrower_one() {
+    fn strided_columns_go_to_panels_and_the_remainder_to_a_narrower_one() {
         let kernel = product([5, 7, 100], &|sum, lane| lane.times(&Dim::from(7)).plus(sum));
         let (kernels, arena) = packed(&kernel);
         let text = "kernel z
@@ -565,7 +587,7 @@ kernel z
     }
 
     #[test]
-    fn strips_leave_no_columns_over_where_they_can() {
+    fn strips_leave_no_remainder_where_they_can() {
         let (kernels, _) = packed(&product([5, 7, 64], &|sum, lane| lane.times(&Dim::from(7)).plus(sum)));
         assert!(kernels[0].0.to_string().starts_with("kernel z\n  for i3 in 0..2\n"), "two strips of 32");
         let (kernels, _) = packed(&product([5, 7, 40], &|sum, lane| lane.times(&Dim::from(7)).plus(sum)));

@@ -1,14 +1,14 @@
 //! Kernels as one variant runs them on one target.
 //!
-//! In: the kernels of a plan, the sizes that the variant fixes, the target. Out: [`Scheduled`] kernels, packed, with all that was chosen for
-//! their loops, and which of them one function runs.
+//! In: the kernels of a plan, the sizes that the variant fixes, the target. Out: [`Scheduled`] kernels, packed, with the choices made
+//! for their loops, and which kernels are compiled to one function.
 //!
-//! Must hold: what is chosen here changes no bit.
+//! Must hold: no choice made here changes a bit of a result.
 //!
 //! # Decisions
 //!
-//! - Kernels are functions, called by the entry's function; those of a small step are one function up to its loss and one after
-//!   it: equal ones are compiled once; a call costs 2–3 ns, which is a good part of a small step.
+//! - Each kernel is a function that the entry's function calls, so that equal ones are compiled once. The kernels of a small step are
+//!   merged to one function before the guard and one after it: a call costs 2–3 ns, which is a good part of a small step.
 
 use crate::ir::affine::Axis;
 use crate::ir::kernel::Kernel;
@@ -26,14 +26,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 
-/// A kernel with the way its loops are to run.
+/// A kernel, and how its loops are to run.
 #[derive(Clone, Debug)]
 pub struct Scheduled {
     /// The kernel.
     pub kernel: Kernel,
-    /// Its schedule.
+    /// Its lane loops and blocks of rows.
     pub schedule: Schedule,
-    /// How threads share it.
+    /// How threads share it, if they do.
     pub division: Option<Division>,
 }
 
@@ -53,28 +53,28 @@ impl fmt::Display for Scheduled {
     }
 }
 
-/// What is chosen for a form.
+/// A scheduled kernel that all its instances share.
 #[derive(Debug)]
 pub(crate) struct Form {
-    /// Tells it from others of the variant.
+    /// Its number among the forms of the variant.
     pub(crate) number: usize,
     /// The kernel of this form.
     pub(crate) scheduled: Scheduled,
-    /// What it costs, where that is known.
+    /// Its cost in vector statements, where all sizes are known.
     work: Option<f64>,
 }
 
-/// A kernel of a variant: a form, and which memory it works on.
+/// A kernel of a variant: a form, and the buffers that it works on.
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) form: Rc<Form>,
     pub(crate) name: String,
-    /// The numbers in the entry of the form's buffers.
+    /// For each buffer of the form its number in the entry.
     pub(crate) numbers: Vec<usize>,
 }
 
 impl Instance {
-    /// The kernel itself.
+    /// The scheduled kernel, with the buffers of the entry.
     pub(crate) fn scheduled(&self) -> Scheduled {
         let scheduled = &self.form.scheduled;
         let kernel = scheduled.kernel.map_buffers(&mut |buffer| buffer_of(&self.numbers, buffer));
@@ -82,13 +82,13 @@ impl Instance {
     }
 }
 
-/// The forms that kernels of one form become, and how large the buffers are that they need besides.
+/// The kernels that packing makes of a form, and the sizes of the scratch buffers that they need.
 struct Special {
     forms: Vec<Rc<Form>>,
-    room: Vec<Dim>,
+    scratch: Vec<Dim>,
 }
 
-/// Kernels as they run, in their order; room that they need of their own is added to `arena`.
+/// Schedules kernels, in their order. Scratch buffers that they need are added to `arena`.
 pub(crate) fn schedule(
     kernels: &[Kernel],
     arena: &mut Arena,
@@ -97,6 +97,7 @@ pub(crate) fn schedule(
 ) -> Vec<Instance> {
     let mut known: Map<Kernel, Special> = Map::default();
     let (mut instances, mut count) = (Vec::new(), 0);
+
     for (position, kernel) in kernels.iter().enumerate() {
         let (form, mut numbers) = form(kernel);
         let buffers = numbers.len();
@@ -105,11 +106,14 @@ pub(crate) fn schedule(
             count += special.forms.len();
             special
         });
-        for size in &special.room {
+
+        // Each instance has scratch of its own, which lives only while it runs.
+        for size in &special.scratch {
             numbers.push(arena.sizes.len());
             arena.sizes.push(size.clone());
             arena.lifetimes.push((position, position));
         }
+
         instances.extend(special.forms.iter().map(|form| Instance {
             form: form.clone(),
             name: kernel.name.clone(),
@@ -119,39 +123,45 @@ pub(crate) fn schedule(
     instances
 }
 
-/// Fixes sizes, then chooses what may differ between variants and targets. The form has so many buffers; forms made of it are numbered
-/// from `first` on.
+/// Fixes sizes, then chooses what may differ between variants and targets. `buffers` is how many buffers the form has; the forms that
+/// are made of it are numbered from `first` on.
 fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, first: usize) -> Special {
+    // Lane loops are chosen before sizes are bound: they decide the order of additions, which all variants share.
     let lanes = choose_lanes(form);
     let kernel = form.map_dims(&|dim| dim.bind(fixed));
     let lanes = choose_lanes_again(&kernel, lanes);
     let kernel = put_lanes_outside(&kernel, &lanes);
-    // Buffers that are added are numbered behind the form's own.
+
+    // Scratch buffers are numbered after the form's own.
     let mut arena = Arena { sizes: vec![Dim::default(); buffers], lifetimes: vec![(0, 0); buffers] };
-    let room = Room::new(&mut arena, 0, target.thread_count());
+    let scratch = Room::new(&mut arena, 0, target.thread_count());
+
     let scheduled = |(kernel, lanes): (Kernel, BTreeSet<Axis>)| {
         let rows = choose_rows(&kernel, &lanes, target.instructions());
         let schedule = Schedule { lanes, rows };
         let division = target.worth().and_then(|worth| divide(&kernel, &schedule, worth));
         Scheduled { kernel, schedule, division }
     };
-    let packed = pack(kernel, lanes, target.instructions(), room).into_iter().map(scheduled);
+
+    let packed = pack(kernel, lanes, target.instructions(), scratch).into_iter().map(scheduled);
     let forms = packed.zip(first..).map(|(scheduled, number)| {
         let work = work(&scheduled.kernel, &scheduled.schedule.lanes);
         Rc::new(Form { number, scheduled, work })
     });
-    Special { forms: forms.collect(), room: arena.sizes.split_off(buffers) }
+
+    Special { forms: forms.collect(), scratch: arena.sizes.split_off(buffers) }
 }
 
-/// A step that costs less than this many vectors of statements is one straight function up to its updates, and one after that: calls
-/// would be a good part of its time.
+/// A step that costs less than this many vector statements is one function up to its updates and one for them: calls would be a good
+/// part of its time.
 const SMALL_STEP: f64 = 20_000.0;
 
-/// The kernels of each function. One that threads share is alone: they would all do what stands beside it. The guard stands between
-/// two functions.
+/// The kernels of each function. Only small steps merge kernels, and only where threads share none of them: every thread would run the
+/// kernels beside a shared one. The guard stands between two functions.
 pub(crate) fn parts(kernels: &[Instance]) -> Vec<&[Instance]> {
     let work = kernels.iter().map(|kernel| kernel.form.work).sum::<Option<f64>>();
     let shared = kernels.iter().any(|kernel| kernel.form.scheduled.division.is_some());
+
     if !shared && work.is_some_and(|work| work < SMALL_STEP) {
         let (before, updates) = kernels.split_at(guard(kernels));
         [before, updates].into_iter().filter(|part| !part.is_empty()).collect()
@@ -160,7 +170,7 @@ pub(crate) fn parts(kernels: &[Instance]) -> Vec<&[Instance]> {
     }
 }
 
-/// The place of the guard: before the first kernel that writes a storage.
+/// The position of the guard: before the first kernel that writes a storage.
 pub(crate) fn guard(kernels: &[Instance]) -> usize {
     let updates = |kernel: &Instance| writes_storage(&kernel.form.scheduled.kernel);
     kernels.iter().position(updates).unwrap_or(kernels.len())

@@ -1,8 +1,8 @@
 //! Mathematical functions as lane programs: straight-line code appended to a program, the same for every target.
 //!
-//! In: a builder and operand registers. Out: a register with the result. Must hold: no branch but a turn that is left out where no
-//! element needs it, no table, no library call; NaN gives NaN, and both infinities, both zeros and subnormals come out right, as each
-//! function states.
+//! In: a builder and operand registers. Out: a register with the result. Must hold: no table, no library call, and no branch
+//! except around code that a block of elements skips where none of them needs it. NaN gives NaN; infinities, zeros of both signs and
+//! subnormals give what each function states.
 //!
 //! # Bounds
 //!

@@ -1,4 +1,4 @@
-//! What the functions are put together from: signs, bounds, polynomials, constants.
+//! The parts that the functions share: signs, bounds, polynomials, constants.
 //!
 //! In: registers. Out: registers.
 

@@ -70,7 +70,7 @@ pub(super) struct Emitter<'p, 'f, 'b> {
     /// Counters of open loops (the lane loop's: the first element of the strip), outermost first in `open`.
     pub(super) vars: Vec<Option<Bound>>,
     pub(super) open: Vec<Var>,
-    /// What is added to a counter: where turns of its loop are written one behind the other.
+    /// What is added to a counter: the iteration's offset where its loop is unrolled.
     pub(super) shifts: Vec<i64>,
     pub(super) lane_var: Option<Var>,
     pub(super) strip: Strip,

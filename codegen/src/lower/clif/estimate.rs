@@ -121,7 +121,7 @@ struct Walk<'a> {
     /// For each open loop its start and the registers of outside read in it.
     extend: Vec<(usize, Vec<Reg>)>,
     outside: Vec<u32>,
-    /// In a turn that is mostly left out.
+    /// In an iteration that is mostly skipped.
     rare: bool,
     estimate: Estimate,
 }

@@ -17,7 +17,7 @@ use crate::lane::{Carried, LaneLoop};
 
 /// Bytes of the 32 partials of one accumulator.
 const PARTIALS: i64 = 128;
-/// Instructions that all strips of a short reduction, written out with their partials in registers, may come to.
+/// The most instructions of a short reduction whose strips are all unrolled, with the partials in registers.
 const SHORT: i64 = 128;
 /// Instructions of a body that is repeated eight times with its partials in registers.
 const LIGHT: usize = 12;
@@ -91,7 +91,7 @@ impl<'p> Emitter<'p, '_, '_> {
         index
     }
 
-    /// True when all strips may be written out.
+    /// True when all strips may be unrolled.
     fn is_short_reduction(&mut self, item: &LaneLoop, elements: i64) -> bool {
         self.strip = Strip::SCALAR;
         let copies = elements / LANES + elements % LANES;
@@ -124,7 +124,7 @@ impl<'p> Emitter<'p, '_, '_> {
         self.combine(item, partials);
     }
 
-    /// One strip at a known place, its partials given and returned.
+    /// One strip at a known index, its partials given and returned.
     fn fold(&mut self, item: &'p LaneLoop, strip: Strip, first: Bound, inside: Vec<Value>) -> Vec<Value> {
         self.strip = strip;
         let end = self.plus(first, strip.width());

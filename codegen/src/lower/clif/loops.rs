@@ -1,7 +1,7 @@
-//! Counted loops. In: a range, values carried through, a closure that emits a turn. Out: the code, and the carried
+//! Counted loops. In: a range, values carried through, a closure that emits an iteration. Out: the code, and the carried
 //! values after it.
 //!
-//! A loop tests at its head. One known to have one turn, or a few short ones, is written out. Products of the counter
+//! A loop tests at its head. One known to have one iteration, or a few short ones, is unrolled. Products of the counter
 //! with strides that no addressing mode has are carried as byte offsets and added to.
 
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -10,16 +10,16 @@ use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types::I64};
 use super::emitter::{Bound, Emitter};
 use crate::lane::{Index, Integer, LaneItem, LaneLoop, Reg, Var, for_each_address};
 
-/// Instructions that a loop written out may come to.
+/// The most instructions of an unrolled loop.
 const WRITTEN_OUT: i64 = 48;
 
 /// Addresses that may be held in registers across a loop around other loops.
 const MOST_BASES: usize = 6;
 
-/// The turns of a loop.
+/// The iterations of a loop.
 pub(super) type Steps = crate::lane::Steps<Value>;
 
-/// Emits a turn: from the carried values to the next ones.
+/// Emits an iteration: from the carried values to the next ones.
 pub(super) type Turn<'t, 'p, 'f, 'b> = &'t mut dyn FnMut(&mut Emitter<'p, 'f, 'b>, &[Value]) -> Vec<Value>;
 
 impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
@@ -48,7 +48,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         self.bind(item.carried.iter().map(|carried| carried.after), &last);
     }
 
-    /// A turn where the mask holds in a lane of any piece, else nothing.
+    /// An iteration where the mask holds in a lane of any piece, else nothing.
     fn where_any(
         &mut self,
         mask: Reg,
@@ -113,7 +113,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         self.f.ins().iadd(start, covered)
     }
 
-    /// Emits a loop over `steps` with `var` as its counter; `items` is what a turn contains. Returns the first index not
+    /// Emits a loop over `steps` with `var` as its counter; `items` is what an iteration contains. Returns the first index not
     /// covered and the carried values.
     pub(super) fn repeat(
         &mut self,
@@ -132,7 +132,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
             return self.rolled_loop(var, items, steps, initial, turn);
         }
 
-        // Several turns in one, then what is left over.
+        // Several iterations in one, then the remainder.
         let several = Steps { step: steps.step * turns, ..steps };
         let (index, state) = self.rolled_loop(var, items, several, initial, &mut |emitter, state| {
             let mut state = state.to_vec();
@@ -159,7 +159,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         steps.turns().is_some_and(|turns| turns <= 1 || turns * self.size(items) <= WRITTEN_OUT)
     }
 
-    /// A known number of turns, one behind the other.
+    /// A known number of iterations, completely unrolled.
     fn written_out(
         &mut self,
         var: Var,
@@ -197,8 +197,8 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         result
     }
 
-    /// Writes out several turns of a light loop that carries vectors: x86-64's fma leaves its sum in another register than
-    /// it came from, and only between turns written one behind the other does that cost no move.
+    /// How many iterations of a light loop that carries vectors are unrolled: x86-64's fma leaves its sum in another register than it came
+    /// from, and only between unrolled iterations does that cost no move.
     fn unrolled(&self, items: &[LaneItem], carried: usize) -> i64 {
         let has_loop = items.iter().any(|item| matches!(item, LaneItem::Loop(_)));
         let size = self.size(items);
@@ -218,7 +218,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
     }
 
     /// The loop itself. It tests at its head, where every carried value is a block parameter: a value that went both to
-    /// the next turn and to the exit would count as read twice, and no load could become an operand of what
+    /// the next iteration and to the exit would count as read twice, and no load could become an operand of what
     /// computes it.
     fn rolled_loop(
         &mut self,
@@ -287,7 +287,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         }
     }
 
-    /// What a turn adds to a byte offset.
+    /// What an iteration adds to a byte offset.
     fn advance(&mut self, stride: Integer, step: i64) -> Value {
         match stride {
             Integer::Constant(stride) => self.f.ins().iconst(I64, stride * step),

@@ -2,8 +2,8 @@
 //! in which the second might not do what the first does, in words.
 //!
 //! It knows nothing of how registers were found. It follows, on every path, which virtual register's value each register of the machine and
-//! each spill slot holds: an instruction puts the value of the register that it sets in one place and makes all others stale, a spill or a
-//! reload copies, and where ways meet a place holds what it holds on all of them. Checked:
+//! each spill slot holds: an instruction puts the value of the register that it sets in one location and makes all others stale, a spill or a
+//! reload copies, and where paths meet, a location holds what it holds on all of them. Checked:
 //! - the instructions are the selected ones in their order, with the same operation, immediate, mask and memory; left out are only those
 //!   that load a constant, put in only moves between registers and slots and loads of constants;
 //! - each operand is read from where the value of its virtual register lies at that point: from a register of its class, or, where
@@ -37,7 +37,7 @@ pub(super) fn check(code: &Code, allocated: &Allocated) -> Vec<Violation> {
     checker.violations
 }
 
-/// What a place of the machine holds.
+/// What a register or slot holds.
 #[derive(Clone, Copy, PartialEq)]
 enum Value {
     Unknown,
@@ -48,7 +48,7 @@ enum Value {
     Argument(u8),
 }
 
-/// What every place holds: registers by [`number`], then slots.
+/// What every register and slot holds: registers by [`number`], then slots.
 #[derive(Clone)]
 struct Places(Vec<Value>);
 
@@ -68,7 +68,7 @@ impl Known for Places {
 /// How many registers there may be of a class.
 const MOST: usize = 32;
 
-/// The place of a register.
+/// The index of a register.
 fn number(register: Physical) -> usize {
     MOST * register.class as usize + usize::from(register.number)
 }
@@ -85,7 +85,7 @@ struct Checker<'a> {
     /// What registers hold that are set once, to something that lies in memory unchanged.
     constants: Vec<Option<Constant>>,
     slots: Vec<Slot>,
-    /// Places that have held a register's value on some way: where it may become stale.
+    /// Locations that have held a register's value on some path: where it may become stale.
     held_in: Vec<Vec<usize>>,
     violations: Vec<Violation>,
 }
@@ -231,7 +231,7 @@ impl Checker<'_> {
         self.slots = slots.into_iter().map(|(offset, _, class, _)| Slot { offset, class }).collect();
     }
 
-    /// The place of the slot that an operand names, if it is one of this class.
+    /// The index of the slot that an operand names, if it is one of this class.
     fn slot(&self, memory: &Memory<Physical>, class: Class) -> Option<usize> {
         let Base::Frame(place) = memory.base else { return None };
         let start = place.wrapping_add_signed(memory.offset);
@@ -349,7 +349,7 @@ impl Checker<'_> {
         self.holds(at, v, value, || physical_name(register, self.code.level));
     }
 
-    /// That a place holds the value which is to be read from it.
+    /// Checks that a register or slot holds the value that is to be read from it.
     fn holds(&mut self, at: usize, v: V, value: Value, place: impl FnOnce() -> String) {
         if !self.is(value, v) {
             let (wanted, found) = (virtual_name(self.code, v), self.words(value));

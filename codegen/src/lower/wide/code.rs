@@ -25,7 +25,7 @@ pub(super) enum Class {
     Mask,
 }
 
-/// A place in the code to jump to.
+/// A position in the code to jump to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Label(pub(super) u32);
 
@@ -206,7 +206,7 @@ pub(super) enum Op {
     Address,
     /// `to = max(to, a)`, signed.
     AtLeast,
-    /// `a / immediate`, unsigned; `b` are 24 bytes of room in the frame.
+    /// `a / immediate`, unsigned; `b` are 24 bytes of scratch in the frame.
     Divide,
     /// The low bits of `a`, as many as `b` says; 32 bits.
     LowBits,

@@ -1,4 +1,4 @@
-//! Bytes. In: code whose registers are assigned. Out: a function's machine code, its literals behind it.
+//! Encoding. In: code whose registers are assigned. Out: a function's machine code, with its literals after it.
 //!
 //! Must hold: arguments are integers by the System V convention; callee-saved registers come back as they were; the
 //! upper halves of vector registers are clean at the return.
@@ -49,7 +49,7 @@ struct Assembler<'a> {
     encoder: Encoder,
     at: usize,
     labels: Vec<usize>,
-    /// Ends of jumps whose label was not known: the place behind the distance, and the label.
+    /// Ends of jumps whose label was not known: the offset after the distance, and the label.
     jumps: Vec<(usize, u32)>,
     /// Distances to literals: where, the end of the instruction, bytes into the pool.
     literals: Vec<(usize, usize, u32)>,
@@ -294,7 +294,7 @@ impl Assembler<'_> {
             };
         }
 
-        // None does: one of them is brought there first.
+        // None does: one of them is moved there first.
         if matches!(b, Source::Memory(_)) {
             self.fetch(target, b)?;
             self.fma_form(1, target, a, c)
@@ -357,7 +357,7 @@ impl Assembler<'_> {
         }
     }
 
-    /// Division wants rax and rdx: both are put aside in the frame, where the divisor lies too (see `code.frame`).
+    /// Division wants rax and rdx: both are saved in the frame, where the divisor lies too (see `code.frame`).
     fn divide(&mut self, inst: &Inst) -> Result<(), IcedError> {
         let (Some(to), [Source::Register(from), Source::Memory(room), _]) = (inst.to, inst.from) else {
             unreachable!("downhill bug: a division without its operands; please report")

@@ -1,4 +1,4 @@
-//! What is known of a program before code is made of it: who reads what, which accumulators can stay where they are,
+//! Facts about a program that selection needs first: the readers of each register, which accumulators can stay in their registers,
 //! how many vectors fit the registers. In: a program. Out: [`Facts`], [`Pressure`].
 //!
 //! Estimates steer speed alone; no result depends on them.
@@ -85,7 +85,7 @@ impl Order<'_> {
         }
     }
 
-    /// True when nothing reads the value of the turn's start once the next one is being computed.
+    /// True when nothing reads the value of the iteration's start once the next one is being computed.
     fn next_may_overwrite(&self, item: &LaneLoop, carried: &crate::lane::Carried, facts: &Facts) -> bool {
         let (inside, next) = (carried.inside, carried.next);
         let carries = |other: &&crate::lane::Carried| other.next == inside || other.next == next;
@@ -193,7 +193,7 @@ impl Walk<'_> {
         self.at += 1;
         for carried in &item.carried {
             self.read(carried.next);
-            // It takes over the register of the value at the turn's start.
+            // It takes over the register of the value at the iteration's start.
             self.free[carried.next.0 as usize] |= self.facts.stays[carried.inside.0 as usize];
             let end = self.at;
             self.last[carried.inside.0 as usize] = end;

@@ -332,7 +332,7 @@ fn registers_that_are_not_set() {
         let read = Inst::new(Op::AddImmediate, Some(v), &[]).immediate(1);
         code.instructions.insert(label + 1, read);
     });
-    // A turn reads what only the turn before has set.
+    // An iteration reads what only the iteration before has set.
     verifier_says(Extension::Avx2, "is read before it is set", |code| {
         let head = code.instructions.iter().position(|inst| inst.op == Op::LoopHead).expect("a loop");
         let v = code.register(Class::General);

@@ -1,4 +1,4 @@
-//! Accesses whose neighbouring elements are no neighbours in memory. In: an address that is strided, or looked up, in the lane
+//! Gathers and scatters: accesses whose lanes are not contiguous in memory. In: an address that is strided, or looked up, in the lane
 //! loop's counter. Out: virtual code.
 //!
 //! With AVX-512 by gathers and scatters at 64-bit offsets, half a vector at a time; with AVX2 an element at a time through
@@ -188,7 +188,7 @@ impl Select<'_> {
         });
     }
 
-    /// A vector's room in the frame.
+    /// A vector's slot in the frame.
     fn room(&mut self) -> Memory {
         self.room_of(self.level.vector_bytes())
     }

@@ -1,13 +1,13 @@
 //! Lane loops. In: a lane loop of the program. Out: loops over strips of elements: wide ones first, then single vectors,
-//! then what is left, masked; nothing outside the range is touched.
+//! then a masked remainder; nothing outside the range is touched.
 //!
-//! With accumulators a strip is 32 elements: its pieces are the partials, which stay in registers. What is left at
-//! the end changes only the partials of its own elements.
+//! With accumulators a strip is 32 elements: its pieces are the partials, which stay in registers. The remainder
+//! changes only the partials of its own elements.
 //!
 //! # Decisions
 //!
-//! - What is left of a lane loop is loaded and stored with an instruction of just that width where there is one (1, 2, 4, 8
-//!   lanes): a masked store cannot be forwarded to the load behind it: 24 cycles instead of 9, three times a step.
+//! - The remainder of a lane loop is loaded and stored with an instruction of exactly that width where there is one (1, 2, 4, 8
+//!   lanes). A masked store cannot be forwarded to the load after it: 24 cycles instead of 9, three times a step.
 
 use super::code::{Inst, Op, Source, V};
 use super::facts::Pressure;

@@ -1,20 +1,21 @@
-//! Counted loops. In: a range, a closure that makes a turn. Out: the code, and the first index not covered.
+//! Counted loops. In: a range, a closure that makes an iteration. Out: the code, and the first index not covered.
 //!
-//! A loop is tested before it begins and at its end. One known to have one turn, or a few short ones, is written out.
-//! In an innermost loop the addresses that its counter moves, and no addressing mode can, are pointers that are added to.
+//! A loop is tested before it begins and at its end. One known to have one iteration, or a few short ones, is unrolled.
+//! In an innermost loop, an address
+//! that depends on its counter and needs more than an addressing mode is a pointer that each iteration advances.
 //!
 //! # Decisions
 //!
-//! - What is read and written right behind a long fold is fetched before the fold begins: an optimizer's update of a matrix of
-//!   8 MB and more waits for it otherwise: +2 to +7 % at 1024×256×2048, 2048×256×2048 and 2048×256×1000.
+//! - The cache lines of the epilogue, which is read and written right after a long fold, are prefetched before the fold. Otherwise an
+//!   optimizer's update of a matrix of 8 MB and more waits for them: +2 to +7 % at 1024×256×2048, 2048×256×2048 and 2048×256×1000.
 
 use super::code::{Inst, Label, Op, Source, V};
 use super::state::{Bound, Part, Select, Steps};
 use crate::lane::{Address, Carried, Instruction, Integer, LaneItem, LaneLoop, Reg, Var, for_each_address};
 
-/// Turns of a fold that take longer than memory does.
+/// Iterations of a fold that take longer than a memory access.
 const LONG: i64 = 64;
-/// Instructions that a loop written out within another may come to; one that is not runs once, and may be longer.
+/// The most instructions of an unrolled loop within another loop; an outermost one runs once, and may be longer.
 const WRITTEN_OUT: i64 = 64;
 
 impl<'p> Select<'p> {
@@ -51,12 +52,12 @@ impl<'p> Select<'p> {
         }
     }
 
-    /// Before a long fold, has what is read and written right behind it brought near: in a product those are elements of a
-    /// large matrix, which nothing else has touched, and the next block's multiply-adds wait for them.
+    /// Prefetches the epilogue's cache lines before a long fold: in a product those are elements of a large matrix that nothing else has
+    /// touched, and the next block's multiply-adds would wait for them.
     pub(super) fn fetch_ahead(&mut self, item: &'p LaneLoop, behind: &'p [LaneItem]) {
         let is_fold =
             !item.carried.is_empty() && !item.body.iter().any(|item| matches!(item, LaneItem::Loop(_)));
-        // Asked of the loop itself: its steps are worked out once, where it runs.
+        // Asked of the loop itself: its steps are computed once, where it runs.
         let is_short = match (item.start, item.end) {
             (Integer::Constant(start), Integer::Constant(end)) => end - start < LONG,
             _ => false,
@@ -76,7 +77,7 @@ impl<'p> Select<'p> {
         let loaded: Vec<&Address> =
             loaded.filter(|address| self.is_contiguous(address) && !stored.contains(address)).collect();
 
-        // Places are worked out again behind the fold: registers kept over it are worth more.
+        // Addresses are computed again after the fold: registers kept over it are worth more.
         self.scopes.push(Default::default());
         for (op, addresses) in [(Op::FetchToWrite, stored), (Op::FetchToRead, loaded)] {
             for address in addresses {
@@ -128,7 +129,7 @@ impl<'p> Select<'p> {
         }
     }
 
-    /// One turn: from the accumulators' values to the next ones, in the same registers.
+    /// One iteration: from the accumulators' values to the next ones, in the same registers.
     fn turn(&mut self, item: &'p LaneLoop, places: &[Vec<V>]) {
         for (carried, places) in item.carried.iter().zip(places) {
             places.iter().enumerate().for_each(|(piece, &place)| self.set(carried.inside, piece, place));
@@ -147,7 +148,7 @@ impl<'p> Select<'p> {
         self.move_together(moves, |select, to, from, _| select.copy(to, Source::Register(from)));
     }
 
-    /// Moves as if all at once: what is set before it is read is put aside.
+    /// A parallel move: a register that is set before it is read is saved first.
     pub(super) fn move_together(
         &mut self,
         mut moves: Vec<(V, V)>,
@@ -195,7 +196,7 @@ impl<'p> Select<'p> {
         covered
     }
 
-    /// Makes a loop over `steps` with `var` as its counter; `items` is what a turn contains. Returns the first index not
+    /// Makes a loop over `steps` with `var` as its counter; `items` is what an iteration contains. Returns the first index not
     /// covered.
     pub(super) fn repeat(
         &mut self,
@@ -262,7 +263,7 @@ impl<'p> Select<'p> {
         let last = self.plus(steps.end, -steps.step);
         let pointers = self.moving_pointers(var, counter, items, steps);
 
-        // Tested before it begins, unless it is known to have a turn.
+        // Tested before it begins, unless it is known to have an iteration.
         let (head, exit) = (self.code.label(), self.code.label());
         if steps.turns().is_none() {
             self.compare_with(counter, last);
@@ -313,7 +314,7 @@ impl<'p> Select<'p> {
         self.code.push(inst);
     }
 
-    /// Pointers of an innermost loop that its turns move along, at their first turn.
+    /// Pointers of an innermost loop that its iterations move along, at their first iteration.
     fn moving_pointers(&mut self, var: Var, counter: V, items: &'p [LaneItem], steps: Steps) -> Vec<Moving> {
         let mut moving: Vec<Moving> = Vec::new();
         if items.iter().any(|item| matches!(item, LaneItem::Loop(_))) {

@@ -28,14 +28,14 @@ pub(super) const GENERAL: [Register; 15] = [
 ];
 /// The first of [`GENERAL`] that a function must give back as it was.
 const SAVED_FROM: u8 = 9;
-/// Arguments in registers, as places in [`GENERAL`].
+/// Arguments in registers, as positions in [`GENERAL`].
 pub(super) const ARGUMENTS: [u8; 6] = [4, 3, 2, 1, 5, 6];
 
 /// A register of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Physical {
     pub(super) class: Class,
-    /// General ones by their place in [`GENERAL`], the others by the machine's own number.
+    /// General ones by their position in [`GENERAL`], the others by the machine's own number.
     pub(super) number: u8,
 }
 

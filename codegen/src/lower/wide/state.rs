@@ -1,8 +1,7 @@
 //! The state of selection, and what everything in it asks of it: registers, constants, bounds of loops, what has been computed.
 //! In: a program. Out: virtual code as it grows.
 //!
-//! Every value is a whole vector: a uniform register has the same in all lanes, so that it can meet a varying one without more
-//! ado. Must hold: what a [`Scope`] remembers was computed on every path to the current point; scopes are pushed
+//! Every value is a whole vector: a uniform register has the same value in all lanes, so that it can be combined with a varying one. Must hold: what a [`Scope`] remembers was computed on every path to the current point; scopes are pushed
 //! where a body begins and popped where it ends.
 
 use std::collections::HashMap;
@@ -36,7 +35,7 @@ impl Strip {
 /// A number known now, or a register that holds it.
 pub(super) type Bound = crate::lane::Bound<V>;
 
-/// The turns of a loop.
+/// The iterations of a loop.
 pub(super) type Steps = crate::lane::Steps<V>;
 
 /// A part of an address.
@@ -84,7 +83,7 @@ pub(super) struct Select<'p> {
     pub(super) integers: Vec<V>,
     pub(super) facts: Facts,
     pub(super) values: Vec<[Held; MAX_PIECES]>,
-    /// Where a register's value is to be put: an accumulator's place.
+    /// The register that a value is to be computed into: an accumulator's.
     pub(super) targets: HashMap<Reg, Vec<V>>,
     /// Counters of open loops (the lane loop's: the first element of the strip), outermost first in `open`.
     pub(super) vars: Vec<Option<Bound>>,
@@ -94,7 +93,7 @@ pub(super) struct Select<'p> {
     pub(super) scopes: Vec<Scope>,
     /// Loads not made yet because no reader has come.
     pub(super) deferred: Vec<(Reg, &'p Address)>,
-    /// In a turn that is mostly left out: what it needs alone is not worth a register.
+    /// In an iteration that is mostly skipped: what it needs alone is not worth a register.
     pub(super) rare: bool,
     /// Constants in registers, made before the outermost open loop.
     constants: HashMap<u32, V>,

@@ -137,7 +137,7 @@ impl Verifier<'_> {
         }
     }
 
-    /// Memory of the function's own: within it, and at a place known now.
+    /// Memory of the function's own: within it, and at an offset known now.
     fn own(&mut self, at: usize, what: &str, place: u32, memory: Memory, bytes: u32, size: u32) {
         let start = i64::from(place) + i64::from(memory.offset);
         let inside = memory.index.is_none() && start >= 0 && start + i64::from(bytes) <= i64::from(size);

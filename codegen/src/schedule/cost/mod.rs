@@ -1,13 +1,13 @@
 //! What kernels cost: their arithmetic, the memory they touch, and the time a machine needs for them.
 //!
-//! In: kernels, each with its lane loops. Out: [`Cost`], polynomials over the sizes that are not known, and of it for
-//! known sizes [`Counted`], which a [`Speed`] turns into seconds. Coarser, and fixed for good, is the estimate that the
-//! choice of lane loops hangs on: [`work`], in vectors of statements.
+//! In: kernels, each with its lane loops. Out: a [`Cost`], polynomials over the sizes that are not known; for known sizes it becomes
+//! [`Counted`], from which a [`Speed`] gives seconds. The choice of lane loops depends on another, coarser estimate that must not
+//! change: [`work`], in vector statements.
 //!
-//! How it is counted. A value is worked out once for every turn of the loops that it differs in. A function of
+//! How it is counted. A value is computed once for every iteration of the loops that it depends on. A function of
 //! [`crate::lane::math`] counts as the instructions of its lane program. Memory is counted by distinct elements: what a kernel
-//! reads twice through one index counts once, overlapping accesses with different indices count each. A
-//! kernel's scratch room stays in a cache and counts as nothing.
+//! reads twice through one index counts once; overlapping accesses through different indices count each. Scratch stays in
+//! cache and does not count.
 
 mod vectors;
 
@@ -24,20 +24,20 @@ use downhill_graph::types::ElementType;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use vectors::access_cost;
 
-/// What kernels do, for any sizes.
+/// The work of kernels, for any sizes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Floating-point operations: sums, products, quotients, roots, greatest and least; a fused multiply-add is two.
     pub arithmetic: Dim,
-    /// Instructions an element in lane loops, of any kind, in units of a multiply-add.
+    /// Instructions of any kind in lane loops, counted for each element, in units of a multiply-add.
     pub wide: Dim,
-    /// Instructions elsewhere: each takes as long as one of a whole vector.
+    /// Instructions outside of lane loops: a scalar one takes as long as one of a whole vector.
     pub narrow: Dim,
     /// Bytes of the elements that are read.
     pub read: Dim,
     /// Bytes of the elements that are written.
     pub written: Dim,
-    /// Bytes of those that are read and written in place; they count among the others as well.
+    /// Bytes of the elements that are updated in place; they are part of `read` and of `written` as well.
     pub updated: Dim,
 }
 
@@ -56,7 +56,7 @@ pub struct Counted {
 /// How fast one core is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Speed {
-    /// Floating-point operations a second in a loop of fused multiply-adds that wait for nothing.
+    /// Floating-point operations a second of independent fused multiply-adds.
     pub arithmetic: f64,
     /// Elements of a vector.
     pub lanes: u32,
@@ -67,18 +67,18 @@ pub struct Speed {
 /// A level of memory.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MemoryLevel {
-    /// It holds what is worked on where that is at most so many bytes.
+    /// Its capacity: a working set of at most so many bytes stays in it.
     pub bytes: u64,
     /// Bytes read a second where nothing is written.
     pub read: f64,
-    /// Bytes read and written a second where as many are read as written elsewhere.
+    /// Bytes read and written a second in a copy.
     pub copy: f64,
-    /// Bytes read and written a second where those that are read are written.
+    /// Bytes read and written a second in an update in place.
     pub update: f64,
 }
 
 impl Speed {
-    /// The level that so many bytes are worked on in: the last one where they are more than any holds.
+    /// The level that holds a working set of so many bytes; the last one if none does.
     pub fn level(&self, bytes: u64) -> Option<MemoryLevel> {
         let found = self.levels.iter().find(|level| bytes <= level.bytes);
         found.or(self.levels.last()).copied()
@@ -106,18 +106,18 @@ impl Counted {
         self.read + self.written
     }
 
-    /// Instructions in vectors of so many elements.
+    /// Instructions, with vectors of so many elements.
     pub fn instructions(&self, lanes: u32) -> f64 {
         self.wide as f64 / f64::from(lanes.max(1)) + self.narrow as f64
     }
 
-    /// The time that instructions take which do not wait for one another.
+    /// Seconds that the instructions take if none waits for another.
     pub fn computing(&self, speed: &Speed) -> f64 {
         let multiply_adds = speed.arithmetic / (2.0 * f64::from(speed.lanes.max(1)));
         self.instructions(speed.lanes) / multiply_adds
     }
 
-    /// The time that it takes to move what is read and written.
+    /// Seconds that it takes to move what is read and written.
     pub fn moving(&self, speed: &Speed) -> f64 {
         let Some(level) = speed.level(self.bytes() - self.updated) else { return 0.0 };
         let (in_place, moved) = (2 * self.updated, self.bytes() - 2 * self.updated);
@@ -125,14 +125,14 @@ impl Counted {
         in_place as f64 / level.update + (moved - alone) as f64 / level.copy + alone as f64 / level.read
     }
 
-    /// The time of it all: memory is reached while instructions run.
+    /// Seconds of it all: memory is accessed while instructions run, so the longer of the two.
     pub fn seconds(&self, speed: &Speed) -> f64 {
         self.computing(speed).max(self.moving(speed))
     }
 }
 
 impl Cost {
-    /// Of kernels that one function runs one after another, each with its lane loops.
+    /// Cost of kernels that one function runs one after another, each with its lane loops.
     pub fn of<'k>(kernels: impl IntoIterator<Item = (&'k Kernel, &'k BTreeSet<Axis>)>) -> Cost {
         let (mut cost, mut touched, mut functions) = (Cost::default(), BTreeSet::new(), HashMap::new());
         for (kernel, lanes) in kernels {
@@ -147,6 +147,8 @@ impl Cost {
                 (buffer, Footprint::new(kernel, access), kernel.element_of(buffer).bytes(), store)
             }));
         }
+
+        // Each distinct footprint counts once, over all kernels.
         for (buffer, footprint, width, store) in &touched {
             let bytes = &footprint.elements() * &Dim::from(*width);
             let sum = if *store { &mut cost.written } else { &mut cost.read };
@@ -158,8 +160,8 @@ impl Cost {
         cost
     }
 
-    /// All that takes time, in parts of about 1/60 ns on a fast core: instructions an element, sixteen for one that is not in a lane
-    /// loop, and bytes.
+    /// One number for all of it, in units of about 1/60 ns on a fast core: each byte counts one, each instruction in a lane loop one for
+    /// each element, and each other instruction sixteen.
     pub fn total(&self) -> Dim {
         let vector = Dim::from(WIDTH as i64);
         [&self.narrow * &vector, self.read.clone(), self.written.clone()]
@@ -167,7 +169,7 @@ impl Cost {
             .fold(self.wide.clone(), |sum, part| &sum + part)
     }
 
-    /// For these sizes; `None` where one is missing or no number is that large.
+    /// For these sizes; `None` where one is missing or a number overflows.
     pub fn at(&self, sizes: &Bindings) -> Option<Counted> {
         let value = |dim: &Dim| dim.evaluate(sizes).ok().and_then(|value| u64::try_from(value).ok());
         Some(Counted {
@@ -181,7 +183,7 @@ impl Cost {
     }
 }
 
-/// Which elements of a buffer an access reaches, the same for every way of writing it.
+/// Which elements of a buffer an access reaches, in a canonical form: equal for any order of loops.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Footprint {
     first: Dim,
@@ -195,14 +197,15 @@ impl Footprint {
         let extent = |axis: &Axis| kernel.extents[axis.0 as usize].clone();
         let mut strides: Vec<(Dim, Dim)> =
             access.at.terms.iter().map(|(axis, c)| (c.clone(), extent(axis))).collect();
-        // A row is far from the next one, wherever the table says that they lie.
+        // Looked-up rows lie anywhere: they are never merged with other strides.
         strides.extend(access.row.map(|(axis, _)| (Dim::default(), extent(&axis))));
         strides.retain(|(_, count)| !count.is(1));
-        // Rows that follow one another are one long row.
+        // Contiguous rows are one long row.
         while let Some((outer, inner)) = consecutive(&strides) {
             strides[inner].1 = &strides[inner].1 * &strides[outer].1;
             strides.remove(outer);
         }
+
         let mut distinct: BTreeMap<Dim, Dim> = BTreeMap::new();
         for (stride, count) in strides {
             distinct.entry(stride).and_modify(|known| *known = &*known * &count).or_insert(count);
@@ -214,9 +217,10 @@ impl Footprint {
         let each = self.strides.values().fold(Dim::from(1), |product, count| &product * count);
         // Windows that overlap reach no more than what lies between the first element and the last.
         let reach = self.strides.iter().try_fold(1_i64, |reach, (stride, count)| {
-            let turns = count.as_constant()?.checked_sub(1)?;
-            stride.as_constant()?.checked_abs()?.checked_mul(turns)?.checked_add(reach)
+            let steps = count.as_constant()?.checked_sub(1)?;
+            stride.as_constant()?.checked_abs()?.checked_mul(steps)?.checked_add(reach)
         });
+
         match (each.as_constant(), reach) {
             (Some(each), Some(reach)) if !self.by_row => Dim::from(each.min(reach)),
             _ => each,
@@ -224,7 +228,7 @@ impl Footprint {
     }
 }
 
-/// A stride that begins where the turns of another end.
+/// Two strides of which the outer one continues where the inner one ends.
 fn consecutive(strides: &[(Dim, Dim)]) -> Option<(usize, usize)> {
     let pairs = (0..strides.len()).flat_map(|outer| (0..strides.len()).map(move |inner| (outer, inner)));
     pairs.filter(|(outer, inner)| outer != inner).find(|&(outer, inner)| {
@@ -233,7 +237,7 @@ fn consecutive(strides: &[(Dim, Dim)]) -> Option<(usize, usize)> {
     })
 }
 
-/// What one element takes.
+/// Work for one element.
 #[derive(Clone, Copy, Debug, Default)]
 struct Work {
     arithmetic: i64,
@@ -244,10 +248,10 @@ const ONE_OPERATION: Work = Work { arithmetic: 1, instructions: 1 };
 const MULTIPLY_ADD: Work = Work { arithmetic: 2, instructions: 1 };
 const ONE_INSTRUCTION: Work = Work { arithmetic: 0, instructions: 1 };
 const NOTHING: Work = Work { arithmetic: 0, instructions: 0 };
-/// Processors make a quotient or a root of a vector in the time of about so many multiply-adds.
+/// A division or square root of a vector takes as long as about so many multiply-adds.
 const QUOTIENT: Work = Work { arithmetic: 1, instructions: 8 };
 
-/// A function of lane programs by what it is given.
+/// A function with a lane program, and its operand's type.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Function {
     Unary(Unary, ElementType),
@@ -259,7 +263,7 @@ struct Count<'a> {
     kernel: &'a Kernel,
     lanes: &'a BTreeSet<Axis>,
     cost: &'a mut Cost,
-    /// In how many of the loops around it each value differs.
+    /// For each value the number of enclosing loops, from the outermost, within which it is computed.
     depths: HashMap<ValueId, usize>,
     functions: &'a mut HashMap<Function, Work>,
     /// The loops around what is being counted.
@@ -280,18 +284,20 @@ impl Count<'_> {
                     }
                 }
                 Item::Store(_, access, _) => self.element_by_element(access, self.path.len()),
-                Item::Loop(inner) => self.turns_of(inner),
+                Item::Loop(inner) => self.iterations_of(inner),
             }
         }
     }
 
-    fn turns_of(&mut self, inner: &Loop) {
+    fn iterations_of(&mut self, inner: &Loop) {
         self.path.push(inner.axis);
         self.items(&inner.body);
         for accumulator in &inner.accumulators {
             let product = matches!(accumulator.term, Term::Product(..));
             self.add(if product { MULTIPLY_ADD } else { ONE_OPERATION }, self.path.len());
         }
+
+        // The result is a value of the loops outside; in a lane loop its lanes are combined there.
         self.path.pop();
         for accumulator in &inner.accumulators {
             self.depths.insert(accumulator.result, self.path.len());
@@ -302,13 +308,13 @@ impl Count<'_> {
         }
     }
 
-    /// Adds what is done in every turn of the outer `depth` loops. Instructions fill whole vectors, where it is known how many.
+    /// Adds work that every iteration of the outer `depth` loops does. Instructions count for whole vectors where the number of lanes is known.
     fn add(&mut self, work: Work, depth: usize) {
-        let (mut turns, mut filled) = (Dim::from(1), Dim::from(1));
+        let (mut iterations, mut filled) = (Dim::from(1), Dim::from(1));
         let mut instructions = &mut self.cost.narrow;
         for axis in &self.path[..depth] {
             let extent = &self.kernel.extents[axis.0 as usize];
-            turns = &turns * extent;
+            iterations = &iterations * extent;
             if self.lanes.contains(axis) {
                 instructions = &mut self.cost.wide;
                 let vector = WIDTH as i64;
@@ -319,11 +325,12 @@ impl Count<'_> {
                 filled = &filled * extent;
             }
         }
+
         *instructions = &*instructions + &(&filled * &Dim::from(work.instructions));
-        self.cost.arithmetic = &self.cost.arithmetic + &(&turns * &Dim::from(work.arithmetic));
+        self.cost.arithmetic = &self.cost.arithmetic + &(&iterations * &Dim::from(work.arithmetic));
     }
 
-    /// Lanes that do not lie next to each other are read and written one by one.
+    /// Lanes that are not contiguous in memory are read and written one by one.
     fn element_by_element(&mut self, access: &Access, depth: usize) {
         let lane = self.path[..depth].iter().find(|axis| self.lanes.contains(axis)).copied();
         let vectors = access_cost(access, lane);
@@ -334,9 +341,10 @@ impl Count<'_> {
 
     fn depth(&self, expression: &Expression) -> usize {
         let axis =
-            |axis: &Axis| self.path.iter().position(|known| known == axis).map_or(0, |place| place + 1);
+            |axis: &Axis| self.path.iter().position(|known| known == axis).map_or(0, |position| position + 1);
         let of_index = |at: &Affine| at.terms.keys().map(axis).max().unwrap_or(0);
         let of = |value: &ValueId| self.depths.get(value).copied().unwrap_or(0);
+
         match expression {
             Expression::Constant(_) | Expression::Dim(_) => 0,
             Expression::Load(_, access) => {
@@ -368,7 +376,7 @@ impl Count<'_> {
     }
 }
 
-/// The type whose lane programs are counted for functions of a type: f64 has none of its own yet, and as many operations.
+/// The type whose lane program is counted: f64 has none of its own yet; its operations are counted as those of f32.
 fn counted_as(element: ElementType) -> ElementType {
     if element == ElementType::F64 { ElementType::F32 } else { element }
 }
@@ -387,12 +395,14 @@ fn work_of_function(function: Function) -> Work {
         lane::Kind::Mask => b.constant_mask(true),
         kind => b.load(kind, address()),
     };
+
     let (x, y) = (operand(&mut b), operand(&mut b));
     match function {
         Function::Unary(unary, element) => _ = scalar::unary(&mut b, unary, element, x),
         Function::Binary(binary, element) => _ = scalar::binary(&mut b, binary, element, x, y),
         Function::Random => _ = scalar::random_bits(&mut b, [y, y], x),
     }
+
     b.end_loop(&[]);
     let mut sum = Work::default();
     add_instructions(&b.finish().body, &mut sum);
@@ -408,7 +418,7 @@ fn add_instructions(items: &[lane::LaneItem], sum: &mut Work) {
                 sum.instructions += work.instructions;
             }
             lane::LaneItem::Store { .. } | lane::LaneItem::Watch(_) => {}
-            // What is rarely done costs its test.
+            // A loop that runs only where a mask is set runs rarely: only its test counts.
             lane::LaneItem::Loop(inner) if inner.portion.mask().is_some() => sum.instructions += 1,
             lane::LaneItem::Loop(inner) => add_instructions(&inner.body, sum),
         }

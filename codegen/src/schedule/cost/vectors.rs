@@ -1,29 +1,30 @@
-//! What kernels cost in vectors of statements: the estimate that lane loops are chosen by, and that tells small steps from large ones.
+//! The cost of a kernel in vector statements: lane loops are chosen by this estimate, and it tells small steps from large ones.
 //!
-//! In: a kernel. Out: a number; a vector of statements counts as one, whatever a machine takes for it.
+//! In: a kernel. Out: a number. A statement on one vector counts as one, however long a machine takes for it.
 //!
-//! Must hold: the choice of lane loops, and with it the order of additions, hangs on this. It looks at no target and at no
-//! [`super::Speed`] (D9), and is changed only where the bits of results may change with it.
+//! Must hold: the choice of lane loops, and with it the order of additions, depends on this estimate. So it depends neither on the
+//! target nor on a [`super::Speed`] (D9). Change it only where the bits of results may change.
 
 use crate::ir::affine::Axis;
 use crate::ir::kernel::{Access, Buffer, Expression, Item, Kernel};
 use downhill_graph::facts::Cost;
 use std::collections::BTreeSet;
 
-/// Turns assumed where a size is not known.
-const ASSUMED_TURNS: f64 = 64.0;
-/// Lanes assumed; only ratios matter.
+/// Iterations assumed where a size is not known.
+const ASSUMED_ITERATIONS: f64 = 64.0;
+/// Lanes of a vector, whatever the target; only ratios matter.
 pub(crate) const WIDTH: f64 = 16.0;
-/// What folding the lanes of a reduction into one value costs, in statements.
+/// Cost of combining the lanes of a reduction into one value, in statements.
 pub(crate) const FOLD_LANES: f64 = 8.0;
 
-/// What a kernel costs in vectors of statements, where every size is known.
+/// Cost of a kernel in vector statements, where every size is known.
 pub fn work(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> Option<f64> {
     let known = kernel.extents.iter().all(|extent| extent.as_constant().is_some());
     known.then(|| vectors(kernel, &kernel.body, lanes, None))
 }
 
-/// Vectors of statements of items within these lane loops, for one vector of turns of `lane`, the lane loop around them.
+/// Cost of items in vector statements. `lanes` are the lane loops among them; `lane` is the lane loop around them, of which one vector of
+/// iterations is counted.
 pub(crate) fn vectors(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>, lane: Option<Axis>) -> f64 {
     items
         .iter()
@@ -33,7 +34,7 @@ pub(crate) fn vectors(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>, l
                     * vectors(kernel, &inner.body, lanes, Some(inner.axis))
             }
             Item::Loop(inner) => {
-                // Turning costs something too, where all lanes wait for it.
+                // Inside a lane loop, the counter and branch of an iteration hold up all lanes, so they count as well.
                 let each = vectors(kernel, &inner.body, lanes, lane);
                 assumed_turns(kernel, inner.axis) * each + lane.map_or(0.0, |_| 1.0)
             }
@@ -42,10 +43,10 @@ pub(crate) fn vectors(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>, l
         .sum()
 }
 
-/// What a statement costs in vectors: strided accesses cost an element each.
+/// Cost of a statement in vector statements: a strided access costs one for each element.
 pub(crate) fn statement(item: &Item, lane: Option<Axis>) -> f64 {
     match item {
-        // What is watched beside its store changes no choice.
+        // Watching a value beside its store must not change the choice of lane loops.
         Item::Store(Buffer::Watched, ..) => 0.0,
         Item::Let(_, Expression::Load(_, access)) | Item::Store(_, access, _) => access_cost(access, lane),
         Item::Let(_, Expression::Constant(_) | Expression::Dim(_) | Expression::Index(_)) => 0.0,
@@ -64,7 +65,7 @@ pub(super) fn access_cost(access: &Access, lane: Option<Axis>) -> f64 {
     if !by_row && (stride.is(0) || stride.is(1)) { 1.0 } else { WIDTH }
 }
 
-/// How often a loop turns, with a size assumed where it is not known.
+/// Iterations of a loop, with a size assumed where it is not known.
 pub fn assumed_turns(kernel: &Kernel, axis: Axis) -> f64 {
-    kernel.extents[axis.0 as usize].as_constant().map_or(ASSUMED_TURNS, |turns| turns as f64)
+    kernel.extents[axis.0 as usize].as_constant().map_or(ASSUMED_ITERATIONS, |iterations| iterations as f64)
 }
