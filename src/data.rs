@@ -1,6 +1,6 @@
 //! Small helpers around data: splitting, encoding, scaling, counting what is right.
 //!
-//! In and out: tensors and data sets. Nothing here is random but by a seed.
+//! In and out: tensors and data sets. What is random depends on a seed alone.
 
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::dataset::Dataset;
@@ -131,7 +131,7 @@ pub struct Standard {
 }
 
 impl Standard {
-    /// Measures the columns of `x`: all numbers with the same place in their row. A column of one value is only shifted.
+    /// Measures the columns of `x`: all numbers at the same index of their rows. A column of one value is only shifted.
     ///
     /// # Errors
     /// Numbers that are not f32s; a tensor without rows.

@@ -1,6 +1,6 @@
 //! What an entry must be given: the inputs that it reads, and those that tell the sizes it needs.
 //!
-//! In: the graph of an entry. Out: positions of inputs, or the size that none of them tells.
+//! In: the graph of an entry. Out: indices of inputs, or the sizes that none of them tells.
 
 use crate::agreement::told_by;
 use crate::dim::Dim;
@@ -16,7 +16,7 @@ pub fn asked_inputs(graph: &Graph) -> BTreeSet<usize> {
     told(graph).0
 }
 
-/// The symbols that an entry's values hang on, and those in the shapes of what it asks for.
+/// The symbols that an entry's values depend on, and those in the shapes of what it asks for.
 pub fn needed_symbols(graph: &Graph) -> BTreeSet<Arc<str>> {
     let of_nodes = graph.ids().flat_map(|id| needed_dims(graph, id)).flat_map(Dim::symbols);
     of_nodes.chain(asked_inputs(graph).into_iter().flat_map(|input| symbols_of(graph, input))).collect()
@@ -63,7 +63,7 @@ fn told(graph: &Graph) -> (BTreeSet<usize>, Vec<(Arc<str>, NodeId)>) {
     (asked, untold)
 }
 
-/// The dims that a node's code can need: those of its shape, and where it begins and ends to read or write.
+/// The dims that a node's code can need: those of its shape, and those in its attributes (bounds of slices, padding, …).
 fn needed_dims(graph: &Graph, id: NodeId) -> impl Iterator<Item = &Dim> {
     graph.shape(id).dims().iter().chain(graph.op(id).dims())
 }

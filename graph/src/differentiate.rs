@@ -1,13 +1,16 @@
 //! Reverse-mode differentiation.
 //!
-//! In: a graph, a node, the nodes to differentiate by. Out: the gradients of the sum of the node's elements, appended to the same
+//! In: a graph, a node, and the nodes to differentiate with respect to. Out: the gradients of the sum of the node's elements, appended to the same
 //! graph as ordinary nodes, so that they can be differentiated again.
 //!
-//! The rules (`rules.rs`) know one op each. The walker here knows the rest, once: which nodes lie on a path from a wanted node
-//! to the result (nothing else gets a gradient), how contributions add up, where they count (`masked.rs`: the gradient of a selection is
-//! a selection), which origin a gradient node has: that of the node it comes from.
+//! The rules (`rules.rs`) know one op each. The walker here does everything else, once for all rules:
 //!
-//! One circle cannot be avoided: the walker goes through a loop (`scan.rs`) by differentiating its body, which walks.
+//! - it finds the nodes on a path from a wanted node to the result: only they get a gradient;
+//! - it adds up contributions;
+//! - it keeps the masks under which a gradient counts (`masked.rs`: the gradient of a selection is a selection);
+//! - it gives each gradient node the origin of the node it belongs to.
+//!
+//! One recursion cannot be avoided: to pass a loop (`scan.rs`), the walker differentiates the loop's body, which is another walk.
 
 mod guard;
 mod rules;

@@ -6,13 +6,13 @@
 //! made of dims, and most of them are numbers.
 //!
 //! A dim has one meaning, [`Dim::evaluate`]: checks, estimates of memory and the numbers that native code loads all come from it.
-//! Quotients are rounded down; what the algebra divides exactly (`n·m / m`, `n / n`) is no quotient any more. A number beyond 64 bits and a quotient by 0 are no sizes: they evaluate to an
-//! [`Undefined`], whether they come out of the algebra or of the symbols' values.
+//! Quotients are rounded down; a quotient that is exact for all values (`n·m / m`, `n / n`) is simplified. A number beyond 64 bits and a
+//! quotient by 0 are no sizes: they evaluate to an [`Undefined`], whether the algebra or the symbols' values lead to them.
 //!
 //! # Decisions
 //!
-//! - A dim that is a number is one, and other dims are shared; indices share their terms: sizes are compared, multiplied and
-//!   copied in every stage; copies of vectors of vectors were a fifth of the time to build a network.
+//! - A dim that is a number is stored as one. Other dims are shared, and so are the terms of indices. Sizes are compared, multiplied and
+//!   copied in every stage: copies of vectors of vectors were a fifth of the time to build a network.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -218,7 +218,7 @@ impl Dim {
     /// assert_eq!(half.evaluate(&Bindings::new()), Err(Undefined::Unbound("batch".into())));
     /// ```
     pub fn evaluate(&self, bindings: &Bindings) -> Result<i64, Undefined> {
-        // Terms of 64 bits may cancel each other, so sums have room for more.
+        // Terms beyond 64 bits may cancel each other, so the sum is made in 128 bits.
         let mut sum = 0_i128;
         for (symbols, coefficient) in self.terms() {
             let mut product = i128::from(coefficient);
@@ -304,7 +304,7 @@ impl Symbol {
     }
 }
 
-/// `a / b`, rounded down; `b` is not 0, and both have 64 bits, so that the least number by −1 has room.
+/// `a / b`, rounded down. `b` is not 0. Both fit in 64 bits, so that `i64::MIN / −1` does not overflow.
 fn floor_quotient(a: i128, b: i128) -> i128 {
     let quotient = a / b;
     if a % b != 0 && (a < 0) != (b < 0) { quotient - 1 } else { quotient }

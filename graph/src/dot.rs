@@ -74,11 +74,11 @@ struct Picture<'a> {
     /// The results that nodes are.
     results: HashMap<NodeId, Vec<&'a Purpose>>,
     live: Vec<bool>,
-    /// Has a box of its own.
+    /// Drawn as a box of its own.
     shown: Vec<bool>,
     /// Needed by an output, a loss or a value that the declaration names.
     forward: Vec<bool>,
-    /// Hangs on what only updates read.
+    /// Depends on hyper-parameters or states of optimizers.
     updating: Vec<bool>,
 }
 
@@ -200,9 +200,9 @@ impl Picture<'_> {
             .collect();
         let border = if purposes.is_empty() { "" } else { ", penwidth=2, color=\"#333333\"" };
         let ty = escape(&graph.ty(id).to_string());
-        let place = self.place(id);
+        let location = self.location(id);
         format!(
-            "n{} [label=<{purposes}{head}<BR/><FONT COLOR=\"#555555\">{ty}</FONT>{place}>{look}{border}];",
+            "n{} [label=<{purposes}{head}<BR/><FONT COLOR=\"#555555\">{ty}</FONT>{location}>{look}{border}];",
             id.index()
         )
     }
@@ -220,7 +220,7 @@ impl Picture<'_> {
     }
 
     /// Layer and source line.
-    fn place(&self, id: NodeId) -> String {
+    fn location(&self, id: NodeId) -> String {
         let origin = self.graph.origin(id);
         let layer = if origin.layer.is_empty() { String::new() } else { format!("in {}", origin.layer) };
         let line =
@@ -233,7 +233,7 @@ impl Picture<'_> {
     }
 }
 
-/// Which nodes hang, other than by way of forward nodes, on what no forward node reads: hyper-parameters and states of optimizers.
+/// Which nodes depend on what only updates read (hyper-parameters and states of optimizers), by a path that passes no forward node.
 fn updating(graph: &Graph, forward: &[bool]) -> Vec<bool> {
     let mut updating = vec![false; graph.len()];
     for (purpose, id) in &graph.results {

@@ -41,7 +41,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// A mistake without a place yet.
+    /// A mistake whose origin is not known yet.
     pub fn new(message: impl Into<String>) -> Error {
         Error { message: message.into(), origin: Origin::default(), notes: Vec::new(), help: None }
     }

@@ -1,14 +1,14 @@
-//! What ops are: everything that is decided by what an op is, and not by which.
+//! Facts about ops: each property of ops that other code decides by.
 //!
-//! In: an op. Out: its row ([`Op::facts`]) and what follows from its attributes: its dims, what must hold of them, when it is its operand.
+//! In: an op. Out: its row ([`Op::facts`]) and what follows from its attributes: its dims, conditions on them, when it equals its operand.
 //! Passes, checks, fusion and the cost model ask here; none keeps a list of ops of its own.
 //!
 //! A new op is a variant and, where the compiler says so: its facts here, an arm of [`crate::infer`], of the gradient rules
 //! (`differentiate/rules.rs`), of the interpreter, and one of its lowering (`codegen/src/plan/build.rs`, for a view its index in
 //! `codegen/src/ir/affine.rs`; for a function of numbers `codegen/src/lane/scalar.rs`).
 //!
-//! Must hold: no arm here or anywhere decides for ops that it does not name (`tests/house.rs` of downhill). Whoever knows certain forms
-//! alone, as a rule of simplification does, asks for them with `if let`, `let … else` or `matches!`.
+//! Must hold: no match over ops has a catch-all arm, here or anywhere (`tests/house.rs` of downhill). Code that is about certain ops alone,
+//! such as a rule of simplification, uses `if let`, `let … else` or `matches!`.
 
 mod functions;
 
@@ -120,7 +120,7 @@ impl Op {
         self.facts().slope(position) != Slope::Zero
     }
 
-    /// Its attributes as its text form has them behind its name, where they do not hang on the graph.
+    /// Its attributes as its text form has them behind its name, where they do not depend on the graph.
     pub fn attributes(&self) -> String {
         match self {
             Op::Constant(literal) => literal.to_string(),

@@ -96,7 +96,7 @@ fn reads(graph: &Graph, live: &[bool]) -> Vec<usize> {
         reads[id.index()] += 1;
     }
     for id in graph.ids().rev().filter(|id| live[id.index()]) {
-        // What is written anew at each place is read once for each place.
+        // An operand of an expression that is written at each use is read once for each use.
         let times = if is_transparent(graph, id) { reads[id.index()] } else { 1 };
         for operand in expression::mentioned(graph, id) {
             reads[operand.index()] += times;
@@ -109,7 +109,8 @@ fn is_leaf(graph: &Graph, id: NodeId) -> bool {
     matches!(graph.op(id), Op::Input(_) | Op::Storage(_))
 }
 
-/// Not worth a line: what is as short as a name, and comparisons with a number, which read well in place.
+/// Whether a value gets a line of its own. What is as short as a name does not, nor does a comparison with a number, which reads well
+/// inside an expression.
 fn is_worth_a_line(graph: &Graph, id: NodeId) -> bool {
     let short =
         matches!(graph.op(id), Op::Constant(_) | Op::DimValue { .. } | Op::Iota { .. } | Op::Compare(_));

@@ -342,9 +342,9 @@ impl Graph {
         let mut users = vec![NodeId(0); self.operands.len()];
         for id in self.ids() {
             for operand in self.operands_of(id) {
-                let place = &mut ends[operand.index()];
-                users[*place as usize] = id;
-                *place += 1;
+                let end = &mut ends[operand.index()];
+                users[*end as usize] = id;
+                *end += 1;
             }
         }
         Users { users, ends }

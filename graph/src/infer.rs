@@ -1,7 +1,7 @@
-//! Types of results: the one place that knows what each op takes and gives.
+//! Types of results: the only module that knows what each op takes and gives.
 //!
-//! In: an op, its operands' types, and what the graph says of its inputs and storages ([`Scope`]). Out: the result's type, or what does not fit. Used alike by the builder, the verifier
-//! and the macro (through the builder). Messages speak of operands by position; the builder, which knows their names, checks
+//! In: an op, its operands' types, and what the graph says of its inputs and storages ([`Scope`]). Out: the result's type, or what does
+//! not fit. The builder, the verifier and the macro (through the builder) all use it. Messages speak of operands by position; the builder, which knows their names, checks
 //! the common mistakes first and in better words.
 
 use crate::dim::Dim;
@@ -188,7 +188,7 @@ fn infer_scan(scope: &dyn Scope, op: &Op, types: &[&Type]) -> Result<Type, Error
     require(*result < body.results.len(), || format!("result {result} of {}", body.results.len()))?;
     for (position, (ty, input)) in types.iter().zip(&body.inputs).enumerate() {
         let is_sliced = (*carried..carried + sliced).contains(&position);
-        let turn = if is_sliced {
+        let slice = if is_sliced {
             require(ty.rank() > 0 && scope.agrees(&ty.shape.dims()[0], length), || {
                 format!("{ty} has no {length} slices")
             })?;
@@ -196,7 +196,7 @@ fn infer_scan(scope: &dyn Scope, op: &Op, types: &[&Type]) -> Result<Type, Error
         } else {
             (*ty).clone()
         };
-        same(scope, &turn, &input.ty)?;
+        same(scope, &slice, &input.ty)?;
     }
     for (input, (_, id)) in body.inputs.iter().zip(&body.results).take(*carried) {
         same(scope, &input.ty, body.ty(*id))?;

@@ -4,7 +4,7 @@
 //!
 //! Must hold:
 //! - a number depends on nothing but its key: no state, no order of drawing, no threads;
-//! - a storage's numbers hang on its name, so that another layer beside it changes nothing;
+//! - a storage's numbers depend on its name, so that another layer beside it changes nothing;
 //! - only `libm` and correctly rounded operations are used, never the platform's `ln` or `cos`.
 
 use crate::dim::{Bindings, Dim};
@@ -155,8 +155,8 @@ impl Source {
     /// Gaussian of mean 0 and deviation 1, by Box and Muller.
     fn normal(&self, index: u64) -> f64 {
         // 1 − u is in (0, 1]: its logarithm is finite.
-        let [radius, turn] = self.uniforms(2 * index);
-        (-2.0 * libm::log(1.0 - radius)).sqrt() * libm::cos(std::f64::consts::TAU * turn)
+        let [radius, angle] = self.uniforms(2 * index);
+        (-2.0 * libm::log(1.0 - radius)).sqrt() * libm::cos(std::f64::consts::TAU * angle)
     }
 }
 

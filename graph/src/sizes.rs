@@ -1,4 +1,4 @@
-//! What must hold of sizes once they are known: machine code takes them at their word.
+//! What must hold of sizes once they are known. Machine code relies on it without checks of its own.
 //!
 //! In: a graph, the values of symbols. Out: nothing, or the first value whose sizes make no sense.
 //!
@@ -8,7 +8,7 @@
 //! 3. a slice lies inside its axis, and no padding is negative;
 //! 4. indices, positions and sizes that are counted in an `i32` fit in one.
 //!
-//! Dims whose symbols are not bound are let pass: with the arguments of a network alone, what is left hangs on the data.
+//! Dims whose symbols are not bound are not checked: while only the arguments of a network are known, they depend on the data.
 
 use crate::dim::{Bindings, Dim, Undefined};
 use crate::error::Error;
@@ -29,7 +29,7 @@ const MOST: i64 = MOST_BYTES / WIDEST;
 /// Checks all values of a graph.
 ///
 /// # Errors
-/// The first that breaks a rule, with its shape, the sizes and its place.
+/// The first that breaks a rule, with its shape, the sizes and its origin.
 pub fn check(graph: &Graph, bindings: &Bindings) -> Result<(), Error> {
     for id in graph.ids() {
         let subject = || graph.label(id).map_or_else(|| "a value".to_owned(), |label| format!("`{label}`"));

@@ -1,6 +1,6 @@
-//! The stages of a build: each has a name, takes time that is measured, is verified, and can be looked at.
+//! The stages of a build: each is named, timed, verified, and can be shown.
 //!
-//! In: who wants to see which stages. Out: [`Stages`], which the pipeline runs its stages through, and their times.
+//! In: which stages to show, and to whom. Out: [`Stages`], which the pipeline runs its stages through, and their times.
 
 use std::time::{Duration, Instant};
 
@@ -204,8 +204,8 @@ mod tests {
 
     #[test]
     fn stages_stand_in_their_order() {
-        for (place, stage) in Stage::ALL.into_iter().enumerate() {
-            assert_eq!(stage as usize, place, "{}", stage.name());
+        for (index, stage) in Stage::ALL.into_iter().enumerate() {
+            assert_eq!(stage as usize, index, "{}", stage.name());
         }
     }
 

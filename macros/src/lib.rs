@@ -59,11 +59,11 @@ use proc_macro::TokenStream;
 /// | `input x: [dims];` `input t: i32[dims];` | what every entry that reads it is given; f32 unless said otherwise |
 /// | `target y: [dims];` | what only losses read: `forward` needs no targets |
 /// | `let h = value;` | names a value. The name is that of its layer: in messages, graphs, profiles, and of its parameters |
-/// | `h = value;` | binds the name of a `let` anew, in a loop for the turns that follow. Inputs, targets, parameters, states and arguments stay what they are |
+/// | `h = value;` | binds the name of a `let` anew, in a loop for the iterations that follow. Inputs, targets, parameters, states and arguments stay what they are |
 /// | `param a: [dims] = normal(0.0, 1.0);` | a trainable tensor, in a layer or straight in a network |
 /// | `state s: i32[dims] = zeros();` | a tensor that is kept, not trained. Nothing in a declaration changes it yet; `Model::set_state` does |
 /// | `shared g = linear(hidden);` | an instance with one set of parameters; `g(x)` uses it, as often as needed. Arguments given here come after those of each use |
-/// | `for i in 0..depth { … }` | unrolled when the network is built; `i` is a number, inside `{ … }` a `usize`. A `let` ends with its turn and takes no name from outside |
+/// | `for i in 0..depth { … }` | unrolled when the network is built; `i` is a number, inside `{ … }` a `usize`. A `let` ends with its iteration and takes no name from outside |
 /// | `output p;` `output a, b = value;` | what `forward` gives, by name |
 /// | `loss value;` `loss name = value;` `loss name over g, d = value;` | a scalar to minimise; one training step each, over all parameters or over those of some shared instances |
 /// | `layer f(x: [batch, n], units) -> [batch, units] { …; value }` | a function with parameters of its own, whose backward pass comes by itself |
@@ -106,8 +106,8 @@ use proc_macro::TokenStream;
 /// # Names of parameters
 ///
 /// The binding's name, then the parameter's: `h.weight`. Where a binding holds several layers with parameters, their number stands between:
-/// `h.0.weight`, `h.1.weight`. In a loop the turn follows the binding: `h.3.weight`. A layer's own bindings come between: `h.inner.weight`.
-/// `h.weight` in a formula means the parameter of that name as far as declared, of this turn first.
+/// `h.0.weight`, `h.1.weight`. In a loop the iteration follows the binding: `h.3.weight`. A layer's own bindings come between: `h.inner.weight`.
+/// `h.weight` in a formula means the parameter of that name as far as declared, that of this iteration first.
 ///
 /// # Mistakes
 ///

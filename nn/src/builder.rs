@@ -3,7 +3,7 @@
 //! In: calls in the order of the declaration. Out: a [`Declaration`], a graph with named outputs and losses.
 //!
 //! Must hold:
-//! - no call panics or returns early on a user's mistake: it is recorded with its place, and the value it would have given is
+//! - no call panics or returns early on a user's mistake: it is recorded with its origin, and the value it would have given is
 //!   *unknown*; whatever an unknown value touches is unknown and gives no second message. All mistakes come out at
 //!   [`Builder::finish`].
 //! - only this layer inserts broadcasts. Shapes are aligned at their last axes; an axis of the number 1 stretches, a missing axis
@@ -114,7 +114,7 @@ impl Builder {
         state.graph.set_origin(Origin { layer, ..origin });
     }
 
-    /// The current place.
+    /// The current origin.
     pub fn origin(&self) -> Origin {
         self.state.borrow().graph.current_origin().clone()
     }
@@ -188,8 +188,8 @@ impl Builder {
         state.checks.iter().filter(|check| needed[check.term.index()]).cloned().collect()
     }
 
-    /// The current place, with the layer of the open scopes.
-    pub(crate) fn place(&self) -> Origin {
+    /// The current origin, with the layer of the open scopes.
+    pub(crate) fn origin_with_layer(&self) -> Origin {
         let state = self.state.borrow();
         Origin { layer: state.names.path(), ..state.graph.current_origin().clone() }
     }
@@ -262,7 +262,7 @@ impl Builder {
         result
     }
 
-    /// Runs `body` with the place's layer set to the open scopes; what `body` makes of the place ends with it.
+    /// Runs `body` with the origin's layer set to the open scopes, and restores the origin after it.
     fn inside<R>(&self, body: impl FnOnce() -> R) -> R {
         let before = self.origin();
         self.at(before.clone());
@@ -298,11 +298,11 @@ impl Builder {
         self.state.borrow().instances.storages(instance)
     }
 
-    /// Runs `body` as turn `turn` of a loop: names of parameters made in bindings inside end in the turn.
-    pub fn turn<R>(&self, turn: usize, body: impl FnOnce() -> R) -> R {
-        let before = self.state.borrow_mut().names.enter_turn(turn);
+    /// Runs `body` as iteration `index` of a loop: names of parameters made in bindings inside end in the index.
+    pub fn turn<R>(&self, index: usize, body: impl FnOnce() -> R) -> R {
+        let before = self.state.borrow_mut().names.enter_iteration(index);
         let result = body();
-        self.state.borrow_mut().names.leave_turn(before);
+        self.state.borrow_mut().names.leave_iteration(before);
         result
     }
 
@@ -396,7 +396,7 @@ impl Builder {
         state.losses.push(Loss { name: name.into(), node, over, origin });
     }
 
-    /// Records a mistake at the current place (unless it has one).
+    /// Records a mistake at the current origin (unless it has one).
     pub fn error(&self, error: Error) {
         let mut state = self.state.borrow_mut();
         let error = if error.origin == Origin::default() {

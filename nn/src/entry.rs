@@ -57,7 +57,7 @@ fn passes(graph: &Graph, stages: &mut Stages<'_>) -> Graph {
 /// Unknown names, several losses and none named, values that are no floats, operations without a gradient.
 pub fn gradients(declaration: &Declaration, loss: Option<&str>, wrt: &[&str]) -> Result<Graph, Error> {
     let loss = find_loss(declaration, loss)?;
-    if let Some((_, twice)) = wrt.iter().enumerate().find(|(place, name)| wrt[..*place].contains(*name)) {
+    if let Some((_, twice)) = wrt.iter().enumerate().find(|(index, name)| wrt[..*index].contains(*name)) {
         let error = Error::new(format!("the gradient by `{twice}` is asked for twice"));
         return Err(error.help("name each parameter, state and input once"));
     }

@@ -34,7 +34,7 @@ pub trait Network {
     }
 }
 
-/// Says the numbers of the arguments that mistakes speak of: a size is written as the symbol it was declared with.
+/// Adds to each mistake the numbers of the arguments that it mentions: messages write a size as the symbol it was declared with.
 fn with_numbers(errors: Errors, bindings: &Bindings) -> Errors {
     let speaks_of = |error: &Error, name: &str| {
         let texts = std::iter::once(&error.message).chain(&error.notes);
@@ -84,7 +84,7 @@ fn forgotten(storage: &Storage) -> Error {
         .at(origin)
 }
 
-/// Outputs of which a size comes with no input, whatever the arguments are: a mistake each, where the value was made.
+/// Outputs with a size that no input tells, whatever the arguments are: a mistake each, where the value was made.
 pub fn untold(declaration: &Declaration) -> Vec<Error> {
     let graph = &declaration.graph;
     let inputs = graph.inputs.iter().filter(|input| input.role == Role::Input);
@@ -108,15 +108,15 @@ pub fn untold(declaration: &Declaration) -> Vec<Error> {
     errors
 }
 
-/// Parameters and states whose size hangs on the data, whatever the arguments are: a mistake each, where it was declared.
+/// Parameters and states whose size depends on the data, whatever the arguments are: a mistake each, where it was declared.
 pub fn sized_by_data(declaration: &Declaration) -> Vec<Error> {
     let graph = &declaration.graph;
     // What becomes a number may be any, which this stands for.
     let any = "any number";
     let when = |name: &str| if name == any { When::Build } else { graph.when(name) };
-    let hangs = |dim: &&Dim| !can_agree(dim, &Dim::symbol(any), &when);
+    let depends = |dim: &&Dim| !can_agree(dim, &Dim::symbol(any), &when);
     let told = graph.storages.iter().filter_map(|storage| {
-        let dim = storage.ty.shape.dims().iter().find(hangs)?;
+        let dim = storage.ty.shape.dims().iter().find(depends)?;
         let symbol = dim.symbols().into_iter().find(|symbol| when(symbol) == When::Run)?;
         Some(hangs_on_data(storage, &symbol))
     });

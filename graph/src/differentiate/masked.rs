@@ -1,12 +1,12 @@
 //! Gradients that are 0 where a selection did not take a value.
 //!
-//! The gradient of a selection is a selection: select(m, g, 0) for the side that m takes. Pulled on through `log` at 0, or multiplied with a
-//! NaN, the 0 of the side not taken would become NaN. So it is not written down at once. A gradient on its way is a value
-//! together with the masks under which it counts ([`Masked`]); rules of elementwise ops see the value alone, and the masks are
-//! *applied*, as selections, where an op does not work element by element, and at the end.
+//! The gradient of a selection is a selection: select(m, g, 0) for the side that m takes. If the 0 of the other side went on through `log`
+//! at 0, or were multiplied by a NaN, it would become NaN. So the selection is postponed. During the walk a gradient is a value
+//! together with the masks under which it counts ([`Masked`]). Rules of elementwise ops see the value alone. The masks are *applied*, as
+//! selections, before an op that does not work element by element, and at the end.
 //!
 //! Must hold: where all masks hold, the gradient is the value; elsewhere it is 0, whatever the value. A mask that has been applied is kept: it
-//! is applied again if something has happened to the value since that does not make 0 of 0.
+//! is applied again if the value has since passed an op that does not map 0 to 0.
 //!
 //! # Decisions
 //!

@@ -2,11 +2,11 @@
 //!
 //! In: all results of one loop with the gradients that arrived at them. Out: the gradients of its operands.
 //!
-//! How a body is differentiated is handed in: the walker that calls this is what it calls for that.
+//! The body is differentiated by the walker that calls this file; it passes itself as a function ([`Differentiate`]).
 //!
-//! The forward loop runs again and stacks the carried values that each turn began with. The reversed loop takes them turn by
-//! turn, runs the body on them and differentiates it there: carried are the gradients of the carried values and the sums of the
-//! captured values' gradients; stacked are the gradients of the slices. It is made of the same primitives, so it can be
+//! The forward loop runs again and stacks the carried values that each iteration began with. The reversed loop takes one of them in each
+//! iteration, runs the body on it and differentiates the body there. It carries the gradients of the carried values and the sums of
+//! the captured values' gradients; it stacks the gradients of the slices. It is made of the same primitives, so it can be
 //! differentiated again.
 
 use crate::dim::Dim;
@@ -26,7 +26,7 @@ pub(super) struct ScanParts {
     operands: Vec<NodeId>,
 }
 
-/// Where things stand among the results of the reversed loop.
+/// The reversed loop: its body, its operands, and which of its results is whose gradient.
 struct Reversed {
     body: Graph,
     operands: Vec<NodeId>,
@@ -128,7 +128,7 @@ fn reverse(
         let zeros = graph.full_like(forward.operands[i], 0.0);
         sums.push(declare(&mut body, &forward.body.inputs[i].ty, zeros));
     }
-    // Sliced, from the last turn to the first: what each turn began with, its slices, the gradients of what it stacked.
+    // Sliced, from the last iteration to the first: what each began with, its slices, the gradients of what it stacked.
     let mut inputs = Vec::new();
     for (i, began) in residuals(graph, forward).into_iter().enumerate() {
         inputs.push(declare(&mut body, &forward.body.inputs[i].ty, began));
@@ -180,12 +180,12 @@ fn differentiate_body(
     Ok(operands.into_iter().enumerate().map(|(result, operand)| (operand, result)).collect())
 }
 
-/// Those that someone asked for.
+/// The gradients that are wanted.
 fn keep(gradients: Vec<(usize, usize)>, wanted: &[bool]) -> Vec<(usize, usize)> {
     gradients.into_iter().filter(|(operand, _)| wanted[*operand]).collect()
 }
 
-/// The values that each turn began with, stacked from the last turn to the first.
+/// The values that each iteration began with, stacked from the last to the first.
 fn residuals(graph: &mut Graph, forward: &ScanParts) -> Vec<NodeId> {
     let mut body = (*forward.body).clone();
     let first = body.results.len();
@@ -209,15 +209,15 @@ fn residuals(graph: &mut Graph, forward: &ScanParts) -> Vec<NodeId> {
     stacks.collect()
 }
 
-/// Adds the nodes of `body` with `inputs` in the place of its inputs; gives its results.
+/// Adds the nodes of `body` with `inputs` instead of its inputs; gives its results.
 fn inline(into: &mut Graph, body: &Graph, inputs: &[NodeId]) -> Vec<NodeId> {
-    let mut places: Vec<NodeId> = Vec::with_capacity(body.len());
+    let mut copies: Vec<NodeId> = Vec::with_capacity(body.len());
     for id in body.ids() {
         let operands: Vec<NodeId> =
-            body.operands(id).into_iter().map(|operand| places[operand.index()]).collect();
+            body.operands(id).into_iter().map(|operand| copies[operand.index()]).collect();
         into.set_origin(body.origin(id).clone());
         let op = body.op(id);
-        places.push(if let Op::Input(index) = op { inputs[*index] } else { into.add(op.clone(), &operands) });
+        copies.push(if let Op::Input(index) = op { inputs[*index] } else { into.add(op.clone(), &operands) });
     }
-    body.results.iter().map(|(_, id)| places[id.index()]).collect()
+    body.results.iter().map(|(_, id)| copies[id.index()]).collect()
 }

@@ -1,12 +1,10 @@
 //! What the functions of numbers are: a row each for one operand, two operands, comparisons and folds.
 //!
-//! In: a function. Out: its row. Whoever decides by what a function is asks here and names none itself: inference by `takes` and `gives`,
-//! differentiation by `slope`, simplification by `bound`, the guard by `of_finite` and `hands_on`, fusion and the choice of lane loops by
-//! `cost`.
+//! In: a function. Out: its row. Other code reads these facts instead of naming functions: inference reads `takes` and `gives`, differentiation `slope`,
+//! simplification `bound`, the guard `of_finite` and `hands_on`, fusion and the choice of lane loops `cost`.
 //!
 //! Must hold: a fact is the truth, or the answer that promises nothing ([`Bound::Unknown`], `hands_on: false`, [`Slope::Function`],
-//! [`OfFinite::Others`]). Bits of results hang on `bound` and `cost`: what is known better later is written here only where they may
-//! change.
+//! [`OfFinite::Others`]). Bits of results depend on `bound` and `cost`: a more precise `bound` or `cost` changes them.
 
 use crate::op::{Binary, Compare, Reduction, Unary};
 use crate::types::ElementType;

@@ -163,7 +163,7 @@ impl Expressions<'_> {
         (*op == Op::Select).then(|| self.select(id, operands))
     }
 
-    /// The operands' elements at other places.
+    /// The operands' elements at other indices.
     fn arrangement(&self, op: &Op, operands: &[NodeId]) -> Option<Expression> {
         let first = || self.text(operands[0]);
         if let Op::Transpose(order) = op {

@@ -1,4 +1,4 @@
-//! What a graph is run with, and the sizes that follow from it.
+//! The tensors, sizes, seed and step that a graph is run with, and the sizes that follow from them.
 //!
 //! In: tensors by name, sizes by name. Out: a number for every symbol that can be found, or the contradiction.
 

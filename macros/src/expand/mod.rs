@@ -16,7 +16,7 @@ mod statement;
 
 use crate::signature::{self, Axis, written};
 use crate::syntax::{ArgumentKind, Declarations, Layer, Network};
-use expander::{Expander, builder, layer_function, local, optional_element, place};
+use expander::{Expander, builder, layer_function, local, location, optional_element};
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use std::collections::BTreeSet;
@@ -125,7 +125,7 @@ impl<'a> Expander<'a> {
         let texts: Vec<String> = layer.arguments.iter().map(|argument| argument.name.to_string()).collect();
         let head = self.head(layer);
         let body = self.statements(&layer.body);
-        let place = place(layer.value.place);
+        let location = location(layer.value.location);
         let value = self.expression(&layer.value);
         let returned = layer.result.as_ref().map(|ty| {
             let (dims, element) = (self.list(&ty.dims), optional_element(ty.element));
@@ -142,7 +142,7 @@ impl<'a> Expander<'a> {
                     #(let mut #locals = #locals.clone();)*
                     #head
                     #body
-                    #builder.at(#place);
+                    #builder.at(#location);
                     let __result = #value;
                     #returned
                     __result

@@ -1,7 +1,7 @@
 //! Expressions, by operator precedence (after Pratt).
 
 use super::token::{comma_separated, here, mistake, nothing_left, since};
-use crate::syntax::{Arguments, Expression, ExpressionKind, Operator, Place};
+use crate::syntax::{Arguments, Expression, ExpressionKind, Location, Operator};
 use proc_macro2::Span;
 use syn::parse::ParseStream;
 use syn::{Ident, Lit, Token, braced, bracketed, parenthesized, token};
@@ -27,7 +27,7 @@ pub(super) fn bound(input: ParseStream) -> syn::Result<Expression> {
 
 /// What stands for a value that is missing: nothing is known of it.
 pub(super) fn placeholder(span: Span) -> Expression {
-    Expression { kind: ExpressionKind::Rust(proc_macro2::TokenStream::new()), place: Place::at(span) }
+    Expression { kind: ExpressionKind::Rust(proc_macro2::TokenStream::new()), location: Location::at(span) }
 }
 
 fn binary(input: ParseStream, level: Precedence) -> syn::Result<Expression> {
@@ -35,8 +35,9 @@ fn binary(input: ParseStream, level: Precedence) -> syn::Result<Expression> {
     let mut left = binary(input, tighter)?;
     while let Some(operator) = operator(input, level) {
         let right = binary(input, tighter)?;
-        let place = left.place.to(right.place);
-        left = Expression { kind: ExpressionKind::Binary(operator, Box::new(left), Box::new(right)), place };
+        let location = left.location.to(right.location);
+        left =
+            Expression { kind: ExpressionKind::Binary(operator, Box::new(left), Box::new(right)), location };
         if level == Precedence::Comparison && self::operator(&input.fork(), level).is_some() {
             let help = "write two comparisons and multiply their masks";
             return Err(mistake(here(input), "comparisons do not chain", help));
@@ -86,21 +87,21 @@ fn unary(input: ParseStream) -> syn::Result<Expression> {
     if !input.peek(Token![-]) {
         return primary(input);
     }
-    let minus = Place::at(input.parse::<Token![-]>()?.span);
+    let minus = Location::at(input.parse::<Token![-]>()?.span);
     let operand = unary(input)?;
-    let place = minus.to(operand.place);
+    let location = minus.to(operand.location);
     let kind = match operand.kind {
         ExpressionKind::Integer(value) => ExpressionKind::Integer(-value),
         ExpressionKind::Number(value) => ExpressionKind::Number(-value),
         _ => ExpressionKind::Negate(Box::new(operand)),
     };
-    Ok(Expression { kind, place })
+    Ok(Expression { kind, location })
 }
 
 fn primary(input: ParseStream) -> syn::Result<Expression> {
     let (start, before) = (here(input), input.fork());
     let kind = primary_kind(input)?;
-    Ok(Expression { kind, place: since(start, input, &before) })
+    Ok(Expression { kind, location: since(start, input, &before) })
 }
 
 fn primary_kind(input: ParseStream) -> syn::Result<ExpressionKind> {
@@ -223,7 +224,7 @@ pub(super) fn arguments(input: ParseStream) -> syn::Result<Arguments> {
             let value = expression(&content)?;
             if !arguments.named.is_empty() {
                 let help = "positional arguments come first";
-                return Err(mistake(value.place.start, "a positional argument behind a named one", help));
+                return Err(mistake(value.location.start, "a positional argument behind a named one", help));
             }
             arguments.positional.push(value);
         }

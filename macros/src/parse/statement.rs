@@ -4,7 +4,7 @@ use super::expression;
 use super::token::{here, mistake, nothing_left, semicolon, since, word};
 use super::types::tensor_type;
 use crate::diagnose::Diagnostics;
-use crate::syntax::{Arguments, Expression, Output, Place, Statement, StatementKind};
+use crate::syntax::{Arguments, Expression, Location, Output, Statement, StatementKind};
 use downhill_graph::graph::StorageKind;
 use proc_macro2::TokenTree;
 use syn::ext::IdentExt;
@@ -40,14 +40,14 @@ fn skip_comments(input: ParseStream, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Reads a statement; after a mistake skips it and keeps the name it would have declared, so that uses of it are no mistakes.
+/// Reads a statement. After a mistake it is skipped; the name it would have declared is kept, so that uses of it are no mistakes.
 fn statement_or_broken(input: ParseStream, diagnostics: &mut Diagnostics) -> Statement {
     let (start, declared) = (here(input), declared_name(input));
     let (before, has_block) = (input.fork(), input.peek(Token![for]) || word(input, "scan"));
     statement(input, diagnostics).unwrap_or_else(|error| {
         diagnostics.add_syn(&error);
         skip_statement(input, before.cursor() == input.cursor(), has_block);
-        Statement { kind: StatementKind::Broken(declared), place: Place::at(start) }
+        Statement { kind: StatementKind::Broken(declared), location: Location::at(start) }
     })
 }
 
@@ -91,7 +91,7 @@ pub(super) fn layer_body(
 fn layer_value(input: ParseStream) -> syn::Result<Expression> {
     let value = expression::expression(input)?;
     if input.peek(Token![;]) {
-        return Err(unused(value.place.start));
+        return Err(unused(value.location.start));
     }
     nothing_left(input, "the end of the layer or an operator")?;
     Ok(value)
@@ -132,7 +132,7 @@ fn skip_statement(input: ParseStream, at_its_beginning: bool, has_block: bool) {
 fn statement(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<Statement> {
     let (start, before) = (here(input), input.fork());
     let kind = statement_kind(input, diagnostics)?;
-    Ok(Statement { kind, place: since(start, input, &before) })
+    Ok(Statement { kind, location: since(start, input, &before) })
 }
 
 fn statement_kind(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<StatementKind> {
@@ -140,7 +140,7 @@ fn statement_kind(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Res
         return binding(input);
     }
     if input.peek(Token![for]) {
-        return turns(input, diagnostics);
+        return for_loop(input, diagnostics);
     }
     if begins_rebinding(input) {
         let name = input.parse()?;
@@ -297,7 +297,7 @@ fn loss(input: ParseStream) -> syn::Result<StatementKind> {
     Ok(StatementKind::Loss { name, over, value })
 }
 
-fn turns(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<StatementKind> {
+fn for_loop(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<StatementKind> {
     input.parse::<Token![for]>()?;
     let variable = if input.peek(Token![_]) {
         input.parse::<Token![_]>()?;

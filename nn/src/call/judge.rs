@@ -1,6 +1,6 @@
 //! The judgement of a call's arguments: names, count, kinds, what is given twice or missing, defaults.
 //!
-//! In: how many arguments have no name, the names of the others, and each argument as its parameter's kind asks for it. Out:
+//! In: the number of arguments without a name, the names of the others, and each argument converted to its parameter's kind. Out:
 //! [`Arguments`], or every mistake with its [`Spot`].
 //!
 //! Must hold: an argument's kind is judged only where all names and the count are right, so that no mistake is told twice.
@@ -22,7 +22,7 @@ pub struct Head<'a> {
     pub parameters: &'a [Parameter<'a>],
 }
 
-/// A place in a call.
+/// A position in a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Spot {
     /// The call itself.
@@ -206,7 +206,7 @@ pub struct Arguments<'a> {
 }
 
 impl Arguments<'_> {
-    /// Whether all that was given is known already; of what is not, something stands in that is of the right kind.
+    /// Whether all that was given is known already. For what is not, there is a placeholder of the right kind.
     pub(crate) fn certain(&self) -> bool {
         self.certain
     }

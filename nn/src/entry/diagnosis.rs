@@ -101,7 +101,7 @@ pub fn diagnosis(
     Ok(Diagnosis { graph: optimize(&graph), watched: watches.into_iter().map(|(_, watch)| watch).collect() })
 }
 
-/// What of the declared values a loss needs and is of interest, in the order of declaration: named values, the last value of each
+/// The declared values to watch among those that a loss needs, in the order of declaration: named values, the last value of each
 /// layer, values that are checked.
 fn watched_values(declaration: &Declaration, loss: &Loss) -> Vec<(NodeId, Watch)> {
     let graph = &declaration.graph;
@@ -137,7 +137,7 @@ fn watched_values(declaration: &Declaration, loss: &Loss) -> Vec<(NodeId, Watch)
     watches
 }
 
-/// Values of one name, as turns of a loop have them, are told apart by the last parameter that they read.
+/// Values of one name, as the iterations of a loop make them, are told apart by the last parameter that they read.
 fn tell_apart(graph: &Graph, watches: &mut [(NodeId, Watch)]) {
     let mut times: HashMap<String, usize> = HashMap::new();
     watches.iter().for_each(|(_, watch)| *times.entry(watch.name.clone()).or_default() += 1);

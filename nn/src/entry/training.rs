@@ -55,7 +55,10 @@ pub fn find_loss<'a>(declaration: &'a Declaration, name: Option<&str>) -> Result
     }
 }
 
-/// A copy of the declared values without results; sizes that came out wrong are found here.
+/// A copy of the declared values without results.
+///
+/// # Errors
+/// Sizes that make no sense for the network's arguments, such as a negative one.
 pub(super) fn start(declaration: &Declaration) -> Result<Graph, Error> {
     let mut graph = declaration.graph.clone();
     graph.results.clear();

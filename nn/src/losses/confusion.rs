@@ -2,10 +2,14 @@
 //!
 //! In: the first operand of a loss. Out: a recorded mistake where its last operation shows that it is of the other kind.
 //!
-//! Must hold: nothing is refused that could be meant. A *score* is a product with a parameter (`x @ w`, a linear layer), of what is no probability itself, sums of such
-//! products, parameters and constants, multiples of these, or a rectifier or tanh of one: no training keeps it between 0 and 1. What is
-//! computed from other things besides is let pass: a product of probabilities may be one, and `p + z - stop_gradient(z)` is `p`. What only
-//! arranges elements (`reshape`, `transpose`, `slice`, `reverse`), `stop_gradient`, `dropout` and names change nothing.
+//! Must hold: nothing is refused that could be meant. A *score* is what no training keeps between 0 and 1:
+//!
+//! - a product of a parameter (`x @ w`, a linear layer) with what is no probability itself;
+//! - a sum of such products, parameters and constants, or a multiple of one;
+//! - a rectifier or tanh of these.
+//!
+//! What is computed from anything else is accepted: a product of probabilities may be one, and `p + z - stop_gradient(z)` is `p`. Ops that
+//! only arrange elements (`reshape`, `transpose`, `slice`, `reverse`), `stop_gradient`, `dropout` and names are looked through.
 //!
 //! # Decisions
 //!

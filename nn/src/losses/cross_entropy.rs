@@ -99,7 +99,7 @@ fn weighted(y: &Value, l: &Value) -> Value {
     surrogate(sum_last(&multiply(y, meant)), sum_last(&multiply(y, l)))
 }
 
-/// The element of each row that the label names, without a gather: `others` elsewhere, which add nothing, then the sum.
+/// The element of each row that the label names, without a gather: all others are replaced by `others`, which adds nothing, and summed.
 fn picked(user: &'static str, rows: &Value, labels: &Value, others: impl Operand) -> Value {
     let Some(classes) = rows.shape().and_then(|shape| shape.dims().last().cloned()) else {
         return rows.builder().unknown();

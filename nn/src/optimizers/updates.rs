@@ -23,7 +23,7 @@ pub const LEARNING_RATE: &str = "learning_rate";
 
 /// The updates of one training step, while a rule writes them.
 ///
-/// All values are of one graph and are computed with as those of a declaration are: operators and the functions of `downhill::value`.
+/// All values are of one graph. Operators and the functions of `downhill::value` work on them as on those of a declaration.
 pub struct Updates {
     common: Rc<Common>,
     parameters: Vec<Parameter>,
@@ -85,7 +85,7 @@ impl Updates {
         &self.parameters
     }
 
-    /// Runs `body` for each parameter. Messages, graphs and profiles say of what it writes that it stands where the parameter was declared.
+    /// Runs `body` for each parameter. What it writes has the parameter's location in messages, graphs and profiles.
     pub fn each(&self, mut body: impl FnMut(&Parameter)) {
         for parameter in &self.parameters {
             let origin = |graph: &mut Graph| {
@@ -103,8 +103,8 @@ impl Updates {
         &self.learning_rate
     }
 
-    /// The number of this step, an f32 scalar: 1 in the first. It stays at 2²⁴, where βᵗ is long below rounding for every β up
-    /// to 0.999999.
+    /// The number of this step, an f32 scalar: 1 in the first. It stays at 2²⁴, where 1 − βᵗ has long been rounded to 1 for every
+    /// β up to 0.999999.
     pub fn step(&self) -> &Value {
         self.step.get_or_init(|| {
             let state = self.state("step", Shape::scalar(), Initializer::Zeros);

@@ -2,9 +2,8 @@
 //!
 //! In: values as the user wrote them. Out: values that primitives accept, or a recorded mistake.
 //!
-//! An operand with fewer axes is given those it lacks in front. That may not put a size that only a run tells beside itself: of
-//! `[batch, 1] - [batch]`, a value for each row less a value for each row, `[batch, batch]` is every row with every other, which must be
-//! said (`expand(y, 0)`).
+//! An operand with fewer axes gets the missing ones in front. A size that only a run tells may not meet itself in this way:
+//! `[batch, 1] - [batch]` would be `[batch, batch]`, every row with every other. Where that is meant it must be written: `expand(y, 0)`.
 //!
 //! # Decisions
 //!
@@ -153,7 +152,7 @@ impl Laid {
     }
 }
 
-/// What broadcasting would put beside itself.
+/// A size that broadcasting would put beside itself, as in `[batch, 1] - [batch]`.
 pub(crate) struct Paired {
     /// The operand that lacks an axis.
     pub(crate) lacking: usize,
@@ -165,7 +164,7 @@ pub(crate) struct Paired {
     pub(crate) symbol: Arc<str>,
 }
 
-/// Where an operand is given an axis that is as long as one of its own for every run, which no operand has both of.
+/// Finds an operand that would get an axis as long as one of its own for every run, where no operand has both axes.
 pub(crate) fn paired(graph: &Graph, operands: &[Laid]) -> Option<Paired> {
     for (lacking, operand) in operands.iter().enumerate() {
         for (absent, (own, dim)) in (0..operand.absent)
@@ -210,7 +209,7 @@ fn beside_itself(values: &[&Value], shapes: &[Shape], common: &Shape) -> Option<
     )))
 }
 
-/// Two operands, of which the second lacks an axis of the first, would become `common`.
+/// The mistake where two operands, the second without an axis of the first, would become `common`.
 pub(crate) fn put_beside_itself(operands: (&Value, &Value), common: &Shape, symbol: &str) -> Error {
     let (first, second) = (spoken(operands.0, "one operand"), spoken(operands.1, "the other"));
     let message = format!("{first} and {second} would become {common}, which puts `{symbol}` beside itself");

@@ -1,6 +1,7 @@
-//! What a use of a value demands of its elements, and class indices, the most frequent such use.
+//! What a use of a value demands of its elements; class indices, the most frequent such use.
 //!
-//! In: a value, a rule. Out: [`Demand`], which poisons what is computed from broken elements where nothing else tells of them.
+//! In: a value, a rule. Out: [`Demand`]. Where the check cannot be made when data is given, it makes what is computed from a
+//! broken element NaN.
 
 use super::align::spoken;
 use super::elementwise::{
@@ -36,7 +37,7 @@ pub(crate) struct Demand<'a> {
     made: Option<Made>,
 }
 
-/// Demands that each element of `value` keep `rule`. A constant is judged at once; an input, also with its elements in other places,
+/// Demands that each element of `value` keep `rule`. A constant is judged at once; an input, also with its elements at other indices,
 /// when data is bound; anything else in the graph.
 pub(crate) fn demand(value: &Value, rule: Rule, user: User) -> Demand<'_> {
     let builder = value.builder();
@@ -114,7 +115,7 @@ impl Demand<'_> {
             value,
             term: term_node,
             made,
-            origin: builder.place(),
+            origin: builder.origin_with_layer(),
         });
     }
 }

@@ -29,8 +29,8 @@ pub fn gradient(y: impl Borrow<Value>, x: impl Borrow<Value>) -> Value {
     }
 }
 
-/// The derivative of a value that checks stand in makes them too: it is NaN where one is broken, which poison alone would not tell, as
-/// it has no derivative.
+/// The derivative of a value with checks makes the same checks: it is NaN where one is broken. The poison of the value does not do that,
+/// as it has no derivative.
 fn with_checks(y: &Value, derivative: Value) -> Value {
     let builder = y.builder();
     let (checks, Some(term)) = (builder.checks_below(y), derivative.node()) else { return derivative };

@@ -1,8 +1,8 @@
 //! Functions of each element: one primitive (or two) apiece.
 //!
-//! How exact they are. Arithmetic and roots are the f32 that is nearest to the exact result. Where a function says “within n units”, what
-//! compiled code gives is at most n units of the last place of the exact result away from it, for every finite f32, tiny and huge ones
-//! too, and the same bits on every machine.
+//! How exact they are. Arithmetic and roots are the f32 that is nearest to the exact result. Where a function says “within n units”, the result
+//! of compiled code differs from the exact one by at most n units in the last place, for every finite f32, tiny and huge ones too. It has
+//! the same bits on every machine.
 
 use super::align::{coerce, require_float, spoken, stretch_together};
 use super::operand::Operand;
@@ -98,7 +98,7 @@ pub fn square(x: impl Borrow<Value>) -> Value {
     multiply(x, x)
 }
 
-/// The other of each truth value; the other bits of integers.
+/// Logical not of each truth value; bitwise not of integers.
 pub fn not(x: impl Borrow<Value>) -> Value {
     x.borrow().builder().apply(Op::Unary(Unary::Not), &[x.borrow()])
 }

@@ -72,7 +72,7 @@ fn product(a: &Value, b: &Value) -> Option<Value> {
     )
 }
 
-/// The mistake where an operand without all of the leading axes is given some that are as long as one of its own.
+/// The mistake where an operand that lacks leading axes would get one as long as an axis of its own.
 fn beside_itself(a: &Value, b: &Value, x: &Shape, y: &Shape) -> Option<Error> {
     let (own, other) = (leading(x), leading(y));
     let rank = own.len().max(other.len());

@@ -1,4 +1,4 @@
-//! The same elements in other places.
+//! The same elements at other indices.
 
 use super::align::{both_shapes, coerce, resolve_axis, spoken};
 use crate::builder::{Builder, Value};
@@ -9,7 +9,7 @@ use downhill_graph::op::{Op, Range};
 use downhill_graph::types::Shape;
 use std::borrow::Borrow;
 
-/// The same elements, row-major, under another shape. One size may be −1: it takes what is left.
+/// The same elements, row-major, under another shape. One size may be −1: it is the number of elements divided by the other sizes.
 pub fn reshape(x: impl Borrow<Value>, shape: impl Into<Shape>) -> Value {
     let x = x.borrow();
     let builder = x.builder();

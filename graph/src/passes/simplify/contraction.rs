@@ -1,6 +1,6 @@
 //! Products and reductions.
 //!
-//! Among floats: what a product or a reduction adds up is left as it is, and sums have no order (`op.rs`). Of n equal elements x the partial
+//! For floats: the terms of a product or a reduction stay what they are, and sums have no order (`op.rs`). Of n equal elements x the partial
 //! sums are no greater than n·x, and those of Σx no greater than n·Σx, so that x·n and (Σx)·n overflow only where the declared
 //! sum does.
 
@@ -47,8 +47,8 @@ pub(super) fn swapped(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
     if !permutation.iter().copied().eq(exchanged) {
         return None;
     }
-    let turn = |pairs: &[(usize, usize)]| pairs.iter().map(|&(i, j)| (j, i)).collect();
-    let op = Op::DotGeneral { batch: turn(batch), contract: turn(contract) };
+    let swap = |pairs: &[(usize, usize)]| pairs.iter().map(|&(i, j)| (j, i)).collect();
+    let op = Op::DotGeneral { batch: swap(batch), contract: swap(contract) };
     Some(add(graph, op, &[b, a]))
 }
 

@@ -1,4 +1,4 @@
-//! How large values can be, as far as their ops tell: what rules ask that hold among the reals, but among floats only within
+//! Bounds on the magnitude of values, as far as their ops tell. Rules ask for them that hold for all reals, but for floats only within
 //! bounds.
 //!
 //! Bounds are powers of two. Rounding keeps them: 2ᵏ is a float, and rounding never passes one. NaN is outside of all bounds; a size
@@ -17,7 +17,7 @@ pub(super) struct Magnitude {
     pub(super) high: i32,
 }
 
-/// Scales have magnitudes of 2⁻¹⁰⁰ to 2¹⁰⁰: normal in f32 and with room on both sides.
+/// Scales have magnitudes of 2⁻¹⁰⁰ to 2¹⁰⁰: normal in f32, far from both overflow and underflow.
 const WINDOW: i32 = 100;
 
 /// How many ops a question looks through.

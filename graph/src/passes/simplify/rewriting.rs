@@ -8,7 +8,7 @@ use crate::op::{Binary, Op, Unary};
 use crate::types::Shape;
 use std::ops::{Deref, DerefMut};
 
-/// Gives the node to stand in the place of an op of these operands, or nothing.
+/// Gives the node that replaces an op of these operands, or nothing.
 pub(super) type Rule = fn(&mut Rewriting, &Op, &[NodeId]) -> Option<NodeId>;
 
 /// A graph that is added to by rules.

@@ -1,7 +1,7 @@
 //! Scalar factors made of sizes and constants, the 1/batch of a mean: they end where a person would write them,
 //! `(p − y)·(1/batch)`, as far as floats allow it.
 //!
-//! Among the reals a factor may stand anywhere in a product. Among floats its place decides which intermediate results overflow or
+//! Among the reals a factor may stand anywhere in a product. Among floats its position decides which intermediate results overflow or
 //! vanish: `c·m·n/(r·r)` is written so that it does not. A rule here must not make a finite result infinite or a normal one zero,
 //! for any finite operands, and may move a result only by rounding. (An infinity or a zero that only an intermediate result
 //! made may give way to the right value.) A *scale* s is a scalar of constants and sizes with 2⁻¹⁰⁰ ≤ |s| ≤ 2¹⁰⁰ (`magnitude.rs`). What is

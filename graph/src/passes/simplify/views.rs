@@ -1,4 +1,4 @@
-//! Ops that only say where elements are: they compose, cancel, and move outward so that they meet. No number changes.
+//! Views, ops that only move elements: they compose, cancel, and move towards the results so that they meet. No number changes.
 
 use super::rewriting::{Rewriting, add, spread, spread_scalar};
 use crate::facts::Class;
