@@ -31,6 +31,7 @@ pub fn can_agree(a: &Dim, b: &Dim, when: &dyn Fn(&str) -> When) -> bool {
     }
     let is_argument = |symbol: &&Symbol| names(symbol).iter().any(|name| when(name) == When::Build);
     let is_run_time = |symbol: &&Symbol| names(symbol).iter().any(|name| when(name) == When::Run);
+
     // The difference as a polynomial in the run-time symbols. It is 0 for every run only if all of its coefficients are 0.
     let mut coefficients: BTreeMap<Vec<&Symbol>, Vec<(Vec<&Symbol>, i64)>> = BTreeMap::new();
     for (symbols, number) in difference.terms() {
@@ -41,6 +42,7 @@ pub fn can_agree(a: &Dim, b: &Dim, when: &dyn Fn(&str) -> When) -> bool {
         let (of_build, of_run) = symbols.iter().partition(is_argument);
         coefficients.entry(of_run).or_default().push((of_build, number));
     }
+
     !coefficients.values().any(|terms| is_never_zero(terms))
 }
 
@@ -129,18 +131,22 @@ mod tests {
     fn no_numbers_prove_it_wrong() {
         let [n, m, h, w] = ["n", "m", "h", "w"].map(Dim::symbol);
         let mut dims = vec![n, m, h, w, Dim::from(0), Dim::from(1), Dim::from(5)];
+
         let first = dims.clone();
         for a in &first {
             for b in &first {
                 dims.extend([&(a * b) - &Dim::from(1), a + b, &(a - b) + &Dim::from(3), a.divide(b)]);
             }
         }
+
         let numbers = || (0..5).flat_map(|h| (0..5).map(move |w| [("h".into(), h), ("w".into(), w)].into()));
         let bound = |dim: &Dim| numbers().map(|numbers| dim.bind(&numbers)).collect::<Vec<Dim>>();
         let bound: Vec<Vec<Dim>> = dims.iter().map(bound).collect();
+
         // Quotients by 0 are no sizes.
         let divides_by_zero =
             |dim: &Dim| matches!(dim.evaluate(&Bindings::new()), Err(Undefined::DivisionByZero(_)));
+
         let mut refused = 0;
         for (a, a_bound) in dims.iter().zip(&bound) {
             for (b, b_bound) in dims.iter().zip(&bound).filter(|(b, _)| !agree(a, b)) {
@@ -149,6 +155,7 @@ mod tests {
                 assert!(a_bound.iter().zip(b_bound).all(differ), "{a} and {b}");
             }
         }
+
         assert!(refused > 1000, "{refused}");
     }
 }

@@ -91,6 +91,7 @@ impl<'a> Walker<'a> {
         for id in wrt {
             on_path[id.index()] = true;
         }
+
         for id in graph.ids().filter(|&id| graph.ty(id).element.is_float()) {
             let op = graph.op(id);
             let carries = |(position, operand): (usize, NodeId)| {
@@ -100,6 +101,7 @@ impl<'a> Walker<'a> {
                 on_path[id.index()] = true;
             }
         }
+
         for (on_path, needed) in on_path.iter_mut().zip(ancestors(graph, &roots)) {
             *on_path &= needed;
         }
@@ -143,6 +145,7 @@ impl<'a> Walker<'a> {
                 arrived[result] = self.gradient(member);
             }
         }
+
         if arrived.iter().all(Option::is_none) {
             return Ok(());
         }

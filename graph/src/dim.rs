@@ -120,6 +120,7 @@ impl Dim {
                 None => return Dim::overflow(),
             }
         }
+
         let mut terms: Vec<Monomial> = sum.into_iter().filter(|(_, value)| *value != 0).collect();
         match terms.as_mut_slice() {
             [] => Dim::default(),
@@ -163,6 +164,7 @@ impl Dim {
         if let (Some(a), Some(b)) = (self.as_constant(), divisor.as_constant()) {
             return i64::try_from(floor_quotient(a.into(), b.into())).map_or(Dim::overflow(), Dim::from);
         }
+
         let mut of_divisor = divisor.terms();
         if let (Some((symbols, coefficient)), None) = (of_divisor.next(), of_divisor.next()) {
             let exact =
@@ -171,6 +173,7 @@ impl Dim {
                 return Dim::from_terms(terms);
             }
         }
+
         self.quotient(divisor)
     }
 
@@ -193,6 +196,7 @@ impl Dim {
             }
             sum = &sum + &product;
         }
+
         sum
     }
 
@@ -398,6 +402,7 @@ impl Mul for &Dim {
         if self.overflows() || other.overflows() {
             return Dim::overflow();
         }
+
         match (self.as_constant(), other.as_constant()) {
             (Some(1), _) => return other.clone(),
             (_, Some(1)) => return self.clone(),
@@ -407,6 +412,7 @@ impl Mul for &Dim {
             (None, Some(factor)) => return self.scaled(factor),
             (None, None) => {}
         }
+
         let products = self
             .terms()
             .flat_map(|(s, a)| other.terms().map(move |(t, b)| Some(([s, t].concat(), a.checked_mul(b)?))));
@@ -430,6 +436,7 @@ impl fmt::Display for Dim {
         if self.is(0) {
             return f.write_str("0");
         }
+
         for (position, (symbols, coefficient)) in self.terms().rev().enumerate() {
             match (position, coefficient < 0) {
                 (0, true) => f.write_str("-")?,
@@ -444,6 +451,7 @@ impl fmt::Display for Dim {
             }
             f.write_str(&factors.join("*"))?;
         }
+
         Ok(())
     }
 }
@@ -505,6 +513,7 @@ mod tests {
         let at = |dim: &Dim, n: i64| dim.evaluate(&Bindings::from([("n".into(), n)]));
         let below = (&n - &Dim::from(3)).divide(&Dim::from(2));
         assert_eq!([0, 2, 3, 4].map(|n| at(&below, n)), [Ok(-2), Ok(-1), Ok(0), Ok(0)]);
+
         // Bound first and evaluated at once are the same.
         for n in 0..8 {
             for (a, b) in [(7, 2), (-7, 2), (7, -2), (-7, -2)] {
@@ -517,6 +526,7 @@ mod tests {
                 );
             }
         }
+
         let by = Dim::from(20).divide(&n);
         assert_eq!(at(&by, 0), Err(Undefined::DivisionByZero(n.clone())));
         let by = n.divide(&Dim::from(0));
@@ -534,13 +544,16 @@ mod tests {
             );
             assert_eq!(dim.compare(&most), Agreement::Undecided);
         }
+
         assert!(Dim::from(i64::MIN).divide(&Dim::from(-1)).overflows());
         let many = &symbol("n") * &Dim::from(i64::MIN);
         assert_eq!(many.divide(&Dim::from(-1)).symbols(), [Arc::from("n")]);
+
         // What the symbols' values bring is met when it is evaluated; terms may cancel.
         let square = &symbol("n") * &symbol("n");
         let huge = Bindings::from([("n".into(), i64::MAX)]);
         assert_eq!(square.evaluate(&huge), Err(Undefined::Overflow));
+
         assert_eq!(
             (&(&symbol("n") * &Dim::from(3)) - &(&symbol("n") * &Dim::from(2))).evaluate(&huge),
             Ok(i64::MAX)

@@ -144,5 +144,6 @@ fn edit_distance(a: &str, b: &str) -> usize {
         }
         rows.push(row);
     }
+
     rows[a.len()][b.len()]
 }

@@ -21,19 +21,23 @@ impl Graph {
     pub fn to_formulas(&self) -> String {
         let names = names(self);
         let expressions = Expressions { graph: self, name: &|id| names.get(&id).cloned() };
+
         let mut text = String::new();
         for (&id, name) in &names {
             if !is_leaf(self, id) {
                 let _ = writeln!(text, "{name} = {}", expressions.definition(id));
             }
         }
+
         if !text.is_empty() {
             text.push('\n');
         }
+
         let loss = self.results.iter().find_map(|(purpose, _)| match purpose {
             Purpose::Loss(name) => Some(name.clone()),
             _ => None,
         });
+
         let loss = loss.as_deref().unwrap_or("loss");
         for (purpose, id) in &self.results {
             let left = match purpose {
@@ -46,6 +50,7 @@ impl Graph {
                 let _ = writeln!(text, "{left} {right}");
             }
         }
+
         text
     }
 }
@@ -62,11 +67,14 @@ fn names(graph: &Graph) -> BTreeMap<NodeId, String> {
         Purpose::Loss(name) => Some((*id, name.clone())),
         _ => None,
     });
+
     let losses: HashMap<NodeId, _> = losses.collect();
     let mut names = BTreeMap::new();
+
     // How many expressions stand one inside the other in what is written for each node.
     let mut depth = vec![0_usize; graph.len()];
     let mut taken: HashMap<String, usize> = HashMap::new();
+
     let mut shared = 0;
     for id in graph.ids().filter(|id| live[id.index()]) {
         let inside = graph.operands_of(id).iter().map(|operand| depth[operand.index()]);
@@ -86,6 +94,7 @@ fn names(graph: &Graph) -> BTreeMap<NodeId, String> {
         *count += 1;
         names.insert(id, if *count == 1 { name } else { format!("{name}#{count}") });
     }
+
     names
 }
 

@@ -194,6 +194,7 @@ impl Graph {
     fn find_or_push(&mut self, op: Op, operands: &[NodeId]) -> Result<NodeId, Box<(Op, Error)>> {
         let hash = hash_of(&(&op, operands));
         let first = self.known.get(&hash).copied();
+
         let mut same = first;
         while let Some(id) = same {
             if self.operands_of(id) == operands && *self.op(id) == op {
@@ -201,10 +202,12 @@ impl Graph {
             }
             same = self.same_hash[id.index()];
         }
+
         let ty = match self.infer(&op, operands) {
             Ok(ty) => ty,
             Err(error) => return Err(Box::new((op, error))),
         };
+
         let id = NodeId(self.nodes.len() as u32);
         self.nodes.push(Node { op, ty });
         self.operands.extend(operands);
@@ -334,11 +337,13 @@ impl Graph {
     pub fn users(&self) -> Users {
         let mut ends = vec![0_u32; self.len() + 1];
         self.operands.iter().for_each(|operand| ends[operand.index()] += 1);
+
         let mut end = 0;
         for count in &mut ends {
             // For now, where each begins: filling moves it to the end.
             end += std::mem::replace(count, end);
         }
+
         let mut users = vec![NodeId(0); self.operands.len()];
         for id in self.ids() {
             for operand in self.operands_of(id) {
@@ -347,6 +352,7 @@ impl Graph {
                 *end += 1;
             }
         }
+
         Users { users, ends }
     }
 

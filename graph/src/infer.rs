@@ -170,10 +170,12 @@ fn infer_dot(
     right.sort_unstable();
     check_axes(&left, x.rank())?;
     check_axes(&right, y.rank())?;
+
     for &(i, j) in pairs() {
         let (a, b) = (&x.shape.dims()[i], &y.shape.dims()[j]);
         require(scope.agrees(a, b), || format!("{a} and {b} in a product of {x} and {y}"))?;
     }
+
     let kept = batch.iter().map(|&(i, _)| x.shape.dims()[i].clone());
     let dims = kept.chain(without_axes(&x.shape, &left).0).chain(without_axes(&y.shape, &right).0);
     Ok(Type::new(x.element, Shape(dims.collect())))
@@ -186,6 +188,7 @@ fn infer_scan(scope: &dyn Scope, op: &Op, types: &[&Type]) -> Result<Type, Error
     })?;
     require(carried + sliced <= types.len() && *carried <= body.results.len(), || "too few operands".into())?;
     require(*result < body.results.len(), || format!("result {result} of {}", body.results.len()))?;
+
     for (position, (ty, input)) in types.iter().zip(&body.inputs).enumerate() {
         let is_sliced = (*carried..carried + sliced).contains(&position);
         let slice = if is_sliced {
@@ -198,6 +201,7 @@ fn infer_scan(scope: &dyn Scope, op: &Op, types: &[&Type]) -> Result<Type, Error
         };
         same(scope, &slice, &input.ty)?;
     }
+
     for (input, (_, id)) in body.inputs.iter().zip(&body.results).take(*carried) {
         same(scope, &input.ty, body.ty(*id))?;
     }

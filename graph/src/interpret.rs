@@ -57,6 +57,7 @@ pub fn interpret(
     let bindings = environment.bindings(graph)?;
     let machine = Machine { bindings, precision, seed: environment.seed, step: environment.step };
     let live = live(graph);
+
     let (mut read_inputs, mut read_storages) = (HashSet::new(), HashSet::new());
     for id in graph.ids().filter(|id| live[id.index()]) {
         if let Op::Input(index) = graph.op(id) {
@@ -65,12 +66,14 @@ pub fn interpret(
             read_storages.insert(*index);
         }
     }
+
     let mut inputs = Vec::new();
     for (index, input) in graph.inputs.iter().enumerate() {
         let given = environment.inputs.get(&input.name);
         let needed = read_inputs.contains(&index);
         inputs.push(if needed { Some(machine.load("input", &input.name, &input.ty, given)?) } else { None });
     }
+
     let mut storages = Vec::new();
     for (index, storage) in graph.storages.iter().enumerate() {
         let given = environment.storages.get(&storage.name);
@@ -81,6 +84,7 @@ pub fn interpret(
             None
         });
     }
+
     let values = machine.run(graph, &inputs, &storages)?;
     let named = graph.results.iter().zip(values);
     named
@@ -146,6 +150,7 @@ impl Machine {
             };
             values[id.index()] = Some(value);
         }
+
         Ok(graph.results.iter().map(|(_, id)| known(&values[id.index()])).collect())
     }
 
@@ -219,6 +224,7 @@ impl Machine {
     ) -> Result<Vec<Array>, Error> {
         let inner = Machine { bindings: self.inner_bindings(body), ..*self };
         let mut state: Vec<Value> = x[..carried].to_vec();
+
         let mut stacks: Vec<Vec<f64>> = vec![Vec::new(); body.results.len() - carried];
         for iteration in 0..iterations {
             let mut inputs: Vec<Option<Value>> = state.into_iter().map(Some).collect();
@@ -233,6 +239,7 @@ impl Machine {
                 stack.extend(&value.data);
             }
         }
+
         let finals = state.iter().map(|value| Ok((**value).clone()));
         let stacked = stacks.into_iter().zip(&body.results[carried..]).map(|(data, (_, id))| {
             let shape = [vec![iterations], inner.shape(&body.ty(*id).shape)?].concat();

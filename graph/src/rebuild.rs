@@ -43,6 +43,7 @@ pub fn rebuild_into(
         Some(copy) => copy,
         None => crate::graph::bug("a live node has a dead operand"),
     };
+
     for id in graph.ids().filter(|id| live[id.index()]) {
         let operands: Vec<NodeId> =
             graph.operands_of(id).iter().map(|&operand| copy_of(&copies, operand)).collect();
@@ -54,6 +55,7 @@ pub fn rebuild_into(
         }
         copies[id.index()] = Some(new);
     }
+
     into.set_origin(graph.current_origin().clone());
     into.results =
         graph.results.iter().map(|(purpose, id)| (purpose.clone(), copy_of(&copies, *id))).collect();

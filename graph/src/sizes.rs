@@ -80,6 +80,7 @@ fn check_shape(subject: &dyn Fn() -> String, shape: &Shape, bindings: &Bindings)
             .filter(|count| *count <= MOST)
             .ok_or_else(|| Error::new(format!("{} has more elements than memory can hold", subject())))?;
     }
+
     Ok(())
 }
 

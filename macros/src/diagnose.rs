@@ -70,10 +70,12 @@ fn compile_error(location: Location, text: &str) -> TokenStream {
         punct.set_span(start);
         TokenTree::from(punct)
     };
+
     let mut literal = Literal::string(text);
     literal.set_span(end);
     let mut group = Group::new(Delimiter::Brace, TokenStream::from(TokenTree::from(literal)));
     group.set_span(end);
+
     [
         punct(':', Spacing::Joint),
         punct(':', Spacing::Alone),

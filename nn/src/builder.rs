@@ -176,6 +176,7 @@ impl Builder {
                 graph.inputs[input].below = Some(count.clone());
             }
         }
+
         if !state.checks.contains(&check) {
             state.checks.push(check);
         }
@@ -340,6 +341,7 @@ impl Builder {
                 .help(format!("declare `input {target}: …`, or leave `{target}` to the losses"));
             return self.error(error);
         }
+
         let mut state = self.state.borrow_mut();
         if state.outputs.iter().any(|(known, _)| &**known == name) {
             drop(state);
@@ -355,6 +357,7 @@ impl Builder {
         let graph = &state.graph;
         let is_target = |input: usize| graph.inputs[input].role == Role::Target;
         let mut seen = vec![false; graph.len()];
+
         let mut open: Vec<NodeId> = value.node.into_iter().collect();
         while let Some(node) = open.pop() {
             if std::mem::replace(&mut seen[node.index()], true) {
@@ -367,6 +370,7 @@ impl Builder {
             }
             open.extend(graph.operands_of(node));
         }
+
         None
     }
 
@@ -383,6 +387,7 @@ impl Builder {
             );
             return;
         }
+
         let mut state = self.state.borrow_mut();
         if state.losses.iter().any(|loss| &*loss.name == name) {
             drop(state);
@@ -392,6 +397,7 @@ impl Builder {
             self.error(error.help(help));
             return;
         }
+
         let origin = state.graph.current_origin().clone();
         state.losses.push(Loss { name: name.into(), node, over, origin });
     }
@@ -458,11 +464,13 @@ impl Builder {
         let Some(nodes) = operands.iter().map(|value| value.node).collect::<Option<Vec<_>>>() else {
             return self.unknown();
         };
+
         if operands.iter().any(|value| !value.builder.is(self)) {
             let error = Error::new("values of two networks meet in one operation");
             return self
                 .fail(error.help("compute with the values that the function is given, and keep none"));
         }
+
         let added = self.state.borrow_mut().graph.try_add(op, &nodes);
         match added {
             Ok(node) => self.value(node),
@@ -486,6 +494,7 @@ impl Builder {
         for (node, label) in std::mem::take(&mut state.labels) {
             state.graph.set_label(node, label);
         }
+
         Ok(Declaration {
             graph: std::mem::take(&mut state.graph),
             outputs: std::mem::take(&mut state.outputs),

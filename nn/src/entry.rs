@@ -61,6 +61,7 @@ pub fn gradients(declaration: &Declaration, loss: Option<&str>, wrt: &[&str]) ->
         let error = Error::new(format!("the gradient by `{twice}` is asked for twice"));
         return Err(error.help("name each parameter, state and input once"));
     }
+
     let mut graph = start(declaration)?;
     let wanted: Vec<(Arc<str>, NodeId)> = if wrt.is_empty() {
         let trained = trained(&mut graph, loss);
@@ -68,6 +69,7 @@ pub fn gradients(declaration: &Declaration, loss: Option<&str>, wrt: &[&str]) ->
     } else {
         wrt.iter().map(|name| find_leaf(&mut graph, name)).collect::<Result<_, _>>()?
     };
+
     let nodes: Vec<NodeId> = wanted.iter().map(|(_, node)| *node).collect();
     let gradients = differentiate(&mut graph, loss.node, &nodes)?;
     let names = wanted.into_iter().map(|(name, _)| name);
@@ -123,6 +125,7 @@ fn find_leaf(graph: &mut Graph, name: &str) -> Result<(Arc<str>, NodeId), Error>
             return Err(unknown(&format!("no parameter or input is called `{name}`"), name, "names", known));
         }
     };
+
     let node = graph.add(op, &[]);
     if !graph.ty(node).element.is_float() {
         return Err(Error::new(format!(
@@ -130,5 +133,6 @@ fn find_leaf(graph: &mut Graph, name: &str) -> Result<(Arc<str>, NodeId), Error>
             graph.ty(node)
         )));
     }
+
     Ok((name.into(), node))
 }

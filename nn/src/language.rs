@@ -42,16 +42,19 @@ pub fn stored(builder: &Builder, name: &str) -> Value {
     let known = builder.storage_names();
     let binding = name.split('.').next().unwrap_or_default();
     let near = nearest(name, known.iter().map(|name| &**name));
+
     let inside: Vec<String> = known
         .iter()
         .filter(|known| known.split('.').next() == Some(binding))
         .map(|name| format!("`{name}`"))
         .collect();
+
     let error = Error::new(format!("no parameter is called `{name}`"));
     let error = match (near, inside.is_empty()) {
         (_, false) => error.note(format!("`{binding}` has {}", inside.join(", "))),
         _ => error.note(format!("`{binding}` has no parameters")),
     };
+
     builder.fail(match near {
         Some(near) => error.help(format!("did you mean `{near}`?")),
         None => error,

@@ -145,6 +145,7 @@ fn relative_name(
 ) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
     let mut iterations: Vec<usize> = Vec::new();
+
     let mut known = seen_from;
     for (position, segment) in declared.path.iter().enumerate().skip(depth) {
         match segment {
@@ -162,8 +163,10 @@ fn relative_name(
             }
         }
     }
+
     parts.extend(iterations.iter().map(usize::to_string));
     parts.push(declared.name.clone());
+
     // A parameter straight in a loop: the iteration tells its copies apart.
     parts.extend(declared.iterations.strip_prefix(known)?.iter().map(usize::to_string));
     Some(parts.join("."))
@@ -200,6 +203,7 @@ mod tests {
         names.enter_layer(); // a layer without parameters is not counted
         names.leave();
         names.leave();
+
         for iteration in 1..3 {
             let before = names.enter_iteration(iteration);
             names.enter_binding("h");
@@ -207,6 +211,7 @@ mod tests {
             names.leave();
             names.leave_iteration(before);
         }
+
         names.enter_binding("y");
         linear(&mut names, &mut count);
         linear(&mut names, &mut count);

@@ -64,9 +64,11 @@ pub fn untrained(declaration: &Declaration) -> Vec<Error> {
             trained[index] |= over.as_ref().is_none_or(|over| over.contains(&index));
         }
     }
+
     let shown = ancestors(graph, declaration.outputs.iter().map(|(_, node)| *node), Through::Values);
     let shown: HashSet<usize> = shown.into_iter().collect();
     let layer = |index: usize| graph.storages[index].name.rsplit_once('.').map(|(layer, _)| layer);
+
     let trained_layers: HashSet<&str> =
         (0..trained.len()).filter(|&index| trained[index]).filter_map(layer).collect();
     let is_forgotten = |&index: &usize| {
@@ -74,6 +76,7 @@ pub fn untrained(declaration: &Declaration) -> Vec<Error> {
             || shown.contains(&index) && layer(index).is_some_and(|layer| trained_layers.contains(layer));
         graph.storages[index].kind == StorageKind::Parameter && !trained[index] && !drops_out()
     };
+
     (0..trained.len()).filter(is_forgotten).map(|index| forgotten(&graph.storages[index])).collect()
 }
 
@@ -89,6 +92,7 @@ pub fn untold(declaration: &Declaration) -> Vec<Error> {
     let graph = &declaration.graph;
     let inputs = graph.inputs.iter().filter(|input| input.role == Role::Input);
     let axes: Vec<&Dim> = inputs.flat_map(|input| input.ty.shape.dims()).collect();
+
     // An axis that an argument is a factor of may tell more than it seems to.
     let may_tell = |axis: &Dim, symbol: &str| {
         let symbols = axis.symbols();
@@ -96,8 +100,10 @@ pub fn untold(declaration: &Declaration) -> Vec<Error> {
         is_there && symbols.iter().any(|name| graph.when(name) != When::Run)
             || told_by(axis).is_some_and(|told| *told.symbol == *symbol)
     };
+
     let is_untold =
         |symbol: &str| graph.when(symbol) == When::Run && !axes.iter().any(|axis| may_tell(axis, symbol));
+
     let mut errors = Vec::new();
     for (_, node) in &declaration.outputs {
         let symbols = graph.shape(*node).dims().iter().flat_map(Dim::symbols);
@@ -105,6 +111,7 @@ pub fn untold(declaration: &Declaration) -> Vec<Error> {
             errors.push(asked::untold(graph, "forward", &symbol).at(graph.origin(*node).clone()));
         }
     }
+
     errors
 }
 
@@ -147,6 +154,7 @@ fn ancestors(graph: &Graph, nodes: impl IntoIterator<Item = NodeId>, through: Th
     for node in nodes {
         reached[node.index()] = true;
     }
+
     // Operands have smaller ids: one pass backwards sees every user first.
     let mut storages = Vec::new();
     for id in graph.ids().rev() {
@@ -160,5 +168,6 @@ fn ancestors(graph: &Graph, nodes: impl IntoIterator<Item = NodeId>, through: Th
         }
         graph.operands_of(id).iter().for_each(|operand| reached[operand.index()] = true);
     }
+
     storages
 }

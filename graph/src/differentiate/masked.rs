@@ -59,6 +59,7 @@ impl Masked {
             pulled.iter().for_each(|pulled| _ = pulled.applied(graph));
             return Ok(pulled);
         }
+
         let (pulled, guard) = if is_elementwise(&op) {
             let (value, guard) = rules::pull(graph, id, position, self.value)?;
             let mut guards = self.guards.clone();
@@ -73,6 +74,7 @@ impl Masked {
             let moved = if reaches { self.moved(graph, id, position)? } else { None };
             (Masked { value, guards: moved.into_iter().collect() }, guard)
         };
+
         Ok(match guard {
             Some(guard) => pulled.under(graph, guard),
             None => Some(pulled),
@@ -88,6 +90,7 @@ impl Masked {
         if self.guards.iter().any(|known| known.is_same(&guard)) {
             return Some(masked);
         }
+
         if self.guards.len() >= MOST_GUARDS {
             let mask = all(graph, &self.guards);
             masked = Masked {
@@ -95,6 +98,7 @@ impl Masked {
                 guards: vec![Guard { mask, holds: true, applied: true }],
             };
         }
+
         masked.guards.push(guard);
         Some(masked)
     }
@@ -107,6 +111,7 @@ impl Masked {
             [guard] => (guard.mask, guard.holds),
             _ => (all(graph, &self.guards), true),
         };
+
         let moved = match op.class() {
             Class::View | Class::Pieces if op.facts().keeps_all => {
                 (rules::pull(graph, id, position, mask)?.0, holds)
@@ -133,6 +138,7 @@ impl Masked {
             | Class::Loop
             | Class::Marker => return Ok(None),
         };
+
         let is_mask = graph.ty(moved.0).element == graph.ty(mask).element;
         Ok(is_mask.then_some(Guard { mask: moved.0, holds: moved.1, applied: true }))
     }
@@ -143,6 +149,7 @@ impl Masked {
         let shared = pairs.clone().take_while(|(a, b)| a.is_same(b)).count();
         let both = pairs.take(shared).map(|(a, b)| Guard { applied: a.applied && b.applied, ..*a });
         let mut guards: Vec<Guard> = both.collect();
+
         let (left, right) = (&self.guards[shared..], &other.guards[shared..]);
         if let ([a], [b]) = (left, right)
             && a.is_opposite(b)
@@ -151,6 +158,7 @@ impl Masked {
             let value = graph.add(Op::Select, &[a.mask, yes, no]);
             return Masked { value, guards };
         }
+
         let terms = [apply(graph, self.value, left), apply(graph, other.value, right)];
         let value = graph.add(Op::Binary(Binary::Add), &terms);
         if !left.is_empty() && !right.is_empty() {
@@ -158,6 +166,7 @@ impl Masked {
             let mask = graph.add(Op::Binary(Binary::Or), &masks);
             guards.push(Guard { mask, holds: true, applied: true });
         }
+
         Masked { value, guards }
     }
 }

@@ -76,6 +76,7 @@ pub(super) fn pull(
 ) -> Result<Vec<(NodeId, NodeId)>, Error> {
     let reversed = reverse(graph, forward, arrived, wanted, differentiate)?;
     let body = Arc::new(reversed.body);
+
     let mut gradients = Vec::with_capacity(reversed.gradients.len());
     for (operand, result) in reversed.gradients {
         let scan = Op::Scan {
@@ -91,6 +92,7 @@ pub(super) fn pull(
         }
         gradients.push((forward.operands[operand], gradient));
     }
+
     Ok(gradients)
 }
 
@@ -194,6 +196,7 @@ fn residuals(graph: &mut Graph, forward: &ScanParts) -> Vec<NodeId> {
         let name = format!("began.{}", body.results.len());
         body.results.push((Purpose::Output(name.into()), began));
     }
+
     let body = Arc::new(body);
     let stacks = (0..forward.carried).map(|i| {
         let scan = Op::Scan {
@@ -206,6 +209,7 @@ fn residuals(graph: &mut Graph, forward: &ScanParts) -> Vec<NodeId> {
         let stack = graph.add(scan, &forward.operands);
         graph.add(Op::Reverse(vec![0]), &[stack])
     });
+
     stacks.collect()
 }
 

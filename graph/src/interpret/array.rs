@@ -120,6 +120,7 @@ impl Array {
             }
             shape[axis] += part.shape[axis];
         }
+
         Ok(Array::build(shape, |index| {
             let mut source = index.to_vec();
             let mut rest = parts.iter();
@@ -193,6 +194,7 @@ impl Array {
         shape.extend(left_free.iter().map(|&axis| self.shape[axis]));
         shape.extend(right_free.iter().map(|&axis| other.shape[axis]));
         let extents: Vec<usize> = contract.iter().map(|&(i, _)| self.shape[i]).collect();
+
         let (mut left, mut right) = (vec![0; self.shape.len()], vec![0; other.shape.len()]);
         Ok(Array::build(shape, |index| {
             let (kept, rest) = index.split_at(batch.len());

@@ -62,11 +62,13 @@ impl Environment {
                 return Err(Error::new(format!("`{name}` is {}, not {value}", graph.bindings[name])));
             }
         }
+
         let inputs = graph.inputs.iter().map(|input| (&input.name, &input.ty, self.inputs.get(&input.name)));
         let storages = graph
             .storages
             .iter()
             .map(|storage| (&storage.name, &storage.ty, self.storages.get(&storage.name)));
+
         let mut pairs = Vec::new();
         for (name, ty, tensor) in inputs.chain(storages) {
             let Some(tensor) = tensor else { continue };
@@ -79,6 +81,7 @@ impl Environment {
             }
             pairs.extend(ty.shape.dims().iter().zip(tensor.shape()).map(|(dim, &size)| (&**name, dim, size)));
         }
+
         bind_shapes(&mut bindings, &pairs)?;
         Ok(bindings)
     }

@@ -33,10 +33,12 @@ pub fn simplify(graph: &Graph) -> Graph {
             add(&mut Rewriting::new(graph, RULES), op, operands)
         })
     };
+
     let mut last = walk(graph);
     if last == *graph {
         return last;
     }
+
     for _ in 1..WALKS {
         let next = walk(&last);
         if next == last {
@@ -44,6 +46,7 @@ pub fn simplify(graph: &Graph) -> Graph {
         }
         last = next;
     }
+
     // What is left to do only makes it smaller.
     last
 }

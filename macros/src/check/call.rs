@@ -26,11 +26,13 @@ impl<'a> Checker<'a> {
             Some(Named::Instance(shared)) => Some(shared.clone()),
             _ => None,
         };
+
         let called = shared.as_ref().map_or(function, |shared| shared.function);
         let Some(callee) = Callee::find(self.program, called) else {
             self.arguments(arguments, None, 0);
             return self.unknown_function(function);
         };
+
         let mut handed = self.arguments(arguments, Some(&callee), 0);
         let Some(shared) = shared else { return self.apply(&callee, &handed, location) };
         handed.positional.extend(shared.handed.positional);
@@ -53,10 +55,12 @@ impl<'a> Checker<'a> {
             self.unsure = true;
             return AbstractValue::Unknown;
         }
+
         if self.scopes.find(&name).is_some() {
             let error = Error::new(format!("`{name}` is a value, not a function"));
             return self.fail(location, error.help("write `*` between factors"));
         }
+
         let known: Vec<String> = self.callables();
         let error = Error::new(format!("no function is called `{name}`"));
         self.fail(location, match composite::likely(&name, known.iter().map(String::as_str)) {
@@ -135,9 +139,11 @@ impl<'a> Checker<'a> {
                 return Initializer::Zeros;
             }
         };
+
         let Some(arguments) = self.judged(initializer.head(), &handed, location) else {
             return Initializer::Zeros;
         };
+
         initializer.make(&arguments).unwrap_or_else(|error| {
             self.error(location, error);
             Initializer::Zeros

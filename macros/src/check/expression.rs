@@ -102,6 +102,7 @@ impl<'a> Checker<'a> {
         if let Some(value) = self.builder.find_storage(&name) {
             return AbstractValue::value(value);
         }
+
         match &path[0] {
             base if self.scopes.find(base).is_none() => self.unknown_name(base, location),
             // What is missing may have been made where the check cannot look.
@@ -129,12 +130,14 @@ impl<'a> Checker<'a> {
         if numbers && arithmetic && !(plain(&left) && plain(&right)) && !both_written(&left, &right) {
             return AbstractValue::Number;
         }
+
         // Beside a tensor any number will do: no shape hangs on it.
         let stand_in = |item: AbstractValue| match item {
             AbstractValue::Known(argument) => Some(argument),
             AbstractValue::Number => Some(Argument::Number(0.5)),
             AbstractValue::Unknown => None,
         };
+
         match (stand_in(left), stand_in(right)) {
             (Some(left), Some(right)) => self.known(language::binary(&self.builder, operator, &left, &right)),
             _ => {

@@ -29,6 +29,7 @@ impl<'a> Checker<'a> {
             return self
                 .fail(location, error.help("a network is unrolled when it is built: repeat with `for`"));
         }
+
         self.at(location);
         let start = location.start;
         let called = format!("{}:{}", start.file(), start.start().line);
@@ -57,6 +58,7 @@ impl<'a> Checker<'a> {
             self.scopes.declare(name, Named::Fixed("an argument of the layer", item));
         }
         let builder = self.builder.clone();
+
         let inputs: Vec<(&str, &Argument)> = names.iter().map(String::as_str).zip(&arguments).collect();
         let item = language::layer(&builder, &inputs, || {
             self.head_fits(layer, &arguments, &call.places);
@@ -70,6 +72,7 @@ impl<'a> Checker<'a> {
             }
             item
         });
+
         self.scopes = outer;
         item
     }
@@ -78,6 +81,7 @@ impl<'a> Checker<'a> {
     fn head_fits(&mut self, layer: &'a Layer, arguments: &[Argument], places: &[Location]) {
         let name = layer.name.to_string();
         let axes = signature::axes(layer);
+
         let mut found = Vec::new();
         for (position, axes) in &axes {
             let argument = &layer.arguments[*position];
@@ -95,6 +99,7 @@ impl<'a> Checker<'a> {
             }
             found.push(dims);
         }
+
         for ((position, axes), dims) in axes.into_iter().zip(found) {
             let word = layer.arguments[position].name.to_string();
             for (number, (axis, dim)) in axes.iter().zip(&dims).enumerate() {

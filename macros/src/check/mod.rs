@@ -46,12 +46,14 @@ pub(crate) fn program(program: &Declarations, diagnostics: &mut Diagnostics) {
             Error::new("no network is declared").help("add `pub Name(arguments) { … }` that uses the layers");
         diagnostics.add(location.unwrap_or(Location::at(proc_macro2::Span::call_site())), error);
     }
+
     let mut called = HashSet::new();
     for network in &program.networks {
         let mut checker = Checker::new(program, diagnostics);
         checker.network(network);
         called.extend(checker.called);
     }
+
     for layer in program.layers.iter().filter(|layer| !called.contains(&layer.name.to_string())) {
         Checker::new(program, diagnostics).lone_layer(layer);
     }
@@ -67,6 +69,7 @@ fn duplicates(program: &Declarations, diagnostics: &mut Diagnostics) {
             }
         }
     };
+
     twice("layer", &mut program.layers.iter().map(|layer| &layer.name));
     twice("network", &mut program.networks.iter().map(|network| &network.name));
     for network in &program.networks {
@@ -91,6 +94,7 @@ impl<'a> Checker<'a> {
             };
             self.scopes.declare(&name, named);
         }
+
         self.statements(&network.body);
         self.report();
         if !self.broken {
@@ -106,18 +110,22 @@ impl<'a> Checker<'a> {
             let error = Error::new(format!("network `{name}` has no loss"));
             self.error(location, error.help("say what to minimise: `loss squared_error(p, y);`"));
         }
+
         if !network.body.iter().any(|statement| matches!(statement.kind, Output(_))) {
             let error = Error::new(format!("network `{name}` has no output"));
             self.error(location, error.help("say what `forward` gives: `output p;`"));
         }
+
         if self.unsure {
             return;
         }
+
         let builder = std::mem::replace(&mut self.builder, Builder::for_checking());
         let missing = builder
             .finish()
             .map(|it| [untrained(&it), untold(&it), sized_by_data(&it)].concat())
             .unwrap_or_else(|errors| errors.0);
+
         for error in missing {
             self.add(error);
         }
@@ -145,6 +153,7 @@ impl<'a> Checker<'a> {
                 ));
             }
         }
+
         self.lone = true;
         self.layer_body(layer, given, layer::Call::default());
         self.report();

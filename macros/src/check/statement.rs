@@ -105,11 +105,13 @@ impl<'a> Checker<'a> {
             Named::Fixed(what, _) => what,
             Named::Value(_) => "declared",
         };
+
         let error = Error::new(format!("`{name}` is {what} already"));
         let error = match known {
             Named::Value(_) if rebindable => error.help(format!("bind it anew without `let`: `{name} = …;`")),
             _ => error.help("take another name"),
         };
+
         self.error(Location::at(name.span()), error);
         false
     }
@@ -139,6 +141,7 @@ impl<'a> Checker<'a> {
     fn rebind(&mut self, name: &Ident, value: &'a Expression) {
         let text = name.to_string();
         let item = self.bound(&text, value);
+
         let location = Location::at(name.span());
         match self.scopes.find_mut(&text) {
             Some(Named::Value(known)) => *known = item,
@@ -178,6 +181,7 @@ impl<'a> Checker<'a> {
             return;
         }
         self.at(Location::at(name.span()));
+
         let (text, element) = (name.to_string(), ty.element.unwrap_or_default());
         let (what, value) = if target {
             ("a target", self.builder.target(&text, element, shape))
@@ -225,6 +229,7 @@ impl<'a> Checker<'a> {
             return;
         }
         self.at(Location::at(name.span()));
+
         let (text, element) = (name.to_string(), ty.element.unwrap_or_default());
         let (what, value) = match kind {
             StorageKind::Parameter => {
@@ -241,6 +246,7 @@ impl<'a> Checker<'a> {
                 ("a state", self.builder.state(&text, Type::new(element, shape), initializer))
             }
         };
+
         self.scopes.declare(&text, Named::Fixed(what, AbstractValue::value(value)));
     }
 
@@ -264,6 +270,7 @@ impl<'a> Checker<'a> {
                 }
             }
         };
+
         self.at(location);
         if let Some(value) = self.tensor(item) {
             self.builder.output(&name, &value);
@@ -308,6 +315,7 @@ impl<'a> Checker<'a> {
             }
             storages.extend(own);
         }
+
         (!over.is_empty()).then_some(storages)
     }
 

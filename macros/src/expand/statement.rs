@@ -118,12 +118,14 @@ impl<'a> Expander<'a> {
         let builder = builder();
         let name = name.cloned().unwrap_or_else(|| Ident::new("loss", value.location.start));
         let (text, value) = (name.to_string(), self.bound(&name, value));
+
         let over = if over.is_empty() {
             quote!(::core::option::Option::None)
         } else {
             let instances = over.iter().map(local);
             quote!(::core::option::Option::Some([#(#builder.storages_of(#instances.0)),*].concat()))
         };
+
         quote! {
             let __loss = #value;
             __language::loss(#builder, #text, &__loss, #over);
@@ -145,11 +147,13 @@ impl<'a> Expander<'a> {
         let body = self.statements(body);
         self.rust.truncate(known);
         self.instances.pop();
+
         // The variable twice: for Rust in `{ … }`, and for the language.
         let variable = variable.map(|name| {
             let value = local(name);
             quote!(let #name = __turn; let #value = __Argument::Integer(__turn as i64);)
         });
+
         quote! {
             for __turn in __language::turns(#builder, #from, #to) {
                 #builder.turn(__turn, || {

@@ -43,6 +43,7 @@ fn binary(input: ParseStream, level: Precedence) -> syn::Result<Expression> {
             return Err(mistake(here(input), "comparisons do not chain", help));
         }
     }
+
     Ok(left)
 }
 
@@ -67,6 +68,7 @@ fn operator(input: ParseStream, level: Precedence) -> Option<Operator> {
             })*
         };
     }
+
     match level {
         // Two characters before one.
         Precedence::Comparison => {
@@ -80,6 +82,7 @@ fn operator(input: ParseStream, level: Precedence) -> Option<Operator> {
         }
         Precedence::Unary => {}
     }
+
     None
 }
 
@@ -112,16 +115,19 @@ fn primary_kind(input: ParseStream) -> syn::Result<ExpressionKind> {
         nothing_left(&content, "`)` or an operator")?;
         return Ok(inner.kind);
     }
+
     if input.peek(token::Bracket) {
         let content;
         bracketed!(content in input);
         return Ok(ExpressionKind::Shape(comma_separated(&content, expression)?));
     }
+
     if input.peek(token::Brace) {
         let content;
         braced!(content in input);
         return Ok(ExpressionKind::Rust(content.parse()?));
     }
+
     if input.peek(Lit) {
         return literal(input);
     }
@@ -152,6 +158,7 @@ fn literal(input: ParseStream) -> syn::Result<ExpressionKind> {
             "types follow from where the number is used",
         )),
     };
+
     match &literal {
         Lit::Int(integer) => {
             suffix(integer.suffix(), integer.span())?;
@@ -207,6 +214,7 @@ fn parameter(input: ParseStream, base: &Ident) -> syn::Result<ExpressionKind> {
         }
         path.push(name.to_string());
     }
+
     Ok(ExpressionKind::Parameter(path))
 }
 
@@ -214,6 +222,7 @@ fn parameter(input: ParseStream, base: &Ident) -> syn::Result<ExpressionKind> {
 pub(super) fn arguments(input: ParseStream) -> syn::Result<Arguments> {
     let content;
     parenthesized!(content in input);
+
     let mut arguments = Arguments::default();
     while !content.is_empty() {
         if content.peek(Ident) && content.peek2(Token![:]) && !content.peek2(Token![::]) {
@@ -234,5 +243,6 @@ pub(super) fn arguments(input: ParseStream) -> syn::Result<Arguments> {
             nothing_left(&content, "`,`, `)` or an operator")?;
         }
     }
+
     Ok(arguments)
 }

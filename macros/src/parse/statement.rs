@@ -85,6 +85,7 @@ pub(super) fn layer_body(
             }
         }
     }
+
     (statements, None)
 }
 
@@ -142,15 +143,18 @@ fn statement_kind(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Res
     if input.peek(Token![for]) {
         return for_loop(input, diagnostics);
     }
+
     if begins_rebinding(input) {
         let name = input.parse()?;
         let value = value_behind_equals(input)?;
         return Ok(StatementKind::Rebind { name, value });
     }
+
     let keyword = KEYWORDS.into_iter().find(|keyword| word(input, keyword)).unwrap_or("");
     if keyword.is_empty() {
         return no_statement(input);
     }
+
     let span = input.call(Ident::parse_any)?.span();
     match keyword {
         "input" => declared(input, false),
@@ -185,6 +189,7 @@ fn no_statement(input: ParseStream) -> syn::Result<StatementKind> {
         );
         return Err(mistake(span, format!("`{found}` begins no statement"), help));
     }
+
     expression::expression(input)?;
     Err(unused(span))
 }
@@ -230,16 +235,19 @@ fn storage(input: ParseStream, kind: StorageKind) -> syn::Result<StatementKind> 
     let name: Ident = input.parse()?;
     input.parse::<Token![:]>()?;
     let ty = tensor_type(input)?;
+
     if !input.peek(Token![=]) {
         let message = format!("`{name}` has no initial value");
         return Err(mistake(here(input), message, "write `= zeros()` or another initialiser before the `;`"));
     }
+
     input.parse::<Token![=]>()?;
     let initializer: Ident = input.parse()?;
     if !input.peek(token::Paren) {
         let message = format!("`{initializer}` is not called");
         return Err(mistake(initializer.span(), message, format!("write `{initializer}()`")));
     }
+
     let arguments = expression::arguments(input)?;
     semicolon(input)?;
     Ok(StatementKind::Storage { kind, name, ty, initializer, arguments })
@@ -268,6 +276,7 @@ fn outputs(input: ParseStream) -> syn::Result<StatementKind> {
         }
         input.parse::<Token![,]>()?;
     }
+
     semicolon(input)?;
     Ok(StatementKind::Output(outputs))
 }
@@ -278,8 +287,10 @@ fn loss(input: ParseStream) -> syn::Result<StatementKind> {
         let fork = input.fork();
         fork.parse::<Ident>().is_ok() && over_follows(&fork)
     };
+
     let named = begins_rebinding(input) || second_is_over();
     let name = if named { Some(input.parse()?) } else { None };
+
     let mut over = Vec::new();
     if over_follows(input) {
         input.parse::<Ident>()?;
@@ -289,6 +300,7 @@ fn loss(input: ParseStream) -> syn::Result<StatementKind> {
             over.push(input.parse()?);
         }
     }
+
     if name.is_some() || !over.is_empty() {
         return Ok(StatementKind::Loss { name, over, value: value_behind_equals(input)? });
     }
@@ -305,6 +317,7 @@ fn for_loop(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<St
     } else {
         Some(input.parse()?)
     };
+
     input.parse::<Token![in]>()?;
     let from = expression::expression(input)?;
     if input.peek(Token![..=]) {

@@ -18,6 +18,7 @@ pub(super) fn tensor_type(input: ParseStream) -> syn::Result<TensorType> {
             "write `[batch, 2]` or `i32[batch]`",
         ));
     }
+
     let content;
     bracketed!(content in input);
     let dims = comma_separated(&content, expression::expression)?;

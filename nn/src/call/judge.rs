@@ -60,6 +60,7 @@ impl<'a> Head<'a> {
                 Some(Default::Unset(words)) => write!(text, ": {words}"),
             };
         }
+
         text + ")"
     }
 
@@ -98,6 +99,7 @@ impl<'a> Head<'a> {
                 None => return Err(vec![self.too_many(positional)]),
             }
         }
+
         let mut mistakes = Vec::new();
         for (position, word) in words.iter().enumerate() {
             match self.of_name(word) {
@@ -109,6 +111,7 @@ impl<'a> Head<'a> {
                 Some(parameter) => spots[parameter].push(Spot::Named(position)),
             }
         }
+
         if mistakes.is_empty() {
             mistakes.extend(self.missing(&spots));
         }
@@ -177,6 +180,7 @@ pub fn judge<'a>(
         }
         values.push(taken);
     }
+
     if mistakes.is_empty() { Ok(Arguments { head, values, certain }) } else { Err(mistakes) }
 }
 

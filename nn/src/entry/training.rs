@@ -79,6 +79,7 @@ pub(super) fn trained(graph: &mut Graph, loss: &Loss) -> Vec<(usize, NodeId)> {
             read.collect::<BTreeSet<usize>>().into_iter().collect()
         }
     };
+
     let parameters = all.into_iter().filter(|&index| {
         graph.storages.get(index).is_some_and(|s| s.kind == StorageKind::Parameter && s.ty.element.is_float())
     });

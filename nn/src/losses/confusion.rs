@@ -53,6 +53,7 @@ pub(super) fn confused(name: &str, takes: Takes, p: &Value) -> Option<Value> {
         "binary_cross_entropy" | "bce_with_logits" => ("binary_cross_entropy", "bce_with_logits"),
         _ => ("categorical_cross_entropy", "cross_entropy"),
     };
+
     let (what, help) = match (takes, shown) {
         (Takes::Probabilities, Shown::Score(_)) => {
             let function = if of_one == "binary_cross_entropy" { "sigmoid" } else { "softmax" };
@@ -79,12 +80,14 @@ pub(super) fn confused(name: &str, takes: Takes, p: &Value) -> Option<Value> {
             return None;
         }
     };
+
     let found = match shown {
         Shown::Sigmoid => "a `sigmoid`, from 0 to 1".to_owned(),
         Shown::Softmax => "a `softmax`, from 0 to 1".to_owned(),
         Shown::Score(None) => "a product with parameters, which may be any number".to_owned(),
         Shown::Score(Some(function)) => format!("`{function}` of a product with parameters"),
     };
+
     let error =
         Error::new(format!("`{name}` takes {what}, but {} is {found}", spoken(p, "its first operand")));
     Some(p.builder().fail(error.help(help)))
@@ -102,12 +105,15 @@ fn shown(p: &Value) -> Option<Shown> {
     if builder.with_graph(|graph| is_score(graph, node)) {
         return Some(Shown::Score(None));
     }
+
     let (function, z) = builder.with_graph(|graph| {
         let (function, z) = rectified(graph, node)?;
         is_score(graph, z).then_some((function, z))
     })?;
+
     // Gates are told by making them anew: an equal node is the same node.
     let z = builder.value(z);
+
     let is = |gate: fn(&Value) -> Value| gate(&z).node() == Some(node);
     match function {
         Some(function) => Some(Shown::Score(Some(function))),
@@ -172,6 +178,7 @@ fn is_score(graph: &Graph, node: NodeId) -> bool {
             return false;
         }
     }
+
     products > 0
 }
 
@@ -198,19 +205,23 @@ fn rectified(graph: &Graph, node: NodeId) -> Option<(Option<&'static str>, NodeI
     if let Op::Unary(function @ (Unary::Softplus | Unary::Tanh)) = op {
         return Some((Some(function.facts().name), operand(0)));
     }
+
     if let Op::Binary(Binary::Max) = op {
         let side = [1, 0].into_iter().find(|&side| is_constant(side))?;
         return Some((Some("maximum"), operand(1 - side)));
     }
+
     if let Op::Binary(Binary::Mul) = op {
         return Some((None, operand(0)));
     }
+
     // Something else where z ≤ 0, otherwise z.
     let Op::Select = op else { return None };
     let (mask, z) = (operand(0), operand(2));
     let below = matches!(graph.op(mask), Op::Compare(Compare::LessEqual))
         && graph.operand(mask, 0) == z
         && graph.constant_value(graph.operand(mask, 1)) == Some(0.0);
+
     let is_multiple =
         matches!(graph.op(operand(1)), Op::Binary(Binary::Mul)) && graph.operand(operand(1), 0) == z;
     let name = match (is_constant(1), is_multiple) {
@@ -218,5 +229,6 @@ fn rectified(graph: &Graph, node: NodeId) -> Option<(Option<&'static str>, NodeI
         (false, true) => "leaky_relu",
         (false, false) => "elu",
     };
+
     below.then_some((Some(name), z))
 }

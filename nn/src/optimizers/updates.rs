@@ -65,11 +65,13 @@ impl Updates {
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}.") };
         let names = builder.with_graph(|graph| graph.storages.iter().map(|it| it.name.clone()).collect());
         let (names, set) = (RefCell::new(names), RefCell::default());
+
         let common = Rc::new(Common { builder, prefix, names, set });
         let parameter = |&(storage, node, gradient): &(usize, NodeId, NodeId)| Parameter {
             stored: State { common: common.clone(), storage, value: common.builder.value(node) },
             gradient: common.builder.value(gradient),
         };
+
         let parameters = parameters.iter().map(parameter).collect();
         Updates { common, parameters, learning_rate, step: OnceCell::new() }
     }
@@ -191,6 +193,7 @@ impl State {
                 builder.fail(Error::new(format!("the optimizer declares state `{name}`, which there is")));
             return State { common: common.clone(), storage: usize::MAX, value };
         }
+
         let (storage, node) = builder.with_graph(|graph| {
             let origin = graph.current_origin().clone();
             let node = graph.add_storage(Storage { name, ty, kind: StorageKind::State, initializer, origin });
@@ -233,11 +236,13 @@ impl State {
         let Some(ty) = value.ty() else {
             return Some(Error::new(format!("the optimizer's update of `{name}` is unknown")));
         };
+
         if !value.builder().is(&self.common.builder) {
             return Some(Error::new(format!(
                 "the optimizer's update of `{name}` is a value of another graph"
             )));
         }
+
         if ty != own {
             return Some(Error::new(format!("the optimizer's update of `{name}` is {ty}, not {own}")));
         }

@@ -33,6 +33,7 @@ pub(crate) fn coerce(values: &[&Value]) -> Option<Vec<Value>> {
         return Some(values.iter().map(|&value| value.clone()).collect());
     }
     let leader = (0..values.len()).find(|&i| !follows(values[i])).unwrap_or(0);
+
     let element = types[leader].element;
     values
         .iter()
@@ -90,11 +91,13 @@ fn follow(value: &Value, element: ElementType, leader: &Value) -> Option<Value> 
         let node = builder.with_graph(|graph| graph.constant(element, number));
         return Some(builder.value(node));
     }
+
     if let Some(Op::DimValue { dim, .. }) = op
         && element != ElementType::Bool
     {
         return Some(builder.apply(Op::DimValue { dim, element }, &[]));
     }
+
     let found = value.ty().map(|ty| ty.element).unwrap_or_default();
     let (left, right) = (spoken(leader, "one operand"), spoken(value, "the other"));
     let error = Error::new(format!("{left} is {element} but {right} is {found}"));
@@ -115,6 +118,7 @@ pub(crate) fn stretch_together(values: &[&Value]) -> Option<Vec<Value>> {
     let shapes = values.iter().map(|value| value.shape()).collect::<Option<Vec<Shape>>>()?;
     let builder = values[0].builder();
     let mut common = shapes[0].clone();
+
     let mut widest = 0;
     for (position, shape) in shapes.iter().enumerate().skip(1) {
         match builder.with_graph(|graph| common_dims(graph, common.dims(), shape.dims())) {
@@ -128,6 +132,7 @@ pub(crate) fn stretch_together(values: &[&Value]) -> Option<Vec<Value>> {
             widest = position;
         }
     }
+
     if let Some(error) = beside_itself(values, &shapes, &common) {
         builder.error(error);
         return None;
@@ -194,6 +199,7 @@ fn beside_itself(values: &[&Value], shapes: &[Shape], common: &Shape) -> Option<
     let dims = shapes[found.lacking].dims();
     let after = found.own - laid[found.lacking].absent;
     let name = bare(values[found.lacking]);
+
     // Ones behind the axis bring it to where the other has its own; ones in front keep it where it is.
     let ones = |at: usize, count: usize| match count {
         1 => format!("expand({name}, {at})"),
@@ -203,6 +209,7 @@ fn beside_itself(values: &[&Value], shapes: &[Shape], common: &Shape) -> Option<
             format!("reshape({name}, {})", Shape(dims))
         }
     };
+
     let (aligned, every) = (ones(after + 1, found.own - found.absent), ones(0, laid[found.lacking].absent));
     Some(put_beside_itself((values[other], values[found.lacking]), common, &found.symbol).help(format!(
         "`{aligned}` lines them up, as `reshape` of either can; `{every}` says that every pair is meant"
@@ -255,12 +262,14 @@ pub(crate) fn stretch(value: &Value, target: &Shape) -> Value {
     if new == 0 && kept.len() == dims.len() {
         return value.clone();
     }
+
     let builder = value.builder();
     let narrow = if kept.len() == dims.len() {
         value.clone()
     } else {
         builder.apply(Op::Reshape(Shape(kept.iter().map(|&axis| dims[axis].clone()).collect())), &[value])
     };
+
     let axes = kept.iter().map(|axis| axis + new).collect();
     builder.apply(Op::Broadcast { shape: target.clone(), axes }, &[&narrow])
 }
@@ -274,10 +283,12 @@ fn misfit(a: &Value, b: &Value, from_end: usize) -> Error {
         1 => "the last axis".into(),
         _ => format!("axis -{from_end}"),
     };
+
     let pair = match (a.label().as_str(), b.label().as_str()) {
         ("this value", "this value") => "these values".to_owned(),
         _ => format!("{} and {}", spoken(a, "the other operand"), spoken(b, "the other operand")),
     };
+
     let builder = a.builder();
     let certain = builder.with_graph(|graph| graph.compare(m, n)) == Agreement::Unequal;
     let verb = if certain { "do not fit" } else { "may not fit" };
@@ -346,5 +357,6 @@ pub(crate) fn resolve_axis(value: &Value, axis: i64, rank: usize) -> Option<usiz
         };
         value.builder().error(error.help(range));
     }
+
     position
 }

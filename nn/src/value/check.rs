@@ -44,10 +44,12 @@ pub(crate) fn demand(value: &Value, rule: Rule, user: User) -> Demand<'_> {
     let Some(node) = value.node() else { return Demand { value, rule, user, made: None } };
     let (constant, input) =
         builder.with_graph(|graph| (graph.constant_value(node), input_below(graph, node)));
+
     let classes = match &rule {
         Rule::Class(count) => count.as_constant(),
         Rule::Probability | Rule::Sign => Some(0),
     };
+
     let made = match (constant.zip(classes), input) {
         (Some((number, classes)), _) => {
             if !rule.allows(number, classes) {
@@ -60,6 +62,7 @@ pub(crate) fn demand(value: &Value, rule: Rule, user: User) -> Demand<'_> {
         (None, Some(input)) => Some(Made::Bound(input)),
         (None, None) => right(value, &rule).node().map(Made::Computed),
     };
+
     Demand { value, rule, user, made }
 }
 
@@ -106,6 +109,7 @@ impl Demand<'_> {
         let (Some(made), Some(value), Some(term_node)) = (self.made, self.value.node(), term.node()) else {
             return;
         };
+
         let builder = term.builder();
         builder.keep_check(Check {
             rule: self.rule.clone(),
@@ -135,6 +139,7 @@ pub(crate) fn label_mask<'a>(user: &'static str, labels: &'a Value, classes: &Di
         role: "the label",
         help: "labels count from 0; give it as many classes as there are",
     };
+
     let unknown = || (builder.unknown(), Demand { value: labels, rule: rule.clone(), user, made: None });
     let Some(ty) = labels.ty() else { return unknown() };
     if ty.element != ElementType::I32 {
@@ -142,6 +147,7 @@ pub(crate) fn label_mask<'a>(user: &'static str, labels: &'a Value, classes: &Di
         builder.error(error.help("declare it as `i32[…]`, or convert it: `i32(…)`"));
         return unknown();
     }
+
     let demand = demand(labels, rule.clone(), user);
     let mut dims = ty.shape.0;
     dims.push(classes.clone());

@@ -18,11 +18,13 @@ pub fn gradient(y: impl Borrow<Value>, x: impl Borrow<Value>) -> Value {
     if !require_float(y, "gradient") || !require_float(x, "gradient") {
         return builder.unknown();
     }
+
     if !builder.with_graph(|graph| downhill_graph::rebuild::ancestors(graph, &[of])[by.index()]) {
         let (y, x) = (spoken(y, "the first operand"), spoken(x, "the second"));
         let error = Error::new(format!("{y} does not depend on {x}"));
         return builder.fail(error.help("`gradient(y, x)` needs an `x` that `y` was computed from"));
     }
+
     match builder.with_graph(|graph| differentiate(graph, of, &[by])) {
         Ok(gradients) => with_checks(y, builder.value(gradients[0])),
         Err(error) => builder.fail(error),

@@ -32,6 +32,7 @@ pub(super) fn of_transposed(graph: &mut Rewriting, op: &Op, operands: &[NodeId])
         sources[side] = graph.operand(x, 0);
         return Some(add(graph, direct, &sources));
     }
+
     None
 }
 
@@ -61,6 +62,7 @@ pub(super) fn outer_product(graph: &mut Rewriting, op: &Op, operands: &[NodeId])
         return None;
     }
     let shape = graph.infer(op, operands).ok()?.shape;
+
     let (kept, left) = (batch.len(), dims.len() - batch.len() - contract.len());
     let sides = [
         (
@@ -70,6 +72,7 @@ pub(super) fn outer_product(graph: &mut Rewriting, op: &Op, operands: &[NodeId])
         ),
         (batch.iter().map(|pair| pair.1).collect(), contract.iter().map(|pair| pair.1).collect(), left),
     ];
+
     let mut factors = [operands[0], operands[1]];
     for (factor, (batch_axes, summed, skip)) in factors.iter_mut().zip(sides) {
         let rank = graph.ty(*factor).rank();
@@ -79,6 +82,7 @@ pub(super) fn outer_product(graph: &mut Rewriting, op: &Op, operands: &[NodeId])
         let axes = (0..order.len()).map(|axis| if axis < kept { axis } else { axis + skip }).collect();
         *factor = add(graph, Op::Broadcast { shape: shape.clone(), axes }, &[*factor]);
     }
+
     Some(binary(graph, Binary::Mul, factors[0], factors[1]))
 }
 
@@ -98,6 +102,7 @@ pub(super) fn reduction(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> 
     let Op::Reduce { kind, axes } = op else { return None };
     let x = operands[0];
     let dims = graph.shape(x).dims();
+
     let long: Vec<usize> = axes.iter().copied().filter(|&axis| !dims[axis].is(1)).collect();
     if long.len() < axes.len() || axes.is_empty() {
         let shape = graph.infer(op, operands).ok()?.shape;
@@ -105,10 +110,12 @@ pub(super) fn reduction(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> 
             if long.is_empty() { x } else { add(graph, Op::Reduce { kind: *kind, axes: long }, &[x]) };
         return Some(add(graph, Op::Reshape(shape), &[folded]));
     }
+
     if *kind == Reduction::Sum && matches!(graph.op(x), Op::Unary(Unary::Neg)) {
         let sum = add(graph, op.clone(), &[graph.operand(x, 0)]);
         return Some(add(graph, Op::Unary(Unary::Neg), &[sum]));
     }
+
     let Op::Reduce { kind: inner_kind, axes: inner } = graph.op(x) else { return None };
     if kind != inner_kind {
         return None;

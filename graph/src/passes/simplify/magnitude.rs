@@ -34,6 +34,7 @@ fn scale_within(graph: &Graph, scalar: NodeId, depth: u32) -> Option<Magnitude> 
     }
     let operand = |position| scale_within(graph, graph.operand(scalar, position), depth - 1);
     let op = graph.op(scalar);
+
     let is_size = |id: NodeId| matches!(graph.op(id), Op::DimValue { .. });
     let magnitude = if let Op::Constant(literal) = op {
         of_literal(*literal)?
@@ -51,6 +52,7 @@ fn scale_within(graph: &Graph, scalar: NodeId, depth: u32) -> Option<Magnitude> 
     } else {
         return None;
     };
+
     (magnitude.low >= -WINDOW && magnitude.high <= WINDOW).then_some(magnitude)
 }
 
@@ -97,6 +99,7 @@ fn bound(graph: &Graph, id: NodeId, depth: u32) -> Option<i32> {
     if matches!(op, Op::Constant(literal) if held(*literal) == 0.0) || is_share(graph, id) {
         return Some(0);
     }
+
     if let Op::Convert(_) = op {
         return match graph.ty(graph.operand(id, 0)).element {
             ElementType::Bool => Some(0),
@@ -104,9 +107,11 @@ fn bound(graph: &Graph, id: NodeId, depth: u32) -> Option<i32> {
             ElementType::F32 | ElementType::F64 => operand(0),
         };
     }
+
     // A mask chooses among the others.
     let first = usize::from(*op == Op::Select);
     let operands = || (first..graph.operands_of(id).len()).map(operand);
+
     let greatest = || operands().try_fold(i32::MIN, |most, bound| Some(most.max(bound?)));
     match op.facts().bound {
         Bound::Unknown => None,

@@ -76,6 +76,7 @@ pub(super) fn softmax(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
         let factors = add(graph, view, &[t]);
         return Some(binary(graph, Binary::Mul, share, factors));
     }
+
     None
 }
 
@@ -122,12 +123,14 @@ pub(super) fn behind(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Opt
 pub(super) fn out_of_select(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Select = op else { return None };
     let zero = [1, 2].into_iter().find(|&position| is_constant(graph, operands[position], 0.0))?;
+
     let (mask, other, nothing) = (operands[0], operands[3 - zero], operands[zero]);
     let (factor, scale) = match scale_of(graph, other) {
         Some(scale) if !is_constant(graph, scale, 1.0) => (graph.full_like(other, 1.0), scale),
         Some(_) => return None,
         None => split(graph, other)?,
     };
+
     let arms = if zero == 2 { [mask, factor, nothing] } else { [mask, nothing, factor] };
     let chosen = if zero == 2 && is_constant(graph, factor, 1.0) {
         add(graph, Op::Convert(graph.ty(factor).element), &[mask])
@@ -147,6 +150,7 @@ pub(super) fn factor(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Opt
         (None, Some((y, t))) if spread_scalar(graph, a) == Some(t) => (graph.full_like(y, 1.0), y, t),
         _ => return None,
     };
+
     let exact = power_of_two(graph, scale).is_some_and(|k| k >= 0);
     let bounded = || shrinks(graph, scale) && [x, y].iter().any(|&id| is_within(graph, id, 100));
     if !exact && !bounded() {

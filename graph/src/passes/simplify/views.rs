@@ -40,6 +40,7 @@ pub(super) fn composed(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> O
     } else {
         return None;
     };
+
     let source = graph.operand(x, 0);
     Some(add(graph, both, &[source]))
 }
@@ -59,6 +60,7 @@ pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
         return None;
     };
     let inner = graph.shape(graph.operand(viewed, 0)).clone();
+
     let mut sources = Vec::new();
     for &id in operands {
         match spread_scalar(graph, id) {
@@ -69,6 +71,7 @@ pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
             None => return None,
         }
     }
+
     let inside = add(graph, op.clone(), &sources);
     Some(add(graph, view, &[inside]))
 }
