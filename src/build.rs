@@ -114,8 +114,9 @@ impl<N: Network> Build<N> {
         self
     }
 
-    /// Batch sizes to compile code of their own for. Every other size runs too, with the same bits, through code that takes its
-    /// sizes from each call. That code is slower for batches that are no multiple of a block of rows, and for very large batches. Each size takes some milliseconds to build.
+    /// Batch sizes to compile code of their own for. Every other size runs too, with the same bits, through code that takes its sizes
+    /// from each call. That code is slower for batches that are no multiple of a block of rows, and for very large batches. Each size
+    /// takes some milliseconds to build.
     #[must_use]
     pub fn batch_sizes(mut self, sizes: impl IntoIterator<Item = usize>) -> Build<N> {
         self.options.batch_sizes.extend(sizes);

@@ -1,7 +1,7 @@
 //! Reverse-mode differentiation.
 //!
-//! In: a graph, a node, and the nodes to differentiate with respect to. Out: the gradients of the sum of the node's elements, appended to the same
-//! graph as ordinary nodes, so that they can be differentiated again.
+//! In: a graph, a node, and the nodes to differentiate with respect to. Out: the gradients of the sum of the node's elements, appended to
+//! the same graph as ordinary nodes, so that they can be differentiated again.
 //!
 //! The rules (`rules.rs`) know one op each. The walker here does everything else, once for all rules:
 //!
@@ -87,6 +87,8 @@ struct Walker<'a> {
 impl<'a> Walker<'a> {
     fn new(graph: &'a mut Graph, seeds: &[(NodeId, NodeId)], wrt: &[NodeId]) -> Walker<'a> {
         let roots: Vec<NodeId> = seeds.iter().map(|(root, _)| *root).collect();
+
+        // A node is on a path if it depends on a wanted node and a root needs it.
         let mut on_path = vec![false; graph.len()];
         for id in wrt {
             on_path[id.index()] = true;
@@ -105,6 +107,7 @@ impl<'a> Walker<'a> {
         for (on_path, needed) in on_path.iter_mut().zip(ancestors(graph, &roots)) {
             *on_path &= needed;
         }
+
         let mut walker = Walker { gradients: vec![None; graph.len()], graph, on_path };
         for &(root, seed) in seeds {
             walker.arrive(root, Masked::everywhere(seed));

@@ -165,6 +165,7 @@ impl Dim {
             return i64::try_from(floor_quotient(a.into(), b.into())).map_or(Dim::overflow(), Dim::from);
         }
 
+        // A divisor of one term may divide every term exactly.
         let mut of_divisor = divisor.terms();
         if let (Some((symbols, coefficient)), None) = (of_divisor.next(), of_divisor.next()) {
             let exact =

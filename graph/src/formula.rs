@@ -33,12 +33,13 @@ impl Graph {
             text.push('\n');
         }
 
+        // Gradients are written with the loss's name.
         let loss = self.results.iter().find_map(|(purpose, _)| match purpose {
             Purpose::Loss(name) => Some(name.clone()),
             _ => None,
         });
-
         let loss = loss.as_deref().unwrap_or("loss");
+
         for (purpose, id) in &self.results {
             let left = match purpose {
                 Purpose::Output(name) | Purpose::Loss(name) => format!("{name} ="),
@@ -67,19 +68,18 @@ fn names(graph: &Graph) -> BTreeMap<NodeId, String> {
         Purpose::Loss(name) => Some((*id, name.clone())),
         _ => None,
     });
-
     let losses: HashMap<NodeId, _> = losses.collect();
-    let mut names = BTreeMap::new();
 
-    // How many expressions stand one inside the other in what is written for each node.
+    // Per node: how deeply expressions are nested in what is written for it.
     let mut depth = vec![0_usize; graph.len()];
+    let mut names = BTreeMap::new();
     let mut taken: HashMap<String, usize> = HashMap::new();
-
     let mut shared = 0;
     for id in graph.ids().filter(|id| live[id.index()]) {
         let inside = graph.operands_of(id).iter().map(|operand| depth[operand.index()]);
         let deep = inside.max().map_or(0, |inside| inside + 1);
         depth[id.index()] = deep;
+
         let label = graph.leaf_name(id).or(graph.label(id)).or(losses.get(&id)).cloned();
         let name = match label {
             Some(label) => label.to_string(),
@@ -89,6 +89,8 @@ fn names(graph: &Graph) -> BTreeMap<NodeId, String> {
             }
             None => continue,
         };
+
+        // A named value is written as its name.
         depth[id.index()] = 0;
         let count = taken.entry(name.clone()).or_default();
         *count += 1;

@@ -195,6 +195,7 @@ impl Graph {
         let hash = hash_of(&(&op, operands));
         let first = self.known.get(&hash).copied();
 
+        // Nodes of the same hash are a chain, the newest first.
         let mut same = first;
         while let Some(id) = same {
             if self.operands_of(id) == operands && *self.op(id) == op {

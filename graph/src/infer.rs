@@ -1,8 +1,8 @@
 //! Types of results: the only module that knows what each op takes and gives.
 //!
 //! In: an op, its operands' types, and what the graph says of its inputs and storages ([`Scope`]). Out: the result's type, or what does
-//! not fit. The builder, the verifier and the macro (through the builder) all use it. Messages speak of operands by position; the builder, which knows their names, checks
-//! the common mistakes first and in better words.
+//! not fit. The builder, the verifier and the macro (through the builder) all use it. Messages speak of operands by position; the
+//! builder, which knows their names, checks the common mistakes first and in better words.
 
 use crate::dim::Dim;
 use crate::error::Error;
@@ -166,6 +166,8 @@ fn infer_dot(
     require(x.element == y.element && x.element.is_float(), || format!("a product of {x} and {y}"))?;
     let pairs = || batch.iter().chain(contract);
     let (mut left, mut right): (Vec<usize>, Vec<usize>) = pairs().copied().unzip();
+
+    // An axis takes part once.
     left.sort_unstable();
     right.sort_unstable();
     check_axes(&left, x.rank())?;

@@ -176,8 +176,8 @@ impl Initializer {
     ) -> Result<Vec<f64>, Error> {
         self.check()?;
         let count: usize = shape.iter().product();
-
         let source = Source::new(seed, name);
+
         let uniform = |low: f64, high: f64| {
             let mut values = Vec::with_capacity(count.next_multiple_of(AT_ONCE));
             for first in (0..count as u64).step_by(AT_ONCE) {
@@ -189,9 +189,10 @@ impl Initializer {
 
         let normal =
             |mean: f64, spread: f64| (0..count as u64).map(|i| mean + spread * source.normal(i)).collect();
-        let (fan_in, fan_out) = fans(shape);
 
+        let (fan_in, fan_out) = fans(shape);
         let rectified = |slope: &f64| (1.0 + slope * slope) * fan_in;
+
         let values = match self {
             Initializer::Zeros => vec![0.0; count],
             Initializer::Ones => vec![1.0; count],

@@ -30,7 +30,8 @@ pub fn ancestors(graph: &Graph, roots: &[NodeId]) -> Vec<bool> {
     needed
 }
 
-/// Adds `graph`'s live nodes to `into` and maps the results. `rule` adds each node, given its op and its operands in `into`. `into` starts as [`Graph::same_interface`] or a changed copy of it; bodies go through `body` first.
+/// Adds `graph`'s live nodes to `into` and maps the results. `rule` adds each node, given its op and its operands in `into`. `into`
+/// starts as [`Graph::same_interface`] or a changed copy of it; bodies go through `body` first.
 pub fn rebuild_into(
     mut into: Graph,
     graph: &Graph,

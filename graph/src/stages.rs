@@ -134,8 +134,8 @@ impl<'w> Stages<'w> {
         self.entry.push_str(entry);
     }
 
-    /// Runs a stage. What it gives is verified, in debug builds or where that is asked for, by `verify`, which panics, and shown, if it is wanted, as
-    /// `text` writes it. Neither counts as the stage's time.
+    /// Runs a stage. What it gives is verified, in debug builds or where that is asked for, by `verify`, which panics, and shown, if it
+    /// is wanted, as `text` writes it. Neither counts as the stage's time.
     pub fn run<R>(
         &mut self,
         stage: Stage,

@@ -124,9 +124,9 @@ impl Verifier<'_> {
     fn results(&mut self, is_body: bool) {
         let graph = self.graph;
         let mut purposes = HashSet::new();
-
         let storages: HashMap<&Arc<str>, &Type> =
             graph.storages.iter().map(|storage| (&storage.name, &storage.ty)).collect();
+
         for (purpose, id) in &graph.results {
             if !purposes.insert(purpose) {
                 self.complain(format!("two results are {purpose:?}"));

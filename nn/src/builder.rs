@@ -487,6 +487,8 @@ impl Builder {
         if !state.errors.is_empty() {
             return Err(Errors(std::mem::take(&mut state.errors)));
         }
+
+        // Names are known only now: a binding's layers are numbered where it has several.
         let full_names = state.names.resolve();
         for (storage, name) in state.graph.storages.iter_mut().zip(full_names) {
             storage.name = name;

@@ -39,10 +39,10 @@ pub fn stored(builder: &Builder, name: &str) -> Value {
     if let Some(value) = builder.find_storage(name) {
         return value;
     }
+
     let known = builder.storage_names();
     let binding = name.split('.').next().unwrap_or_default();
     let near = nearest(name, known.iter().map(|name| &**name));
-
     let inside: Vec<String> = known
         .iter()
         .filter(|known| known.split('.').next() == Some(binding))

@@ -144,8 +144,9 @@ fn relative_name(
     used: &LayersUsed,
 ) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
-    let mut iterations: Vec<usize> = Vec::new();
 
+    // The loops' iterations since the last binding, which are written before the next part.
+    let mut iterations: Vec<usize> = Vec::new();
     let mut known = seen_from;
     for (position, segment) in declared.path.iter().enumerate().skip(depth) {
         match segment {

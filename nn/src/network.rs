@@ -67,8 +67,8 @@ pub fn untrained(declaration: &Declaration) -> Vec<Error> {
 
     let shown = ancestors(graph, declaration.outputs.iter().map(|(_, node)| *node), Through::Values);
     let shown: HashSet<usize> = shown.into_iter().collect();
-    let layer = |index: usize| graph.storages[index].name.rsplit_once('.').map(|(layer, _)| layer);
 
+    let layer = |index: usize| graph.storages[index].name.rsplit_once('.').map(|(layer, _)| layer);
     let trained_layers: HashSet<&str> =
         (0..trained.len()).filter(|&index| trained[index]).filter_map(layer).collect();
     let is_forgotten = |&index: &usize| {
@@ -100,7 +100,6 @@ pub fn untold(declaration: &Declaration) -> Vec<Error> {
         is_there && symbols.iter().any(|name| graph.when(name) != When::Run)
             || told_by(axis).is_some_and(|told| *told.symbol == *symbol)
     };
-
     let is_untold =
         |symbol: &str| graph.when(symbol) == When::Run && !axes.iter().any(|axis| may_tell(axis, symbol));
 

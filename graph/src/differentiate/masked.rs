@@ -5,8 +5,8 @@
 //! together with the masks under which it counts ([`Masked`]). Rules of elementwise ops see the value alone. The masks are *applied*, as
 //! selections, before an op that does not work element by element, and at the end.
 //!
-//! Must hold: where all masks hold, the gradient is the value; elsewhere it is 0, whatever the value. A mask that has been applied is kept: it
-//! is applied again if the value has since passed an op that does not map 0 to 0.
+//! Must hold: where all masks hold, the gradient is the value; elsewhere it is 0, whatever the value. A mask that has been applied is
+//! kept: it is applied again if the value has since passed an op that does not map 0 to 0.
 //!
 //! # Decisions
 //!
@@ -60,6 +60,7 @@ impl Masked {
             return Ok(pulled);
         }
 
+        // Elementwise rules keep the masks; before any other op they are applied.
         let (pulled, guard) = if is_elementwise(&op) {
             let (value, guard) = rules::pull(graph, id, position, self.value)?;
             let mut guards = self.guards.clone();
@@ -150,6 +151,7 @@ impl Masked {
         let both = pairs.take(shared).map(|(a, b)| Guard { applied: a.applied && b.applied, ..*a });
         let mut guards: Vec<Guard> = both.collect();
 
+        // Under opposite masks exactly one of the two counts: a selection instead of a sum.
         let (left, right) = (&self.guards[shared..], &other.guards[shared..]);
         if let ([a], [b]) = (left, right)
             && a.is_opposite(b)

@@ -1,8 +1,8 @@
 //! The rule table: what an op makes of the gradient that arrives at its result.
 //!
-//! In: a node, one of its operands, the gradient of the node. Out: the operand's share of it, with the operand's shape, and where it counts if
-//! not everywhere (elsewhere its value means nothing). Each op has a line or a short function. Sums, pruning, masks and origins are
-//! the walker's business. Rules are asked only for operands that carry a gradient.
+//! In: a node, one of its operands, the gradient of the node. Out: the operand's share of it, with the operand's shape, and where it
+//! counts if not everywhere (elsewhere its value means nothing). Each op has a line or a short function. Sums, pruning, masks and origins
+//! are the walker's business. Rules are asked only for operands that carry a gradient.
 //!
 //! # Decisions
 //!

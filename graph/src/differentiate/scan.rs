@@ -104,6 +104,8 @@ fn reverse(
     wanted: &[bool],
     differentiate: &Differentiate,
 ) -> Result<Reversed, Error> {
+    // Indices of operands: carried floats, captured and sliced values whose gradients are wanted. Indices of stacked results that a
+    // gradient arrived at.
     let is_float = |position: &usize| forward.body.inputs[*position].ty.element.is_float();
     let moving: Vec<usize> = (0..forward.carried).filter(is_float).collect();
     let captured: Vec<usize> =
@@ -119,6 +121,7 @@ fn reverse(
         operands.push(operand);
         body.add_input(Input { name, ty: ty.clone(), role: Role::Body, below: None })
     };
+
     // Carried: gradients of the carried values, sums of the captured values' gradients.
     let mut seeds = Vec::new();
     for &i in &moving {
@@ -130,6 +133,7 @@ fn reverse(
         let zeros = graph.full_like(forward.operands[i], 0.0);
         sums.push(declare(&mut body, &forward.body.inputs[i].ty, zeros));
     }
+
     // Sliced, from the last iteration to the first: what each began with, its slices, the gradients of what it stacked.
     let mut inputs = Vec::new();
     for (i, began) in residuals(graph, forward).into_iter().enumerate() {
@@ -146,9 +150,12 @@ fn reverse(
         seeds.push((i, declare(&mut body, ty, gradients)));
     }
     let sliced = forward.carried + forward.sliced + stacked.len();
+
+    // Captured: the same values in every iteration.
     for i in forward.slices().end..forward.operands.len() {
         inputs.push(declare(&mut body, &forward.body.inputs[i].ty, forward.operands[i]));
     }
+
     let parts = (&moving[..], &captured[..], &sums[..], &slices[..]);
     let gradients = differentiate_body(&mut body, forward, &inputs, &seeds, parts, differentiate)?;
     Ok(Reversed {
@@ -173,6 +180,8 @@ fn differentiate_body(
     let seeds: Vec<(NodeId, NodeId)> = seeds.iter().map(|&(result, seed)| (results[result], seed)).collect();
     let operands: Vec<usize> = [moving, captured, slices].concat();
     let wrt: Vec<NodeId> = operands.iter().map(|&operand| inputs[operand]).collect();
+
+    // Carried values and slices have gradients of their own in each iteration; those of captured values are summed.
     let mut gradients = differentiate(body, &seeds, &wrt)?;
     for (gradient, &sum) in gradients[moving.len()..].iter_mut().zip(sums) {
         *gradient = body.add(Op::Binary(Binary::Add), &[sum, *gradient]);

@@ -1,7 +1,7 @@
 //! What the functions of numbers are: a row each for one operand, two operands, comparisons and folds.
 //!
-//! In: a function. Out: its row. Other code reads these facts instead of naming functions: inference reads `takes` and `gives`, differentiation `slope`,
-//! simplification `bound`, the guard `of_finite` and `hands_on`, fusion and the choice of lane loops `cost`.
+//! In: a function. Out: its row. Other code reads these facts instead of naming functions: inference reads `takes` and `gives`,
+//! differentiation `slope`, simplification `bound`, the guard `of_finite` and `hands_on`, fusion and the choice of lane loops `cost`.
 //!
 //! Must hold: a fact is the truth, or the answer that promises nothing ([`Bound::Unknown`], `hands_on: false`, [`Slope::Function`],
 //! [`OfFinite::Others`]). Bits of results depend on `bound` and `cost`: a more precise `bound` or `cost` changes them.

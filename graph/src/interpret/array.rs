@@ -185,6 +185,8 @@ impl Array {
         if pairs().any(|&(i, j)| self.shape[i] != other.shape[j]) {
             return Err(Error::new(format!("a product of {:?} and {:?}", self.shape, other.shape)));
         }
+
+        // The result's axes: batch, free ones of the left, free ones of the right.
         let free = |rank: usize, taken: Vec<usize>| {
             (0..rank).filter(|axis| !taken.contains(axis)).collect::<Vec<_>>()
         };
@@ -203,6 +205,7 @@ impl Array {
             }
             left_free.iter().zip(rest).for_each(|(&axis, &at)| left[axis] = at);
             right_free.iter().zip(&rest[left_free.len()..]).for_each(|(&axis, &at)| right[axis] = at);
+
             let mut contracted = vec![0; extents.len()];
             let mut sum = 0.0;
             for _ in 0..extents.iter().product() {

@@ -94,6 +94,7 @@ impl Environment {
 /// Sizes that contradict each other.
 pub fn bind_shapes(bindings: &mut Bindings, pairs: &[(&str, &Dim, usize)]) -> Result<(), Error> {
     let mut open: Vec<&(&str, &Dim, usize)> = pairs.iter().collect();
+    // A symbol that is found may let other dims be solved: again, until no more are.
     loop {
         let before = open.len();
         let mut rest = Vec::new();

@@ -12,7 +12,7 @@ use downhill_nn::language::{self, LayerInput};
 #[derive(Default)]
 pub(super) struct Call {
     /// The arguments' locations.
-    places: Vec<Location>,
+    locations: Vec<Location>,
     frame: Option<Frame>,
 }
 
@@ -35,10 +35,11 @@ impl<'a> Checker<'a> {
         let called = format!("{}:{}", start.file(), start.start().line);
         let binding = if self.binding.is_empty() { String::new() } else { format!(" as `{}`", self.binding) };
         let note = format!("in layer `{name}`, called at {called}{binding}");
-        let places = given.iter().map(|given| given.expression.location).collect();
+        let locations = given.iter().map(|given| given.expression.location).collect();
         let given = given.into_iter().map(|given| given.item).collect();
         self.called.insert(name.clone());
-        let item = self.layer_body(layer, given, Call { places, frame: Some(Frame { layer: name, note }) });
+        let item =
+            self.layer_body(layer, given, Call { locations, frame: Some(Frame { layer: name, note }) });
         self.at(location);
         item
     }
@@ -50,6 +51,7 @@ impl<'a> Checker<'a> {
         given: Vec<AbstractValue>,
         call: Call,
     ) -> AbstractValue {
+        // A layer's body sees no names of its caller.
         let outer = std::mem::take(&mut self.scopes);
         let arguments: Vec<Argument> =
             given.iter().map(|item| self.plain(item.clone(), Kind::Tensor)).collect();
@@ -57,11 +59,11 @@ impl<'a> Checker<'a> {
         for (name, item) in names.iter().zip(given) {
             self.scopes.declare(name, Named::Fixed("an argument of the layer", item));
         }
-        let builder = self.builder.clone();
 
+        let builder = self.builder.clone();
         let inputs: Vec<(&str, &Argument)> = names.iter().map(String::as_str).zip(&arguments).collect();
         let item = language::layer(&builder, &inputs, || {
-            self.head_fits(layer, &arguments, &call.places);
+            self.head_fits(layer, &arguments, &call.locations);
             let framed = call.frame.is_some();
             self.frames.extend(call.frame);
             self.statements(&layer.body);
@@ -78,10 +80,11 @@ impl<'a> Checker<'a> {
     }
 
     /// Checks what is given against the head of a layer; a mistake stands on the argument.
-    fn head_fits(&mut self, layer: &'a Layer, arguments: &[Argument], places: &[Location]) {
+    fn head_fits(&mut self, layer: &'a Layer, arguments: &[Argument], locations: &[Location]) {
         let name = layer.name.to_string();
         let axes = signature::axes(layer);
 
+        // First all sizes that the head names, then those that must equal them.
         let mut found = Vec::new();
         for (position, axes) in &axes {
             let argument = &layer.arguments[*position];
@@ -90,7 +93,7 @@ impl<'a> Checker<'a> {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let word = argument.name.to_string();
             let input = LayerInput { layer: &name, name: &word, argument: &arguments[*position] };
-            self.at_argument(places, *position);
+            self.at_argument(locations, *position);
             let dims = language::given(&self.builder, input, ty.element, &texts);
             for (axis, dim) in axes.iter().zip(&dims) {
                 if let Axis::Binds(symbol) = axis {
@@ -105,15 +108,15 @@ impl<'a> Checker<'a> {
             for (number, (axis, dim)) in axes.iter().zip(&dims).enumerate() {
                 let Axis::Equals(expression) = axis else { continue };
                 let expected = Argument::Dim(self.size(expression));
-                self.at_argument(places, position);
+                self.at_argument(locations, position);
                 let input = LayerInput { layer: &name, name: &word, argument: &arguments[position] };
                 language::fits(&self.builder, input, number, dim, &written(expression), &expected);
             }
         }
     }
 
-    fn at_argument(&mut self, places: &[Location], position: usize) {
-        if let Some(location) = places.get(position) {
+    fn at_argument(&mut self, locations: &[Location], position: usize) {
+        if let Some(location) = locations.get(position) {
             self.at(*location);
         }
     }

@@ -141,8 +141,8 @@ impl<'a> Checker<'a> {
     fn rebind(&mut self, name: &Ident, value: &'a Expression) {
         let text = name.to_string();
         let item = self.bound(&text, value);
-
         let location = Location::at(name.span());
+
         match self.scopes.find_mut(&text) {
             Some(Named::Value(known)) => *known = item,
             Some(named) => {

@@ -160,6 +160,7 @@ impl<'a> Expander<'a> {
 
     /// Binds the sizes that the head of a layer names, and checks the others.
     fn head(&mut self, layer: &'a Layer) -> TokenStream {
+        // All sizes are bound before any is checked: a check may use a size that a later argument binds.
         let (mut bound, mut checked) = (TokenStream::new(), TokenStream::new());
         let builder = builder();
         for (position, axes) in signature::axes(layer) {

@@ -100,6 +100,7 @@ impl<'a> Head<'a> {
             }
         }
 
+        // A wrong name hides no other: all of them are told.
         let mut mistakes = Vec::new();
         for (position, word) in words.iter().enumerate() {
             match self.of_name(word) {
@@ -112,6 +113,7 @@ impl<'a> Head<'a> {
             }
         }
 
+        // What seems to be missing may be what was misspelt.
         if mistakes.is_empty() {
             mistakes.extend(self.missing(&spots));
         }
@@ -172,6 +174,7 @@ pub fn judge<'a>(
                 Err(error) => mistakes.push(Mistake { at, error }),
             }
         }
+
         if taken.is_empty()
             && let Some(default) = parameter.default.and_then(Default::argument)
             && let Ok(Some(default)) = convert(builder, head.name, parameter, default)

@@ -63,11 +63,12 @@ pub fn diagnosis(
 ) -> Result<Diagnosis, Error> {
     let loss = find_loss(declaration, loss)?;
     let (mut graph, parameters) = differentiated(declaration, loss)?;
+
+    // In the order of a step: values, the loss, gradients, updates.
     let mut watches = watched_values(declaration, loss);
     let name = |index: usize| format!("`{}`", declaration.graph.storages[index].name);
     let watch = |what, name, origin| Watch { what, name, origin, may_be_infinite: false };
     watches.push((loss.node, watch(Watched::Loss, format!("`{}`", loss.name), loss.origin.clone())));
-
     for &(index, _, gradient) in &parameters {
         let origin = declaration.graph.storages[index].origin.clone();
         watches.push((gradient, watch(Watched::Gradient, name(index), origin)));
@@ -86,6 +87,7 @@ pub fn diagnosis(
         }
     }
 
+    // Each watched value is an output; the mask of a check follows its value.
     for (node, watch) in &watches {
         let mask = match &watch.what {
             Watched::Check(check) => {

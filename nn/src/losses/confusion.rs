@@ -154,15 +154,18 @@ fn dropped(graph: &Graph, node: NodeId) -> Option<NodeId> {
 /// Whether a value is a sum of products with parameters, of parameters and constants, or a multiple of one.
 fn is_score(graph: &Graph, node: NodeId) -> bool {
     let (mut open, mut seen, mut products) = (vec![node], BTreeSet::new(), 0);
+    // Walks down the terms of the sum; each must be a product, a parameter or a constant.
     while let Some(node) = open.pop() {
         if !seen.insert(node) || graph.constant_value(node).is_some() {
             continue;
         }
+
         let operand = |position: usize| graph.operand(node, position);
         let op = graph.op(node);
         let is_product_with =
             |side: usize| is_parameter(graph, operand(side)) && !is_share(graph, operand(1 - side));
         let scales = |side: usize| is_scale(graph, operand(side));
+
         if op.class() == Class::Contraction && (0..2).any(is_product_with) {
             products += 1;
         } else if let Op::Binary(Binary::Add | Binary::Sub) = op {

@@ -32,8 +32,9 @@ pub(crate) fn coerce(values: &[&Value]) -> Option<Vec<Value>> {
     if types.iter().all(|ty| ty.element == first) {
         return Some(values.iter().map(|&value| value.clone()).collect());
     }
-    let leader = (0..values.len()).find(|&i| !follows(values[i])).unwrap_or(0);
 
+    // The first operand with an element type of its own decides.
+    let leader = (0..values.len()).find(|&i| !follows(values[i])).unwrap_or(0);
     let element = types[leader].element;
     values
         .iter()
@@ -117,8 +118,8 @@ fn fits(number: f64, element: ElementType) -> bool {
 pub(crate) fn stretch_together(values: &[&Value]) -> Option<Vec<Value>> {
     let shapes = values.iter().map(|value| value.shape()).collect::<Option<Vec<Shape>>>()?;
     let builder = values[0].builder();
-    let mut common = shapes[0].clone();
 
+    let mut common = shapes[0].clone();
     let mut widest = 0;
     for (position, shape) in shapes.iter().enumerate().skip(1) {
         match builder.with_graph(|graph| common_dims(graph, common.dims(), shape.dims())) {

@@ -45,6 +45,7 @@ pub(crate) fn demand(value: &Value, rule: Rule, user: User) -> Demand<'_> {
     let (constant, input) =
         builder.with_graph(|graph| (graph.constant_value(node), input_below(graph, node)));
 
+    // With a constant and a known number of classes, the rule can be judged at once.
     let classes = match &rule {
         Rule::Class(count) => count.as_constant(),
         Rule::Probability | Rule::Sign => Some(0),

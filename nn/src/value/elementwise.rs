@@ -1,8 +1,8 @@
 //! Functions of each element: one primitive (or two) apiece.
 //!
-//! How exact they are. Arithmetic and roots are the f32 that is nearest to the exact result. Where a function says “within n units”, the result
-//! of compiled code differs from the exact one by at most n units in the last place, for every finite f32, tiny and huge ones too. It has
-//! the same bits on every machine.
+//! How exact they are. Arithmetic and roots are the f32 that is nearest to the exact result. Where a function says “within n units”, the
+//! result of compiled code differs from the exact one by at most n units in the last place, for every finite f32, tiny and huge ones too.
+//! It has the same bits on every machine.
 
 use super::align::{coerce, require_float, spoken, stretch_together};
 use super::operand::Operand;

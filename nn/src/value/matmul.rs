@@ -51,6 +51,7 @@ fn product(a: &Value, b: &Value) -> Option<Value> {
         return None;
     }
 
+    // Where one side has no leading axes there is nothing to broadcast.
     if x.rank() <= 2 || y.rank() <= 2 {
         return Some(plain(a, b, x.rank(), y.rank()));
     }
@@ -70,7 +71,6 @@ fn product(a: &Value, b: &Value) -> Option<Value> {
     let rank = leading.len() + 2;
     let whole = |shape: &Shape| Shape([&leading, &shape.dims()[shape.rank() - 2..]].concat());
     let batch = (0..rank - 2).map(|axis| (axis, axis)).collect();
-
     let contract = vec![(rank - 1, rank - 2)];
     Some(
         builder

@@ -109,7 +109,6 @@ pub fn concatenate<V: Borrow<Value>>(builder: &Builder, values: &[V], axis: i64)
 fn join(values: &[&Value], axis: i64) -> Option<Value> {
     let first = values[0];
     let shapes = values.iter().map(|value| value.shape()).collect::<Option<Vec<Shape>>>()?;
-
     let axis = resolve_axis(first, axis, shapes[0].rank())?;
     for (other, shape) in values.iter().zip(&shapes).skip(1) {
         let fits = |i: usize| {
@@ -150,6 +149,7 @@ fn cut(x: &Value, axis: i64, start: Dim, end: Option<Dim>, stride: i64) -> Optio
     let from_end = |dim: Dim| if dim.as_constant().is_some_and(|n| n < 0) { size + &dim } else { dim };
     let (start, end) = (from_end(start), end.map_or_else(|| size.clone(), from_end));
 
+    // What symbols leave open is checked when they are numbers.
     let inside =
         [&start, &(&end - &start), &(size - &end)].iter().all(|dim| dim.as_constant().is_none_or(|n| n >= 0));
     if stride < 1 || !inside {

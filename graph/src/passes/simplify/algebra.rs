@@ -1,7 +1,7 @@
 //! Neutral elements, signs, powers, choices. Signs move outward, where sums absorb them.
 //!
-//! All of it holds for floats too: rounding does not depend on the sign, x·2 is x + x, and x², x⁻¹ are rounded once, as the powers are. In x³ = (x·x)·x
-//! the square is normal and finite wherever the cube is not 0 or infinite: 2⁻⁵⁰ < |x| < 2⁴³ then.
+//! All of it holds for floats too: rounding does not depend on the sign, x·2 is x + x, and x², x⁻¹ are rounded once, as the powers are.
+//! In x³ = (x·x)·x the square is normal and finite wherever the cube is not 0 or infinite: 2⁻⁵⁰ < |x| < 2⁴³ then.
 //!
 //! # Decisions
 //!

@@ -1,7 +1,7 @@
 //! Products and reductions.
 //!
-//! For floats: the terms of a product or a reduction stay what they are, and sums have no order (`op.rs`). Of n equal elements x the partial
-//! sums are no greater than n·x, and those of Σx no greater than n·Σx, so that x·n and (Σx)·n overflow only where the declared
+//! For floats: the terms of a product or a reduction stay what they are, and sums have no order (`op.rs`). Of n equal elements x the
+//! partial sums are no greater than n·x, and those of Σx no greater than n·Σx, so that x·n and (Σx)·n overflow only where the declared
 //! sum does.
 
 use super::rewriting::{Rewriting, add, binary, spread};
@@ -18,12 +18,15 @@ pub(super) fn of_transposed(graph: &mut Rewriting, op: &Op, operands: &[NodeId])
             0 => (permutation[pair.0], pair.1),
             _ => (pair.0, permutation[pair.1]),
         };
+
+        // The free axes must keep their order, or the result would be transposed.
         let taken = |axis: usize| batch.iter().chain(contract).any(|pair| [pair.0, pair.1][side] == axis);
         let free: Vec<usize> =
             (0..permutation.len()).filter(|&axis| !taken(axis)).map(|axis| permutation[axis]).collect();
         if !free.is_sorted() {
             continue;
         }
+
         let direct = Op::DotGeneral {
             batch: batch.iter().map(through).collect(),
             contract: contract.iter().map(through).collect(),
@@ -73,6 +76,7 @@ pub(super) fn outer_product(graph: &mut Rewriting, op: &Op, operands: &[NodeId])
         (batch.iter().map(|pair| pair.1).collect(), contract.iter().map(|pair| pair.1).collect(), left),
     ];
 
+    // Each factor: axes in the result's order, then broadcast to the result.
     let mut factors = [operands[0], operands[1]];
     for (factor, (batch_axes, summed, skip)) in factors.iter_mut().zip(sides) {
         let rank = graph.ty(*factor).rank();
@@ -116,6 +120,7 @@ pub(super) fn reduction(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> 
         return Some(add(graph, Op::Unary(Unary::Neg), &[sum]));
     }
 
+    // A fold of a fold: the outer axes are counted without the inner ones.
     let Op::Reduce { kind: inner_kind, axes: inner } = graph.op(x) else { return None };
     if kind != inner_kind {
         return None;

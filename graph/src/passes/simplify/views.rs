@@ -61,6 +61,7 @@ pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
     };
     let inner = graph.shape(graph.operand(viewed, 0)).clone();
 
+    // Every operand must be seen through the same view.
     let mut sources = Vec::new();
     for &id in operands {
         match spread_scalar(graph, id) {
