@@ -131,7 +131,7 @@ impl<'a> Checker<'a> {
             return AbstractValue::Number;
         }
 
-        // Beside a tensor any number will do: no shape hangs on it.
+        // Beside a tensor any number will do: no shape depends on it.
         let stand_in = |item: AbstractValue| match item {
             AbstractValue::Known(argument) => Some(argument),
             AbstractValue::Number => Some(Argument::Number(0.5)),

@@ -14,7 +14,7 @@
 //! - select(m, a·s, 0) → select(m, a, 0)·s: the same product where m holds, and 0·s = 0.
 //! - a·s ± b·s → (a ± b)·s if s is ±2ᵏ, k ≥ 0: scaling commutes with rounding, as sums do not round where they are subnormal; and
 //!   |a ± b| ≤ |(a ± b)·s|.
-//!   If |s| ≤ 1 and one of a, b is within 2¹⁰⁰, as the p of p − y is: a ± b cannot overflow, because half the last place of the greatest
+//!   If |s| ≤ 1 and one of a, b is within 2¹⁰⁰, as the p of p − y is: a ± b cannot overflow, because half an ulp of the greatest
 //!   float is 2¹⁰³; times s it is no greater. Nor can it vanish: with a·s ± b·s normal, either a ± b is not much smaller
 //!   than a, or a·s ≥ 2⁻¹⁰³ and a ± b ≥ 2⁻²⁴·a. The new form is the more accurate one where the sum cancels.
 //! - e·(t/Σe) → (e/Σe)·t for exponentials e, if |t| ≤ 1: e/Σe ≤ 1, so that nothing overflows, and where e/Σe is subnormal, so is the
