@@ -10,8 +10,8 @@ use crate::op::Op;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Positions of the inputs that an entry must be given: all it reads, and for each size it needs that none of these tells, the first
-/// that does. One that tells all its own sizes is taken before others, then one that has as many rows.
+/// Indices of the inputs that an entry must be given: all it reads, and, for each size that it needs and none of these tells, the first
+/// input that tells it. Inputs that tell all their own sizes are preferred, then those with that many rows.
 pub fn asked_inputs(graph: &Graph) -> BTreeSet<usize> {
     told(graph).0
 }
@@ -22,7 +22,7 @@ pub fn needed_symbols(graph: &Graph) -> BTreeSet<Arc<str>> {
     of_nodes.chain(asked_inputs(graph).into_iter().flat_map(|input| symbols_of(graph, input))).collect()
 }
 
-/// Refuses an entry, called `name`, that needs a size which nothing that it can be given tells.
+/// Refuses an entry, called `name`, that needs a size which none of its possible inputs tells.
 ///
 /// # Errors
 /// The size, and where it is needed.

@@ -136,8 +136,8 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    /// Sends gradients through the loop of which `id` is a result, once, at the first of its results: all users of all its results
-    /// have been passed by then.
+    /// Propagates gradients through the loop of which `id` is a result. This is done once, at the loop's first result: all users of all
+    /// its results have been visited by then.
     fn through_loop(&mut self, id: NodeId, forward: &ScanParts) -> Result<(), Error> {
         let mut arrived: Vec<Option<NodeId>> = vec![None; forward.results()];
         for member in self.graph.ids().take(self.on_path.len()) {

@@ -243,7 +243,7 @@ impl Dim {
         }
         let difference = self - other;
         if difference.overflows() {
-            // No size is equal to another that is none; two are told of where the first of them is met.
+            // An overflow equals no size; two overflows are reported where the first of them is met.
             return Agreement::Undecided;
         }
         // A constant term and no term of the other sign: never zero.
@@ -295,7 +295,7 @@ impl Symbol {
                 bindings.get(name).copied().ok_or_else(|| Undefined::Unbound(name.clone()))
             }
             Symbol::Quotient(pair) => {
-                // The divisor first: where it is 0, nothing need be known of what it divides.
+                // The divisor first: where it is 0, the numerator need not be known.
                 let divisor = pair.1.evaluate(bindings)?;
                 if divisor == 0 {
                     return Err(Undefined::DivisionByZero(pair.1.clone()));

@@ -56,7 +56,7 @@ impl Graph {
     }
 }
 
-/// An expression that would be as deep as this gets a line of its own, which it starts anew.
+/// An expression nested as deeply as this gets a line and a name of its own.
 pub(crate) const DEEPEST: usize = 32;
 
 /// What values are called: inputs, storages and the declaration's names; `t1`, `t2`, … where one is used more than once or has become
@@ -100,7 +100,7 @@ fn names(graph: &Graph) -> BTreeMap<NodeId, String> {
     names
 }
 
-/// How often formulas mention each node: reads through what is not written count for what is behind it.
+/// How often formulas mention each node. A read of a node that is not written counts for the node behind it.
 fn reads(graph: &Graph, live: &[bool]) -> Vec<usize> {
     let mut reads = vec![0; graph.len()];
     for (_, id) in &graph.results {

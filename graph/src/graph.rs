@@ -83,8 +83,8 @@ pub struct Input {
     pub ty: Type,
     /// What for.
     pub role: Role,
-    /// For an integer that is a class index: it must be below this, the least bound of all uses. What is checked for which entry, a
-    /// declaration's checks say.
+    /// For an integer that is a class index: it must be below this, the least bound of all uses. A declaration's
+    /// checks say which entries check it.
     pub below: Option<Dim>,
 }
 
@@ -133,9 +133,9 @@ pub struct Graph {
     operands: Vec<NodeId>,
     /// Where each node's operands end.
     ends: Vec<u32>,
-    /// By the hash of op and operands: the last node of it.
+    /// For each hash of op and operands, the last node that has it.
     known: Map<u64, NodeId>,
-    /// For each node, the one before it of the same hash.
+    /// For each node, the previous one of the same hash.
     same_hash: Vec<Option<NodeId>>,
     origins: Vec<Origin>,
     labels: Map<NodeId, Arc<str>>,
@@ -320,7 +320,7 @@ impl Graph {
         self.operands_of(id).to_vec()
     }
 
-    /// The same, where they lie.
+    /// The same, borrowed.
     pub fn operands_of(&self, id: NodeId) -> &[NodeId] {
         let start = id.index().checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.operands[start as usize..self.ends[id.index()] as usize]

@@ -102,7 +102,7 @@ fn rounds<const N: usize, const A: u32, const B: u32, const C: u32, const D: u32
     }
 }
 
-/// What a stream's keys, and what a storage's, are told apart by.
+/// Constants that keep the keys of streams and those of storages apart.
 const STREAMS: u32 = 0;
 const STORAGES: u32 = 1;
 
@@ -275,7 +275,8 @@ fn fans(shape: &[usize]) -> (f64, f64) {
     }
 }
 
-/// Gram–Schmidt, twice (once loses orthogonality to rounding), over Gaussian vectors: the rows, or the columns where they are fewer.
+/// Gram–Schmidt over Gaussian vectors: the rows, or the columns where they are fewer. Each vector is orthogonalised twice, as once loses
+/// orthogonality to rounding.
 fn orthogonal(source: &Source, shape: &[usize], gain: f64) -> Vec<f64> {
     let columns = shape.last().copied().unwrap_or(1);
     let rows: usize = shape[..shape.len().saturating_sub(1)].iter().product();

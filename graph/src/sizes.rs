@@ -66,7 +66,7 @@ fn with_sizes(error: Error, bindings: &Bindings) -> Error {
 }
 
 fn check_shape(subject: &dyn Fn() -> String, shape: &Shape, bindings: &Bindings) -> Result<(), Error> {
-    // What is not known counts as 1. Axes of no size are looked for first: beside them any size will do.
+    // What is not known counts as 1. Axes of size 0 are looked for first: beside one, any other size is allowed.
     let mut elements = i64::from(!shape.dims().iter().any(|dim| dim.evaluate(bindings) == Ok(0)));
     for (axis, dim) in shape.dims().iter().enumerate() {
         let what = || format!("axis {axis} of {}, `{dim}`,", subject());
@@ -103,7 +103,7 @@ fn value(what: &dyn Fn() -> String, dim: &Dim, bindings: &Bindings) -> Result<Op
 fn check_attributes(graph: &Graph, id: NodeId, bindings: &Bindings) -> Result<(), Error> {
     let op = graph.op(id);
     for dim in op.dims() {
-        // A dim's value is a number like any other: it need only be one.
+        // A dim used as a number need only have a value, of any magnitude.
         if matches!(op, Op::DimValue { .. }) && dim.evaluate(bindings).is_ok() {
             continue;
         }

@@ -18,7 +18,7 @@ pub enum Stage {
     Updates,
     /// As the passes left it.
     Passes,
-    /// Verified, in release builds too: from here on its sizes are taken at their word.
+    /// Verified, in release builds too: later stages rely on its sizes.
     Checked,
     /// With the ops spelled out that kernels have no form for.
     Prepared,
@@ -86,10 +86,10 @@ impl Stage {
     }
 }
 
-/// Who is shown what a stage gave: of which entry, which stage, its text.
+/// The function that is shown a stage's result: the entry, the stage, the text.
 pub type Show<'w> = &'w mut dyn FnMut(&str, Stage, &str);
 
-/// What the stages of a build are run through.
+/// Runs the stages of a build.
 pub struct Stages<'w> {
     /// What is being made, as forms to read call it: `train`, `step`, `step batch 64`.
     entry: String,

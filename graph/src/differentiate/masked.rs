@@ -31,7 +31,7 @@ pub(super) struct Masked {
     guards: Vec<Guard>,
 }
 
-/// More selections inside each other than this become one: what every one costs must not grow with their number.
+/// More nested selections than this are merged into one mask, so that the cost of each does not grow with their number.
 const MOST_GUARDS: usize = 4;
 
 impl Masked {
@@ -45,7 +45,7 @@ impl Masked {
         apply(graph, self.value, &self.guards)
     }
 
-    /// What of the gradient of `id` comes to its operand at `position`; nothing where the masks exclude each other.
+    /// The share of the gradient of `id` that its operand at `position` gets; nothing if the masks exclude each other.
     pub(super) fn pull(
         &self,
         graph: &mut Graph,
@@ -55,7 +55,7 @@ impl Masked {
         let op = graph.op(id).clone();
         if let Op::Select = op {
             let pulled = self.under(graph, Guard::new(graph.operand(id, 0), position == 1));
-            // Most often it is applied right behind: made here, it has the origin of the selection.
+            // It is mostly applied at once: made here, the node has the origin of the selection.
             pulled.iter().for_each(|pulled| _ = pulled.applied(graph));
             return Ok(pulled);
         }
@@ -82,7 +82,7 @@ impl Masked {
         })
     }
 
-    /// The same where `guard` holds besides.
+    /// The same gradient under one more guard; nothing if it excludes another one.
     fn under(&self, graph: &mut Graph, guard: Guard) -> Option<Masked> {
         if self.guards.iter().any(|known| known.is_opposite(&guard)) {
             return None;
@@ -104,7 +104,7 @@ impl Masked {
         Some(masked)
     }
 
-    /// The masks as an op that moves elements takes them to its operand; `None` if it mixes them.
+    /// The masks moved to the operand of an op that moves elements; `None` if the op mixes elements.
     fn moved(&self, graph: &mut Graph, id: NodeId, position: usize) -> Result<Option<Guard>, Error> {
         let op = graph.op(id).clone();
         let x = graph.operand(id, position);
@@ -117,7 +117,7 @@ impl Masked {
             Class::View | Class::Pieces if op.facts().keeps_all => {
                 (rules::pull(graph, id, position, mask)?.0, holds)
             }
-            // What a broadcast repeats is its own mask, or counts where one of its copies does.
+            // The mask of what a broadcast repeats is the operand's own, or true where it is true for one of the copies.
             Class::View if matches!(op, Op::Broadcast { .. }) && graph.op(mask) == &op => {
                 (graph.operand(mask, 0), holds)
             }
@@ -199,12 +199,12 @@ fn is_elementwise(op: &Op) -> bool {
     op.class() == Class::Elementwise || *op == Op::Surrogate
 }
 
-/// Whether masks go on through an op; for others there is no need to bring them there.
+/// Whether masks are passed on through an op; to others they need not be moved.
 fn hands_on(op: &Op) -> bool {
     matches!(op.class(), Class::View | Class::Pieces | Class::Fold) || is_elementwise(op)
 }
 
-/// Whether the rule of an elementwise op makes 0 of 0 whatever its operands are.
+/// Whether the rule of an elementwise op maps a gradient of 0 to 0 whatever its operands are.
 fn keeps_zero(graph: &Graph, id: NodeId, position: usize) -> bool {
     match graph.op(id).facts().slope(position) {
         Slope::Number => true,

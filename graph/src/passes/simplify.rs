@@ -26,7 +26,7 @@ use rewriting::{Rewriting, Rule, add};
 
 /// Applies all rules until nothing changes.
 pub fn simplify(graph: &Graph) -> Graph {
-    // Every walk applies the rules to all that it makes; a few walks see what became equal only later.
+    // Each walk simplifies what it makes, too. More walks find what becomes equal only later.
     const WALKS: usize = 32;
     let walk = |graph: &Graph| {
         rebuild(graph, &simplify, &mut |graph, op, operands| {
@@ -47,7 +47,7 @@ pub fn simplify(graph: &Graph) -> Graph {
         last = next;
     }
 
-    // What is left to do only makes it smaller.
+    // Rules that could still apply would only make the graph smaller; it is right as it is.
     last
 }
 

@@ -9,7 +9,7 @@ use crate::graph::NodeId;
 use crate::op::{Binary, Op, Reduction, Unary};
 use crate::types::Shape;
 
-/// A product of a transposed operand: the product names the other axes itself, as long as the result keeps its order.
+/// A product of a transposed operand: the product takes the operand's own axes instead, if the order of the result stays.
 pub(super) fn of_transposed(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::DotGeneral { batch, contract } = op else { return None };
     for (side, &x) in operands.iter().enumerate() {

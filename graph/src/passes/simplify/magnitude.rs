@@ -20,7 +20,7 @@ pub(super) struct Magnitude {
 /// Scales have magnitudes of 2⁻¹⁰⁰ to 2¹⁰⁰: normal in f32, far from both overflow and underflow.
 const WINDOW: i32 = 100;
 
-/// How many ops a question looks through.
+/// How many ops deep the search goes.
 const DEPTH: u32 = 8;
 
 /// The magnitude of a scalar made of constants and sizes alone, if it lies in the window.
@@ -64,7 +64,7 @@ fn of_literal(literal: Literal) -> Option<Magnitude> {
     (value.is_normal()).then_some(Magnitude { low, high: if exact { low } else { low + 1 } })
 }
 
-/// Bits of an f64 behind the point.
+/// Bits of an f64's fraction.
 const MANTISSA: u32 = 52;
 
 fn held(literal: Literal) -> f64 {

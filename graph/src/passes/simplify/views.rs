@@ -77,8 +77,8 @@ pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
     Some(add(graph, view, &[inside]))
 }
 
-/// Whether so many views stand on each other that moving all of them would cost more than it can gain: each op behind them would
-/// have to pass them all.
+/// Whether a chain of views is too long to be moved: every op behind it would have to pass all of its views, which costs more than it
+/// gains.
 fn is_piled(graph: &Graph, mut id: NodeId) -> bool {
     const MOST: usize = 8;
     for _ in 0..MOST {
