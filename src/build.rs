@@ -114,8 +114,9 @@ impl<N: Network> Build<N> {
         self
     }
 
-    /// Batch sizes to compile code of their own for. Every other size runs too, with the same bits, through code that learns its
-    /// sizes from each call: slower for rows that fill no block, and for very large batches. Each size takes some milliseconds to build.
+    /// Batch sizes to compile code of their own for. Every other size runs too, with the same bits, through code that takes its sizes
+    /// from each call. That code is slower for batches that are no multiple of a block of rows, and for very large batches. Each size
+    /// takes some milliseconds to build.
     #[must_use]
     pub fn batch_sizes(mut self, sizes: impl IntoIterator<Item = usize>) -> Build<N> {
         self.options.batch_sizes.extend(sizes);
@@ -124,8 +125,8 @@ impl<N: Network> Build<N> {
 
     /// Threads that share the large kernels of a step, the caller's included; 1, or what the environment variable
     /// `DOWNHILL_THREADS` says, unless said. The results have the same bits for every number. Small kernels stay on one thread.
-    /// A [`Program`] with kernels to share has threads of its own, no more than the process has processors for; they sleep
-    /// between calls and end with it. A second model of it that runs at the same time does so on its caller's thread alone.
+    /// A [`Program`] with such kernels starts threads of its own, no more than the process has processors for. They sleep between calls
+    /// and end with the program. When two models of one program run at the same time, the second one runs on its caller's thread alone.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Build<N> {
         self.options.threads = Some(threads);
@@ -141,8 +142,8 @@ impl<N: Network> Build<N> {
     }
 
     /// Whether class indices, labels of −1 and 1, targets and probabilities are checked; they are unless said. A step with a broken one is
-    /// an error that names its row. What is given as it is used is checked when it is given, which takes some nanoseconds a call and
-    /// as good as nothing in an epoch; what is computed, in the step itself, by a comparison of each element.
+    /// an error that names its row. An input that is used as it was given is checked when it is given, which takes some nanoseconds a
+    /// call and next to nothing in an epoch. A computed value is checked in the step itself, by a comparison of each element.
     ///
     /// Without checks a class index that is none picks nothing, and other broken elements give what the formula gives.
     #[must_use]

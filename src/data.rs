@@ -1,6 +1,6 @@
 //! Small helpers around data: splitting, encoding, scaling, counting what is right.
 //!
-//! In and out: tensors and data sets. Nothing here is random but by a seed.
+//! In and out: tensors and data sets. What is random depends on a seed alone.
 
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::dataset::Dataset;
@@ -38,11 +38,13 @@ pub fn split(data: &Dataset, share: f64, seed: u64) -> Result<(Dataset, Dataset)
 pub fn one_hot(labels: &Tensor, classes: usize) -> Result<Tensor, Error> {
     let indices = one_axis_of_labels(labels)?;
     let size = indices.len().saturating_mul(classes);
+
     let mut rows: Vec<f32> = Vec::new();
     rows.try_reserve_exact(size).map_err(|_| Error::Memory {
         what: format!("{} rows of {classes} classes", indices.len()),
         bytes: size.saturating_mul(size_of::<f32>()),
     })?;
+
     rows.resize(size, 0.0);
     for (position, &label) in indices.iter().enumerate() {
         match usize::try_from(label).ok().filter(|&class| class < classes) {
@@ -53,6 +55,7 @@ pub fn one_hot(labels: &Tensor, classes: usize) -> Result<Tensor, Error> {
             }
         }
     }
+
     Ok(Tensor::new([indices.len(), classes], rows)?)
 }
 
@@ -72,12 +75,14 @@ pub fn accuracy(scores: &Tensor, labels: &Tensor) -> Result<f64, Error> {
             "scores have two axes: rows and classes",
         ));
     };
+
     if rows != indices.len() {
         return Err(misuse(
             format!("{rows} rows of scores for {} labels", indices.len()),
             "give as many of each",
         ));
     }
+
     let right = (0..rows).filter(|&row| {
         let scores = &numbers[row * classes..][..classes];
         greatest(scores).is_some_and(|class| usize::try_from(indices[row]) == Ok(class))
@@ -131,7 +136,7 @@ pub struct Standard {
 }
 
 impl Standard {
-    /// Measures the columns of `x`: all numbers with the same place in their row. A column of one value is only shifted.
+    /// Measures the columns of `x`: all numbers at the same index of their rows. A column of one value is only shifted.
     ///
     /// # Errors
     /// Numbers that are not f32s; a tensor without rows.

@@ -2,8 +2,8 @@
 //!
 //! In: dims, and when their symbols are known. Out: what can be said of the dims before that.
 //!
-//! A graph must hold for every size that a run can bring: two dims agree when they are the same polynomial, once the arguments are
-//! numbers. So a difference that keeps a run-time symbol, whatever the arguments are, is no agreement to come.
+//! A graph must be right for every size that a run can bring: two dims agree when they are the same polynomial, once the arguments are
+//! numbers. If their difference contains a run-time symbol whatever the arguments are, they never agree.
 
 use crate::dim::{Dim, Symbol};
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub enum When {
     Unknown,
 }
 
-/// Whether some numbers for the arguments make `a` and `b` the same for every run. Where that is hard to tell: yes.
+/// Whether some numbers for the arguments make `a` and `b` the same for every run. True where that is hard to tell.
 pub fn can_agree(a: &Dim, b: &Dim, when: &dyn Fn(&str) -> When) -> bool {
     let difference = a - b;
     if difference.overflows() {
@@ -31,7 +31,8 @@ pub fn can_agree(a: &Dim, b: &Dim, when: &dyn Fn(&str) -> When) -> bool {
     }
     let is_argument = |symbol: &&Symbol| names(symbol).iter().any(|name| when(name) == When::Build);
     let is_run_time = |symbol: &&Symbol| names(symbol).iter().any(|name| when(name) == When::Run);
-    // A polynomial in the run-time symbols, of which the other factors are the coefficients: it is 0 where all of them are.
+
+    // The difference as a polynomial in the run-time symbols. It is 0 for every run only if all of its coefficients are 0.
     let mut coefficients: BTreeMap<Vec<&Symbol>, Vec<(Vec<&Symbol>, i64)>> = BTreeMap::new();
     for (symbols, number) in difference.terms() {
         // A quotient of both kinds may become anything: batch/width is batch where width is 1.
@@ -41,10 +42,12 @@ pub fn can_agree(a: &Dim, b: &Dim, when: &dyn Fn(&str) -> When) -> bool {
         let (of_build, of_run) = symbols.iter().partition(is_argument);
         coefficients.entry(of_run).or_default().push((of_build, number));
     }
+
     !coefficients.values().any(|terms| is_never_zero(terms))
 }
 
-/// A constant, and nothing that could have the other sign: arguments are numbers ≥ 0, but their quotients need not be.
+/// Whether the terms are a constant other than 0, and others that cannot have the opposite sign. Arguments are ≥ 0; their quotients
+/// need not be.
 fn is_never_zero(terms: &[(Vec<&Symbol>, i64)]) -> bool {
     let constant = terms.iter().find(|(symbols, _)| symbols.is_empty()).map_or(0, |(_, number)| *number);
     constant != 0
@@ -62,7 +65,7 @@ fn names(symbol: &Symbol) -> Vec<Arc<str>> {
     }
 }
 
-/// A symbol that only a run tells and that both sizes hang on: two axes with one are counts of the same things.
+/// A symbol that only a run tells and that both sizes depend on: axes whose sizes share one count the same things.
 pub fn shared_run_symbol(a: &Dim, b: &Dim, when: &dyn Fn(&str) -> When) -> Option<Arc<str>> {
     let others = b.symbols();
     a.symbols().into_iter().find(|name| when(name) == When::Run && others.contains(name))
@@ -128,18 +131,22 @@ mod tests {
     fn no_numbers_prove_it_wrong() {
         let [n, m, h, w] = ["n", "m", "h", "w"].map(Dim::symbol);
         let mut dims = vec![n, m, h, w, Dim::from(0), Dim::from(1), Dim::from(5)];
+
         let first = dims.clone();
         for a in &first {
             for b in &first {
                 dims.extend([&(a * b) - &Dim::from(1), a + b, &(a - b) + &Dim::from(3), a.divide(b)]);
             }
         }
+
         let numbers = || (0..5).flat_map(|h| (0..5).map(move |w| [("h".into(), h), ("w".into(), w)].into()));
         let bound = |dim: &Dim| numbers().map(|numbers| dim.bind(&numbers)).collect::<Vec<Dim>>();
         let bound: Vec<Vec<Dim>> = dims.iter().map(bound).collect();
+
         // Quotients by 0 are no sizes.
         let divides_by_zero =
             |dim: &Dim| matches!(dim.evaluate(&Bindings::new()), Err(Undefined::DivisionByZero(_)));
+
         let mut refused = 0;
         for (a, a_bound) in dims.iter().zip(&bound) {
             for (b, b_bound) in dims.iter().zip(&bound).filter(|(b, _)| !agree(a, b)) {
@@ -148,6 +155,7 @@ mod tests {
                 assert!(a_bound.iter().zip(b_bound).all(differ), "{a} and {b}");
             }
         }
+
         assert!(refused > 1000, "{refused}");
     }
 }

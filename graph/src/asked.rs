@@ -1,6 +1,6 @@
 //! What an entry must be given: the inputs that it reads, and those that tell the sizes it needs.
 //!
-//! In: the graph of an entry. Out: positions of inputs, or the size that none of them tells.
+//! In: the graph of an entry. Out: indices of inputs, or the sizes that none of them tells.
 
 use crate::agreement::told_by;
 use crate::dim::Dim;
@@ -10,19 +10,19 @@ use crate::op::Op;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Positions of the inputs that an entry must be given: all it reads, and for each size it needs that none of these tells, the first
-/// that does. One that tells all its own sizes is taken before others, then one that has as many rows.
+/// Indices of the inputs that an entry must be given: all it reads, and, for each size that it needs and none of these tells, the first
+/// input that tells it. Inputs that tell all their own sizes are preferred, then those with that many rows.
 pub fn asked_inputs(graph: &Graph) -> BTreeSet<usize> {
     told(graph).0
 }
 
-/// The symbols that an entry's values hang on, and those in the shapes of what it asks for.
+/// The symbols that an entry's values depend on, and those in the shapes of what it asks for.
 pub fn needed_symbols(graph: &Graph) -> BTreeSet<Arc<str>> {
     let of_nodes = graph.ids().flat_map(|id| needed_dims(graph, id)).flat_map(Dim::symbols);
     of_nodes.chain(asked_inputs(graph).into_iter().flat_map(|input| symbols_of(graph, input))).collect()
 }
 
-/// Refuses an entry, called `name`, that needs a size which nothing that it can be given tells.
+/// Refuses an entry, called `name`, that needs a size which none of its possible inputs tells.
 ///
 /// # Errors
 /// The size, and where it is needed.
@@ -63,7 +63,7 @@ fn told(graph: &Graph) -> (BTreeSet<usize>, Vec<(Arc<str>, NodeId)>) {
     (asked, untold)
 }
 
-/// The dims that a node's code can need: those of its shape, and where it begins and ends to read or write.
+/// The dims that a node's code can need: those of its shape, and those in its attributes (bounds of slices, padding, …).
 fn needed_dims(graph: &Graph, id: NodeId) -> impl Iterator<Item = &Dim> {
     graph.shape(id).dims().iter().chain(graph.op(id).dims())
 }

@@ -2,9 +2,9 @@
 //!
 //! In: a use that looks up, compares or takes a logarithm. Out: [`Check`]s, which a declaration keeps in a list.
 //!
-//! Must hold: no broken element is dropped silently. Where the value is an input as it was given, the check is made when data is bound
-//! and costs a step nothing. Everywhere else what the use computes from a broken element is NaN (its *poison*), in the value and not
-//! in the derivative: the loss is then NaN, which ends a step before any update, and the check itself says why.
+//! Must hold: no broken element is dropped silently. An input that is used as it was given is checked when data is bound, which costs a
+//! step nothing. Everywhere else the use computes NaN from a broken element (its *poison*), in the value but not in the derivative. The
+//! loss is then NaN, which ends a step before any update; the check itself says why.
 
 use crate::dim::Dim;
 use crate::error::Origin;

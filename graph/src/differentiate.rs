@@ -1,13 +1,16 @@
 //! Reverse-mode differentiation.
 //!
-//! In: a graph, a node, the nodes to differentiate by. Out: the gradients of the sum of the node's elements, appended to the same
-//! graph as ordinary nodes, so that they can be differentiated again.
+//! In: a graph, a node, and the nodes to differentiate with respect to. Out: the gradients of the sum of the node's elements, appended to
+//! the same graph as ordinary nodes, so that they can be differentiated again.
 //!
-//! The rules (`rules.rs`) know one op each. The walker here knows the rest, once: which nodes lie on a path from a wanted node
-//! to the result (nothing else gets a gradient), how contributions add up, where they count (`masked.rs`: the gradient of a selection is
-//! a selection), which origin a gradient node has: that of the node it comes from.
+//! The rules (`rules.rs`) know one op each. The walker here does everything else, once for all rules:
 //!
-//! One circle cannot be avoided: the walker goes through a loop (`scan.rs`) by differentiating its body, which walks.
+//! - it finds the nodes on a path from a wanted node to the result: only they get a gradient;
+//! - it adds up contributions;
+//! - it keeps the masks under which a gradient counts (`masked.rs`: the gradient of a selection is a selection);
+//! - it gives each gradient node the origin of the node it belongs to.
+//!
+//! One recursion cannot be avoided: to pass a loop (`scan.rs`), the walker differentiates the loop's body, which is another walk.
 
 mod guard;
 mod rules;
@@ -84,10 +87,13 @@ struct Walker<'a> {
 impl<'a> Walker<'a> {
     fn new(graph: &'a mut Graph, seeds: &[(NodeId, NodeId)], wrt: &[NodeId]) -> Walker<'a> {
         let roots: Vec<NodeId> = seeds.iter().map(|(root, _)| *root).collect();
+
+        // A node is on a path if it depends on a wanted node and a root needs it.
         let mut on_path = vec![false; graph.len()];
         for id in wrt {
             on_path[id.index()] = true;
         }
+
         for id in graph.ids().filter(|&id| graph.ty(id).element.is_float()) {
             let op = graph.op(id);
             let carries = |(position, operand): (usize, NodeId)| {
@@ -97,9 +103,11 @@ impl<'a> Walker<'a> {
                 on_path[id.index()] = true;
             }
         }
+
         for (on_path, needed) in on_path.iter_mut().zip(ancestors(graph, &roots)) {
             *on_path &= needed;
         }
+
         let mut walker = Walker { gradients: vec![None; graph.len()], graph, on_path };
         for &(root, seed) in seeds {
             walker.arrive(root, Masked::everywhere(seed));
@@ -128,8 +136,8 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    /// Sends gradients through the loop of which `id` is a result, once, at the first of its results: all users of all its results
-    /// have been passed by then.
+    /// Propagates gradients through the loop of which `id` is a result. This is done once, at the loop's first result: all users of all
+    /// its results have been visited by then.
     fn through_loop(&mut self, id: NodeId, forward: &ScanParts) -> Result<(), Error> {
         let mut arrived: Vec<Option<NodeId>> = vec![None; forward.results()];
         for member in self.graph.ids().take(self.on_path.len()) {
@@ -140,6 +148,7 @@ impl<'a> Walker<'a> {
                 arrived[result] = self.gradient(member);
             }
         }
+
         if arrived.iter().all(Option::is_none) {
             return Ok(());
         }

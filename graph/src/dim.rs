@@ -6,13 +6,13 @@
 //! made of dims, and most of them are numbers.
 //!
 //! A dim has one meaning, [`Dim::evaluate`]: checks, estimates of memory and the numbers that native code loads all come from it.
-//! Quotients are rounded down; what the algebra divides exactly (`n·m / m`, `n / n`) is no quotient any more. A number beyond 64 bits and a quotient by 0 are no sizes: they evaluate to an
-//! [`Undefined`], whether they come out of the algebra or of the symbols' values.
+//! Quotients are rounded down; a quotient that is exact for all values (`n·m / m`, `n / n`) is simplified. A number beyond 64 bits and a
+//! quotient by 0 are no sizes: they evaluate to an [`Undefined`], whether the algebra or the symbols' values lead to them.
 //!
 //! # Decisions
 //!
-//! - A dim that is a number is one, and other dims are shared; indices share their terms: sizes are compared, multiplied and
-//!   copied in every stage; copies of vectors of vectors were a fifth of the time to build a network.
+//! - A dim that is a number is stored as one. Other dims are shared, and so are the terms of indices. Sizes are compared, multiplied and
+//!   copied in every stage: copies of vectors of vectors were a fifth of the time to build a network.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -120,6 +120,7 @@ impl Dim {
                 None => return Dim::overflow(),
             }
         }
+
         let mut terms: Vec<Monomial> = sum.into_iter().filter(|(_, value)| *value != 0).collect();
         match terms.as_mut_slice() {
             [] => Dim::default(),
@@ -163,6 +164,8 @@ impl Dim {
         if let (Some(a), Some(b)) = (self.as_constant(), divisor.as_constant()) {
             return i64::try_from(floor_quotient(a.into(), b.into())).map_or(Dim::overflow(), Dim::from);
         }
+
+        // A divisor of one term may divide every term exactly.
         let mut of_divisor = divisor.terms();
         if let (Some((symbols, coefficient)), None) = (of_divisor.next(), of_divisor.next()) {
             let exact =
@@ -171,6 +174,7 @@ impl Dim {
                 return Dim::from_terms(terms);
             }
         }
+
         self.quotient(divisor)
     }
 
@@ -193,6 +197,7 @@ impl Dim {
             }
             sum = &sum + &product;
         }
+
         sum
     }
 
@@ -218,7 +223,7 @@ impl Dim {
     /// assert_eq!(half.evaluate(&Bindings::new()), Err(Undefined::Unbound("batch".into())));
     /// ```
     pub fn evaluate(&self, bindings: &Bindings) -> Result<i64, Undefined> {
-        // Terms of 64 bits may cancel each other, so sums have room for more.
+        // Terms beyond 64 bits may cancel each other, so the sum is made in 128 bits.
         let mut sum = 0_i128;
         for (symbols, coefficient) in self.terms() {
             let mut product = i128::from(coefficient);
@@ -238,7 +243,7 @@ impl Dim {
         }
         let difference = self - other;
         if difference.overflows() {
-            // No size is equal to another that is none; two are told of where the first of them is met.
+            // An overflow equals no size; two overflows are reported where the first of them is met.
             return Agreement::Undecided;
         }
         // A constant term and no term of the other sign: never zero.
@@ -290,7 +295,7 @@ impl Symbol {
                 bindings.get(name).copied().ok_or_else(|| Undefined::Unbound(name.clone()))
             }
             Symbol::Quotient(pair) => {
-                // The divisor first: where it is 0, nothing need be known of what it divides.
+                // The divisor first: where it is 0, the numerator need not be known.
                 let divisor = pair.1.evaluate(bindings)?;
                 if divisor == 0 {
                     return Err(Undefined::DivisionByZero(pair.1.clone()));
@@ -304,7 +309,7 @@ impl Symbol {
     }
 }
 
-/// `a / b`, rounded down; `b` is not 0, and both have 64 bits, so that the least number by −1 has room.
+/// `a / b`, rounded down. `b` is not 0. Both fit in 64 bits, so that `i64::MIN / −1` does not overflow.
 fn floor_quotient(a: i128, b: i128) -> i128 {
     let quotient = a / b;
     if a % b != 0 && (a < 0) != (b < 0) { quotient - 1 } else { quotient }
@@ -398,6 +403,7 @@ impl Mul for &Dim {
         if self.overflows() || other.overflows() {
             return Dim::overflow();
         }
+
         match (self.as_constant(), other.as_constant()) {
             (Some(1), _) => return other.clone(),
             (_, Some(1)) => return self.clone(),
@@ -407,6 +413,7 @@ impl Mul for &Dim {
             (None, Some(factor)) => return self.scaled(factor),
             (None, None) => {}
         }
+
         let products = self
             .terms()
             .flat_map(|(s, a)| other.terms().map(move |(t, b)| Some(([s, t].concat(), a.checked_mul(b)?))));
@@ -430,6 +437,7 @@ impl fmt::Display for Dim {
         if self.is(0) {
             return f.write_str("0");
         }
+
         for (position, (symbols, coefficient)) in self.terms().rev().enumerate() {
             match (position, coefficient < 0) {
                 (0, true) => f.write_str("-")?,
@@ -444,6 +452,7 @@ impl fmt::Display for Dim {
             }
             f.write_str(&factors.join("*"))?;
         }
+
         Ok(())
     }
 }
@@ -505,6 +514,7 @@ mod tests {
         let at = |dim: &Dim, n: i64| dim.evaluate(&Bindings::from([("n".into(), n)]));
         let below = (&n - &Dim::from(3)).divide(&Dim::from(2));
         assert_eq!([0, 2, 3, 4].map(|n| at(&below, n)), [Ok(-2), Ok(-1), Ok(0), Ok(0)]);
+
         // Bound first and evaluated at once are the same.
         for n in 0..8 {
             for (a, b) in [(7, 2), (-7, 2), (7, -2), (-7, -2)] {
@@ -517,6 +527,7 @@ mod tests {
                 );
             }
         }
+
         let by = Dim::from(20).divide(&n);
         assert_eq!(at(&by, 0), Err(Undefined::DivisionByZero(n.clone())));
         let by = n.divide(&Dim::from(0));
@@ -534,13 +545,16 @@ mod tests {
             );
             assert_eq!(dim.compare(&most), Agreement::Undecided);
         }
+
         assert!(Dim::from(i64::MIN).divide(&Dim::from(-1)).overflows());
         let many = &symbol("n") * &Dim::from(i64::MIN);
         assert_eq!(many.divide(&Dim::from(-1)).symbols(), [Arc::from("n")]);
+
         // What the symbols' values bring is met when it is evaluated; terms may cancel.
         let square = &symbol("n") * &symbol("n");
         let huge = Bindings::from([("n".into(), i64::MAX)]);
         assert_eq!(square.evaluate(&huge), Err(Undefined::Overflow));
+
         assert_eq!(
             (&(&symbol("n") * &Dim::from(3)) - &(&symbol("n") * &Dim::from(2))).evaluate(&huge),
             Ok(i64::MAX)

@@ -38,11 +38,13 @@ impl Graph {
             Purpose::Loss(name) => Some(&**name),
             _ => None,
         });
+
         let mut text = String::from(
             "digraph network {\n  rankdir=TB; compound=true; nodesep=0.25; ranksep=0.4; fontname=\"Helvetica\";\n  \
              node [shape=box, style=\"rounded,filled\", fillcolor=white, color=\"#777777\", fontname=\"Helvetica\", fontsize=11];\n  \
              edge [color=\"#555555\", arrowsize=0.7];\n",
         );
+
         for (part, title, color) in PARTS {
             let members: Vec<NodeId> =
                 self.ids().filter(|&id| picture.shows(id) && picture.part(id) == part).collect();
@@ -59,6 +61,7 @@ impl Graph {
             }
             text.push_str("  }\n");
         }
+
         for id in self.ids().filter(|&id| picture.shows(id)) {
             for source in picture.sources(id) {
                 let _ = writeln!(text, "  n{} -> n{};", source.index(), id.index());
@@ -74,11 +77,11 @@ struct Picture<'a> {
     /// The results that nodes are.
     results: HashMap<NodeId, Vec<&'a Purpose>>,
     live: Vec<bool>,
-    /// Has a box of its own.
+    /// Drawn as a box of its own.
     shown: Vec<bool>,
     /// Needed by an output, a loss or a value that the declaration names.
     forward: Vec<bool>,
-    /// Hangs on what only updates read.
+    /// Depends on hyper-parameters or states of optimizers.
     updating: Vec<bool>,
 }
 
@@ -162,6 +165,7 @@ impl Picture<'_> {
         let mut sources = Vec::new();
         let mut open: Vec<NodeId> = self.graph.operands(id);
         open.reverse();
+
         let mut seen = BTreeSet::new();
         while let Some(operand) = open.pop() {
             if !seen.insert(operand) {
@@ -173,6 +177,7 @@ impl Picture<'_> {
                 open.extend(self.graph.operands(operand).into_iter().rev());
             }
         }
+
         sources
     }
 
@@ -193,16 +198,19 @@ impl Picture<'_> {
         } else {
             (format!("<B>{name}</B> = {}", escape(&expressions.definition(id))), "")
         };
+
         let purposes: String = self
             .purposes(id, loss)
             .iter()
             .map(|purpose| format!("<B>{}</B><BR/>", escape(purpose)))
             .collect();
+
         let border = if purposes.is_empty() { "" } else { ", penwidth=2, color=\"#333333\"" };
         let ty = escape(&graph.ty(id).to_string());
-        let place = self.place(id);
+
+        let location = self.location(id);
         format!(
-            "n{} [label=<{purposes}{head}<BR/><FONT COLOR=\"#555555\">{ty}</FONT>{place}>{look}{border}];",
+            "n{} [label=<{purposes}{head}<BR/><FONT COLOR=\"#555555\">{ty}</FONT>{location}>{look}{border}];",
             id.index()
         )
     }
@@ -220,7 +228,7 @@ impl Picture<'_> {
     }
 
     /// Layer and source line.
-    fn place(&self, id: NodeId) -> String {
+    fn location(&self, id: NodeId) -> String {
         let origin = self.graph.origin(id);
         let layer = if origin.layer.is_empty() { String::new() } else { format!("in {}", origin.layer) };
         let line =
@@ -233,7 +241,7 @@ impl Picture<'_> {
     }
 }
 
-/// Which nodes hang, other than by way of forward nodes, on what no forward node reads: hyper-parameters and states of optimizers.
+/// Which nodes depend on what only updates read (hyper-parameters and states of optimizers), by a path that passes no forward node.
 fn updating(graph: &Graph, forward: &[bool]) -> Vec<bool> {
     let mut updating = vec![false; graph.len()];
     for (purpose, id) in &graph.results {

@@ -41,7 +41,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// A mistake without a place yet.
+    /// A mistake whose origin is not known yet.
     pub fn new(message: impl Into<String>) -> Error {
         Error { message: message.into(), origin: Origin::default(), notes: Vec::new(), help: None }
     }
@@ -144,5 +144,6 @@ fn edit_distance(a: &str, b: &str) -> usize {
         }
         rows.push(row);
     }
+
     rows[a.len()][b.len()]
 }

@@ -1,14 +1,14 @@
-//! What ops are: everything that is decided by what an op is, and not by which.
+//! Facts about ops: each property of ops that other code decides by.
 //!
-//! In: an op. Out: its row ([`Op::facts`]) and what follows from its attributes: its dims, what must hold of them, when it is its operand.
+//! In: an op. Out: its row ([`Op::facts`]) and what follows from its attributes: its dims, conditions on them, when it equals its operand.
 //! Passes, checks, fusion and the cost model ask here; none keeps a list of ops of its own.
 //!
 //! A new op is a variant and, where the compiler says so: its facts here, an arm of [`crate::infer`], of the gradient rules
 //! (`differentiate/rules.rs`), of the interpreter, and one of its lowering (`codegen/src/plan/build.rs`, for a view its index in
 //! `codegen/src/ir/affine.rs`; for a function of numbers `codegen/src/lane/scalar.rs`).
 //!
-//! Must hold: no arm here or anywhere decides for ops that it does not name (`tests/house.rs` of downhill). Whoever knows certain forms
-//! alone, as a rule of simplification does, asks for them with `if let`, `let … else` or `matches!`.
+//! Must hold: no match over ops has a catch-all arm, here or anywhere (`tests/house.rs` of downhill). Code that is about certain ops alone,
+//! such as a rule of simplification, uses `if let`, `let … else` or `matches!`.
 
 mod functions;
 
@@ -21,21 +21,21 @@ use crate::types::{Shape, Type};
 /// What kind of thing an op does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Class {
-    /// Makes elements, of nothing that is in the graph.
+    /// A source: it has no operands.
     Source,
-    /// Makes each element of one element of each operand, at the same index.
+    /// Each element of the result comes from the elements of the operands at the same index.
     Elementwise,
-    /// Has the operand's elements as they are, at other indices; some more than once, some not at all.
+    /// Moves the operand's elements to other indices, unchanged; some may be repeated or left out.
     View,
-    /// Makes each element of many elements of its operand.
+    /// Each element of the result comes from many elements of the operand.
     Fold,
-    /// Makes each element of sums of products of its two operands.
+    /// Each element of the result is a sum of products of elements of its two operands.
     Contraction,
-    /// Puts its operands beside each other, and zeros where none is.
+    /// Puts its operands beside each other, and zeros elsewhere.
     Pieces,
-    /// Runs a body.
+    /// Runs a body in each iteration.
     Loop,
-    /// Is its first operand: what else it says is for differentiation alone.
+    /// The value is the first operand; only differentiation treats it differently.
     Marker,
 }
 
@@ -48,7 +48,7 @@ pub struct Facts {
     pub class: Class,
     /// How many operands it takes; `None` for one or more.
     pub operands: Option<usize>,
-    /// What its derivatives by its operands are made of; the last stands for all after it.
+    /// What its derivatives by its operands depend on; the last entry is for all further operands too.
     slopes: [Slope; 3],
     /// How large its elements are.
     pub bound: Bound,
@@ -105,7 +105,7 @@ impl Op {
             Op::DotGeneral { .. } => row("dot_general", Class::Contraction, Some(2), [Other; 3]),
             Op::StopGradient => row("stop_gradient", Class::Marker, Some(1), [Zero; 3]),
             Op::Surrogate => row("surrogate", Class::Marker, Some(2), [Zero, Number, Number]),
-            // Which results depend on which operands is for the body to say; treating all as dependent costs only zeros.
+            // Which results depend on which operands only the body tells. Treating all as dependent costs only zeros.
             Op::Scan { .. } => row("scan", Class::Loop, None, [Function; 3]),
         }
     }
@@ -120,7 +120,7 @@ impl Op {
         self.facts().slope(position) != Slope::Zero
     }
 
-    /// Its attributes as its text form has them behind its name, where they do not hang on the graph.
+    /// Its attributes, as written behind its name in text; those that depend on the graph are left out.
     pub fn attributes(&self) -> String {
         match self {
             Op::Constant(literal) => literal.to_string(),
@@ -152,7 +152,7 @@ impl Op {
         }
     }
 
-    /// Whether it is its first operand as it stands, given that operand's type and how many there are.
+    /// Whether its value is its first operand, given that operand's type and the number of operands.
     pub fn is_identity(&self, x: &Type, operands: usize) -> bool {
         let shape = &x.shape;
         match self {
@@ -215,7 +215,7 @@ fn pieces(name: &'static str) -> Facts {
     Facts { keeps_all: true, ..row(name, Class::Pieces, None, [Slope::Number; 3]) }
 }
 
-/// Goes over the dims among an op's attributes: those of shapes, and where it begins and ends to read or write.
+/// Visits the dims among an op's attributes: shapes, bounds of slices, padding.
 macro_rules! walk_dims {
     ($op:expr, $iter:ident) => {
         match $op {
@@ -252,14 +252,14 @@ macro_rules! walk_dims {
 pub enum Demand<'a> {
     /// 0 ≤ start ≤ end ≤ the size of the axis.
     Within(&'a Range, &'a Dim),
-    /// No element fewer than none.
+    /// Not negative.
     NotNegative(&'a Dim),
-    /// So many of something are counted in an i32.
+    /// It must fit in an i32, which counts it.
     Counted(&'static str, Dim),
 }
 
 impl Op {
-    /// The dims among its attributes: those of shapes, and where it begins and ends to read or write.
+    /// The dims among its attributes: shapes, bounds of slices, padding.
     pub fn dims(&self) -> Vec<&Dim> {
         walk_dims!(self, iter)
     }

@@ -83,8 +83,8 @@ pub struct Input {
     pub ty: Type,
     /// What for.
     pub role: Role,
-    /// For an integer that is a class index: it must be below this, the least bound of all uses. What is checked for which entry, a
-    /// declaration's checks say.
+    /// For an integer that is a class index: it must be below this, the least bound of all uses. A declaration's
+    /// checks say which entries check it.
     pub below: Option<Dim>,
 }
 
@@ -133,9 +133,9 @@ pub struct Graph {
     operands: Vec<NodeId>,
     /// Where each node's operands end.
     ends: Vec<u32>,
-    /// By the hash of op and operands: the last node of it.
+    /// For each hash of op and operands, the last node that has it.
     known: Map<u64, NodeId>,
-    /// For each node, the one before it of the same hash.
+    /// For each node, the previous one of the same hash.
     same_hash: Vec<Option<NodeId>>,
     origins: Vec<Origin>,
     labels: Map<NodeId, Arc<str>>,
@@ -194,6 +194,8 @@ impl Graph {
     fn find_or_push(&mut self, op: Op, operands: &[NodeId]) -> Result<NodeId, Box<(Op, Error)>> {
         let hash = hash_of(&(&op, operands));
         let first = self.known.get(&hash).copied();
+
+        // Nodes of the same hash are a chain, the newest first.
         let mut same = first;
         while let Some(id) = same {
             if self.operands_of(id) == operands && *self.op(id) == op {
@@ -201,10 +203,12 @@ impl Graph {
             }
             same = self.same_hash[id.index()];
         }
+
         let ty = match self.infer(&op, operands) {
             Ok(ty) => ty,
             Err(error) => return Err(Box::new((op, error))),
         };
+
         let id = NodeId(self.nodes.len() as u32);
         self.nodes.push(Node { op, ty });
         self.operands.extend(operands);
@@ -316,7 +320,7 @@ impl Graph {
         self.operands_of(id).to_vec()
     }
 
-    /// The same, where they lie.
+    /// The same, borrowed.
     pub fn operands_of(&self, id: NodeId) -> &[NodeId] {
         let start = id.index().checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.operands[start as usize..self.ends[id.index()] as usize]
@@ -334,19 +338,22 @@ impl Graph {
     pub fn users(&self) -> Users {
         let mut ends = vec![0_u32; self.len() + 1];
         self.operands.iter().for_each(|operand| ends[operand.index()] += 1);
+
         let mut end = 0;
         for count in &mut ends {
             // For now, where each begins: filling moves it to the end.
             end += std::mem::replace(count, end);
         }
+
         let mut users = vec![NodeId(0); self.operands.len()];
         for id in self.ids() {
             for operand in self.operands_of(id) {
-                let place = &mut ends[operand.index()];
-                users[*place as usize] = id;
-                *place += 1;
+                let end = &mut ends[operand.index()];
+                users[*end as usize] = id;
+                *end += 1;
             }
         }
+
         Users { users, ends }
     }
 

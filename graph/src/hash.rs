@@ -1,6 +1,7 @@
-//! Finding equal nodes and kernels. In: what is to be hashed. Out: 64 bits, the same in every run, and maps and sets by them.
+//! Hashing, for finding equal nodes and kernels. In: values. Out: 64 bits, the same in every run, and maps and sets that use them.
 //!
-//! A multiplication a word: what is hashed comes from a program's own source, so nobody chooses it to collide.
+//! The hash costs one multiplication for each word. It does not resist attacks: keys come from a program's own source, so nobody chooses
+//! them to collide.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
@@ -24,14 +25,14 @@ pub struct Words(u64);
 
 impl Words {
     fn add(&mut self, word: u64) {
-        // The golden ratio's bits: odd, and without a pattern.
+        // The bits of the golden ratio's fraction: an odd number without a pattern.
         self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     }
 }
 
 impl Hasher for Words {
     fn finish(&self) -> u64 {
-        // The upper bits of a product hang on all of its factors' bits, the lower ones do not.
+        // The upper bits of a product depend on all of its factors' bits, the lower ones do not.
         self.0 ^ (self.0 >> 32)
     }
 

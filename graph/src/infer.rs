@@ -1,8 +1,8 @@
-//! Types of results: the one place that knows what each op takes and gives.
+//! Types of results: the only module that knows what each op takes and gives.
 //!
-//! In: an op, its operands' types, and what the graph says of its inputs and storages ([`Scope`]). Out: the result's type, or what does not fit. Used alike by the builder, the verifier
-//! and the macro (through the builder). Messages speak of operands by position; the builder, which knows their names, checks
-//! the common mistakes first and in better words.
+//! In: an op, its operands' types, and what the graph says of its inputs and storages ([`Scope`]). Out: the result's type, or what does
+//! not fit. The builder, the verifier and the macro (through the builder) all use it. Messages speak of operands by position; the
+//! builder, which knows their names, checks the common mistakes first and in better words.
 
 use crate::dim::Dim;
 use crate::error::Error;
@@ -166,14 +166,18 @@ fn infer_dot(
     require(x.element == y.element && x.element.is_float(), || format!("a product of {x} and {y}"))?;
     let pairs = || batch.iter().chain(contract);
     let (mut left, mut right): (Vec<usize>, Vec<usize>) = pairs().copied().unzip();
+
+    // An axis takes part once.
     left.sort_unstable();
     right.sort_unstable();
     check_axes(&left, x.rank())?;
     check_axes(&right, y.rank())?;
+
     for &(i, j) in pairs() {
         let (a, b) = (&x.shape.dims()[i], &y.shape.dims()[j]);
         require(scope.agrees(a, b), || format!("{a} and {b} in a product of {x} and {y}"))?;
     }
+
     let kept = batch.iter().map(|&(i, _)| x.shape.dims()[i].clone());
     let dims = kept.chain(without_axes(&x.shape, &left).0).chain(without_axes(&y.shape, &right).0);
     Ok(Type::new(x.element, Shape(dims.collect())))
@@ -186,9 +190,10 @@ fn infer_scan(scope: &dyn Scope, op: &Op, types: &[&Type]) -> Result<Type, Error
     })?;
     require(carried + sliced <= types.len() && *carried <= body.results.len(), || "too few operands".into())?;
     require(*result < body.results.len(), || format!("result {result} of {}", body.results.len()))?;
+
     for (position, (ty, input)) in types.iter().zip(&body.inputs).enumerate() {
         let is_sliced = (*carried..carried + sliced).contains(&position);
-        let turn = if is_sliced {
+        let slice = if is_sliced {
             require(ty.rank() > 0 && scope.agrees(&ty.shape.dims()[0], length), || {
                 format!("{ty} has no {length} slices")
             })?;
@@ -196,8 +201,9 @@ fn infer_scan(scope: &dyn Scope, op: &Op, types: &[&Type]) -> Result<Type, Error
         } else {
             (*ty).clone()
         };
-        same(scope, &turn, &input.ty)?;
+        same(scope, &slice, &input.ty)?;
     }
+
     for (input, (_, id)) in body.inputs.iter().zip(&body.results).take(*carried) {
         same(scope, &input.ty, body.ty(*id))?;
     }

@@ -57,6 +57,7 @@ pub fn interpret(
     let bindings = environment.bindings(graph)?;
     let machine = Machine { bindings, precision, seed: environment.seed, step: environment.step };
     let live = live(graph);
+
     let (mut read_inputs, mut read_storages) = (HashSet::new(), HashSet::new());
     for id in graph.ids().filter(|id| live[id.index()]) {
         if let Op::Input(index) = graph.op(id) {
@@ -65,12 +66,14 @@ pub fn interpret(
             read_storages.insert(*index);
         }
     }
+
     let mut inputs = Vec::new();
     for (index, input) in graph.inputs.iter().enumerate() {
         let given = environment.inputs.get(&input.name);
         let needed = read_inputs.contains(&index);
         inputs.push(if needed { Some(machine.load("input", &input.name, &input.ty, given)?) } else { None });
     }
+
     let mut storages = Vec::new();
     for (index, storage) in graph.storages.iter().enumerate() {
         let given = environment.storages.get(&storage.name);
@@ -81,6 +84,7 @@ pub fn interpret(
             None
         });
     }
+
     let values = machine.run(graph, &inputs, &storages)?;
     let named = graph.results.iter().zip(values);
     named
@@ -146,6 +150,7 @@ impl Machine {
             };
             values[id.index()] = Some(value);
         }
+
         Ok(graph.results.iter().map(|(_, id)| known(&values[id.index()])).collect())
     }
 
@@ -199,8 +204,8 @@ impl Machine {
             Op::DotGeneral { batch, contract } => x[0].dot(&x[1], batch, contract),
             Op::StopGradient | Op::Surrogate => Ok((*x[0]).clone()),
             Op::Scan { body, carried, sliced, length, result } => {
-                let turns = self.size(length)?;
-                self.scan(body, *carried, *sliced, turns, x)?
+                let iterations = self.size(length)?;
+                self.scan(body, *carried, *sliced, iterations, x)?
                     .into_iter()
                     .nth(*result)
                     .map_or_else(|| crate::graph::bug("a scan without this result"), Ok)
@@ -214,16 +219,17 @@ impl Machine {
         body: &Graph,
         carried: usize,
         sliced: usize,
-        turns: usize,
+        iterations: usize,
         x: &[Value],
     ) -> Result<Vec<Array>, Error> {
         let inner = Machine { bindings: self.inner_bindings(body), ..*self };
         let mut state: Vec<Value> = x[..carried].to_vec();
+
         let mut stacks: Vec<Vec<f64>> = vec![Vec::new(); body.results.len() - carried];
-        for turn in 0..turns {
+        for iteration in 0..iterations {
             let mut inputs: Vec<Option<Value>> = state.into_iter().map(Some).collect();
             for whole in &x[carried..carried + sliced] {
-                inputs.push(Some(Rc::new(slice_of(whole, turn)?)));
+                inputs.push(Some(Rc::new(slice_of(whole, iteration)?)));
             }
             inputs.extend(x[carried + sliced..].iter().cloned().map(Some));
             let mut results = inner.run(body, &inputs, &[])?;
@@ -233,9 +239,10 @@ impl Machine {
                 stack.extend(&value.data);
             }
         }
+
         let finals = state.iter().map(|value| Ok((**value).clone()));
         let stacked = stacks.into_iter().zip(&body.results[carried..]).map(|(data, (_, id))| {
-            let shape = [vec![turns], inner.shape(&body.ty(*id).shape)?].concat();
+            let shape = [vec![iterations], inner.shape(&body.ty(*id).shape)?].concat();
             Ok(Array { shape, data })
         });
         finals.chain(stacked).collect()
@@ -265,13 +272,13 @@ impl Machine {
     }
 }
 
-fn slice_of(whole: &Array, turn: usize) -> Result<Array, Error> {
-    if turn >= whole.shape[0] {
-        return Err(Error::new(format!("{:?} has no slice {turn}", whole.shape)));
+fn slice_of(whole: &Array, iteration: usize) -> Result<Array, Error> {
+    if iteration >= whole.shape[0] {
+        return Err(Error::new(format!("{:?} has no slice {iteration}", whole.shape)));
     }
     let shape = whole.shape[1..].to_vec();
     let size: usize = shape.iter().product();
-    Ok(Array { data: whole.data[turn * size..(turn + 1) * size].to_vec(), shape })
+    Ok(Array { data: whole.data[iteration * size..(iteration + 1) * size].to_vec(), shape })
 }
 
 fn known(value: &Option<Value>) -> Value {

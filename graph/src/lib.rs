@@ -1,7 +1,8 @@
 //! What to compute: dims, shapes, ops, differentiation, passes, the reference interpreter, and forms to read.
 //!
-//! Modules stand in the order in which data passes them, each using only what stands above it. One knot cannot be undone: the body of a loop
-//! is a graph, so that `op`, which holds it, and `infer`, which looks into it, know [`graph`], which is made of ops. This crate knows nothing of machine code, does no I/O and holds no `unsafe`.
+//! Modules stand in the order in which data passes them, each using only what stands above it. One circle cannot be avoided: the body of
+//! a loop is a graph, so `op`, which holds it, and `infer`, which looks into it, use [`graph`], which is made of ops. This crate knows
+//! nothing of machine code, does no I/O and holds no `unsafe`.
 #![forbid(unsafe_code)]
 
 pub mod error;

@@ -1,6 +1,6 @@
-//! The primitives: what a node does. The closed list everything else is made of.
+//! The primitives: the closed list of what a node can compute. Everything else is made of them.
 //!
-//! Out: [`Op`]. A variant carries attributes only; operands are edges of the graph, in order. What else is to be known of an op stands in
+//! Out: [`Op`]. A variant carries attributes only; operands are edges of the graph, in order. All other facts about an op are in
 //! [`crate::facts`].
 //!
 //! This file and `graph.rs` know each other: a loop's body is a graph of ops. Nothing else of the graph is used here.
@@ -125,7 +125,7 @@ pub enum Op {
     /// (value, surrogate): the value; its derivative is the surrogate's. For formulas whose exact derivative is known in a better
     /// form than the rules find from the way the value is computed.
     Surrogate,
-    /// One result of a loop over `length` turns. Operands: carried initial values, sliced tensors (axis 0 has `length`), captured
+    /// One result of a loop of `length` iterations. Operands: carried initial values, sliced tensors (axis 0 has `length`), captured
     /// values. The body's inputs are in the same order (a sliced one without its axis 0); its outputs are the next carried values, then
     /// values to stack along a new axis 0. Nodes that differ only in `result` are one loop.
     Scan {
@@ -135,7 +135,7 @@ pub enum Op {
         carried: usize,
         /// How many operands are sliced.
         sliced: usize,
-        /// Number of turns.
+        /// Number of iterations.
         length: Dim,
         /// Which result: final carried values first, then stacked ones.
         result: usize,

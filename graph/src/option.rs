@@ -1,9 +1,9 @@
 //! Options: numbers that are written as f64 and become f32 constants.
 //!
-//! In: what an option is called, and the number as it was written. Out: a refusal that names both, and what the number becomes.
+//! In: an option's name and its number as written. Out: nothing, or a refusal that says the name, the number, and the f32 it becomes.
 //!
-//! Must hold: what is accepted is in range as the f32 that it becomes. A number other than 0 that becomes 0 is refused too: it was
-//! not meant to.
+//! Must hold: what is accepted is in range as the f32 that it becomes. A number other than 0 that becomes 0 as an f32 is
+//! refused too: it is surely a mistake.
 
 use crate::error::Error;
 
@@ -58,7 +58,7 @@ pub fn refused(what: &str, number: f64) -> Error {
         if is_plain(number) { format!("{number}") } else { format!("{number:e}") },
         if is_plain(f64::from(held)) { format!("{held}") } else { format!("{held:e}") },
     ];
-    // Of most numbers f32 lacks only last places; just below 1 those are what counts.
+    // Ordinary rounding is not worth telling. Rounding to 1 is: some options must be below 1.
     let is_near = (f64::from(held) - number).abs() < 1e-6 * number.abs() && held != 1.0;
     Error::new(if written == kept || is_near {
         format!("{what} of {written}")

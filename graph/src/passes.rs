@@ -3,8 +3,8 @@
 //! In: a graph. Out: another, with the same inputs, storages and purposes of results. Passes are free functions; all of them
 //! treat the bodies of loops like the graph around them, and start from what results need.
 //!
-//! Must hold: a result that is finite, infinite or NaN stays so, and moves by rounding only; but an infinity or a zero that only an
-//! intermediate result made may give way to the right value. The sign of a zero is no part of that.
+//! Must hold: a result that is finite, infinite or NaN stays so, and moves by rounding only; but where an infinity or a zero comes
+//! from an intermediate result alone, a pass may give the right value instead. The sign of a zero is no part of that.
 
 mod bind;
 mod simplify;

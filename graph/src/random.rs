@@ -4,7 +4,7 @@
 //!
 //! Must hold:
 //! - a number depends on nothing but its key: no state, no order of drawing, no threads;
-//! - a storage's numbers hang on its name, so that another layer beside it changes nothing;
+//! - a storage's numbers depend on its name, so that another layer beside it changes nothing;
 //! - only `libm` and correctly rounded operations are used, never the platform's `ln` or `cos`.
 
 use crate::dim::{Bindings, Dim};
@@ -75,6 +75,7 @@ pub fn threefry(key: Words, counter: Words) -> Words {
 fn threefry_of<const N: usize>(key: Words, counters: [[u32; N]; 2]) -> [[u32; N]; 2] {
     let schedule = [key[0], key[1], 0x1BD1_1BDA ^ key[0] ^ key[1]];
     let add = |words: [u32; N], word: u32| words.map(|x| x.wrapping_add(word));
+
     let mut x = [add(counters[0], schedule[0]), add(counters[1], schedule[1])];
     for group in 0..5 {
         if group % 2 == 0 {
@@ -85,6 +86,7 @@ fn threefry_of<const N: usize>(key: Words, counters: [[u32; N]; 2]) -> [[u32; N]
         let next = schedule[(group + 2) % 3].wrapping_add(group as u32 + 1);
         x = [add(x[0], schedule[(group + 1) % 3]), add(x[1], next)];
     }
+
     x
 }
 
@@ -100,7 +102,7 @@ fn rounds<const N: usize, const A: u32, const B: u32, const C: u32, const D: u32
     }
 }
 
-/// What a stream's keys, and what a storage's, are told apart by.
+/// Constants that keep the keys of streams and those of storages apart.
 const STREAMS: u32 = 0;
 const STORAGES: u32 = 1;
 
@@ -155,8 +157,8 @@ impl Source {
     /// Gaussian of mean 0 and deviation 1, by Box and Muller.
     fn normal(&self, index: u64) -> f64 {
         // 1 − u is in (0, 1]: its logarithm is finite.
-        let [radius, turn] = self.uniforms(2 * index);
-        (-2.0 * libm::log(1.0 - radius)).sqrt() * libm::cos(std::f64::consts::TAU * turn)
+        let [radius, angle] = self.uniforms(2 * index);
+        (-2.0 * libm::log(1.0 - radius)).sqrt() * libm::cos(std::f64::consts::TAU * angle)
     }
 }
 
@@ -175,6 +177,7 @@ impl Initializer {
         self.check()?;
         let count: usize = shape.iter().product();
         let source = Source::new(seed, name);
+
         let uniform = |low: f64, high: f64| {
             let mut values = Vec::with_capacity(count.next_multiple_of(AT_ONCE));
             for first in (0..count as u64).step_by(AT_ONCE) {
@@ -183,10 +186,13 @@ impl Initializer {
             values.truncate(count);
             values
         };
+
         let normal =
             |mean: f64, spread: f64| (0..count as u64).map(|i| mean + spread * source.normal(i)).collect();
+
         let (fan_in, fan_out) = fans(shape);
         let rectified = |slope: &f64| (1.0 + slope * slope) * fan_in;
+
         let values = match self {
             Initializer::Zeros => vec![0.0; count],
             Initializer::Ones => vec![1.0; count],
@@ -206,6 +212,7 @@ impl Initializer {
             }
             Initializer::Orthogonal { gain } => orthogonal(&source, shape, *gain),
         };
+
         // Numbers within f32 may make values beyond it: some of a normal distribution lie far out.
         match values.iter().find(|&&value| !(value as f32).is_finite()) {
             Some(&value) => Err(refused(&format!("`{name}` would start with a value"), value)
@@ -268,11 +275,13 @@ fn fans(shape: &[usize]) -> (f64, f64) {
     }
 }
 
-/// Gram–Schmidt, twice (once loses orthogonality to rounding), over Gaussian vectors: the rows, or the columns where they are fewer.
+/// Gram–Schmidt over Gaussian vectors: the rows, or the columns where they are fewer. Each vector is orthogonalised twice, as once loses
+/// orthogonality to rounding.
 fn orthogonal(source: &Source, shape: &[usize], gain: f64) -> Vec<f64> {
     let columns = shape.last().copied().unwrap_or(1);
     let rows: usize = shape[..shape.len().saturating_sub(1)].iter().product();
     let (count, length) = (rows.min(columns), rows.max(columns));
+
     let mut basis: Vec<Vec<f64>> = Vec::with_capacity(count);
     for i in 0..count {
         let mut vector: Vec<f64> = (0..length).map(|j| source.normal((i * length + j) as u64)).collect();
@@ -286,6 +295,7 @@ fn orthogonal(source: &Source, shape: &[usize], gain: f64) -> Vec<f64> {
         vector.iter_mut().for_each(|x| *x /= norm);
         basis.push(vector);
     }
+
     let element =
         |row: usize, column: usize| if rows <= columns { basis[row][column] } else { basis[column][row] };
     (0..rows)
@@ -402,14 +412,17 @@ mod tests {
         assert_eq!(refused(normal(-1e39, 1.0)), "a mean of -1e39, which is -inf in f32");
         assert_eq!(refused(normal(0.0, -0.5)), "a deviation of -0.5");
         assert_eq!(refused(Initializer::Constant(1e39)), "a constant of 1e39, which is inf in f32");
+
         assert_eq!(
             refused(Initializer::Uniform { low: -1e39, high: 0.0 }),
             "a least value of -1e39, which is -inf in f32"
         );
+
         assert_eq!(
             refused(Initializer::Uniform { low: 0.0, high: 1e39 }),
             "a greatest value of 1e39, which is inf in f32"
         );
+
         assert_eq!(refused(Initializer::Orthogonal { gain: 1e39 }), "a gain of 1e39, which is inf in f32");
         assert_eq!(refused(Initializer::XavierNormal { gain: 1e39 }), "a gain of 1e39, which is inf in f32");
         assert_eq!(

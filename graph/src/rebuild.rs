@@ -1,8 +1,8 @@
-//! Walking a graph into a new one: what every pass is made of.
+//! Rebuilds a graph node by node: every pass is made of this.
 //!
 //! In: a graph and what to do with each op. Out: a new graph with the same inputs, storages and purposes of results.
 //! Must hold: only nodes that a result needs are visited, operands before users; nodes keep their origins and names; equal nodes become
-//! one because they are added anew; bodies of loops are passed on to the same pass.
+//! one as they are added; bodies of loops are passed on to the same pass.
 
 use crate::graph::{Graph, NodeId};
 use crate::op::Op;
@@ -30,8 +30,8 @@ pub fn ancestors(graph: &Graph, roots: &[NodeId]) -> Vec<bool> {
     needed
 }
 
-/// Fills `into` with `graph`'s live nodes as `rule` puts them there (given the op and its operands in `into`), and maps the
-/// results. `into` starts as [`Graph::same_interface`] or a changed copy of it; bodies go through `body` first.
+/// Adds `graph`'s live nodes to `into` and maps the results. `rule` adds each node, given its op and its operands in `into`. `into`
+/// starts as [`Graph::same_interface`] or a changed copy of it; bodies go through `body` first.
 pub fn rebuild_into(
     mut into: Graph,
     graph: &Graph,
@@ -39,24 +39,27 @@ pub fn rebuild_into(
     rule: &mut dyn FnMut(&mut Graph, Op, &[NodeId]) -> NodeId,
 ) -> Graph {
     let live = live(graph);
-    let mut places: Vec<Option<NodeId>> = vec![None; graph.len()];
-    let place = |places: &[Option<NodeId>], id: NodeId| match places[id.index()] {
-        Some(place) => place,
+    let mut copies: Vec<Option<NodeId>> = vec![None; graph.len()];
+    let copy_of = |copies: &[Option<NodeId>], id: NodeId| match copies[id.index()] {
+        Some(copy) => copy,
         None => crate::graph::bug("a live node has a dead operand"),
     };
+
     for id in graph.ids().filter(|id| live[id.index()]) {
         let operands: Vec<NodeId> =
-            graph.operands_of(id).iter().map(|&operand| place(&places, operand)).collect();
+            graph.operands_of(id).iter().map(|&operand| copy_of(&copies, operand)).collect();
         into.set_origin(graph.origin(id).clone());
         let op = with_body(graph.op(id), body);
         let new = rule(&mut into, op, &operands);
         if let Some(label) = graph.label(id) {
             into.set_label(new, label.clone());
         }
-        places[id.index()] = Some(new);
+        copies[id.index()] = Some(new);
     }
+
     into.set_origin(graph.current_origin().clone());
-    into.results = graph.results.iter().map(|(purpose, id)| (purpose.clone(), place(&places, *id))).collect();
+    into.results =
+        graph.results.iter().map(|(purpose, id)| (purpose.clone(), copy_of(&copies, *id))).collect();
     into
 }
 

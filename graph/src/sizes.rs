@@ -1,4 +1,4 @@
-//! What must hold of sizes once they are known: machine code takes them at their word.
+//! What must hold of sizes once they are known. Machine code relies on it without checks of its own.
 //!
 //! In: a graph, the values of symbols. Out: nothing, or the first value whose sizes make no sense.
 //!
@@ -8,7 +8,7 @@
 //! 3. a slice lies inside its axis, and no padding is negative;
 //! 4. indices, positions and sizes that are counted in an `i32` fit in one.
 //!
-//! Dims whose symbols are not bound are let pass: with the arguments of a network alone, what is left hangs on the data.
+//! Dims whose symbols are not bound are not checked: while only the arguments of a network are known, they depend on the data.
 
 use crate::dim::{Bindings, Dim, Undefined};
 use crate::error::Error;
@@ -29,7 +29,7 @@ const MOST: i64 = MOST_BYTES / WIDEST;
 /// Checks all values of a graph.
 ///
 /// # Errors
-/// The first that breaks a rule, with its shape, the sizes and its place.
+/// The first that breaks a rule, with its shape, the sizes and its origin.
 pub fn check(graph: &Graph, bindings: &Bindings) -> Result<(), Error> {
     for id in graph.ids() {
         let subject = || graph.label(id).map_or_else(|| "a value".to_owned(), |label| format!("`{label}`"));
@@ -66,7 +66,7 @@ fn with_sizes(error: Error, bindings: &Bindings) -> Error {
 }
 
 fn check_shape(subject: &dyn Fn() -> String, shape: &Shape, bindings: &Bindings) -> Result<(), Error> {
-    // What is not known counts as 1. Axes of no size are looked for first: beside them any size will do.
+    // What is not known counts as 1. Axes of size 0 are looked for first: beside one, any other size is allowed.
     let mut elements = i64::from(!shape.dims().iter().any(|dim| dim.evaluate(bindings) == Ok(0)));
     for (axis, dim) in shape.dims().iter().enumerate() {
         let what = || format!("axis {axis} of {}, `{dim}`,", subject());
@@ -80,6 +80,7 @@ fn check_shape(subject: &dyn Fn() -> String, shape: &Shape, bindings: &Bindings)
             .filter(|count| *count <= MOST)
             .ok_or_else(|| Error::new(format!("{} has more elements than memory can hold", subject())))?;
     }
+
     Ok(())
 }
 
@@ -102,7 +103,7 @@ fn value(what: &dyn Fn() -> String, dim: &Dim, bindings: &Bindings) -> Result<Op
 fn check_attributes(graph: &Graph, id: NodeId, bindings: &Bindings) -> Result<(), Error> {
     let op = graph.op(id);
     for dim in op.dims() {
-        // A dim's value is a number like any other: it need only be one.
+        // A dim used as a number need only have a value, of any magnitude.
         if matches!(op, Op::DimValue { .. }) && dim.evaluate(bindings).is_ok() {
             continue;
         }

@@ -1,6 +1,6 @@
-//! The stages of a build: each has a name, takes time that is measured, is verified, and can be looked at.
+//! The stages of a build: each is named, timed, verified, and can be shown.
 //!
-//! In: who wants to see which stages. Out: [`Stages`], which the pipeline runs its stages through, and their times.
+//! In: which stages to show, and to whom. Out: [`Stages`], which the pipeline runs its stages through, and their times.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ pub enum Stage {
     Updates,
     /// As the passes left it.
     Passes,
-    /// Verified, in release builds too: from here on its sizes are taken at their word.
+    /// Verified, in release builds too: later stages rely on its sizes.
     Checked,
     /// With the ops spelled out that kernels have no form for.
     Prepared,
@@ -86,10 +86,10 @@ impl Stage {
     }
 }
 
-/// Who is shown what a stage gave: of which entry, which stage, its text.
+/// The function that is shown a stage's result: the entry, the stage, the text.
 pub type Show<'w> = &'w mut dyn FnMut(&str, Stage, &str);
 
-/// What the stages of a build are run through.
+/// Runs the stages of a build.
 pub struct Stages<'w> {
     /// What is being made, as forms to read call it: `train`, `step`, `step batch 64`.
     entry: String,
@@ -134,8 +134,8 @@ impl<'w> Stages<'w> {
         self.entry.push_str(entry);
     }
 
-    /// Runs a stage. What it gives is verified, in debug builds or where that is asked for, by `verify`, which panics, and shown, if it is wanted, as
-    /// `text` writes it. Neither counts as the stage's time.
+    /// Runs a stage. What it gives is verified, in debug builds or where that is asked for, by `verify`, which panics, and shown, if it
+    /// is wanted, as `text` writes it. Neither counts as the stage's time.
     pub fn run<R>(
         &mut self,
         stage: Stage,
@@ -204,8 +204,8 @@ mod tests {
 
     #[test]
     fn stages_stand_in_their_order() {
-        for (place, stage) in Stage::ALL.into_iter().enumerate() {
-            assert_eq!(stage as usize, place, "{}", stage.name());
+        for (index, stage) in Stage::ALL.into_iter().enumerate() {
+            assert_eq!(stage as usize, index, "{}", stage.name());
         }
     }
 

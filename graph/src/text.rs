@@ -50,6 +50,7 @@ impl TextWriter {
             let _ =
                 writeln!(self.text, "{indent}{} {} : {}{below}", role_name(input.role), input.name, input.ty);
         }
+
         for storage in &graph.storages {
             let kind = if storage.kind == StorageKind::Parameter { "parameter" } else { "state" };
             let _ = writeln!(
@@ -58,6 +59,7 @@ impl TextWriter {
                 storage.name, storage.ty, storage.initializer
             );
         }
+
         for id in graph.ids() {
             self.node(graph, id, indent);
         }

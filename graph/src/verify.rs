@@ -67,12 +67,14 @@ impl Verifier<'_> {
                 self.complain(format!("input `{}` of {} has an upper bound", input.name, input.ty.element));
             }
         }
+
         let mut names = HashSet::new();
         for storage in &graph.storages {
             if !names.insert(&storage.name) {
                 self.complain(format!("two storages are called `{}`", storage.name));
             }
         }
+
         if is_body && !graph.storages.is_empty() {
             self.complain("the body of a loop has storages".into());
         }
@@ -83,25 +85,30 @@ impl Verifier<'_> {
             return self.report(id, format!("reads node {}, which stands behind it", late.index()));
         }
         let graph = self.graph;
+
         let op = graph.op(id);
         if let Op::Input(index) = op
             && *index >= graph.inputs.len()
         {
             return self.report(id, format!("reads input {index}, which is not"));
         }
+
         if let Op::Storage(index) = op
             && *index >= graph.storages.len()
         {
             return self.report(id, format!("reads storage {index}, which is not"));
         }
+
         if let Op::Scan { body, .. } = op {
             self.body(id, body);
         }
+
         match graph.infer(op, operands) {
             Ok(ty) if ty == *graph.ty(id) => {}
             Ok(ty) => self.report(id, format!("has type {}, inferred {ty}", graph.ty(id))),
             Err(error) => self.report(id, format!("does not fit its operands: {}", error.message)),
         }
+
         if graph.shape(id).dims().iter().any(|dim| dim.as_constant().is_some_and(|size| size < 0)) {
             self.report(id, format!("has shape {}", graph.shape(id)));
         }
@@ -119,6 +126,7 @@ impl Verifier<'_> {
         let mut purposes = HashSet::new();
         let storages: HashMap<&Arc<str>, &Type> =
             graph.storages.iter().map(|storage| (&storage.name, &storage.ty)).collect();
+
         for (purpose, id) in &graph.results {
             if !purposes.insert(purpose) {
                 self.complain(format!("two results are {purpose:?}"));

@@ -2,32 +2,32 @@
 //!
 //! On stable Rust a macro can only give an error's text, so notes and help are further lines of it.
 
-use crate::syntax::Place;
+use crate::syntax::Location;
 use downhill_graph::error::Error;
 use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, TokenStream, TokenTree};
 
-/// Mistakes so far, at most one a place: the first is the cause, others follow from it.
+/// Mistakes so far, at most one for each location: the first is the cause, others follow from it.
 #[derive(Default, Debug)]
 pub(crate) struct Diagnostics {
-    found: Vec<(Place, Error)>,
+    found: Vec<(Location, Error)>,
 }
 
 impl Diagnostics {
     /// Records a mistake, unless the same tokens have one.
-    pub(crate) fn add(&mut self, place: Place, error: Error) {
-        let position = |place: &Place| {
-            let (start, end) = (place.start.start(), place.end.end());
+    pub(crate) fn add(&mut self, location: Location, error: Error) {
+        let position = |location: &Location| {
+            let (start, end) = (location.start.start(), location.end.end());
             (start.line, start.column, end.line, end.column)
         };
-        if !self.found.iter().any(|(known, _)| position(known) == position(&place)) {
-            self.found.push((place, error));
+        if !self.found.iter().any(|(known, _)| position(known) == position(&location)) {
+            self.found.push((location, error));
         }
     }
 
     /// Records what a parser of Rust's own syntax refused.
     pub(crate) fn add_syn(&mut self, error: &syn::Error) {
         for part in error.clone() {
-            self.add(Place::at(part.span()), Error::new(part.to_string()));
+            self.add(Location::at(part.span()), Error::new(part.to_string()));
         }
     }
 
@@ -42,11 +42,11 @@ impl Diagnostics {
 
     /// One `compile_error!` a mistake, in the order of the source.
     pub(crate) fn into_tokens(mut self) -> TokenStream {
-        self.found.sort_by_key(|(place, _)| {
-            let start = place.start.start();
+        self.found.sort_by_key(|(location, _)| {
+            let start = location.start.start();
             (start.line, start.column)
         });
-        self.found.iter().flat_map(|(place, error)| compile_error(*place, &text(error))).collect()
+        self.found.iter().flat_map(|(location, error)| compile_error(*location, &text(error))).collect()
     }
 }
 
@@ -61,19 +61,21 @@ fn text(error: &Error) -> String {
     text
 }
 
-/// `::core::compile_error! { "…" }` that rustc shows from the start to the end of `place`: it takes the first and the last
+/// `::core::compile_error! { "…" }` that rustc shows from the start to the end of `location`: it takes the first and the last
 /// token's span.
-fn compile_error(place: Place, text: &str) -> TokenStream {
-    let Place { start, end } = place;
+fn compile_error(location: Location, text: &str) -> TokenStream {
+    let Location { start, end } = location;
     let punct = |symbol, spacing| {
         let mut punct = Punct::new(symbol, spacing);
         punct.set_span(start);
         TokenTree::from(punct)
     };
+
     let mut literal = Literal::string(text);
     literal.set_span(end);
     let mut group = Group::new(Delimiter::Brace, TokenStream::from(TokenTree::from(literal)));
     group.set_span(end);
+
     [
         punct(':', Spacing::Joint),
         punct(':', Spacing::Alone),

@@ -59,19 +59,19 @@ use proc_macro::TokenStream;
 /// | `input x: [dims];` `input t: i32[dims];` | what every entry that reads it is given; f32 unless said otherwise |
 /// | `target y: [dims];` | what only losses read: `forward` needs no targets |
 /// | `let h = value;` | names a value. The name is that of its layer: in messages, graphs, profiles, and of its parameters |
-/// | `h = value;` | binds the name of a `let` anew, in a loop for the turns that follow. Inputs, targets, parameters, states and arguments stay what they are |
+/// | `h = value;` | binds the name of a `let` anew, in a loop for the iterations that follow. Inputs, targets, parameters, states and arguments stay what they are |
 /// | `param a: [dims] = normal(0.0, 1.0);` | a trainable tensor, in a layer or straight in a network |
 /// | `state s: i32[dims] = zeros();` | a tensor that is kept, not trained. Nothing in a declaration changes it yet; `Model::set_state` does |
 /// | `shared g = linear(hidden);` | an instance with one set of parameters; `g(x)` uses it, as often as needed. Arguments given here come after those of each use |
-/// | `for i in 0..depth { … }` | unrolled when the network is built; `i` is a number, inside `{ … }` a `usize`. A `let` ends with its turn and takes no name from outside |
+/// | `for i in 0..depth { … }` | unrolled when the network is built; `i` is a number, inside `{ … }` a `usize`. A `let` ends with its iteration and takes no name from outside |
 /// | `output p;` `output a, b = value;` | what `forward` gives, by name |
 /// | `loss value;` `loss name = value;` `loss name over g, d = value;` | a scalar to minimise; one training step each, over all parameters or over those of some shared instances |
 /// | `layer f(x: [batch, n], units) -> [batch, units] { …; value }` | a function with parameters of its own, whose backward pass comes by itself |
 ///
-/// A size is a number, an argument of type `usize`, a name that an input mentions for the first time (`batch`), or a sum, difference, product or
-/// quotient (rounded down) of sizes. Only an axis written as the number 1 broadcasts. Axes are lined up at the last; one that is missing in
-/// front is added, but not where it would put a size that only a run tells beside itself: `p - y` with `p: [batch, 1]` and `y: [batch]` would
-/// be every row with every other. Write `expand(y, 1)` for a column, `expand(y, 0)` where every pair is meant.
+/// A size is a number, an argument of type `usize`, a name that an input mentions for the first time (`batch`), or a sum, difference,
+/// product or quotient (rounded down) of sizes. Only an axis written as the number 1 broadcasts. Axes are lined up at the last; one that
+/// is missing in front is added, but not where it would put a size that only a run tells beside itself: `p - y` with `p: [batch, 1]` and
+/// `y: [batch]` would be every row with every other. Write `expand(y, 1)` for a column, `expand(y, 0)` where every pair is meant.
 ///
 /// In the head of a layer, a name mentioned for the first time is whatever size is given; every other size must agree. An argument
 /// without a type is a value, a size, a number: whatever its uses take.
@@ -100,14 +100,14 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// Arguments of type `usize` are sizes; `f32`, `f64` and `bool` are numbers and flags known when the network is built; any other type is for
-/// `{ … }` and Rust functions only.
+/// Arguments of type `usize` are sizes; `f32`, `f64` and `bool` are numbers and flags known when the network is built; any other type is
+/// for `{ … }` and Rust functions only.
 ///
 /// # Names of parameters
 ///
-/// The binding's name, then the parameter's: `h.weight`. Where a binding holds several layers with parameters, their number stands between:
-/// `h.0.weight`, `h.1.weight`. In a loop the turn follows the binding: `h.3.weight`. A layer's own bindings come between: `h.inner.weight`.
-/// `h.weight` in a formula means the parameter of that name as far as declared, of this turn first.
+/// The binding's name, then the parameter's: `h.weight`. Where a binding holds several layers with parameters, their number stands
+/// between: `h.0.weight`, `h.1.weight`. In a loop the iteration follows the binding: `h.3.weight`. A layer's own bindings come between:
+/// `h.inner.weight`. `h.weight` in a formula means the parameter of that name as far as declared, that of this iteration first.
 ///
 /// # Mistakes
 ///
@@ -115,14 +115,14 @@ use proc_macro::TokenStream;
 /// is decided by `build`, in the same words, with the line of the declaration. Sizes must agree for every run: what would fit for one
 /// batch only is refused.
 ///
-/// Losses refuse what is certainly not what they take: logits where probabilities are taken, a `softmax` or `sigmoid` where logits are. The last
-/// operation tells; each loss in `downhill::composite` says which it looks at.
+/// Losses refuse what is certainly not what they take: logits where probabilities are taken, a `softmax` or `sigmoid` where logits are.
+/// The last operation tells; each loss in `downhill::composite` says which it looks at.
 ///
 /// An entry asks for the inputs that it reads, and for one that tells a size it needs. A size that no input tells is an error.
 ///
-/// A network needs a loss and an output. A parameter that no loss depends on is an error: it would never be
-/// trained. (One that an output depends on passes when a loss trains another parameter of the same layer: from a loss made of derivatives, a bias drops
-/// out.) An output must not depend on a target.
+/// A network needs a loss and an output. A parameter that no loss depends on is an error: it would never be trained. (One that an output
+/// depends on passes when a loss trains another parameter of the same layer: from a loss made of derivatives, a bias drops out.) An
+/// output must not depend on a target.
 ///
 #[doc = include_str!("built_ins.md")]
 #[proc_macro]

@@ -22,6 +22,7 @@ pub(crate) fn axes(layer: &Layer) -> Vec<(usize, Vec<Axis<'_>>)> {
         .iter()
         .enumerate()
         .filter_map(|(position, argument)| Some((position, argument.ty.as_ref()?)));
+
     typed
         .map(|(position, ty)| {
             let axes = ty.dims.iter().map(|dim| match &dim.kind {

@@ -1,4 +1,4 @@
-//! The tree of a declaration: what was written, with its place.
+//! The tree of a declaration: what was written, and where.
 //!
 //! Out: [`Declarations`]. Nothing here is checked; whatever parses is representable.
 
@@ -7,9 +7,9 @@ use downhill_graph::types::ElementType;
 use proc_macro2::{Span, TokenStream};
 use syn::Ident;
 
-/// From the first to the last token of something.
+/// A span of the source, from a first to a last token.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     pub(crate) start: Span,
     pub(crate) end: Span,
 }
@@ -45,7 +45,7 @@ pub(crate) struct Argument {
 /// What the language makes of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ArgumentKind {
-    /// `usize`: a dim, a number of turns, an integer.
+    /// `usize`: a dim, a number of iterations, an integer.
     Size,
     /// `f32`, `f64`.
     Number,
@@ -78,14 +78,14 @@ pub(crate) struct LayerArgument {
 pub(crate) struct TensorType {
     pub(crate) element: Option<ElementType>,
     pub(crate) dims: Vec<Expression>,
-    pub(crate) place: Place,
+    pub(crate) location: Location,
 }
 
 /// What stands before a `;`, or a loop.
 #[derive(Debug)]
 pub(crate) struct Statement {
     pub(crate) kind: StatementKind,
-    pub(crate) place: Place,
+    pub(crate) location: Location,
 }
 
 #[derive(Debug)]
@@ -127,7 +127,7 @@ pub(crate) struct Arguments {
 #[derive(Clone, Debug)]
 pub(crate) struct Expression {
     pub(crate) kind: ExpressionKind,
-    pub(crate) place: Place,
+    pub(crate) location: Location,
 }
 
 #[derive(Clone, Debug)]
@@ -159,13 +159,13 @@ pub(crate) enum ExpressionKind {
 
 pub(crate) use downhill_nn::language::Operator;
 
-impl Place {
-    pub(crate) fn at(span: Span) -> Place {
-        Place { start: span, end: span }
+impl Location {
+    pub(crate) fn at(span: Span) -> Location {
+        Location { start: span, end: span }
     }
 
     /// From the beginning of this to the end of `last`.
-    pub(crate) fn to(self, last: Place) -> Place {
-        Place { start: self.start, end: last.end }
+    pub(crate) fn to(self, last: Location) -> Location {
+        Location { start: self.start, end: last.end }
     }
 }

@@ -3,7 +3,7 @@
 //! In: calls in the order of the declaration. Out: a [`Declaration`], a graph with named outputs and losses.
 //!
 //! Must hold:
-//! - no call panics or returns early on a user's mistake: it is recorded with its place, and the value it would have given is
+//! - no call panics or returns early on a user's mistake: it is recorded with its origin, and the value it would have given is
 //!   *unknown*; whatever an unknown value touches is unknown and gives no second message. All mistakes come out at
 //!   [`Builder::finish`].
 //! - only this layer inserts broadcasts. Shapes are aligned at their last axes; an axis of the number 1 stretches, a missing axis
@@ -114,7 +114,7 @@ impl Builder {
         state.graph.set_origin(Origin { layer, ..origin });
     }
 
-    /// The current place.
+    /// The current origin.
     pub fn origin(&self) -> Origin {
         self.state.borrow().graph.current_origin().clone()
     }
@@ -176,6 +176,7 @@ impl Builder {
                 graph.inputs[input].below = Some(count.clone());
             }
         }
+
         if !state.checks.contains(&check) {
             state.checks.push(check);
         }
@@ -188,8 +189,8 @@ impl Builder {
         state.checks.iter().filter(|check| needed[check.term.index()]).cloned().collect()
     }
 
-    /// The current place, with the layer of the open scopes.
-    pub(crate) fn place(&self) -> Origin {
+    /// The current origin, with the layer of the open scopes.
+    pub(crate) fn origin_with_layer(&self) -> Origin {
         let state = self.state.borrow();
         Origin { layer: state.names.path(), ..state.graph.current_origin().clone() }
     }
@@ -262,7 +263,7 @@ impl Builder {
         result
     }
 
-    /// Runs `body` with the place's layer set to the open scopes; what `body` makes of the place ends with it.
+    /// Runs `body` with the origin's layer set to the open scopes, and restores the origin after it.
     fn inside<R>(&self, body: impl FnOnce() -> R) -> R {
         let before = self.origin();
         self.at(before.clone());
@@ -298,11 +299,11 @@ impl Builder {
         self.state.borrow().instances.storages(instance)
     }
 
-    /// Runs `body` as turn `turn` of a loop: names of parameters made in bindings inside end in the turn.
-    pub fn turn<R>(&self, turn: usize, body: impl FnOnce() -> R) -> R {
-        let before = self.state.borrow_mut().names.enter_turn(turn);
+    /// Runs `body` as iteration `index` of a loop: names of parameters made in bindings inside end in the index.
+    pub fn turn<R>(&self, index: usize, body: impl FnOnce() -> R) -> R {
+        let before = self.state.borrow_mut().names.enter_iteration(index);
         let result = body();
-        self.state.borrow_mut().names.leave_turn(before);
+        self.state.borrow_mut().names.leave_iteration(before);
         result
     }
 
@@ -340,6 +341,7 @@ impl Builder {
                 .help(format!("declare `input {target}: …`, or leave `{target}` to the losses"));
             return self.error(error);
         }
+
         let mut state = self.state.borrow_mut();
         if state.outputs.iter().any(|(known, _)| &**known == name) {
             drop(state);
@@ -355,6 +357,7 @@ impl Builder {
         let graph = &state.graph;
         let is_target = |input: usize| graph.inputs[input].role == Role::Target;
         let mut seen = vec![false; graph.len()];
+
         let mut open: Vec<NodeId> = value.node.into_iter().collect();
         while let Some(node) = open.pop() {
             if std::mem::replace(&mut seen[node.index()], true) {
@@ -367,6 +370,7 @@ impl Builder {
             }
             open.extend(graph.operands_of(node));
         }
+
         None
     }
 
@@ -383,6 +387,7 @@ impl Builder {
             );
             return;
         }
+
         let mut state = self.state.borrow_mut();
         if state.losses.iter().any(|loss| &*loss.name == name) {
             drop(state);
@@ -392,11 +397,12 @@ impl Builder {
             self.error(error.help(help));
             return;
         }
+
         let origin = state.graph.current_origin().clone();
         state.losses.push(Loss { name: name.into(), node, over, origin });
     }
 
-    /// Records a mistake at the current place (unless it has one).
+    /// Records a mistake at the current origin (unless it has one).
     pub fn error(&self, error: Error) {
         let mut state = self.state.borrow_mut();
         let error = if error.origin == Origin::default() {
@@ -458,11 +464,13 @@ impl Builder {
         let Some(nodes) = operands.iter().map(|value| value.node).collect::<Option<Vec<_>>>() else {
             return self.unknown();
         };
+
         if operands.iter().any(|value| !value.builder.is(self)) {
             let error = Error::new("values of two networks meet in one operation");
             return self
                 .fail(error.help("compute with the values that the function is given, and keep none"));
         }
+
         let added = self.state.borrow_mut().graph.try_add(op, &nodes);
         match added {
             Ok(node) => self.value(node),
@@ -479,6 +487,8 @@ impl Builder {
         if !state.errors.is_empty() {
             return Err(Errors(std::mem::take(&mut state.errors)));
         }
+
+        // Names are known only now: a binding's layers are numbered where it has several.
         let full_names = state.names.resolve();
         for (storage, name) in state.graph.storages.iter_mut().zip(full_names) {
             storage.name = name;
@@ -486,6 +496,7 @@ impl Builder {
         for (node, label) in std::mem::take(&mut state.labels) {
             state.graph.set_label(node, label);
         }
+
         Ok(Declaration {
             graph: std::mem::take(&mut state.graph),
             outputs: std::mem::take(&mut state.outputs),

@@ -60,9 +60,9 @@ impl Declaration {
         self.graph.results = nodes.map(|&node| (Purpose::Output("".into()), node)).collect();
         self.graph = without_poison(&self.graph);
         let mut nodes = std::mem::take(&mut self.graph.results).into_iter().map(|(_, node)| node);
-        let places = self.outputs.iter_mut().map(|(_, node)| node);
-        for (place, node) in places.chain(self.losses.iter_mut().map(|loss| &mut loss.node)).zip(&mut nodes) {
-            *place = node;
+        let kept = self.outputs.iter_mut().map(|(_, node)| node);
+        for (kept, node) in kept.chain(self.losses.iter_mut().map(|loss| &mut loss.node)).zip(&mut nodes) {
+            *kept = node;
         }
         self.checks.clear();
         self

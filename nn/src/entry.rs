@@ -57,10 +57,11 @@ fn passes(graph: &Graph, stages: &mut Stages<'_>) -> Graph {
 /// Unknown names, several losses and none named, values that are no floats, operations without a gradient.
 pub fn gradients(declaration: &Declaration, loss: Option<&str>, wrt: &[&str]) -> Result<Graph, Error> {
     let loss = find_loss(declaration, loss)?;
-    if let Some((_, twice)) = wrt.iter().enumerate().find(|(place, name)| wrt[..*place].contains(*name)) {
+    if let Some((_, twice)) = wrt.iter().enumerate().find(|(index, name)| wrt[..*index].contains(*name)) {
         let error = Error::new(format!("the gradient by `{twice}` is asked for twice"));
         return Err(error.help("name each parameter, state and input once"));
     }
+
     let mut graph = start(declaration)?;
     let wanted: Vec<(Arc<str>, NodeId)> = if wrt.is_empty() {
         let trained = trained(&mut graph, loss);
@@ -68,6 +69,7 @@ pub fn gradients(declaration: &Declaration, loss: Option<&str>, wrt: &[&str]) ->
     } else {
         wrt.iter().map(|name| find_leaf(&mut graph, name)).collect::<Result<_, _>>()?
     };
+
     let nodes: Vec<NodeId> = wanted.iter().map(|(_, node)| *node).collect();
     let gradients = differentiate(&mut graph, loss.node, &nodes)?;
     let names = wanted.into_iter().map(|(name, _)| name);
@@ -123,6 +125,7 @@ fn find_leaf(graph: &mut Graph, name: &str) -> Result<(Arc<str>, NodeId), Error>
             return Err(unknown(&format!("no parameter or input is called `{name}`"), name, "names", known));
         }
     };
+
     let node = graph.add(op, &[]);
     if !graph.ty(node).element.is_float() {
         return Err(Error::new(format!(
@@ -130,5 +133,6 @@ fn find_leaf(graph: &mut Graph, name: &str) -> Result<(Arc<str>, NodeId), Error>
             graph.ty(node)
         )));
     }
+
     Ok((name.into(), node))
 }

@@ -21,7 +21,7 @@ use downhill_graph::random::Initializer;
 use downhill_graph::types::{ElementType, Shape, Type};
 use std::ops::Range;
 
-/// A place in the user's source.
+/// A location in the user's source.
 pub fn place(file: &str, line: u32, column: u32) -> Origin {
     Origin { file: file.into(), line, column, ..Origin::default() }
 }
@@ -39,6 +39,7 @@ pub fn stored(builder: &Builder, name: &str) -> Value {
     if let Some(value) = builder.find_storage(name) {
         return value;
     }
+
     let known = builder.storage_names();
     let binding = name.split('.').next().unwrap_or_default();
     let near = nearest(name, known.iter().map(|name| &**name));
@@ -47,18 +48,20 @@ pub fn stored(builder: &Builder, name: &str) -> Value {
         .filter(|known| known.split('.').next() == Some(binding))
         .map(|name| format!("`{name}`"))
         .collect();
+
     let error = Error::new(format!("no parameter is called `{name}`"));
     let error = match (near, inside.is_empty()) {
         (_, false) => error.note(format!("`{binding}` has {}", inside.join(", "))),
         _ => error.note(format!("`{binding}` has no parameters")),
     };
+
     builder.fail(match near {
         Some(near) => error.help(format!("did you mean `{near}`?")),
         None => error,
     })
 }
 
-/// The turns of a loop; none where a bound is not known.
+/// The iterations of a loop; none where a bound is not known.
 pub fn turns(builder: &Builder, from: &Argument, to: &Argument) -> Range<usize> {
     let bound = |argument: &Argument| {
         let dim = dim(builder, argument)?;
@@ -68,7 +71,7 @@ pub fn turns(builder: &Builder, from: &Argument, to: &Argument) -> Range<usize> 
                 Error::new(format!("a loop up to `{dim}`, which is not known when the network is built"));
             builder.error(error.help("give the number of turns as an argument of the network"));
         }
-        // A negative bound is a loop without turns, as in Rust.
+        // A negative bound is a loop without iterations, as in Rust.
         number.map(|number| usize::try_from(number).unwrap_or(0))
     };
     match (bound(from), bound(to)) {

@@ -3,8 +3,8 @@
 //!
 //! In: calls in the order of a declaration. Out: graphs of `downhill-graph`, which are all that the compiler sees.
 //!
-//! Modules stand in the order in which data passes them: each uses only what stands above it. Users' mistakes are recorded with their place
-//! and never thrown. This crate knows nothing of machine code, does no I/O and holds no `unsafe`.
+//! Modules stand in the order in which data passes them: each uses only what stands above it. Users' mistakes are recorded with their
+//! origin and never thrown. This crate knows nothing of machine code, does no I/O and holds no `unsafe`.
 #![forbid(unsafe_code)]
 
 mod naming;

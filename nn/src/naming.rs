@@ -1,7 +1,7 @@
 //! Names of parameters.
 //!
 //! In: scopes entered and left while a network is declared. Out: a readable, stable, unique name for every storage: the
-//! binding's name, then `.i` for the i-th layer with parameters in that binding when there are several, then the loop's turn, then
+//! binding's name, then `.i` for the i-th layer with parameters in that binding when there are several, then the loop's iteration, then
 //! the parameter's own name (`h.weight`, `h.0.weight`, `h.3.weight`, `g.1.bias`).
 //!
 //! Whether a binding has several layers is known only when all is declared, so names are made at the end.
@@ -13,10 +13,10 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     open: Vec<Segment>,
-    turns: Vec<usize>,
+    iterations: Vec<usize>,
     layers_entered: HashMap<Vec<Segment>, usize>,
     declared: BTreeMap<usize, Declared>,
-    /// For each scope, its layers that hold storages.
+    /// For each scope, the layers in it that have storages.
     used: LayersUsed,
 }
 
@@ -24,20 +24,20 @@ pub(crate) struct Names {
 #[derive(Debug)]
 struct Declared {
     path: Vec<Segment>,
-    turns: Vec<usize>,
+    iterations: Vec<usize>,
     name: String,
 }
 
-/// A scope to come back to: the open scopes and turns.
+/// A scope to come back to: the open scopes and iterations.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     open: Vec<Segment>,
-    turns: Vec<usize>,
+    iterations: Vec<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Segment {
-    /// A binding in these turns of the loops opened since the enclosing scope.
+    /// A binding in these iterations of the loops opened since the enclosing scope.
     Binding(String, Vec<usize>),
     /// The n-th layer entered in the binding.
     Layer(usize),
@@ -45,8 +45,8 @@ enum Segment {
 
 impl Names {
     pub(crate) fn enter_binding(&mut self, name: &str) {
-        let turns = self.turns.clone();
-        self.open.push(Segment::Binding(name.into(), turns));
+        let iterations = self.iterations.clone();
+        self.open.push(Segment::Binding(name.into(), iterations));
     }
 
     pub(crate) fn enter_layer(&mut self) {
@@ -63,26 +63,26 @@ impl Names {
     /// The scope that a binding called `name` would open here.
     pub(crate) fn site(&self, name: &str) -> Site {
         let mut open = self.open.clone();
-        open.push(Segment::Binding(name.into(), self.turns.clone()));
-        Site { open, turns: self.turns.clone() }
+        open.push(Segment::Binding(name.into(), self.iterations.clone()));
+        Site { open, iterations: self.iterations.clone() }
     }
 
     /// Goes to `site`; returns the scope to come back to by another `go`.
     pub(crate) fn go(&mut self, site: Site) -> Site {
         Site {
             open: std::mem::replace(&mut self.open, site.open),
-            turns: std::mem::replace(&mut self.turns, site.turns),
+            iterations: std::mem::replace(&mut self.iterations, site.iterations),
         }
     }
 
-    /// Returns what `leave_turn` needs.
-    pub(crate) fn enter_turn(&mut self, turn: usize) -> usize {
-        self.turns.push(turn);
-        self.turns.len() - 1
+    /// Returns what `leave_iteration` needs.
+    pub(crate) fn enter_iteration(&mut self, iteration: usize) -> usize {
+        self.iterations.push(iteration);
+        self.iterations.len() - 1
     }
 
-    pub(crate) fn leave_turn(&mut self, before: usize) {
-        self.turns.truncate(before);
+    pub(crate) fn leave_iteration(&mut self, before: usize) {
+        self.iterations.truncate(before);
     }
 
     /// The path of the open scopes, without layer numbers.
@@ -97,23 +97,24 @@ impl Names {
                 self.used.entry(self.open[..depth].to_vec()).or_default().insert(*number);
             }
         }
-        let declared = Declared { path: self.open.clone(), turns: self.turns.clone(), name: name.to_owned() };
+        let declared =
+            Declared { path: self.open.clone(), iterations: self.iterations.clone(), name: name.to_owned() };
         self.declared.insert(storage, declared);
     }
 
-    /// The storage that `name` (`h.weight`) means here: relative to this scope and turn, else to those around it. Numbers of layers
+    /// The storage that `name` (`h.weight`) means here: relative to this scope and iteration, else to those around it. Numbers of layers
     /// are those known so far.
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
         (0..=self.open.len()).rev().find_map(|depth| {
             let inside =
                 self.declared.iter().filter(|(_, declared)| declared.path.starts_with(&self.open[..depth]));
-            let named = |turns: &[usize]| {
+            let named = |iterations: &[usize]| {
                 let is_meant = |declared: &Declared| {
-                    relative_name(declared, depth, turns, &self.used).as_deref() == Some(name)
+                    relative_name(declared, depth, iterations, &self.used).as_deref() == Some(name)
                 };
                 inside.clone().rfind(|(_, declared)| is_meant(declared)).map(|(index, _)| *index)
             };
-            named(&self.turns).or_else(|| named(&[]))
+            named(&self.iterations).or_else(|| named(&[]))
         })
     }
 
@@ -135,7 +136,7 @@ impl Names {
 
 type LayersUsed = BTreeMap<Vec<Segment>, BTreeSet<usize>>;
 
-/// The name of a storage as seen from the scope at `depth` of its path, in these turns; `None` when it was not declared in them.
+/// The name of a storage as seen from the scope at `depth` of its path, in these iterations; `None` when it was not declared in them.
 fn relative_name(
     declared: &Declared,
     depth: usize,
@@ -143,14 +144,16 @@ fn relative_name(
     used: &LayersUsed,
 ) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
-    let mut turns: Vec<usize> = Vec::new();
+
+    // The loops' iterations since the last binding, which are written before the next part.
+    let mut iterations: Vec<usize> = Vec::new();
     let mut known = seen_from;
     for (position, segment) in declared.path.iter().enumerate().skip(depth) {
         match segment {
             Segment::Binding(binding, all) => {
-                parts.extend(turns.iter().map(usize::to_string));
+                parts.extend(iterations.iter().map(usize::to_string));
                 parts.push(binding.clone());
-                turns = all.strip_prefix(known)?.to_vec();
+                iterations = all.strip_prefix(known)?.to_vec();
                 known = all;
             }
             Segment::Layer(number) => {
@@ -161,19 +164,21 @@ fn relative_name(
             }
         }
     }
-    parts.extend(turns.iter().map(usize::to_string));
+
+    parts.extend(iterations.iter().map(usize::to_string));
     parts.push(declared.name.clone());
-    // A parameter straight in a loop: the turn tells its copies apart.
-    parts.extend(declared.turns.strip_prefix(known)?.iter().map(usize::to_string));
+
+    // A parameter straight in a loop: the iteration tells its copies apart.
+    parts.extend(declared.iterations.strip_prefix(known)?.iter().map(usize::to_string));
     Some(parts.join("."))
 }
 
 impl Segment {
     fn visible(&self) -> Option<String> {
         match self {
-            Segment::Binding(name, turns) => {
-                Some([vec![name.clone()], turns.iter().map(usize::to_string).collect()].concat().join("."))
-            }
+            Segment::Binding(name, iterations) => Some(
+                [vec![name.clone()], iterations.iter().map(usize::to_string).collect()].concat().join("."),
+            ),
             Segment::Layer(_) => None,
         }
     }
@@ -199,13 +204,15 @@ mod tests {
         names.enter_layer(); // a layer without parameters is not counted
         names.leave();
         names.leave();
-        for turn in 1..3 {
-            let before = names.enter_turn(turn);
+
+        for iteration in 1..3 {
+            let before = names.enter_iteration(iteration);
             names.enter_binding("h");
             linear(&mut names, &mut count);
             names.leave();
-            names.leave_turn(before);
+            names.leave_iteration(before);
         }
+
         names.enter_binding("y");
         linear(&mut names, &mut count);
         linear(&mut names, &mut count);
@@ -220,12 +227,12 @@ mod tests {
         names.enter_binding("h");
         linear(&mut names, &mut count);
         names.leave();
-        let before = names.enter_turn(1);
+        let before = names.enter_iteration(1);
         names.enter_binding("h");
         linear(&mut names, &mut count);
         names.leave();
-        assert_eq!(names.find("h.weight"), Some(1), "the turn's own");
-        names.leave_turn(before);
+        assert_eq!(names.find("h.weight"), Some(1), "the iteration's own");
+        names.leave_iteration(before);
         assert_eq!(names.find("h.weight"), Some(0));
         assert_eq!(names.find("h.1.weight"), Some(1));
         names.enter_binding("loss");

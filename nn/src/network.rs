@@ -34,7 +34,7 @@ pub trait Network {
     }
 }
 
-/// Says the numbers of the arguments that mistakes speak of: a size is written as the symbol it was declared with.
+/// Adds to each mistake the numbers of the arguments that it mentions: messages write a size as the symbol it was declared with.
 fn with_numbers(errors: Errors, bindings: &Bindings) -> Errors {
     let speaks_of = |error: &Error, name: &str| {
         let texts = std::iter::once(&error.message).chain(&error.notes);
@@ -64,8 +64,10 @@ pub fn untrained(declaration: &Declaration) -> Vec<Error> {
             trained[index] |= over.as_ref().is_none_or(|over| over.contains(&index));
         }
     }
+
     let shown = ancestors(graph, declaration.outputs.iter().map(|(_, node)| *node), Through::Values);
     let shown: HashSet<usize> = shown.into_iter().collect();
+
     let layer = |index: usize| graph.storages[index].name.rsplit_once('.').map(|(layer, _)| layer);
     let trained_layers: HashSet<&str> =
         (0..trained.len()).filter(|&index| trained[index]).filter_map(layer).collect();
@@ -74,6 +76,7 @@ pub fn untrained(declaration: &Declaration) -> Vec<Error> {
             || shown.contains(&index) && layer(index).is_some_and(|layer| trained_layers.contains(layer));
         graph.storages[index].kind == StorageKind::Parameter && !trained[index] && !drops_out()
     };
+
     (0..trained.len()).filter(is_forgotten).map(|index| forgotten(&graph.storages[index])).collect()
 }
 
@@ -84,11 +87,12 @@ fn forgotten(storage: &Storage) -> Error {
         .at(origin)
 }
 
-/// Outputs of which a size comes with no input, whatever the arguments are: a mistake each, where the value was made.
+/// Outputs with a size that no input tells, whatever the arguments are: a mistake each, where the value was made.
 pub fn untold(declaration: &Declaration) -> Vec<Error> {
     let graph = &declaration.graph;
     let inputs = graph.inputs.iter().filter(|input| input.role == Role::Input);
     let axes: Vec<&Dim> = inputs.flat_map(|input| input.ty.shape.dims()).collect();
+
     // An axis that an argument is a factor of may tell more than it seems to.
     let may_tell = |axis: &Dim, symbol: &str| {
         let symbols = axis.symbols();
@@ -98,6 +102,7 @@ pub fn untold(declaration: &Declaration) -> Vec<Error> {
     };
     let is_untold =
         |symbol: &str| graph.when(symbol) == When::Run && !axes.iter().any(|axis| may_tell(axis, symbol));
+
     let mut errors = Vec::new();
     for (_, node) in &declaration.outputs {
         let symbols = graph.shape(*node).dims().iter().flat_map(Dim::symbols);
@@ -105,18 +110,19 @@ pub fn untold(declaration: &Declaration) -> Vec<Error> {
             errors.push(asked::untold(graph, "forward", &symbol).at(graph.origin(*node).clone()));
         }
     }
+
     errors
 }
 
-/// Parameters and states whose size hangs on the data, whatever the arguments are: a mistake each, where it was declared.
+/// Parameters and states whose size depends on the data, whatever the arguments are: a mistake each, where it was declared.
 pub fn sized_by_data(declaration: &Declaration) -> Vec<Error> {
     let graph = &declaration.graph;
     // What becomes a number may be any, which this stands for.
     let any = "any number";
     let when = |name: &str| if name == any { When::Build } else { graph.when(name) };
-    let hangs = |dim: &&Dim| !can_agree(dim, &Dim::symbol(any), &when);
+    let depends = |dim: &&Dim| !can_agree(dim, &Dim::symbol(any), &when);
     let told = graph.storages.iter().filter_map(|storage| {
-        let dim = storage.ty.shape.dims().iter().find(hangs)?;
+        let dim = storage.ty.shape.dims().iter().find(depends)?;
         let symbol = dim.symbols().into_iter().find(|symbol| when(symbol) == When::Run)?;
         Some(hangs_on_data(storage, &symbol))
     });
@@ -147,6 +153,7 @@ fn ancestors(graph: &Graph, nodes: impl IntoIterator<Item = NodeId>, through: Th
     for node in nodes {
         reached[node.index()] = true;
     }
+
     // Operands have smaller ids: one pass backwards sees every user first.
     let mut storages = Vec::new();
     for id in graph.ids().rev() {
@@ -160,5 +167,6 @@ fn ancestors(graph: &Graph, nodes: impl IntoIterator<Item = NodeId>, through: Th
         }
         graph.operands_of(id).iter().for_each(|operand| reached[operand.index()] = true);
     }
+
     storages
 }

@@ -1,6 +1,7 @@
 //! Where a gradient counts.
 //!
-//! In: a mask and which of its answers is meant. Out: [`Guard`], which the rules give and `masked.rs` carries along.
+//! In: a mask, and whether the gradient counts where it is true or where it is false. Out: [`Guard`], which the rules give and
+//! `masked.rs` carries along.
 
 use crate::graph::{Graph, NodeId};
 use crate::op::{Op, Unary};

@@ -1,12 +1,12 @@
 //! Gradients that are 0 where a selection did not take a value.
 //!
-//! The gradient of a selection is a selection: select(m, g, 0) for the side that m takes. Pulled on through `log` at 0, or multiplied with a
-//! NaN, the 0 of the side not taken would become NaN. So it is not written down at once. A gradient on its way is a value
-//! together with the masks under which it counts ([`Masked`]); rules of elementwise ops see the value alone, and the masks are
-//! *applied*, as selections, where an op does not work element by element, and at the end.
+//! The gradient of a selection is a selection: select(m, g, 0) for the side that m takes. If the 0 of the other side went on through `log`
+//! at 0, or were multiplied by a NaN, it would become NaN. So the selection is postponed. During the walk a gradient is a value
+//! together with the masks under which it counts ([`Masked`]). Rules of elementwise ops see the value alone. The masks are *applied*, as
+//! selections, before an op that does not work element by element, and at the end.
 //!
-//! Must hold: where all masks hold, the gradient is the value; elsewhere it is 0, whatever the value. A mask that has been applied is kept: it
-//! is applied again if something has happened to the value since that does not make 0 of 0.
+//! Must hold: where all masks hold, the gradient is the value; elsewhere it is 0, whatever the value. A mask that has been applied is
+//! kept: it is applied again if the value has since passed an op that does not map 0 to 0.
 //!
 //! # Decisions
 //!
@@ -31,7 +31,7 @@ pub(super) struct Masked {
     guards: Vec<Guard>,
 }
 
-/// More selections inside each other than this become one: what every one costs must not grow with their number.
+/// More nested selections than this are merged into one mask, so that the cost of each does not grow with their number.
 const MOST_GUARDS: usize = 4;
 
 impl Masked {
@@ -45,7 +45,7 @@ impl Masked {
         apply(graph, self.value, &self.guards)
     }
 
-    /// What of the gradient of `id` comes to its operand at `position`; nothing where the masks exclude each other.
+    /// The share of the gradient of `id` that its operand at `position` gets; nothing if the masks exclude each other.
     pub(super) fn pull(
         &self,
         graph: &mut Graph,
@@ -55,10 +55,12 @@ impl Masked {
         let op = graph.op(id).clone();
         if let Op::Select = op {
             let pulled = self.under(graph, Guard::new(graph.operand(id, 0), position == 1));
-            // Most often it is applied right behind: made here, it has the origin of the selection.
+            // It is mostly applied at once: made here, the node has the origin of the selection.
             pulled.iter().for_each(|pulled| _ = pulled.applied(graph));
             return Ok(pulled);
         }
+
+        // Elementwise rules keep the masks; before any other op they are applied.
         let (pulled, guard) = if is_elementwise(&op) {
             let (value, guard) = rules::pull(graph, id, position, self.value)?;
             let mut guards = self.guards.clone();
@@ -73,13 +75,14 @@ impl Masked {
             let moved = if reaches { self.moved(graph, id, position)? } else { None };
             (Masked { value, guards: moved.into_iter().collect() }, guard)
         };
+
         Ok(match guard {
             Some(guard) => pulled.under(graph, guard),
             None => Some(pulled),
         })
     }
 
-    /// The same where `guard` holds besides.
+    /// The same gradient under one more guard; nothing if it excludes another one.
     fn under(&self, graph: &mut Graph, guard: Guard) -> Option<Masked> {
         if self.guards.iter().any(|known| known.is_opposite(&guard)) {
             return None;
@@ -88,6 +91,7 @@ impl Masked {
         if self.guards.iter().any(|known| known.is_same(&guard)) {
             return Some(masked);
         }
+
         if self.guards.len() >= MOST_GUARDS {
             let mask = all(graph, &self.guards);
             masked = Masked {
@@ -95,11 +99,12 @@ impl Masked {
                 guards: vec![Guard { mask, holds: true, applied: true }],
             };
         }
+
         masked.guards.push(guard);
         Some(masked)
     }
 
-    /// The masks as an op that moves elements takes them to its operand; `None` if it mixes them.
+    /// The masks moved to the operand of an op that moves elements; `None` if the op mixes elements.
     fn moved(&self, graph: &mut Graph, id: NodeId, position: usize) -> Result<Option<Guard>, Error> {
         let op = graph.op(id).clone();
         let x = graph.operand(id, position);
@@ -107,11 +112,12 @@ impl Masked {
             [guard] => (guard.mask, guard.holds),
             _ => (all(graph, &self.guards), true),
         };
+
         let moved = match op.class() {
             Class::View | Class::Pieces if op.facts().keeps_all => {
                 (rules::pull(graph, id, position, mask)?.0, holds)
             }
-            // What a broadcast repeats is its own mask, or counts where one of its copies does.
+            // The mask of what a broadcast repeats is the operand's own, or true where it is true for one of the copies.
             Class::View if matches!(op, Op::Broadcast { .. }) && graph.op(mask) == &op => {
                 (graph.operand(mask, 0), holds)
             }
@@ -133,6 +139,7 @@ impl Masked {
             | Class::Loop
             | Class::Marker => return Ok(None),
         };
+
         let is_mask = graph.ty(moved.0).element == graph.ty(mask).element;
         Ok(is_mask.then_some(Guard { mask: moved.0, holds: moved.1, applied: true }))
     }
@@ -143,6 +150,8 @@ impl Masked {
         let shared = pairs.clone().take_while(|(a, b)| a.is_same(b)).count();
         let both = pairs.take(shared).map(|(a, b)| Guard { applied: a.applied && b.applied, ..*a });
         let mut guards: Vec<Guard> = both.collect();
+
+        // Under opposite masks exactly one of the two counts: a selection instead of a sum.
         let (left, right) = (&self.guards[shared..], &other.guards[shared..]);
         if let ([a], [b]) = (left, right)
             && a.is_opposite(b)
@@ -151,6 +160,7 @@ impl Masked {
             let value = graph.add(Op::Select, &[a.mask, yes, no]);
             return Masked { value, guards };
         }
+
         let terms = [apply(graph, self.value, left), apply(graph, other.value, right)];
         let value = graph.add(Op::Binary(Binary::Add), &terms);
         if !left.is_empty() && !right.is_empty() {
@@ -158,6 +168,7 @@ impl Masked {
             let mask = graph.add(Op::Binary(Binary::Or), &masks);
             guards.push(Guard { mask, holds: true, applied: true });
         }
+
         Masked { value, guards }
     }
 }
@@ -188,12 +199,12 @@ fn is_elementwise(op: &Op) -> bool {
     op.class() == Class::Elementwise || *op == Op::Surrogate
 }
 
-/// Whether masks go on through an op; for others there is no need to bring them there.
+/// Whether masks are passed on through an op; to others they need not be moved.
 fn hands_on(op: &Op) -> bool {
     matches!(op.class(), Class::View | Class::Pieces | Class::Fold) || is_elementwise(op)
 }
 
-/// Whether the rule of an elementwise op makes 0 of 0 whatever its operands are.
+/// Whether the rule of an elementwise op maps a gradient of 0 to 0 whatever its operands are.
 fn keeps_zero(graph: &Graph, id: NodeId, position: usize) -> bool {
     match graph.op(id).facts().slope(position) {
         Slope::Number => true,

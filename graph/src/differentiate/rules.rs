@@ -1,8 +1,8 @@
 //! The rule table: what an op makes of the gradient that arrives at its result.
 //!
-//! In: a node, one of its operands, the gradient of the node. Out: the operand's share of it, with the operand's shape, and where it counts if
-//! not everywhere (elsewhere its value means nothing). A line or a short function an op; sums, pruning, masks and origins are
-//! the walker's. Rules are asked only for operands that carry a gradient.
+//! In: a node, one of its operands, the gradient of the node. Out: the operand's share of it, with the operand's shape, and where it
+//! counts if not everywhere (elsewhere its value means nothing). Each op has a line or a short function. Sums, pruning, masks and origins
+//! are the walker's business. Rules are asked only for operands that carry a gradient.
 //!
 //! # Decisions
 //!
@@ -27,6 +27,7 @@ pub(super) fn pull(
     let op = graph.op(id).clone();
     let operands = graph.operands(id);
     let x = operands[position];
+
     let mut r = Rule { graph, y: id, g, guard: None };
     let share = match &op {
         Op::Input(_)
@@ -61,6 +62,7 @@ pub(super) fn pull(
         Op::DotGeneral { batch, contract } => r.dot_right(operands[0], operands[1], batch, contract),
         Op::Surrogate => g,
     };
+
     Ok((share, r.guard))
 }
 
@@ -228,6 +230,7 @@ impl Rule<'_> {
             return self.graph.full_like(x, 0.0);
         }
         let sizes = self.graph.shape(x).clone();
+
         let axes = ranges.iter().zip(sizes.dims()).zip(result.dims());
         let paddings = axes.map(|((range, size), count)| {
             let covered = extent(count, range.stride);
@@ -237,6 +240,7 @@ impl Rule<'_> {
                 interior: range.stride - 1,
             }
         });
+
         let op = Op::Pad(paddings.collect());
         self.graph.add(op, &[self.g])
     }

@@ -2,11 +2,11 @@
 //!
 //! In: all results of one loop with the gradients that arrived at them. Out: the gradients of its operands.
 //!
-//! How a body is differentiated is handed in: the walker that calls this is what it calls for that.
+//! The body is differentiated by the walker that calls this file; it passes itself as a function ([`Differentiate`]).
 //!
-//! The forward loop runs again and stacks the carried values that each turn began with. The reversed loop takes them turn by
-//! turn, runs the body on them and differentiates it there: carried are the gradients of the carried values and the sums of the
-//! captured values' gradients; stacked are the gradients of the slices. It is made of the same primitives, so it can be
+//! The forward loop runs again and stacks the carried values that each iteration began with. The reversed loop takes one of them in each
+//! iteration, runs the body on it and differentiates the body there. It carries the gradients of the carried values and the sums of
+//! the captured values' gradients; it stacks the gradients of the slices. It is made of the same primitives, so it can be
 //! differentiated again.
 
 use crate::dim::Dim;
@@ -26,7 +26,7 @@ pub(super) struct ScanParts {
     operands: Vec<NodeId>,
 }
 
-/// Where things stand among the results of the reversed loop.
+/// The reversed loop: its body, its operands, and which of its results is whose gradient.
 struct Reversed {
     body: Graph,
     operands: Vec<NodeId>,
@@ -76,6 +76,7 @@ pub(super) fn pull(
 ) -> Result<Vec<(NodeId, NodeId)>, Error> {
     let reversed = reverse(graph, forward, arrived, wanted, differentiate)?;
     let body = Arc::new(reversed.body);
+
     let mut gradients = Vec::with_capacity(reversed.gradients.len());
     for (operand, result) in reversed.gradients {
         let scan = Op::Scan {
@@ -91,6 +92,7 @@ pub(super) fn pull(
         }
         gradients.push((forward.operands[operand], gradient));
     }
+
     Ok(gradients)
 }
 
@@ -102,6 +104,8 @@ fn reverse(
     wanted: &[bool],
     differentiate: &Differentiate,
 ) -> Result<Reversed, Error> {
+    // Indices of operands: carried floats, captured and sliced values whose gradients are wanted. Indices of stacked results that a
+    // gradient arrived at.
     let is_float = |position: &usize| forward.body.inputs[*position].ty.element.is_float();
     let moving: Vec<usize> = (0..forward.carried).filter(is_float).collect();
     let captured: Vec<usize> =
@@ -117,6 +121,7 @@ fn reverse(
         operands.push(operand);
         body.add_input(Input { name, ty: ty.clone(), role: Role::Body, below: None })
     };
+
     // Carried: gradients of the carried values, sums of the captured values' gradients.
     let mut seeds = Vec::new();
     for &i in &moving {
@@ -128,7 +133,8 @@ fn reverse(
         let zeros = graph.full_like(forward.operands[i], 0.0);
         sums.push(declare(&mut body, &forward.body.inputs[i].ty, zeros));
     }
-    // Sliced, from the last turn to the first: what each turn began with, its slices, the gradients of what it stacked.
+
+    // Sliced, from the last iteration to the first: what each began with, its slices, the gradients of what it stacked.
     let mut inputs = Vec::new();
     for (i, began) in residuals(graph, forward).into_iter().enumerate() {
         inputs.push(declare(&mut body, &forward.body.inputs[i].ty, began));
@@ -144,9 +150,12 @@ fn reverse(
         seeds.push((i, declare(&mut body, ty, gradients)));
     }
     let sliced = forward.carried + forward.sliced + stacked.len();
+
+    // Captured: the same values in every iteration.
     for i in forward.slices().end..forward.operands.len() {
         inputs.push(declare(&mut body, &forward.body.inputs[i].ty, forward.operands[i]));
     }
+
     let parts = (&moving[..], &captured[..], &sums[..], &slices[..]);
     let gradients = differentiate_body(&mut body, forward, &inputs, &seeds, parts, differentiate)?;
     Ok(Reversed {
@@ -171,6 +180,8 @@ fn differentiate_body(
     let seeds: Vec<(NodeId, NodeId)> = seeds.iter().map(|&(result, seed)| (results[result], seed)).collect();
     let operands: Vec<usize> = [moving, captured, slices].concat();
     let wrt: Vec<NodeId> = operands.iter().map(|&operand| inputs[operand]).collect();
+
+    // Carried values and slices have gradients of their own in each iteration; those of captured values are summed.
     let mut gradients = differentiate(body, &seeds, &wrt)?;
     for (gradient, &sum) in gradients[moving.len()..].iter_mut().zip(sums) {
         *gradient = body.add(Op::Binary(Binary::Add), &[sum, *gradient]);
@@ -180,12 +191,12 @@ fn differentiate_body(
     Ok(operands.into_iter().enumerate().map(|(result, operand)| (operand, result)).collect())
 }
 
-/// Those that someone asked for.
+/// The gradients that are wanted.
 fn keep(gradients: Vec<(usize, usize)>, wanted: &[bool]) -> Vec<(usize, usize)> {
     gradients.into_iter().filter(|(operand, _)| wanted[*operand]).collect()
 }
 
-/// The values that each turn began with, stacked from the last turn to the first.
+/// The values that each iteration began with, stacked from the last to the first.
 fn residuals(graph: &mut Graph, forward: &ScanParts) -> Vec<NodeId> {
     let mut body = (*forward.body).clone();
     let first = body.results.len();
@@ -194,6 +205,7 @@ fn residuals(graph: &mut Graph, forward: &ScanParts) -> Vec<NodeId> {
         let name = format!("began.{}", body.results.len());
         body.results.push((Purpose::Output(name.into()), began));
     }
+
     let body = Arc::new(body);
     let stacks = (0..forward.carried).map(|i| {
         let scan = Op::Scan {
@@ -206,18 +218,19 @@ fn residuals(graph: &mut Graph, forward: &ScanParts) -> Vec<NodeId> {
         let stack = graph.add(scan, &forward.operands);
         graph.add(Op::Reverse(vec![0]), &[stack])
     });
+
     stacks.collect()
 }
 
-/// Adds the nodes of `body` with `inputs` in the place of its inputs; gives its results.
+/// Adds the nodes of `body` with `inputs` instead of its inputs; gives its results.
 fn inline(into: &mut Graph, body: &Graph, inputs: &[NodeId]) -> Vec<NodeId> {
-    let mut places: Vec<NodeId> = Vec::with_capacity(body.len());
+    let mut copies: Vec<NodeId> = Vec::with_capacity(body.len());
     for id in body.ids() {
         let operands: Vec<NodeId> =
-            body.operands(id).into_iter().map(|operand| places[operand.index()]).collect();
+            body.operands(id).into_iter().map(|operand| copies[operand.index()]).collect();
         into.set_origin(body.origin(id).clone());
         let op = body.op(id);
-        places.push(if let Op::Input(index) = op { inputs[*index] } else { into.add(op.clone(), &operands) });
+        copies.push(if let Op::Input(index) = op { inputs[*index] } else { into.add(op.clone(), &operands) });
     }
-    body.results.iter().map(|(_, id)| places[id.index()]).collect()
+    body.results.iter().map(|(_, id)| copies[id.index()]).collect()
 }

@@ -1,12 +1,10 @@
 //! What the functions of numbers are: a row each for one operand, two operands, comparisons and folds.
 //!
-//! In: a function. Out: its row. Whoever decides by what a function is asks here and names none itself: inference by `takes` and `gives`,
-//! differentiation by `slope`, simplification by `bound`, the guard by `of_finite` and `hands_on`, fusion and the choice of lane loops by
-//! `cost`.
+//! In: a function. Out: its row. Other code reads these facts instead of naming functions: inference reads `takes` and `gives`,
+//! differentiation `slope`, simplification `bound`, the guard `of_finite` and `hands_on`, fusion and the choice of lane loops `cost`.
 //!
 //! Must hold: a fact is the truth, or the answer that promises nothing ([`Bound::Unknown`], `hands_on: false`, [`Slope::Function`],
-//! [`OfFinite::Others`]). Bits of results hang on `bound` and `cost`: what is known better later is written here only where they may
-//! change.
+//! [`OfFinite::Others`]). Bits of results depend on `bound` and `cost`: a more precise `bound` or `cost` changes them.
 
 use crate::op::{Binary, Compare, Reduction, Unary};
 use crate::types::ElementType;
@@ -36,14 +34,14 @@ impl Takes {
     }
 }
 
-/// What a derivative by one operand is made of.
+/// What a derivative by one operand depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Slope {
     /// Nothing: it is 0 wherever it exists, and no gradient passes.
     Zero,
-    /// Numbers alone: a gradient of 0 stays 0 whatever the operands are.
+    /// Constants alone: a gradient of 0 stays 0 whatever the operands are.
     Number,
-    /// The other operand: as long as that is a number, as above.
+    /// The other operand: a gradient of 0 stays 0 as long as that operand is finite.
     Other,
     /// Functions of the operands, which may be infinite or NaN.
     Function,
@@ -56,20 +54,20 @@ pub enum Bound {
     Unknown,
     /// −1 to 1.
     One,
-    /// No larger than the largest among the operands (a mask is none of them).
+    /// No larger than the largest operand (masks do not count).
     Operands,
-    /// No larger than the operands together.
+    /// No larger than the sum of the operands' magnitudes.
     Sum,
-    /// No larger than the operands multiplied.
+    /// No larger than the product of the operands' magnitudes.
     Product,
 }
 
-/// What becomes of finite operands.
+/// What the function gives for finite operands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OfFinite {
-    /// A little arithmetic: finite but for overflow.
+    /// Finite values, but for overflow: basic arithmetic.
     Plain,
-    /// A function whose values are finite.
+    /// Always finite values.
     Finite,
     /// Infinities and NaN too, and not by overflow alone.
     Others,
@@ -80,7 +78,7 @@ pub enum OfFinite {
 pub struct Cost {
     /// In additions: what it costs to compute it again instead of storing it.
     pub again: u32,
-    /// In vectors of statements: what lane loops are chosen by.
+    /// In statements on vectors: lane loops are chosen by it.
     pub statements: u32,
 }
 
@@ -114,7 +112,7 @@ pub struct UnaryFacts {
     pub bound: Bound,
     /// What it makes of finite numbers.
     pub of_finite: OfFinite,
-    /// An operand that is infinite or NaN is certain to make the result so.
+    /// An operand that is infinite or NaN certainly makes the result infinite or NaN.
     pub hands_on: bool,
     /// What it costs.
     pub cost: Cost,
@@ -194,7 +192,7 @@ pub struct BinaryFacts {
     pub bound: Bound,
     /// What it makes of finite numbers.
     pub of_finite: OfFinite,
-    /// Which operand that is infinite or NaN is certain to make the result so, whatever the other is.
+    /// Which operand, if it is infinite or NaN, certainly makes the result so, whatever the other is.
     pub hands_on: [bool; 2],
     /// What it costs.
     pub cost: Cost,
@@ -278,7 +276,7 @@ pub struct ReductionFacts {
     pub bound: Bound,
     /// What its derivative is made of.
     pub slope: Slope,
-    /// An element that is infinite or NaN is certain to make the result so.
+    /// An element that is infinite or NaN certainly makes the result infinite or NaN.
     pub hands_on: bool,
 }
 

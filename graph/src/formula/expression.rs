@@ -112,6 +112,7 @@ impl Expressions<'_> {
                 None => self.of(operands[0]),
             };
         }
+
         let op = self.graph.op(id);
         let form = match op.class() {
             Class::Source => self.source(id),
@@ -121,6 +122,7 @@ impl Expressions<'_> {
             Class::Contraction => self.contraction(op, operands[0], operands[1]),
             Class::Loop | Class::Marker => None,
         };
+
         form.unwrap_or_else(|| self.call(op.facts().name, &operands))
     }
 
@@ -128,6 +130,7 @@ impl Expressions<'_> {
         if let Some(name) = self.graph.leaf_name(id) {
             return Some(atom(name.to_string()));
         }
+
         let op = self.graph.op(id);
         if let Op::DimValue { dim, .. } = op {
             let binds = if dim.terms().count() > 1 { Binds::Sum } else { Binds::Product };
@@ -137,6 +140,7 @@ impl Expressions<'_> {
                 binds: if single { Binds::Atom } else { binds },
             });
         }
+
         if let Op::Constant(literal) = op {
             return Some(number(literal.value(), literal.element));
         }
@@ -163,20 +167,23 @@ impl Expressions<'_> {
         (*op == Op::Select).then(|| self.select(id, operands))
     }
 
-    /// The operands' elements at other places.
+    /// The operands' elements at other indices.
     fn arrangement(&self, op: &Op, operands: &[NodeId]) -> Option<Expression> {
         let first = || self.text(operands[0]);
         if let Op::Transpose(order) = op {
             let text = || atom(format!("transpose({}, {order:?})", first()));
             return Some(if order[..] == [1, 0] { self.transposed(operands[0]) } else { text() });
         }
+
         if let Op::Reshape(shape) = op {
             return Some(atom(format!("reshape({}, {shape})", first())));
         }
+
         if let Op::Slice(ranges) = op {
             let ranges: Vec<String> = ranges.iter().map(Range::to_string).collect();
             return Some(atom(format!("{}[{}]", self.at(operands[0], Binds::Atom), ranges.join(", "))));
         }
+
         let Op::Concatenate { axis } = op else { return None };
         let operands: Vec<String> = operands.iter().map(|&id| self.text(id)).collect();
         Some(atom(format!("concatenate({}, axis: {axis})", operands.join(", "))))
@@ -214,6 +221,7 @@ impl Expressions<'_> {
             let text = format!("{}{sign}{}", self.at(a, binds), self.at(b, right));
             Expression { text, binds }
         };
+
         if binary == Binary::Mul {
             return if a == b {
                 Expression { text: format!("{}²", self.at(a, Binds::Atom)), binds: Binds::Power }
@@ -223,6 +231,7 @@ impl Expressions<'_> {
                 self.outer(a, b).unwrap_or_else(|| infix(" ⊙ ", Binds::Product, Binds::Factor))
             };
         }
+
         match INFIX.iter().find(|(known, ..)| *known == binary) {
             Some((_, sign, binds, right)) => infix(sign, *binds, *right),
             None => self.call(binary.facts().name, &[a, b]),
@@ -332,6 +341,7 @@ impl Expressions<'_> {
         if (self.name)(mask).is_some() {
             return format!("not {}", self.at(mask, Binds::Atom));
         }
+
         let opposite = match compare {
             Compare::Equal => "≠",
             Compare::NotEqual => "=",
@@ -340,6 +350,7 @@ impl Expressions<'_> {
             Compare::Greater => "≤",
             Compare::GreaterEqual => "<",
         };
+
         self.comparison(opposite, self.graph.operand(mask, 0), self.graph.operand(mask, 1)).text
     }
 

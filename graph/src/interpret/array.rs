@@ -120,6 +120,7 @@ impl Array {
             }
             shape[axis] += part.shape[axis];
         }
+
         Ok(Array::build(shape, |index| {
             let mut source = index.to_vec();
             let mut rest = parts.iter();
@@ -184,6 +185,8 @@ impl Array {
         if pairs().any(|&(i, j)| self.shape[i] != other.shape[j]) {
             return Err(Error::new(format!("a product of {:?} and {:?}", self.shape, other.shape)));
         }
+
+        // The result's axes: batch, free ones of the left, free ones of the right.
         let free = |rank: usize, taken: Vec<usize>| {
             (0..rank).filter(|axis| !taken.contains(axis)).collect::<Vec<_>>()
         };
@@ -192,7 +195,8 @@ impl Array {
         let mut shape: Vec<usize> = batch.iter().map(|&(i, _)| self.shape[i]).collect();
         shape.extend(left_free.iter().map(|&axis| self.shape[axis]));
         shape.extend(right_free.iter().map(|&axis| other.shape[axis]));
-        let turns: Vec<usize> = contract.iter().map(|&(i, _)| self.shape[i]).collect();
+        let extents: Vec<usize> = contract.iter().map(|&(i, _)| self.shape[i]).collect();
+
         let (mut left, mut right) = (vec![0; self.shape.len()], vec![0; other.shape.len()]);
         Ok(Array::build(shape, |index| {
             let (kept, rest) = index.split_at(batch.len());
@@ -201,14 +205,15 @@ impl Array {
             }
             left_free.iter().zip(rest).for_each(|(&axis, &at)| left[axis] = at);
             right_free.iter().zip(&rest[left_free.len()..]).for_each(|(&axis, &at)| right[axis] = at);
-            let mut turn = vec![0; turns.len()];
+
+            let mut contracted = vec![0; extents.len()];
             let mut sum = 0.0;
-            for _ in 0..turns.iter().product() {
-                for (&(i, j), &at) in contract.iter().zip(&turn) {
+            for _ in 0..extents.iter().product() {
+                for (&(i, j), &at) in contract.iter().zip(&contracted) {
                     (left[i], right[j]) = (at, at);
                 }
                 sum += self.at(&left) * other.at(&right);
-                advance(&mut turn, &turns);
+                advance(&mut contracted, &extents);
             }
             sum
         }))

@@ -1,4 +1,4 @@
-//! What a graph is run with, and the sizes that follow from it.
+//! The tensors, sizes, seed and step that a graph is run with, and the sizes that follow from them.
 //!
 //! In: tensors by name, sizes by name. Out: a number for every symbol that can be found, or the contradiction.
 
@@ -62,11 +62,13 @@ impl Environment {
                 return Err(Error::new(format!("`{name}` is {}, not {value}", graph.bindings[name])));
             }
         }
+
         let inputs = graph.inputs.iter().map(|input| (&input.name, &input.ty, self.inputs.get(&input.name)));
         let storages = graph
             .storages
             .iter()
             .map(|storage| (&storage.name, &storage.ty, self.storages.get(&storage.name)));
+
         let mut pairs = Vec::new();
         for (name, ty, tensor) in inputs.chain(storages) {
             let Some(tensor) = tensor else { continue };
@@ -79,6 +81,7 @@ impl Environment {
             }
             pairs.extend(ty.shape.dims().iter().zip(tensor.shape()).map(|(dim, &size)| (&**name, dim, size)));
         }
+
         bind_shapes(&mut bindings, &pairs)?;
         Ok(bindings)
     }
@@ -91,6 +94,7 @@ impl Environment {
 /// Sizes that contradict each other.
 pub fn bind_shapes(bindings: &mut Bindings, pairs: &[(&str, &Dim, usize)]) -> Result<(), Error> {
     let mut open: Vec<&(&str, &Dim, usize)> = pairs.iter().collect();
+    // A symbol that is found may let other dims be solved: again, until no more are.
     loop {
         let before = open.len();
         let mut rest = Vec::new();

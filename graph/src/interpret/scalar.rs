@@ -1,4 +1,4 @@
-//! What each elementwise op makes of numbers.
+//! What each elementwise op computes, for one element.
 //!
 //! In: elements as f64 (integers exactly, booleans as 0 and 1) and their type. Out: the same. Constant folding uses these very
 //! functions, so a folded constant is what the interpreter would have computed.

@@ -1,4 +1,4 @@
-//! Puts numbers in the place of symbols.
+//! Replaces symbols by numbers.
 //!
 //! In: a graph and values of symbols. Out: the same graph for these sizes. Symbols without a value stay.
 

@@ -1,13 +1,13 @@
-//! What a person would do on paper.
+//! Simplification: what a person would do on paper.
 //!
 //! In: a graph. Out: the same with local rules applied everywhere, again and again until nothing changes. A rule looks at an op and
-//! its operands (already simplified) and gives the node to stand in its place, or nothing. Replacements are added through
-//! [`add`], so rules apply to them as they are made: the one circle between this file and those of the rules.
+//! its operands (already simplified) and gives the node that replaces it, or nothing. Replacements are added through
+//! [`add`], so rules apply to them too. That is the one circle between this file and those of the rules.
 //!
-//! Must hold, so that it ends: every rule removes an op, shrinks what an op works on, or moves a scalar factor or a sign outward or a
-//! view inward-to-outward, never back.
+//! Must hold, so that it ends: every rule removes an op, shrinks an op's operands, or moves a scalar factor, a sign or a view towards the
+//! results, never back.
 //!
-//! Must hold, so that it is right: floats are no reals. For finite operands a rule never makes a finite result infinite or a normal one zero;
+//! Must hold, so that it is right for floats: for finite operands a rule never makes a finite result infinite or a normal one zero;
 //! each file says at its head why its rules do not.
 //!
 //! Not done, because it would change NaN or infinite results: 0·x → 0, x − x → 0, x/x → 1, log(exp x) → x.
@@ -26,17 +26,19 @@ use rewriting::{Rewriting, Rule, add};
 
 /// Applies all rules until nothing changes.
 pub fn simplify(graph: &Graph) -> Graph {
-    // Every walk applies the rules to all that it makes; a few walks see what became equal only later.
+    // Each walk simplifies what it makes, too. More walks find what becomes equal only later.
     const WALKS: usize = 32;
     let walk = |graph: &Graph| {
         rebuild(graph, &simplify, &mut |graph, op, operands| {
             add(&mut Rewriting::new(graph, RULES), op, operands)
         })
     };
+
     let mut last = walk(graph);
     if last == *graph {
         return last;
     }
+
     for _ in 1..WALKS {
         let next = walk(&last);
         if next == last {
@@ -44,7 +46,8 @@ pub fn simplify(graph: &Graph) -> Graph {
         }
         last = next;
     }
-    // What is left to do only makes it smaller.
+
+    // Rules that could still apply would only make the graph smaller; it is right as it is.
     last
 }
 

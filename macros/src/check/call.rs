@@ -1,10 +1,10 @@
-//! Calls: what is called, composites, layers and shared instances. Whether arguments fit is for `downhill_nn` to judge; here each
-//! mistake is put on its token.
+//! Calls of composites, layers and shared instances. `downhill_nn` judges whether arguments fit; this file puts each mistake on its
+//! tokens.
 
 use super::checker::Checker;
-use super::scope::{Given, Handed, Named, Outcome, Shared};
+use super::scope::{AbstractValue, Given, Handed, Named, Shared};
 use crate::callee::{Callee, Function};
-use crate::syntax::{Arguments, Expression, ExpressionKind, Layer, Place};
+use crate::syntax::{Arguments, Expression, ExpressionKind, Layer, Location};
 use downhill_graph::error::Error;
 use downhill_graph::random::Initializer;
 use downhill_nn::composite::{self, Argument, Head, Kind, Mistake, find_initializer, judge};
@@ -15,46 +15,55 @@ impl<'a> Checker<'a> {
         self.program.layers.iter().find(|layer| layer.name == name)
     }
 
-    pub(super) fn call(&mut self, function: &'a Ident, arguments: &'a Arguments, place: Place) -> Outcome {
+    pub(super) fn call(
+        &mut self,
+        function: &'a Ident,
+        arguments: &'a Arguments,
+        location: Location,
+    ) -> AbstractValue {
         let name = function.to_string();
         let shared = match self.scopes.find(&name) {
             Some(Named::Instance(shared)) => Some(shared.clone()),
             _ => None,
         };
+
         let called = shared.as_ref().map_or(function, |shared| shared.function);
         let Some(callee) = Callee::find(self.program, called) else {
             self.arguments(arguments, None, 0);
             return self.unknown_function(function);
         };
+
         let mut handed = self.arguments(arguments, Some(&callee), 0);
-        let Some(shared) = shared else { return self.apply(&callee, &handed, place) };
+        let Some(shared) = shared else { return self.apply(&callee, &handed, location) };
         handed.positional.extend(shared.handed.positional);
         handed.named.extend(shared.handed.named);
         let builder = self.builder.clone();
         let outer = std::mem::replace(&mut self.binding, name);
-        let item = builder.shared(shared.instance, || self.apply(&callee, &handed, place));
+        let item = builder.shared(shared.instance, || self.apply(&callee, &handed, location));
         self.binding = outer;
         item
     }
 
-    fn unknown_function(&mut self, function: &Ident) -> Outcome {
-        let (name, place) = (function.to_string(), Place::at(function.span()));
+    fn unknown_function(&mut self, function: &Ident) -> AbstractValue {
+        let (name, location) = (function.to_string(), Location::at(function.span()));
         if self.program.broken.contains(&name)
             || matches!(
                 self.scopes.find(&name),
-                Some(Named::Value(Outcome::Unknown) | Named::Fixed(_, Outcome::Unknown))
+                Some(Named::Value(AbstractValue::Unknown) | Named::Fixed(_, AbstractValue::Unknown))
             )
         {
             self.unsure = true;
-            return Outcome::Unknown;
+            return AbstractValue::Unknown;
         }
+
         if self.scopes.find(&name).is_some() {
             let error = Error::new(format!("`{name}` is a value, not a function"));
-            return self.fail(place, error.help("write `*` between factors"));
+            return self.fail(location, error.help("write `*` between factors"));
         }
+
         let known: Vec<String> = self.callables();
         let error = Error::new(format!("no function is called `{name}`"));
-        self.fail(place, match composite::likely(&name, known.iter().map(String::as_str)) {
+        self.fail(location, match composite::likely(&name, known.iter().map(String::as_str)) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None => error.help(format!("declare `layer {name}(…) {{ … }}`, or call a Rust function by its path: `self::{name}(…)`")),
         })
@@ -74,7 +83,7 @@ impl<'a> Checker<'a> {
         name: &Ident,
         function: &'a Ident,
         arguments: &'a Arguments,
-    ) -> Outcome {
+    ) -> AbstractValue {
         let Some(callee) = Callee::find(self.program, function) else {
             return self.unknown_function(function);
         };
@@ -83,7 +92,7 @@ impl<'a> Checker<'a> {
         let instance = self.builder.instance(&name.to_string());
         let shared = Shared { instance, function, handed };
         self.scopes.declare(&name.to_string(), Named::Instance(shared));
-        Outcome::Unknown
+        AbstractValue::Unknown
     }
 
     /// Evaluates the arguments of a call whose first positional one is the parameter at `first`.
@@ -108,9 +117,9 @@ impl<'a> Checker<'a> {
 
     fn argument(&mut self, expression: &'a Expression, kind: Option<Kind>) -> Given<'a> {
         let item = match (&expression.kind, kind) {
-            (ExpressionKind::Call { function, arguments }, Some(Kind::Initializer)) => {
-                Outcome::Known(Argument::Initializer(self.initializer(function, arguments, expression.place)))
-            }
+            (ExpressionKind::Call { function, arguments }, Some(Kind::Initializer)) => AbstractValue::Known(
+                Argument::Initializer(self.initializer(function, arguments, expression.location)),
+            ),
             _ => self.expression(expression),
         };
         Given { expression, item }
@@ -120,27 +129,29 @@ impl<'a> Checker<'a> {
         &mut self,
         name: &'a Ident,
         arguments: &'a Arguments,
-        place: Place,
+        location: Location,
     ) -> Initializer {
         let handed = self.arguments(arguments, None, 0);
         let initializer = match find_initializer(&name.to_string()) {
             Ok(initializer) => initializer,
             Err(error) => {
-                self.error(Place::at(name.span()), error);
+                self.error(Location::at(name.span()), error);
                 return Initializer::Zeros;
             }
         };
-        let Some(arguments) = self.judged(initializer.head(), &handed, place) else {
+
+        let Some(arguments) = self.judged(initializer.head(), &handed, location) else {
             return Initializer::Zeros;
         };
+
         initializer.make(&arguments).unwrap_or_else(|error| {
-            self.error(place, error);
+            self.error(location, error);
             Initializer::Zeros
         })
     }
 
     /// Calls a layer or a composite.
-    fn apply(&mut self, callee: &Callee<'a>, handed: &Handed<'a>, place: Place) -> Outcome {
+    fn apply(&mut self, callee: &Callee<'a>, handed: &Handed<'a>, location: Location) -> AbstractValue {
         let parameters = callee.parameters();
         let head = Head { name: &callee.name, parameters: &parameters };
         match callee.function {
@@ -150,52 +161,54 @@ impl<'a> Checker<'a> {
                 match head.assign(handed.positional.len(), &words) {
                     Ok(spots) => {
                         let given = spots.into_iter().flatten().filter_map(|spot| handed.at(spot).cloned());
-                        self.call_layer(layer, given.collect(), place)
+                        self.call_layer(layer, given.collect(), location)
                     }
                     Err(mistakes) => {
-                        self.mistaken(mistakes, handed, place);
-                        Outcome::Unknown
+                        self.mistaken(mistakes, handed, location);
+                        AbstractValue::Unknown
                     }
                 }
             }
             Function::Composite(composite) => {
-                self.at(place);
-                let Some(arguments) = self.judged(head, handed, place) else { return Outcome::Unknown };
+                self.at(location);
+                let Some(arguments) = self.judged(head, handed, location) else {
+                    return AbstractValue::Unknown;
+                };
                 let value = composite.apply(&self.builder, &arguments);
                 self.result(value)
             }
         }
     }
 
-    /// What is handed over as the parameters take it, or mistakes.
+    /// The arguments, each as its parameter's kind, or mistakes.
     fn judged<'h>(
         &mut self,
         head: Head<'h>,
         handed: &Handed<'a>,
-        place: Place,
+        location: Location,
     ) -> Option<composite::Arguments<'h>> {
         let words = handed.words();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let judged = judge(&self.builder, head, handed.positional.len(), &words, &mut |spot, kind| {
             handed.at(spot).map_or(Argument::Unknown, |given| self.plain(given.item.clone(), kind))
         });
-        judged.map_err(|mistakes| self.mistaken(mistakes, handed, place)).ok()
+        judged.map_err(|mistakes| self.mistaken(mistakes, handed, location)).ok()
     }
 
     /// Puts each mistake on its token.
-    fn mistaken(&mut self, mistakes: Vec<Mistake>, handed: &Handed<'a>, place: Place) {
+    fn mistaken(&mut self, mistakes: Vec<Mistake>, handed: &Handed<'a>, location: Location) {
         for mistake in mistakes {
-            self.error(handed.place(mistake.at, place), mistake.error);
+            self.error(handed.location(mistake.at, location), mistake.error);
         }
     }
 
-    /// What stands for an item where a parameter of `kind` takes it.
-    pub(super) fn plain(&self, item: Outcome, kind: Kind) -> Argument {
+    /// The argument that a parameter of `kind` is given for a value that may be unknown.
+    pub(super) fn plain(&self, item: AbstractValue, kind: Kind) -> Argument {
         match (item, kind) {
-            (Outcome::Known(argument), _) => argument,
-            (Outcome::Number, Kind::Tensor | Kind::Tensors) => Argument::Number(0.5),
-            (Outcome::Unknown, Kind::Dim) => Argument::Dim(self.builder.fresh_dim("unknown")),
-            (Outcome::Number | Outcome::Unknown, _) => Argument::Unknown,
+            (AbstractValue::Known(argument), _) => argument,
+            (AbstractValue::Number, Kind::Tensor | Kind::Tensors) => Argument::Number(0.5),
+            (AbstractValue::Unknown, Kind::Dim) => Argument::Dim(self.builder.fresh_dim("unknown")),
+            (AbstractValue::Number | AbstractValue::Unknown, _) => Argument::Unknown,
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The state of a check: the graph so far, names in sight, where what stands, mistakes.
+//! The state of a check: the graph so far, names in scope, the source location of each operation, mistakes.
 
-use super::scope::{Outcome, Scopes};
+use super::scope::{AbstractValue, Scopes};
 use crate::diagnose::Diagnostics;
-use crate::syntax::{Declarations, Place};
+use crate::syntax::{Declarations, Location};
 use downhill_graph::error::{Error, Origin};
 use downhill_nn::builder::{Builder, Value};
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ pub(super) struct Checker<'a> {
     pub(super) diagnostics: &'a mut Diagnostics,
     pub(super) builder: Builder,
     /// What each number in [`Origin::token`] (from 1) stands for.
-    pub(super) tokens: Vec<(Place, Vec<String>)>,
+    pub(super) tokens: Vec<(Location, Vec<String>)>,
     pub(super) scopes: Scopes<'a>,
     /// The layers being called, innermost last.
     pub(super) frames: Vec<Frame>,
@@ -27,7 +27,7 @@ pub(super) struct Checker<'a> {
     pub(super) lone: bool,
     /// A statement could not be read.
     pub(super) broken: bool,
-    /// Something is unknown, so that what is missing may only be unseen.
+    /// Something is unknown, so that what seems to be missing may be there.
     pub(super) unsure: bool,
 }
 
@@ -56,25 +56,25 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Operations from now on stand at `place`.
-    pub(super) fn at(&mut self, place: Place) {
+    /// Operations added from now on come from `location`.
+    pub(super) fn at(&mut self, location: Location) {
         let notes = self.frames.iter().rev().map(|frame| frame.note.clone()).collect();
-        self.tokens.push((place, notes));
+        self.tokens.push((location, notes));
         let token = u32::try_from(self.tokens.len()).unwrap_or(u32::MAX);
         self.builder.at(Origin { token, ..Origin::default() });
     }
 
     /// Records a mistake that the check itself found.
-    pub(super) fn error(&mut self, place: Place, error: Error) {
+    pub(super) fn error(&mut self, location: Location, error: Error) {
         self.unsure = true;
         let notes: Vec<String> = self.frames.iter().rev().map(|frame| frame.note.clone()).collect();
-        self.add_with(place, notes, error);
+        self.add_with(location, notes, error);
     }
 
-    /// As [`Checker::error`], for the item that would have been.
-    pub(super) fn fail(&mut self, place: Place, error: Error) -> Outcome {
-        self.error(place, error);
-        Outcome::Unknown
+    /// As [`Checker::error`]; gives the unknown value.
+    pub(super) fn fail(&mut self, location: Location, error: Error) -> AbstractValue {
+        self.error(location, error);
+        AbstractValue::Unknown
     }
 
     /// Takes over what the builder found.
@@ -86,22 +86,22 @@ impl<'a> Checker<'a> {
 
     pub(super) fn add(&mut self, error: Error) {
         let index = (error.origin.token as usize).wrapping_sub(1);
-        let (place, notes) = match self.tokens.get(index) {
-            Some((place, notes)) => (*place, notes.clone()),
-            None => (Place::at(proc_macro2::Span::call_site()), Vec::new()),
+        let (location, notes) = match self.tokens.get(index) {
+            Some((location, notes)) => (*location, notes.clone()),
+            None => (Location::at(proc_macro2::Span::call_site()), Vec::new()),
         };
         self.unsure = true;
-        self.add_with(place, notes, error);
+        self.add_with(location, notes, error);
     }
 
-    fn add_with(&mut self, place: Place, mut notes: Vec<String>, error: Error) {
+    fn add_with(&mut self, location: Location, mut notes: Vec<String>, error: Error) {
         notes.extend(error.notes.iter().cloned());
-        self.diagnostics.add(place, Error { notes, ..error });
+        self.diagnostics.add(location, Error { notes, ..error });
     }
 
-    /// Notes where a value cannot be known.
-    pub(super) fn result(&mut self, value: Value) -> Outcome {
+    /// Gives the value, and notes when it is unknown.
+    pub(super) fn result(&mut self, value: Value) -> AbstractValue {
         self.unsure |= value.node().is_none();
-        Outcome::value(value)
+        AbstractValue::value(value)
     }
 }

@@ -1,8 +1,8 @@
 //! Expressions.
 
 use super::checker::Checker;
-use super::scope::{Named, Outcome};
-use crate::syntax::{Expression, ExpressionKind, Operator, Place};
+use super::scope::{AbstractValue, Named};
+use crate::syntax::{Expression, ExpressionKind, Location, Operator};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::{Error, nearest};
 use downhill_nn::composite::{self, Argument};
@@ -10,25 +10,25 @@ use downhill_nn::language;
 use syn::Ident;
 
 impl<'a> Checker<'a> {
-    pub(super) fn expression(&mut self, expression: &'a Expression) -> Outcome {
-        let place = expression.place;
+    pub(super) fn expression(&mut self, expression: &'a Expression) -> AbstractValue {
+        let location = expression.location;
         match &expression.kind {
-            ExpressionKind::Integer(number) => Outcome::Known(Argument::Integer(*number)),
-            ExpressionKind::Number(number) => Outcome::Known(Argument::Number(*number)),
-            ExpressionKind::Bool(flag) => Outcome::Known(Argument::Bool(*flag)),
+            ExpressionKind::Integer(number) => AbstractValue::Known(Argument::Integer(*number)),
+            ExpressionKind::Number(number) => AbstractValue::Known(Argument::Number(*number)),
+            ExpressionKind::Bool(flag) => AbstractValue::Known(Argument::Bool(*flag)),
             ExpressionKind::Name(name) => self.name(name),
-            ExpressionKind::Parameter(path) => self.parameter(path, place),
+            ExpressionKind::Parameter(path) => self.parameter(path, location),
             ExpressionKind::Negate(operand) => {
                 let operand = self.expression(operand);
-                self.at(place);
+                self.at(location);
                 self.negate(operand)
             }
             ExpressionKind::Binary(operator, left, right) => {
                 let (left, right) = (self.expression(left), self.expression(right));
-                self.at(place);
+                self.at(location);
                 self.binary(*operator, left, right)
             }
-            ExpressionKind::Call { function, arguments } => self.call(function, arguments, place),
+            ExpressionKind::Call { function, arguments } => self.call(function, arguments, location),
             ExpressionKind::PathCall { arguments, .. } => {
                 for argument in arguments {
                     // A plain Rust value may be handed on; everything else must make sense here.
@@ -37,15 +37,15 @@ impl<'a> Checker<'a> {
                     }
                 }
                 self.unsure = true;
-                Outcome::Unknown
+                AbstractValue::Unknown
             }
             ExpressionKind::Shape(parts) => {
                 let parts: Vec<Argument> =
                     parts.iter().map(|part| self.size(part)).map(Argument::Dim).collect();
-                self.at(place);
-                Outcome::Known(language::list(&self.builder, &parts))
+                self.at(location);
+                AbstractValue::Known(language::list(&self.builder, &parts))
             }
-            ExpressionKind::Rust(_) => Outcome::Unknown,
+            ExpressionKind::Rust(_) => AbstractValue::Unknown,
         }
     }
 
@@ -54,28 +54,28 @@ impl<'a> Checker<'a> {
         matches!(self.scopes.find(&name.to_string()), Some(Named::Rust))
     }
 
-    fn name(&mut self, name: &Ident) -> Outcome {
-        let (text, place) = (name.to_string(), Place::at(name.span()));
+    fn name(&mut self, name: &Ident) -> AbstractValue {
+        let (text, location) = (name.to_string(), Location::at(name.span()));
         match self.scopes.find(&text) {
             Some(Named::Argument(item) | Named::Size(item) | Named::Value(item) | Named::Fixed(_, item)) => {
                 item.clone()
             }
             Some(Named::Rust) => {
                 let error = Error::new(format!("`{name}` is neither a number nor a size"));
-                self.fail(place, error.help(format!("turn it into one with Rust: `{{ f({name}) }}`")))
+                self.fail(location, error.help(format!("turn it into one with Rust: `{{ f({name}) }}`")))
             }
             Some(Named::Instance(shared)) => {
                 let error = Error::new(format!(
                     "`{name}` is a shared instance of `{}`, not a value",
                     shared.function
                 ));
-                self.fail(place, error.help(format!("use it: `{name}(…)`")))
+                self.fail(location, error.help(format!("use it: `{name}(…)`")))
             }
-            None => self.unknown_name(&text, place),
+            None => self.unknown_name(&text, location),
         }
     }
 
-    pub(super) fn unknown_name(&mut self, name: &str, place: Place) -> Outcome {
+    pub(super) fn unknown_name(&mut self, name: &str, location: Location) -> AbstractValue {
         let error = Error::new(format!("nothing is called `{name}` here"));
         let near = nearest(name, self.scopes.names()).map(str::to_owned);
         let callable = composite::find(name).is_some() || self.layer(name).is_some();
@@ -84,28 +84,29 @@ impl<'a> Checker<'a> {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None => error.help(format!("declare it before: `let {name} = …;`")),
         };
-        self.fail(place, error)
+        self.fail(location, error)
     }
 
-    fn unknown_size(&mut self, name: &Ident) -> Outcome {
+    fn unknown_size(&mut self, name: &Ident) -> AbstractValue {
         let error = Error::new(format!("no size is called `{name}` here"));
         let near = nearest(&name.to_string(), self.scopes.names());
         let near = near.map(|near| format!("did you mean `{near}`?"));
         let help = "sizes are arguments, and what inputs (or the head of a layer) name";
-        self.fail(Place::at(name.span()), error.help(near.unwrap_or_else(|| help.to_owned())))
+        self.fail(Location::at(name.span()), error.help(near.unwrap_or_else(|| help.to_owned())))
     }
 
     /// `h.weight`.
-    fn parameter(&mut self, path: &[String], place: Place) -> Outcome {
+    fn parameter(&mut self, path: &[String], location: Location) -> AbstractValue {
         let name = path.join(".");
-        self.at(place);
+        self.at(location);
         if let Some(value) = self.builder.find_storage(&name) {
-            return Outcome::value(value);
+            return AbstractValue::value(value);
         }
+
         match &path[0] {
-            base if self.scopes.find(base).is_none() => self.unknown_name(base, place),
+            base if self.scopes.find(base).is_none() => self.unknown_name(base, location),
             // What is missing may have been made where the check cannot look.
-            _ if self.unsure => Outcome::Unknown,
+            _ if self.unsure => AbstractValue::Unknown,
             _ => {
                 let value = language::stored(&self.builder, &name);
                 self.result(value)
@@ -113,54 +114,58 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn negate(&mut self, operand: Outcome) -> Outcome {
+    fn negate(&mut self, operand: AbstractValue) -> AbstractValue {
         match operand {
-            Outcome::Known(operand) => self.known(language::negate(&self.builder, &operand)),
+            AbstractValue::Known(operand) => self.known(language::negate(&self.builder, &operand)),
             other => other,
         }
     }
 
-    fn binary(&mut self, operator: Operator, left: Outcome, right: Outcome) -> Outcome {
+    fn binary(&mut self, operator: Operator, left: AbstractValue, right: AbstractValue) -> AbstractValue {
         let arithmetic = matches!(operator, Operator::Add | Operator::Sub | Operator::Mul | Operator::Div);
         let numbers = self.is_build_number(&left) && self.is_build_number(&right);
-        let plain = |item: &Outcome| matches!(item, Outcome::Known(Argument::Dim(_) | Argument::Integer(_)));
-        if numbers && arithmetic && !(plain(&left) && plain(&right)) && !both_written(&left, &right) {
-            return Outcome::Number;
-        }
-        // Beside a tensor any number will do: no shape hangs on it.
-        let stand_in = |item: Outcome| match item {
-            Outcome::Known(argument) => Some(argument),
-            Outcome::Number => Some(Argument::Number(0.5)),
-            Outcome::Unknown => None,
+        let plain = |item: &AbstractValue| {
+            matches!(item, AbstractValue::Known(Argument::Dim(_) | Argument::Integer(_)))
         };
+        if numbers && arithmetic && !(plain(&left) && plain(&right)) && !both_written(&left, &right) {
+            return AbstractValue::Number;
+        }
+
+        // Beside a tensor any number will do: no shape depends on it.
+        let stand_in = |item: AbstractValue| match item {
+            AbstractValue::Known(argument) => Some(argument),
+            AbstractValue::Number => Some(Argument::Number(0.5)),
+            AbstractValue::Unknown => None,
+        };
+
         match (stand_in(left), stand_in(right)) {
             (Some(left), Some(right)) => self.known(language::binary(&self.builder, operator, &left, &right)),
             _ => {
                 self.unsure = true;
-                Outcome::Unknown
+                AbstractValue::Unknown
             }
         }
     }
 
     /// True for what is a number when the network is built.
-    fn is_build_number(&self, item: &Outcome) -> bool {
+    fn is_build_number(&self, item: &AbstractValue) -> bool {
         match item {
-            Outcome::Number | Outcome::Known(Argument::Number(_) | Argument::Integer(_)) => true,
-            Outcome::Known(Argument::Dim(dim)) => {
+            AbstractValue::Number | AbstractValue::Known(Argument::Number(_) | Argument::Integer(_)) => true,
+            AbstractValue::Known(Argument::Dim(dim)) => {
                 dim.symbols().iter().all(|symbol| !self.run_symbols.contains(&**symbol))
             }
             _ => false,
         }
     }
 
-    fn known(&mut self, argument: Argument) -> Outcome {
+    fn known(&mut self, argument: Argument) -> AbstractValue {
         match argument {
             Argument::Value(value) => self.result(value),
             Argument::Unknown => {
                 self.unsure = true;
-                Outcome::Unknown
+                AbstractValue::Unknown
             }
-            other => Outcome::Known(other),
+            other => AbstractValue::Known(other),
         }
     }
 
@@ -172,9 +177,9 @@ impl<'a> Checker<'a> {
             }
             _ => self.expression(expression),
         };
-        self.at(expression.place);
+        self.at(expression.location);
         let dim = match &item {
-            Outcome::Known(argument) => language::dim(&self.builder, argument),
+            AbstractValue::Known(argument) => language::dim(&self.builder, argument),
             _ => None,
         };
         dim.unwrap_or_else(|| self.builder.fresh_dim("unknown"))
@@ -182,10 +187,10 @@ impl<'a> Checker<'a> {
 }
 
 /// Two numbers that the source itself gives.
-fn both_written(left: &Outcome, right: &Outcome) -> bool {
-    let written = |item: &Outcome| match item {
-        Outcome::Known(Argument::Number(_) | Argument::Integer(_)) => true,
-        Outcome::Known(Argument::Dim(dim)) => dim.as_constant().is_some(),
+fn both_written(left: &AbstractValue, right: &AbstractValue) -> bool {
+    let written = |item: &AbstractValue| match item {
+        AbstractValue::Known(Argument::Number(_) | Argument::Integer(_)) => true,
+        AbstractValue::Known(Argument::Dim(dim)) => dim.as_constant().is_some(),
         _ => false,
     };
     written(left) && written(right)

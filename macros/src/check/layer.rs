@@ -1,9 +1,9 @@
 //! Calls of layers: what is given against the head, then the body in a scope of its own.
 
 use super::checker::{Checker, Frame};
-use super::scope::{Given, Named, Outcome};
+use super::scope::{AbstractValue, Given, Named};
 use crate::signature::{self, Axis, written};
-use crate::syntax::{Layer, Place};
+use crate::syntax::{Layer, Location};
 use downhill_graph::error::Error;
 use downhill_nn::composite::{Argument, Kind};
 use downhill_nn::language::{self, LayerInput};
@@ -11,33 +11,47 @@ use downhill_nn::language::{self, LayerInput};
 /// Where a layer is called from: nowhere when it is checked on its own.
 #[derive(Default)]
 pub(super) struct Call {
-    /// The arguments' places.
-    places: Vec<Place>,
+    /// The arguments' locations.
+    locations: Vec<Location>,
     frame: Option<Frame>,
 }
 
 impl<'a> Checker<'a> {
-    pub(super) fn call_layer(&mut self, layer: &'a Layer, given: Vec<Given<'a>>, place: Place) -> Outcome {
+    pub(super) fn call_layer(
+        &mut self,
+        layer: &'a Layer,
+        given: Vec<Given<'a>>,
+        location: Location,
+    ) -> AbstractValue {
         let name = layer.name.to_string();
         if self.frames.iter().any(|frame| frame.layer == name) {
             let error = Error::new(format!("layer `{name}` calls itself"));
-            return self.fail(place, error.help("a network is unrolled when it is built: repeat with `for`"));
+            return self
+                .fail(location, error.help("a network is unrolled when it is built: repeat with `for`"));
         }
-        self.at(place);
-        let start = place.start;
+
+        self.at(location);
+        let start = location.start;
         let called = format!("{}:{}", start.file(), start.start().line);
         let binding = if self.binding.is_empty() { String::new() } else { format!(" as `{}`", self.binding) };
         let note = format!("in layer `{name}`, called at {called}{binding}");
-        let places = given.iter().map(|given| given.expression.place).collect();
+        let locations = given.iter().map(|given| given.expression.location).collect();
         let given = given.into_iter().map(|given| given.item).collect();
         self.called.insert(name.clone());
-        let item = self.layer_body(layer, given, Call { places, frame: Some(Frame { layer: name, note }) });
-        self.at(place);
+        let item =
+            self.layer_body(layer, given, Call { locations, frame: Some(Frame { layer: name, note }) });
+        self.at(location);
         item
     }
 
     /// Interprets the body of a layer in a scope of its own.
-    pub(super) fn layer_body(&mut self, layer: &'a Layer, given: Vec<Outcome>, call: Call) -> Outcome {
+    pub(super) fn layer_body(
+        &mut self,
+        layer: &'a Layer,
+        given: Vec<AbstractValue>,
+        call: Call,
+    ) -> AbstractValue {
+        // A layer's body sees no names of its caller.
         let outer = std::mem::take(&mut self.scopes);
         let arguments: Vec<Argument> =
             given.iter().map(|item| self.plain(item.clone(), Kind::Tensor)).collect();
@@ -45,10 +59,11 @@ impl<'a> Checker<'a> {
         for (name, item) in names.iter().zip(given) {
             self.scopes.declare(name, Named::Fixed("an argument of the layer", item));
         }
+
         let builder = self.builder.clone();
         let inputs: Vec<(&str, &Argument)> = names.iter().map(String::as_str).zip(&arguments).collect();
         let item = language::layer(&builder, &inputs, || {
-            self.head_fits(layer, &arguments, &call.places);
+            self.head_fits(layer, &arguments, &call.locations);
             let framed = call.frame.is_some();
             self.frames.extend(call.frame);
             self.statements(&layer.body);
@@ -59,14 +74,17 @@ impl<'a> Checker<'a> {
             }
             item
         });
+
         self.scopes = outer;
         item
     }
 
     /// Checks what is given against the head of a layer; a mistake stands on the argument.
-    fn head_fits(&mut self, layer: &'a Layer, arguments: &[Argument], places: &[Place]) {
+    fn head_fits(&mut self, layer: &'a Layer, arguments: &[Argument], locations: &[Location]) {
         let name = layer.name.to_string();
         let axes = signature::axes(layer);
+
+        // First all sizes that the head names, then those that must equal them.
         let mut found = Vec::new();
         for (position, axes) in &axes {
             let argument = &layer.arguments[*position];
@@ -75,38 +93,39 @@ impl<'a> Checker<'a> {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let word = argument.name.to_string();
             let input = LayerInput { layer: &name, name: &word, argument: &arguments[*position] };
-            self.at_argument(places, *position);
+            self.at_argument(locations, *position);
             let dims = language::given(&self.builder, input, ty.element, &texts);
             for (axis, dim) in axes.iter().zip(&dims) {
                 if let Axis::Binds(symbol) = axis {
-                    self.scopes.declare(&symbol.to_string(), Named::Size(Outcome::Known(dim.clone())));
+                    self.scopes.declare(&symbol.to_string(), Named::Size(AbstractValue::Known(dim.clone())));
                 }
             }
             found.push(dims);
         }
+
         for ((position, axes), dims) in axes.into_iter().zip(found) {
             let word = layer.arguments[position].name.to_string();
             for (number, (axis, dim)) in axes.iter().zip(&dims).enumerate() {
                 let Axis::Equals(expression) = axis else { continue };
                 let expected = Argument::Dim(self.size(expression));
-                self.at_argument(places, position);
+                self.at_argument(locations, position);
                 let input = LayerInput { layer: &name, name: &word, argument: &arguments[position] };
                 language::fits(&self.builder, input, number, dim, &written(expression), &expected);
             }
         }
     }
 
-    fn at_argument(&mut self, places: &[Place], position: usize) {
-        if let Some(place) = places.get(position) {
-            self.at(*place);
+    fn at_argument(&mut self, locations: &[Location], position: usize) {
+        if let Some(location) = locations.get(position) {
+            self.at(*location);
         }
     }
 
-    fn result_fits(&mut self, layer: &'a Layer, item: &Outcome) {
+    fn result_fits(&mut self, layer: &'a Layer, item: &AbstractValue) {
         let Some(ty) = &layer.result else { return };
         let dims: Vec<Argument> = ty.dims.iter().map(|dim| Argument::Dim(self.size(dim))).collect();
-        if let Outcome::Known(result) = item {
-            self.at(layer.value.place);
+        if let AbstractValue::Known(result) = item {
+            self.at(layer.value.location);
             language::returned(&self.builder, &layer.name.to_string(), result, ty.element, &dims);
         }
     }

@@ -2,14 +2,14 @@
 //!
 //! In: a [`Declarations`]. Out: mistakes, each on its tokens.
 //!
-//! Sizes that are arguments are symbols without a number, so what depends on them is *undecided* and left to `build`; what every
-//! choice of the arguments would refuse is refused here, sizes that agree for some runs only among it. All shape rules are the graph's: the check calls the same functions as the
-//! expansion does.
+//! A size that is an argument is a symbol without a number. What depends on its number is *undecided* and left to `build`. What is wrong
+//! for every choice of the arguments is refused here; so are sizes that agree for some runs only. All shape rules are the graph's: the
+//! check calls the same functions as the expansion does.
 //!
 //! Must hold:
-//! - nothing is refused here that some arguments would make right;
-//! - a value that cannot be known (a Rust function's result, a loop that changes shapes) is unknown, and what touches it is
-//!   unknown, without a message.
+//! - nothing is refused that is right for some choice of the arguments;
+//! - a value that cannot be known (a Rust function's result, a loop that changes shapes) is unknown, and so is what is
+//!   computed from it, without a message.
 
 mod scope;
 
@@ -25,7 +25,7 @@ mod statement;
 
 use crate::diagnose::Diagnostics;
 use crate::signature::{self, Axis};
-use crate::syntax::{ArgumentKind, Declarations, Layer, Network, Place};
+use crate::syntax::{ArgumentKind, Declarations, Layer, Location, Network};
 use checker::Checker;
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
@@ -33,7 +33,7 @@ use downhill_graph::types::{Shape, Type};
 use downhill_nn::builder::Builder;
 use downhill_nn::composite::Argument;
 use downhill_nn::network::{sized_by_data, untold, untrained};
-use scope::{Named, Outcome};
+use scope::{AbstractValue, Named};
 use std::collections::{BTreeSet, HashSet};
 use syn::Ident;
 
@@ -41,17 +41,19 @@ use syn::Ident;
 pub(crate) fn program(program: &Declarations, diagnostics: &mut Diagnostics) {
     duplicates(program, diagnostics);
     if program.networks.is_empty() && diagnostics.is_empty() {
-        let place = program.layers.first().map(|layer| Place::at(layer.name.span()));
+        let location = program.layers.first().map(|layer| Location::at(layer.name.span()));
         let error =
             Error::new("no network is declared").help("add `pub Name(arguments) { … }` that uses the layers");
-        diagnostics.add(place.unwrap_or(Place::at(proc_macro2::Span::call_site())), error);
+        diagnostics.add(location.unwrap_or(Location::at(proc_macro2::Span::call_site())), error);
     }
+
     let mut called = HashSet::new();
     for network in &program.networks {
         let mut checker = Checker::new(program, diagnostics);
         checker.network(network);
         called.extend(checker.called);
     }
+
     for layer in program.layers.iter().filter(|layer| !called.contains(&layer.name.to_string())) {
         Checker::new(program, diagnostics).lone_layer(layer);
     }
@@ -63,10 +65,11 @@ fn duplicates(program: &Declarations, diagnostics: &mut Diagnostics) {
         for name in names {
             if !seen.insert(name.to_string()) {
                 diagnostics
-                    .add(Place::at(name.span()), Error::new(format!("{what} `{name}` is declared twice")));
+                    .add(Location::at(name.span()), Error::new(format!("{what} `{name}` is declared twice")));
             }
         }
     };
+
     twice("layer", &mut program.layers.iter().map(|layer| &layer.name));
     twice("network", &mut program.networks.iter().map(|network| &network.name));
     for network in &program.networks {
@@ -83,41 +86,46 @@ impl<'a> Checker<'a> {
             let name = argument.name.to_string();
             let named = match argument.kind {
                 ArgumentKind::Size => {
-                    Named::Argument(Outcome::Known(Argument::Dim(self.builder.open_argument(&name))))
+                    Named::Argument(AbstractValue::Known(Argument::Dim(self.builder.open_argument(&name))))
                 }
-                ArgumentKind::Number => Named::Argument(Outcome::Number),
-                ArgumentKind::Bool => Named::Argument(Outcome::Unknown),
+                ArgumentKind::Number => Named::Argument(AbstractValue::Number),
+                ArgumentKind::Bool => Named::Argument(AbstractValue::Unknown),
                 ArgumentKind::Rust => Named::Rust,
             };
             self.scopes.declare(&name, named);
         }
+
         self.statements(&network.body);
         self.report();
         if !self.broken {
-            self.conclude(network, Place::at(network.name.span()));
+            self.conclude(network, Location::at(network.name.span()));
         }
     }
 
-    /// What must be there in the end.
-    fn conclude(&mut self, network: &Network, place: Place) {
+    /// Checks what a network must have: a loss and an output.
+    fn conclude(&mut self, network: &Network, location: Location) {
         use crate::syntax::StatementKind::{Loss, Output};
         let name = &network.name;
         if !network.body.iter().any(|statement| matches!(statement.kind, Loss { .. })) {
             let error = Error::new(format!("network `{name}` has no loss"));
-            self.error(place, error.help("say what to minimise: `loss squared_error(p, y);`"));
+            self.error(location, error.help("say what to minimise: `loss squared_error(p, y);`"));
         }
+
         if !network.body.iter().any(|statement| matches!(statement.kind, Output(_))) {
             let error = Error::new(format!("network `{name}` has no output"));
-            self.error(place, error.help("say what `forward` gives: `output p;`"));
+            self.error(location, error.help("say what `forward` gives: `output p;`"));
         }
+
         if self.unsure {
             return;
         }
+
         let builder = std::mem::replace(&mut self.builder, Builder::for_checking());
         let missing = builder
             .finish()
             .map(|it| [untrained(&it), untold(&it), sized_by_data(&it)].concat())
             .unwrap_or_else(|errors| errors.0);
+
         for error in missing {
             self.add(error);
         }
@@ -125,7 +133,7 @@ impl<'a> Checker<'a> {
 
     /// Checks a layer that nothing calls, with symbols for all its sizes.
     fn lone_layer(&mut self, layer: &'a Layer) {
-        let mut given: Vec<Outcome> = layer.arguments.iter().map(|_| Outcome::Unknown).collect();
+        let mut given: Vec<AbstractValue> = layer.arguments.iter().map(|_| AbstractValue::Unknown).collect();
         for (position, axes) in signature::axes(layer) {
             let argument = &layer.arguments[position];
             let symbols = axes.iter().map(|axis| match axis {
@@ -138,10 +146,14 @@ impl<'a> Checker<'a> {
             // A size that is a formula needs the call to be known.
             if let (Some(dims), Some(ty)) = (symbols.collect::<Option<Vec<Dim>>>(), &argument.ty) {
                 let ty = Type::new(ty.element.unwrap_or_default(), Shape(dims));
-                given[position] =
-                    Outcome::value(self.builder.input(&argument.name.to_string(), ty.element, ty.shape));
+                given[position] = AbstractValue::value(self.builder.input(
+                    &argument.name.to_string(),
+                    ty.element,
+                    ty.shape,
+                ));
             }
         }
+
         self.lone = true;
         self.layer_body(layer, given, layer::Call::default());
         self.report();

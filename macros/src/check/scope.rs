@@ -1,26 +1,30 @@
 //! What names mean while a declaration is checked.
 
-use crate::syntax::{Expression, Place};
+use crate::syntax::{Expression, Location};
 use downhill_nn::builder::Value;
 use downhill_nn::composite::{Argument, Spot};
 use downhill_nn::instance::Instance;
 use std::collections::BTreeMap;
 use syn::Ident;
 
-/// What is known of an expression's result.
+/// What is known of an expression's value while rustc runs: the check is an abstract interpretation.
 #[derive(Clone)]
-pub(super) enum Outcome {
-    /// What it will be, with symbols for what arguments decide.
+pub(super) enum AbstractValue {
+    /// The value, with symbols for the network's arguments.
     Known(Argument),
-    /// A number that arguments decide.
+    /// Some number, which the network's arguments decide.
     Number,
     /// Nothing.
     Unknown,
 }
 
-impl Outcome {
-    pub(super) fn value(value: Value) -> Outcome {
-        if value.node().is_some() { Outcome::Known(Argument::Value(value)) } else { Outcome::Unknown }
+impl AbstractValue {
+    pub(super) fn value(value: Value) -> AbstractValue {
+        if value.node().is_some() {
+            AbstractValue::Known(Argument::Value(value))
+        } else {
+            AbstractValue::Unknown
+        }
     }
 }
 
@@ -28,16 +32,16 @@ impl Outcome {
 #[derive(Clone)]
 pub(super) enum Named<'a> {
     /// An argument of the network.
-    Argument(Outcome),
+    Argument(AbstractValue),
     /// An argument that only Rust understands.
     Rust,
     /// A size that an input brought, or a layer's head.
-    Size(Outcome),
+    Size(AbstractValue),
     /// A `let` or an output.
-    Value(Outcome),
+    Value(AbstractValue),
     /// What it is (`an input`) and stays: an input, a target, a parameter, a state, an argument of a layer,
     /// the variable of a loop.
-    Fixed(&'static str, Outcome),
+    Fixed(&'static str, AbstractValue),
     /// A shared instance.
     Instance(Shared<'a>),
 }
@@ -72,11 +76,11 @@ impl<'a> Handed<'a> {
         }
     }
 
-    /// Where a spot of a call at `call` stands in the user's source.
-    pub(super) fn place(&self, spot: Spot, call: Place) -> Place {
+    /// The location, in the user's source, of a spot of a call at `call`.
+    pub(super) fn location(&self, spot: Spot, call: Location) -> Location {
         match spot {
-            Spot::Name(position) => self.named.get(position).map(|(name, _)| Place::at(name.span())),
-            _ => self.at(spot).map(|given| given.expression.place),
+            Spot::Name(position) => self.named.get(position).map(|(name, _)| Location::at(name.span())),
+            _ => self.at(spot).map(|given| given.expression.location),
         }
         .unwrap_or(call)
     }
@@ -86,7 +90,7 @@ impl<'a> Handed<'a> {
 #[derive(Clone)]
 pub(super) struct Given<'a> {
     pub(super) expression: &'a Expression,
-    pub(super) item: Outcome,
+    pub(super) item: AbstractValue,
 }
 
 /// Names by block, innermost last; there is always one.
@@ -146,7 +150,7 @@ impl<'a> Scopes<'a> {
     }
 
     /// The values that rebinding can change: block, name, what it is.
-    pub(super) fn values(&self) -> Vec<(usize, String, Outcome)> {
+    pub(super) fn values(&self) -> Vec<(usize, String, AbstractValue)> {
         let blocks = self.blocks.iter().enumerate();
         blocks
             .flat_map(|(depth, block)| block.iter().map(move |(name, named)| (depth, name, named)))
@@ -159,10 +163,10 @@ impl<'a> Scopes<'a> {
 
     /// Forgets what a value is.
     pub(super) fn forget(&mut self, depth: usize, name: &str) {
-        self.blocks[depth].insert(name.to_owned(), Named::Value(Outcome::Unknown));
+        self.blocks[depth].insert(name.to_owned(), Named::Value(AbstractValue::Unknown));
     }
 
-    pub(super) fn get(&self, depth: usize, name: &str) -> Option<&Outcome> {
+    pub(super) fn get(&self, depth: usize, name: &str) -> Option<&AbstractValue> {
         match self.blocks[depth].get(name) {
             Some(Named::Value(item)) => Some(item),
             _ => None,

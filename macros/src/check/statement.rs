@@ -1,9 +1,9 @@
 //! Statements.
 
 use super::checker::Checker;
-use super::scope::{Named, Outcome};
+use super::scope::{AbstractValue, Named};
 use crate::syntax::{
-    Arguments, Expression, ExpressionKind, Output, Place, Statement, StatementKind, TensorType,
+    Arguments, Expression, ExpressionKind, Location, Output, Statement, StatementKind, TensorType,
 };
 use downhill_graph::dim::Dim;
 use downhill_graph::error::{Error, nearest};
@@ -14,8 +14,8 @@ use downhill_nn::composite::Argument;
 use downhill_nn::language;
 use syn::Ident;
 
-/// A loop with known bounds and no more turns than this is checked turn by turn.
-const TURNS_CHECKED: i64 = 16;
+/// A loop with known bounds and no more iterations than this is checked iteration by iteration.
+const ITERATIONS_CHECKED: i64 = 16;
 
 impl<'a> Checker<'a> {
     pub(super) fn statements(&mut self, statements: &'a [Statement]) {
@@ -25,11 +25,11 @@ impl<'a> Checker<'a> {
     }
 
     fn statement(&mut self, statement: &'a Statement) {
-        let place = statement.place;
+        let location = statement.location;
         match &statement.kind {
             StatementKind::Input { target, name, ty } => {
                 let word = if *target { "target" } else { "input" };
-                if self.at_top(word, place) {
+                if self.at_top(word, location) {
                     self.input(*target, name, ty);
                 }
             }
@@ -48,27 +48,29 @@ impl<'a> Checker<'a> {
                 self.storage(*kind, name, ty, (initializer, arguments));
             }
             StatementKind::Output(outputs) => {
-                if self.at_top("output", place) {
+                if self.at_top("output", location) {
                     outputs.iter().for_each(|output| self.output(output));
                 }
             }
             StatementKind::Loss { name, over, value } => {
-                if self.at_top("loss", place) {
+                if self.at_top("loss", location) {
                     self.loss(name.as_ref(), over, value);
                 }
             }
             StatementKind::Broken(name) => {
                 (self.unsure, self.broken) = (true, true);
                 if let Some(name) = name {
-                    self.scopes.declare(&name.to_string(), Named::Value(Outcome::Unknown));
+                    self.scopes.declare(&name.to_string(), Named::Value(AbstractValue::Unknown));
                 }
             }
-            StatementKind::For { variable, from, to, body } => self.turns(variable.as_ref(), from, to, body),
+            StatementKind::For { variable, from, to, body } => {
+                self.for_loop(variable.as_ref(), from, to, body)
+            }
         }
     }
 
     /// Whether statements that belong straight in a network may stand here.
-    fn at_top(&mut self, word: &str, place: Place) -> bool {
+    fn at_top(&mut self, word: &str, location: Location) -> bool {
         let inside = match self.frames.last() {
             Some(frame) => Some(format!("in layer `{}`", frame.layer)),
             None if self.scopes.depth() > 1 => Some("in a loop".to_owned()),
@@ -77,18 +79,18 @@ impl<'a> Checker<'a> {
         };
         let Some(inside) = inside else { return true };
         let error = Error::new(format!("`{word}` {inside}"));
-        self.error(place, error.help(format!("`{word}` stands straight in a network")));
+        self.error(location, error.help(format!("`{word}` stands straight in a network")));
         false
     }
 
     /// Evaluates the value of a binding, whose parameters are named after it.
-    fn bound(&mut self, name: &str, value: &'a Expression) -> Outcome {
+    fn bound(&mut self, name: &str, value: &'a Expression) -> AbstractValue {
         let builder = self.builder.clone();
         let outer = std::mem::replace(&mut self.binding, name.to_owned());
         let item = builder.scope(name, || self.expression(value));
         self.binding = outer;
         match item {
-            Outcome::Known(argument) => Outcome::Known(language::named(name, argument)),
+            AbstractValue::Known(argument) => AbstractValue::Known(language::named(name, argument)),
             other => other,
         }
     }
@@ -103,16 +105,18 @@ impl<'a> Checker<'a> {
             Named::Fixed(what, _) => what,
             Named::Value(_) => "declared",
         };
+
         let error = Error::new(format!("`{name}` is {what} already"));
         let error = match known {
             Named::Value(_) if rebindable => error.help(format!("bind it anew without `let`: `{name} = …;`")),
             _ => error.help("take another name"),
         };
-        self.error(Place::at(name.span()), error);
+
+        self.error(Location::at(name.span()), error);
         false
     }
 
-    /// Refuses a `let` in a loop under a name from outside: the value would be gone when the turn ends.
+    /// Refuses a `let` in a loop under a name from outside: the value would be gone when the iteration ends.
     fn shadows_nothing(&mut self, name: &Ident) {
         let text = name.to_string();
         if self.scopes.here(&text).is_some() {
@@ -125,7 +129,7 @@ impl<'a> Checker<'a> {
         };
         let error =
             Error::new(format!("`{name}` is declared outside of the loop, and a `let` ends with its turn"));
-        self.error(Place::at(name.span()), error.help(help));
+        self.error(Location::at(name.span()), error.help(help));
     }
 
     fn declare(&mut self, name: &Ident, named: Named<'a>, rebindable: bool) {
@@ -137,7 +141,8 @@ impl<'a> Checker<'a> {
     fn rebind(&mut self, name: &Ident, value: &'a Expression) {
         let text = name.to_string();
         let item = self.bound(&text, value);
-        let place = Place::at(name.span());
+        let location = Location::at(name.span());
+
         match self.scopes.find_mut(&text) {
             Some(Named::Value(known)) => *known = item,
             Some(named) => {
@@ -151,15 +156,18 @@ impl<'a> Checker<'a> {
                     "a state" => "nothing in a declaration changes a state yet; `Model::set_state` does",
                     _ => "give the new value a name of its own: `let … = …;`",
                 };
-                self.error(place, Error::new(format!("`{name}` is {what} and stays what it is")).help(help));
+                self.error(
+                    location,
+                    Error::new(format!("`{name}` is {what} and stays what it is")).help(help),
+                );
             }
             None => {
                 let error =
                     Error::new(format!("nothing is called `{name}` here, so it cannot be bound anew"));
                 let near = nearest(&text, self.scopes.names());
                 let near = near.map(|near| format!("did you mean `{near}`?"));
-                self.error(place, error.help(near.unwrap_or_else(|| format!("write `let {name} = …;`"))));
-                self.scopes.declare(&text, Named::Value(Outcome::Unknown));
+                self.error(location, error.help(near.unwrap_or_else(|| format!("write `let {name} = …;`"))));
+                self.scopes.declare(&text, Named::Value(AbstractValue::Unknown));
             }
         }
     }
@@ -172,14 +180,15 @@ impl<'a> Checker<'a> {
         if !self.is_free(name, false) {
             return;
         }
-        self.at(Place::at(name.span()));
+        self.at(Location::at(name.span()));
+
         let (text, element) = (name.to_string(), ty.element.unwrap_or_default());
         let (what, value) = if target {
             ("a target", self.builder.target(&text, element, shape))
         } else {
             ("an input", self.builder.input(&text, element, shape))
         };
-        self.scopes.declare(&text, Named::Fixed(what, Outcome::value(value)));
+        self.scopes.declare(&text, Named::Fixed(what, AbstractValue::value(value)));
     }
 
     /// Names in an input's dims that mean nothing yet are sizes that each run brings.
@@ -188,7 +197,7 @@ impl<'a> Checker<'a> {
             ExpressionKind::Name(name) if self.scopes.find(&name.to_string()).is_none() => {
                 let text = name.to_string();
                 self.run_symbols.insert(text.clone());
-                let size = Outcome::Known(Argument::Dim(Dim::symbol(&text)));
+                let size = AbstractValue::Known(Argument::Dim(Dim::symbol(&text)));
                 self.scopes.declare(&text, Named::Size(size));
             }
             ExpressionKind::Negate(operand) => self.introduce(operand),
@@ -202,7 +211,7 @@ impl<'a> Checker<'a> {
 
     fn shape(&mut self, ty: &'a TensorType) -> Shape {
         let dims: Vec<Argument> = ty.dims.iter().map(|dim| Argument::Dim(self.size(dim))).collect();
-        self.at(ty.place);
+        self.at(ty.location);
         language::shape(&self.builder, &dims)
     }
 
@@ -215,17 +224,21 @@ impl<'a> Checker<'a> {
     ) {
         let shape = self.shape(ty);
         let (initializer, arguments) = start;
-        let initializer = self.initializer(initializer, arguments, Place::at(initializer.span()));
+        let initializer = self.initializer(initializer, arguments, Location::at(initializer.span()));
         if !self.is_free(name, false) {
             return;
         }
-        self.at(Place::at(name.span()));
+        self.at(Location::at(name.span()));
+
         let (text, element) = (name.to_string(), ty.element.unwrap_or_default());
         let (what, value) = match kind {
             StorageKind::Parameter => {
                 if element != Default::default() {
                     let error = Error::new(format!("parameter `{name}` is {element}"));
-                    self.error(ty.place, error.help("parameters are f32; what is not trained is a `state`"));
+                    self.error(
+                        ty.location,
+                        error.help("parameters are f32; what is not trained is a `state`"),
+                    );
                 }
                 ("a parameter", self.builder.parameter(&text, shape, initializer))
             }
@@ -233,11 +246,12 @@ impl<'a> Checker<'a> {
                 ("a state", self.builder.state(&text, Type::new(element, shape), initializer))
             }
         };
-        self.scopes.declare(&text, Named::Fixed(what, Outcome::value(value)));
+
+        self.scopes.declare(&text, Named::Fixed(what, AbstractValue::value(value)));
     }
 
     fn output(&mut self, output: &'a Output) {
-        let (name, place) = (output.name.to_string(), Place::at(output.name.span()));
+        let (name, location) = (output.name.to_string(), Location::at(output.name.span()));
         let item = match &output.value {
             Some(value) => {
                 let item = self.bound(&name, value);
@@ -250,23 +264,24 @@ impl<'a> Checker<'a> {
                     Some(Named::Value(item) | Named::Fixed(_, item)) => item,
                     Some(_) => {
                         let error = Error::new(format!("`{name}` is no value, so it cannot be an output"));
-                        self.fail(place, error.help("give a value a name: `output p = …;`"))
+                        self.fail(location, error.help("give a value a name: `output p = …;`"))
                     }
-                    None => self.unknown_name(&name, place),
+                    None => self.unknown_name(&name, location),
                 }
             }
         };
-        self.at(place);
+
+        self.at(location);
         if let Some(value) = self.tensor(item) {
             self.builder.output(&name, &value);
         }
     }
 
-    fn tensor(&mut self, item: Outcome) -> Option<Value> {
+    fn tensor(&mut self, item: AbstractValue) -> Option<Value> {
         match item {
-            Outcome::Known(argument) => language::value(&self.builder, &argument),
-            Outcome::Number => Some(self.builder.constant(0.5)),
-            Outcome::Unknown => None,
+            AbstractValue::Known(argument) => language::value(&self.builder, &argument),
+            AbstractValue::Number => Some(self.builder.constant(0.5)),
+            AbstractValue::Unknown => None,
         }
     }
 
@@ -274,7 +289,7 @@ impl<'a> Checker<'a> {
         let text = name.map_or_else(|| "loss".to_owned(), Ident::to_string);
         let item = self.bound(&text, value);
         let trained = self.over(over);
-        self.at(name.map_or(value.place, |name| Place::at(name.span())));
+        self.at(name.map_or(value.location, |name| Location::at(name.span())));
         if let Some(value) = self.tensor(item) {
             self.builder.loss(&text, &value, trained);
         }
@@ -284,26 +299,28 @@ impl<'a> Checker<'a> {
     fn over(&mut self, over: &[Ident]) -> Option<Vec<usize>> {
         let mut storages = Vec::new();
         for name in over {
-            let (text, place) = (name.to_string(), Place::at(name.span()));
+            let (text, location) = (name.to_string(), Location::at(name.span()));
             let Some(Named::Instance(shared)) = self.scopes.find(&text) else {
                 let error = Error::new(format!("`{name}` is no shared instance, so no loss can be over it"));
                 let near =
                     nearest(&text, self.scopes.instances()).map(|near| format!("did you mean `{near}`?"));
                 let help = near.unwrap_or_else(|| format!("declare it: `shared {name} = …;`"));
-                self.error(place, error.help(help));
+                self.error(location, error.help(help));
                 continue;
             };
             let own = self.builder.storages_of(shared.instance);
             if own.is_empty() && !self.unsure {
                 let error = Error::new(format!("`{name}` has no parameters to train"));
-                self.error(place, error.help(format!("use it before: `{name}(…)`")));
+                self.error(location, error.help(format!("use it before: `{name}(…)`")));
             }
             storages.extend(own);
         }
+
         (!over.is_empty()).then_some(storages)
     }
 
-    fn turns(
+    /// Checks a loop's body: for each iteration where they are known and few, else once for all.
+    fn for_loop(
         &mut self,
         variable: Option<&'a Ident>,
         from: &'a Expression,
@@ -314,25 +331,28 @@ impl<'a> Checker<'a> {
         for bound in [from, to] {
             self.bound_is_known(bound);
         }
+
         if let (Some(start), Some(end)) = (start.as_constant(), end.as_constant())
-            && end.saturating_sub(start) <= TURNS_CHECKED
+            && end.saturating_sub(start) <= ITERATIONS_CHECKED
         {
-            for turn in start.max(0)..end {
-                self.turn(
-                    turn as usize,
-                    variable.map(|name| (name, Outcome::Known(Argument::Integer(turn)))),
+            for index in start.max(0)..end {
+                self.iteration(
+                    index as usize,
+                    variable.map(|name| (name, AbstractValue::Known(Argument::Integer(index)))),
                     body,
                 );
             }
             return;
         }
+
         let before = self.scopes.values();
         let number = variable.map(|name| {
             let fresh = self.builder.fresh_dim(&name.to_string());
-            (name, Outcome::Known(Argument::Dim(fresh)))
+            (name, AbstractValue::Known(Argument::Dim(fresh)))
         });
-        self.turn(0, number, body);
-        // One turn stands for all where it keeps every type; what it changes depends on the number of turns.
+        self.iteration(0, number, body);
+        // One iteration stands for all where it keeps every type. A value whose type it changes depends on the number of iterations,
+        // so nothing is known of it behind the loop.
         for (depth, name, old) in before {
             let new = self.scopes.get(depth, &name).cloned();
             if new.is_none_or(|new| !same(&old, &new)) {
@@ -342,7 +362,12 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn turn(&mut self, number: usize, variable: Option<(&'a Ident, Outcome)>, body: &'a [Statement]) {
+    fn iteration(
+        &mut self,
+        number: usize,
+        variable: Option<(&'a Ident, AbstractValue)>,
+        body: &'a [Statement],
+    ) {
         self.scopes.open();
         if let Some((name, item)) = variable {
             self.scopes.declare(&name.to_string(), Named::Fixed("the number of the turn", item));
@@ -360,24 +385,28 @@ impl<'a> Checker<'a> {
             let error = Error::new(format!(
                 "`{symbol}` is not known when the network is built, so no loop can count to it"
             ));
-            self.error(bound.place, error.help("give the number of turns as an argument of the network"));
+            self.error(bound.location, error.help("give the number of turns as an argument of the network"));
         }
     }
 }
 
-/// True when two items are surely of the same type.
-fn same(old: &Outcome, new: &Outcome) -> bool {
+/// True when two values are certainly of the same type.
+fn same(old: &AbstractValue, new: &AbstractValue) -> bool {
     match (old, new) {
-        (Outcome::Known(Argument::Value(old)), Outcome::Known(Argument::Value(new))) => old.ty() == new.ty(),
-        (Outcome::Known(Argument::Dim(old)), Outcome::Known(Argument::Dim(new))) => old == new,
-        (Outcome::Known(Argument::Integer(old)), Outcome::Known(Argument::Integer(new))) => old == new,
-        (Outcome::Known(Argument::Bool(old)), Outcome::Known(Argument::Bool(new))) => old == new,
+        (AbstractValue::Known(Argument::Value(old)), AbstractValue::Known(Argument::Value(new))) => {
+            old.ty() == new.ty()
+        }
+        (AbstractValue::Known(Argument::Dim(old)), AbstractValue::Known(Argument::Dim(new))) => old == new,
+        (AbstractValue::Known(Argument::Integer(old)), AbstractValue::Known(Argument::Integer(new))) => {
+            old == new
+        }
+        (AbstractValue::Known(Argument::Bool(old)), AbstractValue::Known(Argument::Bool(new))) => old == new,
         // Numbers change no shape: any number stands for any other.
         (
-            Outcome::Known(Argument::Number(_)) | Outcome::Number,
-            Outcome::Known(Argument::Number(_)) | Outcome::Number,
+            AbstractValue::Known(Argument::Number(_)) | AbstractValue::Number,
+            AbstractValue::Known(Argument::Number(_)) | AbstractValue::Number,
         ) => true,
-        (Outcome::Unknown, _) => true,
+        (AbstractValue::Unknown, _) => true,
         _ => false,
     }
 }

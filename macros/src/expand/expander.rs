@@ -1,6 +1,6 @@
-//! What writes code: the names in sight, and the tokens that all of an expansion is made of.
+//! The state of an expansion: the names in scope, and helpers that write the tokens used everywhere.
 
-use crate::syntax::{Declarations, Place};
+use crate::syntax::{Declarations, Location};
 use downhill_graph::types::ElementType;
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
@@ -12,7 +12,7 @@ pub(super) struct Expander<'a> {
     pub(super) program: &'a Declarations,
     /// What instances in sight stand for, by block.
     pub(super) instances: Vec<HashMap<String, SharedCall<'a>>>,
-    /// Names that plain Rust sees: arguments of the network, variables of loops.
+    /// Names that Rust code in `{ … }` can use: arguments of the network, variables of loops.
     pub(super) rust: Vec<String>,
 }
 
@@ -46,8 +46,8 @@ pub(super) fn layer_function(name: &Ident) -> Ident {
 }
 
 /// The user's line, for the messages of `build`.
-pub(super) fn place(place: Place) -> TokenStream {
-    let start = place.start.start();
+pub(super) fn location(location: Location) -> TokenStream {
+    let start = location.start.start();
     let (line, column) = (start.line as u32, start.column as u32 + 1);
     quote!(__language::place(file!(), #line, #column))
 }

@@ -106,6 +106,7 @@ impl<'a> Expander<'a> {
                 #builder.shared(#instance.0, || #call)
             });
         }
+
         let (positional, named) = self.arguments(function, arguments, 0);
         self.plain_call(function, positional, named)
     }
@@ -159,6 +160,7 @@ impl<'a> Expander<'a> {
     ) -> TokenStream {
         let builder = builder();
         let words: Vec<String> = named.iter().map(|(name, _)| name.to_string()).collect();
+
         let callee = Callee::find(self.program, function);
         if let Some(callee) = callee
             && let Function::Layer(layer) = callee.function
@@ -176,6 +178,7 @@ impl<'a> Expander<'a> {
             let function = layer_function(&layer.name);
             return quote!(#function(#builder, #(#given),*));
         }
+
         let name = function.to_string();
         let named = words.iter().zip(&named).map(|(name, (_, value))| quote!((#name, #value)));
         quote!(__language::call(#builder, #name, &[#(#positional),*], &[#(#named),*]))

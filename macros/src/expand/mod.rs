@@ -16,7 +16,7 @@ mod statement;
 
 use crate::signature::{self, Axis, written};
 use crate::syntax::{ArgumentKind, Declarations, Layer, Network};
-use expander::{Expander, builder, layer_function, local, optional_element, place};
+use expander::{Expander, builder, layer_function, local, location, optional_element};
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use std::collections::BTreeSet;
@@ -27,6 +27,7 @@ pub(crate) fn program(program: &Declarations) -> TokenStream {
     let types: TokenStream = program.networks.iter().map(network_type).collect();
     let layers: TokenStream =
         program.layers.iter().map(|layer| Expander::new(program).layer(layer)).collect();
+
     let networks: TokenStream =
         program.networks.iter().map(|network| Expander::new(program).network(network)).collect();
     quote! {
@@ -60,6 +61,7 @@ pub(crate) fn stubs(program: &Declarations) -> TokenStream {
             }
         }
     };
+
     let mut seen = BTreeSet::new();
     program.networks.iter().filter(|network| seen.insert(network.name.to_string())).map(stub).collect()
 }
@@ -72,12 +74,14 @@ fn network_type(network: &Network) -> TokenStream {
         arguments.iter().filter(|argument| seen.insert(argument.name.to_string())).collect();
     let names: Vec<&Ident> = arguments.iter().map(|argument| &argument.name).collect();
     let types: Vec<&syn::Type> = arguments.iter().map(|argument| &argument.ty).collect();
+
     let fields = arguments.iter().map(|argument| {
         let (attributes, name, ty) = (&argument.attributes, &argument.name, &argument.ty);
         let about = format!("Argument `{name}` of the network.");
         let about = if attributes.is_empty() { quote!(#[doc = #about]) } else { quote!() };
         quote!(#(#attributes)* #about pub #name: #ty)
     });
+
     let about = format!("The network `{name}` with these arguments.");
     quote! {
         #(#attributes)*
@@ -102,6 +106,7 @@ impl<'a> Expander<'a> {
         self.rust = network.arguments.iter().map(|argument| argument.name.to_string()).collect();
         let arguments: TokenStream = network.arguments.iter().map(bind_argument).collect();
         let sizes = self.run_sizes(&network.body);
+
         let body = self.statements(&network.body);
         quote! {
             impl __nn::network::Network for #name {
@@ -125,12 +130,14 @@ impl<'a> Expander<'a> {
         let texts: Vec<String> = layer.arguments.iter().map(|argument| argument.name.to_string()).collect();
         let head = self.head(layer);
         let body = self.statements(&layer.body);
-        let place = place(layer.value.place);
+        let location = location(layer.value.location);
         let value = self.expression(&layer.value);
+
         let returned = layer.result.as_ref().map(|ty| {
             let (dims, element) = (self.list(&ty.dims), optional_element(ty.element));
             quote!(__language::returned(#builder, #name, &__result, #element, &#dims);)
         });
+
         let attributes = &layer.attributes;
         quote! {
             #(#attributes)*
@@ -142,7 +149,7 @@ impl<'a> Expander<'a> {
                     #(let mut #locals = #locals.clone();)*
                     #head
                     #body
-                    #builder.at(#place);
+                    #builder.at(#location);
                     let __result = #value;
                     #returned
                     __result
@@ -153,6 +160,7 @@ impl<'a> Expander<'a> {
 
     /// Binds the sizes that the head of a layer names, and checks the others.
     fn head(&mut self, layer: &'a Layer) -> TokenStream {
+        // All sizes are bound before any is checked: a check may use a size that a later argument binds.
         let (mut bound, mut checked) = (TokenStream::new(), TokenStream::new());
         let builder = builder();
         for (position, axes) in signature::axes(layer) {
@@ -179,6 +187,7 @@ impl<'a> Expander<'a> {
                 }
             }
         }
+
         quote!(#bound #checked)
     }
 }

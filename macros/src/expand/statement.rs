@@ -1,6 +1,6 @@
 //! Statements: each becomes one or a few Rust statements.
 
-use super::expander::{Expander, SharedCall, builder, element, local, place};
+use super::expander::{Expander, SharedCall, builder, element, local, location};
 use crate::syntax::{Expression, ExpressionKind, Output, Statement, StatementKind, TensorType};
 use downhill_graph::graph::StorageKind;
 use proc_macro2::TokenStream;
@@ -13,9 +13,9 @@ impl<'a> Expander<'a> {
         statements
             .iter()
             .map(|statement| {
-                let (builder, place) = (builder(), place(statement.place));
+                let (builder, location) = (builder(), location(statement.location));
                 let code = self.statement(&statement.kind);
-                quote!(#builder.at(#place); #code)
+                quote!(#builder.at(#location); #code)
             })
             .collect()
     }
@@ -74,7 +74,9 @@ impl<'a> Expander<'a> {
             StatementKind::Loss { name, over, value } => self.loss(name.as_ref(), over, value),
             // Nothing is expanded where something could not be read.
             StatementKind::Broken(_) => TokenStream::new(),
-            StatementKind::For { variable, from, to, body } => self.turns(variable.as_ref(), from, to, body),
+            StatementKind::For { variable, from, to, body } => {
+                self.for_loop(variable.as_ref(), from, to, body)
+            }
         }
     }
 
@@ -114,21 +116,23 @@ impl<'a> Expander<'a> {
 
     fn loss(&self, name: Option<&Ident>, over: &[Ident], value: &'a Expression) -> TokenStream {
         let builder = builder();
-        let name = name.cloned().unwrap_or_else(|| Ident::new("loss", value.place.start));
+        let name = name.cloned().unwrap_or_else(|| Ident::new("loss", value.location.start));
         let (text, value) = (name.to_string(), self.bound(&name, value));
+
         let over = if over.is_empty() {
             quote!(::core::option::Option::None)
         } else {
             let instances = over.iter().map(local);
             quote!(::core::option::Option::Some([#(#builder.storages_of(#instances.0)),*].concat()))
         };
+
         quote! {
             let __loss = #value;
             __language::loss(#builder, #text, &__loss, #over);
         }
     }
 
-    fn turns(
+    fn for_loop(
         &mut self,
         variable: Option<&'a Ident>,
         from: &'a Expression,
@@ -143,11 +147,13 @@ impl<'a> Expander<'a> {
         let body = self.statements(body);
         self.rust.truncate(known);
         self.instances.pop();
+
         // The variable twice: for Rust in `{ … }`, and for the language.
         let variable = variable.map(|name| {
             let value = local(name);
             quote!(let #name = __turn; let #value = __Argument::Integer(__turn as i64);)
         });
+
         quote! {
             for __turn in __language::turns(#builder, #from, #to) {
                 #builder.turn(__turn, || {

@@ -1,7 +1,7 @@
 //! Expressions, by operator precedence (after Pratt).
 
 use super::token::{comma_separated, here, mistake, nothing_left, since};
-use crate::syntax::{Arguments, Expression, ExpressionKind, Operator, Place};
+use crate::syntax::{Arguments, Expression, ExpressionKind, Location, Operator};
 use proc_macro2::Span;
 use syn::parse::ParseStream;
 use syn::{Ident, Lit, Token, braced, bracketed, parenthesized, token};
@@ -27,7 +27,7 @@ pub(super) fn bound(input: ParseStream) -> syn::Result<Expression> {
 
 /// What stands for a value that is missing: nothing is known of it.
 pub(super) fn placeholder(span: Span) -> Expression {
-    Expression { kind: ExpressionKind::Rust(proc_macro2::TokenStream::new()), place: Place::at(span) }
+    Expression { kind: ExpressionKind::Rust(proc_macro2::TokenStream::new()), location: Location::at(span) }
 }
 
 fn binary(input: ParseStream, level: Precedence) -> syn::Result<Expression> {
@@ -35,13 +35,15 @@ fn binary(input: ParseStream, level: Precedence) -> syn::Result<Expression> {
     let mut left = binary(input, tighter)?;
     while let Some(operator) = operator(input, level) {
         let right = binary(input, tighter)?;
-        let place = left.place.to(right.place);
-        left = Expression { kind: ExpressionKind::Binary(operator, Box::new(left), Box::new(right)), place };
+        let location = left.location.to(right.location);
+        left =
+            Expression { kind: ExpressionKind::Binary(operator, Box::new(left), Box::new(right)), location };
         if level == Precedence::Comparison && self::operator(&input.fork(), level).is_some() {
             let help = "write two comparisons and multiply their masks";
             return Err(mistake(here(input), "comparisons do not chain", help));
         }
     }
+
     Ok(left)
 }
 
@@ -66,6 +68,7 @@ fn operator(input: ParseStream, level: Precedence) -> Option<Operator> {
             })*
         };
     }
+
     match level {
         // Two characters before one.
         Precedence::Comparison => {
@@ -79,6 +82,7 @@ fn operator(input: ParseStream, level: Precedence) -> Option<Operator> {
         }
         Precedence::Unary => {}
     }
+
     None
 }
 
@@ -86,21 +90,21 @@ fn unary(input: ParseStream) -> syn::Result<Expression> {
     if !input.peek(Token![-]) {
         return primary(input);
     }
-    let minus = Place::at(input.parse::<Token![-]>()?.span);
+    let minus = Location::at(input.parse::<Token![-]>()?.span);
     let operand = unary(input)?;
-    let place = minus.to(operand.place);
+    let location = minus.to(operand.location);
     let kind = match operand.kind {
         ExpressionKind::Integer(value) => ExpressionKind::Integer(-value),
         ExpressionKind::Number(value) => ExpressionKind::Number(-value),
         _ => ExpressionKind::Negate(Box::new(operand)),
     };
-    Ok(Expression { kind, place })
+    Ok(Expression { kind, location })
 }
 
 fn primary(input: ParseStream) -> syn::Result<Expression> {
     let (start, before) = (here(input), input.fork());
     let kind = primary_kind(input)?;
-    Ok(Expression { kind, place: since(start, input, &before) })
+    Ok(Expression { kind, location: since(start, input, &before) })
 }
 
 fn primary_kind(input: ParseStream) -> syn::Result<ExpressionKind> {
@@ -111,16 +115,19 @@ fn primary_kind(input: ParseStream) -> syn::Result<ExpressionKind> {
         nothing_left(&content, "`)` or an operator")?;
         return Ok(inner.kind);
     }
+
     if input.peek(token::Bracket) {
         let content;
         bracketed!(content in input);
         return Ok(ExpressionKind::Shape(comma_separated(&content, expression)?));
     }
+
     if input.peek(token::Brace) {
         let content;
         braced!(content in input);
         return Ok(ExpressionKind::Rust(content.parse()?));
     }
+
     if input.peek(Lit) {
         return literal(input);
     }
@@ -151,6 +158,7 @@ fn literal(input: ParseStream) -> syn::Result<ExpressionKind> {
             "types follow from where the number is used",
         )),
     };
+
     match &literal {
         Lit::Int(integer) => {
             suffix(integer.suffix(), integer.span())?;
@@ -206,6 +214,7 @@ fn parameter(input: ParseStream, base: &Ident) -> syn::Result<ExpressionKind> {
         }
         path.push(name.to_string());
     }
+
     Ok(ExpressionKind::Parameter(path))
 }
 
@@ -213,6 +222,7 @@ fn parameter(input: ParseStream, base: &Ident) -> syn::Result<ExpressionKind> {
 pub(super) fn arguments(input: ParseStream) -> syn::Result<Arguments> {
     let content;
     parenthesized!(content in input);
+
     let mut arguments = Arguments::default();
     while !content.is_empty() {
         if content.peek(Ident) && content.peek2(Token![:]) && !content.peek2(Token![::]) {
@@ -223,7 +233,7 @@ pub(super) fn arguments(input: ParseStream) -> syn::Result<Arguments> {
             let value = expression(&content)?;
             if !arguments.named.is_empty() {
                 let help = "positional arguments come first";
-                return Err(mistake(value.place.start, "a positional argument behind a named one", help));
+                return Err(mistake(value.location.start, "a positional argument behind a named one", help));
             }
             arguments.positional.push(value);
         }
@@ -233,5 +243,6 @@ pub(super) fn arguments(input: ParseStream) -> syn::Result<Arguments> {
             nothing_left(&content, "`,`, `)` or an operator")?;
         }
     }
+
     Ok(arguments)
 }

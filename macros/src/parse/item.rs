@@ -63,14 +63,17 @@ fn layer(
     let content;
     parenthesized!(content in input);
     let arguments = comma_separated(&content, layer_argument)?;
+
     let result = if input.peek(Token![->]) {
         input.parse::<Token![->]>()?;
         Some(tensor_type(input)?)
     } else {
         None
     };
+
     let content;
     let braces = braced!(content in input);
+
     let (body, value) = statement::layer_body(&content, diagnostics);
     let value = value.unwrap_or_else(|| {
         // Where a statement was refused, the result may be what was skipped.
@@ -84,6 +87,7 @@ fn layer(
         }
         expression::placeholder(name.span())
     });
+
     Ok(Layer { attributes, name, arguments, result, body, value })
 }
 
@@ -111,6 +115,7 @@ fn network(
         let help = "write `layer name(…) -> […] { … }` or `pub Name(arguments) { … }`";
         return Err(mistake(here(input), message, help));
     }
+
     let name: Ident = input.parse()?;
     let arguments = if input.peek(token::Paren) {
         let content;
@@ -119,6 +124,7 @@ fn network(
     } else {
         Vec::new()
     };
+
     if !input.peek(token::Brace) {
         return Err(syn::Error::new(here(input), format!("expected `{{` with the body of network `{name}`")));
     }

@@ -4,7 +4,7 @@ use super::expression;
 use super::token::{here, mistake, nothing_left, semicolon, since, word};
 use super::types::tensor_type;
 use crate::diagnose::Diagnostics;
-use crate::syntax::{Arguments, Expression, Output, Place, Statement, StatementKind};
+use crate::syntax::{Arguments, Expression, Location, Output, Statement, StatementKind};
 use downhill_graph::graph::StorageKind;
 use proc_macro2::TokenTree;
 use syn::ext::IdentExt;
@@ -40,14 +40,14 @@ fn skip_comments(input: ParseStream, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Reads a statement; after a mistake skips it and keeps the name it would have declared, so that uses of it are no mistakes.
+/// Reads a statement. After a mistake it is skipped; the name it would have declared is kept, so that uses of it are no mistakes.
 fn statement_or_broken(input: ParseStream, diagnostics: &mut Diagnostics) -> Statement {
     let (start, declared) = (here(input), declared_name(input));
     let (before, has_block) = (input.fork(), input.peek(Token![for]) || word(input, "scan"));
     statement(input, diagnostics).unwrap_or_else(|error| {
         diagnostics.add_syn(&error);
         skip_statement(input, before.cursor() == input.cursor(), has_block);
-        Statement { kind: StatementKind::Broken(declared), place: Place::at(start) }
+        Statement { kind: StatementKind::Broken(declared), location: Location::at(start) }
     })
 }
 
@@ -85,13 +85,14 @@ pub(super) fn layer_body(
             }
         }
     }
+
     (statements, None)
 }
 
 fn layer_value(input: ParseStream) -> syn::Result<Expression> {
     let value = expression::expression(input)?;
     if input.peek(Token![;]) {
-        return Err(unused(value.place.start));
+        return Err(unused(value.location.start));
     }
     nothing_left(input, "the end of the layer or an operator")?;
     Ok(value)
@@ -132,7 +133,7 @@ fn skip_statement(input: ParseStream, at_its_beginning: bool, has_block: bool) {
 fn statement(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<Statement> {
     let (start, before) = (here(input), input.fork());
     let kind = statement_kind(input, diagnostics)?;
-    Ok(Statement { kind, place: since(start, input, &before) })
+    Ok(Statement { kind, location: since(start, input, &before) })
 }
 
 fn statement_kind(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<StatementKind> {
@@ -140,17 +141,20 @@ fn statement_kind(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Res
         return binding(input);
     }
     if input.peek(Token![for]) {
-        return turns(input, diagnostics);
+        return for_loop(input, diagnostics);
     }
+
     if begins_rebinding(input) {
         let name = input.parse()?;
         let value = value_behind_equals(input)?;
         return Ok(StatementKind::Rebind { name, value });
     }
+
     let keyword = KEYWORDS.into_iter().find(|keyword| word(input, keyword)).unwrap_or("");
     if keyword.is_empty() {
         return no_statement(input);
     }
+
     let span = input.call(Ident::parse_any)?.span();
     match keyword {
         "input" => declared(input, false),
@@ -185,6 +189,7 @@ fn no_statement(input: ParseStream) -> syn::Result<StatementKind> {
         );
         return Err(mistake(span, format!("`{found}` begins no statement"), help));
     }
+
     expression::expression(input)?;
     Err(unused(span))
 }
@@ -230,16 +235,19 @@ fn storage(input: ParseStream, kind: StorageKind) -> syn::Result<StatementKind> 
     let name: Ident = input.parse()?;
     input.parse::<Token![:]>()?;
     let ty = tensor_type(input)?;
+
     if !input.peek(Token![=]) {
         let message = format!("`{name}` has no initial value");
         return Err(mistake(here(input), message, "write `= zeros()` or another initialiser before the `;`"));
     }
+
     input.parse::<Token![=]>()?;
     let initializer: Ident = input.parse()?;
     if !input.peek(token::Paren) {
         let message = format!("`{initializer}` is not called");
         return Err(mistake(initializer.span(), message, format!("write `{initializer}()`")));
     }
+
     let arguments = expression::arguments(input)?;
     semicolon(input)?;
     Ok(StatementKind::Storage { kind, name, ty, initializer, arguments })
@@ -268,6 +276,7 @@ fn outputs(input: ParseStream) -> syn::Result<StatementKind> {
         }
         input.parse::<Token![,]>()?;
     }
+
     semicolon(input)?;
     Ok(StatementKind::Output(outputs))
 }
@@ -278,8 +287,10 @@ fn loss(input: ParseStream) -> syn::Result<StatementKind> {
         let fork = input.fork();
         fork.parse::<Ident>().is_ok() && over_follows(&fork)
     };
+
     let named = begins_rebinding(input) || second_is_over();
     let name = if named { Some(input.parse()?) } else { None };
+
     let mut over = Vec::new();
     if over_follows(input) {
         input.parse::<Ident>()?;
@@ -289,6 +300,7 @@ fn loss(input: ParseStream) -> syn::Result<StatementKind> {
             over.push(input.parse()?);
         }
     }
+
     if name.is_some() || !over.is_empty() {
         return Ok(StatementKind::Loss { name, over, value: value_behind_equals(input)? });
     }
@@ -297,7 +309,7 @@ fn loss(input: ParseStream) -> syn::Result<StatementKind> {
     Ok(StatementKind::Loss { name, over, value })
 }
 
-fn turns(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<StatementKind> {
+fn for_loop(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<StatementKind> {
     input.parse::<Token![for]>()?;
     let variable = if input.peek(Token![_]) {
         input.parse::<Token![_]>()?;
@@ -305,6 +317,7 @@ fn turns(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<State
     } else {
         Some(input.parse()?)
     };
+
     input.parse::<Token![in]>()?;
     let from = expression::expression(input)?;
     if input.peek(Token![..=]) {

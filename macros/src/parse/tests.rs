@@ -53,6 +53,7 @@ fn losses_have_names_and_instances_or_none() {
             loss over = mean(x);
         }",
     );
+
     assert_eq!(mistakes, [""; 0]);
     let heads: Vec<(String, usize)> = network.body.iter().map(head).collect();
     let expected = [("", 0), ("judge", 0), ("", 1), ("judge", 2), ("over", 0)];

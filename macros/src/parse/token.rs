@@ -1,6 +1,6 @@
-//! What all of parsing needs: places of tokens, mistakes, separators.
+//! Helpers of all parsers: locations of tokens, mistakes, separators.
 
-use crate::syntax::Place;
+use crate::syntax::Location;
 use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
@@ -24,7 +24,7 @@ pub(super) fn here(input: ParseStream) -> Span {
 }
 
 /// Everything from `start` to the token before the cursor, given the last token read.
-pub(super) fn since(start: Span, input: ParseStream, before: ParseStream) -> Place {
+pub(super) fn since(start: Span, input: ParseStream, before: ParseStream) -> Location {
     let mut cursor = before.cursor();
     let end_of_read = input.cursor();
     let mut last = start;
@@ -36,7 +36,7 @@ pub(super) fn since(start: Span, input: ParseStream, before: ParseStream) -> Pla
         };
         cursor = next;
     }
-    Place { start, end: last }
+    Location { start, end: last }
 }
 
 /// Reads `;`, or says that it is missing.

@@ -18,10 +18,11 @@ pub(super) fn tensor_type(input: ParseStream) -> syn::Result<TensorType> {
             "write `[batch, 2]` or `i32[batch]`",
         ));
     }
+
     let content;
     bracketed!(content in input);
     let dims = comma_separated(&content, expression::expression)?;
-    Ok(TensorType { element, dims, place: since(start, input, &before) })
+    Ok(TensorType { element, dims, location: since(start, input, &before) })
 }
 
 fn element_type(name: &Ident) -> syn::Result<ElementType> {

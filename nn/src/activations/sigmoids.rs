@@ -19,7 +19,8 @@ pub fn gelu(x: impl Borrow<Value>) -> Value {
 
 /// x·Φ(x) with Φ approximated by ½ + ½·tanh(√(2/π)·(x + 0.044715·x³)).
 ///
-/// That is the logistic function of twice the argument, which keeps its bits in the tail, where the sum cancels.
+/// It is computed as x times the logistic function of twice the argument: in the tail the sum above cancels, and the logistic
+/// function stays accurate.
 pub fn gelu_tanh(x: impl Borrow<Value>) -> Value {
     let x = x.borrow();
     let slope = 2.0 * (2.0 / PI).sqrt();

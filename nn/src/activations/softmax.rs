@@ -44,8 +44,10 @@ pub(crate) fn softmax_operand(p: &Value) -> Option<(Value, i64)> {
     let builder = p.builder();
     let node = p.node()?;
     let rank = p.shape()?.rank();
+
     // p = e / …, e = exp(z − …): what z would be; then hash-consing tells whether p is its softmax.
     let step = |id: NodeId| builder.with_graph(|graph| graph.operands(id).first().copied());
+
     let z = builder.value(step(step(step(node)?)?)?);
     let is_exponential = builder.with_graph(|graph| {
         let e = graph.operand(node, 0);
@@ -53,6 +55,7 @@ pub(crate) fn softmax_operand(p: &Value) -> Option<(Value, i64)> {
             && matches!(graph.op(e), Op::Unary(Unary::Exp))
             && graph.shape(node) == graph.shape(z.node().unwrap_or(e))
     });
+
     if !is_exponential {
         return None;
     }

@@ -147,7 +147,7 @@ impl Kind {
         }
     }
 
-    /// What stands for an unknown argument: anything where no shape hangs on it.
+    /// The placeholder for an unknown argument: any value will do where no shape depends on it.
     pub(super) fn stand_in(self) -> Argument {
         match self {
             Kind::Number => Argument::Number(0.5),

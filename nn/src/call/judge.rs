@@ -1,6 +1,6 @@
 //! The judgement of a call's arguments: names, count, kinds, what is given twice or missing, defaults.
 //!
-//! In: how many arguments have no name, the names of the others, and each argument as its parameter's kind asks for it. Out:
+//! In: the number of arguments without a name, the names of the others, and each argument converted to its parameter's kind. Out:
 //! [`Arguments`], or every mistake with its [`Spot`].
 //!
 //! Must hold: an argument's kind is judged only where all names and the count are right, so that no mistake is told twice.
@@ -22,7 +22,7 @@ pub struct Head<'a> {
     pub parameters: &'a [Parameter<'a>],
 }
 
-/// A place in a call.
+/// A position in a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Spot {
     /// The call itself.
@@ -60,6 +60,7 @@ impl<'a> Head<'a> {
                 Some(Default::Unset(words)) => write!(text, ": {words}"),
             };
         }
+
         text + ")"
     }
 
@@ -98,6 +99,8 @@ impl<'a> Head<'a> {
                 None => return Err(vec![self.too_many(positional)]),
             }
         }
+
+        // A wrong name hides no other: all of them are told.
         let mut mistakes = Vec::new();
         for (position, word) in words.iter().enumerate() {
             match self.of_name(word) {
@@ -109,6 +112,8 @@ impl<'a> Head<'a> {
                 Some(parameter) => spots[parameter].push(Spot::Named(position)),
             }
         }
+
+        // What seems to be missing may be what was misspelt.
         if mistakes.is_empty() {
             mistakes.extend(self.missing(&spots));
         }
@@ -169,6 +174,7 @@ pub fn judge<'a>(
                 Err(error) => mistakes.push(Mistake { at, error }),
             }
         }
+
         if taken.is_empty()
             && let Some(default) = parameter.default.and_then(Default::argument)
             && let Ok(Some(default)) = convert(builder, head.name, parameter, default)
@@ -177,6 +183,7 @@ pub fn judge<'a>(
         }
         values.push(taken);
     }
+
     if mistakes.is_empty() { Ok(Arguments { head, values, certain }) } else { Err(mistakes) }
 }
 
@@ -206,7 +213,7 @@ pub struct Arguments<'a> {
 }
 
 impl Arguments<'_> {
-    /// Whether all that was given is known already; of what is not, something stands in that is of the right kind.
+    /// Whether all that was given is known already. For what is not, there is a placeholder of the right kind.
     pub(crate) fn certain(&self) -> bool {
         self.certain
     }

@@ -23,7 +23,7 @@ impl Composite {
         Head { name: self.name, parameters: self.parameters }
     }
 
-    /// Its value; the unknown one where a tensor, size or shape is unknown. An unknown number or flag does not matter: no shape hangs
+    /// Its value; the unknown one where a tensor, size or shape is unknown. An unknown number or flag does not matter: no shape depends
     /// on it.
     pub fn apply(&self, builder: &Builder, arguments: &Arguments<'_>) -> Value {
         let is_unknown = |argument: &Argument| matches!(argument, Argument::Unknown);
@@ -87,7 +87,7 @@ macro_rules! of_pair {
     };
 }
 
-/// What a folder's families give to others: their functions, and the rows of all.
+/// What a folder's families export: their functions, and the rows of all.
 macro_rules! families {
     ($($family:ident),* $(,)?) => {
         $(pub use $family::*;)*

@@ -63,6 +63,8 @@ pub fn diagnosis(
 ) -> Result<Diagnosis, Error> {
     let loss = find_loss(declaration, loss)?;
     let (mut graph, parameters) = differentiated(declaration, loss)?;
+
+    // In the order of a step: values, the loss, gradients, updates.
     let mut watches = watched_values(declaration, loss);
     let name = |index: usize| format!("`{}`", declaration.graph.storages[index].name);
     let watch = |what, name, origin| Watch { what, name, origin, may_be_infinite: false };
@@ -71,10 +73,12 @@ pub fn diagnosis(
         let origin = declaration.graph.storages[index].origin.clone();
         watches.push((gradient, watch(Watched::Gradient, name(index), origin)));
     }
+
     graph.results.clear();
     if let Some(optimizer) = optimizer {
         append_updates(declaration, loss, optimizer, &mut graph, &parameters)?;
     }
+
     for (purpose, node) in std::mem::take(&mut graph.results) {
         let Purpose::Update(index) = purpose else { continue };
         let Storage { name, origin, ty, .. } = &graph.storages[index];
@@ -82,6 +86,8 @@ pub fn diagnosis(
             watches.push((node, watch(Watched::Update, format!("`{name}`"), origin.clone())));
         }
     }
+
+    // Each watched value is an output; the mask of a check follows its value.
     for (node, watch) in &watches {
         let mask = match &watch.what {
             Watched::Check(check) => {
@@ -98,10 +104,11 @@ pub fn diagnosis(
             graph.results.push((Purpose::Output(name.into()), node));
         }
     }
+
     Ok(Diagnosis { graph: optimize(&graph), watched: watches.into_iter().map(|(_, watch)| watch).collect() })
 }
 
-/// What of the declared values a loss needs and is of interest, in the order of declaration: named values, the last value of each
+/// The declared values to watch among those that a loss needs, in the order of declaration: named values, the last value of each
 /// layer, values that are checked.
 fn watched_values(declaration: &Declaration, loss: &Loss) -> Vec<(NodeId, Watch)> {
     let graph = &declaration.graph;
@@ -113,6 +120,7 @@ fn watched_values(declaration: &Declaration, loss: &Loss) -> Vec<(NodeId, Watch)
     };
     let layer = |id: NodeId| graph.origin(id).layer.clone();
     let last: HashMap<Arc<str>, NodeId> = graph.ids().filter(of_interest).map(|id| (layer(id), id)).collect();
+
     let mut watches = Vec::new();
     for id in graph.ids().filter(of_interest) {
         let name = match graph.label(id) {
@@ -124,6 +132,7 @@ fn watched_values(declaration: &Declaration, loss: &Loss) -> Vec<(NodeId, Watch)
         let may_be_infinite = infinite[id.index()];
         watches.push((id, Watch { what: Watched::Value, name, origin, may_be_infinite }));
     }
+
     for check in declaration.checks_of(&[loss.node]).filter(|check| matches!(check.made, Made::Computed(_))) {
         let (name, origin) = (check.name.clone(), check.origin.clone());
         let what = Watched::Check(Box::new(check.clone()));
@@ -132,15 +141,17 @@ fn watched_values(declaration: &Declaration, loss: &Loss) -> Vec<(NodeId, Watch)
             Watch { what, name, origin, may_be_infinite: infinite[check.value.index()] },
         ));
     }
+
     watches.sort_by_key(|(id, _)| *id);
     tell_apart(graph, &mut watches);
     watches
 }
 
-/// Values of one name, as turns of a loop have them, are told apart by the last parameter that they read.
+/// Values of one name, as the iterations of a loop make them, are told apart by the last parameter that they read.
 fn tell_apart(graph: &Graph, watches: &mut [(NodeId, Watch)]) {
     let mut times: HashMap<String, usize> = HashMap::new();
     watches.iter().for_each(|(_, watch)| *times.entry(watch.name.clone()).or_default() += 1);
+
     let mut last_read: Vec<Option<usize>> = vec![None; graph.len()];
     for id in graph.ids() {
         last_read[id.index()] = if let Op::Storage(index) = graph.op(id) {
@@ -149,6 +160,7 @@ fn tell_apart(graph: &Graph, watches: &mut [(NodeId, Watch)]) {
             graph.operands_of(id).iter().filter_map(|operand| last_read[operand.index()]).max()
         };
     }
+
     for (id, watch) in watches {
         if let (Some(2..), Some(index)) = (times.get(&watch.name), last_read[id.index()]) {
             watch.name += &format!(" behind `{}`", graph.storages[index].name);

@@ -55,7 +55,10 @@ pub fn find_loss<'a>(declaration: &'a Declaration, name: Option<&str>) -> Result
     }
 }
 
-/// A copy of the declared values without results; sizes that came out wrong are found here.
+/// A copy of the declared values without results.
+///
+/// # Errors
+/// Sizes that make no sense for the network's arguments, such as a negative one.
 pub(super) fn start(declaration: &Declaration) -> Result<Graph, Error> {
     let mut graph = declaration.graph.clone();
     graph.results.clear();
@@ -76,6 +79,7 @@ pub(super) fn trained(graph: &mut Graph, loss: &Loss) -> Vec<(usize, NodeId)> {
             read.collect::<BTreeSet<usize>>().into_iter().collect()
         }
     };
+
     let parameters = all.into_iter().filter(|&index| {
         graph.storages.get(index).is_some_and(|s| s.kind == StorageKind::Parameter && s.ty.element.is_float())
     });

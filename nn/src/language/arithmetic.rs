@@ -64,9 +64,11 @@ pub fn binary(builder: &Builder, operator: Operator, left: &Argument, right: &Ar
     {
         return result;
     }
+
     let (Some(left), Some(right)) = (value(builder, left), value(builder, right)) else {
         return Argument::Unknown;
     };
+
     Argument::Value(match operator {
         Operator::Add => value::add(left, right),
         Operator::Sub => value::subtract(left, right),
@@ -99,6 +101,7 @@ fn sizes(builder: &Builder, operator: Operator, left: &Argument, right: &Argumen
     if let (Argument::Integer(a), Argument::Integer(b)) = (left, right) {
         return integers(builder, operator, *a, *b);
     }
+
     let (a, b) = (plain_size(left)?, plain_size(right)?);
     let dim = match operator {
         Operator::Add => &a + &b,
@@ -108,6 +111,7 @@ fn sizes(builder: &Builder, operator: Operator, left: &Argument, right: &Argumen
         Operator::Div => a.divide(&b),
         _ => return None,
     };
+
     Some(Argument::Dim(dim))
 }
 
@@ -158,6 +162,7 @@ fn numbers(builder: &Builder, operator: Operator, left: &Argument, right: &Argum
         }
         _ => None,
     };
+
     let (a, b) = (number(left)?, number(right)?);
     Some(Argument::Number(match operator {
         Operator::Add => a + b,
@@ -215,6 +220,7 @@ pub fn dim(builder: &Builder, argument: &Argument) -> Option<Dim> {
         Argument::Shape(_) => "a list".into(),
         Argument::Initializer(_) => "an initialiser".into(),
     };
+
     builder.error(
         Error::new(format!("{what} is no size"))
             .help("sizes are whole numbers, arguments, axes' names and their sums and products"),

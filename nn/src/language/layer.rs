@@ -43,11 +43,13 @@ pub fn given(
     let fresh = || axes.iter().map(|name| Argument::Dim(builder.fresh_dim(name))).collect();
     let LayerInput { layer, name, argument } = input;
     let Some(ty) = arithmetic::value(builder, argument).and_then(|value| value.ty()) else { return fresh() };
+
     let head = format!("[{}]", axes.join(", "));
     if let Some(element) = element.filter(|&element| element != ty.element) {
         let error = Error::new(format!("`{name}` of layer `{layer}` is {}, not {element}", ty.element));
         builder.error(error.note(format!("it has type {ty}; the layer takes {element}{head}")));
     }
+
     if ty.rank() != axes.len() {
         let error =
             Error::new(format!("`{name}` of layer `{layer}` has {}, not {}", counted(ty.rank()), axes.len()));
@@ -78,16 +80,19 @@ pub fn fits(
     if builder.with_graph(|graph| graph.agrees(found, &expected)) {
         return;
     }
+
     let LayerInput { layer, name, argument } = input;
     let error = Error::new(format!(
         "axis {axis} of `{name}` {} {found} but layer `{layer}` takes {expected}",
         is(builder, found, &expected)
     ));
+
     let error = if written == expected.to_string() {
         error
     } else {
         error.note(format!("`{written}` is {expected} here"))
     };
+
     builder.error(match arithmetic::value(builder, argument).and_then(|value| value.shape()) {
         Some(shape) => error.note(format!("`{name}`: {shape}")),
         None => error,

@@ -19,11 +19,13 @@ pub fn dropout(x: impl Borrow<Value>, rate: f64) -> Value {
     {
         return builder.fail(error.help("the rate is the share that is dropped: from 0 to 1"));
     }
+
     let Some(ty) = x.ty() else { return builder.unknown() };
     if !ty.element.is_float() {
         return builder
             .fail(Error::new(format!("`dropout` needs floats but {} is {ty}", spoken(x, "its operand"))));
     }
+
     if builder.mode() == Mode::Infer || rate == 0.0 {
         return x.clone();
     }

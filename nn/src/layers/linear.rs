@@ -30,6 +30,7 @@ impl std::default::Default for Linear {
 pub fn linear(x: impl Borrow<Value>, units: impl Into<Dim>, options: Linear) -> Value {
     let (x, units) = (x.borrow(), units.into());
     let builder = x.builder();
+
     let Some(shape) = x.shape() else { return builder.unknown() };
     let Some(inputs) = shape.dims().last() else {
         let error = Error::new(format!(
@@ -38,12 +39,14 @@ pub fn linear(x: impl Borrow<Value>, units: impl Into<Dim>, options: Linear) -> 
         ));
         return builder.fail(error.help("give it a shape such as `[batch, 1]`"));
     };
+
     if units.as_constant().is_some_and(|units| units < 1) {
         return builder.fail(Error::new(format!("`linear` with {units} units")).help("it needs at least 1"));
     }
     if !require_float(x, "linear") {
         return builder.unknown();
     }
+
     builder.layer(|| {
         let fan_in = || Initializer::FanIn(inputs.clone());
         let start = options.init.clone().unwrap_or_else(fan_in);

@@ -45,6 +45,7 @@ pub fn binary_cross_entropy(p: impl Borrow<Value>, y: impl Operand) -> Value {
     if let Some(z) = sigmoid_operand(p) {
         return of_logits("binary_cross_entropy", &z, y);
     }
+
     on_pair("binary_cross_entropy", p, y, |p, y| {
         // A probability that is rounded beyond 0 or 1 is one of them.
         let inside = minimum(maximum(p, 0.0), 1.0);

@@ -2,10 +2,14 @@
 //!
 //! In: the first operand of a loss. Out: a recorded mistake where its last operation shows that it is of the other kind.
 //!
-//! Must hold: nothing is refused that could be meant. A *score* is a product with a parameter (`x @ w`, a linear layer), of what is no probability itself, sums of such
-//! products, parameters and constants, multiples of these, or a rectifier or tanh of one: no training keeps it between 0 and 1. What is
-//! computed from other things besides is let pass: a product of probabilities may be one, and `p + z - stop_gradient(z)` is `p`. What only
-//! arranges elements (`reshape`, `transpose`, `slice`, `reverse`), `stop_gradient`, `dropout` and names change nothing.
+//! Must hold: nothing is refused that could be meant. A *score* is what no training keeps between 0 and 1:
+//!
+//! - a product of a parameter (`x @ w`, a linear layer) with what is no probability itself;
+//! - a sum of such products, parameters and constants, or a multiple of one;
+//! - a rectifier or tanh of these.
+//!
+//! What is computed from anything else is accepted: a product of probabilities may be one, and `p + z - stop_gradient(z)` is `p`. Ops that
+//! only arrange elements (`reshape`, `transpose`, `slice`, `reverse`), `stop_gradient`, `dropout` and names are looked through.
 //!
 //! # Decisions
 //!
@@ -49,6 +53,7 @@ pub(super) fn confused(name: &str, takes: Takes, p: &Value) -> Option<Value> {
         "binary_cross_entropy" | "bce_with_logits" => ("binary_cross_entropy", "bce_with_logits"),
         _ => ("categorical_cross_entropy", "cross_entropy"),
     };
+
     let (what, help) = match (takes, shown) {
         (Takes::Probabilities, Shown::Score(_)) => {
             let function = if of_one == "binary_cross_entropy" { "sigmoid" } else { "softmax" };
@@ -75,12 +80,14 @@ pub(super) fn confused(name: &str, takes: Takes, p: &Value) -> Option<Value> {
             return None;
         }
     };
+
     let found = match shown {
         Shown::Sigmoid => "a `sigmoid`, from 0 to 1".to_owned(),
         Shown::Softmax => "a `softmax`, from 0 to 1".to_owned(),
         Shown::Score(None) => "a product with parameters, which may be any number".to_owned(),
         Shown::Score(Some(function)) => format!("`{function}` of a product with parameters"),
     };
+
     let error =
         Error::new(format!("`{name}` takes {what}, but {} is {found}", spoken(p, "its first operand")));
     Some(p.builder().fail(error.help(help)))
@@ -98,12 +105,15 @@ fn shown(p: &Value) -> Option<Shown> {
     if builder.with_graph(|graph| is_score(graph, node)) {
         return Some(Shown::Score(None));
     }
+
     let (function, z) = builder.with_graph(|graph| {
         let (function, z) = rectified(graph, node)?;
         is_score(graph, z).then_some((function, z))
     })?;
+
     // Gates are told by making them anew: an equal node is the same node.
     let z = builder.value(z);
+
     let is = |gate: fn(&Value) -> Value| gate(&z).node() == Some(node);
     match function {
         Some(function) => Some(Shown::Score(Some(function))),
@@ -144,15 +154,18 @@ fn dropped(graph: &Graph, node: NodeId) -> Option<NodeId> {
 /// Whether a value is a sum of products with parameters, of parameters and constants, or a multiple of one.
 fn is_score(graph: &Graph, node: NodeId) -> bool {
     let (mut open, mut seen, mut products) = (vec![node], BTreeSet::new(), 0);
+    // Walks down the terms of the sum; each must be a product, a parameter or a constant.
     while let Some(node) = open.pop() {
         if !seen.insert(node) || graph.constant_value(node).is_some() {
             continue;
         }
+
         let operand = |position: usize| graph.operand(node, position);
         let op = graph.op(node);
         let is_product_with =
             |side: usize| is_parameter(graph, operand(side)) && !is_share(graph, operand(1 - side));
         let scales = |side: usize| is_scale(graph, operand(side));
+
         if op.class() == Class::Contraction && (0..2).any(is_product_with) {
             products += 1;
         } else if let Op::Binary(Binary::Add | Binary::Sub) = op {
@@ -168,6 +181,7 @@ fn is_score(graph: &Graph, node: NodeId) -> bool {
             return false;
         }
     }
+
     products > 0
 }
 
@@ -194,19 +208,23 @@ fn rectified(graph: &Graph, node: NodeId) -> Option<(Option<&'static str>, NodeI
     if let Op::Unary(function @ (Unary::Softplus | Unary::Tanh)) = op {
         return Some((Some(function.facts().name), operand(0)));
     }
+
     if let Op::Binary(Binary::Max) = op {
         let side = [1, 0].into_iter().find(|&side| is_constant(side))?;
         return Some((Some("maximum"), operand(1 - side)));
     }
+
     if let Op::Binary(Binary::Mul) = op {
         return Some((None, operand(0)));
     }
+
     // Something else where z ≤ 0, otherwise z.
     let Op::Select = op else { return None };
     let (mask, z) = (operand(0), operand(2));
     let below = matches!(graph.op(mask), Op::Compare(Compare::LessEqual))
         && graph.operand(mask, 0) == z
         && graph.constant_value(graph.operand(mask, 1)) == Some(0.0);
+
     let is_multiple =
         matches!(graph.op(operand(1)), Op::Binary(Binary::Mul)) && graph.operand(operand(1), 0) == z;
     let name = match (is_constant(1), is_multiple) {
@@ -214,5 +232,6 @@ fn rectified(graph: &Graph, node: NodeId) -> Option<(Option<&'static str>, NodeI
         (false, true) => "leaky_relu",
         (false, false) => "elu",
     };
+
     below.then_some((Some(name), z))
 }

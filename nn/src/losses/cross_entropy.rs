@@ -52,17 +52,20 @@ pub fn categorical_cross_entropy(p: impl Borrow<Value>, y: impl Operand) -> Valu
     }
     let p = p.borrow();
     let y = &y.beside(p);
+
     let last = p.shape().map(|shape| shape.rank() as i64 - 1);
     if let Some((z, axis)) = softmax_operand(p)
         && Some(axis) == last
     {
         return of_row_logits("categorical_cross_entropy", &z, y);
     }
+
     if !takes_rows("categorical_cross_entropy", p, y) {
         return p.builder().unknown();
     }
     let (user, log) = ("categorical_cross_entropy", clamped_log(p));
     let help = "it takes probabilities: `softmax(…)`, or `cross_entropy` for logits";
+
     let poisoned = probabilities(user, p, help).poison(log.clone());
     let rows = if !is_index(y) {
         sum_last(&multiply(y, poisoned))
@@ -72,6 +75,7 @@ pub fn categorical_cross_entropy(p: impl Borrow<Value>, y: impl Operand) -> Valu
         // What is not picked must be heard of too.
         picked(user, &poisoned, y, stop_gradient(multiply(&poisoned, 0.0)))
     };
+
     negate(mean(rows))
 }
 
@@ -99,7 +103,7 @@ fn weighted(y: &Value, l: &Value) -> Value {
     surrogate(sum_last(&multiply(y, meant)), sum_last(&multiply(y, l)))
 }
 
-/// The element of each row that the label names, without a gather: `others` elsewhere, which add nothing, then the sum.
+/// The element of each row that the label names, without a gather: all others are replaced by `others`, which adds nothing, and summed.
 fn picked(user: &'static str, rows: &Value, labels: &Value, others: impl Operand) -> Value {
     let Some(classes) = rows.shape().and_then(|shape| shape.dims().last().cloned()) else {
         return rows.builder().unknown();

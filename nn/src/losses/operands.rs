@@ -23,6 +23,7 @@ pub(super) fn on_pair(
     if !require_float(p, name) || !is_literal(y) && !require_float(y, name) {
         return builder.unknown();
     }
+
     if right.rank() > 0 && !agree(p, left.dims(), right.dims()) {
         let (a, b) = (spoken(p, "the first operand"), spoken(y, "the second"));
         let error = Error::new(format!("`{name}` compares {a}, which is {left}, with {b}, which is {right}"));
@@ -33,6 +34,7 @@ pub(super) fn on_pair(
         };
         return builder.fail(error.help(help));
     }
+
     mean(f(p, y))
 }
 
@@ -58,11 +60,13 @@ pub(super) fn takes_rows(name: &str, z: &Value, y: &Value) -> bool {
     if !require_float(z, name) {
         return false;
     }
+
     if left.rank() == 0 {
         let error = Error::new(format!("`{name}` of a scalar")).note(both_shapes(z, y));
         z.builder().error(error.help("the last axis of its first operand holds the classes"));
         return false;
     }
+
     let rows = if is_index(y) { &left.shape.dims()[..left.rank() - 1] } else { left.shape.dims() };
     if !agree(z, rows, right.shape.dims()) {
         let (a, b) = (spoken(z, "the first operand"), spoken(y, "the second"));
@@ -73,6 +77,7 @@ pub(super) fn takes_rows(name: &str, z: &Value, y: &Value) -> bool {
         z.builder().error(error.note(both_shapes(z, y)).help(help));
         return false;
     }
+
     is_index(y) || require_float(y, name)
 }
 

@@ -1,4 +1,4 @@
-//! Losses of the difference: squared, absolute, and one that goes over from the one to the other.
+//! Losses of the difference: squared, absolute, and Huber's, which is squared near 0 and absolute further out.
 
 use super::operands::on_pair;
 use crate::builder::Value;

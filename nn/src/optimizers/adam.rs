@@ -64,15 +64,20 @@ impl UpdateRule for Adam {
         let (rate, step) = (updates.learning_rate(), updates.step());
         let first = bias_correction(self.betas.0, step);
         let second = bias_correction(self.betas.1, step);
+
+        // Scalars of the step alone are computed once, not for each parameter.
         let (step_size, spread) = (rate / first, sqrt(second));
+
         updates.each(|w| {
             let gradient = match self.weight_decay {
                 decay if decay != 0.0 && !self.decoupled => w.gradient() + w.value() * decay,
                 _ => w.gradient().clone(),
             };
+
             let first_moment = w.state("first_moment", Initializer::Zeros);
             let mean = toward(first_moment.value(), &gradient, self.betas.0);
             first_moment.set(&mean);
+
             let second_moment = w.state("second_moment", Initializer::Zeros);
             let kept = second_moment.value() * self.betas.1;
             let mean_square = kept + square(&gradient) * (1.0 - self.betas.1);
@@ -80,6 +85,8 @@ impl UpdateRule for Adam {
 
             let divisor = sqrt(mean_square) / w.scalar(&spread) + self.epsilon;
             let move_by = mean / divisor * w.scalar(&step_size);
+
+            // AdamW shrinks the weight itself.
             let start = match self.weight_decay {
                 decay if decay != 0.0 && self.decoupled => w.value() * w.scalar(&(1.0 - rate * decay)),
                 _ => w.value().clone(),

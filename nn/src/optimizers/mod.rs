@@ -6,7 +6,7 @@
 //! An optimizer is an [`UpdateRule`], which anyone can write; [`sgd`], [`adam`] and [`adamw`] are such rules.
 //!
 //! Must hold: right-hand sides read what was stored before the step. Formulas of the rules here are PyTorch's
-//! (`torch.optim.SGD`, `Adam`, `AdamW`), with scalars that hang on the step alone computed once, as scalars.
+//! (`torch.optim.SGD`, `Adam`, `AdamW`), with scalars that depend on the step alone computed once, as scalars.
 //!
 //! # Examples
 //! ```

@@ -23,7 +23,7 @@ pub const LEARNING_RATE: &str = "learning_rate";
 
 /// The updates of one training step, while a rule writes them.
 ///
-/// All values are of one graph and are computed with as those of a declaration are: operators and the functions of `downhill::value`.
+/// All values are of one graph. Operators and the functions of `downhill::value` work on them as on those of a declaration.
 pub struct Updates {
     common: Rc<Common>,
     parameters: Vec<Parameter>,
@@ -65,11 +65,13 @@ impl Updates {
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}.") };
         let names = builder.with_graph(|graph| graph.storages.iter().map(|it| it.name.clone()).collect());
         let (names, set) = (RefCell::new(names), RefCell::default());
+
         let common = Rc::new(Common { builder, prefix, names, set });
         let parameter = |&(storage, node, gradient): &(usize, NodeId, NodeId)| Parameter {
             stored: State { common: common.clone(), storage, value: common.builder.value(node) },
             gradient: common.builder.value(gradient),
         };
+
         let parameters = parameters.iter().map(parameter).collect();
         Updates { common, parameters, learning_rate, step: OnceCell::new() }
     }
@@ -85,7 +87,7 @@ impl Updates {
         &self.parameters
     }
 
-    /// Runs `body` for each parameter. Messages, graphs and profiles say of what it writes that it stands where the parameter was declared.
+    /// Runs `body` for each parameter. What it writes has the parameter's location in messages, graphs and profiles.
     pub fn each(&self, mut body: impl FnMut(&Parameter)) {
         for parameter in &self.parameters {
             let origin = |graph: &mut Graph| {
@@ -103,8 +105,8 @@ impl Updates {
         &self.learning_rate
     }
 
-    /// The number of this step, an f32 scalar: 1 in the first. It stays at 2²⁴, where βᵗ is long below rounding for every β up
-    /// to 0.999999.
+    /// The number of this step, an f32 scalar: 1 in the first. It stays at 2²⁴, where 1 − βᵗ has long been rounded to 1 for every
+    /// β up to 0.999999.
     pub fn step(&self) -> &Value {
         self.step.get_or_init(|| {
             let state = self.state("step", Shape::scalar(), Initializer::Zeros);
@@ -191,6 +193,7 @@ impl State {
                 builder.fail(Error::new(format!("the optimizer declares state `{name}`, which there is")));
             return State { common: common.clone(), storage: usize::MAX, value };
         }
+
         let (storage, node) = builder.with_graph(|graph| {
             let origin = graph.current_origin().clone();
             let node = graph.add_storage(Storage { name, ty, kind: StorageKind::State, initializer, origin });
@@ -233,11 +236,13 @@ impl State {
         let Some(ty) = value.ty() else {
             return Some(Error::new(format!("the optimizer's update of `{name}` is unknown")));
         };
+
         if !value.builder().is(&self.common.builder) {
             return Some(Error::new(format!(
                 "the optimizer's update of `{name}` is a value of another graph"
             )));
         }
+
         if ty != own {
             return Some(Error::new(format!("the optimizer's update of `{name}` is {ty}, not {own}")));
         }

@@ -2,9 +2,8 @@
 //!
 //! In: values as the user wrote them. Out: values that primitives accept, or a recorded mistake.
 //!
-//! An operand with fewer axes is given those it lacks in front. That may not put a size that only a run tells beside itself: of
-//! `[batch, 1] - [batch]`, a value for each row less a value for each row, `[batch, batch]` is every row with every other, which must be
-//! said (`expand(y, 0)`).
+//! An operand with fewer axes gets the missing ones in front. A size that only a run tells may not meet itself in this way:
+//! `[batch, 1] - [batch]` would be `[batch, batch]`, every row with every other. Where that is meant it must be written: `expand(y, 0)`.
 //!
 //! # Decisions
 //!
@@ -33,6 +32,8 @@ pub(crate) fn coerce(values: &[&Value]) -> Option<Vec<Value>> {
     if types.iter().all(|ty| ty.element == first) {
         return Some(values.iter().map(|&value| value.clone()).collect());
     }
+
+    // The first operand with an element type of its own decides.
     let leader = (0..values.len()).find(|&i| !follows(values[i])).unwrap_or(0);
     let element = types[leader].element;
     values
@@ -91,11 +92,13 @@ fn follow(value: &Value, element: ElementType, leader: &Value) -> Option<Value> 
         let node = builder.with_graph(|graph| graph.constant(element, number));
         return Some(builder.value(node));
     }
+
     if let Some(Op::DimValue { dim, .. }) = op
         && element != ElementType::Bool
     {
         return Some(builder.apply(Op::DimValue { dim, element }, &[]));
     }
+
     let found = value.ty().map(|ty| ty.element).unwrap_or_default();
     let (left, right) = (spoken(leader, "one operand"), spoken(value, "the other"));
     let error = Error::new(format!("{left} is {element} but {right} is {found}"));
@@ -115,6 +118,7 @@ fn fits(number: f64, element: ElementType) -> bool {
 pub(crate) fn stretch_together(values: &[&Value]) -> Option<Vec<Value>> {
     let shapes = values.iter().map(|value| value.shape()).collect::<Option<Vec<Shape>>>()?;
     let builder = values[0].builder();
+
     let mut common = shapes[0].clone();
     let mut widest = 0;
     for (position, shape) in shapes.iter().enumerate().skip(1) {
@@ -129,6 +133,7 @@ pub(crate) fn stretch_together(values: &[&Value]) -> Option<Vec<Value>> {
             widest = position;
         }
     }
+
     if let Some(error) = beside_itself(values, &shapes, &common) {
         builder.error(error);
         return None;
@@ -153,7 +158,7 @@ impl Laid {
     }
 }
 
-/// What broadcasting would put beside itself.
+/// A size that broadcasting would put beside itself, as in `[batch, 1] - [batch]`.
 pub(crate) struct Paired {
     /// The operand that lacks an axis.
     pub(crate) lacking: usize,
@@ -165,7 +170,7 @@ pub(crate) struct Paired {
     pub(crate) symbol: Arc<str>,
 }
 
-/// Where an operand is given an axis that is as long as one of its own for every run, which no operand has both of.
+/// Finds an operand that would get an axis as long as one of its own for every run, where no operand has both axes.
 pub(crate) fn paired(graph: &Graph, operands: &[Laid]) -> Option<Paired> {
     for (lacking, operand) in operands.iter().enumerate() {
         for (absent, (own, dim)) in (0..operand.absent)
@@ -195,6 +200,7 @@ fn beside_itself(values: &[&Value], shapes: &[Shape], common: &Shape) -> Option<
     let dims = shapes[found.lacking].dims();
     let after = found.own - laid[found.lacking].absent;
     let name = bare(values[found.lacking]);
+
     // Ones behind the axis bring it to where the other has its own; ones in front keep it where it is.
     let ones = |at: usize, count: usize| match count {
         1 => format!("expand({name}, {at})"),
@@ -204,13 +210,14 @@ fn beside_itself(values: &[&Value], shapes: &[Shape], common: &Shape) -> Option<
             format!("reshape({name}, {})", Shape(dims))
         }
     };
+
     let (aligned, every) = (ones(after + 1, found.own - found.absent), ones(0, laid[found.lacking].absent));
     Some(put_beside_itself((values[other], values[found.lacking]), common, &found.symbol).help(format!(
         "`{aligned}` lines them up, as `reshape` of either can; `{every}` says that every pair is meant"
     )))
 }
 
-/// Two operands, of which the second lacks an axis of the first, would become `common`.
+/// The mistake where two operands, the second without an axis of the first, would become `common`.
 pub(crate) fn put_beside_itself(operands: (&Value, &Value), common: &Shape, symbol: &str) -> Error {
     let (first, second) = (spoken(operands.0, "one operand"), spoken(operands.1, "the other"));
     let message = format!("{first} and {second} would become {common}, which puts `{symbol}` beside itself");
@@ -256,12 +263,14 @@ pub(crate) fn stretch(value: &Value, target: &Shape) -> Value {
     if new == 0 && kept.len() == dims.len() {
         return value.clone();
     }
+
     let builder = value.builder();
     let narrow = if kept.len() == dims.len() {
         value.clone()
     } else {
         builder.apply(Op::Reshape(Shape(kept.iter().map(|&axis| dims[axis].clone()).collect())), &[value])
     };
+
     let axes = kept.iter().map(|axis| axis + new).collect();
     builder.apply(Op::Broadcast { shape: target.clone(), axes }, &[&narrow])
 }
@@ -275,10 +284,12 @@ fn misfit(a: &Value, b: &Value, from_end: usize) -> Error {
         1 => "the last axis".into(),
         _ => format!("axis -{from_end}"),
     };
+
     let pair = match (a.label().as_str(), b.label().as_str()) {
         ("this value", "this value") => "these values".to_owned(),
         _ => format!("{} and {}", spoken(a, "the other operand"), spoken(b, "the other operand")),
     };
+
     let builder = a.builder();
     let certain = builder.with_graph(|graph| graph.compare(m, n)) == Agreement::Unequal;
     let verb = if certain { "do not fit" } else { "may not fit" };
@@ -347,5 +358,6 @@ pub(crate) fn resolve_axis(value: &Value, axis: i64, rank: usize) -> Option<usiz
         };
         value.builder().error(error.help(range));
     }
+
     position
 }

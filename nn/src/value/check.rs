@@ -1,6 +1,7 @@
-//! What a use of a value demands of its elements, and class indices, the most frequent such use.
+//! What a use of a value demands of its elements; class indices, the most frequent such use.
 //!
-//! In: a value, a rule. Out: [`Demand`], which poisons what is computed from broken elements where nothing else tells of them.
+//! In: a value, a rule. Out: [`Demand`]. Where the check cannot be made when data is given, it makes what is computed from a
+//! broken element NaN.
 
 use super::align::spoken;
 use super::elementwise::{
@@ -36,17 +37,20 @@ pub(crate) struct Demand<'a> {
     made: Option<Made>,
 }
 
-/// Demands that each element of `value` keep `rule`. A constant is judged at once; an input, also with its elements in other places,
+/// Demands that each element of `value` keep `rule`. A constant is judged at once; an input, also with its elements at other indices,
 /// when data is bound; anything else in the graph.
 pub(crate) fn demand(value: &Value, rule: Rule, user: User) -> Demand<'_> {
     let builder = value.builder();
     let Some(node) = value.node() else { return Demand { value, rule, user, made: None } };
     let (constant, input) =
         builder.with_graph(|graph| (graph.constant_value(node), input_below(graph, node)));
+
+    // With a constant and a known number of classes, the rule can be judged at once.
     let classes = match &rule {
         Rule::Class(count) => count.as_constant(),
         Rule::Probability | Rule::Sign => Some(0),
     };
+
     let made = match (constant.zip(classes), input) {
         (Some((number, classes)), _) => {
             if !rule.allows(number, classes) {
@@ -59,6 +63,7 @@ pub(crate) fn demand(value: &Value, rule: Rule, user: User) -> Demand<'_> {
         (None, Some(input)) => Some(Made::Bound(input)),
         (None, None) => right(value, &rule).node().map(Made::Computed),
     };
+
     Demand { value, rule, user, made }
 }
 
@@ -105,6 +110,7 @@ impl Demand<'_> {
         let (Some(made), Some(value), Some(term_node)) = (self.made, self.value.node(), term.node()) else {
             return;
         };
+
         let builder = term.builder();
         builder.keep_check(Check {
             rule: self.rule.clone(),
@@ -114,7 +120,7 @@ impl Demand<'_> {
             value,
             term: term_node,
             made,
-            origin: builder.place(),
+            origin: builder.origin_with_layer(),
         });
     }
 }
@@ -134,6 +140,7 @@ pub(crate) fn label_mask<'a>(user: &'static str, labels: &'a Value, classes: &Di
         role: "the label",
         help: "labels count from 0; give it as many classes as there are",
     };
+
     let unknown = || (builder.unknown(), Demand { value: labels, rule: rule.clone(), user, made: None });
     let Some(ty) = labels.ty() else { return unknown() };
     if ty.element != ElementType::I32 {
@@ -141,6 +148,7 @@ pub(crate) fn label_mask<'a>(user: &'static str, labels: &'a Value, classes: &Di
         builder.error(error.help("declare it as `i32[…]`, or convert it: `i32(…)`"));
         return unknown();
     }
+
     let demand = demand(labels, rule.clone(), user);
     let mut dims = ty.shape.0;
     dims.push(classes.clone());

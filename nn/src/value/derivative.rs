@@ -18,19 +18,21 @@ pub fn gradient(y: impl Borrow<Value>, x: impl Borrow<Value>) -> Value {
     if !require_float(y, "gradient") || !require_float(x, "gradient") {
         return builder.unknown();
     }
+
     if !builder.with_graph(|graph| downhill_graph::rebuild::ancestors(graph, &[of])[by.index()]) {
         let (y, x) = (spoken(y, "the first operand"), spoken(x, "the second"));
         let error = Error::new(format!("{y} does not depend on {x}"));
         return builder.fail(error.help("`gradient(y, x)` needs an `x` that `y` was computed from"));
     }
+
     match builder.with_graph(|graph| differentiate(graph, of, &[by])) {
         Ok(gradients) => with_checks(y, builder.value(gradients[0])),
         Err(error) => builder.fail(error),
     }
 }
 
-/// The derivative of a value that checks stand in makes them too: it is NaN where one is broken, which poison alone would not tell, as
-/// it has no derivative.
+/// The derivative of a value with checks makes the same checks: it is NaN where one is broken. The poison of the value does not do that,
+/// as it has no derivative.
 fn with_checks(y: &Value, derivative: Value) -> Value {
     let builder = y.builder();
     let (checks, Some(term)) = (builder.checks_below(y), derivative.node()) else { return derivative };

@@ -1,8 +1,8 @@
 //! Functions of each element: one primitive (or two) apiece.
 //!
-//! How exact they are. Arithmetic and roots are the f32 that is nearest to the exact result. Where a function says “within n units”, what
-//! compiled code gives is at most n units of the last place of the exact result away from it, for every finite f32, tiny and huge ones
-//! too, and the same bits on every machine.
+//! How exact they are. Arithmetic and roots are the f32 that is nearest to the exact result. Where a function says “within n units”, the
+//! result of compiled code differs from the exact one by at most n units in the last place, for every finite f32, tiny and huge ones too.
+//! It has the same bits on every machine.
 
 use super::align::{coerce, require_float, spoken, stretch_together};
 use super::operand::Operand;
@@ -98,7 +98,7 @@ pub fn square(x: impl Borrow<Value>) -> Value {
     multiply(x, x)
 }
 
-/// The other of each truth value; the other bits of integers.
+/// Logical not of each truth value; bitwise not of integers.
 pub fn not(x: impl Borrow<Value>) -> Value {
     x.borrow().builder().apply(Op::Unary(Unary::Not), &[x.borrow()])
 }
@@ -143,6 +143,7 @@ fn binary(sign: &str, op: Binary, takes: Takes, a: &Value, b: impl Operand) -> V
     let builder = a.builder();
     let b = b.beside(a);
     let Some(pair) = together(a, &b) else { return builder.unknown() };
+
     let Some(element) = pair[0].ty().map(|ty| ty.element) else { return builder.unknown() };
     match takes {
         Takes::Floats if !require_float(&pair[0], sign) => builder.unknown(),
@@ -197,12 +198,14 @@ fn compare(op: Compare, a: &Value, b: impl Operand) -> Value {
 pub fn select(mask: impl Borrow<Value>, a: impl Operand, b: impl Operand) -> Value {
     let mask = mask.borrow();
     let builder = mask.builder();
+
     let (a, b) = (a.beside(mask), b.beside(mask));
     if mask.ty().is_some_and(|ty| ty.element != ElementType::Bool) {
         let error =
             Error::new(format!("`select` needs a mask but {} is none", spoken(mask, "its first operand")));
         return builder.fail(error.help("compare it first, as in `select(x > 0, a, b)`"));
     }
+
     let Some(pair) = coerce(&[&a, &b]) else { return builder.unknown() };
     match stretch_together(&[mask, &pair[0], &pair[1]]) {
         Some(all) => builder.apply(Op::Select, &[&all[0], &all[1], &all[2]]),

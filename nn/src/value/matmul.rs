@@ -39,18 +39,23 @@ fn product(a: &Value, b: &Value) -> Option<Value> {
             return None;
         }
     }
+
     let (columns, rows) = (x.rank() - 1, y.rank().saturating_sub(2));
     if !builder.with_graph(|graph| graph.agrees(&x.dims()[columns], &y.dims()[rows])) {
         builder.error(misfit(a, b, &x, &y));
         return None;
     }
+
     if let Some(error) = beside_itself(a, b, &x, &y) {
         builder.error(error);
         return None;
     }
+
+    // Where one side has no leading axes there is nothing to broadcast.
     if x.rank() <= 2 || y.rank() <= 2 {
         return Some(plain(a, b, x.rank(), y.rank()));
     }
+
     let Ok(leading) = builder.with_graph(|graph| common_dims(graph, leading(&x), leading(&y))) else {
         let error = Error::new(format!(
             "leading axes of {} and {} do not fit",
@@ -62,6 +67,7 @@ fn product(a: &Value, b: &Value) -> Option<Value> {
         );
         return None;
     };
+
     let rank = leading.len() + 2;
     let whole = |shape: &Shape| Shape([&leading, &shape.dims()[shape.rank() - 2..]].concat());
     let batch = (0..rank - 2).map(|axis| (axis, axis)).collect();
@@ -72,7 +78,7 @@ fn product(a: &Value, b: &Value) -> Option<Value> {
     )
 }
 
-/// The mistake where an operand without all of the leading axes is given some that are as long as one of its own.
+/// The mistake where an operand that lacks leading axes would get one as long as an axis of its own.
 fn beside_itself(a: &Value, b: &Value, x: &Shape, y: &Shape) -> Option<Error> {
     let (own, other) = (leading(x), leading(y));
     let rank = own.len().max(other.len());
@@ -80,21 +86,25 @@ fn beside_itself(a: &Value, b: &Value, x: &Shape, y: &Shape) -> Option<Error> {
     if own.len() == other.len() {
         return None;
     }
+
     // Rows come from the left alone, columns from the right: both stand beside the leading axes.
     if x.rank() > 1 {
         laid[0].dims.push(Some(x.dims()[x.rank() - 2].clone()));
         laid[1].dims.push(None);
     }
+
     if y.rank() > 1 {
         laid[0].dims.push(None);
         laid[1].dims.push(Some(y.dims()[y.rank() - 1].clone()));
     }
+
     let found = a.builder().with_graph(|graph| paired(graph, &laid))?;
     let dim = |axis: usize| laid.iter().find_map(|laid| laid.dims[axis].clone()).unwrap_or(Dim::from(1));
     let common = Shape((0..laid[0].dims.len()).map(dim).collect());
     let (lacking, complete) = if found.lacking == 0 { (a, b) } else { (b, a) };
     let error = put_beside_itself((complete, lacking), &common, &found.symbol);
     let every = format!("`expand({}, 0)` says that every pair is meant", bare(lacking));
+
     let is_row = found.lacking == 0 && found.own == rank && found.absent + 1 == rank;
     Some(if is_row && x.rank() == 2 {
         error.help(format!("`expand({}, 1)` gives each row its own matrix; {every}", bare(lacking)))
@@ -135,6 +145,7 @@ fn misfit(a: &Value, b: &Value, x: &Shape, y: &Shape) -> Error {
 fn mend(a: &Value, b: &Value, m: &Dim, y: &Shape) -> String {
     let is_parameter =
         b.node().is_some_and(|id| b.builder().with_graph(|graph| matches!(graph.op(id), Op::Storage(_))));
+
     let name = b.label();
     if is_parameter && name.starts_with('`') {
         let mut dims = y.dims().to_vec();
@@ -142,6 +153,7 @@ fn mend(a: &Value, b: &Value, m: &Dim, y: &Shape) -> String {
         dims[rows] = m.clone();
         return format!("declare `param {}: {}`", name.trim_matches('`'), Shape(dims));
     }
+
     if y.rank() >= 2 && y.dims()[y.rank() - 1] == *m {
         return format!("`{} @ transpose({})` would fit", named(a, "left"), named(b, "right"));
     }

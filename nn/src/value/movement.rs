@@ -1,4 +1,4 @@
-//! The same elements in other places.
+//! The same elements at other indices.
 
 use super::align::{both_shapes, coerce, resolve_axis, spoken};
 use crate::builder::{Builder, Value};
@@ -9,17 +9,19 @@ use downhill_graph::op::{Op, Range};
 use downhill_graph::types::Shape;
 use std::borrow::Borrow;
 
-/// The same elements, row-major, under another shape. One size may be −1: it takes what is left.
+/// The same elements, row-major, under another shape. One size may be −1: it is the number of elements divided by the other sizes.
 pub fn reshape(x: impl Borrow<Value>, shape: impl Into<Shape>) -> Value {
     let x = x.borrow();
     let builder = x.builder();
     let Some(old) = x.shape() else { return builder.unknown() };
     let mut new = shape.into();
+
     let open: Vec<usize> = (0..new.rank()).filter(|&axis| new.dims()[axis].is(-1)).collect();
     if let [axis] = open[..] {
         new.0[axis] = Dim::from(1);
         new.0[axis] = old.size().divide(&new.size());
     }
+
     let sizes = open.len() <= 1 && builder.with_graph(|graph| graph.agrees(&old.size(), &new.size()));
     if !sizes {
         let error = Error::new(format!(
@@ -29,6 +31,7 @@ pub fn reshape(x: impl Borrow<Value>, shape: impl Into<Shape>) -> Value {
         let help = "the sizes must multiply to the same number; one of them may be -1";
         return builder.fail(error.note(format!("{} elements for {}", old.size(), new.size())).help(help));
     }
+
     if old == new { x.clone() } else { builder.apply(Op::Reshape(new), &[x]) }
 }
 
@@ -75,6 +78,7 @@ pub fn transpose_by(x: impl Borrow<Value>, order: &[i64]) -> Value {
     };
     let mut sorted = axes.clone();
     sorted.sort_unstable();
+
     if !sorted.iter().copied().eq(0..rank) {
         let error =
             Error::new(format!("{order:?} is no order of the {rank} axes of {}", spoken(x, "the operand")));
@@ -118,6 +122,7 @@ fn join(values: &[&Value], axis: i64) -> Option<Value> {
             return None;
         }
     }
+
     let values = coerce(values)?;
     if values.len() == 1 {
         return values.into_iter().next();
@@ -143,6 +148,8 @@ fn cut(x: &Value, axis: i64, start: Dim, end: Option<Dim>, stride: i64) -> Optio
     let size = &shape.dims()[axis];
     let from_end = |dim: Dim| if dim.as_constant().is_some_and(|n| n < 0) { size + &dim } else { dim };
     let (start, end) = (from_end(start), end.map_or_else(|| size.clone(), from_end));
+
+    // What symbols leave open is checked when they are numbers.
     let inside =
         [&start, &(&end - &start), &(size - &end)].iter().all(|dim| dim.as_constant().is_none_or(|n| n >= 0));
     if stride < 1 || !inside {
@@ -157,6 +164,7 @@ fn cut(x: &Value, axis: i64, start: Dim, end: Option<Dim>, stride: i64) -> Optio
         );
         return None;
     }
+
     let mut ranges: Vec<Range> =
         shape.dims().iter().map(|dim| Range { start: Dim::from(0), end: dim.clone(), stride: 1 }).collect();
     ranges[axis] = Range { start, end, stride };

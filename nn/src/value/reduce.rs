@@ -101,12 +101,14 @@ fn fold(kind: Reduction, x: &Value, over: &Over) -> Option<Value> {
         x.builder().error(error.help("convert it: `f32(…)`"));
         return None;
     }
+
     let axes = over.resolve(x, ty.rank())?;
     let result = if axes.is_empty() {
         x.clone()
     } else {
         x.builder().apply(Op::Reduce { kind, axes: axes.clone() }, &[x])
     };
+
     if !over.keep || axes.is_empty() {
         return Some(result);
     }

@@ -1,7 +1,7 @@
 //! Neutral elements, signs, powers, choices. Signs move outward, where sums absorb them.
 //!
-//! All of it holds among floats too: rounding knows no sign, x·2 is x + x, and x², x⁻¹ are rounded once as the powers are. In x³ = (x·x)·x
-//! the square is normal and finite wherever the cube is not 0 or infinite: 2⁻⁵⁰ < |x| < 2⁴³ then.
+//! All of it holds for floats too: rounding does not depend on the sign, x·2 is x + x, and x², x⁻¹ are rounded once, as the powers are.
+//! In x³ = (x·x)·x the square is normal and finite wherever the cube is not 0 or infinite: 2⁻⁵⁰ < |x| < 2⁴³ then.
 //!
 //! # Decisions
 //!
@@ -23,6 +23,7 @@ fn without_sign(graph: &mut Rewriting, id: NodeId) -> Option<NodeId> {
         views.push(view.clone());
         viewed = graph.operand(viewed, 0);
     }
+
     let positive = if let Op::Unary(Unary::Neg) = graph.op(viewed) {
         graph.operand(viewed, 0)
     } else if let Op::Constant(literal) = *graph.op(viewed)
@@ -33,6 +34,7 @@ fn without_sign(graph: &mut Rewriting, id: NodeId) -> Option<NodeId> {
     } else {
         return None;
     };
+
     Some(views.into_iter().rev().fold(positive, |positive, view| node(graph, view, &[positive])))
 }
 
@@ -71,6 +73,7 @@ pub(super) fn add(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option
     if let Some(a) = negated(graph, a) {
         return Some(binary(graph, Binary::Sub, b, a));
     }
+
     if a == b && is_float(graph, a) {
         let two = graph.full_like(a, 2.0);
         return Some(binary(graph, Binary::Mul, a, two));
@@ -109,12 +112,14 @@ pub(super) fn mul(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option
     if !is_float(graph, a) {
         return None;
     }
+
     let (a, b) = match (without_sign(graph, a), without_sign(graph, b)) {
         (Some(a), Some(b)) => return Some(binary(graph, Binary::Mul, a, b)),
         (Some(a), None) => (a, b),
         (None, Some(b)) => (a, b),
         (None, None) => return None,
     };
+
     let product = binary(graph, Binary::Mul, a, b);
     Some(unary(graph, Unary::Neg, product))
 }
@@ -126,12 +131,14 @@ pub(super) fn div(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option
     if is_constant(graph, b, 1.0) {
         return Some(a);
     }
+
     let (a, b) = match (without_sign(graph, a), without_sign(graph, b)) {
         (Some(a), Some(b)) => return Some(binary(graph, Binary::Div, a, b)),
         (Some(a), None) => (a, b),
         (None, Some(b)) => (a, b),
         (None, None) => return None,
     };
+
     let quotient = binary(graph, Binary::Div, a, b);
     Some(unary(graph, Unary::Neg, quotient))
 }
@@ -146,10 +153,12 @@ pub(super) fn pow(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option
     if is_constant(graph, exponent, 1.0) {
         return Some(x);
     }
+
     if is_constant(graph, exponent, -1.0) {
         let one = graph.full_like(x, 1.0);
         return Some(binary(graph, Binary::Div, one, x));
     }
+
     let (is_square, is_cube) = (is_constant(graph, exponent, 2.0), is_constant(graph, exponent, 3.0));
     if !is_square && !is_cube {
         return None;

@@ -1,7 +1,7 @@
 //! Products and reductions.
 //!
-//! Among floats: what a product or a reduction adds up is left as it is, and sums have no order (`op.rs`). Of n equal elements x the partial
-//! sums are no greater than n·x, and those of Σx no greater than n·Σx, so that x·n and (Σx)·n overflow only where the declared
+//! For floats: the terms of a product or a reduction stay what they are, and sums have no order (`op.rs`). Of n equal elements x the
+//! partial sums are no greater than n·x, and those of Σx no greater than n·Σx, so that x·n and (Σx)·n overflow only where the declared
 //! sum does.
 
 use super::rewriting::{Rewriting, add, binary, spread};
@@ -9,7 +9,7 @@ use crate::graph::NodeId;
 use crate::op::{Binary, Op, Reduction, Unary};
 use crate::types::Shape;
 
-/// A product of a transposed operand: the product names the other axes itself, as long as the result keeps its order.
+/// A product of a transposed operand: the product takes the operand's own axes instead, if the order of the result stays.
 pub(super) fn of_transposed(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::DotGeneral { batch, contract } = op else { return None };
     for (side, &x) in operands.iter().enumerate() {
@@ -18,12 +18,15 @@ pub(super) fn of_transposed(graph: &mut Rewriting, op: &Op, operands: &[NodeId])
             0 => (permutation[pair.0], pair.1),
             _ => (pair.0, permutation[pair.1]),
         };
+
+        // The free axes must keep their order, or the result would be transposed.
         let taken = |axis: usize| batch.iter().chain(contract).any(|pair| [pair.0, pair.1][side] == axis);
         let free: Vec<usize> =
             (0..permutation.len()).filter(|&axis| !taken(axis)).map(|axis| permutation[axis]).collect();
         if !free.is_sorted() {
             continue;
         }
+
         let direct = Op::DotGeneral {
             batch: batch.iter().map(through).collect(),
             contract: contract.iter().map(through).collect(),
@@ -32,6 +35,7 @@ pub(super) fn of_transposed(graph: &mut Rewriting, op: &Op, operands: &[NodeId])
         sources[side] = graph.operand(x, 0);
         return Some(add(graph, direct, &sources));
     }
+
     None
 }
 
@@ -47,8 +51,8 @@ pub(super) fn swapped(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
     if !permutation.iter().copied().eq(exchanged) {
         return None;
     }
-    let turn = |pairs: &[(usize, usize)]| pairs.iter().map(|&(i, j)| (j, i)).collect();
-    let op = Op::DotGeneral { batch: turn(batch), contract: turn(contract) };
+    let swap = |pairs: &[(usize, usize)]| pairs.iter().map(|&(i, j)| (j, i)).collect();
+    let op = Op::DotGeneral { batch: swap(batch), contract: swap(contract) };
     Some(add(graph, op, &[b, a]))
 }
 
@@ -61,6 +65,7 @@ pub(super) fn outer_product(graph: &mut Rewriting, op: &Op, operands: &[NodeId])
         return None;
     }
     let shape = graph.infer(op, operands).ok()?.shape;
+
     let (kept, left) = (batch.len(), dims.len() - batch.len() - contract.len());
     let sides = [
         (
@@ -70,6 +75,8 @@ pub(super) fn outer_product(graph: &mut Rewriting, op: &Op, operands: &[NodeId])
         ),
         (batch.iter().map(|pair| pair.1).collect(), contract.iter().map(|pair| pair.1).collect(), left),
     ];
+
+    // Each factor: axes in the result's order, then broadcast to the result.
     let mut factors = [operands[0], operands[1]];
     for (factor, (batch_axes, summed, skip)) in factors.iter_mut().zip(sides) {
         let rank = graph.ty(*factor).rank();
@@ -79,6 +86,7 @@ pub(super) fn outer_product(graph: &mut Rewriting, op: &Op, operands: &[NodeId])
         let axes = (0..order.len()).map(|axis| if axis < kept { axis } else { axis + skip }).collect();
         *factor = add(graph, Op::Broadcast { shape: shape.clone(), axes }, &[*factor]);
     }
+
     Some(binary(graph, Binary::Mul, factors[0], factors[1]))
 }
 
@@ -98,6 +106,7 @@ pub(super) fn reduction(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> 
     let Op::Reduce { kind, axes } = op else { return None };
     let x = operands[0];
     let dims = graph.shape(x).dims();
+
     let long: Vec<usize> = axes.iter().copied().filter(|&axis| !dims[axis].is(1)).collect();
     if long.len() < axes.len() || axes.is_empty() {
         let shape = graph.infer(op, operands).ok()?.shape;
@@ -105,10 +114,13 @@ pub(super) fn reduction(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> 
             if long.is_empty() { x } else { add(graph, Op::Reduce { kind: *kind, axes: long }, &[x]) };
         return Some(add(graph, Op::Reshape(shape), &[folded]));
     }
+
     if *kind == Reduction::Sum && matches!(graph.op(x), Op::Unary(Unary::Neg)) {
         let sum = add(graph, op.clone(), &[graph.operand(x, 0)]);
         return Some(add(graph, Op::Unary(Unary::Neg), &[sum]));
     }
+
+    // A fold of a fold: the outer axes are counted without the inner ones.
     let Op::Reduce { kind: inner_kind, axes: inner } = graph.op(x) else { return None };
     if kind != inner_kind {
         return None;

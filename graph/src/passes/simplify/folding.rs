@@ -10,6 +10,7 @@ use crate::types::{ElementType, Literal};
 pub(super) fn constants(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let values: Vec<(ElementType, f64)> =
         operands.iter().map(|&id| constant(graph, id)).collect::<Option<_>>()?;
+
     let (from, x) = *values.first()?;
     let value = if let Op::Unary(function) = op {
         scalar::unary(*function, from, x)
@@ -24,6 +25,7 @@ pub(super) fn constants(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> 
     } else {
         return None;
     };
+
     let element = graph.infer(op, operands).ok()?.element;
     Some(graph.constant(element, Precision::F32.round(element, value)))
 }

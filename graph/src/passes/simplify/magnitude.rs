@@ -1,4 +1,4 @@
-//! How large values can be, as far as their ops tell: what rules ask that hold among the reals, but among floats only within
+//! Bounds on the magnitude of values, as far as their ops tell. Rules ask for them that hold for all reals, but for floats only within
 //! bounds.
 //!
 //! Bounds are powers of two. Rounding keeps them: 2ᵏ is a float, and rounding never passes one. NaN is outside of all bounds; a size
@@ -17,10 +17,10 @@ pub(super) struct Magnitude {
     pub(super) high: i32,
 }
 
-/// Scales have magnitudes of 2⁻¹⁰⁰ to 2¹⁰⁰: normal in f32 and with room on both sides.
+/// Scales have magnitudes of 2⁻¹⁰⁰ to 2¹⁰⁰: normal in f32, far from both overflow and underflow.
 const WINDOW: i32 = 100;
 
-/// How many ops a question looks through.
+/// How many ops deep the search goes.
 const DEPTH: u32 = 8;
 
 /// The magnitude of a scalar made of constants and sizes alone, if it lies in the window.
@@ -34,6 +34,7 @@ fn scale_within(graph: &Graph, scalar: NodeId, depth: u32) -> Option<Magnitude> 
     }
     let operand = |position| scale_within(graph, graph.operand(scalar, position), depth - 1);
     let op = graph.op(scalar);
+
     let is_size = |id: NodeId| matches!(graph.op(id), Op::DimValue { .. });
     let magnitude = if let Op::Constant(literal) = op {
         of_literal(*literal)?
@@ -51,6 +52,7 @@ fn scale_within(graph: &Graph, scalar: NodeId, depth: u32) -> Option<Magnitude> 
     } else {
         return None;
     };
+
     (magnitude.low >= -WINDOW && magnitude.high <= WINDOW).then_some(magnitude)
 }
 
@@ -62,7 +64,7 @@ fn of_literal(literal: Literal) -> Option<Magnitude> {
     (value.is_normal()).then_some(Magnitude { low, high: if exact { low } else { low + 1 } })
 }
 
-/// Bits of an f64 behind the point.
+/// Bits of an f64's fraction.
 const MANTISSA: u32 = 52;
 
 fn held(literal: Literal) -> f64 {
@@ -97,6 +99,7 @@ fn bound(graph: &Graph, id: NodeId, depth: u32) -> Option<i32> {
     if matches!(op, Op::Constant(literal) if held(*literal) == 0.0) || is_share(graph, id) {
         return Some(0);
     }
+
     if let Op::Convert(_) = op {
         return match graph.ty(graph.operand(id, 0)).element {
             ElementType::Bool => Some(0),
@@ -104,9 +107,11 @@ fn bound(graph: &Graph, id: NodeId, depth: u32) -> Option<i32> {
             ElementType::F32 | ElementType::F64 => operand(0),
         };
     }
+
     // A mask chooses among the others.
     let first = usize::from(*op == Op::Select);
     let operands = || (first..graph.operands_of(id).len()).map(operand);
+
     let greatest = || operands().try_fold(i32::MIN, |most, bound| Some(most.max(bound?)));
     match op.facts().bound {
         Bound::Unknown => None,

@@ -8,14 +8,14 @@ use crate::op::{Binary, Op, Unary};
 use crate::types::Shape;
 use std::ops::{Deref, DerefMut};
 
-/// Gives the node to stand in the place of an op of these operands, or nothing.
+/// Gives the node that replaces an op of these operands, or nothing.
 pub(super) type Rule = fn(&mut Rewriting, &Op, &[NodeId]) -> Option<NodeId>;
 
 /// A graph that is added to by rules.
 pub(super) struct Rewriting<'a> {
     graph: &'a mut Graph,
     rules: &'static [Rule],
-    /// How many rewritings stand inside each other now.
+    /// The depth of the recursion.
     depth: u32,
 }
 
@@ -39,8 +39,8 @@ impl DerefMut for Rewriting<'_> {
     }
 }
 
-/// Adds `op`, simplified. Rules add what they make in the same way, one inside the other; from a certain depth on it is added as it is,
-/// for the next walk to go on with, so that neither the stack nor the time for a node grows with what stands beneath it.
+/// Adds `op`, simplified. What a rule makes is added in the same way, recursively. Beyond a certain depth it is added as it is and left to
+/// the next walk, so that neither the stack nor the time for a node grows with the depth of the graph.
 pub(super) fn add(graph: &mut Rewriting, op: Op, operands: &[NodeId]) -> NodeId {
     const DEEPEST: u32 = 48;
     if graph.depth < DEEPEST {

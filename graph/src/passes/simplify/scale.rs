@@ -1,7 +1,7 @@
 //! Scalar factors made of sizes and constants, the 1/batch of a mean: they end where a person would write them,
 //! `(p − y)·(1/batch)`, as far as floats allow it.
 //!
-//! Among the reals a factor may stand anywhere in a product. Among floats its place decides which intermediate results overflow or
+//! Among the reals a factor may stand anywhere in a product. Among floats its position decides which intermediate results overflow or
 //! vanish: `c·m·n/(r·r)` is written so that it does not. A rule here must not make a finite result infinite or a normal one zero,
 //! for any finite operands, and may move a result only by rounding. (An infinity or a zero that only an intermediate result
 //! made may give way to the right value.) A *scale* s is a scalar of constants and sizes with 2⁻¹⁰⁰ ≤ |s| ≤ 2¹⁰⁰ (`magnitude.rs`). What is
@@ -14,7 +14,7 @@
 //! - select(m, a·s, 0) → select(m, a, 0)·s: the same product where m holds, and 0·s = 0.
 //! - a·s ± b·s → (a ± b)·s if s is ±2ᵏ, k ≥ 0: scaling commutes with rounding, as sums do not round where they are subnormal; and
 //!   |a ± b| ≤ |(a ± b)·s|.
-//!   If |s| ≤ 1 and one of a, b is within 2¹⁰⁰, as the p of p − y is: a ± b cannot overflow, because half the last place of the greatest
+//!   If |s| ≤ 1 and one of a, b is within 2¹⁰⁰, as the p of p − y is: a ± b cannot overflow, because half an ulp of the greatest
 //!   float is 2¹⁰³; times s it is no greater. Nor can it vanish: with a·s ± b·s normal, either a ± b is not much smaller
 //!   than a, or a·s ≥ 2⁻¹⁰³ and a ± b ≥ 2⁻²⁴·a. The new form is the more accurate one where the sum cancels.
 //! - e·(t/Σe) → (e/Σe)·t for exponentials e, if |t| ≤ 1: e/Σe ≤ 1, so that nothing overflows, and where e/Σe is subnormal, so is the
@@ -76,6 +76,7 @@ pub(super) fn softmax(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
         let factors = add(graph, view, &[t]);
         return Some(binary(graph, Binary::Mul, share, factors));
     }
+
     None
 }
 
@@ -122,12 +123,14 @@ pub(super) fn behind(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Opt
 pub(super) fn out_of_select(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     let Op::Select = op else { return None };
     let zero = [1, 2].into_iter().find(|&position| is_constant(graph, operands[position], 0.0))?;
+
     let (mask, other, nothing) = (operands[0], operands[3 - zero], operands[zero]);
     let (factor, scale) = match scale_of(graph, other) {
         Some(scale) if !is_constant(graph, scale, 1.0) => (graph.full_like(other, 1.0), scale),
         Some(_) => return None,
         None => split(graph, other)?,
     };
+
     let arms = if zero == 2 { [mask, factor, nothing] } else { [mask, nothing, factor] };
     let chosen = if zero == 2 && is_constant(graph, factor, 1.0) {
         add(graph, Op::Convert(graph.ty(factor).element), &[mask])
@@ -147,6 +150,7 @@ pub(super) fn factor(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Opt
         (None, Some((y, t))) if spread_scalar(graph, a) == Some(t) => (graph.full_like(y, 1.0), y, t),
         _ => return None,
     };
+
     let exact = power_of_two(graph, scale).is_some_and(|k| k >= 0);
     let bounded = || shrinks(graph, scale) && [x, y].iter().any(|&id| is_within(graph, id, 100));
     if !exact && !bounded() {

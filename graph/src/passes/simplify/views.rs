@@ -1,4 +1,4 @@
-//! Ops that only say where elements are: they compose, cancel, and move outward so that they meet. No number changes.
+//! Views, ops that only move elements: they compose, cancel, and move towards the results so that they meet. No number changes.
 
 use super::rewriting::{Rewriting, add, spread, spread_scalar};
 use crate::facts::Class;
@@ -40,6 +40,7 @@ pub(super) fn composed(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> O
     } else {
         return None;
     };
+
     let source = graph.operand(x, 0);
     Some(add(graph, both, &[source]))
 }
@@ -59,6 +60,8 @@ pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
         return None;
     };
     let inner = graph.shape(graph.operand(viewed, 0)).clone();
+
+    // Every operand must be seen through the same view.
     let mut sources = Vec::new();
     for &id in operands {
         match spread_scalar(graph, id) {
@@ -69,12 +72,13 @@ pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
             None => return None,
         }
     }
+
     let inside = add(graph, op.clone(), &sources);
     Some(add(graph, view, &[inside]))
 }
 
-/// Whether so many views stand on each other that moving all of them would cost more than it can gain: each op behind them would
-/// have to pass them all.
+/// Whether a chain of views is too long to be moved: every op behind it would have to pass all of its views, which costs more than it
+/// gains.
 fn is_piled(graph: &Graph, mut id: NodeId) -> bool {
     const MOST: usize = 8;
     for _ in 0..MOST {
