@@ -49,7 +49,10 @@ fn code_is_made_for_other_machines() {
             assert_eq!(variants.len(), 2, "{name}");
             for variant in variants {
                 let symbol = artifact.code.symbol(variant.function);
-                assert!(symbol.size > 0 && symbol.offset + symbol.size <= artifact.code.bytes.len(), "{name}");
+                assert!(
+                    symbol.size > 0 && symbol.offset + symbol.size <= artifact.code.bytes.len(),
+                    "{name}"
+                );
             }
         }
     }
