@@ -187,13 +187,20 @@ fn a_loss_made_of_second_derivatives_trains() {
 fn every_stage_of_a_build_can_be_looked_at() {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("stages");
     drop(std::fs::remove_dir_all(&folder));
-    let stages = ["graph", "gradient", "passes", "fused", "kernel", "plan", "lane"];
+    let stages = [
+        "graph", "gradient", "updates", "passes", "prepared", "fused", "kernel", "plan", "schedule", "lane",
+        "entry", "code",
+    ];
     let dump = downhill::dump::Dump::parse(&format!("{}:{}", stages.join(","), folder.display()));
     let build = Classifier::new(3).optimizer(sgd(1.0)).dump(dump.expect("stages"));
     drop(build.build().expect("a network"));
     for stage in stages {
-        // A declaration's graph is not an entry's yet: there is one for training and one for inference.
-        let entry = if stage == "graph" { "train" } else { "step" };
+        // A declaration's graph is not an entry's yet: there is one for training and one for inference. The code is all entries'.
+        let entry = match stage {
+            "graph" => "train",
+            "code" => "program",
+            _ => "step",
+        };
         let path = folder.join(format!("Classifier.{entry}.{stage}.txt"));
         let text =
             std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
