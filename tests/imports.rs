@@ -91,7 +91,9 @@ impl Modules {
 /// The name in a line `mod name;`.
 fn declared_module(line: &str) -> Option<&str> {
     let line = line.trim();
-    let rest = line.strip_prefix("pub(crate) ").or_else(|| line.strip_prefix("pub ")).unwrap_or(line);
+    let visible =
+        line.strip_prefix("pub").map_or(line, |rest| rest.split_once(") ").map_or(rest, |(_, rest)| rest));
+    let rest = visible.trim_start();
     rest.strip_prefix("mod ")?.strip_suffix(';')
 }
 

@@ -196,6 +196,7 @@ impl UpdateRule for Wrong {
                 w.set(w.value());
             }
             2 => w.set(w.value() * 1e39),
+            3 => {}
             _ => {
                 w.state("mean", Initializer::Zeros);
                 w.state("mean", Initializer::Zeros).set(w.value());
@@ -210,6 +211,7 @@ fn mistakes_of_a_rule_are_told_when_the_step_is_built() {
         "the optimizer's update of `p.weight` is f32[], not f32[3, 1]",
         "the optimizer updates `p.weight` twice",
         "a number of 1e39, which is inf in f32",
+        "the optimizer updates nothing",
         "the optimizer declares state `p.weight.mean`, which there is",
     ];
     for (number, expected) in expected.into_iter().enumerate() {

@@ -247,7 +247,11 @@ fn resolve(bytes: &mut [u8], at: usize, to: i64, kind: Reloc) -> Result<(), Erro
         }
         // `adrp`: 21 bits that count pages of 4 KiB; two of them lie apart.
         Reloc::Aarch64AdrPrelPgHi21 => {
-            let pages = i32::try_from((to >> 12) - (at as i64 >> 12)).map_err(|_| far())? as u32;
+            let pages = (to >> 12) - (at as i64 >> 12);
+            if pages >> 20 != 0 && pages >> 20 != -1 {
+                return Err(far());
+            }
+            let pages = pages as u32;
             instruction | (pages & 3) << 29 | (pages & 0x1f_fffc) << 3
         }
         // `add`: the offset in that page.
@@ -281,6 +285,7 @@ mod tests {
         // add x0, x0, #0xff0.
         assert_eq!(resolved(0x9100_0000, 8, 0x0ff0, Reloc::Aarch64AddAbsLo12Nc), Ok(0x913f_c000));
         assert!(resolved(0x9400_0000, 0, 1 << 28, Reloc::Arm64Call).is_err());
+        assert!(resolved(0x9000_0000, 0, 1 << 33, Reloc::Aarch64AdrPrelPgHi21).is_err());
     }
 
     #[test]

@@ -45,6 +45,8 @@ fn code_is_made_for_other_machines() {
         for depth in [1, 12] {
             let artifact = compiled(name, InstructionSet::Portable, depth)
                 .unwrap_or_else(|error| panic!("{name}, {depth} layers: {error}"));
+            assert!(artifact.divided > 0, "{name}");
+            assert_eq!(artifact.code.to_string().contains("_from0"), depth > 1, "{name}");
             let variants = &artifact.entries[0];
             assert_eq!(variants.len(), 2, "{name}");
             for variant in variants {
@@ -62,9 +64,14 @@ fn code_is_made_for_other_machines() {
 fn code_depends_on_the_target_alone() {
     for instructions in InstructionSet::ALL {
         let name = "x86_64-unknown-linux-gnu";
-        let once = compiled(name, instructions, 2).expect("code");
-        let again = compiled(name, instructions, 2).expect("code");
-        assert_eq!(once.code, again.code, "{instructions:?}");
+        for depth in [2, 12] {
+            let [once, again] = [(); 2].map(|()| compiled(name, instructions, depth).expect("code"));
+            assert_eq!(once.code, again.code, "{instructions:?}");
+            let numbers = |artifact: &Artifact| {
+                artifact.entries.iter().flatten().map(|entry| entry.numbers.clone()).collect::<Vec<_>>()
+            };
+            assert_eq!(numbers(&once), numbers(&again), "{instructions:?}");
+        }
     }
 }
 

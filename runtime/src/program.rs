@@ -71,6 +71,8 @@ pub struct Program {
     bindings: Bindings,
     batch_sizes: Vec<usize>,
     dump: Dump,
+    /// Whether stages are verified in this release build.
+    verify: bool,
     storages: Vec<Storage>,
     forward: Arc<CompiledEntry>,
     steps: Vec<Arc<CompiledEntry>>,
@@ -90,11 +92,11 @@ impl Program {
         declare: impl Fn(Mode) -> Result<Declaration, Errors>,
         options: Options,
     ) -> Result<Program, Error> {
+        let verify = dump::verify_from_environment()?;
         let dump = options.dump.clone().map_or_else(Dump::from_environment, Ok)?;
         let threads = options.threads.map_or_else(pool::threads_from_environment, pool::check)?;
         let mut show = |entry: &str, stage: Stage, text: &str| dump.show(name, entry, stage, text);
-        let mut stages =
-            Stages::watched(dump.stages(), &mut show).verifying(dump::verify_from_environment()?);
+        let mut stages = Stages::watched(dump.stages(), &mut show).verifying(verify);
         let target = stages
             .time(Stage::Target, || options.instructions.map_or_else(host::target, host::target_with))?;
         let target = target.threads(threads);
@@ -131,6 +133,7 @@ impl Program {
             optimizers: (options.optimizer, options.optimizers),
             batch_sizes: options.batch_sizes,
             dump,
+            verify,
             storages,
             forward,
             steps: entries.collect(),
@@ -301,7 +304,7 @@ impl Program {
         let making = Making { storages: &self.storages, target: &self.target, batch_sizes, marked };
         let mut report = Report::default();
         let mut show = |entry: &str, stage: Stage, text: &str| self.dump.show(&self.name, entry, stage, text);
-        let mut stages = Stages::watched(self.dump.stages(), &mut show);
+        let mut stages = Stages::watched(self.dump.stages(), &mut show).verifying(self.verify);
         let compiled = making.compile(vec![draft], &mut stages, &mut report)?;
         self.start_threads(&report)?;
         Ok(compiled.into_iter().next().unwrap_or_else(|| bug("a draft without an entry")))

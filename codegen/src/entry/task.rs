@@ -91,5 +91,5 @@ fn define_task(
     f.finalize(functions.config());
 
     let names: String = scratch.iter().map(|pointer| format!("_{pointer}")).collect();
-    functions.define(&format!("task{pointers}_{integers}_rooms{names}"), function)
+    functions.define(&format!("task{pointers}_{integers}_scratch{names}"), function)
 }

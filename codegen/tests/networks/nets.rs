@@ -75,6 +75,22 @@ pub(crate) fn deep() -> Net {
     })
 }
 
+/// So many calls that they go through a table: layers of two kinds, one behind the other.
+pub(crate) fn long() -> Net {
+    Net::new("long", adam(0.01), |b| {
+        let x = b.input("x", F32, [batch(), 20.into()]);
+        let y = b.target("y", F32, [batch(), 3.into()]);
+        let mut h = x;
+        for n in 0..8 {
+            h = tanh(dense(b, &format!("narrow{n}"), &h, 5));
+        }
+        for n in 0..6 {
+            h = gelu(dense(b, &format!("wide{n}"), &h, 19));
+        }
+        b.loss("loss", &squared_error(dense(b, "out", &h, 3), y), None);
+    })
+}
+
 /// The heat equation's residual: derivatives of the network in its own loss.
 pub(crate) fn heat() -> Net {
     Net::new("heat", adam(0.01), |b| {
@@ -192,6 +208,6 @@ pub(crate) fn with_time() -> Vec<Net> {
 
 /// All of them.
 pub(crate) fn all() -> Vec<Net> {
-    let single = vec![lecture(), deep(), heat(), classes("digits", 64, 32, sgd(0.1).momentum(0.9))];
+    let single = vec![lecture(), deep(), long(), heat(), classes("digits", 64, 32, sgd(0.1).momentum(0.9))];
     [single, activations(), losses(), optimizers(), with_time()].into_iter().flatten().collect()
 }

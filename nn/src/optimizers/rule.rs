@@ -2,12 +2,14 @@
 
 use super::updates::Updates;
 use downhill_graph::error::Error;
-use downhill_graph::graph::{Graph, NodeId};
+use downhill_graph::graph::{Graph, NodeId, Purpose};
 use downhill_graph::option::{Allowed, check};
 use std::fmt::Debug;
 use std::sync::Arc;
 
 /// A rule by which a step changes parameters. Whatever has it can be given to `.optimizer(…)`.
+///
+/// A crate that depends on `downhill` finds what the example uses in `downhill::{error, option, random, optimizer, value}`.
 ///
 /// The rule runs once, when a step is built. What it writes is compiled with the step: it costs what its formula costs.
 ///
@@ -94,7 +96,7 @@ impl Optimizer {
     /// losses apart; it is empty where there is one.
     ///
     /// # Errors
-    /// The first mistake in what the rule writes.
+    /// The first mistake in what the rule writes; a rule that updates nothing. The graph then holds what was written up to there.
     pub fn append(
         &self,
         graph: &mut Graph,
@@ -107,7 +109,12 @@ impl Optimizer {
         let (written, mistakes) = updates.finish();
         *graph = written;
         graph.set_origin(origin);
-        match mistakes.into_iter().next() {
+
+        // Without an update nothing would be trained, and the step would not be one.
+        let updates_something = || graph.results.iter().any(|(it, _)| matches!(it, Purpose::Update(_)));
+        let nothing = || Error::new("the optimizer updates nothing").help("call `set` on what it is given");
+        let missing = (!parameters.is_empty() && !updates_something()).then(nothing);
+        match mistakes.into_iter().next().or(missing) {
             Some(mistake) => Err(mistake.note("written by the optimizer's rule")),
             None => Ok(()),
         }

@@ -233,15 +233,16 @@ impl State {
 
     fn refused(&self, value: &Value) -> Option<Error> {
         let (name, own) = (self.name(), self.ty());
-        let Some(ty) = value.ty() else {
-            return Some(Error::new(format!("the optimizer's update of `{name}` is unknown")));
-        };
-
+        // First: of another graph nothing can be asked.
         if !value.builder().is(&self.common.builder) {
             return Some(Error::new(format!(
                 "the optimizer's update of `{name}` is a value of another graph"
             )));
         }
+
+        let Some(ty) = value.ty() else {
+            return Some(Error::new(format!("the optimizer's update of `{name}` is unknown")));
+        };
 
         if ty != own {
             return Some(Error::new(format!("the optimizer's update of `{name}` is {ty}, not {own}")));

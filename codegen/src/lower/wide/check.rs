@@ -201,6 +201,8 @@ impl Checker<'_> {
     /// Slots are what spills write.
     fn find_slots(&mut self) {
         let allocated = self.allocated;
+        let (used, frame) = (self.code.frame, allocated.frame);
+        self.check(0, used <= frame, || format!("a frame of {frame} bytes, of which the code uses {used}"));
         let mut slots: Vec<(u32, u32, Class, usize)> = Vec::new();
         for (at, placed) in allocated.instructions.iter().enumerate() {
             let Placed { inst, .. } = placed;

@@ -1,6 +1,6 @@
 //! The wide lowering: lane programs as x86-64 machine code with AVX-512 or AVX2, the whole width of the processor.
 //!
-//! In: a verified [`LaneProgram`]. Out: bytes of a function, which a module is given as they are. Must hold: the code computes exactly
+//! In: a verified [`LaneProgram`]. Out: bytes of a function, as they are to lie in memory. Must hold: the code computes exactly
 //! the bits of `lane::interpret`, touches no element the program does not name, and calls nothing.
 //!
 //! Selection makes virtual code: instructions over registers without number, in the order that runs. The machine's registers are

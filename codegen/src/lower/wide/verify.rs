@@ -132,6 +132,8 @@ impl Verifier<'_> {
             Base::Argument(number) => {
                 let on_stack = number as usize >= ARGUMENTS.len();
                 self.check(at, on_stack, || format!("argument {number} is not on the stack"));
+                let whole = memory.index.is_none() && memory.offset == 0;
+                self.check(at, whole, || format!("a part of argument {number}"));
                 self.check(at, !writes, || "an argument is written".to_owned());
             }
         }
@@ -232,6 +234,8 @@ impl Verifier<'_> {
             };
             self.check(at, fits, || "flags are set and used by different instructions".to_owned());
         }
+        let at_end = setter(list.last()).is_none();
+        self.check(list.len().saturating_sub(1), at_end, || "flags are set at the end".to_owned());
     }
 
     fn arguments(&mut self) {
