@@ -438,3 +438,14 @@ fn control_that_leads_elsewhere() {
         code.push(Inst::new(Op::Entry, Some(v), &[]));
     });
 }
+
+#[test]
+fn frames_that_do_not_hold_what_code_uses() {
+    for level in LEVELS {
+        let (mut code, allocated) = good(level);
+        code.frame = allocated.frame + 8;
+        let found = check(&code, &allocated);
+        let said = found.iter().any(|violation| violation.what.contains("of which the code uses"));
+        assert!(said, "{level:?}: {found:?}");
+    }
+}
