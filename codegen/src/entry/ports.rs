@@ -1,6 +1,6 @@
 //! The inputs and outputs of an entry.
 //!
-//! In: the graph of an entry. Out: [`Ports`], the same for all its variants.
+//! In: the graph of an entry. Out: what all its variants have in common.
 
 use crate::entry::description::InputSlot;
 use downhill_graph::asked::{asked_inputs, needed_symbols};
