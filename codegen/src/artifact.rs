@@ -12,8 +12,6 @@ pub struct Artifact {
     pub code: Code,
     /// The variants of each entry, the generic one first, in the order of what was compiled.
     pub entries: Vec<Vec<Entry>>,
-    /// Kernels called by all variants.
-    pub kernels: usize,
     /// Functions compiled for them: equal kernels share one, and so do the kernels of a small step.
     pub functions: usize,
     /// Functions that threads share, counted as often as they are called.

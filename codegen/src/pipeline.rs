@@ -23,8 +23,8 @@ use crate::entry::task::Tasks;
 use crate::error::Error;
 use crate::fusion::fuse::fuse;
 use crate::fusion::prepare::prepare;
-use crate::ir::verify::check;
-use crate::lane::verify::assert_valid;
+use crate::ir;
+use crate::lane;
 use crate::lower::Lowered;
 use crate::lower::wide::Asked;
 use crate::plan::arena::plan;
@@ -35,10 +35,13 @@ use crate::target::Target;
 use downhill_graph::asked::check_told;
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, Purpose, bug};
+use downhill_graph::hash::Set;
 use downhill_graph::sizes;
 use downhill_graph::stages::{Stage, Stages};
-use downhill_graph::verify::verify;
+use downhill_graph::verify::{assert_valid, verify};
 use std::fmt;
+use std::hash::Hash;
+use std::rc::Rc;
 
 /// An entry that is to be compiled.
 #[derive(Clone, Debug)]
@@ -73,14 +76,14 @@ pub fn compile(
     let mut functions = Functions::new(target);
     let (mut kernels, mut tasks) = (Lowered::default(), Tasks::default());
     let mut entries = Vec::new();
-    let (mut kernel_count, mut divided) = (0, 0);
+    let mut divided = 0;
 
     for Source { name, graph, variants: special } in sources {
         // Once a graph. Its sizes are taken at their word from here on, by code without checks: in release builds too.
         stages.of(name);
         verify_source(name, graph, stages)?;
         let ports = Ports::of(graph);
-        let prepared = stages.run(Stage::Prepared, || prepare(graph), assert_valid_graph, Graph::to_text);
+        let prepared = stages.run(Stage::Prepared, || prepare(graph), assert_valid, Graph::to_text);
         let looked_up = ports.looked_up_nodes(&prepared);
         let fused = stages.run(
             Stage::Fused,
@@ -91,13 +94,13 @@ pub fn compile(
         let (built, arena) = stages.try_run(
             Stage::Kernel,
             || build_kernels(&prepared, &fused, &ports.outputs, ports.looked_up.clone()),
-            |(built, _)| check(built),
+            |(built, _)| built.iter().for_each(ir::verify::assert_valid),
             |(built, _)| texts(built, ""),
         )?;
         let plan = stages.run(
             Stage::Plan,
             || plan(&prepared, built, arena),
-            |plan| check(&plan.kernels),
+            |plan| plan.kernels.iter().for_each(ir::verify::assert_valid),
             |plan| plan.to_string(),
         );
 
@@ -105,14 +108,15 @@ pub fn compile(
         let generic = Bindings::new();
         let mut variants: Vec<Entry> = Vec::new();
         for fixed in [&generic].into_iter().chain(special) {
-            sizes::check(graph, fixed)?;
+            stages.time(Stage::Checked, || sizes::check(graph, fixed))?;
             stages.of(&variant_name(name, fixed));
             let mut arena = plan.arena.clone();
             let instances = stages.run(
                 Stage::Schedule,
                 || schedule(&plan.kernels, &mut arena, fixed, target),
                 |instances| {
-                    instances.iter().for_each(|it| check(std::slice::from_ref(&it.form.scheduled.kernel)))
+                    let forms = first_of_each(instances, |instance| instance.form.number);
+                    forms.for_each(|instance| ir::verify::assert_valid(&instance.form.scheduled.kernel));
                 },
                 |instances| texts(instances.iter().map(Instance::scheduled), ""),
             );
@@ -121,7 +125,10 @@ pub fn compile(
             let emitted = stages.try_run(
                 Stage::Lane,
                 || emit_parts(&parts, &arena),
-                |emitted| emitted.iter().for_each(|part| assert_valid(&part.emitted.program)),
+                |emitted| {
+                    let programs = first_of_each(emitted, |part| Rc::as_ptr(&part.emitted));
+                    programs.for_each(|part| lane::verify::assert_valid(&part.emitted.program));
+                },
                 |emitted| texts(emitted, "\n"),
             )?;
             let asked = Asked { verify: stages.verifies(), text: stages.wants(Stage::Machine) };
@@ -152,7 +159,6 @@ pub fn compile(
                 |_| (),
                 |(calls, ..)| texts(calls, "\n"),
             )?;
-            kernel_count += instances.len();
             divided += calls.iter().filter(|call| call.shared.is_some()).count();
             arena.sizes.iter_mut().for_each(|size| *size = size.bind(fixed));
             variants.push(Entry {
@@ -174,9 +180,8 @@ pub fn compile(
     }
 
     stages.of("program");
-    let functions_of_kernels = kernels.count();
     let code = stages.try_run(Stage::Code, || functions.link(), |_| (), |code| code.to_string())?;
-    Ok(Artifact { code, entries, kernels: kernel_count, functions: functions_of_kernels, divided })
+    Ok(Artifact { code, entries, functions: kernels.count(), divided })
 }
 
 /// The functions of lane programs, each with its text if that is asked for and it was made now.
@@ -197,11 +202,10 @@ fn verify_source(name: &str, graph: &Graph, stages: &mut Stages<'_>) -> Result<(
     })
 }
 
-/// Panics where a stage has made a graph that is none.
-fn assert_valid_graph(graph: &Graph) {
-    if let Err(violations) = verify(graph) {
-        bug(&violations.to_string());
-    }
+/// Those that have a key as the first: what shares it is verified once.
+fn first_of_each<T, K: Eq + Hash>(all: &[T], key: impl Fn(&T) -> K) -> impl Iterator<Item = &T> {
+    let mut seen = Set::default();
+    all.iter().filter(move |one| seen.insert(key(one)))
 }
 
 /// `step batch 64`.

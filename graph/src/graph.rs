@@ -393,6 +393,11 @@ impl Graph {
         self.results.iter().find(|(p, _)| p == purpose).map(|(_, id)| *id)
     }
 
+    /// Whether it changes a storage, as a training step does.
+    pub fn changes_storages(&self) -> bool {
+        self.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Update(_)))
+    }
+
     /// The index of the storage called `name`.
     pub fn storage_index(&self, name: &str) -> Option<usize> {
         self.storages.iter().position(|storage| &*storage.name == name)

@@ -2,6 +2,7 @@
 //!
 //! In: which stages to show, and to whom. Out: [`Stages`], which the pipeline runs its stages through, and their times.
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 /// A stage of a build, named by what comes out of it. In the order of a build.
@@ -62,6 +63,11 @@ impl Stage {
         Stage::Code,
         Stage::Load,
     ];
+
+    /// Whether what it gives can be written as text.
+    pub fn has_text(self) -> bool {
+        !matches!(self, Stage::Target | Stage::Checked | Stage::Load)
+    }
 
     /// Its word in reports and in `DOWNHILL_DUMP`.
     pub fn name(self) -> &'static str {
@@ -143,11 +149,7 @@ impl<'w> Stages<'w> {
         verify: impl FnOnce(&R),
         text: impl FnOnce(&R) -> String,
     ) -> R {
-        let result = self.time(stage, make);
-        if self.verify {
-            verify(&result);
-        }
-        self.show(stage, || text(&result));
+        let Ok(result) = self.try_run(stage, || Ok::<R, Infallible>(make()), verify, text);
         result
     }
 

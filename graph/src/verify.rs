@@ -14,7 +14,7 @@
 //!    ([`Role::Body`]), while outside of loops none are.
 
 use crate::error::{Error, Errors};
-use crate::graph::{Graph, NodeId, Purpose, Role};
+use crate::graph::{Graph, NodeId, Purpose, Role, bug};
 use crate::hash::Map;
 use crate::op::Op;
 use crate::types::{Shape, Type};
@@ -29,6 +29,16 @@ pub fn verify(graph: &Graph) -> Result<(), Errors> {
     let mut verifier = Verifier { graph, path: String::new(), errors: Vec::new() };
     verifier.graph(false);
     if verifier.errors.is_empty() { Ok(()) } else { Err(Errors(verifier.errors)) }
+}
+
+/// Reports a graph that breaks an invariant as downhill's bug.
+///
+/// # Panics
+/// When there is a violation.
+pub fn assert_valid(graph: &Graph) {
+    if let Err(violations) = verify(graph) {
+        bug(&violations.to_string());
+    }
 }
 
 struct Verifier<'a> {

@@ -17,11 +17,11 @@ use crate::declaration::{Declaration, Loss};
 use crate::optimizers::Optimizer;
 use downhill_graph::differentiate::differentiate;
 use downhill_graph::error::Error;
-use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
+use downhill_graph::graph::{Graph, NodeId, Purpose};
 use downhill_graph::op::Op;
 use downhill_graph::passes::optimize;
 use downhill_graph::stages::{Stage, Stages};
-use downhill_graph::verify::verify;
+use downhill_graph::verify::assert_valid;
 use std::sync::Arc;
 use training::{append_updates, differentiated, start, trained, unknown};
 
@@ -46,8 +46,7 @@ pub fn forward_in(declaration: &Declaration, stages: &mut Stages<'_>) -> Result<
 
 /// The stage of the passes.
 fn passes(graph: &Graph, stages: &mut Stages<'_>) -> Graph {
-    let valid = |graph: &Graph| verify(graph).unwrap_or_else(|violations| bug(&violations.to_string()));
-    stages.run(Stage::Passes, || optimize(graph), valid, Graph::to_text)
+    stages.run(Stage::Passes, || optimize(graph), assert_valid, Graph::to_text)
 }
 
 /// A loss and its gradients by storages and inputs; by all that the loss trains when `wrt` names none. `loss` may be left out

@@ -137,9 +137,11 @@ impl Making<'_> {
     /// The sizes of an entry's variants: each batch size once, where its data have rows.
     fn variants(&self, graph: &Graph) -> Vec<Bindings> {
         let mut variants = Vec::new();
-        for (rows, &size) in
-            rows_symbol(graph).iter().flat_map(|rows| self.batch_sizes.iter().map(move |size| (rows, size)))
-        {
+        if self.batch_sizes.is_empty() {
+            return variants;
+        }
+        let Some(rows) = rows_symbol(graph) else { return variants };
+        for &size in self.batch_sizes {
             let fixed = Bindings::from([(rows.clone(), i64::try_from(size).unwrap_or(i64::MAX))]);
             if !variants.contains(&fixed) {
                 variants.push(fixed);

@@ -38,21 +38,9 @@ fn read_verify(value: &OsStr) -> Result<bool, Error> {
 }
 
 /// What can be looked at, in the order of a build.
-const STAGES: [Stage; 13] = [
-    Stage::Graph,
-    Stage::Gradient,
-    Stage::Updates,
-    Stage::Passes,
-    Stage::Prepared,
-    Stage::Fused,
-    Stage::Kernel,
-    Stage::Plan,
-    Stage::Schedule,
-    Stage::Lane,
-    Stage::Machine,
-    Stage::Entry,
-    Stage::Code,
-];
+fn stages_with_text() -> impl Iterator<Item = Stage> {
+    Stage::ALL.into_iter().filter(|stage| stage.has_text())
+}
 
 /// Which stages to show, and where.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -91,8 +79,10 @@ impl Dump {
         };
         let words = words.split(',').map(str::trim).filter(|word| !word.is_empty());
         let stages = words.map(|word| {
-            let stage = STAGES.into_iter().find(|stage| stage.name() == word);
-            stage.ok_or_else(|| Error::unknown("stage for DOWNHILL_DUMP", word, STAGES.map(Stage::name)))
+            let stage = stages_with_text().find(|stage| stage.name() == word);
+            stage.ok_or_else(|| {
+                Error::unknown("stage for DOWNHILL_DUMP", word, stages_with_text().map(Stage::name))
+            })
         });
         Ok(Dump { stages: stages.collect::<Result<_, _>>()?, folder })
     }

@@ -6,6 +6,7 @@ use crate::cause::{Cause, Kind, Part, Place, Violation};
 use crate::model::Model;
 use crate::outputs::OutputBuffer;
 use crate::program::Diagnosis;
+use crate::storage::first_broken;
 use downhill_graph::check::Rule;
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::error::Origin;
@@ -212,10 +213,4 @@ impl Examined<'_> {
         let number = |row: usize| self.stopped.rows.get(row).map_or(row, |&number| number as usize);
         Place { row: place.row.map(number), ..place }
     }
-}
-
-/// Position and value of the first number that is not finite, or of the first NaN.
-fn first_broken(numbers: impl Iterator<Item = f64>, may_be_infinite: bool) -> Option<(usize, f64)> {
-    let is_broken = |x: f64| if may_be_infinite { x.is_nan() } else { !x.is_finite() };
-    numbers.enumerate().find(|&(_, x)| is_broken(x))
 }

@@ -118,12 +118,9 @@ impl Buffer {
 
     /// The first float that is not finite, and its position.
     pub(crate) fn first_broken(&self, element: ElementType) -> Option<(usize, f64)> {
-        let is_broken = |(_, value): &(usize, f64)| !value.is_finite();
         match element {
-            ElementType::F32 => {
-                self.words().map(|word| f64::from(f32::from_bits(word))).enumerate().find(is_broken)
-            }
-            ElementType::F64 => self.f64s().enumerate().find(is_broken),
+            ElementType::F32 => first_broken(self.words().map(|word| f64::from(f32::from_bits(word))), false),
+            ElementType::F64 => first_broken(self.f64s(), false),
             ElementType::I32 | ElementType::U32 | ElementType::Bool => None,
         }
     }
@@ -142,6 +139,15 @@ impl Buffer {
         copy.lines.clone_from_slice(&self.lines);
         Ok(copy)
     }
+}
+
+/// Position and value of the first number that is not finite, or of the first NaN.
+pub(crate) fn first_broken(
+    numbers: impl Iterator<Item = f64>,
+    may_be_infinite: bool,
+) -> Option<(usize, f64)> {
+    let is_broken = |x: f64| if may_be_infinite { x.is_nan() } else { !x.is_finite() };
+    numbers.enumerate().find(|&(_, x)| is_broken(x))
 }
 
 /// The words of an f64, as they lie in memory.

@@ -31,9 +31,12 @@ impl Ports {
     pub(crate) fn of(graph: &Graph) -> Ports {
         let symbols = run_symbols(graph);
         let rows = symbols.first().map(|name| Dim::symbol(name));
-        let looked_up = if trains(graph) { inputs_with_rows(graph, rows.as_ref()) } else { BTreeSet::new() };
+        let with_rows = inputs_with_rows(graph, rows.as_ref());
+        let has_rows = !with_rows.is_empty();
+        // A training step looks the rows of its data up in a table; other entries read contiguous rows.
+        let looked_up = if graph.changes_storages() { with_rows } else { BTreeSet::new() };
         Ports {
-            has_rows: !inputs_with_rows(graph, rows.as_ref()).is_empty(),
+            has_rows,
             inputs: input_slots(graph, &looked_up),
             outputs: named_results(graph),
             streams: random_streams(graph),
@@ -51,8 +54,9 @@ impl Ports {
 
 /// The symbol that counts the rows of an entry's data, if its values depend on one.
 pub fn rows_symbol(graph: &Graph) -> Option<Arc<str>> {
-    let ports = Ports::of(graph);
-    ports.symbols.first().filter(|_| ports.has_rows).cloned()
+    let first = run_symbols(graph).into_iter().next()?;
+    let counts_rows = !inputs_with_rows(graph, Some(&Dim::symbol(&first))).is_empty();
+    counts_rows.then_some(first)
 }
 
 fn data(graph: &Graph) -> impl Iterator<Item = (usize, &Input)> {
@@ -82,11 +86,6 @@ fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
 fn inputs_with_rows(graph: &Graph, rows: Option<&Dim>) -> BTreeSet<usize> {
     let has_rows = |input: &Input| rows.is_some() && input.ty.shape.dims().first() == rows;
     data(graph).filter(|(_, input)| has_rows(input)).map(|(position, _)| position).collect()
-}
-
-/// Whether an entry changes storages. A training step looks the rows of its data up in a table; other entries read contiguous rows.
-fn trains(graph: &Graph) -> bool {
-    graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Update(_)))
 }
 
 /// Results other than updates and losses, in order.

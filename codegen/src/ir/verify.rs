@@ -15,18 +15,11 @@ use downhill_graph::graph::bug;
 use downhill_graph::types::ElementType;
 use std::collections::HashSet;
 
-/// In debug builds, verifies kernels.
-pub(crate) fn check(kernels: &[Kernel]) {
-    if cfg!(debug_assertions) {
-        kernels.iter().for_each(assert_valid);
-    }
-}
-
 /// Reports a kernel that breaks a rule as downhill's bug.
 ///
 /// # Panics
 /// When there is a violation.
-fn assert_valid(kernel: &Kernel) {
+pub(crate) fn assert_valid(kernel: &Kernel) {
     let violations = verify(kernel);
     if !violations.is_empty() {
         bug(&format!("an invalid kernel:\n{}\n{kernel}", violations.join("\n")));

@@ -22,4 +22,4 @@ pub(crate) use merge::merge_lanes;
 pub use program::*;
 pub(crate) use steps::{Bound, Steps};
 pub(crate) use text::word_of;
-pub(crate) use walk::for_each_address;
+pub(crate) use walk::{for_each_address, runs};

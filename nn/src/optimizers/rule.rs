@@ -2,7 +2,7 @@
 
 use super::updates::Updates;
 use downhill_graph::error::Error;
-use downhill_graph::graph::{Graph, NodeId, Purpose};
+use downhill_graph::graph::{Graph, NodeId};
 use downhill_graph::option::{Allowed, check};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -111,9 +111,8 @@ impl Optimizer {
         graph.set_origin(origin);
 
         // Without an update nothing would be trained, and the step would not be one.
-        let updates_something = || graph.results.iter().any(|(it, _)| matches!(it, Purpose::Update(_)));
         let nothing = || Error::new("the optimizer updates nothing").help("call `set` on what it is given");
-        let missing = (!parameters.is_empty() && !updates_something()).then(nothing);
+        let missing = (!parameters.is_empty() && !graph.changes_storages()).then(nothing);
         match mistakes.into_iter().next().or(missing) {
             Some(mistake) => Err(mistake.note("written by the optimizer's rule")),
             None => Ok(()),

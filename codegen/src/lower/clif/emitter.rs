@@ -13,7 +13,7 @@ use cranelift_codegen::ir::{ConstantData, Endianness, InstBuilder, MemFlagsData,
 use cranelift_frontend::{FunctionBuilder, Variable};
 
 use super::estimate::{MAX_PIECES, read_by_lanes};
-use crate::lane::{Address, Instruction, Integer, Kind, LaneItem, LaneProgram, Reg, Term, Var};
+use crate::lane::{Address, Instruction, Integer, Kind, LaneItem, LaneProgram, Reg, Term, Var, runs};
 use crate::lower::uses::Uses;
 
 /// How many elements of the lane loop the code being emitted works on.
@@ -155,7 +155,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
 
     /// Emits items in order: straight runs between loops by the strip's order, loops for all pieces at once.
     pub(super) fn items(&mut self, items: &'p [LaneItem]) {
-        for run in items.chunk_by(|a, b| !matches!(a, LaneItem::Loop(_)) && !matches!(b, LaneItem::Loop(_))) {
+        for run in runs(items) {
             match run {
                 [LaneItem::Loop(item)] if item.lanes => self.lane_loop(item),
                 [LaneItem::Loop(item)] => self.counted_loop(item),

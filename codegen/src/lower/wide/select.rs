@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::code::{Base, Code, Inst, Memory, Op, Source};
 use super::machine::ARGUMENTS;
 use super::state::{Held, Select};
-use crate::lane::{Instruction, LaneItem, LaneProgram};
+use crate::lane::{Instruction, LaneItem, LaneProgram, runs};
 use crate::target::Extension;
 
 /// Virtual code of `program`.
@@ -42,7 +42,7 @@ impl<'p> Select<'p> {
     /// Items in order: straight runs between loops by the strip's order, loops for all pieces at once.
     pub(super) fn items(&mut self, items: &'p [LaneItem]) {
         let mut behind = items;
-        for run in items.chunk_by(|a, b| !matches!(a, LaneItem::Loop(_)) && !matches!(b, LaneItem::Loop(_))) {
+        for run in runs(items) {
             behind = &behind[run.len()..];
             match run {
                 [LaneItem::Loop(item)] if item.lanes => self.lane_loop(item),
