@@ -195,13 +195,21 @@ struct Block {
 /// An element whose position no loop changes: its buffer, the looked-up row if there is one, the index.
 type Element = (Buffer, Option<i64>, Dim);
 
-struct Emit<'a> {
-    kernel: &'a Kernel,
-    schedule: &'a Schedule,
+/// The indices of a loop.
+#[derive(Clone, Copy)]
+pub(super) struct Range {
+    pub(super) start: Integer,
+    pub(super) end: Integer,
+    pub(super) portion: Portion,
+}
+
+pub(super) struct Emit<'a> {
+    pub(super) kernel: &'a Kernel,
+    pub(super) schedule: &'a Schedule,
     /// The loop of which each thread runs a range.
     divided: Option<Axis>,
     definitions: Map<ValueId, &'a Expression>,
-    b: &'a mut ProgramBuilder,
+    pub(super) b: &'a mut ProgramBuilder,
     pointers: &'a mut Vec<Pointer>,
     integers: &'a mut Vec<Number>,
     /// The counter of a loop of one iteration around a program that looks up one row: a lookup needs a counter, and this one stands for
@@ -238,7 +246,7 @@ impl Emit<'_> {
     }
 
     /// How many registers a value has here: one for each row where the rows differ.
-    fn copies(&self, value: ValueId) -> usize {
+    pub(super) fn copies(&self, value: ValueId) -> usize {
         self.block.as_ref().filter(|block| block.differ.contains(&value)).map_or(1, |block| block.rows)
     }
 
@@ -278,10 +286,9 @@ impl Emit<'_> {
     fn plain_loop(&mut self, inner: &Loop, portion: Portion, first: i64) {
         if self.kernel.extents[inner.axis.0 as usize].is(0) {
             // No iterations, so the body is not emitted: a stride of the empty axis is 0 too, and all rows would store to one address.
-            for a in &inner.accumulators {
-                let start = scalar::identity(self.b, a.kind, self.kernel.element(a.result));
-                self.registers.insert(a.result, vec![start]);
-            }
+            let starts = self.starts(inner);
+            let results = inner.accumulators.iter().map(|accumulator| accumulator.result);
+            self.registers.extend(results.zip(starts));
             return;
         }
         if is_once(self.kernel, inner.axis) {
@@ -291,24 +298,34 @@ impl Emit<'_> {
         // The body may run several times: what it stores is not in a register when it starts.
         self.forget_stored(&inner.body);
         self.depth += 1;
-        let var = self.b.var();
-        self.vars.insert(inner.axis, var);
         let [start, end] = self.range(inner.axis);
         // A thread whose range ends before `first` runs none of this: cuts lie between blocks.
         let start = if first > 0 { Integer::Constant(first) } else { start };
+        let starts = self.starts(inner);
+        let after = match self.chunk(inner) {
+            Some(length) => self.long_fold(inner, length, &starts),
+            None => self.turns(inner, Range { start, end, portion }, &starts),
+        };
+        for (accumulator, after) in inner.accumulators.iter().zip(after) {
+            self.registers.insert(accumulator.result, after);
+        }
+        self.depth -= 1;
+    }
+
+    /// A loop over a range, its accumulators from `starts` on. Gives their values after it, one for each row where the rows differ.
+    pub(super) fn turns(&mut self, inner: &Loop, range: Range, starts: &[Vec<Reg>]) -> Vec<Vec<Reg>> {
+        let var = self.b.var();
+        self.vars.insert(inner.axis, var);
         let lanes = self.schedule.lanes.contains(&inner.axis);
-        let starts: Vec<Reg> = inner
-            .accumulators
-            .iter()
-            .map(|a| scalar::identity(self.b, a.kind, self.kernel.element(a.result)))
-            .collect();
-        self.b.begin_loop(var, start, end, portion, lanes);
+        self.b.begin_loop(var, range.start, range.end, range.portion, lanes);
 
         // Each accumulator is carried through the loop, once for each row where the rows differ.
         let mut inside: Vec<Vec<Reg>> = Vec::new();
-        for (accumulator, &start) in inner.accumulators.iter().zip(&starts) {
+        for (accumulator, starts) in inner.accumulators.iter().zip(starts) {
             let combine = lanes.then(|| combine(accumulator.kind, self.kernel.element(accumulator.result)));
-            inside.push((0..self.copies(accumulator.result)).map(|_| self.b.carry(start, combine)).collect());
+            let carried: Vec<Reg> = starts.iter().map(|&start| self.b.carry(start, combine)).collect();
+            self.registers.extend(accumulator.inside.map(|value| (value, carried.clone())));
+            inside.push(carried);
         }
 
         self.items(&inner.body);
@@ -324,21 +341,34 @@ impl Emit<'_> {
             );
         }
         let mut after = self.b.end_loop(&next).into_iter();
-        for (accumulator, inside) in inner.accumulators.iter().zip(&inside) {
-            self.registers.insert(accumulator.result, after.by_ref().take(inside.len()).collect());
-        }
-        self.depth -= 1;
+        inside.iter().map(|inside| after.by_ref().take(inside.len()).collect()).collect()
+    }
+
+    /// What each accumulator of a loop starts with, once for each row where the rows differ.
+    fn starts(&mut self, inner: &Loop) -> Vec<Vec<Reg>> {
+        let mut start = |a: &Accumulator| {
+            let rows = 0..self.copies(a.result);
+            match a.from {
+                Some(from) => rows.map(|row| self.register(from, row)).collect(),
+                None => {
+                    let identity = scalar::identity(self.b, a.kind, self.kernel.element(a.result));
+                    vec![identity; rows.len()]
+                }
+            }
+        };
+        inner.accumulators.iter().map(&mut start).collect()
     }
 
     /// A loop of one iteration is emitted as its body, even a lane loop: the other partial results of its folds are identities.
     fn once(&mut self, inner: &Loop) {
+        let starts = self.starts(inner);
+        for (accumulator, starts) in inner.accumulators.iter().zip(&starts) {
+            self.registers.extend(accumulator.inside.map(|value| (value, starts.clone())));
+        }
         self.items(&inner.body);
-        for accumulator in &inner.accumulators {
-            let element = self.kernel.element(accumulator.result);
-            let start = scalar::identity(self.b, accumulator.kind, element);
-            let folded = (0..self.copies(accumulator.result))
-                .map(|row| self.fold_in(accumulator, start, row))
-                .collect();
+        for (accumulator, starts) in inner.accumulators.iter().zip(&starts) {
+            let rows = starts.iter().enumerate();
+            let folded = rows.map(|(row, &start)| self.fold_in(accumulator, start, row)).collect();
             self.registers.insert(accumulator.result, folded);
         }
     }
@@ -364,6 +394,7 @@ impl Emit<'_> {
                 let op = accumulator.kind.facts().function;
                 scalar::binary(self.b, op, element, so_far, value)
             }
+            Term::Next(value) => self.register(value, row),
         }
     }
 
@@ -521,7 +552,7 @@ impl Emit<'_> {
     }
 
     /// A number as an operand of loops and addresses.
-    fn integer(&mut self, number: Number) -> Integer {
+    pub(super) fn integer(&mut self, number: Number) -> Integer {
         if let Number::Dim(dim) | Number::Distance(dim) = &number
             && let Some(constant) = dim.as_constant().filter(|constant| constant.unsigned_abs() <= FAR)
         {

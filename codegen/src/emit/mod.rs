@@ -2,4 +2,6 @@
 
 pub mod kernel;
 
+mod fold;
+
 pub(crate) mod parts;

@@ -4,7 +4,8 @@
 //!
 //! Must hold:
 //! - a value is set once, before it is used, in the same body or an enclosing one;
-//! - a loop's accumulators are visible after it, in the body that holds the loop;
+//! - a loop's accumulators are visible after it, in the body that holds the loop; what they have come to so far is seen in its body, if
+//!   it has a name there;
 //! - an access names axes of enclosing loops only;
 //! - the iterations of a loop without accumulators are independent: they may run in any order, and in parallel;
 //! - in a body, stores stand last;
@@ -82,6 +83,10 @@ pub struct Loop {
 pub struct Accumulator {
     /// How it combines.
     pub kind: Reduction,
+    /// The value that it starts from; that of a fold of nothing when `None`.
+    pub from: Option<ValueId>,
+    /// Its value at the start of an iteration, for the loop's body to see.
+    pub inside: Option<ValueId>,
     /// The result, visible after the loop.
     pub result: ValueId,
     /// What is folded in.
@@ -95,6 +100,34 @@ pub enum Term {
     Value(ValueId),
     /// `a·b`, added with one rounding (sums only).
     Product(ValueId, ValueId),
+    /// Nothing: this value of the body, which was made from the accumulator's own, is the next one. So a fold over several axes is one
+    /// sequence: the loop inside starts from what this one has come to, and this one goes on with its result.
+    Next(ValueId),
+}
+
+impl Term {
+    /// The values of the loop's body that it takes.
+    pub(crate) fn operands(self) -> Vec<ValueId> {
+        match self {
+            Term::Value(x) | Term::Next(x) => vec![x],
+            Term::Product(x, y) => vec![x, y],
+        }
+    }
+
+    fn map(self, name: &dyn Fn(ValueId) -> ValueId) -> Term {
+        match self {
+            Term::Value(x) => Term::Value(name(x)),
+            Term::Next(x) => Term::Next(name(x)),
+            Term::Product(x, y) => Term::Product(name(x), name(y)),
+        }
+    }
+}
+
+impl Accumulator {
+    /// A fold of terms that starts from nothing.
+    pub fn new(kind: Reduction, result: ValueId, term: Term) -> Accumulator {
+        Accumulator { kind, from: None, inside: None, result, term }
+    }
 }
 
 /// The element `at` of a buffer.
@@ -250,12 +283,13 @@ pub(crate) fn map_items(
 
 /// The items with their values renamed.
 pub(crate) fn rename_values(items: &[Item], name: &dyn Fn(ValueId) -> ValueId) -> Vec<Item> {
-    let term = |term: &Term| match term {
-        Term::Value(x) => Term::Value(name(*x)),
-        Term::Product(x, y) => Term::Product(name(*x), name(*y)),
+    let accumulator = |a: &Accumulator| Accumulator {
+        kind: a.kind,
+        from: a.from.map(name),
+        inside: a.inside.map(name),
+        result: name(a.result),
+        term: a.term.map(name),
     };
-    let accumulator =
-        |a: &Accumulator| Accumulator { kind: a.kind, result: name(a.result), term: term(&a.term) };
 
     let rename = |item: &Item| match item {
         Item::Let(value, expression) => Item::Let(name(*value), expression.map_operands(name)),
@@ -300,14 +334,17 @@ pub(crate) fn dependents(items: &[Item], axis: Axis, differ: &mut Set<ValueId>) 
             }
             Item::Store(..) => {}
             Item::Loop(inner) => {
-                dependents(&inner.body, axis, differ);
-                for accumulator in &inner.accumulators {
-                    let depends = match accumulator.term {
-                        Term::Value(x) => differ.contains(&x),
-                        Term::Product(x, y) => differ.contains(&x) || differ.contains(&y),
-                    };
-                    if depends {
-                        differ.insert(accumulator.result);
+                // What an accumulator has come to differs in the body as soon as its terms do, or what it starts from.
+                let mut again = true;
+                while again {
+                    dependents(&inner.body, axis, differ);
+                    again = false;
+                    for accumulator in &inner.accumulators {
+                        let taken = accumulator.term.operands().into_iter().chain(accumulator.from);
+                        if taken.into_iter().any(|value| differ.contains(&value)) {
+                            differ.insert(accumulator.result);
+                            again |= accumulator.inside.is_some_and(|inside| differ.insert(inside));
+                        }
                     }
                 }
             }
@@ -331,8 +368,11 @@ fn write_items(f: &mut fmt::Formatter<'_>, kernel: &Kernel, items: &[Item], dept
             Item::Loop(inner) => {
                 writeln!(f, "{indent}for {} in 0..{}", inner.axis, kernel.extents[inner.axis.0 as usize])?;
                 write_items(f, kernel, &inner.body, depth + 1)?;
-                for Accumulator { kind, result, term } in &inner.accumulators {
-                    writeln!(f, "{indent}  {result} = {kind:?} {term}")?;
+                for Accumulator { kind, from, inside, result, term } in &inner.accumulators {
+                    write!(f, "{indent}  {result} = {kind:?} {term}")?;
+                    from.map_or(Ok(()), |from| write!(f, " from {from}"))?;
+                    inside.map_or(Ok(()), |inside| write!(f, " inside {inside}"))?;
+                    writeln!(f)?;
                 }
             }
         }
@@ -399,6 +439,7 @@ impl fmt::Display for Term {
         match self {
             Term::Value(value) => write!(f, "{value}"),
             Term::Product(a, b) => write!(f, "{a} * {b}"),
+            Term::Next(value) => write!(f, "next {value}"),
         }
     }
 }

@@ -5,3 +5,5 @@ pub mod affine;
 pub mod kernel;
 
 pub mod verify;
+
+pub(crate) mod chain;

@@ -4,13 +4,14 @@
 //!
 //! What it checks:
 //! - a value is set once, and used only after that, in the same body or one inside it;
-//! - an accumulator's result is set by its loop and seen behind it; its terms are values of the loop's body;
+//! - an accumulator's result is set by its loop and seen behind it; its terms are values of the loop's body, where its value so far is
+//!   seen; it starts from a value set before the loop;
 //! - accesses, indices and random positions name axes of enclosing loops only, and no loop runs inside one over the same axis;
 //! - in a body, no load of a buffer comes after a store to it, and nothing but stores comes after a store;
 //! - operands have the types that their expression takes: a mask selects, both sides of an operation are of one type.
 
 use crate::ir::affine::{Affine, Axis};
-use crate::ir::kernel::{Access, Expression, Item, Kernel, Loop, Term, ValueId};
+use crate::ir::kernel::{Access, Expression, Item, Kernel, Loop, ValueId};
 use downhill_graph::graph::bug;
 use downhill_graph::types::ElementType;
 use std::collections::HashSet;
@@ -79,21 +80,21 @@ impl Check<'_> {
         self.require(!self.open.contains(&axis), || format!("a loop over {axis} inside one over it"));
         self.require((axis.0 as usize) < self.kernel.extents.len(), || format!("{axis} has no extent"));
 
+        inner.accumulators.iter().filter_map(|accumulator| accumulator.from).for_each(|from| {
+            self.uses(from, "an accumulator");
+        });
         let outside = self.set.len();
         self.open.push(axis);
+        inner.accumulators.iter().filter_map(|accumulator| accumulator.inside).for_each(|inside| {
+            self.define(inside);
+        });
         self.body(&inner.body);
 
         for accumulator in &inner.accumulators {
-            let result = accumulator.result;
-            match accumulator.term {
-                Term::Value(x) => self.same(&[x, result], result),
-                Term::Product(x, y) => self.same(&[x, y, result], result),
-            }
-            let terms = match accumulator.term {
-                Term::Value(x) => vec![x],
-                Term::Product(x, y) => vec![x, y],
-            };
-            terms.into_iter().for_each(|term| self.uses(term, "an accumulator"));
+            let mut values = accumulator.term.operands();
+            values.iter().for_each(|&term| self.uses(term, "an accumulator"));
+            values.extend(accumulator.from.into_iter().chain(accumulator.inside).chain([accumulator.result]));
+            self.same(&values, accumulator.result);
         }
 
         self.open.pop();

@@ -112,6 +112,11 @@ impl Machine<'_> {
             Portion::Whole | Portion::Where(_) => (start..end).collect(),
             Portion::Blocks(n) => (start..blocks(n)).step_by(n as usize).collect(),
             Portion::Rest(n) => (blocks(n)..end).collect(),
+            Portion::Chunk { number, length } => {
+                let length = self.integer(length);
+                let first = self.vars[number.0 as usize] * length;
+                (start.max(first)..end.min(first + length)).collect()
+            }
         }
     }
 

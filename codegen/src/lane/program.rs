@@ -115,6 +115,13 @@ pub enum Portion {
     Blocks(u32),
     /// One by one, the remainder of `Blocks(n)`.
     Rest(u32),
+    /// One by one those of them that lie in `number·length..(number + 1)·length`.
+    Chunk {
+        /// The counter of a loop around this one that is no lane loop: which chunk.
+        number: Var,
+        /// How many indices a chunk has; more than none.
+        length: Integer,
+    },
     /// One iteration, for a case that is rare: a target may skip it for a block of elements if the mask holds in none of them. That cannot
     /// be seen: the iteration has no effect other than its carried values, which are `select(mask, …, inside)`.
     Where(Reg),
@@ -136,7 +143,7 @@ pub struct LaneLoop {
     pub start: Integer,
     /// One past the last index.
     pub end: Integer,
-    /// Which of them. Always `Whole` for a lane loop.
+    /// Which of them: `Whole` or a `Chunk` for a lane loop.
     pub portion: Portion,
     /// True for a lane loop: the counter is varying inside.
     pub lanes: bool,

@@ -28,7 +28,7 @@ pub(crate) struct Steps<R> {
 }
 
 impl<R: Copy> Steps<R> {
-    /// The iterations of a portion of `start..end`; `blocks` emits code that computes where whole blocks of so many end, if that is not known.
+    /// The iterations of a portion of `start..end`, which is a chunk's own part where the portion is a chunk; `blocks` emits code that computes where whole blocks of so many end, if that is not known.
     pub(crate) fn of(
         portion: Portion,
         start: Bound<R>,
@@ -36,7 +36,7 @@ impl<R: Copy> Steps<R> {
         blocks: impl FnOnce(i64) -> R,
     ) -> Steps<R> {
         match (portion, start, end) {
-            (Portion::Whole | Portion::Where(_), ..) => Steps { start, end, step: 1 },
+            (Portion::Whole | Portion::Where(_) | Portion::Chunk { .. }, ..) => Steps { start, end, step: 1 },
             (Portion::Blocks(n), ..) => Steps { start, end, step: i64::from(n) },
             (Portion::Rest(n), Bound::Known(first), Bound::Known(last)) => {
                 let n = i64::from(n);

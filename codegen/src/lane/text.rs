@@ -44,6 +44,7 @@ impl Text<'_> {
             Portion::Whole => writeln!(f)?,
             Portion::Blocks(n) => writeln!(f, " by {n}")?,
             Portion::Rest(n) => writeln!(f, " rest of {n}")?,
+            Portion::Chunk { number, length } => writeln!(f, " chunk v{} of {length}", number.0)?,
             Portion::Where(mask) => writeln!(f, " where {}", self.register(mask))?,
         }
         for Carried { initial, inside, next, after, combine } in &item.carried {

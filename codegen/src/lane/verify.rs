@@ -8,7 +8,8 @@
 //! - a register varies when an operand, its address or its counter does, and only inside a lane loop; a constant and an
 //!   argument are uniform;
 //! - a store inside a lane loop has a varying address; outside nothing varies; a uniform address stores a uniform value;
-//! - no lane loop inside a lane loop, and a lane loop's portion is `Whole`; blocks count at least one index;
+//! - no lane loop inside a lane loop, and a lane loop's portion is `Whole` or a `Chunk`; blocks and chunks have at least one index;
+//! - the number of a chunk is the counter of a loop around it that is no lane loop;
 //! - an accumulator of a lane loop has a combine of its kind, a uniform initial and after, a varying inside; of a
 //!   counted loop no combine, inside and after of one variance, uniform only if initial and next are;
 //! - a watched value is an F32, and the program has an alarm for it;
@@ -181,10 +182,18 @@ impl Verifier<'_> {
         self.check(!shadows, || format!("counter v{} is open already", var.0));
         let nested = item.lanes && self.lane_var().is_some();
         self.check(!nested, || format!("lane loop v{} inside a lane loop", var.0));
-        self.check(!item.lanes || item.portion == Portion::Whole, || {
-            format!("lane loop v{} is not whole", var.0)
-        });
-        let empty = matches!(item.portion, Portion::Blocks(0) | Portion::Rest(0));
+        let in_order = matches!(item.portion, Portion::Whole | Portion::Chunk { .. });
+        self.check(!item.lanes || in_order, || format!("lane loop v{} is neither whole nor a chunk", var.0));
+        if let Portion::Chunk { number, length } = item.portion {
+            self.integer(length);
+            let counts = self.open.iter().any(|&(open, lanes)| open == number && !lanes);
+            self.check(counts, || format!("no loop around loop v{} counts chunks by v{}", var.0, number.0));
+        }
+        let empty = match item.portion {
+            Portion::Blocks(n) | Portion::Rest(n) => n == 0,
+            Portion::Chunk { length: Integer::Constant(length), .. } => length <= 0,
+            Portion::Chunk { .. } | Portion::Whole | Portion::Where(_) => false,
+        };
         self.check(!empty, || format!("blocks of no index in loop v{}", var.0));
         for carried in &item.carried {
             self.usable(carried.initial);

@@ -19,6 +19,7 @@ use crate::fusion::group::Group;
 use crate::fusion::root::{Root, dot_axes, identity_index};
 use crate::ir::affine::{Affine, Axis, linear, moved};
 use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
+use crate::plan::nests::simplify;
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
@@ -118,7 +119,7 @@ pub fn build(graph: &Graph, homes: &Homes, group: &Group) -> Result<Kernel, Erro
 
     match build.error {
         Some(error) => Err(error),
-        None => Ok(build.kernel),
+        None => Ok(simplify(build.kernel)),
     }
 }
 
@@ -480,13 +481,13 @@ impl Build<'_> {
         let mut term = leaf(self, &full);
         for _ in &axes {
             let result = self.fresh(element);
-            self.close(vec![Accumulator { kind, result, term }]);
+            self.close(vec![Accumulator::new(kind, result, term)]);
             term = Term::Value(result);
         }
 
         // Without a loop, a product is a plain multiplication.
         match term {
-            Term::Value(value) => value,
+            Term::Value(value) | Term::Next(value) => value,
             Term::Product(x, y) => {
                 let depth = self.frames.len() - 1;
                 self.set(depth, element, Expression::Binary(downhill_graph::op::Binary::Mul, x, y))

@@ -24,7 +24,7 @@
 //!   5 ns of 67.
 
 use crate::ir::affine::{Affine, Axis};
-use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
+use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, ValueId};
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::OfFinite;
 use downhill_graph::graph::{Graph, Role};
@@ -271,11 +271,7 @@ fn passed_on(expression: &Expression) -> Vec<ValueId> {
 }
 
 fn summed(sum: &Accumulator) -> Vec<ValueId> {
-    match sum.term {
-        _ if !sum.kind.facts().hands_on => Vec::new(),
-        Term::Value(x) => vec![x],
-        Term::Product(x, y) => vec![x, y],
-    }
+    if sum.kind.facts().hands_on { sum.term.operands() } else { Vec::new() }
 }
 
 /// Whether an access, over all iterations, reaches every element of a buffer of so many bytes: its strides are those of a contiguous

@@ -1,5 +1,7 @@
 //! From groups of values to an entry's kernels: their loops, their order, and the memory of intermediate values.
 
+pub(crate) mod nests;
+
 pub mod build;
 
 mod order;

@@ -503,7 +503,7 @@ fn values_set(items: &[Item], set: &mut BTreeSet<ValueId>) {
             Item::Store(..) => {}
             Item::Loop(inner) => {
                 values_set(&inner.body, set);
-                set.extend(inner.accumulators.iter().map(|a| a.result));
+                set.extend(inner.accumulators.iter().flat_map(|a| [a.result].into_iter().chain(a.inside)));
             }
         }
     }
@@ -526,7 +526,7 @@ mod tests {
         let term = Term::Product(ValueId(0), ValueId(1));
         let fold = Loop {
             axis: sum,
-            accumulators: vec![Accumulator { kind: Reduction::Sum, result: ValueId(2), term }],
+            accumulators: vec![Accumulator::new(Reduction::Sum, ValueId(2), term)],
             body: vec![
                 load(0, 0, axis(row).times(&Dim::from(k)).plus(&axis(sum))),
                 load(1, 1, right(&axis(sum), &axis(lane))),

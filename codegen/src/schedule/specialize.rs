@@ -14,6 +14,7 @@ use crate::ir::affine::Axis;
 use crate::ir::kernel::Kernel;
 use crate::plan::arena::Arena;
 use crate::plan::guard::writes_storage;
+use crate::plan::nests::put_lanes_first;
 use crate::schedule::cost::work;
 use crate::schedule::divide::{Division, divide};
 use crate::schedule::form::{buffer_of, form};
@@ -128,6 +129,7 @@ pub(crate) fn schedule(
 fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, first: usize) -> Special {
     // Lane loops are chosen before sizes are bound: they decide the order of additions, which all variants share.
     let lanes = choose_lanes(form);
+    let form = put_lanes_first(form.clone(), &lanes);
     let kernel = form.map_dims(&|dim| dim.bind(fixed));
     let lanes = choose_lanes_again(&kernel, lanes);
     let kernel = put_lanes_outside(&kernel, &lanes);

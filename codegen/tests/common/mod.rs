@@ -20,6 +20,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 
+pub(crate) mod case;
 mod memory;
 
 use memory::Memory;

@@ -26,7 +26,8 @@ impl<'p> Emitter<'p, '_, '_> {
     /// A lane loop of the program.
     pub(super) fn lane_loop(&mut self, item: &'p LaneLoop) {
         let estimate = Estimate::of(self.program, &self.uses, &self.by_lanes, item);
-        let range = Steps { start: self.integer(item.start), end: self.integer(item.end), step: 1 };
+        let (start, end) = self.ends(item);
+        let range = Steps { start, end, step: 1 };
         self.lane_var = Some(item.var);
         self.push_scope();
         if range.turns().is_none_or(|elements| elements >= LANES) {

@@ -8,7 +8,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types::I64};
 
 use super::emitter::{Bound, Emitter};
-use crate::lane::{Index, Integer, LaneItem, LaneLoop, Reg, Var, for_each_address};
+use crate::lane::{Index, Integer, LaneItem, LaneLoop, Portion, Reg, Var, for_each_address};
 
 /// The most instructions of an unrolled loop.
 const WRITTEN_OUT: i64 = 48;
@@ -41,9 +41,15 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
             }
             next
         };
-        let last = match item.portion.mask() {
-            Some(mask) => self.where_any(mask, item, &initial, &mut turn),
-            None => self.repeat(item.var, &item.body, steps, initial, &mut turn).1,
+        let last = match item.portion {
+            Portion::Where(mask) => self.where_any(mask, item, &initial, &mut turn),
+            // At most one iteration: there is nothing to unroll.
+            Portion::Chunk { length: Integer::Constant(1), .. } if steps.turns().is_none() => {
+                self.rolled_loop(item.var, &item.body, steps, initial, &mut turn).1
+            }
+            Portion::Whole | Portion::Blocks(_) | Portion::Rest(_) | Portion::Chunk { .. } => {
+                self.repeat(item.var, &item.body, steps, initial, &mut turn).1
+            }
         };
         self.bind(item.carried.iter().map(|carried| carried.after), &last);
     }
@@ -92,8 +98,43 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
         }
     }
 
-    fn steps(&mut self, item: &LaneLoop) -> Steps {
+    /// Where a loop starts and ends; of a chunk its part.
+    pub(super) fn ends(&mut self, item: &LaneLoop) -> (Bound, Bound) {
         let (start, end) = (self.integer(item.start), self.integer(item.end));
+        let Portion::Chunk { number, length } = item.portion else { return (start, end) };
+
+        let (first, behind) = match (self.counter(number), length) {
+            (Bound::Known(number), Integer::Constant(length)) => {
+                (Bound::Known(number * length), Bound::Known((number + 1) * length))
+            }
+            (number, length) => {
+                let (number, length) = (self.materialize(number), self.integer(length));
+                let length = self.materialize(length);
+                let first = self.f.ins().imul(number, length);
+                (Bound::In(first), Bound::In(self.f.ins().iadd(first, length)))
+            }
+        };
+        let start = match (start, first) {
+            (Bound::Known(x), Bound::Known(y)) => Bound::Known(x.max(y)),
+            // Counters are never negative.
+            (Bound::Known(..=0), first) => first,
+            (x, y) => {
+                let (x, y) = (self.materialize(x), self.materialize(y));
+                Bound::In(self.f.ins().smax(x, y))
+            }
+        };
+        let end = match (end, behind) {
+            (Bound::Known(x), Bound::Known(y)) => Bound::Known(x.min(y)),
+            (x, y) => {
+                let (x, y) = (self.materialize(x), self.materialize(y));
+                Bound::In(self.f.ins().smin(x, y))
+            }
+        };
+        (start, end)
+    }
+
+    fn steps(&mut self, item: &LaneLoop) -> Steps {
+        let (start, end) = self.ends(item);
         Steps::of(item.portion, start, end, |n| self.end_of_blocks(start, end, n))
     }
 

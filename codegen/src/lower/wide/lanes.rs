@@ -25,7 +25,8 @@ const LIGHT: usize = 12;
 impl<'p> Select<'p> {
     /// A lane loop of the program.
     pub(super) fn lane_loop(&mut self, item: &'p LaneLoop) {
-        let range = Steps { start: self.integer(item.start), end: self.integer(item.end), step: 1 };
+        let (start, end) = self.ends(item);
+        let range = Steps { start, end, step: 1 };
         self.enter_loop();
         self.lane_var = Some(item.var);
         self.scopes.push(Default::default());

@@ -11,7 +11,9 @@
 
 use super::code::{Inst, Label, Op, Source, V};
 use super::state::{Bound, Part, Select, Steps};
-use crate::lane::{Address, Carried, Instruction, Integer, LaneItem, LaneLoop, Reg, Var, for_each_address};
+use crate::lane::{
+    Address, Carried, Instruction, Integer, LaneItem, LaneLoop, Portion, Reg, Var, for_each_address,
+};
 
 /// Iterations of a fold that take longer than a memory access.
 const LONG: i64 = 64;
@@ -55,8 +57,11 @@ impl<'p> Select<'p> {
     /// Prefetches the epilogue's cache lines before a long fold: in a product those are elements of a large matrix that nothing else has
     /// touched, and the next block's multiply-adds would wait for them.
     pub(super) fn fetch_ahead(&mut self, item: &'p LaneLoop, behind: &'p [LaneItem]) {
-        let is_fold =
-            !item.carried.is_empty() && !item.body.iter().any(|item| matches!(item, LaneItem::Loop(_)));
+        let is_nest = |item: &LaneItem| match item {
+            LaneItem::Loop(inner) => !matches!(inner.portion, Portion::Chunk { .. }),
+            _ => false,
+        };
+        let is_fold = !item.carried.is_empty() && !item.body.iter().any(is_nest);
         // Asked of the loop itself: its steps are computed once, where it runs.
         let is_short = match (item.start, item.end) {
             (Integer::Constant(start), Integer::Constant(end)) => end - start < LONG,
@@ -169,8 +174,65 @@ impl<'p> Select<'p> {
         }
     }
 
-    fn steps(&mut self, item: &LaneLoop) -> Steps {
+    /// Where a loop starts and ends; of a chunk its part.
+    pub(super) fn ends(&mut self, item: &LaneLoop) -> (Bound, Bound) {
         let (start, end) = (self.integer(item.start), self.integer(item.end));
+        let Portion::Chunk { number, length } = item.portion else { return (start, end) };
+
+        let (first, behind) = match (self.counter(number), length) {
+            (Bound::Known(number), Integer::Constant(length)) => {
+                (Bound::Known(number * length), Bound::Known((number + 1) * length))
+            }
+            (number, length) => {
+                let number = self.materialize(number);
+                let first = Bound::In(self.scaled(number, length));
+                (first, self.sum_of(first, length))
+            }
+        };
+        (self.greater(start, first), self.lesser(end, behind))
+    }
+
+    fn sum_of(&mut self, x: Bound, y: Integer) -> Bound {
+        let Bound::In(y) = self.integer(y) else {
+            let Integer::Constant(y) = y else { return x };
+            return self.plus(x, y);
+        };
+        let x = self.materialize(x);
+        let sum = self.emit(Op::MoveGeneral, &[Source::Register(x)]);
+        self.code.push(Inst::new(Op::Add, Some(sum), &[Source::Register(y)]));
+        Bound::In(sum)
+    }
+
+    fn greater(&mut self, x: Bound, y: Bound) -> Bound {
+        match (x, y) {
+            (Bound::Known(x), Bound::Known(y)) => Bound::Known(x.max(y)),
+            // Counters are never negative.
+            (Bound::Known(..=0), other) => other,
+            _ => {
+                let (x, y) = (self.materialize(x), self.materialize(y));
+                let most = self.emit(Op::MoveGeneral, &[Source::Register(x)]);
+                self.code.push(Inst::new(Op::AtLeast, Some(most), &[Source::Register(y)]));
+                Bound::In(most)
+            }
+        }
+    }
+
+    /// The sum of two numbers without the greater one.
+    fn lesser(&mut self, x: Bound, y: Bound) -> Bound {
+        if let (Bound::Known(x), Bound::Known(y)) = (x, y) {
+            return Bound::Known(x.min(y));
+        }
+        let (x, y) = (self.materialize(x), self.materialize(y));
+        let most = self.emit(Op::MoveGeneral, &[Source::Register(x)]);
+        self.code.push(Inst::new(Op::AtLeast, Some(most), &[Source::Register(y)]));
+        let least = self.emit(Op::MoveGeneral, &[Source::Register(x)]);
+        self.code.push(Inst::new(Op::Add, Some(least), &[Source::Register(y)]));
+        self.code.push(Inst::new(Op::Sub, Some(least), &[Source::Register(most)]));
+        Bound::In(least)
+    }
+
+    fn steps(&mut self, item: &LaneLoop) -> Steps {
+        let (start, end) = self.ends(item);
         Steps::of(item.portion, start, end, |n| self.end_of_blocks(start, end, n))
     }
 

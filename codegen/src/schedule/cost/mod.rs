@@ -291,10 +291,16 @@ impl Count<'_> {
 
     fn iterations_of(&mut self, inner: &Loop) {
         self.path.push(inner.axis);
+        let seen = inner.accumulators.iter().filter_map(|accumulator| accumulator.inside);
+        self.depths.extend(seen.map(|inside| (inside, self.path.len())));
         self.items(&inner.body);
         for accumulator in &inner.accumulators {
-            let product = matches!(accumulator.term, Term::Product(..));
-            self.add(if product { MULTIPLY_ADD } else { ONE_OPERATION }, self.path.len());
+            let work = match accumulator.term {
+                Term::Product(..) => MULTIPLY_ADD,
+                Term::Value(_) => ONE_OPERATION,
+                Term::Next(_) => NOTHING,
+            };
+            self.add(work, self.path.len());
         }
 
         // The result is a value of the loops outside; in a lane loop its lanes are combined there.

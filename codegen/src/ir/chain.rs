@@ -1,0 +1,32 @@
+//! Chains: which additions of a sum follow one another, and where a new chain begins.
+//!
+//! In: a kernel before its sizes are fixed. Out: lengths that depend on it alone, so that every variant and target adds in the same order.
+
+use crate::ir::kernel::{Item, Kernel, Loop, Term};
+
+/// The terms of a chain of additions. A longer sum is cut into chunks of so many.
+pub(crate) const CHAIN: i64 = 4096;
+
+/// The terms that an iteration of a fold adds to its chains: those of the loops inside that go on with them. `None` where that is
+/// not known, or longer than a chain.
+pub(crate) fn terms_of_iteration(kernel: &Kernel, fold: &Loop) -> Option<i64> {
+    let continued = |value| {
+        fold.body.iter().find_map(|item| match item {
+            Item::Loop(inner) => inner.accumulators.iter().any(|a| a.result == value).then_some(inner),
+            Item::Let(..) | Item::Store(..) => None,
+        })
+    };
+
+    fold.accumulators.iter().try_fold(1, |most: i64, accumulator| {
+        let Term::Next(value) = accumulator.term else { return Some(most) };
+        let Some(inner) = continued(value) else { return Some(most) };
+        let terms = terms(kernel, inner)?;
+        (terms <= CHAIN).then_some(most.max(terms))
+    })
+}
+
+/// The terms of the chain that a whole fold is, if its iterations are known.
+pub(crate) fn terms(kernel: &Kernel, fold: &Loop) -> Option<i64> {
+    let iterations = kernel.extents[fold.axis.0 as usize].as_constant()?;
+    iterations.checked_mul(terms_of_iteration(kernel, fold)?)
+}

@@ -1,0 +1,328 @@
+//! Loop nests made simple: fewer loops, and folds that are one sequence.
+//!
+//! In: a kernel as it was built, before its sizes are fixed. Out: the same kernel,
+//! - loops that walk through memory as one loop would, *collapsed* to it: `[batch, time, features]` is a matrix of `batch · time` rows,
+//!   and what is contiguous has one axis;
+//! - folds over several axes *continued*: the inner loop starts from what the outer one has come to;
+//! - folds beside each other over as many iterations *merged*, where they read the same: a mean and a mean of squares read once.
+//!
+//! Must hold: the order of additions is chosen here and later looks at no size. Every decision is made on dims as they stand in the
+//! declaration, so all variants share it.
+
+use crate::ir::affine::{Affine, Axis};
+use crate::ir::chain::{CHAIN, terms};
+use crate::ir::kernel::{
+    Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId, map_items, rename_values,
+    visit_items,
+};
+use downhill_graph::dim::Dim;
+use downhill_graph::hash::Set;
+use std::collections::BTreeSet;
+
+/// A loop folds so many values at most after others were merged into it: each wants registers of its own.
+const MOST_FOLDS: usize = 4;
+/// Lanes beyond which combining them costs little.
+const LONG: i64 = 512;
+
+/// The kernel with simple nests.
+pub(crate) fn simplify(mut kernel: Kernel) -> Kernel {
+    let body = std::mem::take(&mut kernel.body);
+    let body = collapse_items(&mut kernel, body);
+    let body = merge_items(&kernel, body);
+    kernel.body = continue_items(&mut kernel, body);
+    kernel
+}
+
+fn collapse_items(kernel: &mut Kernel, items: Vec<Item>) -> Vec<Item> {
+    let collapse = |item| match item {
+        Item::Loop(outer) => {
+            let body = collapse_items(kernel, outer.body);
+            Item::Loop(collapsed(kernel, Loop { body, ..outer }))
+        }
+        Item::Let(..) | Item::Store(..) => item,
+    };
+    items.into_iter().map(collapse).collect()
+}
+
+/// A loop and the one that is its whole body, as one loop over the inner one's axis.
+fn collapsed(kernel: &mut Kernel, outer: Loop) -> Loop {
+    let [Item::Loop(inner)] = outer.body.as_slice() else { return outer };
+    let extents = [outer.axis, inner.axis].map(|axis| kernel.extents[axis.0 as usize].clone());
+    if !(is_one_fold(&outer, inner) && is_one_walk(inner, outer.axis, &extents[1])) {
+        return outer;
+    }
+
+    kernel.extents[inner.axis.0 as usize] = &extents[0] * &extents[1];
+    let accumulators = inner.accumulators.iter().map(|accumulator| {
+        let by = |outer: &&Accumulator| outer.term == Term::Value(accumulator.result);
+        let result = outer.accumulators.iter().find(by).map_or(accumulator.result, |outer| outer.result);
+        Accumulator { result, ..*accumulator }
+    });
+    let nothing = Affine::default();
+    Loop {
+        axis: inner.axis,
+        accumulators: accumulators.collect(),
+        body: map_items(&inner.body, &|at| at.substitute(outer.axis, &nothing), &Dim::clone),
+    }
+}
+
+/// Whether both loops fold nothing, or the outer one just what the inner one has folded, in the same way.
+fn is_one_fold(outer: &Loop, inner: &Loop) -> bool {
+    let plain = |accumulator: &Accumulator| accumulator.from.is_none() && accumulator.inside.is_none();
+    let folds = |outer: &Accumulator| {
+        let of = |inner: &&Accumulator| outer.term == Term::Value(inner.result) && outer.kind == inner.kind;
+        inner.accumulators.iter().filter(of).count() == 1
+    };
+    let is_folded = |inner: &Accumulator| {
+        let by = |outer: &&Accumulator| outer.term == Term::Value(inner.result);
+        outer.accumulators.iter().filter(by).count() == 1
+    };
+    outer.accumulators.len() == inner.accumulators.len()
+        && inner.accumulators.iter().all(is_folded)
+        && outer.accumulators.iter().all(|accumulator| plain(accumulator) && folds(accumulator))
+        && inner.accumulators.iter().all(plain)
+}
+
+/// Whether a step of the outer loop goes just as far as all steps of the inner one.
+fn is_one_walk(inner: &Loop, outer: Axis, iterations: &Dim) -> bool {
+    let fits = |at: &Affine| at.coefficient(outer) == &at.coefficient(inner.axis) * iterations;
+    let reaches = |access: &Access| {
+        fits(&access.at) && access.row.is_none_or(|(axis, _)| axis != outer && axis != inner.axis)
+    };
+    let mut fit = true;
+    visit_items(&inner.body, &mut |item| {
+        fit &= match item {
+            Item::Let(_, Expression::Load(_, access)) | Item::Store(_, access, _) => reaches(access),
+            Item::Let(_, Expression::Index(at) | Expression::Random(_, at)) => fits(at),
+            Item::Let(..) | Item::Loop(_) => true,
+        }
+    });
+    fit
+}
+
+/// The kernel with the lane loop of a fold over several axes outermost among them: each lane then has a chain of its own over the other
+/// axes, and lanes are combined once. A long lane loop stays where it is: combining its lanes costs little, and memory is read in order.
+pub(crate) fn put_lanes_first(mut kernel: Kernel, lanes: &BTreeSet<Axis>) -> Kernel {
+    let body = std::mem::take(&mut kernel.body);
+    kernel.body = lanes_first(&mut kernel, body, lanes);
+    kernel
+}
+
+fn lanes_first(kernel: &mut Kernel, items: Vec<Item>, lanes: &BTreeSet<Axis>) -> Vec<Item> {
+    let turn = |item| match item {
+        Item::Loop(outer) => {
+            let body = lanes_first(kernel, outer.body, lanes);
+            Item::Loop(with_lanes_first(kernel, Loop { body, ..outer }, lanes))
+        }
+        Item::Let(..) | Item::Store(..) => item,
+    };
+    items.into_iter().map(turn).collect()
+}
+
+/// A lane loop starts from nothing, so a fold never goes on within one: the two change places, or each fold is one of its own.
+fn with_lanes_first(kernel: &mut Kernel, mut outer: Loop, lanes: &BTreeSet<Axis>) -> Loop {
+    for at in 0..outer.accumulators.len() {
+        let Term::Next(value) = outer.accumulators[at].term else { continue };
+        let Some((inner, place)) = fold_of(&mut outer.body, value) else { continue };
+        if lanes.contains(&inner.axis) {
+            inner.accumulators[place].from = None;
+            outer.accumulators[at].inside = None;
+            outer.accumulators[at].term = Term::Value(value);
+        }
+    }
+
+    let Some((Item::Loop(inner), values)) = outer.body.split_last() else { return outer };
+    let is_short = kernel.extents[inner.axis.0 as usize].as_constant().is_some_and(|lanes| lanes < LONG);
+    let is_nest = !outer.accumulators.is_empty()
+        && lanes.contains(&inner.axis)
+        && values.iter().all(|item| matches!(item, Item::Let(..)))
+        && is_one_fold(&outer, inner);
+    if !(is_nest && is_short) {
+        return outer;
+    }
+    let body = [values, &inner.body].concat();
+    let inside = Loop { axis: outer.axis, accumulators: inner.accumulators.clone(), body };
+    let lane = inner.axis;
+    continued(kernel, Loop { axis: lane, body: vec![Item::Loop(inside)], ..outer })
+}
+
+fn continue_items(kernel: &mut Kernel, items: Vec<Item>) -> Vec<Item> {
+    let go_on = |item| match item {
+        Item::Loop(outer) => {
+            let body = continue_items(kernel, outer.body);
+            Item::Loop(continued(kernel, Loop { body, ..outer }))
+        }
+        Item::Let(..) | Item::Store(..) => item,
+    };
+    items.into_iter().map(go_on).collect()
+}
+
+/// A fold whose inner folds start from what it has come to, as far as a chain is not too long for it.
+fn continued(kernel: &mut Kernel, mut outer: Loop) -> Loop {
+    for at in 0..outer.accumulators.len() {
+        let accumulator = outer.accumulators[at];
+        let Term::Value(value) = accumulator.term else { continue };
+        if accumulator.inside.is_some() || uses(&outer, value) != 1 {
+            continue;
+        }
+        let Some((inner, place)) = fold_of(&mut outer.body, value) else { continue };
+        let is_short = terms(kernel, inner).is_some_and(|terms| terms <= CHAIN);
+        let folded = &mut inner.accumulators[place];
+        if is_short && folded.from.is_none() && folded.kind == accumulator.kind {
+            kernel.values.push(kernel.element(value));
+            let so_far = ValueId(kernel.values.len() as u32 - 1);
+            folded.from = Some(so_far);
+            outer.accumulators[at] =
+                Accumulator { inside: Some(so_far), term: Term::Next(value), ..accumulator };
+        }
+    }
+    outer
+}
+
+/// The loop among items whose fold a value is, and which of its folds.
+fn fold_of(items: &mut [Item], value: ValueId) -> Option<(&mut Loop, usize)> {
+    items.iter_mut().find_map(|item| match item {
+        Item::Loop(inner) => {
+            let place = inner.accumulators.iter().position(|accumulator| accumulator.result == value)?;
+            Some((inner, place))
+        }
+        Item::Let(..) | Item::Store(..) => None,
+    })
+}
+
+/// How often a loop uses a value.
+fn uses(around: &Loop, value: ValueId) -> usize {
+    let mut count = folded(around).filter(|used| *used == value).count();
+    visit_items(&around.body, &mut |item| {
+        count += match item {
+            Item::Let(_, expression) => {
+                operands(expression).into_iter().filter(|used| *used == value).count()
+            }
+            Item::Store(_, _, stored) => usize::from(*stored == value),
+            Item::Loop(inner) => folded(inner).filter(|used| *used == value).count(),
+        }
+    });
+    count
+}
+
+/// What a loop's accumulators take.
+fn folded(inner: &Loop) -> impl Iterator<Item = ValueId> {
+    inner
+        .accumulators
+        .iter()
+        .flat_map(|accumulator| accumulator.term.operands().into_iter().chain(accumulator.from))
+}
+
+fn merge_items(kernel: &Kernel, items: Vec<Item>) -> Vec<Item> {
+    let mut merged: Vec<Item> = Vec::new();
+    for item in items {
+        let Item::Loop(next) = item else {
+            merged.push(item);
+            continue;
+        };
+        let body = merge_items(kernel, next.body);
+        let next = Loop { body, ..next };
+        match (0..merged.len()).find(|&at| can_join(kernel, &merged[at..], &next)) {
+            Some(at) => {
+                let Item::Loop(first) = &mut merged[at] else { continue };
+                join(first, next);
+            }
+            None => merged.push(Item::Loop(next)),
+        }
+    }
+    merged
+}
+
+/// Whether a fold may run within the first of the items, which stand before it, and reads something that is read there.
+fn can_join(kernel: &Kernel, before: &[Item], next: &Loop) -> bool {
+    let Item::Loop(first) = &before[0] else { return false };
+    let extent = |inner: &Loop| &kernel.extents[inner.axis.0 as usize];
+    let both_fold = !first.accumulators.is_empty() && !next.accumulators.is_empty();
+    let few = first.accumulators.len() + next.accumulators.len() <= MOST_FOLDS;
+    if !(both_fold && few && extent(first) == extent(next)) {
+        return false;
+    }
+
+    let (mut set, mut written) = (Set::default(), Set::default());
+    visit_items(before, &mut |item| match item {
+        Item::Let(value, _) => _ = set.insert(*value),
+        Item::Store(buffer, ..) => _ = written.insert(*buffer),
+        Item::Loop(inner) => set.extend(inner.accumulators.iter().map(|accumulator| accumulator.result)),
+    });
+    let (needed, loads) = taken(next);
+    let stores = next.body.iter().any(|item| matches!(item, Item::Store(..)));
+    let renamed = |at: &Affine| at.substitute(next.axis, &Affine::axis(first.axis));
+    let shares = |load: &(Buffer, Access)| {
+        let at = Access { row: load.1.row, at: renamed(&load.1.at) };
+        first.body.iter().any(|item| match item {
+            Item::Let(_, Expression::Load(buffer, access)) => (*buffer, access) == (load.0, &at),
+            _ => false,
+        })
+    };
+    !stores
+        && needed.is_disjoint(&set)
+        && loads.iter().all(|(buffer, access)| {
+            !written.contains(buffer) && access.row.is_none_or(|(axis, _)| axis != next.axis)
+        })
+        && loads.iter().any(shares)
+}
+
+/// The values that a fold takes from outside, and what it loads.
+fn taken(fold: &Loop) -> (Set<ValueId>, Vec<(Buffer, Access)>) {
+    let (mut used, mut own, mut loads) = (Set::default(), Set::default(), Vec::new());
+    used.extend(folded(fold));
+    visit_items(&fold.body, &mut |item| match item {
+        Item::Let(value, expression) => {
+            own.insert(*value);
+            used.extend(operands(expression));
+            if let Expression::Load(buffer, access) = expression {
+                loads.push((*buffer, access.clone()));
+            }
+        }
+        Item::Store(_, _, value) => _ = used.insert(*value),
+        Item::Loop(inner) => {
+            used.extend(folded(inner));
+            own.extend(inner.accumulators.iter().map(|accumulator| accumulator.result));
+        }
+    });
+    (used.difference(&own).copied().collect(), loads)
+}
+
+/// Runs a fold within another one. What both load is loaded once.
+fn join(first: &mut Loop, next: Loop) {
+    let axis = Affine::axis(first.axis);
+    let body = map_items(&next.body, &|at| at.substitute(next.axis, &axis), &Dim::clone);
+
+    let mut twice: Vec<(ValueId, ValueId)> = Vec::new();
+    for item in body {
+        let same = |known: &Item| match (known, &item) {
+            (
+                Item::Let(value, Expression::Load(buffer, access)),
+                Item::Let(_, Expression::Load(other, at)),
+            ) => ((buffer, access) == (other, at)).then_some(*value),
+            _ => None,
+        };
+        match (&item, first.body.iter().find_map(same)) {
+            (Item::Let(value, _), Some(known)) => twice.push((*value, known)),
+            _ => first.body.push(item),
+        }
+    }
+
+    let name =
+        |value: ValueId| twice.iter().find(|(second, _)| *second == value).map_or(value, |(_, first)| *first);
+    first.accumulators.extend(next.accumulators);
+    let whole = rename_values(&[Item::Loop(first.clone())], &name);
+    if let Some(Item::Loop(renamed)) = whole.into_iter().next() {
+        *first = renamed;
+    }
+}
+
+/// The values that an expression takes.
+fn operands(expression: &Expression) -> Vec<ValueId> {
+    let taken = std::cell::RefCell::new(Vec::new());
+    expression.map_operands(&|value| {
+        taken.borrow_mut().push(value);
+        value
+    });
+    taken.into_inner()
+}
