@@ -8,7 +8,7 @@
 //! `DOWNHILL_TARGET` and `DOWNHILL_THREADS` choose what is measured.
 
 use downhill::prelude::*;
-use downhill::profile::{Machine, Profiled};
+use downhill::profile::{Machine, Profiled, Row};
 
 network! {
     Forward(inputs: usize, outputs: usize) {
@@ -34,6 +34,23 @@ network! {
         loss   sum(updated);
     }
 
+    /// A layer of sequences: its products are those of a matrix of `batch · time` rows.
+    Sequences(time: usize, inputs: usize, outputs: usize) {
+        input  x: [batch, time, inputs];
+        input  delta: [batch, time, outputs];
+        param  w: [inputs, outputs] = normal(0.0, 1.0);
+        output y = x @ w;
+        loss   sum(y * delta);
+    }
+
+    /// A product for each element of the batch.
+    Batched(rows: usize, inner: usize, outputs: usize) {
+        input  a: [batch, rows, inner];
+        input  b: [batch, inner, outputs];
+        output c = a @ b;
+        loss   sum(c);
+    }
+
     InputGradient(inputs: usize, outputs: usize) {
         input  delta: [batch, outputs];
         param  w: [inputs, outputs] = normal(0.0, 1.0);
@@ -43,7 +60,7 @@ network! {
 }
 
 /// Rows, inputs, outputs.
-const LAYERS: [[usize; 3]; 8] = [
+const LAYERS: [[usize; 3]; 11] = [
     [64, 784, 128],
     [64, 128, 10],
     [128, 784, 512],
@@ -52,6 +69,9 @@ const LAYERS: [[usize; 3]; 8] = [
     [256, 1024, 2048],
     [256, 2048, 2048],
     [256, 2048, 1000],
+    [4096, 128, 128],
+    [4096, 512, 512],
+    [128, 512, 4096],
 ];
 
 fn main() -> Result<(), downhill::Error> {
@@ -59,13 +79,64 @@ fn main() -> Result<(), downhill::Error> {
     let machine = Machine::measure()?;
     println!("{machine}\n");
     println!("{:<16} {:>16} {:>16} {:>16} {:>16}", "GFLOP/s", "x·w", "xᵀ·δ", "w − xᵀ·δ", "δ·wᵀ");
-    for layer in if named.is_empty() { LAYERS.to_vec() } else { named } {
+    for &layer in if named.is_empty() { &LAYERS } else { named.as_slice() } {
         let share = |rate: f64| 100.0 * rate / machine.speed.arithmetic;
         let cells = rates(layer)?.map(|rate| format!("{:.1} ({:.0} %)", rate / 1e9, share(rate)));
         let name = layer.map(|size| size.to_string()).join("x");
         println!("{name:<16} {:>16} {:>16} {:>16} {:>16}", cells[0], cells[1], cells[2], cells[3]);
     }
+    if named.is_empty() {
+        println!();
+        for [batch, time, inputs, outputs] in SEQUENCES {
+            let [forward, gradient] = sequence_rates([batch, time, inputs, outputs])?;
+            let flat = rates([batch * time, inputs, outputs])?;
+            println!(
+                "{batch}x{time}x{inputs}x{outputs}: x·w {:.1} GFLOP/s, {:.2} of the 2-D form; xᵀ·δ {:.1}, {:.2}",
+                forward / 1e9,
+                forward / flat[0],
+                gradient / 1e9,
+                gradient / flat[1]
+            );
+        }
+        for [batch, rows, inner, outputs] in BATCHED {
+            let rate = batched_rate([batch, rows, inner, outputs])?;
+            let share = 100.0 * rate / machine.speed.arithmetic;
+            println!("{batch} times {rows}x{inner}x{outputs}: {:.1} GFLOP/s ({share:.0} %)", rate / 1e9);
+        }
+    }
     Ok(())
+}
+
+/// Batch, time, inputs, outputs.
+const SEQUENCES: [[usize; 4]; 2] = [[12, 64, 128, 512], [32, 64, 128, 128]];
+/// Batch, rows, inner, outputs.
+const BATCHED: [[usize; 4]; 2] = [[48, 64, 32, 64], [48, 64, 64, 32]];
+
+/// Floating-point operations a second of the product of sequences, and of the gradient of its weights.
+fn sequence_rates([batch, time, inputs, outputs]: [usize; 4]) -> Result<[f64; 2], downhill::Error> {
+    let shaped = |columns: usize| -> Result<Tensor, downhill::Error> {
+        Ok(matrix(batch * time, columns)?.reshape([batch, time, columns])?)
+    };
+    let (x, delta) = (shaped(inputs)?, shaped(outputs)?);
+    let mut net = Sequences::new(time, inputs, outputs).batch_sizes([batch]).build()?;
+    let operations = (2 * batch * time * inputs * outputs) as u64;
+    // The product stands first, the gradient last.
+    let forward = net.profile_of(Profiled::Forward, (&x, &delta), ())?;
+    let gradient = net.profile_of(Profiled::Gradients(None, &["w"]), (&x, &delta), ())?;
+    let is_product = |row: &&Row| row.cost.arithmetic >= operations;
+    let least = |found: Option<&Row>| found.map_or(f64::INFINITY, |row| row.least);
+    let seconds =
+        [least(forward.rows.iter().find(is_product)), least(gradient.rows.iter().rfind(is_product))];
+    Ok(seconds.map(|seconds| operations as f64 / seconds))
+}
+
+/// Floating-point operations a second of products beside each other.
+fn batched_rate([batch, rows, inner, outputs]: [usize; 4]) -> Result<f64, downhill::Error> {
+    let a = matrix(batch * rows, inner)?.reshape([batch, rows, inner])?;
+    let b = matrix(batch * inner, outputs)?.reshape([batch, inner, outputs])?;
+    let mut net = Batched::new(rows, inner, outputs).batch_sizes([batch]).build()?;
+    let profile = net.profile_of(Profiled::Forward, (&a, &b), ())?;
+    Ok((2 * batch * rows * inner * outputs) as f64 / profile.total().least)
 }
 
 /// `128x784x512`; `None` of what Cargo says.

@@ -1,7 +1,7 @@
 //! How the machine does it: from the graph of an entry to machine code.
 //!
 //! Modules stand in the order in which data passes them, and each uses only those above it: what native code is called with
-//! ([`abi`]), what it is made for ([`target`]) and what becomes of it ([`code`]); kernels as trees of loops ([`ir`]); which values they make ([`fusion`]), in which
+//! ([`abi`]), what it is made for ([`caches`], [`target`]) and what becomes of it ([`code`]); kernels as trees of loops ([`ir`]); which values they make ([`fusion`]), in which
 //! order and memory ([`plan`]); the language of wide work ([`lane`]); kernels as a machine runs them ([`schedule`]) and as lane programs
 //! ([`emit`]); machine code ([`lower`]); the function of an entry ([`entry`]); what comes out ([`artifact`]); and the [`pipeline`] itself. This crate runs none of the code
 //! that it makes and holds no `unsafe`.
@@ -10,6 +10,7 @@
 pub mod error;
 
 pub mod abi;
+pub mod caches;
 pub mod target;
 
 pub mod code;

@@ -20,6 +20,7 @@ use cranelift_codegen::settings::{self, Configurable};
 use target_lexicon::{Architecture, Triple};
 
 use crate::abi::LEAST_WORK;
+use crate::caches::Caches;
 use crate::error::Error;
 
 /// What vectors the machine has.
@@ -142,6 +143,7 @@ pub struct Target {
     instructions: InstructionSet,
     threads: usize,
     worth: i64,
+    caches: Caches,
 }
 
 impl Target {
@@ -170,7 +172,7 @@ impl Target {
         if !isa.has_native_fma() {
             return Err(unsupported("it has no fused multiply-add".to_owned()));
         }
-        Ok(Target { isa, instructions, threads: 1, worth: 2 * LEAST_WORK })
+        Ok(Target { isa, instructions, threads: 1, worth: 2 * LEAST_WORK, caches: Caches::default() })
     }
 
     /// The same for this many threads, 1 or more: with several, large kernels ask the caller to divide them.
@@ -184,6 +186,17 @@ impl Target {
     #[must_use]
     pub fn dividing_from(self, worth: i64) -> Target {
         Target { worth, ..self }
+    }
+
+    /// The same with these caches; unless said, small ones.
+    #[must_use]
+    pub fn with_caches(self, caches: Caches) -> Target {
+        Target { caches, ..self }
+    }
+
+    /// The caches of a core.
+    pub fn caches(&self) -> Caches {
+        self.caches
     }
 
     /// How kernels are called.

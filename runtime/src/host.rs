@@ -3,6 +3,7 @@
 //! In: the processor, and `DOWNHILL_TARGET`, read here and nowhere else. Out: a [`Target`] that this machine can run.
 
 use crate::error::Error;
+use downhill_codegen::caches::Caches;
 use downhill_codegen::error::Error as CodeError;
 pub use downhill_codegen::target::InstructionSet;
 use downhill_codegen::target::Target;
@@ -33,7 +34,7 @@ pub fn target() -> Result<Target, Error> {
 pub fn target_with(lanes: InstructionSet) -> Result<Target, Error> {
     match missing(lanes) {
         Some(missing) => Err(Error::Code(CodeError::UnsupportedCpu { missing })),
-        None => Ok(Target::new(Triple::host(), lanes)?),
+        None => Ok(Target::new(Triple::host(), lanes)?.with_caches(caches())),
     }
 }
 
@@ -62,9 +63,39 @@ fn missing(lanes: InstructionSet) -> Option<String> {
     (!has).then(|| format!("the vectors of the target `{}`", lanes.name()))
 }
 
+/// The caches of a core: what the processor says, else small ones.
+pub fn caches() -> Caches {
+    let (own, small) = (own_caches(), Caches::default());
+    let level = |level: u32| own.iter().find(|(of, _)| *of == level).map(|(_, cache)| *cache);
+    Caches { first: level(1).unwrap_or(small.first), second: level(2).unwrap_or(small.second) }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
+    use downhill_codegen::caches::Cache;
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
     use std::is_x86_feature_detected as has;
+
+    /// The caches for data, each with its level: Intel's leaf 4, which AMD has as 0x8000001d ("Cache Topology Information").
+    pub(super) fn own_caches() -> Vec<(u32, Cache)> {
+        let (vendor, extended) = (__cpuid(0), __cpuid(0x8000_0000));
+        // "AuthenticAMD" and "HygonGenuine" have `ntel` nowhere.
+        let is_intel = vendor.ecx == u32::from_le_bytes(*b"ntel");
+        let leaf = if is_intel { 4 } else { 0x8000_001d };
+        if is_intel && vendor.eax < leaf || !is_intel && extended.eax < leaf {
+            return Vec::new();
+        }
+        let all = (0..16).map(|number| __cpuid_count(leaf, number));
+        let caches = all.take_while(|found| found.eax & 31 != 0).filter(|found| found.eax & 31 != 2);
+        let cache = |found: std::arch::x86_64::CpuidResult| {
+            let field = |word: u32, from: u32, bits: u32| u64::from(word >> from & ((1 << bits) - 1)) + 1;
+            let (line, parts, ways) =
+                (field(found.ebx, 0, 12), field(found.ebx, 12, 10), field(found.ebx, 22, 10));
+            let sets = u64::from(found.ecx) + 1;
+            (found.eax >> 5 & 7, Cache { bytes: line * parts * ways * sets, ways })
+        };
+        caches.map(cache).collect()
+    }
 
     pub(super) fn has_fma() -> bool {
         has!("avx") && has!("fma") && has!("popcnt")
@@ -80,7 +111,13 @@ mod x86 {
 }
 
 #[cfg(target_arch = "x86_64")]
-use x86::{has_avx2, has_avx512, has_fma};
+use x86::{has_avx2, has_avx512, has_fma, own_caches};
+
+/// Other architectures have no instruction that tells.
+#[cfg(not(target_arch = "x86_64"))]
+fn own_caches() -> Vec<(u32, downhill_codegen::caches::Cache)> {
+    Vec::new()
+}
 
 /// Where it is not certain for every processor of an architecture, [`Target::new`] refuses it.
 #[cfg(not(target_arch = "x86_64"))]
@@ -101,6 +138,14 @@ fn has_avx512() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn caches_are_of_a_size() {
+        let Caches { first, second } = caches();
+        println!("{first:?} {second:?}");
+        assert!((8 << 10..=512 << 10).contains(&first.bytes) && (1..=64).contains(&first.ways), "{first:?}");
+        assert!(first.bytes <= second.bytes && second.bytes <= 64 << 20, "{second:?}");
+    }
 
     #[test]
     fn vectors_by_name() {

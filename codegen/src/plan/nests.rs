@@ -326,3 +326,155 @@ fn operands(expression: &Expression) -> Vec<ValueId> {
     });
     taken.into_inner()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::verify::verify;
+    use downhill_graph::op::Reduction;
+    use downhill_graph::types::ElementType;
+
+    fn at(terms: &[(u32, Dim)]) -> Access {
+        let part = |(axis, by): &(u32, Dim)| Affine::axis(Axis(*axis)).times(by);
+        Access { row: None, at: terms.iter().map(part).fold(Affine::default(), |sum, next| sum.plus(&next)) }
+    }
+
+    fn load(value: u32, input: usize, terms: &[(u32, Dim)]) -> Item {
+        Item::Let(ValueId(value), Expression::Load(Buffer::Input(input), at(terms)))
+    }
+
+    fn sum(axis: u32, result: u32, term: Term, body: Vec<Item>) -> Item {
+        let accumulators = vec![Accumulator::new(Reduction::Sum, ValueId(result), term)];
+        Item::Loop(Loop { axis: Axis(axis), accumulators, body })
+    }
+
+    fn each(axis: u32, body: Vec<Item>) -> Item {
+        Item::Loop(Loop { axis: Axis(axis), accumulators: Vec::new(), body })
+    }
+
+    fn kernel(extents: Vec<Dim>, values: usize, body: Vec<Item>) -> Kernel {
+        Kernel { name: "k".into(), extents, values: vec![ElementType::F32; values], body }
+    }
+
+    fn text(kernel: &Kernel) -> String {
+        assert_eq!(verify(kernel), Vec::<String>::new(), "{kernel}");
+        kernel.to_string()
+    }
+
+    /// `output0[n] = Σ input0[b, t] · input1[b, t, n]` over `b` and `t`, of which the second factor's rows lie `row` elements apart.
+    fn gradient(time: Dim, row: Dim) -> Kernel {
+        let step = &time * &row;
+        let factors = vec![
+            load(0, 0, &[(1, time.clone()), (2, Dim::from(1))]),
+            load(1, 1, &[(1, step), (2, row), (0, Dim::from(1))]),
+        ];
+        let inner = sum(2, 2, Term::Product(ValueId(0), ValueId(1)), factors);
+        let outer = sum(1, 3, Term::Value(ValueId(2)), vec![inner]);
+        let store = Item::Store(Buffer::Output(0), at(&[(0, Dim::from(1))]), ValueId(3));
+        kernel(vec![Dim::from(8), Dim::symbol("b"), time], 4, vec![each(0, vec![outer, store])])
+    }
+
+    #[test]
+    fn folds_that_are_one_walk_are_one_fold() {
+        let expected = "kernel k
+  for i0 in 0..8
+    for i2 in 0..b*t
+      v0 = input0[i2]
+      v1 = input1[i0 + 8*i2]
+      v3 = Sum v0 * v1
+    output0[i0] = v3
+";
+        assert_eq!(text(&simplify(gradient(Dim::symbol("t"), Dim::from(8)))), expected);
+    }
+
+    #[test]
+    fn a_fold_goes_on_with_a_short_one_inside() {
+        let mut apart = gradient(Dim::from(5), Dim::from(8));
+        // Every batch has a row that is left out.
+        let Item::Loop(each) = &mut apart.body[0] else { panic!("a loop") };
+        each.body[0] = {
+            let factors =
+                vec![load(0, 0, &[(1, Dim::from(6)), (2, Dim::from(1))]), load(1, 1, &[(2, Dim::from(8))])];
+            let inner = sum(2, 2, Term::Product(ValueId(0), ValueId(1)), factors);
+            sum(1, 3, Term::Value(ValueId(2)), vec![inner])
+        };
+        let expected = "kernel k
+  for i0 in 0..8
+    for i1 in 0..b
+      for i2 in 0..5
+        v0 = input0[6*i1 + i2]
+        v1 = input1[8*i2]
+        v2 = Sum v0 * v1 from v4
+      v3 = Sum next v2 inside v4
+    output0[i0] = v3
+";
+        let continued = simplify(apart);
+        assert_eq!(text(&continued), expected);
+
+        // The lanes change places with the rows around them, and each has a chain of its own.
+        let expected = "kernel k
+  for i0 in 0..8
+    for i2 in 0..5
+      for i1 in 0..b
+        v0 = input0[6*i1 + i2]
+        v1 = input1[8*i2]
+        v2 = Sum v0 * v1
+      v3 = Sum v2
+    output0[i0] = v3
+";
+        assert_eq!(text(&put_lanes_first(continued, &BTreeSet::from([Axis(2)]))), expected);
+    }
+
+    #[test]
+    fn what_is_contiguous_has_one_axis() {
+        let [b, t] = ["b", "t"].map(Dim::symbol);
+        let whole = |row: &Dim| vec![(0, &t * row), (1, row.clone()), (2, Dim::from(1))];
+        let copy = |from: &Dim, to: &Dim| {
+            let store = Item::Store(Buffer::Output(0), at(&whole(to)), ValueId(0));
+            let body = vec![each(0, vec![each(1, vec![each(2, vec![load(0, 0, &whole(from)), store])])])];
+            kernel(vec![b.clone(), t.clone(), Dim::from(6)], 1, body)
+        };
+        let flat = "kernel k\n  for i2 in 0..6*b*t\n    v0 = input0[i2]\n    output0[i2] = v0\n";
+        assert_eq!(text(&simplify(copy(&Dim::from(6), &Dim::from(6)))), flat);
+        // Rows of which a part is copied stay rows.
+        let rows = "kernel k
+  for i1 in 0..b*t
+    for i2 in 0..6
+      v0 = input0[9*i1 + i2]
+      output0[6*i1 + i2] = v0
+";
+        assert_eq!(text(&simplify(copy(&Dim::from(9), &Dim::from(6)))), rows);
+    }
+
+    #[test]
+    fn folds_that_read_the_same_are_merged() {
+        let n = Dim::symbol("n");
+        let one = |axis| [(axis, Dim::from(1))];
+        let square = Item::Let(
+            ValueId(2),
+            Expression::Binary(downhill_graph::op::Binary::Mul, ValueId(1), ValueId(1)),
+        );
+        let body = |second: usize| {
+            vec![
+                sum(0, 3, Term::Value(ValueId(0)), vec![load(0, 0, &one(0))]),
+                sum(1, 4, Term::Value(ValueId(2)), vec![load(1, second, &one(1)), square.clone()]),
+                Item::Store(Buffer::Output(0), Access { row: None, at: Affine::default() }, ValueId(3)),
+                Item::Store(Buffer::Output(1), Access { row: None, at: Affine::default() }, ValueId(4)),
+            ]
+        };
+        let merged = "kernel k
+  for i0 in 0..n
+    v0 = input0[i0]
+    v2 = Mul v0 v0
+    v3 = Sum v0
+    v4 = Sum v2
+  output0[0] = v3
+  output1[0] = v4
+";
+        assert_eq!(text(&simplify(kernel(vec![n.clone(), n.clone()], 5, body(0)))), merged);
+        let apart = kernel(vec![n.clone(), n.clone()], 5, body(1));
+        assert_eq!(simplify(apart.clone()), apart, "they read nothing in common");
+        let longer = kernel(vec![n.clone(), &n + &Dim::from(1)], 5, body(0));
+        assert_eq!(simplify(longer.clone()), longer, "they are of different lengths");
+    }
+}

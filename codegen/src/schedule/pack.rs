@@ -26,13 +26,14 @@
 //! - A panel that is written in a loop is scratch of each thread. A kernel of several loop nests becomes several kernels. So threads
 //!   share the strips, and also the remainder.
 
+use crate::caches::Caches;
 use crate::ir::affine::{Affine, Axis};
 use crate::ir::kernel::{
     Access, Buffer, Expression, Item, Kernel, Loop, ValueId, map_items, rename_values, visit_items,
 };
 use crate::plan::arena::{ALIGNMENT, Arena};
 use crate::schedule::loops::{extent, is_shared, loops, products};
-use crate::target::InstructionSet;
+use crate::target::{InstructionSet, Target};
 use downhill_graph::dim::Dim;
 use downhill_graph::types::ElementType;
 use std::collections::BTreeSet;
@@ -41,6 +42,10 @@ use std::collections::BTreeSet;
 const MANY_ROWS: i64 = 32;
 /// With at least so many columns a copy of all rows costs little, however long the sum.
 const MANY_COLUMNS: i64 = 256;
+/// With at least so many columns a copy of rows that fight for a few sets of a cache pays.
+const SOME_COLUMNS: i64 = 64;
+/// Rows of a batch whose size is not known.
+const SOME_ROWS: i64 = 64;
 /// Iterations of a sum, each in a page of its own, that need more translations than the TLB holds.
 const LONG: i64 = 1024;
 
@@ -86,11 +91,12 @@ impl<'a> Room<'a> {
 pub fn pack(
     kernel: Kernel,
     lanes: BTreeSet<Axis>,
-    target: InstructionSet,
+    target: &Target,
     scratch: Room<'_>,
 ) -> Vec<(Kernel, BTreeSet<Axis>)> {
     let body = kernel.body.clone();
-    let mut packing = Packing { kernel, lanes, target, scratch, ahead: Vec::new(), depth: 0 };
+    let (target, caches) = (target.instructions(), target.caches());
+    let mut packing = Packing { kernel, lanes, target, caches, scratch, ahead: Vec::new(), depth: 0 };
     packing.kernel.body = packing.items(&body, None);
     let Packing { kernel, lanes, ahead, .. } = packing;
 
@@ -118,6 +124,7 @@ struct Packing<'a> {
     kernel: Kernel,
     lanes: BTreeSet<Axis>,
     target: InstructionSet,
+    caches: Caches,
     scratch: Room<'a>,
     /// Kernels that relay operands; they run first.
     ahead: Vec<(Kernel, BTreeSet<Axis>)>,
@@ -214,6 +221,9 @@ impl Packing<'_> {
         ];
 
         let columns = columns.unwrap_or(0);
+        if columns >= SOME_COLUMNS && self.fights(read, depth) {
+            return true;
+        }
 
         match depth {
             Some(depth) => {
@@ -221,6 +231,19 @@ impl Packing<'_> {
             }
             None => columns >= MANY_COLUMNS && rows.is_some_and(|rows| rows >= MANY_ROWS),
         }
+    }
+
+    /// Whether the lines that a sum reads one after another, of one row or a few, do not fit beside each other in the first cache, because they
+    /// lie so far apart that they belong to few of its sets. A sum of unknown length counts as one of some length.
+    fn fights(&self, read: &Read<'_>, depth: Option<i64>) -> bool {
+        let [axis] = read.summed[..] else { return false };
+        if read.access.row.is_some() {
+            return false;
+        }
+        let bytes = self.kernel.element(read.value).bytes() as u64;
+        let stride = read.access.at.coefficient(axis).as_constant().map(i64::unsigned_abs);
+        let lines = stride.map(|stride| self.caches.first.lines_apart(stride * bytes));
+        lines.is_some_and(|lines| depth.unwrap_or(SOME_ROWS) as u64 > lines)
     }
 
     /// The strips of a product; `None` where its right operand is read in place.
@@ -325,7 +348,8 @@ impl Packing<'_> {
         let fits = |vectors: &i64| columns % (lanes * vectors) == 0;
         let strips = (columns as u64).div_ceil((lanes * most) as u64);
         let even = (columns as u64).div_ceil(lanes as u64).div_ceil(strips) as i64;
-        lanes * (most - 1..=most).rev().filter(|vectors| *vectors > 0).find(fits).unwrap_or(even)
+        // A strip of half as many vectors reads nearly twice as much for each sum.
+        lanes * (most - 1..=most).rev().filter(|vectors| 2 * vectors > most).find(fits).unwrap_or(even)
     }
 
     /// A buffer for the panels of all reads. Inside a loop, whose iterations threads may share, each thread has its own.
@@ -544,7 +568,10 @@ mod tests {
     fn packed(kernel: &Kernel) -> (Vec<(Kernel, BTreeSet<Axis>)>, Arena) {
         let mut arena = Arena::default();
         let scratch = Room::new(&mut arena, 3, 2);
-        (pack(kernel.clone(), BTreeSet::from([Axis(2)]), InstructionSet::Avx512, scratch), arena)
+        let target =
+            Target::new("x86_64-unknown-linux-gnu".parse().expect("a machine"), InstructionSet::Avx512);
+        let target = target.expect("a target that code can be made for");
+        (pack(kernel.clone(), BTreeSet::from([Axis(2)]), &target, scratch), arena)
     }
 
     #[test]

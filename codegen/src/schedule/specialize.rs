@@ -145,7 +145,7 @@ fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, 
         Scheduled { kernel, schedule, division }
     };
 
-    let packed = pack(kernel, lanes, target.instructions(), scratch).into_iter().map(scheduled);
+    let packed = pack(kernel, lanes, target, scratch).into_iter().map(scheduled);
     let forms = packed.zip(first..).map(|(scheduled, number)| {
         let work = work(&scheduled.kernel, &scheduled.schedule.lanes);
         Rc::new(Form { number, scheduled, work })

@@ -97,7 +97,7 @@ impl Generator<'_> {
 
     fn dims(&mut self, constant: bool) -> (Vec<Dim>, Vec<usize>) {
         let (mut dims, mut sizes) = (Vec::new(), Vec::new());
-        for _ in 0..self.choices.of(&[2, 1, 3, 0, 4, 2]) {
+        for _ in 0..self.choices.of(&[2, 1, 3, 0, 4, 2, 6, 5]) {
             let (dim, size) = self.any_dim();
             if sizes.iter().product::<usize>() * size <= MOST_ELEMENTS / 4 {
                 dims.push(if constant { Dim::from(size) } else { dim });

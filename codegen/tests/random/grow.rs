@@ -264,7 +264,7 @@ impl Generator<'_> {
         dims.insert(place, dim);
         sizes.insert(place, size);
         let axes = (0..dims.len()).filter(|&axis| axis != place).collect();
-        if dims.len() <= 5 {
+        if dims.len() <= 6 {
             self.push(Op::Broadcast { shape: Shape(dims), axes }, &[x.node], sizes, x.numbers);
         }
     }
@@ -387,7 +387,7 @@ impl Generator<'_> {
         sizes.extend(without(&x.sizes, &taken(|pair| pair.0)));
         sizes.extend(without(&y.sizes, &taken(|pair| pair.1)));
         let Some(numbers) = x.numbers.times(y.numbers) else { return };
-        if sizes.len() <= 5 && sizes.iter().product::<usize>() * count <= 20 * MOST_ELEMENTS {
+        if sizes.len() <= 6 && sizes.iter().product::<usize>() * count <= 20 * MOST_ELEMENTS {
             self.push(Op::DotGeneral { batch, contract }, &[x.node, y.node], sizes, numbers.summed(count));
         }
     }
