@@ -1,5 +1,5 @@
 //! How the time of a step grows with width, batch and threads: `cargo bench --bench sweep`, or
-//! `cargo bench --bench sweep -- 46 128x4096` for these widths, or this width and batch.
+//! `cargo bench --bench sweep -- 46 128x4096` for these widths, or this width and batch; `profile` among them shows where the time goes.
 //!
 //! In: networks 10-w-w-10 with rectifiers, cross-entropy and SGD. Out: a line for each width and batch: µs a step on one thread with code
 //! for the size, and how many times as fast two threads are, and code for any size. No factor below 1 means that nothing is lost by
@@ -69,6 +69,10 @@ fn line(width: usize, batch: usize, data: &Dataset) -> Result<(), downhill::Erro
         }
     }
     let times = |variant: usize| least[0].as_secs_f64() / least[variant].as_secs_f64();
+    if std::env::args().any(|argument| argument == "profile") {
+        let x = Tensor::new([batch, 10], vec![0.5_f32; batch * 10])?;
+        println!("{}", nets[0].profile(&x, &vec![3_i32; batch])?);
+    }
     println!(
         "{width:>5} {batch:>5} {:>12.3} {:>10.1} {:>10.2} {:>10.2} {:>10.2}",
         least[0].as_secs_f64() * 1e6,
