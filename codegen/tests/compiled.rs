@@ -320,3 +320,38 @@ fn random_bits_are_the_interpreters() {
         case.check(1e-5);
     }
 }
+
+/// So many rows that they are multiplied block by block, with a remainder; the right factor is read in place, packed, or turned.
+#[test]
+fn a_product_of_many_rows() {
+    for (rows, inner, columns) in [(131, 80, 40), (200, 85, 33), (96, 70, 130)] {
+        for turned in [false, true] {
+            let mut case = Case::new();
+            let x = case.input("x", &["b", &inner.to_string()], &[rows, inner]);
+            let y = case.storage("y", &if turned { [columns, inner] } else { [inner, columns] });
+            let contract = vec![(1, usize::from(turned))];
+            let z = case.graph.add(Op::DotGeneral { batch: vec![], contract }, &[x, y]);
+            let z = case.graph.add(Op::Unary(Unary::Abs), &[z]);
+            case.output("z", z);
+            case.check(1e-4);
+        }
+    }
+}
+
+/// Sums so long that they are taken block by block where the cache is small, then used by an update.
+#[test]
+fn a_gradient_of_many_rows() {
+    for (rows, inner, columns) in [(512, 30, 128), (640, 25, 192), (1024, 32, 64)] {
+        let mut case = Case::new();
+        let x = case.input("x", &["b", &inner.to_string()], &[rows, inner]);
+        let by = case.input("by", &["b", &columns.to_string()], &[rows, columns]);
+        let w = case.storage("w", &[inner, columns]);
+        let g = &mut case.graph;
+        let product = g.add(Op::DotGeneral { batch: vec![], contract: vec![(0, 0)] }, &[x, by]);
+        let updated = g.add(Op::Binary(Binary::Sub), &[w, product]);
+        g.results.push((Purpose::Update(0), updated));
+        let turned = g.add(Op::DotGeneral { batch: vec![], contract: vec![(0, 0)] }, &[by, x]);
+        case.output("turned", turned);
+        case.check(1e-4);
+    }
+}

@@ -7,7 +7,8 @@
 //! - a loop's accumulators are visible after it, in the body that holds the loop; what they have come to so far is seen in its body, if
 //!   it has a name there;
 //! - an access names axes of enclosing loops only;
-//! - the iterations of a loop without accumulators are independent: they may run in any order, and in parallel;
+//! - the iterations of a loop without accumulators are independent: they may run in any order, and in parallel. Scratch alone may be
+//!   passed on from one to the next, in ascending order, within an iteration of the outermost loop;
 //! - in a body, stores stand last;
 //! - fused multiply-adds exist here already, as an accumulator's [`Term::Product`]; no later stage forms or splits one.
 

@@ -7,6 +7,8 @@ pub mod loops;
 
 pub mod pack;
 
+mod blocks;
+
 pub mod divide;
 
 pub mod form;

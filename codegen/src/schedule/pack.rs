@@ -63,12 +63,12 @@ impl<'a> Room<'a> {
     }
 
     /// A buffer that all threads share.
-    fn common(&mut self, elements: &Dim, element: ElementType) -> Buffer {
+    pub(super) fn common(&mut self, elements: &Dim, element: ElementType) -> Buffer {
         Buffer::Arena(self.add(elements, element))
     }
 
     /// A buffer of which each thread has its own part.
-    fn own(&mut self, elements: &Dim, element: ElementType) -> Buffer {
+    pub(super) fn own(&mut self, elements: &Dim, element: ElementType) -> Buffer {
         // Whole cache lines, where the size is known, so that no two threads write to the same line.
         let line = (ALIGNMENT / element.bytes()) as i64;
         let lines = elements
@@ -96,7 +96,7 @@ pub fn pack(
 ) -> Vec<(Kernel, BTreeSet<Axis>)> {
     let body = kernel.body.clone();
     let (target, caches) = (target.instructions(), target.caches());
-    let mut packing = Packing { kernel, lanes, target, caches, scratch, ahead: Vec::new(), depth: 0 };
+    let mut packing = Packing { kernel, lanes, target, caches, scratch, ahead: Vec::new(), open: Vec::new() };
     packing.kernel.body = packing.items(&body, None);
     let Packing { kernel, lanes, ahead, .. } = packing;
 
@@ -120,25 +120,25 @@ fn one_by_one(kernel: Kernel) -> Vec<Kernel> {
     nests.iter().map(alone).collect()
 }
 
-struct Packing<'a> {
-    kernel: Kernel,
-    lanes: BTreeSet<Axis>,
-    target: InstructionSet,
-    caches: Caches,
-    scratch: Room<'a>,
+pub(super) struct Packing<'a> {
+    pub(super) kernel: Kernel,
+    pub(super) lanes: BTreeSet<Axis>,
+    pub(super) target: InstructionSet,
+    pub(super) caches: Caches,
+    pub(super) scratch: Room<'a>,
     /// Kernels that relay operands; they run first.
-    ahead: Vec<(Kernel, BTreeSet<Axis>)>,
-    /// How many loops enclose what is being packed.
-    depth: usize,
+    pub(super) ahead: Vec<(Kernel, BTreeSet<Axis>)>,
+    /// The loops around what is being packed.
+    pub(super) open: Vec<Axis>,
 }
 
 /// A load in the sum of a product.
-struct Read<'a> {
-    value: ValueId,
-    buffer: Buffer,
-    access: &'a Access,
+pub(super) struct Read<'a> {
+    pub(super) value: ValueId,
+    pub(super) buffer: Buffer,
+    pub(super) access: &'a Access,
     /// The summed axes that it depends on, outermost first.
-    summed: Vec<Axis>,
+    pub(super) summed: Vec<Axis>,
 }
 
 impl Packing<'_> {
@@ -153,9 +153,9 @@ impl Packing<'_> {
 
             if !self.lanes.contains(&inner.axis) {
                 let around = inner.accumulators.is_empty().then_some(inner.axis);
-                self.depth += 1;
+                self.open.push(inner.axis);
                 let body = self.items(&inner.body, around);
-                self.depth -= 1;
+                self.open.pop();
                 packed.push(Item::Loop(Loop { body, ..inner.clone() }));
             } else if let Some(mut strips) = self.product(inner) {
                 packed.append(&mut strips);
@@ -187,10 +187,13 @@ impl Packing<'_> {
         {
             return None;
         }
-        match self.with_rows_relaid(wide, rows) {
-            Some(wide) => self.strips(&wide).or_else(|| Some(vec![Item::Loop(wide)])),
-            None => self.strips(wide),
+        if let Some(blocks) = self.sums_in_blocks(wide) {
+            return Some(blocks);
         }
+        let relaid = self.with_rows_relaid(wide, rows);
+        let wide = relaid.as_ref().unwrap_or(wide);
+        let packed = self.rows_in_blocks(wide).or_else(|| self.strips(wide));
+        packed.or_else(|| relaid.map(|relaid| vec![Item::Loop(relaid)]))
     }
 
     /// The lane loop with the left operand of a long sum relaid ahead, so that each row is contiguous; `None` where nothing is relaid.
@@ -247,7 +250,7 @@ impl Packing<'_> {
     }
 
     /// The strips of a product; `None` where its right operand is read in place.
-    fn strips(&mut self, wide: &Loop) -> Option<Vec<Item>> {
+    pub(super) fn strips(&mut self, wide: &Loop) -> Option<Vec<Item>> {
         let [Item::Loop(rows)] = wide.body.as_slice() else { return None };
         let mut reads = reads_of(&rows.body);
         reads.retain(|read| {
@@ -267,20 +270,17 @@ impl Packing<'_> {
 
         let mut strips = Vec::new();
         if whole.is(1) {
-            let panels = self.panels(&reads, &width, self.depth > 0);
-            strips.append(&mut self.strip(wide, &reads, &Affine::default(), &width, panels));
+            strips.append(&mut self.strip(wide, &reads, None, &Affine::default(), &width));
         } else if !whole.is(0) {
-            let panels = self.panels(&reads, &width, true);
             let axis = self.axis(whole.clone());
             let start = Affine::axis(axis).times(&width);
-            let body = self.strip(wide, &reads, &start, &width, panels);
+            let body = self.strip(wide, &reads, Some(axis), &start, &width);
             strips.push(Item::Loop(Loop { axis, accumulators: Vec::new(), body }));
         }
 
         if !rest.is(0) {
-            let panels = self.panels(&reads, &rest, self.depth > 0);
             let start = Affine::default().offset(&(&whole * &width));
-            let last = self.strip(wide, &reads, &start, &rest, panels);
+            let last = self.strip(wide, &reads, None, &start, &rest);
 
             // Both bodies come from the same loop: the second needs values of its own.
             strips.append(&mut if strips.is_empty() { last } else { self.renamed(&last) });
@@ -339,7 +339,7 @@ impl Packing<'_> {
     }
 
     /// Columns of a strip: as many as a block of registers holds, fewer where that leaves no remainder or a wider last strip.
-    fn width(&self, columns: &Dim) -> i64 {
+    pub(super) fn width(&self, columns: &Dim) -> i64 {
         let (lanes, most) = self.target.block_columns();
         let Some(columns) = columns.as_constant() else { return lanes * most };
         if columns <= lanes * most {
@@ -352,58 +352,77 @@ impl Packing<'_> {
         lanes * (most - 1..=most).rev().filter(|vectors| 2 * vectors > most).find(fits).unwrap_or(even)
     }
 
-    /// A buffer for the panels of all reads. Inside a loop, whose iterations threads may share, each thread has its own.
-    fn panels(&mut self, reads: &[Read<'_>], width: &Dim, within_loop: bool) -> Buffer {
-        let sizes = reads.iter().map(|read| &read.depth(&self.kernel) * width);
-        let all = sizes.fold(Dim::default(), |sum, size| &sum + &size);
-        // What is packed together is multiplied together, so it has one type.
-        let element = reads.first().map_or(ElementType::F32, |read| self.kernel.element(read.value));
-        if within_loop { self.scratch.own(&all, element) } else { self.scratch.common(&all, element) }
-    }
-
-    /// One strip: `width` columns from `start` on.
+    /// A strip of `width` columns from `start` on, which is one of many where it has a `number`. Its panels are made just before it; ahead of
+    /// the whole kernel where loops around it would make the same ones again.
     fn strip(
         &mut self,
         wide: &Loop,
         reads: &[Read<'_>],
+        number: Option<Axis>,
         start: &Affine,
         width: &Dim,
-        panels: Buffer,
     ) -> Vec<Item> {
-        let mut items = Vec::new();
+        let kernel = &self.kernel;
+        let written = |buffer| kernel.accesses().iter().any(|(other, _, store)| *store && *other == buffer);
+        let stays = |read: &Read<'_>| !self.open.iter().any(|&axis| read.access.uses(axis));
+        let is_ahead = !self.open.is_empty() && reads.iter().all(|read| stays(read) && !written(read.buffer));
+
+        let sizes = reads.iter().map(|read| &read.depth(&self.kernel) * width);
+        let each = sizes.fold(Dim::default(), |sum, size| &sum + &size);
+        // What is packed together is multiplied together, so it has one type.
+        let element = reads.first().map_or(ElementType::F32, |read| self.kernel.element(read.value));
+        let (panels, first) = match number {
+            Some(axis) if is_ahead => {
+                let all = &each * extent(&self.kernel, axis);
+                (self.scratch.common(&all, element), Affine::axis(axis).times(&each))
+            }
+            None if is_ahead || self.open.is_empty() => {
+                (self.scratch.common(&each, element), Affine::default())
+            }
+            // Inside a loop, whose iterations threads may share, each thread has its own.
+            Some(_) | None => (self.scratch.own(&each, element), Affine::default()),
+        };
+
         let lane = self.axis(width.clone());
         self.lanes.insert(lane);
         let columns = start.plus(&Affine::axis(lane));
-        let mut packed = Vec::new();
-        let mut offset = Dim::default();
+        let (mut packed, mut copies) = (Vec::new(), Vec::new());
+        let mut at = first;
         for read in reads {
-            let at = read.in_panel(&self.kernel, lane, width, &offset);
-            items.push(self.copy(read, wide.axis, start, width, panels, &offset));
-            let access = Access { row: None, at };
+            copies.push(self.copy(read, wide.axis, start, width, (panels, &at)));
+            let access = Access { row: None, at: read.in_panel(&self.kernel, lane, width, &at) };
             packed.push((read.value, (panels, access)));
-            offset = &offset + &(&read.depth(&self.kernel) * width);
+            at = at.offset(&(&read.depth(&self.kernel) * width));
         }
 
         let body = map_items(&wide.body, &|at| at.substitute(wide.axis, &columns), &Dim::clone);
         let body = replace_loads(&body, &packed);
-        items.push(Item::Loop(Loop { axis: lane, accumulators: Vec::new(), body }));
-        items
+        let product = Item::Loop(Loop { axis: lane, accumulators: Vec::new(), body });
+        if !is_ahead {
+            copies.push(product);
+            return copies;
+        }
+        if let Some(axis) = number {
+            copies = vec![Item::Loop(Loop { axis, accumulators: Vec::new(), body: copies })];
+        }
+        let name = format!("{}:packed", self.kernel.name);
+        self.ahead.push((Kernel { name, body: copies, ..self.kernel.clone() }, self.lanes.clone()));
+        vec![product]
     }
 
-    /// The loop nest that fills a panel, which begins at `offset` of its buffer.
+    /// The loop nest that fills a panel, which begins at an index of its buffer.
     fn copy(
         &mut self,
         read: &Read<'_>,
         columns: Axis,
         start: &Affine,
         width: &Dim,
-        panels: Buffer,
-        offset: &Dim,
+        (panels, first): (Buffer, &Affine),
     ) -> Item {
         let lane = self.axis(width.clone());
         self.lanes.insert(lane);
         let mut from = read.access.clone();
-        let mut to = read.in_panel(&self.kernel, lane, width, offset);
+        let mut to = read.in_panel(&self.kernel, lane, width, first);
         from.at = from.at.substitute(columns, &start.plus(&Affine::axis(lane)));
 
         // The axis along which the operand is contiguous goes innermost.
@@ -430,7 +449,7 @@ impl Packing<'_> {
     }
 
     /// The items with fresh values, because a kernel sets each value once.
-    fn renamed(&mut self, items: &[Item]) -> Vec<Item> {
+    pub(super) fn renamed(&mut self, items: &[Item]) -> Vec<Item> {
         let mut set = BTreeSet::new();
         values_set(items, &mut set);
         let first = self.kernel.values.len() as u32;
@@ -444,13 +463,13 @@ impl Packing<'_> {
         rename_values(items, &name)
     }
 
-    fn axis(&mut self, iterations: Dim) -> Axis {
+    pub(super) fn axis(&mut self, iterations: Dim) -> Axis {
         self.kernel.extents.push(iterations);
         Axis(self.kernel.extents.len() as u32 - 1)
     }
 
     /// A new value of the type of another.
-    fn value(&mut self, like: ValueId) -> ValueId {
+    pub(super) fn value(&mut self, like: ValueId) -> ValueId {
         self.kernel.values.push(self.kernel.element(like));
         ValueId(self.kernel.values.len() as u32 - 1)
     }
@@ -458,22 +477,22 @@ impl Packing<'_> {
 
 impl Read<'_> {
     /// Iterations of the sum.
-    fn depth(&self, kernel: &Kernel) -> Dim {
+    pub(super) fn depth(&self, kernel: &Kernel) -> Dim {
         self.summed.iter().fold(Dim::from(1), |product, axis| &product * extent(kernel, *axis))
     }
 
-    /// Its index in a panel that begins at `offset`.
-    fn in_panel(&self, kernel: &Kernel, lane: Axis, width: &Dim, offset: &Dim) -> Affine {
+    /// Its index in a panel that begins at `first`.
+    fn in_panel(&self, kernel: &Kernel, lane: Axis, width: &Dim, first: &Affine) -> Affine {
         let mut at = Affine::default();
         for axis in &self.summed {
             at = at.times(extent(kernel, *axis)).plus(&Affine::axis(*axis));
         }
-        at.times(width).plus(&Affine::axis(lane)).offset(offset)
+        at.times(width).plus(&Affine::axis(lane)).plus(first)
     }
 }
 
 /// True when `axis` looks up rows of an input: a lookup takes the counter of one axis, so that axis cannot be split into strips.
-fn looks_up(items: &[Item], axis: Axis) -> bool {
+pub(super) fn looks_up(items: &[Item], axis: Axis) -> bool {
     let mut found = false;
     visit_items(items, &mut |item| {
         if let Item::Let(_, Expression::Load(_, Access { row: Some((row, _)), .. })) = item {
@@ -484,7 +503,7 @@ fn looks_up(items: &[Item], axis: Axis) -> bool {
 }
 
 /// Loads of the sums in a body.
-fn reads_of(items: &[Item]) -> Vec<Read<'_>> {
+pub(super) fn reads_of(items: &[Item]) -> Vec<Read<'_>> {
     let mut reads = Vec::new();
     reads_within(items, &mut Vec::new(), &mut reads);
     reads
@@ -508,7 +527,7 @@ fn reads_within<'a>(items: &'a [Item], sums: &mut Vec<Axis>, reads: &mut Vec<Rea
 }
 
 /// The items with some loads replaced by loads from elsewhere.
-fn replace_loads(items: &[Item], replaced: &[(ValueId, (Buffer, Access))]) -> Vec<Item> {
+pub(super) fn replace_loads(items: &[Item], replaced: &[(ValueId, (Buffer, Access))]) -> Vec<Item> {
     let load = |item: &Item| match item {
         Item::Let(value, _) => match replaced.iter().find(|(known, _)| known == value) {
             Some((_, (buffer, access))) => Item::Let(*value, Expression::Load(*buffer, access.clone())),

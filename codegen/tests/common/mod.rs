@@ -3,6 +3,7 @@
 
 use downhill_codegen::abi::{Context, InputBinding, Task};
 use downhill_codegen::artifact::Artifact;
+use downhill_codegen::caches::{Cache, Caches};
 use downhill_codegen::entry::description::Entry;
 use downhill_codegen::error::Error;
 use downhill_codegen::pipeline::{Purposes, Source, compile};
@@ -107,7 +108,11 @@ pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) ->
     Ok(first.expect("the portable target is always there"))
 }
 
-/// Runs one step. Code for several threads is given its turns in ranges, the last first.
+/// Caches so small that operands of tests do not fit in them.
+const SMALL: Caches =
+    Caches { first: Cache { bytes: 1 << 10, ways: 2 }, second: Cache { bytes: 16 << 10, ways: 4 } };
+
+/// Runs one step. Code for several threads is given its turns in ranges, the last first, and is made for small caches.
 pub(crate) fn run_on(
     lanes: InstructionSet,
     threads: usize,
@@ -118,6 +123,7 @@ pub(crate) fn run_on(
     // Every kernel with a loop to divide is divided, however small.
     let target = host::target_with(lanes).expect("vectors that this machine has");
     let target = target.threads(threads).dividing_from(0);
+    let target = if threads > 1 { target.with_caches(SMALL) } else { target };
     let (artifact, entry) = compiled(graph, fixed, &target, false)?;
     let executable = Executable::load(&artifact.code).expect("executable memory");
     // SAFETY: the function of an entry, of the code that was loaded.

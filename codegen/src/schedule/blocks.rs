@@ -1,0 +1,338 @@
+//! Blocks: products in pieces that stay in the second cache.
+//!
+//! In: a product on its way through packing, as a lane loop around a loop over rows. Out: the same product, block by block, where its
+//! operands are larger than the cache and are read several times.
+//!
+//! Must hold: every sum keeps its chain of additions, so no bit changes. A block of a sum starts from what the block before it has come
+//! to, which waits in scratch.
+
+use super::pack::{Packing, Read, looks_up, reads_of};
+use crate::ir::affine::{Affine, Axis};
+use crate::ir::chain::CHAIN;
+use crate::ir::kernel::{
+    Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId, map_items,
+};
+use crate::schedule::loops::{extent, is_shared};
+use downhill_graph::dim::Dim;
+use downhill_graph::op::Reduction;
+use downhill_graph::types::Literal;
+use std::collections::BTreeSet;
+
+/// Rows that are whole blocks of any target's registers.
+const WHOLE_BLOCKS: i64 = 24;
+/// The most rows of a block that stays in cache: more bring nothing.
+const MOST_ROWS: i64 = 240;
+
+/// Terms of a block of a sum: at least, and at most.
+const TERMS: [i64; 2] = [64, 512];
+/// Strips that a block of columns has at most.
+const STRIPS: i64 = 4;
+
+/// A product of a row's operand, which differs from row to row, and a column's, with nothing else in its sum.
+struct Product<'a> {
+    wide: &'a Loop,
+    rows: &'a Loop,
+    fold: &'a Loop,
+    own: Read<'a>,
+    shared: Read<'a>,
+}
+
+/// How a product whose sums are taken in blocks is divided.
+struct Blocks {
+    rows: i64,
+    /// Terms of a block, and how many blocks there are.
+    terms: i64,
+    count: i64,
+    /// Columns of a strip, strips of a block of columns, blocks of columns.
+    width: i64,
+    strips: i64,
+    groups: i64,
+}
+
+impl Packing<'_> {
+    /// The product with a loop over blocks of rows around it, each of which stays in the second cache while all strips are multiplied with it;
+    /// `None` where the rows are few, or the strips too large to be read again for each block.
+    pub(super) fn rows_in_blocks(&mut self, wide: &Loop) -> Option<Vec<Item>> {
+        let [Item::Loop(rows)] = wide.body.as_slice() else { return None };
+        let block = self.block_of_rows(wide, rows)?;
+        let count = extent(&self.kernel, rows.axis).clone();
+        let whole = count.divide(&Dim::from(block));
+        let covered = &whole * &Dim::from(block);
+        let rest = &count - &covered;
+
+        let (number, row) = (self.axis(whole), self.axis(Dim::from(block)));
+        let at = Affine::axis(number).times(&Dim::from(block)).plus(&Affine::axis(row));
+        let within = with_rows(wide, rows, row, &at);
+        self.open.push(number);
+        let body = self.strips(&within).unwrap_or_else(|| vec![Item::Loop(within)]);
+        self.open.pop();
+        let mut nests = vec![Item::Loop(Loop { axis: number, accumulators: Vec::new(), body })];
+
+        if !rest.is(0) {
+            let row = self.axis(rest);
+            let last = with_rows(wide, rows, row, &Affine::axis(row).offset(&covered));
+            let last = self.strips(&last).unwrap_or_else(|| vec![Item::Loop(last)]);
+            nests.append(&mut self.renamed(&last));
+        }
+        Some(nests)
+    }
+
+    /// How many rows a block has: half the second cache holds them.
+    fn block_of_rows(&self, wide: &Loop, rows: &Loop) -> Option<i64> {
+        let reads = reads_of(&rows.body);
+        let by_row =
+            |read: &Read<'_>| read.access.row.is_some_and(|(axis, _)| axis == rows.axis || axis == wide.axis);
+        if reads.iter().any(by_row) || looks_up(&rows.body, rows.axis) {
+            return None;
+        }
+
+        // What a row reads for itself, and what all columns read, in bytes.
+        let bytes = |read: &Read<'_>| {
+            Some(read.depth(&self.kernel).as_constant()? * self.kernel.element(read.value).bytes() as i64)
+        };
+        let (shared, own): (Vec<_>, Vec<_>) =
+            reads.iter().partition(|read| is_shared(read.access, wide.axis, rows.axis, &read.summed));
+        let sum = |reads: Vec<&Read<'_>>| reads.into_iter().map(bytes).sum::<Option<i64>>();
+        let (column, row) = (sum(shared)?, sum(own)?);
+        let columns = extent(&self.kernel, wide.axis).as_constant()?;
+        let second = self.caches.second.bytes as i64;
+
+        let (lanes, most) = self.target.block_columns();
+        let block = second / 2 / row.max(1) / WHOLE_BLOCKS * WHOLE_BLOCKS;
+        let pays = columns > lanes * most && block >= 2 * lanes * most && column * columns <= 4 * second;
+        let many = extent(&self.kernel, rows.axis).as_constant().is_some_and(|rows| rows >= 4 * block);
+        (pays && many).then_some(block.min(MOST_ROWS))
+    }
+
+    /// A product with long sums, block of terms after block of terms for one block of columns after the other. Rows of the left operand, laid
+    /// out by blocks ahead, and the sums so far stay in the second cache meanwhile. `None` where the operand is small, or sizes do not fit.
+    pub(super) fn sums_in_blocks(&mut self, wide: &Loop) -> Option<Vec<Item>> {
+        let product = Product::of(wide).filter(|_| self.open.is_empty())?;
+        let blocks = self.blocks(&product)?;
+        let own = self.laid_by_blocks(&product, &blocks);
+
+        let columns = Dim::from(blocks.width * blocks.strips);
+        let element = self.kernel.element(product.own.value);
+        let sums = self.scratch.own(&(&Dim::from(blocks.rows) * &columns), element);
+        let panels = self.scratch.own(&(&Dim::from(blocks.terms) * &columns), element);
+        let group = self.axis(Dim::from(blocks.groups));
+        let first = Affine::axis(group).times(&columns);
+
+        let start = self.zeros(&blocks, sums, product.own.value);
+        let block = self.axis(Dim::from(blocks.count));
+        let copied = self.block_of_panels(&product, &blocks, panels, (block, &first));
+        let added = self.block_of_sums(&product, &blocks, [sums, own, panels], block);
+        let adding = Item::Loop(Loop { axis: block, accumulators: Vec::new(), body: vec![copied, added] });
+        let end = self.epilogue(&product, &columns, sums, &first);
+        Some(vec![Item::Loop(Loop { axis: group, accumulators: Vec::new(), body: vec![start, adding, end] })])
+    }
+
+    fn blocks(&self, product: &Product<'_>) -> Option<Blocks> {
+        let size = |axis: Axis| extent(&self.kernel, axis).as_constant();
+        let [rows, terms, columns] =
+            [size(product.rows.axis)?, size(product.fold.axis)?, size(product.wide.axis)?];
+        let bytes = self.kernel.element(product.own.value).bytes() as i64;
+        let second = self.caches.second.bytes as i64;
+
+        let width = self.width(&Dim::from(columns));
+        let strips = (1..=STRIPS).rev().find(|strips| columns % (width * strips) == 0)?;
+        let most = (second / 2 / (rows * bytes).max(1)).min(TERMS[1]);
+        let block = (TERMS[0]..=most).rev().find(|block| terms % block == 0)?;
+        let blocks = Blocks {
+            rows,
+            terms: block,
+            count: terms / block,
+            width,
+            strips,
+            groups: columns / (width * strips),
+        };
+        let is_large = rows * terms * bytes > 2 * second && columns >= 4 * width;
+        (is_large && blocks.count > 1 && terms <= CHAIN).then_some(blocks)
+    }
+
+    /// The row's operand as `[block, row, term]`, made by a kernel that runs first.
+    fn laid_by_blocks(&mut self, product: &Product<'_>, blocks: &Blocks) -> Buffer {
+        let element = self.kernel.element(product.own.value);
+        let buffer = self.scratch.common(&Dim::from(blocks.rows * blocks.terms * blocks.count), element);
+        let (block, row, term) = (
+            self.axis(Dim::from(blocks.count)),
+            self.axis(Dim::from(blocks.rows)),
+            self.axis(Dim::from(blocks.terms)),
+        );
+        let summed = Affine::axis(block).times(&Dim::from(blocks.terms)).plus(&Affine::axis(term));
+        let from = product.own.access.at.substitute(product.fold.axis, &summed);
+        let from = from.substitute(product.rows.axis, &Affine::axis(row));
+        let body = vec![
+            load(product.own.value, product.own.buffer, from),
+            store(buffer, blocks.of_row(block, row, term), product.own.value),
+        ];
+        let body = nest(&[block, row, term], body);
+        let lanes = BTreeSet::from([term]);
+        let name = format!("{}:relaid", self.kernel.name);
+        self.ahead.push((Kernel { name, body: vec![body], ..self.kernel.clone() }, lanes));
+        buffer
+    }
+
+    /// Sums that nothing was added to yet.
+    fn zeros(&mut self, blocks: &Blocks, sums: Buffer, like: ValueId) -> Item {
+        let columns = Dim::from(blocks.width * blocks.strips);
+        let (row, column, zero) =
+            (self.axis(Dim::from(blocks.rows)), self.axis(columns.clone()), self.value(like));
+        self.lanes.insert(column);
+        let literal = Literal::new(self.kernel.element(like), 0.0);
+        let at = Affine::axis(row).times(&columns).plus(&Affine::axis(column));
+        let body = vec![Item::Let(zero, Expression::Constant(literal)), store(sums, at, zero)];
+        nest(&[row, column], body)
+    }
+
+    /// The columns' operand of a block of terms, as panels.
+    fn block_of_panels(
+        &mut self,
+        product: &Product<'_>,
+        blocks: &Blocks,
+        panels: Buffer,
+        (block, first): (Axis, &Affine),
+    ) -> Item {
+        let (strip, term, lane) = (
+            self.axis(Dim::from(blocks.strips)),
+            self.axis(Dim::from(blocks.terms)),
+            self.axis(Dim::from(blocks.width)),
+        );
+        self.lanes.insert(lane);
+        let value = self.value(product.shared.value);
+        let summed = Affine::axis(block).times(&Dim::from(blocks.terms)).plus(&Affine::axis(term));
+        let column = Affine::axis(strip).times(&Dim::from(blocks.width)).plus(&Affine::axis(lane));
+        let from = product.shared.access.at.substitute(product.fold.axis, &summed);
+        let from = from.substitute(product.wide.axis, &first.plus(&column));
+        let body = vec![
+            load(value, product.shared.buffer, from),
+            store(panels, blocks.in_panels(strip, term, lane), value),
+        ];
+        nest(&[strip, term, lane], body)
+    }
+
+    /// Adds a block of terms to all sums of a block of columns.
+    fn block_of_sums(
+        &mut self,
+        product: &Product<'_>,
+        blocks: &Blocks,
+        [sums, own, panels]: [Buffer; 3],
+        block: Axis,
+    ) -> Item {
+        let (strip, lane, row, term) = (
+            self.axis(Dim::from(blocks.strips)),
+            self.axis(Dim::from(blocks.width)),
+            self.axis(Dim::from(blocks.rows)),
+            self.axis(Dim::from(blocks.terms)),
+        );
+        self.lanes.insert(lane);
+        let (before, after) = (self.value(product.own.value), self.value(product.own.value));
+        let columns = Dim::from(blocks.width * blocks.strips);
+        let column = Affine::axis(strip).times(&Dim::from(blocks.width)).plus(&Affine::axis(lane));
+        let at = Affine::axis(row).times(&columns).plus(&column);
+
+        let term_of = product.fold.accumulators[0].term;
+        let fold = Loop {
+            axis: term,
+            accumulators: vec![Accumulator {
+                from: Some(before),
+                ..Accumulator::new(Reduction::Sum, after, term_of)
+            }],
+            body: vec![
+                load(product.own.value, own, blocks.of_row(block, row, term)),
+                load(product.shared.value, panels, blocks.in_panels(strip, term, lane)),
+            ],
+        };
+        let body = vec![load(before, sums, at.clone()), Item::Loop(fold), store(sums, at, after)];
+        nest(&[strip, lane, row], body)
+    }
+
+    /// What is done with the whole sums.
+    fn epilogue(&mut self, product: &Product<'_>, columns: &Dim, sums: Buffer, first: &Affine) -> Item {
+        let lane = self.axis(columns.clone());
+        self.lanes.insert(lane);
+        let row = product.rows.axis;
+        let at = Affine::axis(row).times(columns).plus(&Affine::axis(lane));
+        let column = first.plus(&Affine::axis(lane));
+        let rest = map_items(
+            &product.rows.body[1..],
+            &|index| index.substitute(product.wide.axis, &column),
+            &Dim::clone,
+        );
+        let result = product.fold.accumulators[0].result;
+        nest(&[row, lane], [vec![load(result, sums, at)], rest].concat())
+    }
+}
+
+impl<'a> Product<'a> {
+    fn of(wide: &'a Loop) -> Option<Product<'a>> {
+        let [Item::Loop(rows)] = wide.body.as_slice() else { return None };
+        let Some((Item::Loop(fold), rest)) = rows.body.split_first() else { return None };
+        let [sum] = fold.accumulators.as_slice() else { return None };
+        let is_plain = sum.kind == Reduction::Sum
+            && matches!(sum.term, Term::Product(..))
+            && sum.from.is_none()
+            && sum.inside.is_none()
+            && rest.iter().all(|item| !matches!(item, Item::Loop(_)));
+
+        let reads: Result<[Read<'a>; 2], _> = reads_of(&rows.body).try_into();
+        let Ok([x, y]) = reads else { return None };
+        let is_by_row = rest.iter().any(|item| match item {
+            Item::Let(_, Expression::Load(_, access)) | Item::Store(_, access, _) => access.row.is_some(),
+            Item::Let(..) | Item::Loop(_) => false,
+        });
+        let looked_up = is_by_row || x.access.row.is_some() || y.access.row.is_some();
+        if !is_plain || looked_up || fold.body.len() != 2 {
+            return None;
+        }
+        let shared = |read: &Read<'_>| {
+            is_shared(read.access, wide.axis, rows.axis, &read.summed)
+                && read.access.at.coefficient(wide.axis).is(1)
+        };
+        let own = |read: &Read<'_>| read.access.uses(rows.axis) && !read.access.uses(wide.axis);
+        if own(&x) && shared(&y) {
+            Some(Product { wide, rows, fold, own: x, shared: y })
+        } else if own(&y) && shared(&x) {
+            Some(Product { wide, rows, fold, own: y, shared: x })
+        } else {
+            None
+        }
+    }
+}
+
+impl Blocks {
+    /// Where a term of a row lies among `[block, row, term]`.
+    fn of_row(&self, block: Axis, row: Axis, term: Axis) -> Affine {
+        let rows = Affine::axis(block).times(&Dim::from(self.rows)).plus(&Affine::axis(row));
+        rows.times(&Dim::from(self.terms)).plus(&Affine::axis(term))
+    }
+
+    /// Where a term of a column lies among the panels, `[strip, term, lane]`.
+    fn in_panels(&self, strip: Axis, term: Axis, lane: Axis) -> Affine {
+        let terms = Affine::axis(strip).times(&Dim::from(self.terms)).plus(&Affine::axis(term));
+        terms.times(&Dim::from(self.width)).plus(&Affine::axis(lane))
+    }
+}
+
+fn load(value: ValueId, buffer: Buffer, at: Affine) -> Item {
+    Item::Let(value, Expression::Load(buffer, Access { row: None, at }))
+}
+
+fn store(buffer: Buffer, at: Affine, value: ValueId) -> Item {
+    Item::Store(buffer, Access { row: None, at }, value)
+}
+
+/// Loops over these axes, the outermost first.
+fn nest(axes: &[Axis], mut body: Vec<Item>) -> Item {
+    for &axis in axes.iter().rev() {
+        body = vec![Item::Loop(Loop { axis, accumulators: Vec::new(), body })];
+    }
+    body.swap_remove(0)
+}
+
+/// A product over other rows: its loop over rows runs over `axis`, and each is the row `at`.
+fn with_rows(wide: &Loop, rows: &Loop, axis: Axis, at: &Affine) -> Loop {
+    let body = map_items(&rows.body, &|index| index.substitute(rows.axis, at), &Dim::clone);
+    let rows = Loop { axis, accumulators: Vec::new(), body };
+    Loop { body: vec![Item::Loop(rows)], ..wide.clone() }
+}
