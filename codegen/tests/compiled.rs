@@ -355,3 +355,19 @@ fn a_gradient_of_many_rows() {
         case.check(1e-4);
     }
 }
+
+/// A result of few columns, whose update reads and writes along memory while the lanes of its sums lie apart.
+#[test]
+fn a_narrow_update() {
+    for (rows, inner, columns) in [(128, 100, 10), (64, 37, 10), (33, 520, 3), (20, 64, 9), (7, 130, 32)] {
+        let mut case = Case::new();
+        let x = case.input("x", &["b", &inner.to_string()], &[rows, inner]);
+        let by = case.input("by", &["b", &columns.to_string()], &[rows, columns]);
+        let w = case.storage("w", &[inner, columns]);
+        let g = &mut case.graph;
+        let product = g.add(Op::DotGeneral { batch: vec![], contract: vec![(0, 0)] }, &[x, by]);
+        let updated = g.add(Op::Binary(Binary::Sub), &[w, product]);
+        g.results.push((Purpose::Update(0), updated));
+        case.check(1e-5);
+    }
+}

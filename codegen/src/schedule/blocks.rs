@@ -10,9 +10,9 @@ use super::pack::{Packing, Read, looks_up, reads_of};
 use crate::ir::affine::{Affine, Axis};
 use crate::ir::chain::CHAIN;
 use crate::ir::kernel::{
-    Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId, map_items,
+    Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId, map_items, rename_values,
 };
-use crate::schedule::loops::{extent, is_shared};
+use crate::schedule::loops::{TRANSPOSED, extent, is_shared};
 use downhill_graph::dim::Dim;
 use downhill_graph::op::Reduction;
 use downhill_graph::types::Literal;
@@ -27,6 +27,8 @@ const MOST_ROWS: i64 = 240;
 const TERMS: [i64; 2] = [64, 512];
 /// Strips that a block of columns has at most.
 const STRIPS: i64 = 4;
+/// The most columns of a result that is narrow.
+const MOST_NARROW: i64 = 32;
 
 /// A product of a row's operand, which differs from row to row, and a column's, with nothing else in its sum.
 struct Product<'a> {
@@ -125,6 +127,73 @@ impl Packing<'_> {
         let adding = Item::Loop(Loop { axis: block, accumulators: Vec::new(), body: vec![copied, added] });
         let end = self.epilogue(&product, &columns, sums, &first);
         Some(vec![Item::Loop(Loop { axis: group, accumulators: Vec::new(), body: vec![start, adding, end] })])
+    }
+
+    /// A product whose lanes lie apart in what it reads and writes behind its sums, where its few rows lie next to each other: the sums of a
+    /// strip go to scratch, and what is done with them runs along memory. `None` for any other product.
+    pub(super) fn narrow_result(&mut self, wide: &Loop) -> Option<Vec<Item>> {
+        let product = Product::of(wide)?;
+        let [count, lanes] =
+            [product.rows.axis, wide.axis].map(|axis| extent(&self.kernel, axis).as_constant());
+        let (count, lanes) = (count?, lanes?);
+        let rest = &product.rows.body[1..];
+        let along_rows = |item: &Item| match item {
+            Item::Let(_, Expression::Load(_, access)) | Item::Store(_, access, _) => {
+                access.at.coefficient(product.rows.axis).is(1) && access.at.coefficient(wide.axis).is(count)
+            }
+            Item::Let(..) => true,
+            Item::Loop(_) => false,
+        };
+        let width = 2 * i64::from(self.target.tile());
+        let is_narrow = (2..=MOST_NARROW).contains(&count) && rest.len() < TRANSPOSED && lanes >= width;
+        if !(is_narrow && self.target.tile() > 1 && rest.iter().all(along_rows))
+            || self.pays(&product.shared, wide.axis, product.rows.axis)
+        {
+            return None;
+        }
+
+        let (whole, left) = (lanes / width, lanes % width);
+        let strip = self.axis(Dim::from(whole));
+        let start = Affine::axis(strip).times(&Dim::from(width));
+        let body = self.narrow_strip(&product, (count, width), &start);
+        let mut strips = vec![Item::Loop(Loop { axis: strip, accumulators: Vec::new(), body })];
+        if left > 0 {
+            let start = Affine::default().offset(&Dim::from(whole * width));
+            let last = self.narrow_strip(&product, (count, left), &start);
+            strips.append(&mut self.renamed(&last));
+        }
+        Some(strips)
+    }
+
+    /// The sums of `width` lanes from `start` on, then what is done with them.
+    fn narrow_strip(
+        &mut self,
+        product: &Product<'_>,
+        (count, width): (i64, i64),
+        start: &Affine,
+    ) -> Vec<Item> {
+        let result = product.fold.accumulators[0].result;
+        let sums = self.scratch.own(&Dim::from(count * width), self.kernel.element(result));
+        let [lane, again] = [width; 2].map(|width| self.axis(Dim::from(width)));
+        let [row, column] = [count; 2].map(|count| self.axis(Dim::from(count)));
+        self.lanes.extend([lane, column]);
+        let place =
+            |row: Axis, lane: Axis| Affine::axis(row).times(&Dim::from(width)).plus(&Affine::axis(lane));
+        let moved = |items: &[Item], lane: Axis, row: Axis| {
+            let lane = start.plus(&Affine::axis(lane));
+            let index = |at: &Affine| {
+                at.substitute(product.wide.axis, &lane).substitute(product.rows.axis, &Affine::axis(row))
+            };
+            map_items(items, &index, &Dim::clone)
+        };
+
+        let mut fold = moved(&product.rows.body[..1], lane, row);
+        fold.push(store(sums, place(row, lane), result));
+        let read = self.value(result);
+        let rest =
+            rename_values(&product.rows.body[1..], &|value| if value == result { read } else { value });
+        let rest = [vec![load(read, sums, place(column, again))], moved(&rest, again, column)].concat();
+        vec![nest(&[lane, row], fold), nest(&[again, column], rest)]
     }
 
     fn blocks(&self, product: &Product<'_>) -> Option<Blocks> {

@@ -29,7 +29,7 @@ pub struct Schedule {
 }
 
 /// The most statements of a body that is unrolled for a whole transposed tile.
-const TRANSPOSED: usize = 8;
+pub(crate) const TRANSPOSED: usize = 8;
 
 /// Chooses the lane loops by an estimate of the cost in vector statements, in which a strided access costs one for each element.
 pub fn choose_lanes(kernel: &Kernel) -> BTreeSet<Axis> {

@@ -187,7 +187,7 @@ impl Packing<'_> {
         {
             return None;
         }
-        if let Some(blocks) = self.sums_in_blocks(wide) {
+        if let Some(blocks) = self.sums_in_blocks(wide).or_else(|| self.narrow_result(wide)) {
             return Some(blocks);
         }
         let relaid = self.with_rows_relaid(wide, rows);
@@ -329,7 +329,7 @@ impl Packing<'_> {
 
     /// True for strided reads, and for those of an operand too large for the cache: a strip of it spans as many pages as the sum has
     /// iterations, and each block of rows would fetch them again.
-    fn pays(&self, read: &Read<'_>, lane: Axis, rows: Axis) -> bool {
+    pub(super) fn pays(&self, read: &Read<'_>, lane: Axis, rows: Axis) -> bool {
         if !read.access.at.coefficient(lane).is(1) {
             return true;
         }
