@@ -244,3 +244,36 @@ network! {
 fn names_of_the_declaration_meet_no_others() {
     assert_eq!(declared(&Hygiene::new(2)).graph.storages.len(), 7);
 }
+
+network! {
+    /// What has come together up to each step.
+    Course() {
+        input  x: [batch, 3];
+        target y: [batch, 3];
+        param  w: [3] = ones();
+        output p = cumsum(x * w, axis: 1);
+        loss squared_error(p, y);
+    }
+}
+
+#[test]
+fn a_cumulative_sum_is_called_and_differentiated() {
+    let mut net = Course::new().optimizer(sgd(0.02)).build().expect("a network");
+    let (x, y) = ([[1.0, 2.0, 3.0], [0.0, -1.0, 1.0]], [[0.0, 2.0, 3.5], [0.0, -1.0, -0.5]]);
+    let p = net.forward(&x).expect("sums");
+    assert_eq!(p.as_f32().expect("f32"), [1.0, 3.0, 6.0, 0.0, -1.0, 0.0]);
+
+    // 2/6·(p − y), summed from behind, times x, over both rows.
+    let gradients = net.gradients(&x, &y).expect("gradients");
+    let slopes = gradients.get("w").expect("of w").as_f32().expect("f32").to_vec();
+    let expected = [4.5, 7.0 - 0.5, 7.5 + 0.5].map(|sum: f32| sum / 3.0);
+    assert!(slopes.iter().zip(expected).all(|(slope, by_hand)| (slope - by_hand).abs() < 1e-6), "{slopes:?}");
+
+    for _ in 0..2000 {
+        net.step(&x, &y).expect("a step");
+    }
+    let w = net.parameter("w").expect("a parameter");
+    let learned =
+        w.as_f32().expect("f32").iter().zip([0.0, 1.0, 0.5]).all(|(w, by_hand)| (w - by_hand).abs() < 1e-3);
+    assert!(learned, "{w:?}");
+}

@@ -37,7 +37,7 @@ fn check_relative(case: &Case, most: f64) {
 /// `x` from 0 to 1 in the place of an input.
 fn make_positive(case: &mut Case, name: &str, shape: &[usize]) {
     let values: Vec<f32> = case.numbers(shape.iter().product()).iter().map(|x| (x + 1.0) / 2.0).collect();
-    let tensor = Tensor::new(shape.to_vec(), values).expect("as many as the shape says");
+    let tensor = Tensor::new(shape, values).expect("as many as the shape says");
     case.environment = std::mem::take(&mut case.environment).input(name, tensor);
 }
 

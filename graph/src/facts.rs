@@ -29,6 +29,8 @@ pub enum Class {
     View,
     /// Each element of the result comes from many elements of the operand.
     Fold,
+    /// Each element of the result comes from the operand's elements up to its own along an axis.
+    Prefix,
     /// Each element of the result is a sum of products of elements of its two operands.
     Contraction,
     /// Puts its operands beside each other, and zeros elsewhere.
@@ -95,6 +97,7 @@ impl Op {
                 Facts { bound: row.bound, slopes: [row.slope; 3], ..fold("reduce") }
             }
             Op::ArgMax { .. } => fold("argmax"),
+            Op::CumulativeSum { .. } => row("cumulative_sum", Class::Prefix, Some(1), [Number; 3]),
             Op::Reshape(_) => Facts { keeps_all: true, ..view("reshape") },
             Op::Transpose(_) => Facts { keeps_all: true, ..view("transpose") },
             Op::Broadcast { .. } => view("broadcast"),
@@ -129,7 +132,9 @@ impl Op {
             Op::RandomBits { stream, shape: _ } => format!("stream {stream}"),
             Op::Convert(element) => element.to_string(),
             Op::Reduce { kind, axes } => format!("{} axes {axes:?}", kind.facts().name),
-            Op::ArgMax { axis } | Op::Concatenate { axis } => format!("axis {axis}"),
+            Op::ArgMax { axis } | Op::CumulativeSum { axis } | Op::Concatenate { axis } => {
+                format!("axis {axis}")
+            }
             Op::Transpose(order) => format!("{order:?}"),
             Op::Broadcast { shape: _, axes } => format!("axes {axes:?}"),
             Op::Slice(ranges) => format!("[{}]", list(ranges)),
@@ -168,6 +173,7 @@ impl Op {
             Op::Pad(paddings) => paddings.iter().all(|p| p.low.is(0) && p.high.is(0) && p.interior == 0),
             Op::Reverse(axes) => axes.iter().all(|&axis| shape.dims()[axis].is(1)),
             Op::Concatenate { .. } => operands == 1,
+            Op::CumulativeSum { axis } => shape.dims()[*axis].is(1),
             Op::Convert(element) => x.element == *element,
             Op::Input(_)
             | Op::Storage(_)
@@ -237,6 +243,7 @@ macro_rules! walk_dims {
             | Op::Convert(_)
             | Op::Reduce { .. }
             | Op::ArgMax { .. }
+            | Op::CumulativeSum { .. }
             | Op::Transpose(_)
             | Op::Concatenate { .. }
             | Op::Reverse(_)
@@ -301,6 +308,7 @@ impl Op {
             | Op::Select
             | Op::Convert(_)
             | Op::Reduce { .. }
+            | Op::CumulativeSum { .. }
             | Op::Reshape(_)
             | Op::Transpose(_)
             | Op::Broadcast { .. }

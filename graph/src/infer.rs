@@ -61,6 +61,12 @@ pub fn infer(scope: &dyn Scope, op: &Op, types: &[&Type]) -> Result<Type, Error>
             check_axes(&[*axis], types[0].rank())?;
             Ok(Type::new(ElementType::I32, without_axes(&types[0].shape, &[*axis])))
         }
+        Op::CumulativeSum { axis } => {
+            let numeric = types[0].element != ElementType::Bool;
+            require(numeric, || "a cumulative sum of bool (convert it first)".into())?;
+            check_axes(&[*axis], types[0].rank())?;
+            Ok(types[0].clone())
+        }
         Op::Reshape(shape) => {
             let agree = scope.agrees(&shape.size(), &types[0].shape.size());
             require(agree, || format!("{} has not as many elements as {shape}", types[0].shape))?;

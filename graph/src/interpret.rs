@@ -183,6 +183,7 @@ impl Machine {
             Op::Convert(to) => Ok(x[0].map(|a| scalar::convert(operand_element(), *to, a))),
             Op::Reduce { kind, axes } => Ok(x[0].reduce(*kind, operand_element(), axes)),
             Op::ArgMax { axis } => Ok(x[0].arg_max(*axis)),
+            Op::CumulativeSum { axis } => Ok(x[0].cumulative_sum(operand_element(), *axis)),
             Op::Reshape(shape) => x[0].reshape(self.shape(shape)?),
             Op::Transpose(permutation) => Ok(x[0].transpose(permutation)),
             Op::Broadcast { shape, axes } => x[0].broadcast(self.shape(shape)?, axes),

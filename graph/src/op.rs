@@ -18,6 +18,8 @@
 //! - Reductions of nothing: sum 0, max −∞ (integers: the least), min +∞ (the greatest). Max and min propagate NaN; on a tie the
 //!   gradient is split evenly among the equal elements. `ArgMax` takes the first of equals, and the first NaN before all else.
 //! - `Sum` may round after every addition; its order is not part of the meaning, but is the same on every machine.
+//! - `CumulativeSum` of floats is off by some roundings of the sum of the magnitudes at most, however long the axis is. What follows an
+//!   infinity is that infinity, or NaN where another NaN or the opposite infinity comes.
 //! - Float `Sqrt` and `Div` are correctly rounded; `exp`, `log`, … have the error bounds that code generation states, over all finite f32:
 //!   the table at the head of `codegen/src/lane/math/mod.rs`.
 //!
@@ -88,6 +90,11 @@ pub enum Op {
     /// The index of the greatest element along `axis`, as i32.
     ArgMax {
         /// Which axis of the operand.
+        axis: usize,
+    },
+    /// The sum of each element and of those before it along `axis`.
+    CumulativeSum {
+        /// Which axis.
         axis: usize,
     },
     /// The same elements in row-major order under another shape of equal size.

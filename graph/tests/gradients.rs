@@ -78,6 +78,10 @@ fn movements() -> Vec<Case> {
         case(Op::Concatenate { axis: 1 }, &[&[2, 3], &[2, 1], &[2, 2]], -1.0, 1.0),
         case(Op::Concatenate { axis: 0 }, &[&[2]], -1.0, 1.0),
         case(Op::Reverse(vec![0, 2]), &[&[2, 3, 2]], -1.0, 1.0),
+        case(Op::CumulativeSum { axis: 0 }, &[&[4]], -1.0, 1.0),
+        case(Op::CumulativeSum { axis: 0 }, &[&[3, 2]], -1.0, 1.0),
+        case(Op::CumulativeSum { axis: 1 }, &[&[2, 3, 2]], -1.0, 1.0),
+        case(Op::CumulativeSum { axis: 2 }, &[&[2, 2, 3]], -1.0, 1.0),
         case(Op::Surrogate, &[&[3], &[3]], -1.0, 1.0),
         case(Op::Select, &[&[4], &[4], &[4]], -1.0, 1.0),
     ]
@@ -223,6 +227,7 @@ fn expectation(op: &Op) -> (String, bool) {
         Op::Slice(_) => ("slice".into(), true),
         Op::Pad(_) => ("pad".into(), true),
         Op::Concatenate { .. } => ("concatenate".into(), true),
+        Op::CumulativeSum { .. } => ("cumulative sum".into(), true),
         Op::Reverse(_) => ("reverse".into(), true),
         Op::DotGeneral { .. } => ("dot".into(), true),
         Op::Surrogate => ("surrogate".into(), true),
@@ -269,6 +274,7 @@ fn every_op_with_a_gradient_has_a_case() {
         "slice",
         "pad",
         "concatenate",
+        "cumulative sum",
         "reverse",
         "dot",
         "surrogate",
@@ -391,4 +397,23 @@ fn integers_have_no_gradient() {
     assert!(differentiate(&mut graph, x, &[n]).is_err());
     let literal = graph.add(Op::Constant(Literal::new(ElementType::Bool, 1.0)), &[]);
     assert!(differentiate(&mut graph, literal, &[x]).is_err());
+}
+
+#[test]
+fn an_element_is_part_of_all_sums_behind_it() {
+    let weighted = |graph: &mut Graph, x: NodeId| {
+        let sums = graph.add(Op::CumulativeSum { axis: 0 }, &[x]);
+        let first = Range { start: 0.into(), end: 2.into(), stride: 1 };
+        graph.add(Op::Slice(vec![first]), &[sums])
+    };
+    assert_eq!(slopes(&[1.0, 5.0, -2.0], weighted), [2.0, 1.0, 0.0]);
+    // What a selection leaves out stays out, whatever it is.
+    let chosen = |graph: &mut Graph, x: NodeId| {
+        let zero = graph.full_like(x, 0.0);
+        let mask = graph.add(Op::Compare(Compare::Greater), &[x, zero]);
+        let root = unary(graph, Unary::Log, x);
+        let known = graph.add(Op::Select, &[mask, root, zero]);
+        graph.add(Op::CumulativeSum { axis: 0 }, &[known])
+    };
+    assert_eq!(slopes(&[-1.0, 0.5, 0.0, 2.0], chosen), [0.0, 6.0, 0.0, 0.5]);
 }

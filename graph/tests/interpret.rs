@@ -104,6 +104,61 @@ fn reductions_of_nothing_and_first_of_equals() {
     assert_eq!(arg_max(&[1.0, f32::NAN, 9.0, f32::NAN]), 1.0);
 }
 
+/// `op` of a tensor of any shape.
+fn apply_to(op: Op, x: &Tensor) -> Tensor {
+    let mut graph = Graph::new();
+    let shape = Shape(x.shape().iter().map(|&size| Dim::from(size)).collect());
+    let id = input_of(&mut graph, x.element(), shape);
+    let y = graph.add(op, &[id]);
+    run(&graph, y, &environment(std::slice::from_ref(x)), Precision::F32)
+}
+
+#[test]
+fn cumulative_sums_follow_their_axis() {
+    let sums = |x: &Tensor, axis| apply_to(Op::CumulativeSum { axis }, x);
+    // As PyTorch's `cumsum`.
+    let x = Tensor::new([2, 3], vec![1_i32, 2, 3, 4, 5, 6]).expect("six");
+    assert_eq!(sums(&x, 0).as_i32().expect("i32"), [1, 2, 3, 5, 7, 9]);
+    assert_eq!(sums(&x, 1).as_i32().expect("i32"), [1, 3, 6, 4, 9, 15]);
+    let deep = Tensor::new([2, 2, 1, 2], (1..=8).map(|x| x as f32).collect::<Vec<_>>()).expect("eight");
+    assert_eq!(sums(&deep, 0).as_f32().expect("f32"), [1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 12.0]);
+    assert_eq!(sums(&deep, 1).as_f32().expect("f32"), [1.0, 2.0, 4.0, 6.0, 5.0, 6.0, 12.0, 14.0]);
+    assert_eq!(sums(&deep, 2), deep);
+    assert_eq!(sums(&deep, 3).as_f32().expect("f32"), [1.0, 3.0, 3.0, 7.0, 5.0, 11.0, 7.0, 15.0]);
+
+    // Integers wrap; nothing has no sums.
+    let wrapped = sums(&Tensor::from([i32::MAX, 1, -1]), 0);
+    assert_eq!(wrapped.as_i32().expect("i32"), [i32::MAX, i32::MIN, i32::MAX]);
+    assert_eq!(sums(&Tensor::from([u32::MAX, 2]), 0).as_u32().expect("u32"), [u32::MAX, 1]);
+    for (shape, axis) in [([0, 3], 0), ([0, 3], 1), ([3, 0], 0), ([3, 0], 1)] {
+        let nothing = Tensor::new(shape, Vec::<f32>::new()).expect("none");
+        assert_eq!(sums(&nothing, axis), nothing);
+    }
+
+    // What is not finite stays so, each row by itself.
+    let (inf, nan) = (f32::INFINITY, f32::NAN);
+    let broken = Tensor::new([3, 3], vec![1.0, inf, 2.0, inf, -inf, 0.0, nan, 1.0, 2.0]).expect("nine");
+    let found = sums(&broken, 1);
+    let found = found.as_f32().expect("f32");
+    assert_eq!(found[..4], [1.0, inf, inf, inf]);
+    assert!(found[4..].iter().all(|x| x.is_nan()));
+}
+
+#[test]
+fn cumulative_sums_of_other_things_are_refused() {
+    let mut graph = Graph::new();
+    let mask = input_of(&mut graph, ElementType::Bool, [Dim::from(3)]);
+    let scalar = input_of(&mut graph, ElementType::F32, Shape(Vec::new()));
+    let matrix = input_of(&mut graph, ElementType::F32, [Dim::from(3), Dim::symbol("n")]);
+    let mistake = |axis, x| {
+        graph.infer(&Op::CumulativeSum { axis }, &[x]).map(|ty| ty.to_string()).map_err(|error| error.message)
+    };
+    assert_eq!(mistake(1, matrix), Ok("f32[3, n]".into()));
+    assert_eq!(mistake(2, matrix), Err("axes [2] of rank 2".into()));
+    assert_eq!(mistake(0, scalar), Err("axes [0] of rank 0".into()));
+    assert_eq!(mistake(0, mask), Err("a cumulative sum of bool (convert it first)".into()));
+}
+
 #[test]
 fn functions_are_stable_far_out() {
     let x = Tensor::from([-1e4_f32, 1e4, f32::NEG_INFINITY, f32::INFINITY]);

@@ -41,7 +41,7 @@ fn away_from_zero(graph: &mut Graph, x: NodeId) -> NodeId {
 /// Adds one node made of earlier ones; every value is `[2, 3]`, or comes back to it.
 fn grow(graph: &mut Graph, pool: &mut Vec<NodeId>, choices: &mut Choices<'_>) {
     let (a, b) = (choices.of(pool), choices.of(pool));
-    let node = match choices.below(16) {
+    let node = match choices.below(17) {
         0 | 1 => unary(graph, choices.of(&UNARY), a),
         2..=4 => {
             let function = choices.of(&BINARY);
@@ -102,6 +102,7 @@ fn grow(graph: &mut Graph, pool: &mut Vec<NodeId>, choices: &mut Choices<'_>) {
             let padding = |low: i64, interior| Padding { low: low.into(), high: 0.into(), interior };
             graph.add(Op::Pad(vec![padding(1, 0), padding(0, 1)]), &[thin])
         }
+        15 => graph.add(Op::CumulativeSum { axis: choices.below(2) }, &[a]),
         _ => choices
             .of(&[Op::StopGradient, Op::Reverse(vec![1]), Op::StopGradient].map(|op| graph.add(op, &[a]))),
     };

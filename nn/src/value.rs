@@ -36,7 +36,7 @@ pub use elementwise::{
 pub use matmul::matmul;
 pub use movement::{concatenate, expand, flatten, index, reshape, reverse, slice, transpose, transpose_by};
 pub use operand::Operand;
-pub use reduce::{argmax, max, max_over, mean, mean_over, min, min_over, squares, sum, sum_over};
+pub use reduce::{argmax, cumsum, max, max_over, mean, mean_over, min, min_over, squares, sum, sum_over};
 
 pub(crate) use align::{bare, both_shapes, require_float, spoken};
 pub(crate) use check::{Demand, User, demand, label_mask};

@@ -239,3 +239,33 @@ fn confused_operands_are_refused_in_both_modes() {
         }
     }
 }
+
+#[test]
+fn cumulative_sums_and_their_gradients() {
+    let b = Builder::new(Mode::Train);
+    let x = b.input("x", F32, [2, 3]);
+    let y = b.input("y", I32, [4]);
+    let (rows, columns, whole) = (cumsum(&x, -1), cumsum(&x, 0), cumsum(&y, 0));
+    let slope = gradient(sum(square(&rows)), &x);
+    let environment = Environment::new()
+        .input("x", tensor(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]))
+        .input("y", Tensor::from([3, -1, 4, -1]));
+    let found = run(b, &[&rows, &columns, &whole, &slope], &environment);
+    assert_eq!(found[0], [1.0, 3.0, 6.0, 4.0, 9.0, 15.0]);
+    assert_eq!(found[1], [1.0, 2.0, 3.0, 5.0, 7.0, 9.0]);
+    assert_eq!(found[2], [3.0, 2.0, 6.0, 5.0]);
+    assert_eq!(found[3], [20.0, 18.0, 12.0, 56.0, 48.0, 30.0]);
+}
+
+#[test]
+fn a_cumulative_sum_is_written_by_its_name() {
+    let b = Builder::new(Mode::Train);
+    let x = b.input("x", F32, [Dim::symbol("batch"), Dim::from(3)]);
+    b.output("p", &cumsum(exp(&x), 1));
+    // Along an axis of one element nothing is summed.
+    b.output("q", &cumsum(expand(&x, 1), 1));
+    let declared = b.finish().expect("no mistakes");
+    let graph = optimize(&downhill_nn::entry::forward(&declared).expect("a graph"));
+    assert!(graph.to_formulas().contains("p = cumsum(exp(x), axis: 1)"), "{}", graph.to_formulas());
+    assert_eq!(graph.to_text().matches("cumulative_sum axis 1 ").count(), 1, "{}", graph.to_text());
+}

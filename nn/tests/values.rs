@@ -253,11 +253,16 @@ fn movement() {
     assert_eq!(shape(&concatenate(&b, &[&x, &x], -1)), "[batch, 4, 12]");
     assert_eq!(shape(&sum_over(&x, &[-1, 0])), "[4]");
     assert_eq!(shape(&argmax(&x, -1)), "[batch, 4]");
+    assert_eq!(shape(&cumsum(&x, 1)), "[batch, 4, 6]");
     assert_eq!(shape(&expand(&x, -1)), "[batch, 4, 6, 1]");
     assert!(
         mistake(&reshape(&x, vec![Dim::from(7)])).starts_with("`x` with shape [batch, 4, 6] has not as many")
     );
     assert!(mistake(&sum_over(&x, &[3])).starts_with("`x` has no axis 3"));
+    assert!(mistake(&cumsum(&x, -4)).starts_with("`x` has no axis -4"));
+    assert!(mistake(&cumsum(sum(&x), 0)).starts_with("the operand has no axis 0"));
+    let mask = mistake(&cumsum(less(&x, 0.0), 0));
+    assert!(mask.starts_with("the operand is a mask, which cannot be summed"), "{mask}");
     assert!(
         mistake(&slice(&x, 1, 3, Some(Dim::from(9)), 1))
             .starts_with("3..9 by 1 is no range of axis 1 of `x`")

@@ -17,7 +17,7 @@
 //!   this chunk among those after the first, not at all: a test, and the registers that it keeps in memory.
 
 use super::kernel::{Emit, Number, Range};
-use crate::ir::chain::{CHAIN, terms_of_iteration};
+use crate::ir::chain::{CHAIN, is_ordered, terms_of_iteration};
 use crate::ir::kernel::{Accumulator, Loop};
 use crate::lane::scalar;
 use crate::lane::{Binary, Compare, Integer, Portion, Reg};
@@ -31,13 +31,13 @@ const CHUNK: i64 = 512;
 const LANES_CHUNK: i64 = 32 * 1024;
 
 impl Emit<'_> {
-    /// How many iterations a chunk of a loop has; `None` for a loop that is known to be one, or adds no floats.
+    /// How many iterations a chunk of a loop has; `None` for a loop that is known to be one, runs in order, or adds no floats.
     pub(super) fn chunk(&self, inner: &Loop) -> Option<Dim> {
         let inside = terms_of_iteration(self.kernel, inner).unwrap_or(1);
         let within = |terms: i64| (terms / inside.max(1)).max(1);
         let starts = inner.accumulators.iter().all(|accumulator| accumulator.from.is_none());
         let sums = inner.accumulators.iter().any(|accumulator| self.adds_floats(accumulator));
-        if !(starts && sums) {
+        if !(starts && sums) || is_ordered(inner) {
             return None;
         }
 

@@ -16,6 +16,7 @@
 //!   most of its time.
 
 use crate::ir::affine::Axis;
+use crate::ir::chain::is_ordered;
 use crate::ir::kernel::{
     Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId, dependents,
 };
@@ -317,6 +318,9 @@ impl Emit<'_> {
         let var = self.b.var();
         self.vars.insert(inner.axis, var);
         let lanes = self.schedule.lanes.contains(&inner.axis);
+        if lanes && is_ordered(inner) {
+            bug("a loop that runs in order is a lane loop");
+        }
         self.b.begin_loop(var, range.start, range.end, range.portion, lanes);
 
         // Each accumulator is carried through the loop, once for each row where the rows differ.

@@ -12,6 +12,7 @@
 
 use super::group::{Group, group};
 use super::root::{Read, domain, root};
+use crate::fusion::prepare::innermost_axis;
 use crate::ir::affine::{Affine, Axis, moved};
 use downhill_graph::facts::{Class, Cost};
 use downhill_graph::graph::{Graph, NodeId, bug};
@@ -111,6 +112,13 @@ fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId
             Class::Pieces => {
                 stored.insert(id);
             }
+            Class::Prefix => {
+                let operand = beneath_moves(graph, &stored, operands[0]);
+                if is_costly_to_sum(graph, id, cost[operand.index()]) && computed(graph, operand) {
+                    stored.insert(operand);
+                }
+                stored.insert(id);
+            }
             Class::Contraction => {
                 stored.insert(id);
                 // Each element of an operand is read many times: computed once, in memory.
@@ -157,6 +165,13 @@ fn gathers(graph: &Graph, stored: &BTreeSet<NodeId>, value: NodeId) -> bool {
     computed(graph, value) && !stored.contains(&value) && made.len() > 1
 }
 
+/// Whether the operand of a cumulative sum is better computed in a kernel of its own: along the innermost axis, sums run one element
+/// at a time, and so would a function that a whole vector takes no longer for.
+fn is_costly_to_sum(graph: &Graph, sum: NodeId, cost: u32) -> bool {
+    let Op::CumulativeSum { axis } = graph.op(sum) else { return false };
+    cost >= Cost::TRANSCENDENTAL.again && innermost_axis(graph, graph.operand(sum, 0)) == Some(*axis)
+}
+
 /// A value that costs as much as this many additions is computed once and stored when it is needed twice.
 const WORTH_STORING: u32 = 4;
 
@@ -172,6 +187,7 @@ fn computed(graph: &Graph, id: NodeId) -> bool {
         Class::View => false,
         Class::Elementwise
         | Class::Fold
+        | Class::Prefix
         | Class::Contraction
         | Class::Pieces
         | Class::Loop

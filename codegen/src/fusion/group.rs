@@ -246,9 +246,9 @@ impl Grouping<'_> {
         root.domain.len() > 1 && self.graph.op(root.node).class() == Class::Contraction
     }
 
-    /// Made by several loop nests of its own: zeros first, then pieces.
+    /// Made by several loop nests of its own, zeros first, then pieces; or by a loop whose iterations run one after another.
     fn stands_alone(&self, root: &Root) -> bool {
-        self.graph.op(root.node).class() == Class::Pieces
+        matches!(self.graph.op(root.node).class(), Class::Pieces | Class::Prefix)
     }
 }
 

@@ -121,7 +121,8 @@ impl Walk<'_> {
                 let index = moved(self.graph, node, index).unwrap_or_else(|| self.unrelated(rank));
                 self.open.push((operands[0], index.into()));
             }
-            Class::Elementwise | Class::Loop | Class::Marker => {
+            // The element of its operand that a sum goes on with is read in the same iteration.
+            Class::Elementwise | Class::Prefix | Class::Loop | Class::Marker => {
                 self.open.extend(operands.into_iter().map(|operand| (operand, index.clone())));
             }
         }

@@ -200,6 +200,7 @@ pub fn moved(graph: &Graph, node: NodeId, index: &[Affine]) -> Option<Vec<Affine
         | Op::Convert(_)
         | Op::Reduce { .. }
         | Op::ArgMax { .. }
+        | Op::CumulativeSum { .. }
         | Op::Pad(_)
         | Op::Concatenate { .. }
         | Op::DotGeneral { .. }

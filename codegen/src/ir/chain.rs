@@ -1,8 +1,9 @@
 //! Chains: which additions of a sum follow one another, and where a new chain begins.
 //!
-//! In: a kernel before its sizes are fixed. Out: lengths that depend on it alone, so that every variant and target adds in the same order.
+//! In: a kernel before its sizes are fixed. Out: lengths that depend on it alone, so that every variant and target adds in the same order;
+//! which loops must run in order.
 
-use crate::ir::kernel::{Item, Kernel, Loop, Term};
+use crate::ir::kernel::{Accumulator, Item, Kernel, Loop, Term};
 
 /// The terms of a chain of additions. A longer sum is cut into chunks of so many.
 pub(crate) const CHAIN: i64 = 4096;
@@ -10,16 +11,8 @@ pub(crate) const CHAIN: i64 = 4096;
 /// The terms that an iteration of a fold adds to its chains: those of the loops inside that go on with them. `None` where that is
 /// not known, or longer than a chain.
 pub(crate) fn terms_of_iteration(kernel: &Kernel, fold: &Loop) -> Option<i64> {
-    let continued = |value| {
-        fold.body.iter().find_map(|item| match item {
-            Item::Loop(inner) => inner.accumulators.iter().any(|a| a.result == value).then_some(inner),
-            Item::Let(..) | Item::Store(..) => None,
-        })
-    };
-
     fold.accumulators.iter().try_fold(1, |most: i64, accumulator| {
-        let Term::Next(value) = accumulator.term else { return Some(most) };
-        let Some(inner) = continued(value) else { return Some(most) };
+        let Some(inner) = continued(fold, accumulator) else { return Some(most) };
         let terms = terms(kernel, inner)?;
         (terms <= CHAIN).then_some(most.max(terms))
     })
@@ -29,4 +22,23 @@ pub(crate) fn terms_of_iteration(kernel: &Kernel, fold: &Loop) -> Option<i64> {
 pub(crate) fn terms(kernel: &Kernel, fold: &Loop) -> Option<i64> {
     let iterations = kernel.extents[fold.axis.0 as usize].as_constant()?;
     iterations.checked_mul(terms_of_iteration(kernel, fold)?)
+}
+
+/// Whether the iterations of a loop see what those before them have come to, other than by a fold that goes on with it: they run one
+/// after another, so the loop is no lane loop, and is not cut.
+pub(crate) fn is_ordered(inner: &Loop) -> bool {
+    let seen = |accumulator: &&Accumulator| accumulator.inside.is_some();
+    inner.accumulators.iter().filter(seen).any(|accumulator| continued(inner, accumulator).is_none())
+}
+
+/// The loop inside a fold that goes on with what an accumulator has come to.
+fn continued<'k>(fold: &'k Loop, accumulator: &Accumulator) -> Option<&'k Loop> {
+    let Term::Next(value) = accumulator.term else { return None };
+    fold.body.iter().find_map(|item| match item {
+        Item::Loop(inner) => {
+            let goes_on = |a: &Accumulator| a.result == value && a.from == accumulator.inside;
+            inner.accumulators.iter().any(goes_on).then_some(inner)
+        }
+        Item::Let(..) | Item::Store(..) => None,
+    })
 }

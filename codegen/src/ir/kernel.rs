@@ -9,6 +9,8 @@
 //! - an access names axes of enclosing loops only;
 //! - the iterations of a loop without accumulators are independent: they may run in any order, and in parallel. Scratch alone may be
 //!   passed on from one to the next, in ascending order, within an iteration of the outermost loop;
+//! - those of a loop whose body itself uses what an accumulator has come to run in order (`ir/chain.rs`); only such a
+//!   fold may store in its body;
 //! - in a body, stores stand last;
 //! - fused multiply-adds exist here already, as an accumulator's [`Term::Product`]; no later stage forms or splits one.
 
@@ -102,7 +104,8 @@ pub enum Term {
     /// `a·b`, added with one rounding (sums only).
     Product(ValueId, ValueId),
     /// Nothing: this value of the body, which was made from the accumulator's own, is the next one. So a fold over several axes is one
-    /// sequence: the loop inside starts from what this one has come to, and this one goes on with its result.
+    /// sequence: the loop inside starts from what this one has come to, and this one goes on with its result. And so a cumulative sum
+    /// stores each of its values.
     Next(ValueId),
 }
 

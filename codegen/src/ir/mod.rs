@@ -4,6 +4,6 @@ pub mod affine;
 
 pub mod kernel;
 
-pub mod verify;
-
 pub(crate) mod chain;
+
+pub mod verify;

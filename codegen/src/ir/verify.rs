@@ -5,13 +5,15 @@
 //! What it checks:
 //! - a value is set once, and used only after that, in the same body or one inside it;
 //! - an accumulator's result is set by its loop and seen behind it; its terms are values of the loop's body, where its value so far is
-//!   seen; it starts from a value set before the loop;
+//!   seen; it starts from a value set before the loop; what names its next value names its value so far;
+//! - a loop that folds stores in its body only if it runs in order;
 //! - accesses, indices and random positions name axes of enclosing loops only, and no loop runs inside one over the same axis;
 //! - in a body, no load of a buffer comes after a store to it, and nothing but stores comes after a store;
 //! - operands have the types that their expression takes: a mask selects, both sides of an operation are of one type.
 
 use crate::ir::affine::{Affine, Axis};
-use crate::ir::kernel::{Access, Expression, Item, Kernel, Loop, ValueId};
+use crate::ir::chain::is_ordered;
+use crate::ir::kernel::{Access, Expression, Item, Kernel, Loop, Term, ValueId};
 use downhill_graph::graph::bug;
 use downhill_graph::types::ElementType;
 use std::collections::HashSet;
@@ -90,9 +92,15 @@ impl Check<'_> {
         });
         self.body(&inner.body);
 
+        let stores = inner.body.iter().any(|item| matches!(item, Item::Store(..)));
+        let apart = inner.accumulators.is_empty() || is_ordered(inner);
+        self.require(apart || !stores, || format!("the fold over {axis} stores, in no order"));
+
         for accumulator in &inner.accumulators {
             let mut values = accumulator.term.operands();
             values.iter().for_each(|&term| self.uses(term, "an accumulator"));
+            let goes_on = !matches!(accumulator.term, Term::Next(_)) || accumulator.inside.is_some();
+            self.require(goes_on, || format!("{} does not go on from itself", accumulator.result));
             values.extend(accumulator.from.into_iter().chain(accumulator.inside).chain([accumulator.result]));
             self.same(&values, accumulator.result);
         }
@@ -170,8 +178,9 @@ impl Check<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::kernel::Buffer;
+    use crate::ir::kernel::{Accumulator, Buffer};
     use downhill_graph::dim::Dim;
+    use downhill_graph::op::Reduction;
     use downhill_graph::types::Literal;
 
     fn kernel(body: Vec<Item>) -> Kernel {
@@ -203,5 +212,18 @@ mod tests {
             ],
             "not set there",
         );
+
+        // A fold that stores what it has come to must see it.
+        let fold = |inside, term| {
+            let accumulator = Accumulator { inside, ..Accumulator::new(Reduction::Sum, ValueId(1), term) };
+            let element = Access { row: None, at: Affine::axis(Axis(0)) };
+            let body = vec![one(0), Item::Store(Buffer::Output(0), element, ValueId(0))];
+            vec![Item::Loop(Loop { axis: Axis(0), accumulators: vec![accumulator], body })]
+        };
+        says(fold(None, Term::Next(ValueId(0))), "does not go on");
+        says(fold(None, Term::Value(ValueId(0))), "in no order");
+        let mut ordered = kernel(fold(Some(ValueId(2)), Term::Next(ValueId(0))));
+        ordered.values.push(ElementType::F32);
+        assert_eq!(verify(&ordered), Vec::<String>::new());
     }
 }

@@ -12,6 +12,8 @@
 //!
 //! - `pad` and `concatenate` are loop nests of their own that store pieces. So kernels need no masked loads; the two ops are rare in
 //!   training steps.
+//! - A cumulative sum is one loop that carries its sum and the rounding error of the last addition. In one chain of plain additions,
+//!   2²⁵ numbers come to 2²⁴; cut into chunks that are added later, each chunk would be read and written twice.
 
 use crate::error::Error;
 use crate::fusion::fuse::Fused;
@@ -24,7 +26,7 @@ use downhill_graph::dim::Dim;
 use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
 use downhill_graph::hash::Map;
-use downhill_graph::op::{Op, Padding, Reduction};
+use downhill_graph::op::{Binary, Op, Padding, Reduction, Unary};
 use downhill_graph::types::{ElementType, Literal, Type};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -110,7 +112,17 @@ pub fn build(graph: &Graph, homes: &Homes, group: &Group) -> Result<Kernel, Erro
     let mut build = Build { graph, homes, kernel, frames: vec![Frame::default()], error: None };
 
     for root in &group.roots {
-        if graph.op(root.node).class() == Class::Pieces { build.pieces(root.node) } else { build.root(root) }
+        match graph.op(root.node).class() {
+            Class::Pieces => build.pieces(root.node),
+            Class::Prefix => build.prefix(root.node),
+            Class::Source
+            | Class::Elementwise
+            | Class::View
+            | Class::Fold
+            | Class::Contraction
+            | Class::Loop
+            | Class::Marker => build.root(root),
+        }
     }
 
     build.close_to(0);
@@ -290,7 +302,12 @@ impl Build<'_> {
             Class::Elementwise => Some((operand, pending.index.clone())),
             Class::View => Some((operand, moved(self.graph, pending.node, &pending.index)?.into())),
             Class::Marker => pending.values.is_empty().then(|| (operand, pending.index.clone())),
-            Class::Source | Class::Fold | Class::Contraction | Class::Pieces | Class::Loop => None,
+            Class::Source
+            | Class::Fold
+            | Class::Prefix
+            | Class::Contraction
+            | Class::Pieces
+            | Class::Loop => None,
         }
     }
 
@@ -344,7 +361,7 @@ impl Build<'_> {
                 [same] => *same,
                 _ => self.relabelled(node, graph.operand(node, 0), index),
             },
-            Op::Pad(_) | Op::Concatenate { .. } | Op::ArgMax { .. } => {
+            Op::Pad(_) | Op::Concatenate { .. } | Op::CumulativeSum { .. } | Op::ArgMax { .. } => {
                 bug("an op that is a kernel of its own, or was spelled out, inside a kernel")
             }
         }
@@ -490,9 +507,62 @@ impl Build<'_> {
             Term::Value(value) | Term::Next(value) => value,
             Term::Product(x, y) => {
                 let depth = self.frames.len() - 1;
-                self.set(depth, element, Expression::Binary(downhill_graph::op::Binary::Mul, x, y))
+                self.set(depth, element, Expression::Binary(Binary::Mul, x, y))
             }
         }
+    }
+
+    /// `CumulativeSum`: independent loops over the other axes, and inside them one over the summed axis that stores what its sum has come
+    /// to in each iteration.
+    fn prefix(&mut self, node: NodeId) {
+        let graph = self.graph;
+        let Op::CumulativeSum { axis } = graph.op(node) else { bug("a prefix that is no cumulative sum") };
+        let dims = graph.shape(node).dims();
+        let mut index = vec![Affine::default(); dims.len()];
+        for (place, dim) in dims.iter().enumerate().filter(|(place, dim)| place != axis && !dim.is(1)) {
+            index[place] = Affine::axis(self.open(dim.clone()));
+        }
+        index[*axis] = Affine::axis(self.open(dims[*axis].clone()));
+
+        let element = graph.ty(node).element;
+        let term = self.value(graph.operand(node, 0), &index);
+        let (next, accumulators) =
+            if element.is_float() { self.compensated(element, term) } else { self.plain(element, term) };
+        self.store(node, &index, next);
+        self.close(accumulators);
+    }
+
+    /// `so far + term`, the next value of an accumulator of the innermost loop.
+    fn plain(&mut self, element: ElementType, term: ValueId) -> (ValueId, Vec<Accumulator>) {
+        let so_far = self.fresh(element);
+        let next = self.within(element, Expression::Binary(Binary::Add, so_far, term));
+        (next, vec![self.carried(so_far, next)])
+    }
+
+    /// The same for floats of any number, by Kahan's method: what an addition puts in too much is taken from the next term. Of a sum that
+    /// is no longer finite nothing is too much.
+    fn compensated(&mut self, element: ElementType, term: ValueId) -> (ValueId, Vec<Accumulator>) {
+        let zero = self.literal(Literal::new(element, 0.0));
+        let (so_far, excess) = (self.fresh(element), self.fresh(element));
+        let more = self.within(element, Expression::Binary(Binary::Sub, term, excess));
+        let next = self.within(element, Expression::Binary(Binary::Add, so_far, more));
+
+        let added = self.within(element, Expression::Binary(Binary::Sub, next, so_far));
+        let too_much = self.within(element, Expression::Binary(Binary::Sub, added, more));
+        let is_finite = self.within(ElementType::Bool, Expression::Unary(Unary::IsFinite, too_much));
+        let next_excess = self.within(element, Expression::Select(is_finite, too_much, zero));
+        (next, vec![self.carried(so_far, next), self.carried(excess, next_excess)])
+    }
+
+    /// Sets a value in the innermost loop.
+    fn within(&mut self, element: ElementType, expression: Expression) -> ValueId {
+        self.set(self.frames.len() - 1, element, expression)
+    }
+
+    /// What is `inside` at the start of an iteration, and `next` at its end.
+    fn carried(&mut self, inside: ValueId, next: ValueId) -> Accumulator {
+        let result = self.fresh(self.kernel.element(inside));
+        Accumulator { inside: Some(inside), ..Accumulator::new(Reduction::Sum, result, Term::Next(next)) }
     }
 
     /// `Pad` and `Concatenate`: a loop nest that stores zeros (`Pad` only), then one for each piece.

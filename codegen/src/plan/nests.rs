@@ -10,7 +10,7 @@
 //! declaration, so all variants share it.
 
 use crate::ir::affine::{Affine, Axis};
-use crate::ir::chain::{CHAIN, terms};
+use crate::ir::chain::{CHAIN, is_ordered, terms};
 use crate::ir::kernel::{
     Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId, map_items, rename_values,
     visit_items,
@@ -237,7 +237,7 @@ fn merge_items(kernel: &Kernel, items: Vec<Item>) -> Vec<Item> {
 fn can_join(kernel: &Kernel, before: &[Item], next: &Loop) -> bool {
     let Item::Loop(first) = &before[0] else { return false };
     let extent = |inner: &Loop| &kernel.extents[inner.axis.0 as usize];
-    let both_fold = !first.accumulators.is_empty() && !next.accumulators.is_empty();
+    let both_fold = [first, next].iter().all(|fold| !fold.accumulators.is_empty() && !is_ordered(fold));
     let few = first.accumulators.len() + next.accumulators.len() <= MOST_FOLDS;
     if !(both_fold && few && extent(first) == extent(next)) {
         return false;

@@ -13,6 +13,7 @@
 //!   gradient is no longer a sum, and the loop along memory is vectorized (10 classes: 0.9 µs with scatters, 0.3 without).
 
 use crate::ir::affine::{Affine, Axis};
+use crate::ir::chain::is_ordered;
 use crate::ir::kernel::{Access, Expression, Item, Kernel, Loop, Term};
 use crate::schedule::cost::{FOLD_LANES, WIDTH, assumed_turns, statement, vectors};
 use crate::target::InstructionSet;
@@ -66,12 +67,15 @@ fn best(kernel: &Kernel, items: &[Item], rows: Option<Axis>, lanes: &mut BTreeSe
                 let iterations = assumed_turns(kernel, inner.axis);
                 let fold = if inner.accumulators.is_empty() { 0.0 } else { FOLD_LANES };
 
-                // This loop as the lane loop: what all rows share counts as packed.
+                // This loop as the lane loop, unless it runs in order: what all rows share counts as packed.
                 let body = rows.map(|rows| as_packed(&inner.body, inner.axis, rows, &[]));
                 let body = body.as_ref().unwrap_or(&inner.body);
-                let wide = (iterations / WIDTH).ceil()
-                    * vectors(kernel, body, &BTreeSet::new(), Some(inner.axis))
-                    + fold;
+                let wide = if is_ordered(inner) {
+                    f64::INFINITY
+                } else {
+                    (iterations / WIDTH).ceil() * vectors(kernel, body, &BTreeSet::new(), Some(inner.axis))
+                        + fold
+                };
 
                 // Or this loop runs over scalars, and lane loops are chosen inside it.
                 let mut deeper = BTreeSet::new();

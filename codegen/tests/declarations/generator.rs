@@ -154,9 +154,10 @@ impl Generator<'_> {
             }
             9 => {
                 let axis = self.axis(&x);
-                let (value, exact, most) = match self.choices.below(3) {
+                let (value, exact, most) = match self.choices.below(4) {
                     0 => (sum_over(&x, &[axis]), exact, most * self.elements(&x)),
                     1 if exact => (max_over(&x, &[axis]), true, most),
+                    2 => (cumsum(&x, axis), exact, most * self.elements(&x)),
                     _ => (mean_over(&x, &[axis]), false, most),
                 };
                 self.keep(value, exact, most);

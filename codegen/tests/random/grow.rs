@@ -21,7 +21,7 @@ const COMPARE: [Compare; 6] = [
 
 impl Generator<'_> {
     pub(crate) fn grow(&mut self) {
-        match self.choices.below(26) {
+        match self.choices.below(27) {
             0 | 1 => self.float_unary(),
             2..=4 => self.float_binary(),
             5 => self.divide_or_raise(),
@@ -40,6 +40,7 @@ impl Generator<'_> {
             21 => self.reshape(),
             22 | 23 => self.dot(),
             24 => self.reverse(),
+            25 => self.cumulative_sum(),
             _ => self.source_op(),
         }
     }
@@ -246,6 +247,16 @@ impl Generator<'_> {
         };
         let sizes = without(&x.sizes, &axes);
         self.push(Op::Reduce { kind, axes }, &[x.node], sizes, numbers);
+    }
+
+    fn cumulative_sum(&mut self) {
+        let x = self.pick();
+        if x.element == Bool || x.dims.is_empty() {
+            return;
+        }
+        let axis = self.choices.below(x.dims.len());
+        let numbers = if x.element == F32 { x.numbers.summed(x.sizes[axis]) } else { any_integer() };
+        self.push(Op::CumulativeSum { axis }, &[x.node], x.sizes, numbers);
     }
 
     fn arg_max(&mut self) {

@@ -158,6 +158,7 @@ fn every_op_is_drawn() {
         "Convert",
         "Reduce",
         "ArgMax",
+        "CumulativeSum",
         "Reshape",
         "Transpose",
         "Broadcast",

@@ -135,6 +135,7 @@ impl Masked {
             Class::Source
             | Class::Elementwise
             | Class::Pieces
+            | Class::Prefix
             | Class::Contraction
             | Class::Loop
             | Class::Marker => return Ok(None),

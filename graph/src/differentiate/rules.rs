@@ -46,6 +46,7 @@ pub(super) fn pull(
         Op::Convert(_) => r.graph.add(Op::Convert(r.graph.ty(x).element), &[g]),
         Op::Reduce { kind: Reduction::Sum, axes } => r.spread_back(g, x, axes),
         Op::Reduce { kind: Reduction::Max | Reduction::Min, axes } => r.extremum(x, axes),
+        Op::CumulativeSum { axis } => r.sum_from_behind(*axis),
         Op::Reshape(_) => r.graph.add(Op::Reshape(r.graph.shape(x).clone()), &[g]),
         Op::Transpose(permutation) => r.graph.add(Op::Transpose(inverse(permutation)), &[g]),
         Op::Broadcast { shape, axes } => {
@@ -218,6 +219,13 @@ impl Rule<'_> {
         let share = self.div(self.g, count);
         self.guard = Some(Guard::new(equal, true));
         self.spread_back(share, x, axes)
+    }
+
+    /// An element is part of its own sum and of all behind it: the sum of the gradient from the end of the axis on.
+    fn sum_from_behind(&mut self, axis: usize) -> NodeId {
+        let reversed = self.graph.add(Op::Reverse(vec![axis]), &[self.g]);
+        let summed = self.graph.add(Op::CumulativeSum { axis }, &[reversed]);
+        self.graph.add(Op::Reverse(vec![axis]), &[summed])
     }
 
     fn spread_back(&mut self, reduced: NodeId, x: NodeId, axes: &[usize]) -> NodeId {

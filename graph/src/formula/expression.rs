@@ -119,6 +119,7 @@ impl Expressions<'_> {
             Class::Elementwise => self.elementwise(op, id, &operands),
             Class::View | Class::Pieces => self.arrangement(op, &operands),
             Class::Fold => self.fold(op, operands[0]),
+            Class::Prefix => self.prefix(op, operands[0]),
             Class::Contraction => self.contraction(op, operands[0], operands[1]),
             Class::Loop | Class::Marker => None,
         };
@@ -195,6 +196,11 @@ impl Expressions<'_> {
         }
         let Op::ArgMax { axis } = op else { return None };
         Some(atom(format!("argmax({}, axis: {axis})", self.text(x))))
+    }
+
+    fn prefix(&self, op: &Op, x: NodeId) -> Option<Expression> {
+        let Op::CumulativeSum { axis } = op else { return None };
+        Some(atom(format!("cumsum({}, axis: {axis})", self.text(x))))
     }
 
     fn contraction(&self, op: &Op, a: NodeId, b: NodeId) -> Option<Expression> {

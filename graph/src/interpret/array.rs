@@ -6,7 +6,7 @@
 
 use super::scalar;
 use crate::error::Error;
-use crate::op::Reduction;
+use crate::op::{Binary, Reduction};
 use crate::types::ElementType;
 
 /// A row-major array.
@@ -155,6 +155,21 @@ impl Array {
             advance(&mut index, &self.shape);
         }
         Array { shape, data }
+    }
+
+    /// The sum of each element and of those before it along `axis`.
+    pub(crate) fn cumulative_sum(&self, element: ElementType, axis: usize) -> Array {
+        let shape = without(&self.shape, &[axis]);
+        let mut sums = vec![Reduction::Sum.of_nothing(element); shape.iter().product()];
+        let mut index = vec![0; self.shape.len()];
+        let mut data = Vec::with_capacity(self.data.len());
+        for &x in &self.data {
+            let sum = &mut sums[position(&shape, &without(&index, &[axis]))];
+            *sum = scalar::binary(Binary::Add, element, *sum, x);
+            data.push(*sum);
+            advance(&mut index, &self.shape);
+        }
+        Array { shape: self.shape.clone(), data }
     }
 
     /// The first NaN before all else, then the first of the greatest; 0 along an empty axis.

@@ -7,7 +7,7 @@ use crate::call::{AXES, Arguments, Composite, KEEP, LAST, X, of_one, row};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
 use downhill_graph::op::{Op, Reduction};
-use downhill_graph::types::{ElementType, Shape};
+use downhill_graph::types::{ElementType, Shape, Type};
 use std::borrow::Borrow;
 
 /// Which axes to fold, and whether they stay as axes of size 1.
@@ -86,22 +86,49 @@ pub fn argmax(x: impl Borrow<Value>, axis: i64) -> Value {
     }
 }
 
+/// The sum of each element and of those before it along `axis`, which counts from the end when negative: yᵢ = Σ x_j over j ≤ i, as
+/// PyTorch's `cumsum`. Integers wrap. The gradient is the same sum from the end of the axis on.
+///
+/// # Shapes
+/// That of `x`, and its element type.
+///
+/// # Errors
+/// A mask, and an axis that `x` does not have, are mistakes of the declaration: [`Builder::finish`](crate::builder::Builder::finish)
+/// tells them.
+///
+/// # Examples
+/// ```
+/// use downhill_graph::interpret::{Environment, Precision, interpret};
+/// use downhill_graph::types::ElementType;
+/// use downhill_nn::builder::{Builder, Mode};
+/// use downhill_nn::value::cumsum;
+///
+/// let b = Builder::new(Mode::Infer);
+/// let x = b.input("x", ElementType::F32, [2, 3]);
+/// b.output("y", &cumsum(&x, -1));
+/// let graph = downhill_nn::entry::forward(&b.finish().expect("no mistakes"))?;
+///
+/// let environment = Environment::new().input("x", [[1.0_f32, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+/// let results = interpret(&graph, &environment, Precision::F32)?;
+/// assert_eq!(results[0].1.as_f32()?, [1.0, 3.0, 6.0, 4.0, 9.0, 15.0]);
+/// # Ok::<(), downhill_graph::error::Error>(())
+/// ```
+pub fn cumsum(x: impl Borrow<Value>, axis: i64) -> Value {
+    let x = x.borrow();
+    let position = numbers(x).and_then(|ty| resolve_axis(x, axis, ty.rank()));
+    match position {
+        Some(axis) => x.builder().apply(Op::CumulativeSum { axis }, &[x]),
+        None => x.builder().unknown(),
+    }
+}
+
 /// Folds as `over` says.
 pub(crate) fn reduce(kind: Reduction, x: &Value, over: &Over) -> Value {
     fold(kind, x, over).unwrap_or_else(|| x.builder().unknown())
 }
 
 fn fold(kind: Reduction, x: &Value, over: &Over) -> Option<Value> {
-    let ty = x.ty()?;
-    if ty.element == ElementType::Bool {
-        let error = Error::new(format!(
-            "{} is a mask, which cannot be summed or compared in size",
-            spoken(x, "the operand")
-        ));
-        x.builder().error(error.help("convert it: `f32(…)`"));
-        return None;
-    }
-
+    let ty = numbers(x)?;
     let axes = over.resolve(x, ty.rank())?;
     let result = if axes.is_empty() {
         x.clone()
@@ -115,6 +142,20 @@ fn fold(kind: Reduction, x: &Value, over: &Over) -> Option<Value> {
     let kept = ty.shape.dims().iter().enumerate();
     let kept = kept.map(|(axis, dim)| if axes.contains(&axis) { Dim::from(1) } else { dim.clone() });
     Some(x.builder().apply(Op::Reshape(Shape(kept.collect())), &[&result]))
+}
+
+/// The type of `x`; a mask is a mistake.
+fn numbers(x: &Value) -> Option<Type> {
+    let ty = x.ty()?;
+    if ty.element == ElementType::Bool {
+        let error = Error::new(format!(
+            "{} is a mask, which cannot be summed or compared in size",
+            spoken(x, "the operand")
+        ));
+        x.builder().error(error.help("convert it: `f32(…)`"));
+        return None;
+    }
+    Some(ty)
 }
 
 /// Sum over count.
@@ -151,5 +192,8 @@ pub(super) const ROWS: &[Composite] = &[
     of_one!("squares", squares, "Σ x²"),
     row("argmax", &[X, LAST], "index of the greatest", |_, given| {
         argmax(given.tensor("x"), given.integer("axis"))
+    }),
+    row("cumsum", &[X, LAST], "the sum of each element and of those before it along an axis", |_, given| {
+        cumsum(given.tensor("x"), given.integer("axis"))
     }),
 ];
