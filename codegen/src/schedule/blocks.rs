@@ -160,7 +160,9 @@ impl Packing<'_> {
         if left > 0 {
             let start = Affine::default().offset(&Dim::from(whole * width));
             let last = self.narrow_strip(&product, (count, left), &start);
-            strips.append(&mut self.renamed(&last));
+            // One nest, so that both parts stay in one kernel and with one thread.
+            let (axis, body) = (self.axis(Dim::from(1)), self.renamed(&last));
+            strips.push(Item::Loop(Loop { axis, accumulators: Vec::new(), body }));
         }
         Some(strips)
     }
