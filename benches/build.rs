@@ -44,11 +44,13 @@ fn print_stages(name: &str, depth: usize, optimizer: &Optimizer) {
     let further = |time: Duration, before: Duration| {
         (time.as_secs_f64() - before.as_secs_f64()) * 1e3 / (depth - DEPTHS[0]) as f64
     };
-    let stages = net.report().stages.iter().map(|(stage, time)| {
-        format!("{} {:.4}", stage.name(), further(*time, least.report().time_of(*stage)))
-    });
+    let (report, before) = (net.report(), least.report());
+    let stages = report
+        .stages
+        .iter()
+        .map(|(stage, time)| format!("{} {:.4}", stage.name(), further(*time, before.time_of(*stage))));
     let stages: Vec<String> = stages.collect();
-    let all = further(net.report().compile_time(), least.report().compile_time());
+    let all = further(report.compile_time(), before.compile_time());
     println!("{name}/{depth}: {all:.3} ms a further layer: {}", stages.join(", "));
 }
 

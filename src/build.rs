@@ -8,7 +8,7 @@ use downhill_runtime::dump::Dump;
 use downhill_runtime::error::Error;
 use downhill_runtime::host::InstructionSet;
 use downhill_runtime::model::Model;
-use downhill_runtime::program::{Options, Program};
+use downhill_runtime::program::{Options, Program, Specialize};
 use std::sync::Arc;
 
 /// Says how a network is to be built; each of these starts a [`Build`]. Every network has them.
@@ -28,9 +28,14 @@ pub trait Configure: Network + Sized {
         Build::new(self).optimizer_for(loss, optimizer)
     }
 
-    /// Batch sizes to compile code of their own for. Every other size runs too, with the same bits.
+    /// Batch sizes to compile code of their own for when the network is built. Every other size runs too, with the same bits.
     fn batch_sizes(self, sizes: impl IntoIterator<Item = usize>) -> Build<Self> {
         Build::new(self).batch_sizes(sizes)
+    }
+
+    /// Which sizes have code of their own: those that are named and those that repeat, unless said. [`Build::specialize`] says more.
+    fn specialize(self, specialize: Specialize) -> Build<Self> {
+        Build::new(self).specialize(specialize)
     }
 
     /// Threads that share the large kernels of a step, the caller's included; 1, or what the environment variable
@@ -114,12 +119,49 @@ impl<N: Network> Build<N> {
         self
     }
 
-    /// Batch sizes to compile code of their own for. Every other size runs too, with the same bits, through code that takes its sizes
-    /// from each call. That code is slower for batches that are no multiple of a block of rows, and for very large batches. Each size
-    /// takes some milliseconds to build.
+    /// Batch sizes to compile code of their own for when the network is built. Every other size runs too, with the same bits, through code
+    /// that takes its sizes from each call. That code is slower for small batches, for those that are no multiple of a block of rows, and
+    /// for very large ones. Each size takes some milliseconds to build. Sizes that repeat need not be named: see [`Build::specialize`].
     #[must_use]
     pub fn batch_sizes(mut self, sizes: impl IntoIterator<Item = usize>) -> Build<N> {
         self.options.batch_sizes.extend(sizes);
+        self
+    }
+
+    /// Which sizes have code of their own. Unless said, those that are named ([`Build::batch_sizes`]) and those that repeat: a size has code
+    /// made by the call of `epoch` that first uses it, or the call of `step`, `forward` or `gradients` that uses it once more after
+    /// [`Specialize::CALLS`] such calls. That call takes some milliseconds longer, those that follow are faster, and all give the
+    /// same bits. A thread that must not wait names its sizes and says [`Specialize::Named`].
+    ///
+    /// ```
+    /// use downhill::prelude::*;
+    /// use downhill::Specialize;
+    ///
+    /// # network! {
+    /// #     pub Line() {
+    /// #         input  x: [batch, 1];
+    /// #         target y: [batch, 1];
+    /// #         output p = linear(x, 1);
+    /// #         loss squared_error(p, y);
+    /// #     }
+    /// # }
+    /// # fn main() -> Result<(), downhill::Error> {
+    /// let mut net = Line::new().optimizer(sgd(0.1)).build()?;
+    /// for _ in 0..=Specialize::CALLS {
+    ///     net.step(&[0.5, 1.0], &[1.0, 0.0])?;
+    /// }
+    /// println!("{}", net.report()); // ends with: step with batch = 2 (automatic, 2.1 ms)
+    /// assert_eq!(net.report().variants[0].sizes[0].1, 2);
+    ///
+    /// let named = Line::new().optimizer(sgd(0.1)).batch_sizes([2]).specialize(Specialize::Named);
+    /// let mut steady = named.build()?; // its steps never compile
+    /// assert!(steady.step(&[0.5, 1.0], &[1.0, 0.0])?.is_finite());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn specialize(mut self, specialize: Specialize) -> Build<N> {
+        self.options.specialize = specialize;
         self
     }
 

@@ -91,6 +91,7 @@ pub use downhill_nn::optimizers as optimizer;
 pub use downhill_nn::{builder, composite, network, value};
 pub use downhill_runtime::error::Error;
 pub use downhill_runtime::host::InstructionSet;
+pub use downhill_runtime::program::Specialize;
 pub use downhill_runtime::{
     cause, dataset, dump, epoch, host, model, outputs, profile, program, report, view,
 };

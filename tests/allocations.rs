@@ -1,5 +1,6 @@
 //! A step, an epoch and inference of a prepared size allocate nothing.
 
+use downhill::Specialize;
 use downhill::prelude::*;
 use downhill::view::DataMut;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -92,4 +93,33 @@ fn allocate_nothing(width: usize, threads: usize) {
         assert_eq!(allocations(|| turn(&mut net, seed)), 0);
     }
     assert!(allocations(|| drop(net.forward((&x, &keep)))) > 0, "the counter counts");
+}
+
+/// Calls are counted, code is made, and sizes take turns: only the call that has code made allocates.
+#[test]
+fn sizes_that_repeat_allocate_once() {
+    let mut net = Masked::new(16).seed(1).optimizer(adamw(0.01)).build().expect("a network");
+    let columns = |rows: usize| {
+        let x = Tensor::new([rows, 8], vec![0.5_f32; rows * 8]).expect("x");
+        (x, vec![true; rows * 8], vec![1; rows])
+    };
+    let sizes = [6, 7].map(columns);
+    let step = |net: &mut Model, at: usize| {
+        let (x, keep, label) = &sizes[at];
+        allocations(|| _ = net.step((x, keep), label).expect("a step"))
+    };
+    for at in [0, 1] {
+        step(&mut net, at);
+        for _ in 1..Specialize::CALLS {
+            assert_eq!(step(&mut net, at), 0, "before");
+        }
+        assert!(step(&mut net, at) > 0, "its code is made");
+        for _ in 0..5 {
+            assert_eq!(step(&mut net, at), 0, "behind");
+        }
+    }
+    for turn in 0..10 {
+        assert_eq!(step(&mut net, turn % 2), 0, "in turns");
+    }
+    assert_eq!(net.report().variants.len(), 2);
 }

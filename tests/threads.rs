@@ -1,7 +1,7 @@
 //! Threads that share the kernels of a step: the same bits for every number of them, on every target.
 
-use downhill::Error;
 use downhill::prelude::*;
+use downhill::{Error, Specialize};
 
 network! {
     /// Wide enough that its products are divided.
@@ -55,6 +55,12 @@ fn the_same_bits_for_every_number_of_threads_and_every_target() {
         let mut net = network(threads).build().expect("a network");
         assert!(net.report().divided > 10, "{threads} threads: {} kernels are divided", net.report().divided);
         assert!(trained(&mut net) == one, "{threads} threads");
+    }
+    // Generic code, which compares the work of each call with what a thread is worth.
+    for threads in [1, 3] {
+        let generic = Wide::new(512).seed(5).optimizer(adam(0.002)).threads(threads);
+        let mut net = generic.specialize(Specialize::Never).build().expect("a network");
+        assert!(trained(&mut net) == one, "generic code on {threads} threads");
     }
     for target in downhill::host::available() {
         let net = network(2).target(target).build();

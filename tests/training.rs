@@ -2,6 +2,7 @@
 //!
 //! What is computed is tested against the interpreter and PyTorch elsewhere; here, that the ways to compute it agree.
 
+use downhill::Specialize;
 use downhill::prelude::*;
 
 network! {
@@ -90,13 +91,15 @@ fn an_epoch_is_its_steps_bit_for_bit() {
 #[test]
 fn variants_have_the_same_bits() {
     let data = signs(96);
-    let train = |sizes: &[usize]| {
+    let train = |sizes: &[usize], specialize: Specialize| {
         let build = Lecture::new(50).seed(1).optimizer(sgd(0.5).momentum(0.9)).batch_sizes(sizes.to_vec());
-        let mut net = build.build().expect("a network");
+        let mut net = build.specialize(specialize).build().expect("a network");
         net.epoch(&data, Epoch { batch: 32, seed: 5 }).expect("an epoch");
         (bits(&net), net.forward(data.column("x").expect("x")).expect("probabilities"))
     };
-    assert_eq!(train(&[]), train(&[32, 96]));
+    let generic = train(&[], Specialize::Never);
+    assert_eq!(generic, train(&[32, 96], Specialize::Named));
+    assert_eq!(generic, train(&[], Specialize::Automatic));
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! The pipeline from the graphs of entries to machine code, in one function: [`compile`].
+//! The pipeline from the graphs of entries to machine code, in two functions: [`Planned::new`], then [`compile`].
 //!
 //! In: the optimized graph of each entry. Out: an [`Artifact`]. Stages are timed, verified in debug builds and shown by
 //! [`Stages`].
 //!
-//! Must hold: what depends on the graph alone is done once for each graph, what depends on sizes or the target once for each variant.
-//! Equal kernels are compiled once, whichever entry they belong to.
+//! Must hold: what depends on the graph alone is done once for each graph, by `Planned::new`; what depends on sizes or the target once
+//! for each variant, by `compile`, which may come again for sizes that are known later. Equal kernels of an image are compiled once,
+//! whichever entry they belong to.
 //!
 //! # Decisions
 //!
@@ -27,7 +28,7 @@ use crate::ir;
 use crate::lane;
 use crate::lower::Lowered;
 use crate::lower::wide::Asked;
-use crate::plan::arena::plan;
+use crate::plan::arena::{Plan, plan};
 use crate::plan::build::build_kernels;
 use crate::schedule::cost::Cost;
 use crate::schedule::specialize::{Instance, Scheduled, guard, parts, schedule};
@@ -43,15 +44,23 @@ use std::fmt;
 use std::hash::Hash;
 use std::rc::Rc;
 
-/// An entry that is to be compiled.
-#[derive(Clone, Debug)]
-pub struct Source<'g> {
-    /// `forward`, `step`, …
-    pub name: &'g str,
-    /// Its graph, as the passes left it.
-    pub graph: &'g Graph,
-    /// Sizes for which it has variants beside the generic one. Their results have the same bits.
-    pub variants: Vec<Bindings>,
+/// An entry as far as its graph alone decides it: what code for any sizes and any target is made from. It is kept by whoever may want
+/// code for further sizes later.
+#[derive(Debug)]
+pub struct Planned {
+    name: String,
+    graph: Graph,
+    ports: Ports,
+    plan: Plan,
+}
+
+/// What code is to be made of an entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The entry.
+    pub planned: &'a Planned,
+    /// The sizes that each variant fixes; none of the generic one. The results of all variants have the same bits.
+    pub variants: &'a [Bindings],
 }
 
 /// What entries are compiled for.
@@ -63,27 +72,17 @@ pub struct Purposes<'a> {
     pub marked: bool,
 }
 
-/// Compiles entries.
-///
-/// # Errors
-/// Graphs that are none, sizes that cannot be, what has no compiled form, and what Cranelift reports.
-pub fn compile(
-    sources: &[Source<'_>],
-    purposes: Purposes<'_>,
-    stages: &mut Stages<'_>,
-) -> Result<Artifact, Error> {
-    let Purposes { target, marked } = purposes;
-    let mut functions = Functions::new(target);
-    let (mut kernels, mut tasks) = (Lowered::default(), Tasks::default());
-    let mut entries = Vec::new();
-    let mut divided = 0;
-
-    for Source { name, graph, variants: special } in sources {
-        // Once a graph. Its sizes are taken at their word from here on, by code without checks: in release builds too.
+impl Planned {
+    /// Makes of a graph all that does not depend on sizes or the target. `name` is `forward`, `step`, …; the graph is as the passes left it.
+    ///
+    /// # Errors
+    /// Graphs that are none, and what has no compiled form.
+    pub fn new(name: &str, graph: Graph, stages: &mut Stages<'_>) -> Result<Planned, Error> {
+        // Its sizes are taken at their word from here on, by code without checks: in release builds too.
         stages.of(name);
-        verify_source(name, graph, stages)?;
-        let ports = Ports::of(graph);
-        let prepared = stages.run(Stage::Prepared, || prepare(graph), assert_valid, Graph::to_text);
+        verify_source(name, &graph, stages)?;
+        let ports = Ports::of(&graph);
+        let prepared = stages.run(Stage::Prepared, || prepare(&graph), assert_valid, Graph::to_text);
         let looked_up = ports.looked_up_nodes(&prepared);
         let fused = stages.run(
             Stage::Fused,
@@ -103,85 +102,149 @@ pub fn compile(
             |plan| plan.kernels.iter().for_each(ir::verify::assert_valid),
             |plan| plan.to_string(),
         );
-
-        // Once a variant: the generic one, then those for sizes of their own.
-        let generic = Bindings::new();
-        let mut variants: Vec<Entry> = Vec::new();
-        for fixed in [&generic].into_iter().chain(special) {
-            stages.time(Stage::Checked, || sizes::check(graph, fixed))?;
-            stages.of(&variant_name(name, fixed));
-            let mut arena = plan.arena.clone();
-            let instances = stages.run(
-                Stage::Schedule,
-                || schedule(&plan.kernels, &mut arena, fixed, target),
-                |instances| {
-                    let forms = first_of_each(instances, |instance| instance.form.number);
-                    forms.for_each(|instance| ir::verify::assert_valid(&instance.form.scheduled.kernel));
-                },
-                |instances| texts(instances.iter().map(Instance::scheduled), ""),
-            );
-            let parts = parts(&instances);
-            let natives = if marked { parts.iter().map(|part| native(part)).collect() } else { Vec::new() };
-            let emitted = stages.try_run(
-                Stage::Lane,
-                || emit_parts(&parts, &arena),
-                |emitted| {
-                    let programs = first_of_each(emitted, |part| Rc::as_ptr(&part.emitted));
-                    programs.for_each(|part| lane::verify::assert_valid(&part.emitted.program));
-                },
-                |emitted| texts(emitted, "\n"),
-            )?;
-            let asked = Asked { verify: stages.verifies(), text: stages.wants(Stage::Machine) };
-            let lowered = stages.try_run(
-                Stage::Machine,
-                || lower(&emitted, &mut kernels, &mut functions, asked),
-                |_| (),
-                |lowered| texts(lowered.iter().filter_map(|(_, text)| text.as_ref()), "\n"),
-            )?;
-            let lowered: Vec<FunctionId> = lowered.into_iter().map(|(function, _)| function).collect();
-            let (calls, function, numbers) = stages.try_run(
-                Stage::Entry,
-                || {
-                    let calls = calls(emitted, &lowered, &arena, &mut tasks, &mut functions)?;
-                    let launch = Launch {
-                        calls: &calls,
-                        loss: graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Loss(_))),
-                        guard: parts.iter().take_while(|part| guard(part) > 0).count(),
-                        streams: &ports.streams,
-                        looked_up: &|input| ports.looked_up.contains(&input),
-                        batch: rows_of(&ports, fixed),
-                        marked,
-                    };
-                    let (function, numbers) =
-                        launch::define(&mut functions, &variant_name(name, fixed), &launch)?;
-                    Ok::<_, Error>((calls, function, numbers))
-                },
-                |_| (),
-                |(calls, ..)| texts(calls, "\n"),
-            )?;
-            divided += calls.iter().filter(|call| call.shared.is_some()).count();
-            arena.sizes.iter_mut().for_each(|size| *size = size.bind(fixed));
-            variants.push(Entry {
-                name: (*name).to_owned(),
-                function,
-                storages: graph.storages.iter().map(|it| (it.name.clone(), it.ty.clone())).collect(),
-                inputs: ports.inputs.clone(),
-                outputs: ports.outputs.clone(),
-                symbols: ports.symbols.clone(),
-                has_rows: ports.has_rows,
-                numbers,
-                streams: ports.streams.clone(),
-                fixed: fixed.clone(),
-                arena,
-                functions: natives,
-            });
-        }
-        entries.push(variants);
+        Ok(Planned { name: name.to_owned(), graph, ports, plan })
     }
 
+    /// `forward`, `step`, …
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The graph it was made from.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// What the variant that fixes these sizes is called: `step batch 64`.
+    pub fn variant_name(&self, fixed: &Bindings) -> String {
+        fixed.iter().fold(self.name.clone(), |name, (symbol, size)| format!("{name} {symbol} {size}"))
+    }
+
+    /// The rows of a step in elements, where rows are looked up.
+    fn batch(&self, fixed: &Bindings) -> Option<Dim> {
+        let symbol = || self.ports.symbols.first().map_or("", |name| &**name);
+        (!self.ports.looked_up.is_empty()).then(|| Dim::symbol(symbol()).bind(fixed))
+    }
+}
+
+/// Compiles variants of planned entries to one image.
+///
+/// # Errors
+/// Sizes that cannot be, what has no compiled form, and what Cranelift reports.
+pub fn compile(
+    wanted: &[Wanted<'_>],
+    purposes: Purposes<'_>,
+    stages: &mut Stages<'_>,
+) -> Result<Artifact, Error> {
+    let mut image = Image {
+        purposes,
+        functions: Functions::new(purposes.target),
+        kernels: Lowered::default(),
+        tasks: Tasks::default(),
+        divided: 0,
+    };
+    let entries = wanted.iter().map(|Wanted { planned, variants }| {
+        let variants = variants.iter().map(|fixed| image.variant(planned, fixed, stages));
+        variants.collect::<Result<Vec<Entry>, Error>>()
+    });
+    let entries = entries.collect::<Result<Vec<_>, Error>>()?;
+
     stages.of("program");
+    let Image { functions, kernels, divided, .. } = image;
     let code = stages.try_run(Stage::Code, || functions.link(), |_| (), |code| code.to_string())?;
     Ok(Artifact { code, entries, functions: kernels.count(), divided })
+}
+
+/// The functions of an image as it grows.
+struct Image<'a> {
+    purposes: Purposes<'a>,
+    functions: Functions<'a>,
+    kernels: Lowered,
+    tasks: Tasks,
+    /// Functions that threads share.
+    divided: usize,
+}
+
+impl Image<'_> {
+    /// Compiles an entry for the sizes that are fixed, on the target.
+    fn variant(
+        &mut self,
+        planned: &Planned,
+        fixed: &Bindings,
+        stages: &mut Stages<'_>,
+    ) -> Result<Entry, Error> {
+        let Purposes { target, marked } = self.purposes;
+        let Planned { graph, ports, plan, .. } = planned;
+        let name = planned.variant_name(fixed);
+        stages.of(&name);
+        stages.time(Stage::Checked, || sizes::check(graph, fixed))?;
+
+        let mut arena = plan.arena.clone();
+        let instances = stages.run(
+            Stage::Schedule,
+            || schedule(&plan.kernels, &mut arena, fixed, target),
+            |instances| {
+                let forms = first_of_each(instances, |instance| instance.form.number);
+                forms.for_each(|instance| ir::verify::assert_valid(&instance.form.scheduled.kernel));
+            },
+            |instances| texts(instances.iter().map(Instance::scheduled), ""),
+        );
+        let parts = parts(&instances);
+        let natives = if marked { parts.iter().map(|part| native(part)).collect() } else { Vec::new() };
+        let emitted = stages.try_run(
+            Stage::Lane,
+            || emit_parts(&parts, &arena),
+            |emitted| {
+                let programs = first_of_each(emitted, |part| Rc::as_ptr(&part.emitted));
+                programs.for_each(|part| lane::verify::assert_valid(&part.emitted.program));
+            },
+            |emitted| texts(emitted, "\n"),
+        )?;
+        let asked = Asked { verify: stages.verifies(), text: stages.wants(Stage::Machine) };
+        let lowered = stages.try_run(
+            Stage::Machine,
+            || lower(&emitted, &mut self.kernels, &mut self.functions, asked),
+            |_| (),
+            |lowered| texts(lowered.iter().filter_map(|(_, text)| text.as_ref()), "\n"),
+        )?;
+        let lowered: Vec<FunctionId> = lowered.into_iter().map(|(function, _)| function).collect();
+        let (calls, function, numbers) = stages.try_run(
+            Stage::Entry,
+            || {
+                let calls = calls(emitted, &lowered, &arena, &mut self.tasks, &mut self.functions)?;
+                let launch = Launch {
+                    calls: &calls,
+                    loss: graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Loss(_))),
+                    guard: parts.iter().take_while(|part| guard(part) > 0).count(),
+                    streams: &ports.streams,
+                    looked_up: &|input| ports.looked_up.contains(&input),
+                    batch: planned.batch(fixed),
+                    marked,
+                };
+                let (function, numbers) = launch::define(&mut self.functions, &name, &launch)?;
+                Ok::<_, Error>((calls, function, numbers))
+            },
+            |_| (),
+            |(calls, ..)| texts(calls, "\n"),
+        )?;
+        self.divided += calls.iter().filter(|call| call.shared.is_some()).count();
+
+        arena.sizes.iter_mut().for_each(|size| *size = size.bind(fixed));
+        Ok(Entry {
+            name: planned.name.clone(),
+            function,
+            storages: graph.storages.iter().map(|it| (it.name.clone(), it.ty.clone())).collect(),
+            inputs: ports.inputs.clone(),
+            outputs: ports.outputs.clone(),
+            symbols: ports.symbols.clone(),
+            has_rows: ports.has_rows,
+            numbers,
+            streams: ports.streams.clone(),
+            fixed: fixed.clone(),
+            arena,
+            functions: natives,
+        })
+    }
 }
 
 /// The functions of lane programs, each with its text if that is asked for and it was made now.
@@ -206,17 +269,6 @@ fn verify_source(name: &str, graph: &Graph, stages: &mut Stages<'_>) -> Result<(
 fn first_of_each<T, K: Eq + Hash>(all: &[T], key: impl Fn(&T) -> K) -> impl Iterator<Item = &T> {
     let mut seen = Set::default();
     all.iter().filter(move |one| seen.insert(key(one)))
-}
-
-/// `step batch 64`.
-fn variant_name(name: &str, fixed: &Bindings) -> String {
-    fixed.iter().fold(name.to_owned(), |name, (symbol, size)| format!("{name} {symbol} {size}"))
-}
-
-/// The rows of a step in elements, where rows are looked up.
-fn rows_of(ports: &Ports, fixed: &Bindings) -> Option<Dim> {
-    let symbol = || ports.symbols.first().map_or("", |name| &**name);
-    (!ports.looked_up.is_empty()).then(|| Dim::symbol(symbol()).bind(fixed))
 }
 
 /// What a function of these kernels is, for reports.

@@ -2,7 +2,7 @@
 
 use downhill_codegen::artifact::Artifact;
 use downhill_codegen::error::Error;
-use downhill_codegen::pipeline::{Purposes, Source, compile};
+use downhill_codegen::pipeline::{Planned, Purposes, Wanted, compile};
 use downhill_codegen::target::{InstructionSet, Target};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::Graph;
@@ -32,10 +32,11 @@ fn step(depth: usize) -> Graph {
 fn compiled(name: &str, instructions: InstructionSet, depth: usize) -> Result<Artifact, Error> {
     let triple: Triple = name.parse().expect("a known machine");
     let target = Target::new(triple, instructions)?.threads(2).dividing_from(0);
-    let graph = step(depth);
-    let variants = vec![Bindings::from([("batch".into(), 48)])];
-    let source = Source { name: "step", graph: &graph, variants };
-    compile(&[source], Purposes { target: &target, marked: false }, &mut Stages::unwatched())
+    let mut stages = Stages::unwatched();
+    let planned = Planned::new("step", step(depth), &mut stages)?;
+    let variants = [Bindings::new(), Bindings::from([("batch".into(), 48)])];
+    let wanted = Wanted { planned: &planned, variants: &variants };
+    compile(&[wanted], Purposes { target: &target, marked: false }, &mut stages)
 }
 
 #[test]

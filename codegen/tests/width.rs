@@ -1,7 +1,7 @@
 //! Elements of 8 bytes: what is planned, laid out and packed counts the bytes of each type, though only f32 becomes code today.
 
 use downhill_codegen::error::Error;
-use downhill_codegen::pipeline::{Purposes, Source, compile};
+use downhill_codegen::pipeline::{Planned, Purposes, Wanted, compile};
 use downhill_codegen::target::{InstructionSet, Target};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, Input, Purpose, Role, Storage, StorageKind};
@@ -48,12 +48,13 @@ fn step(element: ElementType) -> Graph {
 fn compiled(element: ElementType) -> (Vec<String>, Result<(), Error>) {
     let target =
         Target::new(Triple::host(), InstructionSet::Portable).expect("a target").threads(2).dividing_from(0);
-    let graph = step(element);
     let mut shown = Vec::new();
     let mut show = |_: &str, _: Stage, text: &str| shown.push(text.to_owned());
     let mut stages = Stages::watched(&[Stage::Plan, Stage::Schedule], &mut show);
-    let source = Source { name: "step", graph: &graph, variants: Vec::new() };
-    let outcome = compile(&[source], Purposes { target: &target, marked: false }, &mut stages);
+    let outcome = Planned::new("step", step(element), &mut stages).and_then(|planned| {
+        let wanted = Wanted { planned: &planned, variants: &[Bindings::new()] };
+        compile(&[wanted], Purposes { target: &target, marked: false }, &mut stages)
+    });
     drop(stages);
     (shown, outcome.map(|_| ()))
 }

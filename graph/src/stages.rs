@@ -104,6 +104,8 @@ pub struct Stages<'w> {
     verify: bool,
     show: Option<Show<'w>>,
     times: [Duration; Stage::ALL.len()],
+    /// What each entry, or variant of one, took.
+    spent: Vec<(String, Duration)>,
 }
 
 impl<'w> Stages<'w> {
@@ -115,6 +117,7 @@ impl<'w> Stages<'w> {
             verify: cfg!(debug_assertions),
             show: None,
             times: Default::default(),
+            spent: Vec::new(),
         }
     }
 
@@ -176,7 +179,12 @@ impl<'w> Stages<'w> {
     pub fn time<R>(&mut self, stage: Stage, work: impl FnOnce() -> R) -> R {
         let start = Instant::now();
         let result = work();
-        self.times[stage as usize] += start.elapsed();
+        let time = start.elapsed();
+        self.times[stage as usize] += time;
+        match self.spent.iter_mut().rev().find(|(entry, _)| *entry == self.entry) {
+            Some((_, spent)) => *spent += time,
+            None => self.spent.push((self.entry.clone(), time)),
+        }
         result
     }
 
@@ -192,6 +200,11 @@ impl<'w> Stages<'w> {
     /// Whether a stage is to be shown.
     pub fn wants(&self, stage: Stage) -> bool {
         self.wanted.contains(&stage)
+    }
+
+    /// How long all stages of an entry, or variant of one, took together.
+    pub fn time_of(&self, entry: &str) -> Duration {
+        self.spent.iter().filter(|(known, _)| known == entry).map(|(_, time)| *time).sum()
     }
 
     /// How long each stage took that ran, over all entries.
@@ -224,6 +237,8 @@ mod tests {
         assert_eq!((one, failed), (1, Err("no")));
         stages.run(Stage::Lane, || (), |()| (), |()| panic!("not wanted"));
         assert!(stages.times().any(|(stage, _)| stage == Stage::Plan));
+        let all: Duration = stages.times().map(|(_, time)| time).sum();
+        assert_eq!((stages.time_of("step"), stages.time_of("forward")), (all, Duration::ZERO));
         drop(stages);
         assert_eq!(seen, ["step plan of 1"]);
     }

@@ -15,7 +15,8 @@ use crate::finding::Stopped;
 use crate::given::Given;
 use crate::model::{Model, check_rate};
 use crate::prepare::elements;
-use crate::run::number_rows;
+use crate::sizes::number_rows;
+use crate::specialize::Specialize;
 use crate::view::Extent;
 use downhill_graph::random::threefry;
 use std::time::{Duration, Instant};
@@ -199,6 +200,9 @@ impl Model {
         place_columns(interface, data, batch, &mut self.frame.given);
         // SAFETY: the columns are borrowed until this function returns; every row is one of theirs.
         unsafe { self.take_in(step, Some(used)) }?;
+        // The smaller batch at the end is one step of many. The others come again in the next epoch.
+        let calls = if before > 0 { 1 } else { losses.len().max(Specialize::CALLS as usize + 1) };
+        self.count_calls(step, u32::try_from(calls).unwrap_or(u32::MAX));
 
         self.frame.outputs.clear();
         // SAFETY: the columns are borrowed until this function returns and have `data.rows()` rows, which every row number is

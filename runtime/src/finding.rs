@@ -117,7 +117,7 @@ impl Examined<'_> {
     /// The first element of a parameter or state that is not finite.
     fn storage(&self) -> Option<Cause> {
         let (program, entry) = (&self.model.program, &self.model.entries[self.index].entry);
-        let reads = |place: usize| entry.graph.ids().any(|id| *entry.graph.op(id) == Op::Storage(place));
+        let reads = |place: usize| entry.graph().ids().any(|id| *entry.graph().op(id) == Op::Storage(place));
         entry.storages.iter().enumerate().filter(|(place, _)| reads(*place)).find_map(|(_, &index)| {
             let storage = &program.storages()[index];
             let buffer = &self.model.storages[index];

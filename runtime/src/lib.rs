@@ -20,6 +20,7 @@ mod demand;
 mod bind;
 
 pub mod code;
+mod specialize;
 mod compiled;
 mod prepare;
 
@@ -32,6 +33,7 @@ mod marks;
 mod call;
 mod runnable;
 pub mod model;
+mod sizes;
 
 mod finding;
 mod diagnose;

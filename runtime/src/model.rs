@@ -91,8 +91,8 @@ impl Model {
         &self.program
     }
 
-    /// What building its program took.
-    pub fn report(&self) -> &Report {
+    /// What building its program took, and which sizes have code of their own by now.
+    pub fn report(&self) -> Report {
         self.program.report()
     }
 

@@ -1,12 +1,13 @@
 //! A prepared size: everything about a call that depends on its sizes, computed once.
 //!
-//! In: an entry, the value of each symbol. Out: [`Prepared`]. Calls of a prepared size allocate nothing.
+//! In: an entry, one of its variants, the value of each symbol. Out: [`Prepared`]. Calls of a prepared size allocate nothing.
 
-use crate::compiled::CompiledEntry;
+use crate::compiled::{CompiledEntry, Variant};
 use crate::error::Error;
 use crate::given::Given;
 use crate::outputs::name_of;
 use downhill_graph::sizes::{MOST_BYTES, check, concrete};
+use std::sync::{Arc, Weak};
 
 /// An entry, ready for one size.
 #[derive(Debug)]
@@ -19,8 +20,10 @@ pub(crate) struct Prepared {
     pub(crate) classes: Vec<i64>,
     /// Rows of a step; `None` where no input has rows.
     pub(crate) batch: Option<usize>,
-    /// Which of the entry's variants runs.
-    pub(crate) variant: usize,
+    /// The variant that it was prepared for: it may make way while the model runs other sizes.
+    pub(crate) code: Weak<Variant>,
+    /// Calls that may still come, this one included, before the size asks for code of its own; 0 where it does not.
+    pub(crate) calls_left: u32,
     /// What that variant's `Context::numbers` is.
     pub(crate) numbers: Vec<i64>,
     /// Where its buffers lie in the arena.
@@ -46,10 +49,10 @@ impl Prepared {
     ///
     /// # Errors
     /// Sizes that have no value, are negative, or that no memory holds; elements that are taken from outside of an axis.
-    pub(crate) fn new(entry: &CompiledEntry, sizes: &[i64]) -> Result<Prepared, Error> {
+    pub(crate) fn new(entry: &CompiledEntry, code: &Arc<Variant>, sizes: &[i64]) -> Result<Prepared, Error> {
         let interface = &entry.interface;
-        let bindings = interface.bindings(sizes, &entry.graph.bindings);
-        check(&entry.graph, &bindings).map_err(Error::Sizes)?;
+        let bindings = interface.bindings(sizes, &entry.graph().bindings);
+        check(entry.graph(), &bindings).map_err(Error::Sizes)?;
         let slots = interface.slots.iter().map(|slot| {
             if !slot.read {
                 return Ok(PreparedSlot::default());
@@ -66,7 +69,6 @@ impl Prepared {
         });
         let slots = slots.collect::<Result<Vec<_>, _>>()?;
         let batch = interface.rows.and_then(|rows| usize::try_from(sizes[rows]).ok());
-        let (variant, code) = entry.variant(&bindings);
         let outputs = code.entry.outputs.iter().map(|(purpose, ty)| {
             let name = format!("`{}`", name_of(purpose));
             let shape = concrete(&name, &ty.shape, &bindings).map_err(Error::Sizes)?;
@@ -85,7 +87,11 @@ impl Prepared {
             slots,
             classes: interface.demands.iter().map(|demand| demand.classes(&bindings)).collect(),
             batch,
-            variant,
+            code: Arc::downgrade(code),
+            calls_left: match entry.calls_before_own(code, sizes) {
+                0 => 0,
+                calls => calls.saturating_add(1),
+            },
             numbers,
             offsets: layout.offsets,
             arena_bytes: layout.bytes,

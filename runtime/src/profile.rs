@@ -15,6 +15,7 @@ use crate::marks::{Marks, middle};
 use crate::model::Model;
 use crate::outputs::OutputBuffer;
 use crate::pool::Pool;
+use crate::report::VariantReport;
 use crate::run::{FORWARD, place_both};
 use crate::storage::Buffer;
 use crate::view::{Feed, ViewMut};
@@ -43,6 +44,8 @@ pub struct Profile {
     pub entry: String,
     /// The sizes it was measured for: `batch` is 128.
     pub sizes: Vec<(Arc<str>, i64)>,
+    /// The code of these sizes that ran; `None` where it was the generic code.
+    pub variant: Option<VariantReport>,
     /// The functions, as they run.
     pub rows: Vec<Row>,
     /// Seconds of a whole step without marks: the mean of the middle half of many calls, of several steps each.
@@ -107,6 +110,14 @@ impl Model {
                 self.refuse_empty(index)?;
             }
         }
+        // It is about to run many times, so a size that may have code of its own has it made now; both forms run the same.
+        if self.entries[plain].prepared().calls_left > 0 {
+            self.take_own_code(plain);
+        }
+        let fixed = |index: usize| &self.entries[index].code.entry.fixed;
+        if fixed(plain) != fixed(marked) {
+            self.take_own_code(marked);
+        }
         let machine = Machine::measure_for(self.program.target())?;
         let saved = self.storages.iter().map(|storage| storage.copy("a copy of the parameters"));
         let saved = saved.collect::<Result<Vec<Buffer>, Error>>()?;
@@ -123,9 +134,10 @@ impl Model {
             Row { kernels, cost, predicted: cost.seconds(&machine.speed), measured, least }
         });
         Ok(Profile {
-            entry: self.entries[plain].entry.name.clone(),
+            entry: self.entries[plain].entry.name().to_owned(),
             rows: rows.collect(),
             sizes: self.sizes(plain),
+            variant: self.entries[plain].code.report.clone(),
             step: middle(&mut steps),
             steps: functions.first().map_or(0, Vec::len),
             threads: self.program.pool().map_or(1, Pool::threads),
@@ -169,7 +181,7 @@ impl Model {
     /// What the functions of a ready entry cost.
     fn costs(&self, index: usize) -> Vec<(Vec<String>, Counted)> {
         let prepared = self.entries[index].prepared();
-        let entry = &self.entries[index].entry.variant_at(prepared.variant).entry;
+        let entry = &self.entries[index].code.entry;
         let interface = &self.entries[index].entry.interface;
         let sizes = interface.bindings(&prepared.sizes, &Bindings::new());
         let functions = entry.functions.iter();
@@ -249,7 +261,7 @@ fn ratio(part: f64, whole: f64) -> f64 {
 }
 
 impl fmt::Display for Profile {
-    /// A line about the step, one about the machine, and a table with a line a function.
+    /// A line about the step, one about the machine, and a table with a line a function. The first says which code ran.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.entry)?;
         for (place, (name, size)) in self.sizes.iter().enumerate() {
@@ -259,7 +271,13 @@ impl fmt::Display for Profile {
             write!(f, " on {} threads, beside one core's limits", self.threads)?;
         }
         let (step, explained) = (time(self.step), 100.0 * self.explained());
-        writeln!(f, ": {step}, of which the functions below explain {explained:.0} %")?;
+        write!(f, ": {step}, of which the functions below explain {explained:.0} %; ")?;
+        match &self.variant {
+            Some(VariantReport { origin, time, .. }) => {
+                writeln!(f, "code for this size, {origin}, compiled in {:.1} ms", time.as_secs_f64() * 1e3)?;
+            }
+            None => writeln!(f, "code for any size")?,
+        }
         writeln!(f, "{}\n", self.machine)?;
         for (place, heading) in HEADINGS.iter().enumerate() {
             let width = WIDTHS[place];

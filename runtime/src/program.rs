@@ -3,15 +3,17 @@
 //! In: a declaration, optimizers, batch sizes. Out: a [`Program`], which models run. [`Program::build`] shows the steps of a
 //! build in order.
 //!
-//! Must hold: a program never changes what a model sees; entries that are compiled when first asked for, gradients
-//! and what profiles are made with, are the only thing added to it.
+//! Must hold: a program never changes what a model sees; code that is compiled when first asked for, that of gradients, of profiles and of
+//! sizes that repeat, is the only thing added to it.
 
-use crate::compiled::{CompiledEntry, Draft, Making};
+use crate::compiled::{CompiledEntry, Draft, Making, Outline, Variant};
 use crate::dump::{self, Dump};
 use crate::error::Error;
 use crate::host;
 use crate::pool::{self, Pool};
 use crate::report::Report;
+use crate::specialize::Obtained;
+pub use crate::specialize::Specialize;
 use downhill_codegen::target::{InstructionSet, Target};
 use downhill_graph::check::{Check, Made};
 use downhill_graph::dim::{Bindings, Dim};
@@ -37,6 +39,8 @@ pub struct Options {
     pub optimizers: Vec<(String, Optimizer)>,
     /// Batch sizes to compile variants for; every other size runs too, through a generic one.
     pub batch_sizes: Vec<usize>,
+    /// Which sizes have variants: those named above, and those that repeat.
+    pub specialize: Specialize,
     /// Stages to show; those that the environment asks for when `None`.
     pub dump: Option<Dump>,
     /// The vectors that code is made of; as `DOWNHILL_TARGET` says, else the widest that the machine has, when `None`.
@@ -70,6 +74,8 @@ pub struct Program {
     /// The network's arguments.
     bindings: Bindings,
     batch_sizes: Vec<usize>,
+    /// Whether sizes that repeat have code made.
+    automatic: bool,
     dump: Dump,
     /// Whether stages are verified in this release build.
     verify: bool,
@@ -117,10 +123,18 @@ impl Program {
         drafts.extend(plan_steps(&train, &options, &mut stages)?);
         let storages = union_of_storages(&train, &drafts)?;
         check_storages(&storages)?;
-        let making =
-            Making { storages: &storages, target: &target, batch_sizes: &options.batch_sizes, marked: false };
+        let outlines = drafts.into_iter().map(|draft| draft.plan(&mut stages));
+        let outlines = outlines.collect::<Result<Vec<Outline>, Error>>()?;
+        let automatic = options.specialize == Specialize::Automatic;
+        let making = Making {
+            storages: &storages,
+            target: &target,
+            batch_sizes: &options.batch_sizes,
+            automatic,
+            marked: false,
+        };
         let mut report = Report::default();
-        let mut entries = making.compile(drafts, &mut stages, &mut report)?.into_iter();
+        let mut entries = making.compile(outlines, &mut stages, &mut report)?.into_iter();
         report.take_times(&stages);
         drop(stages);
         let forward = entries.next().unwrap_or_else(|| bug("no forward entry"));
@@ -132,6 +146,7 @@ impl Program {
             train,
             optimizers: (options.optimizer, options.optimizers),
             batch_sizes: options.batch_sizes,
+            automatic,
             dump,
             verify,
             storages,
@@ -159,9 +174,14 @@ impl Program {
         &self.name
     }
 
-    /// What building it took.
-    pub fn report(&self) -> &Report {
-        &self.report
+    /// What building it took, and which sizes have code of their own by now.
+    pub fn report(&self) -> Report {
+        let known = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
+        let gradients: Vec<Arc<CompiledEntry>> = known.iter().map(|(_, entry)| entry.clone()).collect();
+        drop(known);
+        let variants =
+            self.entries().chain(gradients).flat_map(|entry| entry.own_variants().collect::<Vec<_>>());
+        Report { variants: variants.collect(), ..self.report.clone() }
     }
 
     /// The vectors that its code is made of.
@@ -185,10 +205,10 @@ impl Program {
     /// There is no such entry.
     pub fn graph(&self, entry: &str) -> Result<&Graph, Error> {
         let entries = || std::iter::once(&self.forward).chain(&self.steps);
-        let found = entries().find(|known| known.name == entry);
+        let found = entries().find(|known| known.name() == entry);
         found
-            .map(|entry| &entry.graph)
-            .ok_or_else(|| Error::unknown("entry", entry, entries().map(|entry| entry.name.as_str())))
+            .map(|entry| entry.graph())
+            .ok_or_else(|| Error::unknown("entry", entry, entries().map(|entry| entry.name())))
     }
 
     /// The graph of a loss and its gradients by these parameters, states and inputs (all that it trains when none is named): what
@@ -253,7 +273,7 @@ impl Program {
             rate: 0.0,
             checks: checks_of_loss(&self.train, loss),
         };
-        let entry = self.compile_later(draft, false, &self.batch_sizes)?;
+        let entry = self.compile_later(self.making(false), |stages| draft.plan(stages))?;
         known.push(((loss.to_owned(), by.iter().map(|&name| name.to_owned()).collect()), entry.clone()));
         Ok(entry)
     }
@@ -264,9 +284,7 @@ impl Program {
         if let Some(marked) = &*known {
             return Ok(marked.clone());
         }
-        let (name, loss, graph) = (entry.name.clone(), entry.loss.clone(), entry.graph.clone());
-        let draft = Draft { name, loss, graph, rate: 0.0, checks: entry.checks.clone() };
-        let marked = self.compile_later(draft, true, &self.batch_sizes)?;
+        let marked = self.compile_later(self.making(true), |_| Ok(entry.outline()))?;
         *known = Some(marked.clone());
         Ok(marked)
     }
@@ -287,7 +305,8 @@ impl Program {
         let entry::Diagnosis { graph, watched } = entry::diagnosis(&self.train, Some(loss), optimizer)?;
         let name = entry_name(&self.train, "diagnosis", loss);
         let draft = Draft { name, loss: None, graph, rate: 0.0, checks: Vec::new() };
-        Ok(Diagnosis { entry: self.compile_later(draft, false, &[])?, watched })
+        let making = Making { batch_sizes: &[], automatic: false, ..self.making(false) };
+        Ok(Diagnosis { entry: self.compile_later(making, |stages| draft.plan(stages))?, watched })
     }
 
     /// Whether a step of this loss computes checks.
@@ -295,19 +314,46 @@ impl Program {
         checks_of_loss(&self.train, loss).iter().any(|check| matches!(check.made, Made::Computed(_)))
     }
 
+    /// The code of an entry for these sizes of its symbols alone; compiled for the first who asks.
+    pub(crate) fn own_code(&self, entry: &CompiledEntry, sizes: &[i64]) -> Obtained<Variant> {
+        let Some(own) = &entry.own else { return Obtained::Never };
+        let making = self.making(entry.has_marks);
+        own.obtain(sizes, || {
+            self.staged(|stages, report| making.compile_variant(entry, sizes, stages, report))
+        })
+    }
+
+    /// What its entries are compiled for.
+    fn making(&self, marked: bool) -> Making<'_> {
+        Making {
+            storages: &self.storages,
+            target: &self.target,
+            batch_sizes: &self.batch_sizes,
+            automatic: self.automatic,
+            marked,
+        }
+    }
+
     fn compile_later(
         &self,
-        draft: Draft,
-        marked: bool,
-        batch_sizes: &[usize],
+        making: Making<'_>,
+        plan: impl FnOnce(&mut Stages<'_>) -> Result<Outline, Error>,
     ) -> Result<Arc<CompiledEntry>, Error> {
-        let making = Making { storages: &self.storages, target: &self.target, batch_sizes, marked };
+        let compiled = self.staged(|stages, report| making.compile(vec![plan(stages)?], stages, report))?;
+        Ok(compiled.into_iter().next().unwrap_or_else(|| bug("an outline without an entry")))
+    }
+
+    /// Compiles something after the build. The threads start, if it has the first kernels to share.
+    fn staged<T>(
+        &self,
+        compile: impl FnOnce(&mut Stages<'_>, &mut Report) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let mut report = Report::default();
         let mut show = |entry: &str, stage: Stage, text: &str| self.dump.show(&self.name, entry, stage, text);
         let mut stages = Stages::watched(self.dump.stages(), &mut show).verifying(self.verify);
-        let compiled = making.compile(vec![draft], &mut stages, &mut report)?;
+        let compiled = compile(&mut stages, &mut report)?;
         self.start_threads(&report)?;
-        Ok(compiled.into_iter().next().unwrap_or_else(|| bug("a draft without an entry")))
+        Ok(compiled)
     }
 }
 
@@ -342,6 +388,12 @@ fn check_options(train: &Declaration, options: &Options) -> Result<(), Error> {
     if let Some(size) = options.batch_sizes.iter().find(|&&size| size == 0 || size > u32::MAX as usize) {
         let help = format!("batch sizes are 1 to {}: rows are counted in 32 bits", u32::MAX);
         return Err(Error::usage(format!("a batch size of {size} was given"), help));
+    }
+    if options.specialize == Specialize::Never && !options.batch_sizes.is_empty() {
+        return Err(Error::usage(
+            "batch sizes were named, and no size is to have code of its own",
+            "leave `.batch_sizes(…)` out, or say `.specialize(Specialize::Named)`",
+        ));
     }
     Ok(())
 }

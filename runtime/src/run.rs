@@ -15,7 +15,6 @@ use crate::given::Given;
 use crate::marks::Marks;
 use crate::model::Model;
 use crate::outputs::{OutputBuffer, Outputs, name_of, names};
-use crate::prepare::Prepared;
 use crate::runnable::Runnable;
 use crate::view::{Data, DataMut, Feed, ViewMut};
 use downhill_codegen::abi::InputBinding;
@@ -23,9 +22,6 @@ use downhill_graph::graph::Role;
 use downhill_graph::tensor::Tensor;
 use downhill_nn::optimizers::LEARNING_RATE;
 use std::sync::Arc;
-
-/// How many sizes of an entry stay prepared.
-const MOST_PREPARED: usize = 32;
 
 /// The position of `forward` among a model's entries.
 pub(crate) const FORWARD: usize = 0;
@@ -295,50 +291,6 @@ impl Model {
         Ok(())
     }
 
-    /// Finds the prepared size of the data in the slots, or prepares it.
-    pub(crate) fn prepare(&mut self, index: usize) -> Result<(), Error> {
-        let (runnable, frame) = (&mut self.entries[index], &mut self.frame);
-        let last = runnable.prepared.get(runnable.last);
-        if last.is_some_and(|prepared| prepared.fits(&runnable.entry, &frame.given)) {
-            return Ok(());
-        }
-
-        // Another size than last time: one of those prepared before, or a new one.
-        frame.sizes.resize(runnable.entry.interface.symbols.len(), 0);
-        runnable.entry.interface.solve(&frame.given, &mut frame.sizes)?;
-
-        if let Some(known) = runnable.prepared.iter().position(|prepared| prepared.sizes == frame.sizes) {
-            runnable.prepared[known].check(&runnable.entry, &frame.given)?;
-            runnable.last = known;
-            return Ok(());
-        }
-
-        // A new size: the arena and the row numbers grow as it needs, and the oldest size makes way.
-        let prepared = Prepared::new(&runnable.entry, &frame.sizes)?;
-        prepared.check(&runnable.entry, &frame.given)?;
-        self.arena.grow(prepared.arena_bytes, "intermediate values")?;
-        if runnable.entry.interface.slots.iter().any(|slot| slot.lookup) {
-            number_rows(&mut self.identity, prepared.batch.unwrap_or(0))?;
-        }
-
-        if runnable.prepared.len() == MOST_PREPARED {
-            runnable.prepared.remove(0);
-        }
-        runnable.prepared.push(prepared);
-        runnable.last = runnable.prepared.len() - 1;
-        Ok(())
-    }
-
-    pub(crate) fn refuse_empty(&self, index: usize) -> Result<(), Error> {
-        let runnable = &self.entries[index];
-        match (runnable.prepared().batch, runnable.entry.interface.rows) {
-            (Some(0), Some(rows)) => {
-                Err(Error::EmptyBatch { symbol: runnable.entry.interface.symbols[rows].to_string() })
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Runs a ready entry and collects its outputs.
     fn outputs(&mut self, index: usize, kind: &'static str) -> Result<Outputs, Error> {
         let runnable = &self.entries[index];
@@ -356,6 +308,7 @@ impl Model {
     /// Runs a ready entry once. Gives its loss, 0 where it has none.
     fn launch_once(&mut self, index: usize, outputs: &mut [ViewMut<'_>]) -> Result<f32, Error> {
         self.entries[index].bind_outputs(outputs, &mut self.frame.outputs)?;
+        self.count_calls(index, 1);
 
         let mut losses = [0.0];
         let identity = std::mem::take(&mut self.identity);
@@ -455,7 +408,7 @@ impl Model {
         }));
 
         let work = Work {
-            function: &runnable.entry.variant_at(prepared.variant).function,
+            function: &runnable.code.function,
             storages: (&mut self.storages, &runnable.entry.storages),
             arena: &mut self.arena,
             offsets: &prepared.offsets,
@@ -481,16 +434,4 @@ pub(crate) fn place_both<'a>(
 ) -> Result<(), Error> {
     interface.place(Role::Input, inputs, given)?;
     interface.place(Role::Target, targets, given)
-}
-
-/// Makes `rows` hold at least 0, 1, … `count` − 1.
-pub(crate) fn number_rows(rows: &mut Vec<u32>, count: usize) -> Result<(), Error> {
-    let refused =
-        || Error::Memory { what: format!("{count} rows"), bytes: count.saturating_mul(size_of::<u32>()) };
-    let end = u32::try_from(count).map_err(|_| refused())?;
-    if count > rows.len() {
-        rows.try_reserve(count - rows.len()).map_err(|_| refused())?;
-        rows.extend(rows.len() as u32..end);
-    }
-    Ok(())
 }

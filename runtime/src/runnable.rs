@@ -1,8 +1,9 @@
 //! An entry as one model runs it: with prepared sizes, scalar inputs, keys of random streams.
 //!
-//! In: a compiled entry. Out: a [`Runnable`]. Must hold: once a size was prepared, `last` is the index of one.
+//! In: a compiled entry. Out: a [`Runnable`]. Must hold: once a size was prepared, `last` is the index of one, and `code` is the variant
+//! that it was prepared for.
 
-use crate::compiled::CompiledEntry;
+use crate::compiled::{CompiledEntry, Variant};
 use crate::error::Error;
 use crate::outputs::{OutputBuffer, name_of, stored_as};
 use crate::prepare::Prepared;
@@ -13,6 +14,9 @@ use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Type};
 use std::sync::Arc;
 
+/// How many sizes of an entry stay prepared.
+const MOST_PREPARED: usize = 32;
+
 /// An entry with what a model has prepared for it.
 #[derive(Debug)]
 pub(crate) struct Runnable {
@@ -20,6 +24,8 @@ pub(crate) struct Runnable {
     pub(crate) prepared: Vec<Prepared>,
     /// The one in use.
     pub(crate) last: usize,
+    /// The code that runs it, which lives at least as long as it is in use.
+    pub(crate) code: Arc<Variant>,
     /// Scalar inputs, by slot.
     pub(crate) hypers: Vec<f32>,
     /// The key of each random stream.
@@ -33,11 +39,38 @@ pub(crate) struct Runnable {
 
 impl Runnable {
     pub(crate) fn new(entry: Arc<CompiledEntry>, seed: u64) -> Runnable {
-        let streams = &entry.variant_at(0).entry.streams;
-        let keys = streams.iter().map(|&stream| stream_seed(seed, stream)).collect();
-        let looks_up = entry.variant_at(0).entry.inputs.iter().any(|slot| slot.lookup);
+        let code = entry.generic().clone();
+        let keys = code.entry.streams.iter().map(|&stream| stream_seed(seed, stream)).collect();
+        let looks_up = code.entry.inputs.iter().any(|slot| slot.lookup);
         let hypers = entry.hypers.clone();
-        Runnable { hypers, keys, looks_up, draws_as_said: false, entry, prepared: Vec::new(), last: 0 }
+        Runnable { hypers, keys, looks_up, draws_as_said: false, entry, prepared: Vec::new(), last: 0, code }
+    }
+
+    /// Turns to a prepared size. `false` where its code has made way.
+    pub(crate) fn turn_to(&mut self, index: usize) -> bool {
+        let Some(code) = self.prepared[index].code.upgrade() else { return false };
+        if code.report.is_some()
+            && let Some(own) = &self.entry.own
+        {
+            own.touch(&code);
+        }
+        (self.last, self.code) = (index, code);
+        true
+    }
+
+    /// Takes a size that was prepared for `code`, in the place of `known` or as a new one, for which the oldest makes way.
+    pub(crate) fn take(&mut self, prepared: Prepared, code: Arc<Variant>, known: Option<usize>) {
+        let at = known.unwrap_or_else(|| {
+            if self.prepared.len() == MOST_PREPARED {
+                self.prepared.remove(0);
+            }
+            self.prepared.len()
+        });
+        match self.prepared.get_mut(at) {
+            Some(place) => *place = prepared,
+            None => self.prepared.push(prepared),
+        }
+        (self.last, self.code) = (at, code);
     }
 
     /// What was made ready.
@@ -66,7 +99,7 @@ impl Runnable {
     }
 
     pub(crate) fn outputs(&self) -> &[(Purpose, Type)] {
-        &self.entry.variant_at(0).entry.outputs
+        &self.entry.generic().entry.outputs
     }
 
     /// Memory for the outputs of what was made ready.

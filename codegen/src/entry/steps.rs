@@ -67,6 +67,8 @@ pub(crate) struct StepWriter<'a, 'n, 'f> {
     calls: Vec<&'a Call>,
     /// The signature of the function that divides kernels among threads.
     divide: SigRef,
+    /// What a kernel must do to be divided.
+    worth: i64,
     /// The argument table of divided kernels.
     arguments: StackSlot,
     /// The signature of the function that marks call, in code with marks.
@@ -122,6 +124,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
             launch,
             calls,
             divide,
+            worth: functions.target().worth().unwrap_or(0),
             arguments,
             mark,
             parameters,
@@ -280,17 +283,61 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         arguments.extend(integers.map(|number| self.number(number)));
 
         match (&call.shared, callee.task) {
-            (Some(Shared { division, scratch, .. }), Some(task)) => {
-                let address = self.f.ins().func_addr(I64, callee.kernel);
-                arguments.insert(0, address);
-                arguments.extend(scratch.iter().map(|(_, bytes)| self.dim(bytes)));
-                self.divide(division, task, &arguments);
+            (Some(shared), Some(task)) => {
+                self.call_shared(shared, (callee.kernel, task), call.pointers.len(), arguments);
             }
             _ => _ = self.f.ins().call(callee.kernel, &arguments),
         }
     }
 
-    fn divide(&mut self, division: &Division, task: FuncRef, arguments: &[Value]) {
+    /// Has a kernel divided among threads; where sizes come with the call, only if they make it worth that. `arguments` are so many
+    /// pointers, then integers without the range.
+    fn call_shared(
+        &mut self,
+        shared: &Shared,
+        (kernel, task): (FuncRef, FuncRef),
+        pointers: usize,
+        mut arguments: Vec<Value>,
+    ) {
+        let Shared { division, scratch, .. } = shared;
+        let iterations = self.dim(&division.turns);
+        let work = self.quantity(Quantity::Work(division.work.clone()));
+        let scratch: Vec<Value> = scratch.iter().map(|(_, bytes)| self.dim(bytes)).collect();
+        let shares = [iterations, work];
+
+        let behind = division.work.as_constant().is_none().then(|| {
+            let [alone, together, behind] = [0; 3].map(|_| self.f.create_block());
+            let is_little = self.f.ins().icmp_imm_s(IntCC::SignedLessThan, work, self.worth);
+            self.f.ins().brif(is_little, alone, &[], together, &[]);
+
+            self.f.switch_to_block(alone);
+            let mut all = arguments.clone();
+            let zero = self.f.ins().iconst(I64, 0);
+            all.splice(pointers..pointers, [zero, iterations]);
+            self.f.ins().call(kernel, &all);
+            self.f.ins().jump(behind, &[]);
+
+            self.f.switch_to_block(together);
+            behind
+        });
+
+        let address = self.f.ins().func_addr(I64, kernel);
+        arguments.insert(0, address);
+        arguments.extend(scratch);
+        self.divide(division, task, &arguments, shares);
+        if let Some(behind) = behind {
+            self.f.ins().jump(behind, &[]);
+            self.f.switch_to_block(behind);
+        }
+    }
+
+    fn divide(
+        &mut self,
+        division: &Division,
+        task: FuncRef,
+        arguments: &[Value],
+        [iterations, work]: [Value; 2],
+    ) {
         let slot = self.arguments;
         for (position, &argument) in arguments.iter().enumerate() {
             self.f.ins().stack_store(I64, argument, slot, position as i32 * I64.bytes() as i32);
@@ -300,8 +347,6 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         let divide = self.field(I64, offset_of!(Context, divide));
         let task = self.f.ins().func_addr(I64, task);
         let table = self.f.ins().stack_addr(I64, slot, 0);
-        let (iterations, work) =
-            (self.dim(&division.turns), self.quantity(Quantity::Work(division.work.clone())));
         let multiple = self.f.ins().iconst(I64, division.multiple);
 
         let all = [pool, task, table, iterations, multiple, work];

@@ -28,10 +28,14 @@ pub struct Division {
 /// Iterations of a lane loop between two cuts: vectors and cache lines stay whole.
 const LANES: i64 = 64;
 
-/// Chooses the loop to divide. `None` where no loop can be divided, or where the work is known to be less than `worth`.
+/// Chooses the loop to divide. `None` where no loop can be divided, each is known to be a single piece, or the work is known to be
+/// less than `worth`. A kernel that is not divided knows where its loops end, which makes it faster.
 pub fn divide(kernel: &Kernel, schedule: &Schedule, worth: i64) -> Option<Division> {
     let independent = independent_loops(kernel).into_iter().filter(|axis| writes_apart(kernel, *axis));
-    let divisions: Vec<Division> = independent.map(|axis| division(kernel, schedule, axis)).collect();
+    let divisions: Vec<Division> = independent
+        .map(|axis| division(kernel, schedule, axis))
+        .filter(|division| division.turns.as_constant().is_none_or(|turns| turns >= 2 * division.multiple))
+        .collect();
 
     // The loop with the most pieces; of equals the outer one.
     let pieces = |division: &Division| assumed_turns(kernel, division.axis) / division.multiple as f64;
@@ -130,6 +134,16 @@ mod tests {
         assert_eq!(divided(&flat), Some(Axis(1)));
         let small = copy([40, 100], source([100, 1]), [100, 1]);
         assert_eq!(divided(&small), None);
+    }
+
+    #[test]
+    fn one_piece_is_not_divided() {
+        let schedule = Schedule { lanes: BTreeSet::from([Axis(1)]), ..Schedule::default() };
+        let among = |lanes: i64| {
+            let row = copy([1, lanes], (Buffer::Arena(0), [lanes, 1]), [lanes, 1]);
+            divide(&row, &schedule, 0).map(|division| division.axis)
+        };
+        assert_eq!([2 * LANES - 1, 2 * LANES].map(among), [None, Some(Axis(1))]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use downhill_codegen::artifact::Artifact;
 use downhill_codegen::caches::{Cache, Caches};
 use downhill_codegen::entry::description::Entry;
 use downhill_codegen::error::Error;
-use downhill_codegen::pipeline::{Purposes, Source, compile};
+use downhill_codegen::pipeline::{Planned, Purposes, Wanted, compile};
 use downhill_codegen::target::{InstructionSet, Target};
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Input, Purpose};
@@ -131,16 +131,17 @@ pub(crate) fn run_on(
     Ok(call(graph, environment, &entry, &native))
 }
 
-/// The code of a graph, and its variant for these sizes: the generic one for none.
+/// The code of a graph for these sizes: the generic variant for none.
 fn compiled(
     graph: &Graph,
     fixed: &Bindings,
     target: &Target,
     marked: bool,
 ) -> Result<(Artifact, Entry), Error> {
-    let variants = if fixed.is_empty() { Vec::new() } else { vec![fixed.clone()] };
-    let source = Source { name: "test", graph, variants };
-    let mut artifact = compile(&[source], Purposes { target, marked }, &mut Stages::unwatched())?;
+    let mut stages = Stages::unwatched();
+    let planned = Planned::new("test", graph.clone(), &mut stages)?;
+    let wanted = Wanted { planned: &planned, variants: std::slice::from_ref(fixed) };
+    let mut artifact = compile(&[wanted], Purposes { target, marked }, &mut stages)?;
     let entry = artifact.entries.pop().and_then(|mut variants| variants.pop()).expect("a variant");
     Ok((artifact, entry))
 }

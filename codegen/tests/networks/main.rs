@@ -10,7 +10,8 @@ mod nets;
 mod steps;
 
 use downhill_codegen::entry::description::Entry;
-use downhill_codegen::pipeline::{self, Purposes, Source};
+use downhill_codegen::pipeline::{self, Planned, Purposes, Wanted};
+use downhill_graph::dim::Bindings;
 use downhill_graph::graph::Graph;
 use downhill_graph::stages::{Stage, Stages};
 use downhill_nn::optimizers::{adamw, sgd};
@@ -23,9 +24,10 @@ fn compile(graph: &Graph) -> (Entry, String) {
     let mut text = String::new();
     let mut show = |_: &str, _: Stage, form: &str| text.push_str(form);
     let mut stages = Stages::watched(&[Stage::Plan], &mut show);
-    let source = Source { name: "step", graph, variants: Vec::new() };
+    let planned = Planned::new("step", graph.clone(), &mut stages).expect("a plan");
+    let wanted = Wanted { planned: &planned, variants: &[Bindings::new()] };
     let purposes = Purposes { target: &target, marked: false };
-    let mut artifact = pipeline::compile(&[source], purposes, &mut stages).expect("it compiles");
+    let mut artifact = pipeline::compile(&[wanted], purposes, &mut stages).expect("it compiles");
     drop(stages);
     (artifact.entries.remove(0).remove(0), text)
 }
