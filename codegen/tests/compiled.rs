@@ -359,7 +359,9 @@ fn a_gradient_of_many_rows() {
 /// A result of few columns, whose update reads and writes along memory while the lanes of its sums lie apart.
 #[test]
 fn a_narrow_update() {
-    for (rows, inner, columns) in [(128, 100, 10), (64, 37, 10), (33, 520, 3), (20, 64, 9), (7, 130, 32), (7, 16, 10), (1, 16, 10)] {
+    for (rows, inner, columns) in
+        [(128, 100, 10), (64, 37, 10), (33, 520, 3), (20, 64, 9), (7, 130, 32), (7, 16, 10), (1, 16, 10)]
+    {
         let mut case = Case::new();
         let x = case.input("x", &["b", &inner.to_string()], &[rows, inner]);
         let by = case.input("by", &["b", &columns.to_string()], &[rows, columns]);
