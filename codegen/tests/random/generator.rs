@@ -153,8 +153,17 @@ impl Generator<'_> {
         } else {
             let name = format!("x{}", self.graph.inputs.len());
             self.environment = environment.input(&name, tensor);
-            let role =
-                if sizes.is_empty() { Role::Hyper } else { self.choices.of(&[Role::Input, Role::Target]) };
+            // Sizes are told by inputs: one that no input has yet makes this an input.
+            let is_told = |dim: &Dim| {
+                let mut given = self.graph.inputs.iter().filter(|input| input.role == Role::Input);
+                dim.as_constant().is_some() || given.any(|input| input.ty.shape.dims().contains(dim))
+            };
+            let all_told = dims.iter().all(is_told);
+            let role = match self.choices.of(&[Role::Input, Role::Target]) {
+                _ if sizes.is_empty() => Role::Hyper,
+                Role::Target if !all_told => Role::Input,
+                role => role,
+            };
             self.graph.add_input(Input { name: name.into(), ty, role, below: None })
         };
         let numbers = match (element, smooth) {
