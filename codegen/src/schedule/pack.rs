@@ -555,6 +555,7 @@ fn values_set(items: &[Item], set: &mut BTreeSet<ValueId>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::caches::Cache;
     use crate::ir::kernel::{Accumulator, Term};
     use downhill_graph::op::Reduction;
     use downhill_graph::types::ElementType;
@@ -585,12 +586,85 @@ mod tests {
     }
 
     fn packed(kernel: &Kernel) -> (Vec<(Kernel, BTreeSet<Axis>)>, Arena) {
+        packed_for(kernel, InstructionSet::Avx512, Caches::default())
+    }
+
+    fn packed_for(
+        kernel: &Kernel,
+        instructions: InstructionSet,
+        caches: Caches,
+    ) -> (Vec<(Kernel, BTreeSet<Axis>)>, Arena) {
         let mut arena = Arena::default();
         let scratch = Room::new(&mut arena, 3, 2);
-        let target =
-            Target::new("x86_64-unknown-linux-gnu".parse().expect("a machine"), InstructionSet::Avx512);
-        let target = target.expect("a target that code can be made for");
+        let target = Target::new("x86_64-unknown-linux-gnu".parse().expect("a machine"), instructions);
+        let target = target.expect("a target that code can be made for").with_caches(caches);
         (pack(kernel.clone(), BTreeSet::from([Axis(2)]), &target, scratch), arena)
+    }
+
+    /// Caches of 1 KiB and of 16 KiB.
+    fn small() -> Caches {
+        let cache = |bytes| Cache { bytes, ways: 4 };
+        Caches { first: cache(1 << 10), second: cache(16 << 10) }
+    }
+
+    fn text(kernels: &[(Kernel, BTreeSet<Axis>)]) -> String {
+        for (kernel, _) in kernels {
+            assert_eq!(crate::ir::verify::verify(kernel), Vec::<String>::new(), "{kernel}");
+        }
+        kernels.iter().map(|(kernel, _)| kernel.to_string()).collect()
+    }
+
+    #[test]
+    fn many_rows_go_block_by_block_past_panels_that_are_made_once() {
+        let kernel = product([200, 40, 32], &|sum, lane| lane.times(&Dim::from(40)).plus(sum));
+        let (kernels, arena) = packed_for(&kernel, InstructionSet::Avx2, small());
+        let text = text(&kernels);
+        let blocks = "  for i3 in 0..4
+    for i5 in 0..2
+      for i6 in 0..16
+        for i4 in 0..48
+          for i1 in 0..40
+            v0 = input0[i1 + 1920*i3 + 40*i4]
+            v1 = arena0[16*i1 + 640*i5 + i6]
+            v2 = Sum v0 * v1
+          output0[1536*i3 + 32*i4 + 16*i5 + i6] = v2
+";
+        assert!(text.contains(blocks), "{text}");
+        assert!(text.starts_with("kernel z:packed\n  for i5 in 0..2\n"), "{text}");
+        assert!(text.contains("for i9 in 0..8\n"), "the rows left:\n{text}");
+        // All panels, which every block of rows reads; for the rows left, a panel of each thread.
+        assert_eq!(arena.sizes[0], Dim::from(2 * 40 * 16 * 4));
+    }
+
+    #[test]
+    fn long_sums_go_block_by_block_and_start_from_what_they_have_come_to() {
+        // The rows of the left operand lie next to each other, as those of a gradient.
+        let mut kernel = product([30, 512, 64], &|sum, lane| sum.times(&Dim::from(64)).plus(lane));
+        let turned = Affine::axis(Axis(0)).plus(&Affine::axis(Axis(1)).times(&Dim::from(30)));
+        kernel.body = replace_loads(
+            &kernel.body,
+            &[(ValueId(0), (Buffer::Input(0), Access { row: None, at: turned }))],
+        );
+        let (kernels, arena) = packed_for(&kernel, InstructionSet::Avx2, small());
+        let text = text(&kernels);
+        let sums = "        for i14 in 0..16
+          for i15 in 0..30
+            v5 = scratch1[16*i13 + i14 + 64*i15]
+            for i16 in 0..64
+              v0 = arena0[1920*i9 + 64*i15 + i16]
+              v1 = scratch2[1024*i13 + i14 + 16*i16]
+              v6 = Sum v0 * v1 from v5
+            scratch1[16*i13 + i14 + 64*i15] = v6
+";
+        assert!(text.contains(sums), "{text}");
+        let end = "    for i0 in 0..30
+      for i17 in 0..64
+        v2 = scratch1[64*i0 + i17]
+        output0[64*i0 + 64*i6 + i17] = v2
+";
+        assert!(text.ends_with(end), "{text}");
+        // The left operand; for each of two threads the sums and a block of panels.
+        assert_eq!(arena.sizes, [512 * 30 * 4, 2 * 30 * 64 * 4, 2 * 64 * 64 * 4].map(Dim::from));
     }
 
     #[test]
