@@ -8,7 +8,7 @@
 //! `DOWNHILL_TARGET` and `DOWNHILL_THREADS` choose what is measured.
 
 use downhill::prelude::*;
-use downhill::profile::{Machine, Profiled, Row};
+use downhill::profile::{Machine, Profiled};
 
 network! {
     Forward(inputs: usize, outputs: usize) {
@@ -119,15 +119,14 @@ fn sequence_rates([batch, time, inputs, outputs]: [usize; 4]) -> Result<[f64; 2]
     };
     let (x, delta) = (shaped(inputs)?, shaped(outputs)?);
     let mut net = Sequences::new(time, inputs, outputs).batch_sizes([batch]).build()?;
-    let operations = (2 * batch * time * inputs * outputs) as u64;
-    // The product stands first, the gradient last.
+    let operations = (2 * batch * time * inputs * outputs) as f64;
     let forward = net.profile_of(Profiled::Forward, (&x, &delta), ())?;
+    // The gradient stands last; what makes it may be several functions of one name.
     let gradient = net.profile_of(Profiled::Gradients(None, &["w"]), (&x, &delta), ())?;
-    let is_product = |row: &&Row| row.cost.arithmetic >= operations;
-    let least = |found: Option<&Row>| found.map_or(f64::INFINITY, |row| row.least);
-    let seconds =
-        [least(forward.rows.iter().find(is_product)), least(gradient.rows.iter().rfind(is_product))];
-    Ok(seconds.map(|seconds| operations as f64 / seconds))
+    let last = gradient.rows.last().map(|row| row.kernels.clone());
+    let of_gradient = gradient.rows.iter().filter(|row| Some(&row.kernels) == last.as_ref());
+    let seconds = [forward.total().least, of_gradient.map(|row| row.least).sum()];
+    Ok(seconds.map(|seconds| operations / seconds))
 }
 
 /// Floating-point operations a second of products beside each other.

@@ -231,6 +231,21 @@ fn two_sizes_are_one_pair() {
     assert!(text.contains("\nstep with batch = 3, time = 20 (automatic, "), "{text}");
 }
 
+/// A named batch leaves the length of sequences open: pairs that repeat have code of their own all the same.
+#[test]
+fn a_named_batch_and_a_length_that_repeats() {
+    let net = Sequences::new().seed(1).optimizer(sgd(0.01)).batch_sizes([3]);
+    let mut net = net.build().expect("a network");
+    let x = Tensor::new([3, 20], vec![0.5_f32; 60]).expect("sequences");
+    for _ in 0..CALLS + 2 {
+        net.step(&x, &x).expect("a step");
+    }
+    let report = net.report();
+    let own: Vec<_> = report.variants.iter().filter(|variant| variant.origin == Origin::Automatic).collect();
+    let [variant] = own.as_slice() else { panic!("{report}") };
+    assert_eq!(variant.sizes.iter().map(|(_, size)| *size).collect::<Vec<_>>(), [3, 20]);
+}
+
 #[test]
 fn a_profile_says_which_code_ran() {
     let (x, label) = rows(5);

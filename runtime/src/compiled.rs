@@ -138,14 +138,14 @@ impl CompiledEntry {
         };
         let named = self.variants[1..].iter().rev().find(fits).cloned();
         let own = || self.own.as_ref()?.find(sizes);
-        named.or_else(own).unwrap_or_else(|| self.generic().clone())
+        own().or(named).unwrap_or_else(|| self.generic().clone())
     }
 
     /// How many calls with these sizes a variant runs before they have code of their own; 0 where they get none.
     pub(crate) fn calls_before_own(&self, variant: &Variant, sizes: &[i64]) -> u32 {
-        let is_generic = variant.entry.fixed.is_empty();
+        let is_open = variant.entry.fixed.len() < self.interface.symbols.len();
         match &self.own {
-            Some(own) if is_generic && !sizes.contains(&0) => own.calls(),
+            Some(own) if is_open && !sizes.contains(&0) => own.calls(),
             _ => 0,
         }
     }

@@ -3,7 +3,7 @@
 //! In: the processor, and `DOWNHILL_TARGET`, read here and nowhere else. Out: a [`Target`] that this machine can run.
 
 use crate::error::Error;
-use downhill_codegen::caches::Caches;
+use downhill_codegen::caches::{Cache, Caches};
 use downhill_codegen::error::Error as CodeError;
 pub use downhill_codegen::target::InstructionSet;
 use downhill_codegen::target::Target;
@@ -67,7 +67,16 @@ fn missing(lanes: InstructionSet) -> Option<String> {
 pub fn caches() -> Caches {
     let (own, small) = (own_caches(), Caches::default());
     let level = |level: u32| own.iter().find(|(of, _)| *of == level).map(|(_, cache)| *cache);
-    Caches { first: level(1).unwrap_or(small.first), second: level(2).unwrap_or(small.second) }
+    let within = |cache: Option<Cache>, least: u64, most: u64| cache.map(|cache| clamped(cache, least, most));
+    Caches {
+        first: within(level(1), 4 << 10, 1 << 20).unwrap_or(small.first),
+        second: within(level(2), 32 << 10, 64 << 20).unwrap_or(small.second),
+    }
+}
+
+/// What a virtual machine says may be anything.
+fn clamped(cache: Cache, least: u64, most: u64) -> Cache {
+    Cache { bytes: cache.bytes.clamp(least, most), ways: cache.ways.clamp(1, 64) }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -92,7 +101,7 @@ mod x86 {
             let (line, parts, ways) =
                 (field(found.ebx, 0, 12), field(found.ebx, 12, 10), field(found.ebx, 22, 10));
             let sets = u64::from(found.ecx) + 1;
-            (found.eax >> 5 & 7, Cache { bytes: line * parts * ways * sets, ways })
+            (found.eax >> 5 & 7, Cache { bytes: (line * parts * ways).saturating_mul(sets), ways })
         };
         caches.map(cache).collect()
     }
@@ -142,9 +151,11 @@ mod tests {
     #[test]
     fn caches_are_of_a_size() {
         let Caches { first, second } = caches();
-        println!("{first:?} {second:?}");
-        assert!((8 << 10..=512 << 10).contains(&first.bytes) && (1..=64).contains(&first.ways), "{first:?}");
-        assert!(first.bytes <= second.bytes && second.bytes <= 64 << 20, "{second:?}");
+        assert!((4 << 10..=1 << 20).contains(&first.bytes) && (1..=64).contains(&first.ways), "{first:?}");
+        assert!((32 << 10..=64 << 20).contains(&second.bytes), "{second:?}");
+        let absurd = Cache { bytes: u64::MAX, ways: u64::MAX };
+        assert_eq!(clamped(absurd, 1, 100), Cache { bytes: 100, ways: 64 });
+        assert_eq!(clamped(Cache { bytes: 0, ways: 0 }, 1, 100), Cache { bytes: 1, ways: 1 });
     }
 
     #[test]

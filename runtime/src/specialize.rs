@@ -38,7 +38,7 @@ pub enum Specialize {
     /// that makes way doubles the number of calls, and steps of an epoch, after which a size has code made. A profile, which runs a size
     /// many times, has it made at once.
     ///
-    /// Calls that fail and sizes of 0 have none made. Where code cannot be made, for lack of memory say, generic code goes on.
+    /// Calls that are refused do not count, and sizes of 0 have none made. Where code cannot be made, for lack of memory say, generic code goes on.
     #[default]
     Automatic,
 }

@@ -2,8 +2,9 @@
 //!
 //! In: a loop that folds. Out: loops over chunks of its iterations, whose sums are added with what was lost in rounding carried along.
 //!
-//! Must hold: where a chunk ends depends on the kernel before sizes are fixed, and on nothing else; so all variants and targets add in
-//! the same order. A fold that ends within its first chunk has the bits of a plain one.
+//! Must hold: where a chunk ends depends on the length of the sum and on the kernel before sizes are fixed (which loop has the lanes, what
+//! the loops inside go on with: `ir/chain.rs`), and on nothing else; so all variants and targets add in the same order. A fold that
+//! ends within its first chunk has the bits of a plain one. A sum that goes on from another is short.
 //!
 //! # Decisions
 //!
@@ -17,7 +18,7 @@
 //!   this chunk among those after the first, not at all: a test, and the registers that it keeps in memory.
 
 use super::kernel::{Emit, Number, Range};
-use crate::ir::chain::{CHAIN, is_ordered, terms_of_iteration};
+use crate::ir::chain::{CHAIN, is_ordered, terms, terms_of_iteration};
 use crate::ir::kernel::{Accumulator, Loop};
 use crate::lane::scalar;
 use crate::lane::{Binary, Compare, Integer, Portion, Reg};
@@ -37,7 +38,14 @@ impl Emit<'_> {
         let within = |terms: i64| (terms / inside.max(1)).max(1);
         let starts = inner.accumulators.iter().all(|accumulator| accumulator.from.is_none());
         let sums = inner.accumulators.iter().any(|accumulator| self.adds_floats(accumulator));
-        if !(starts && sums) || is_ordered(inner) {
+        if !sums || is_ordered(inner) {
+            return None;
+        }
+        if !starts {
+            debug_assert!(
+                terms(self.kernel, inner).is_some_and(|terms| terms <= CHAIN),
+                "downhill bug: a long sum goes on from another one; please report"
+            );
             return None;
         }
 

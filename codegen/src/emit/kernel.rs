@@ -247,7 +247,7 @@ impl Emit<'_> {
     }
 
     /// How many registers a value has here: one for each row where the rows differ.
-    pub(super) fn copies(&self, value: ValueId) -> usize {
+    fn copies(&self, value: ValueId) -> usize {
         self.block.as_ref().filter(|block| block.differ.contains(&value)).map_or(1, |block| block.rows)
     }
 

@@ -12,7 +12,7 @@ pub(crate) const CHAIN: i64 = 4096;
 /// not known, or longer than a chain.
 pub(crate) fn terms_of_iteration(kernel: &Kernel, fold: &Loop) -> Option<i64> {
     fold.accumulators.iter().try_fold(1, |most: i64, accumulator| {
-        let Some(inner) = continued(fold, accumulator) else { return Some(most) };
+        let Some(inner) = continues_in(fold, accumulator) else { return Some(most) };
         let terms = terms(kernel, inner)?;
         (terms <= CHAIN).then_some(most.max(terms))
     })
@@ -28,11 +28,11 @@ pub(crate) fn terms(kernel: &Kernel, fold: &Loop) -> Option<i64> {
 /// after another, so the loop is no lane loop, and is not cut.
 pub(crate) fn is_ordered(inner: &Loop) -> bool {
     let seen = |accumulator: &&Accumulator| accumulator.inside.is_some();
-    inner.accumulators.iter().filter(seen).any(|accumulator| continued(inner, accumulator).is_none())
+    inner.accumulators.iter().filter(seen).any(|accumulator| continues_in(inner, accumulator).is_none())
 }
 
 /// The loop inside a fold that goes on with what an accumulator has come to.
-fn continued<'k>(fold: &'k Loop, accumulator: &Accumulator) -> Option<&'k Loop> {
+fn continues_in<'k>(fold: &'k Loop, accumulator: &Accumulator) -> Option<&'k Loop> {
     let Term::Next(value) = accumulator.term else { return None };
     fold.body.iter().find_map(|item| match item {
         Item::Loop(inner) => {

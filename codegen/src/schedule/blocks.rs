@@ -4,7 +4,18 @@
 //! operands are larger than the cache and are read several times.
 //!
 //! Must hold: every sum keeps its chain of additions, so no bit changes. A block of a sum starts from what the block before it has come
-//! to, which waits in scratch.
+//! to, which waits in scratch; threads share blocks of columns alone, so that each finds its own sums there.
+//!
+//! # Decisions
+//!
+//! - 4096×512×512, of which each operand has 8 MB, in a step that does not fit in the third cache (AMD Zen 3, 512 KB of L2, GFLOP/s of
+//!   103): rows in blocks took the forward product from 40 to 80; blocks of sums the gradient of the weights from 48 to 79 at
+//!   best. Read strip by strip, each operand would come from memory 32 times.
+//! - Half the second cache is for what is read again, the rest for what passes through it. Blocks have at most 240 rows: from there on the panels
+//!   that each block reads again cost less than one addition in a hundred. A block of a sum has 64 terms or more, since its sums are
+//!   loaded and stored once a block.
+//! - A narrow result goes through scratch: 512×10 written across its rows, an element at a time, took twice as long as its sums
+//!   (update of 64×128×10: 32 → 92 GFLOP/s).
 
 use super::pack::{Packing, Read, looks_up, reads_of};
 use crate::ir::affine::{Affine, Axis};
@@ -39,8 +50,8 @@ struct Product<'a> {
     shared: Read<'a>,
 }
 
-/// How a product whose sums are taken in blocks is divided.
-struct Blocks {
+/// The sizes of a product whose sums are taken in blocks.
+struct Sizes {
     rows: i64,
     /// Terms of a block, and how many blocks there are.
     terms: i64,
@@ -110,6 +121,9 @@ impl Packing<'_> {
     /// out by blocks ahead, and the sums so far stay in the second cache meanwhile. `None` where the operand is small, or sizes do not fit.
     pub(super) fn sums_in_blocks(&mut self, wide: &Loop) -> Option<Vec<Item>> {
         let product = Product::of(wide).filter(|_| self.open.is_empty())?;
+        if self.is_written(product.own.buffer) {
+            return None;
+        }
         let blocks = self.blocks(&product)?;
         let own = self.laid_by_blocks(&product, &blocks);
 
@@ -198,7 +212,7 @@ impl Packing<'_> {
         vec![nest(&[lane, row], fold), nest(&[again, column], rest)]
     }
 
-    fn blocks(&self, product: &Product<'_>) -> Option<Blocks> {
+    fn blocks(&self, product: &Product<'_>) -> Option<Sizes> {
         let size = |axis: Axis| extent(&self.kernel, axis).as_constant();
         let [rows, terms, columns] =
             [size(product.rows.axis)?, size(product.fold.axis)?, size(product.wide.axis)?];
@@ -206,10 +220,15 @@ impl Packing<'_> {
         let second = self.caches.second.bytes as i64;
 
         let width = self.width(&Dim::from(columns));
-        let strips = (1..=STRIPS).rev().find(|strips| columns % (width * strips) == 0)?;
+        // A block of columns for every thread, whose sums take a quarter of the cache.
+        let fits = |strips: &i64| {
+            let (block, sums) = (width * strips, rows * width * strips * bytes);
+            columns % block == 0 && columns / block >= self.scratch.threads() && sums <= second / 4
+        };
+        let strips = (1..=STRIPS).rev().find(fits)?;
         let most = (second / 2 / (rows * bytes).max(1)).min(TERMS[1]);
         let block = (TERMS[0]..=most).rev().find(|block| terms % block == 0)?;
-        let blocks = Blocks {
+        let blocks = Sizes {
             rows,
             terms: block,
             count: terms / block,
@@ -222,7 +241,7 @@ impl Packing<'_> {
     }
 
     /// The row's operand as `[block, row, term]`, made by a kernel that runs first.
-    fn laid_by_blocks(&mut self, product: &Product<'_>, blocks: &Blocks) -> Buffer {
+    fn laid_by_blocks(&mut self, product: &Product<'_>, blocks: &Sizes) -> Buffer {
         let element = self.kernel.element(product.own.value);
         let buffer = self.scratch.common(&Dim::from(blocks.rows * blocks.terms * blocks.count), element);
         let (block, row, term) = (
@@ -245,7 +264,7 @@ impl Packing<'_> {
     }
 
     /// Sums that nothing was added to yet.
-    fn zeros(&mut self, blocks: &Blocks, sums: Buffer, like: ValueId) -> Item {
+    fn zeros(&mut self, blocks: &Sizes, sums: Buffer, like: ValueId) -> Item {
         let columns = Dim::from(blocks.width * blocks.strips);
         let (row, column, zero) =
             (self.axis(Dim::from(blocks.rows)), self.axis(columns.clone()), self.value(like));
@@ -260,7 +279,7 @@ impl Packing<'_> {
     fn block_of_panels(
         &mut self,
         product: &Product<'_>,
-        blocks: &Blocks,
+        blocks: &Sizes,
         panels: Buffer,
         (block, first): (Axis, &Affine),
     ) -> Item {
@@ -286,7 +305,7 @@ impl Packing<'_> {
     fn block_of_sums(
         &mut self,
         product: &Product<'_>,
-        blocks: &Blocks,
+        blocks: &Sizes,
         [sums, own, panels]: [Buffer; 3],
         block: Axis,
     ) -> Item {
@@ -371,7 +390,7 @@ impl<'a> Product<'a> {
     }
 }
 
-impl Blocks {
+impl Sizes {
     /// Where a term of a row lies among `[block, row, term]`.
     fn of_row(&self, block: Axis, row: Axis, term: Axis) -> Affine {
         let rows = Affine::axis(block).times(&Dim::from(self.rows)).plus(&Affine::axis(row));

@@ -62,6 +62,11 @@ impl<'a> Room<'a> {
         Room { arena, position, threads }
     }
 
+    /// How many threads share a kernel at most.
+    pub(super) fn threads(&self) -> i64 {
+        self.threads as i64
+    }
+
     /// A buffer that all threads share.
     pub(super) fn common(&mut self, elements: &Dim, element: ElementType) -> Buffer {
         Buffer::Arena(self.add(elements, element))
@@ -172,7 +177,10 @@ impl Packing<'_> {
         let mut relaid = Vec::new();
         for read in reads_of(&wide.body) {
             let strided = !read.access.at.coefficient(wide.axis).is(1);
-            if strided && is_shared(read.access, wide.axis, rows, &read.summed) {
+            if strided
+                && is_shared(read.access, wide.axis, rows, &read.summed)
+                && !self.is_written(read.buffer)
+            {
                 let inner: Vec<Axis> = read.summed.iter().copied().chain([wide.axis]).collect();
                 relaid.push((read.value, self.relay(&read, &inner)));
             }
@@ -187,12 +195,13 @@ impl Packing<'_> {
         {
             return None;
         }
-        if let Some(blocks) = self.sums_in_blocks(wide).or_else(|| self.narrow_result(wide)) {
+        if let Some(blocks) = self.sums_in_blocks(wide) {
             return Some(blocks);
         }
         let relaid = self.with_rows_relaid(wide, rows);
         let wide = relaid.as_ref().unwrap_or(wide);
-        let packed = self.rows_in_blocks(wide).or_else(|| self.strips(wide));
+        let packed = self.narrow_result(wide).or_else(|| self.rows_in_blocks(wide));
+        let packed = packed.or_else(|| self.strips(wide));
         packed.or_else(|| relaid.map(|relaid| vec![Item::Loop(relaid)]))
     }
 
@@ -205,7 +214,7 @@ impl Packing<'_> {
             let of_row = read.access.at.coefficient(rows.axis).is(1)
                 && read.access.at.coefficient(wide.axis).is(0)
                 && !read.summed.iter().any(along);
-            if of_row && self.is_long(&read, wide.axis, rows.axis) {
+            if of_row && self.is_long(&read, wide.axis, rows.axis) && !self.is_written(read.buffer) {
                 relaid.push((read.value, self.relay(&read, &read.summed)));
             }
         }
@@ -245,7 +254,7 @@ impl Packing<'_> {
         }
         let bytes = self.kernel.element(read.value).bytes() as u64;
         let stride = read.access.at.coefficient(axis).as_constant().map(i64::unsigned_abs);
-        let lines = stride.map(|stride| self.caches.first.lines_apart(stride * bytes));
+        let lines = stride.map(|stride| self.caches.first.lines_apart(stride.saturating_mul(bytes)));
         lines.is_some_and(|lines| depth.unwrap_or(SOME_ROWS) as u64 > lines)
     }
 
@@ -362,10 +371,9 @@ impl Packing<'_> {
         start: &Affine,
         width: &Dim,
     ) -> Vec<Item> {
-        let kernel = &self.kernel;
-        let written = |buffer| kernel.accesses().iter().any(|(other, _, store)| *store && *other == buffer);
         let stays = |read: &Read<'_>| !self.open.iter().any(|&axis| read.access.uses(axis));
-        let is_ahead = !self.open.is_empty() && reads.iter().all(|read| stays(read) && !written(read.buffer));
+        let is_ahead =
+            !self.open.is_empty() && reads.iter().all(|read| stays(read) && !self.is_written(read.buffer));
 
         let sizes = reads.iter().map(|read| &read.depth(&self.kernel) * width);
         let each = sizes.fold(Dim::default(), |sum, size| &sum + &size);
@@ -408,6 +416,11 @@ impl Packing<'_> {
         let name = format!("{}:packed", self.kernel.name);
         self.ahead.push((Kernel { name, body: copies, ..self.kernel.clone() }, self.lanes.clone()));
         vec![product]
+    }
+
+    /// Whether the kernel itself writes a buffer, which then cannot be copied ahead of it.
+    pub(super) fn is_written(&self, buffer: Buffer) -> bool {
+        self.kernel.accesses().iter().any(|(other, _, store)| *store && *other == buffer)
     }
 
     /// The loop nest that fills a panel, which begins at an index of its buffer.
@@ -527,7 +540,7 @@ fn reads_within<'a>(items: &'a [Item], sums: &mut Vec<Axis>, reads: &mut Vec<Rea
 }
 
 /// The items with some loads replaced by loads from elsewhere.
-pub(super) fn replace_loads(items: &[Item], replaced: &[(ValueId, (Buffer, Access))]) -> Vec<Item> {
+fn replace_loads(items: &[Item], replaced: &[(ValueId, (Buffer, Access))]) -> Vec<Item> {
     let load = |item: &Item| match item {
         Item::Let(value, _) => match replaced.iter().find(|(known, _)| known == value) {
             Some((_, (buffer, access))) => Item::Let(*value, Expression::Load(*buffer, access.clone())),
@@ -649,22 +662,22 @@ mod tests {
         let text = text(&kernels);
         let sums = "        for i14 in 0..16
           for i15 in 0..30
-            v5 = scratch1[16*i13 + i14 + 64*i15]
+            v5 = scratch1[16*i13 + i14 + 32*i15]
             for i16 in 0..64
               v0 = arena0[1920*i9 + 64*i15 + i16]
               v1 = scratch2[1024*i13 + i14 + 16*i16]
               v6 = Sum v0 * v1 from v5
-            scratch1[16*i13 + i14 + 64*i15] = v6
+            scratch1[16*i13 + i14 + 32*i15] = v6
 ";
         assert!(text.contains(sums), "{text}");
         let end = "    for i0 in 0..30
-      for i17 in 0..64
-        v2 = scratch1[64*i0 + i17]
-        output0[64*i0 + 64*i6 + i17] = v2
+      for i17 in 0..32
+        v2 = scratch1[32*i0 + i17]
+        output0[64*i0 + 32*i6 + i17] = v2
 ";
         assert!(text.ends_with(end), "{text}");
         // The left operand; for each of two threads the sums and a block of panels.
-        assert_eq!(arena.sizes, [512 * 30 * 4, 2 * 30 * 64 * 4, 2 * 64 * 64 * 4].map(Dim::from));
+        assert_eq!(arena.sizes, [512 * 30 * 4, 2 * 30 * 32 * 4, 2 * 64 * 32 * 4].map(Dim::from));
     }
 
     #[test]

@@ -62,9 +62,10 @@ impl<'p> Select<'p> {
             _ => false,
         };
         let is_fold = !item.carried.is_empty() && !item.body.iter().any(is_nest);
-        // Asked of the loop itself: its steps are computed once, where it runs.
+        // Asked of the loop itself: its steps are computed once, where it runs. A loop over chunks is long.
+        let has_chunks = item.body.iter().any(|item| matches!(item, LaneItem::Loop(_)));
         let is_short = match (item.start, item.end) {
-            (Integer::Constant(start), Integer::Constant(end)) => end - start < LONG,
+            (Integer::Constant(start), Integer::Constant(end)) => !has_chunks && end - start < LONG,
             _ => false,
         };
         if self.lane_var.is_none() || !is_fold || is_short {
