@@ -4,7 +4,7 @@ mod common;
 
 use common::case::Case;
 use downhill_graph::dim::{Bindings, Dim};
-use downhill_graph::graph::Purpose;
+use downhill_graph::graph::{NodeId, Purpose};
 use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Unary};
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Shape};
@@ -338,19 +338,25 @@ fn a_product_of_many_rows() {
     }
 }
 
+/// An update by the product of two inputs, summed over their rows. Returns the inputs besides.
+fn update_by_product([rows, inner, columns]: [usize; 3]) -> (Case, [NodeId; 2]) {
+    let mut case = Case::new();
+    let x = case.input("x", &["b", &inner.to_string()], &[rows, inner]);
+    let by = case.input("by", &["b", &columns.to_string()], &[rows, columns]);
+    let w = case.storage("w", &[inner, columns]);
+    let g = &mut case.graph;
+    let product = g.add(Op::DotGeneral { batch: vec![], contract: vec![(0, 0)] }, &[x, by]);
+    let updated = g.add(Op::Binary(Binary::Sub), &[w, product]);
+    g.results.push((Purpose::Update(0), updated));
+    (case, [x, by])
+}
+
 /// Sums so long that they are taken block by block where the cache is small, then used by an update.
 #[test]
 fn a_gradient_of_many_rows() {
-    for (rows, inner, columns) in [(512, 30, 128), (640, 25, 192), (1024, 32, 64)] {
-        let mut case = Case::new();
-        let x = case.input("x", &["b", &inner.to_string()], &[rows, inner]);
-        let by = case.input("by", &["b", &columns.to_string()], &[rows, columns]);
-        let w = case.storage("w", &[inner, columns]);
-        let g = &mut case.graph;
-        let product = g.add(Op::DotGeneral { batch: vec![], contract: vec![(0, 0)] }, &[x, by]);
-        let updated = g.add(Op::Binary(Binary::Sub), &[w, product]);
-        g.results.push((Purpose::Update(0), updated));
-        let turned = g.add(Op::DotGeneral { batch: vec![], contract: vec![(0, 0)] }, &[by, x]);
+    for sizes in [[512, 30, 128], [640, 25, 192], [1024, 32, 64]] {
+        let (mut case, [x, by]) = update_by_product(sizes);
+        let turned = case.graph.add(Op::DotGeneral { batch: vec![], contract: vec![(0, 0)] }, &[by, x]);
         case.output("turned", turned);
         case.check(1e-4);
     }
@@ -359,17 +365,9 @@ fn a_gradient_of_many_rows() {
 /// A result of few columns, whose update reads and writes along memory while the lanes of its sums lie apart.
 #[test]
 fn a_narrow_update() {
-    for (rows, inner, columns) in
-        [(128, 100, 10), (64, 37, 10), (33, 520, 3), (20, 64, 9), (7, 130, 32), (7, 16, 10), (1, 16, 10)]
-    {
-        let mut case = Case::new();
-        let x = case.input("x", &["b", &inner.to_string()], &[rows, inner]);
-        let by = case.input("by", &["b", &columns.to_string()], &[rows, columns]);
-        let w = case.storage("w", &[inner, columns]);
-        let g = &mut case.graph;
-        let product = g.add(Op::DotGeneral { batch: vec![], contract: vec![(0, 0)] }, &[x, by]);
-        let updated = g.add(Op::Binary(Binary::Sub), &[w, product]);
-        g.results.push((Purpose::Update(0), updated));
-        case.check(1e-5);
+    let sizes =
+        [[128, 100, 10], [64, 37, 10], [33, 520, 3], [20, 64, 9], [7, 130, 32], [7, 16, 10], [1, 16, 10]];
+    for sizes in sizes {
+        update_by_product(sizes).0.check(1e-5);
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::ir::kernel::{Accumulator, Item, Kernel, Loop, Term};
 
-/// The terms of a chain of additions. A longer sum is cut into chunks of so many.
+/// The most terms of one chain of additions. A longer sum is cut into chunks (`emit/fold.rs`).
 pub(crate) const CHAIN: i64 = 4096;
 
 /// The terms that an iteration of a fold adds to its chains: those of the loops inside that go on with them. `None` where that is

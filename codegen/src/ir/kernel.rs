@@ -132,6 +132,11 @@ impl Accumulator {
     pub fn new(kind: Reduction, result: ValueId, term: Term) -> Accumulator {
         Accumulator { kind, from: None, inside: None, result, term }
     }
+
+    /// The values that it takes: its term's, and what it starts from.
+    pub(crate) fn operands(&self) -> impl Iterator<Item = ValueId> {
+        self.term.operands().into_iter().chain(self.from)
+    }
 }
 
 /// The element `at` of a buffer.
@@ -169,6 +174,20 @@ pub enum Expression {
 }
 
 impl Expression {
+    /// The values that it takes.
+    pub(crate) fn operands(&self) -> Vec<ValueId> {
+        match *self {
+            Expression::Unary(_, x) | Expression::Convert(x) => vec![x],
+            Expression::Binary(_, x, y) | Expression::Compare(_, x, y) => vec![x, y],
+            Expression::Select(mask, x, y) => vec![mask, x, y],
+            Expression::Constant(_)
+            | Expression::Load(..)
+            | Expression::Index(_)
+            | Expression::Dim(_)
+            | Expression::Random(..) => Vec::new(),
+        }
+    }
+
     /// The expression with its operands renamed.
     pub(crate) fn map_operands(&self, name: &dyn Fn(ValueId) -> ValueId) -> Expression {
         match self {
@@ -315,21 +334,38 @@ impl Access {
     }
 }
 
+/// `value = buffer[at]`.
+pub(crate) fn load(value: ValueId, buffer: Buffer, at: Affine) -> Item {
+    Item::Let(value, Expression::Load(buffer, Access { row: None, at }))
+}
+
+/// `buffer[at] = value`.
+pub(crate) fn store(buffer: Buffer, at: Affine, value: ValueId) -> Item {
+    Item::Store(buffer, Access { row: None, at }, value)
+}
+
+/// Loops over these axes that fold nothing, the outermost first.
+pub(crate) fn nest(axes: &[Axis], body: Vec<Item>) -> Vec<Item> {
+    let around = |body, &axis: &Axis| vec![Item::Loop(Loop { axis, accumulators: Vec::new(), body })];
+    axes.iter().rev().fold(body, around)
+}
+
 /// Collects the values of `items` that depend on the counter of `axis`.
 pub(crate) fn dependents(items: &[Item], axis: Axis, differ: &mut Set<ValueId>) {
     for item in items {
         match item {
             Item::Let(value, expression) => {
                 let depends = match expression {
-                    Expression::Constant(_) | Expression::Dim(_) => false,
                     Expression::Load(_, access) => access.uses(axis),
                     Expression::Index(at) | Expression::Random(_, at) => at.terms.contains_key(&axis),
-                    Expression::Unary(_, x) | Expression::Convert(x) => differ.contains(x),
-                    Expression::Binary(_, x, y) | Expression::Compare(_, x, y) => {
-                        differ.contains(x) || differ.contains(y)
-                    }
-                    Expression::Select(m, x, y) => {
-                        [m, x, y].into_iter().any(|operand| differ.contains(operand))
+                    Expression::Constant(_)
+                    | Expression::Dim(_)
+                    | Expression::Unary(..)
+                    | Expression::Convert(_)
+                    | Expression::Binary(..)
+                    | Expression::Compare(..)
+                    | Expression::Select(..) => {
+                        expression.operands().iter().any(|operand| differ.contains(operand))
                     }
                 };
                 if depends {
@@ -344,8 +380,7 @@ pub(crate) fn dependents(items: &[Item], axis: Axis, differ: &mut Set<ValueId>) 
                     dependents(&inner.body, axis, differ);
                     again = false;
                     for accumulator in &inner.accumulators {
-                        let taken = accumulator.term.operands().into_iter().chain(accumulator.from);
-                        if taken.into_iter().any(|value| differ.contains(&value)) {
+                        if accumulator.operands().any(|value| differ.contains(&value)) {
                             differ.insert(accumulator.result);
                             again |= accumulator.inside.is_some_and(|inside| differ.insert(inside));
                         }

@@ -13,7 +13,7 @@
 //! - Inputs, storages, outputs and the arena are distinct memory.
 
 use crate::ir::affine::{Affine, Axis};
-use crate::ir::kernel::{Access, Buffer, Expression, Item, Kernel, Loop, ValueId};
+use crate::ir::kernel::{Access, Buffer, Expression, Item, Kernel, ValueId, load, nest, store};
 use crate::plan::guard::{guard, is_risky};
 use crate::plan::order::{Next, Queue, storage, touched};
 use downhill_graph::dim::{Bindings, Dim};
@@ -146,16 +146,13 @@ fn redirect(items: &mut [Item], from: Buffer, to: Buffer) {
 }
 
 fn copy(name: &str, element: ElementType, shape: &Shape, from: Buffer, to: Buffer) -> Kernel {
-    let access = Access { row: None, at: Affine::axis(Axis(0)) };
-    let body = vec![
-        Item::Let(ValueId(0), Expression::Load(from, access.clone())),
-        Item::Store(to, access, ValueId(0)),
-    ];
+    let at = Affine::axis(Axis(0));
+    let body = vec![load(ValueId(0), from, at.clone()), store(to, at, ValueId(0))];
     Kernel {
         name: format!("{name}:copy"),
         extents: vec![shape.size()],
         values: vec![element],
-        body: vec![Item::Loop(Loop { axis: Axis(0), accumulators: Vec::new(), body })],
+        body: nest(&[Axis(0)], body),
     }
 }
 

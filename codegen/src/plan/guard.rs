@@ -24,7 +24,7 @@
 //!   5 ns of 67.
 
 use crate::ir::affine::{Affine, Axis};
-use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, ValueId};
+use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, ValueId, nest, store};
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::OfFinite;
 use downhill_graph::graph::{Graph, Role};
@@ -308,16 +308,14 @@ fn look(kernel: &Kernel, buffer: Buffer, access: &Access) -> Kernel {
         axes.iter().fold(Affine::default(), |sum, (_, axis)| sum.plus(&Affine::axis(new(*axis))));
     let access = Access { row: access.row.map(|(axis, plus)| (new(axis), plus)), at };
     let load = Item::Let(ValueId(0), Expression::Load(buffer, access));
-    let watch = Item::Store(Buffer::Watched, Access { row: None, at: watched_at }, ValueId(0));
+    let watch = store(Buffer::Watched, watched_at, ValueId(0));
 
-    let nest = |body: Vec<Item>, &(_, axis): &(Option<i64>, Axis)| {
-        vec![Item::Loop(Loop { axis: new(axis), accumulators: Vec::new(), body })]
-    };
+    let loops: Vec<Axis> = (0..axes.len() as u32).map(Axis).collect();
     Kernel {
         name: format!("{buffer}:look"),
         extents: axes.iter().rev().map(|(_, axis)| kernel.extents[axis.0 as usize].clone()).collect(),
         values: vec![kernel.element_of(buffer)],
-        body: axes.iter().fold(vec![load, watch], nest),
+        body: nest(&loops, vec![load, watch]),
     }
 }
 

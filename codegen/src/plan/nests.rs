@@ -27,21 +27,29 @@ const LONG: i64 = 512;
 /// The kernel with simple nests.
 pub(crate) fn simplify(mut kernel: Kernel) -> Kernel {
     let body = std::mem::take(&mut kernel.body);
-    let body = collapse_items(&mut kernel, body);
+    let body = each_loop(&mut kernel, body, &mut collapsed);
     let body = merge_items(&kernel, body);
-    kernel.body = continue_items(&mut kernel, body);
+    kernel.body = each_loop(&mut kernel, body, &mut continued);
     kernel
 }
 
-fn collapse_items(kernel: &mut Kernel, items: Vec<Item>) -> Vec<Item> {
-    let collapse = |item| match item {
-        Item::Loop(outer) => {
-            let body = collapse_items(kernel, outer.body);
-            Item::Loop(collapsed(kernel, Loop { body, ..outer }))
-        }
-        Item::Let(..) | Item::Store(..) => item,
-    };
-    items.into_iter().map(collapse).collect()
+/// The items with every loop changed, the inner before the outer.
+fn each_loop(
+    kernel: &mut Kernel,
+    items: Vec<Item>,
+    change: &mut dyn FnMut(&mut Kernel, Loop) -> Loop,
+) -> Vec<Item> {
+    let mut all = Vec::with_capacity(items.len());
+    for item in items {
+        all.push(match item {
+            Item::Loop(outer) => {
+                let body = each_loop(kernel, outer.body, change);
+                Item::Loop(change(kernel, Loop { body, ..outer }))
+            }
+            Item::Let(..) | Item::Store(..) => item,
+        });
+    }
+    all
 }
 
 /// A loop and the one that is its whole body, as one loop over the inner one's axis.
@@ -104,19 +112,8 @@ fn is_one_walk(inner: &Loop, outer: Axis, iterations: &Dim) -> bool {
 /// axes, and lanes are combined once. A long lane loop stays where it is: combining its lanes costs little, and memory is read in order.
 pub(crate) fn put_lanes_first(mut kernel: Kernel, lanes: &BTreeSet<Axis>) -> Kernel {
     let body = std::mem::take(&mut kernel.body);
-    kernel.body = lanes_first(&mut kernel, body, lanes);
+    kernel.body = each_loop(&mut kernel, body, &mut |kernel, outer| with_lanes_first(kernel, outer, lanes));
     kernel
-}
-
-fn lanes_first(kernel: &mut Kernel, items: Vec<Item>, lanes: &BTreeSet<Axis>) -> Vec<Item> {
-    let turn = |item| match item {
-        Item::Loop(outer) => {
-            let body = lanes_first(kernel, outer.body, lanes);
-            Item::Loop(with_lanes_first(kernel, Loop { body, ..outer }, lanes))
-        }
-        Item::Let(..) | Item::Store(..) => item,
-    };
-    items.into_iter().map(turn).collect()
 }
 
 /// A lane loop starts from nothing, so a fold never goes on within one: the two change places, or each fold is one of its own.
@@ -144,17 +141,6 @@ fn with_lanes_first(kernel: &mut Kernel, mut outer: Loop, lanes: &BTreeSet<Axis>
     let inside = Loop { axis: outer.axis, accumulators: inner.accumulators.clone(), body };
     let lane = inner.axis;
     continued(kernel, Loop { axis: lane, body: vec![Item::Loop(inside)], ..outer })
-}
-
-fn continue_items(kernel: &mut Kernel, items: Vec<Item>) -> Vec<Item> {
-    let go_on = |item| match item {
-        Item::Loop(outer) => {
-            let body = continue_items(kernel, outer.body);
-            Item::Loop(continued(kernel, Loop { body, ..outer }))
-        }
-        Item::Let(..) | Item::Store(..) => item,
-    };
-    items.into_iter().map(go_on).collect()
 }
 
 /// A fold whose inner folds start from what it has come to, as far as a chain is not too long for it.
@@ -196,7 +182,7 @@ fn uses(around: &Loop, value: ValueId) -> usize {
     visit_items(&around.body, &mut |item| {
         count += match item {
             Item::Let(_, expression) => {
-                operands(expression).into_iter().filter(|used| *used == value).count()
+                expression.operands().into_iter().filter(|used| *used == value).count()
             }
             Item::Store(_, _, stored) => usize::from(*stored == value),
             Item::Loop(inner) => folded(inner).filter(|used| *used == value).count(),
@@ -207,10 +193,7 @@ fn uses(around: &Loop, value: ValueId) -> usize {
 
 /// What a loop's accumulators take.
 fn folded(inner: &Loop) -> impl Iterator<Item = ValueId> {
-    inner
-        .accumulators
-        .iter()
-        .flat_map(|accumulator| accumulator.term.operands().into_iter().chain(accumulator.from))
+    inner.accumulators.iter().flat_map(Accumulator::operands)
 }
 
 fn merge_items(kernel: &Kernel, items: Vec<Item>) -> Vec<Item> {
@@ -274,7 +257,7 @@ fn taken(fold: &Loop) -> (Set<ValueId>, Vec<(Buffer, Access)>) {
     visit_items(&fold.body, &mut |item| match item {
         Item::Let(value, expression) => {
             own.insert(*value);
-            used.extend(operands(expression));
+            used.extend(expression.operands());
             if let Expression::Load(buffer, access) = expression {
                 loads.push((*buffer, access.clone()));
             }
@@ -315,16 +298,6 @@ fn join(first: &mut Loop, next: Loop) {
     if let Some(Item::Loop(renamed)) = whole.into_iter().next() {
         *first = renamed;
     }
-}
-
-/// The values that an expression takes.
-fn operands(expression: &Expression) -> Vec<ValueId> {
-    let taken = std::cell::RefCell::new(Vec::new());
-    expression.map_operands(&|value| {
-        taken.borrow_mut().push(value);
-        value
-    });
-    taken.into_inner()
 }
 
 #[cfg(test)]

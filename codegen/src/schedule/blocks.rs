@@ -21,7 +21,8 @@ use super::pack::{Packing, Read, looks_up, reads_of};
 use crate::ir::affine::{Affine, Axis};
 use crate::ir::chain::CHAIN;
 use crate::ir::kernel::{
-    Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId, map_items, rename_values,
+    Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId, load, map_items, nest, rename_values,
+    store,
 };
 use crate::schedule::loops::{TRANSPOSED, extent, is_shared};
 use downhill_graph::dim::Dim;
@@ -79,7 +80,7 @@ impl Packing<'_> {
         self.open.push(number);
         let body = self.strips(&within).unwrap_or_else(|| vec![Item::Loop(within)]);
         self.open.pop();
-        let mut nests = vec![Item::Loop(Loop { axis: number, accumulators: Vec::new(), body })];
+        let mut nests = nest(&[number], body);
 
         if !rest.is(0) {
             let row = self.axis(rest);
@@ -127,7 +128,7 @@ impl Packing<'_> {
         let blocks = self.blocks(&product)?;
         let own = self.laid_by_blocks(&product, &blocks);
 
-        let columns = Dim::from(blocks.width * blocks.strips);
+        let columns = blocks.columns();
         let element = self.kernel.element(product.own.value);
         let sums = self.scratch.own(&(&Dim::from(blocks.rows) * &columns), element);
         let panels = self.scratch.own(&(&Dim::from(blocks.terms) * &columns), element);
@@ -138,9 +139,9 @@ impl Packing<'_> {
         let block = self.axis(Dim::from(blocks.count));
         let copied = self.block_of_panels(&product, &blocks, panels, (block, &first));
         let added = self.block_of_sums(&product, &blocks, [sums, own, panels], block);
-        let adding = Item::Loop(Loop { axis: block, accumulators: Vec::new(), body: vec![copied, added] });
+        let adding = nest(&[block], [copied, added].concat());
         let end = self.epilogue(&product, &columns, sums, &first);
-        Some(vec![Item::Loop(Loop { axis: group, accumulators: Vec::new(), body: vec![start, adding, end] })])
+        Some(nest(&[group], [start, adding, end].concat()))
     }
 
     /// A product whose lanes lie apart in what it reads and writes behind its sums, where its few rows lie next to each other: the sums of a
@@ -170,13 +171,13 @@ impl Packing<'_> {
         let strip = self.axis(Dim::from(whole));
         let start = Affine::axis(strip).times(&Dim::from(width));
         let body = self.narrow_strip(&product, (count, width), &start);
-        let mut strips = vec![Item::Loop(Loop { axis: strip, accumulators: Vec::new(), body })];
+        let mut strips = nest(&[strip], body);
         if left > 0 {
             let start = Affine::default().offset(&Dim::from(whole * width));
             let last = self.narrow_strip(&product, (count, left), &start);
             // One nest, so that both parts stay in one kernel and with one thread.
             let (axis, body) = (self.axis(Dim::from(1)), self.renamed(&last));
-            strips.push(Item::Loop(Loop { axis, accumulators: Vec::new(), body }));
+            strips.append(&mut nest(&[axis], body));
         }
         Some(strips)
     }
@@ -209,7 +210,7 @@ impl Packing<'_> {
         let rest =
             rename_values(&product.rows.body[1..], &|value| if value == result { read } else { value });
         let rest = [vec![load(read, sums, place(column, again))], moved(&rest, again, column)].concat();
-        vec![nest(&[lane, row], fold), nest(&[again, column], rest)]
+        [nest(&[lane, row], fold), nest(&[again, column], rest)].concat()
     }
 
     fn blocks(&self, product: &Product<'_>) -> Option<Sizes> {
@@ -249,8 +250,7 @@ impl Packing<'_> {
             self.axis(Dim::from(blocks.rows)),
             self.axis(Dim::from(blocks.terms)),
         );
-        let summed = Affine::axis(block).times(&Dim::from(blocks.terms)).plus(&Affine::axis(term));
-        let from = product.own.access.at.substitute(product.fold.axis, &summed);
+        let from = product.own.access.at.substitute(product.fold.axis, &blocks.summed(block, term));
         let from = from.substitute(product.rows.axis, &Affine::axis(row));
         let body = vec![
             load(product.own.value, product.own.buffer, from),
@@ -259,13 +259,13 @@ impl Packing<'_> {
         let body = nest(&[block, row, term], body);
         let lanes = BTreeSet::from([term]);
         let name = format!("{}:relaid", self.kernel.name);
-        self.ahead.push((Kernel { name, body: vec![body], ..self.kernel.clone() }, lanes));
+        self.ahead.push((Kernel { name, body, ..self.kernel.clone() }, lanes));
         buffer
     }
 
     /// Sums that nothing was added to yet.
-    fn zeros(&mut self, blocks: &Sizes, sums: Buffer, like: ValueId) -> Item {
-        let columns = Dim::from(blocks.width * blocks.strips);
+    fn zeros(&mut self, blocks: &Sizes, sums: Buffer, like: ValueId) -> Vec<Item> {
+        let columns = blocks.columns();
         let (row, column, zero) =
             (self.axis(Dim::from(blocks.rows)), self.axis(columns.clone()), self.value(like));
         self.lanes.insert(column);
@@ -282,7 +282,7 @@ impl Packing<'_> {
         blocks: &Sizes,
         panels: Buffer,
         (block, first): (Axis, &Affine),
-    ) -> Item {
+    ) -> Vec<Item> {
         let (strip, term, lane) = (
             self.axis(Dim::from(blocks.strips)),
             self.axis(Dim::from(blocks.terms)),
@@ -290,9 +290,8 @@ impl Packing<'_> {
         );
         self.lanes.insert(lane);
         let value = self.value(product.shared.value);
-        let summed = Affine::axis(block).times(&Dim::from(blocks.terms)).plus(&Affine::axis(term));
-        let column = Affine::axis(strip).times(&Dim::from(blocks.width)).plus(&Affine::axis(lane));
-        let from = product.shared.access.at.substitute(product.fold.axis, &summed);
+        let column = blocks.column(strip, lane);
+        let from = product.shared.access.at.substitute(product.fold.axis, &blocks.summed(block, term));
         let from = from.substitute(product.wide.axis, &first.plus(&column));
         let body = vec![
             load(value, product.shared.buffer, from),
@@ -308,7 +307,7 @@ impl Packing<'_> {
         blocks: &Sizes,
         [sums, own, panels]: [Buffer; 3],
         block: Axis,
-    ) -> Item {
+    ) -> Vec<Item> {
         let (strip, lane, row, term) = (
             self.axis(Dim::from(blocks.strips)),
             self.axis(Dim::from(blocks.width)),
@@ -317,8 +316,8 @@ impl Packing<'_> {
         );
         self.lanes.insert(lane);
         let (before, after) = (self.value(product.own.value), self.value(product.own.value));
-        let columns = Dim::from(blocks.width * blocks.strips);
-        let column = Affine::axis(strip).times(&Dim::from(blocks.width)).plus(&Affine::axis(lane));
+        let columns = blocks.columns();
+        let column = blocks.column(strip, lane);
         let at = Affine::axis(row).times(&columns).plus(&column);
 
         let term_of = product.fold.accumulators[0].term;
@@ -338,7 +337,7 @@ impl Packing<'_> {
     }
 
     /// What is done with the whole sums.
-    fn epilogue(&mut self, product: &Product<'_>, columns: &Dim, sums: Buffer, first: &Affine) -> Item {
+    fn epilogue(&mut self, product: &Product<'_>, columns: &Dim, sums: Buffer, first: &Affine) -> Vec<Item> {
         let lane = self.axis(columns.clone());
         self.lanes.insert(lane);
         let row = product.rows.axis;
@@ -391,6 +390,21 @@ impl<'a> Product<'a> {
 }
 
 impl Sizes {
+    /// Columns of a block.
+    fn columns(&self) -> Dim {
+        Dim::from(self.width * self.strips)
+    }
+
+    /// A column of a block, by its strip.
+    fn column(&self, strip: Axis, lane: Axis) -> Affine {
+        Affine::axis(strip).times(&Dim::from(self.width)).plus(&Affine::axis(lane))
+    }
+
+    /// A term of the whole sum, by its block.
+    fn summed(&self, block: Axis, term: Axis) -> Affine {
+        Affine::axis(block).times(&Dim::from(self.terms)).plus(&Affine::axis(term))
+    }
+
     /// Where a term of a row lies among `[block, row, term]`.
     fn of_row(&self, block: Axis, row: Axis, term: Axis) -> Affine {
         let rows = Affine::axis(block).times(&Dim::from(self.rows)).plus(&Affine::axis(row));
@@ -404,25 +418,8 @@ impl Sizes {
     }
 }
 
-fn load(value: ValueId, buffer: Buffer, at: Affine) -> Item {
-    Item::Let(value, Expression::Load(buffer, Access { row: None, at }))
-}
-
-fn store(buffer: Buffer, at: Affine, value: ValueId) -> Item {
-    Item::Store(buffer, Access { row: None, at }, value)
-}
-
-/// Loops over these axes, the outermost first.
-fn nest(axes: &[Axis], mut body: Vec<Item>) -> Item {
-    for &axis in axes.iter().rev() {
-        body = vec![Item::Loop(Loop { axis, accumulators: Vec::new(), body })];
-    }
-    body.swap_remove(0)
-}
-
 /// A product over other rows: its loop over rows runs over `axis`, and each is the row `at`.
 fn with_rows(wide: &Loop, rows: &Loop, axis: Axis, at: &Affine) -> Loop {
     let body = map_items(&rows.body, &|index| index.substitute(rows.axis, at), &Dim::clone);
-    let rows = Loop { axis, accumulators: Vec::new(), body };
-    Loop { body: vec![Item::Loop(rows)], ..wide.clone() }
+    Loop { body: nest(&[axis], body), ..wide.clone() }
 }

@@ -29,7 +29,8 @@
 use crate::caches::Caches;
 use crate::ir::affine::{Affine, Axis};
 use crate::ir::kernel::{
-    Access, Buffer, Expression, Item, Kernel, Loop, ValueId, map_items, rename_values, visit_items,
+    Access, Buffer, Expression, Item, Kernel, Loop, ValueId, map_items, nest, rename_values, store,
+    visit_items,
 };
 use crate::plan::arena::{ALIGNMENT, Arena};
 use crate::schedule::loops::{extent, is_shared, loops, products};
@@ -284,7 +285,7 @@ impl Packing<'_> {
             let axis = self.axis(whole.clone());
             let start = Affine::axis(axis).times(&width);
             let body = self.strip(wide, &reads, Some(axis), &start, &width);
-            strips.push(Item::Loop(Loop { axis, accumulators: Vec::new(), body }));
+            strips.append(&mut nest(&[axis], body));
         }
 
         if !rest.is(0) {
@@ -321,13 +322,12 @@ impl Packing<'_> {
                 at: Affine { constant: access.at.constant.clone(), terms },
             }
         };
-        let mut body = vec![
+        let body = vec![
             Item::Let(ValueId(0), Expression::Load(read.buffer, fresh(read.access))),
             Item::Store(buffer, fresh(&to), ValueId(0)),
         ];
-        for axis in (0..axes.len() as u32).rev().map(Axis) {
-            body = vec![Item::Loop(Loop { axis, accumulators: Vec::new(), body })];
-        }
+        let loops: Vec<Axis> = (0..axes.len() as u32).map(Axis).collect();
+        let body = nest(&loops, body);
 
         let lanes = BTreeSet::from([Axis(axes.len() as u32 - 1)]);
         let values = vec![self.kernel.element(read.value)];
@@ -397,7 +397,7 @@ impl Packing<'_> {
         let (mut packed, mut copies) = (Vec::new(), Vec::new());
         let mut at = first;
         for read in reads {
-            copies.push(self.copy(read, wide.axis, start, width, (panels, &at)));
+            copies.append(&mut self.copy(read, wide.axis, start, width, (panels, &at)));
             let access = Access { row: None, at: read.in_panel(&self.kernel, lane, width, &at) };
             packed.push((read.value, (panels, access)));
             at = at.offset(&(&read.depth(&self.kernel) * width));
@@ -405,17 +405,14 @@ impl Packing<'_> {
 
         let body = map_items(&wide.body, &|at| at.substitute(wide.axis, &columns), &Dim::clone);
         let body = replace_loads(&body, &packed);
-        let product = Item::Loop(Loop { axis: lane, accumulators: Vec::new(), body });
+        let product = nest(&[lane], body);
         if !is_ahead {
-            copies.push(product);
-            return copies;
+            return [copies, product].concat();
         }
-        if let Some(axis) = number {
-            copies = vec![Item::Loop(Loop { axis, accumulators: Vec::new(), body: copies })];
-        }
+        let copies = nest(number.as_slice(), copies);
         let name = format!("{}:packed", self.kernel.name);
         self.ahead.push((Kernel { name, body: copies, ..self.kernel.clone() }, self.lanes.clone()));
-        vec![product]
+        product
     }
 
     /// Whether the kernel itself writes a buffer, which then cannot be copied ahead of it.
@@ -431,7 +428,7 @@ impl Packing<'_> {
         start: &Affine,
         width: &Dim,
         (panels, first): (Buffer, &Affine),
-    ) -> Item {
+    ) -> Vec<Item> {
         let lane = self.axis(width.clone());
         self.lanes.insert(lane);
         let mut from = read.access.clone();
@@ -451,14 +448,9 @@ impl Packing<'_> {
         }
 
         let value = self.value(read.value);
-        let mut body = vec![
-            Item::Let(value, Expression::Load(read.buffer, from)),
-            Item::Store(panels, Access { row: None, at: to }, value),
-        ];
-        for axis in axes {
-            body = vec![Item::Loop(Loop { axis, accumulators: Vec::new(), body })];
-        }
-        body.swap_remove(0)
+        let body = vec![Item::Let(value, Expression::Load(read.buffer, from)), store(panels, to, value)];
+        axes.reverse();
+        nest(&axes, body)
     }
 
     /// The items with fresh values, because a kernel sets each value once.

@@ -82,15 +82,9 @@ impl Case {
                     (e - f).abs() <= tolerance * e.abs().max(1.0) || (e.is_nan() && f.is_nan()) || *e == f;
                 assert!(close, "{purpose:?}[{position}] is {f}, expected {e}");
             }
-            let bits = |t: &Tensor| {
-                t.to_f64_vec()
-                    .iter()
-                    .map(|x| if x.is_nan() { u64::MAX } else { x.to_bits() })
-                    .collect::<Vec<_>>()
-            };
             assert_eq!(
-                bits(found),
-                bits(same),
+                super::bits(found),
+                super::bits(same),
                 "{purpose:?} differs between the generic variant and the one for fixed sizes"
             );
         }

@@ -69,6 +69,11 @@ fn from_words(ty: &Type, sizes: &Bindings, words: &[u32]) -> Tensor {
     .expect("as many words as elements")
 }
 
+/// The elements by their bits; any NaN equals any other.
+pub(crate) fn bits(tensor: &Tensor) -> Vec<u64> {
+    tensor.to_f64_vec().into_iter().map(|x| if x.is_nan() { u64::MAX } else { x.to_bits() }).collect()
+}
+
 /// What one call of an entry left behind.
 pub(crate) struct Outcome {
     /// Results by purpose, in the order of the graph's results.
@@ -90,12 +95,6 @@ pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) ->
             let end = |outcome: &Outcome| (outcome.stopped, outcome.updated);
             assert_eq!(end(first), end(&outcome), "{lanes:?}, {threads} threads");
             for ((purpose, one), (_, other)) in first.results.iter().zip(&outcome.results) {
-                let bits = |t: &Tensor| {
-                    t.to_f64_vec()
-                        .iter()
-                        .map(|x| if x.is_nan() { u64::MAX } else { x.to_bits() })
-                        .collect::<Vec<_>>()
-                };
                 assert_eq!(
                     bits(one),
                     bits(other),

@@ -76,12 +76,9 @@ fn assert_computes(name: &str, graph: &Graph, environment: &Environment, sizes: 
                 "{name} at {sizes:?}: {purpose:?}[{position}] is {f}, expected {e} ± {tolerance:e}"
             );
         }
-        let bits = |values: &[f64]| {
-            values.iter().map(|x| if x.is_nan() { u64::MAX } else { x.to_bits() }).collect::<Vec<_>>()
-        };
         assert_eq!(
-            bits(&found),
-            bits(&fixed.results[n].1.to_f64_vec()),
+            common::bits(&generic.results[n].1),
+            common::bits(&fixed.results[n].1),
             "{name} at {sizes:?}: {purpose:?} has other bits when sizes are fixed"
         );
     }

@@ -9,7 +9,7 @@ mod generator;
 mod grow;
 mod numbers;
 
-use common::Outcome;
+use common::{Outcome, bits};
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Purpose};
 use downhill_graph::interpret::{Environment, Precision, interpret};
@@ -48,10 +48,6 @@ fn compare(purpose: &Purpose, numbers: Numbers, expected: &Tensor, found: &Tenso
         }
     }
     Ok(())
-}
-
-fn bits(tensor: &Tensor) -> Vec<u64> {
-    tensor.to_f64_vec().into_iter().map(|x| if x.is_nan() { u64::MAX } else { x.to_bits() }).collect()
 }
 
 fn check(Case { graph, environment, numbers }: &Case, passes: bool) -> Result<(), String> {
