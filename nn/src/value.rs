@@ -40,7 +40,7 @@ pub use reduce::{argmax, cumsum, max, max_over, mean, mean_over, min, min_over, 
 
 pub(crate) use align::{bare, both_shapes, require_float, spoken};
 pub(crate) use check::{Demand, User, demand, label_mask};
-pub(crate) use reduce::{Over, reduce};
+pub(crate) use reduce::{Over, average, reduce};
 
 /// The rows of operators.
 pub(crate) const OPERATORS: &[&[Composite]] = &[elementwise::OPERATORS, matmul::ROWS];

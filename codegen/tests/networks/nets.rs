@@ -7,7 +7,7 @@ use downhill_nn::builder::{Builder, Declaration, Mode, Value};
 use downhill_nn::composite::*;
 use downhill_nn::entry::step;
 use downhill_nn::optimizers::{Optimizer, adam, adamw, sgd};
-use downhill_nn::value::{concatenate, gradient, mean, reshape, softplus, square, squares, tanh};
+use downhill_nn::value::{concatenate, gradient, mean, reshape, softplus, square, squares, tanh, transpose};
 
 /// A network and how it is trained.
 pub(crate) struct Net {
@@ -206,8 +206,38 @@ pub(crate) fn with_time() -> Vec<Net> {
     vec![tagger, flat]
 }
 
+/// Normalisations and dropouts, each behind a dense layer, of rows with a time axis: [batch, time, 6].
+pub(crate) fn layers() -> Vec<Net> {
+    type Layer = (&'static str, fn(&Value) -> Value);
+    let all: [Layer; 9] = [
+        ("layer_norm", |x| layer_norm(x, LayerNorm::default())),
+        ("layer_norm of a wide row", |x| layer_norm(dense(x.builder(), "wide", x, 70), LayerNorm::default())),
+        ("rms_norm", |x| rms_norm(x, RmsNorm::default())),
+        ("group_norm", |x| transpose(group_norm(transpose(x), 3, GroupNorm::default()))),
+        ("group_norm of a row", |x| {
+            group_norm(reshape(x, [Dim::from(-1), 6.into()]), 2, GroupNorm::default())
+        }),
+        ("instance_norm", |x| {
+            transpose(instance_norm(transpose(x), InstanceNorm { affine: true, ..InstanceNorm::default() }))
+        }),
+        ("dropout", |x| dropout(x, 0.3)),
+        ("channel_dropout", |x| channel_dropout(x, 0.3)),
+        ("drop_path", |x| drop_path(x, 0.3)),
+    ];
+    let net = |(name, layer): Layer| {
+        Net::new(name, adamw(0.01), |b| {
+            let x = b.input("x", F32, [batch(), Dim::symbol("time"), 3.into()]);
+            let h = b.scope("n", || layer(&dense(b, "h", &x, 6)));
+            let z = dense(b, "z", &tanh(h), 3);
+            b.output("z", &z);
+            b.loss("loss", &mean(square(z)), None);
+        })
+    };
+    all.into_iter().map(net).collect()
+}
+
 /// All of them.
 pub(crate) fn all() -> Vec<Net> {
     let single = vec![lecture(), deep(), long(), heat(), classes("digits", 64, 32, sgd(0.1).momentum(0.9))];
-    [single, activations(), losses(), optimizers(), with_time()].into_iter().flatten().collect()
+    [single, activations(), losses(), optimizers(), with_time(), layers()].into_iter().flatten().collect()
 }

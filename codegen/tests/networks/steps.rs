@@ -104,6 +104,11 @@ fn every_activation_trains() {
 }
 
 #[test]
+fn every_layer_trains() {
+    assert_steps(nets::layers(), &[1, 7]);
+}
+
+#[test]
 fn every_loss_trains() {
     assert_steps(nets::losses(), &[2, 7]);
 }

@@ -234,7 +234,7 @@ impl Argument {
 }
 
 /// The number a size is, by itself or by the arguments of the network.
-fn bound(builder: &Builder, dim: &Dim) -> Option<i64> {
+pub(crate) fn bound(builder: &Builder, dim: &Dim) -> Option<i64> {
     builder.with_graph(|graph| dim.evaluate(&graph.bindings)).ok()
 }
 

@@ -3,11 +3,14 @@
 use downhill_graph::error::nearest;
 
 /// What other libraries call it, and what it is called here.
-const ALIASES: [(&str, &str); 14] = [
+const ALIASES: [(&str, &str); 18] = [
     ("average", "mean"),
     ("bce", "binary_cross_entropy"),
     ("cat", "concatenate"),
     ("concat", "concatenate"),
+    ("dropout1d", "channel_dropout"),
+    ("dropout2d", "channel_dropout"),
+    ("dropout3d", "channel_dropout"),
     ("fully_connected", "linear"),
     ("glorot", "xavier_uniform"),
     ("glorot_uniform", "xavier_uniform"),
@@ -17,6 +20,7 @@ const ALIASES: [(&str, &str); 14] = [
     ("he_normal", "kaiming_normal"),
     ("l2", "squared_error"),
     ("mae", "absolute_error"),
+    ("stochastic_depth", "drop_path"),
     ("swish", "silu"),
 ];
 

@@ -17,6 +17,7 @@ pub use judge::{Arguments, Head, Mistake, Spot, judge};
 pub use likely::likely;
 pub use row::Composite;
 
+pub(crate) use argument::bound;
 pub(crate) use judge::judge_given;
 pub(crate) use row::{
     AXES, KEEP, LAST, P, SHAPE, X, Y, families, given, of_one, of_pair, of_two, optional, row,

@@ -140,12 +140,14 @@ fn arranged(graph: &Graph, mut node: NodeId) -> NodeId {
     }
 }
 
-/// What [`crate::layers::dropout`] makes `node` of: zero where random bits say so, and scaled.
+/// What [`crate::layers::dropout`] or one of its siblings makes `node` of: zero where random bits say so, and scaled.
 fn dropped(graph: &Graph, node: NodeId) -> Option<NodeId> {
     let select = graph.operand(node, 0);
     graph.constant_value(graph.operand(node, 1))?;
     matches!(graph.op(select), Op::Select).then_some(())?;
     let mask = graph.operand(select, 0);
+    // One draw may count for many elements.
+    let mask = if let Op::Broadcast { .. } = graph.op(mask) { graph.operand(mask, 0) } else { mask };
     let is_random = matches!(graph.op(mask), Op::Compare(_))
         && matches!(graph.op(graph.operand(mask, 0)), Op::RandomBits { .. });
     is_random.then(|| graph.operand(select, 1))

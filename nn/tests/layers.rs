@@ -1,0 +1,230 @@
+//! What layers promise beyond PyTorch's numbers: gradients of first and second order, what they refuse, how they start.
+
+mod differences;
+
+use differences::{Case, Numbers, assert_differentiates};
+use downhill_graph::dim::Dim;
+use downhill_graph::graph::Purpose;
+use downhill_graph::interpret::{Environment, Precision, interpret};
+use downhill_graph::passes::optimize;
+use downhill_graph::random::Initializer;
+use downhill_graph::tensor::Tensor;
+use downhill_graph::types::ElementType::{self, F32, I32};
+use downhill_graph::types::Shape;
+use downhill_nn::builder::{Builder, Mode, Value};
+use downhill_nn::composite::*;
+use downhill_nn::value::*;
+
+fn input(b: &Builder, name: &str, dims: &[&str]) -> Value {
+    typed(b, name, F32, dims)
+}
+
+fn typed(b: &Builder, name: &str, element: ElementType, dims: &[&str]) -> Value {
+    let dims = dims.iter().map(|text| text.parse::<i64>().map_or_else(|_| Dim::symbol(text), Dim::from));
+    b.input(name, element, Shape(dims.collect()))
+}
+
+fn shape(value: &Value) -> String {
+    let errors = value.builder().take_errors();
+    assert!(errors.is_empty(), "{}", errors[0]);
+    value.shape().map_or_else(|| "unknown".into(), |shape| shape.to_string())
+}
+
+/// The only mistake recorded, in full.
+fn mistake(value: &Value) -> String {
+    let errors = value.builder().take_errors();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(value.node().is_none());
+    errors[0].to_string()
+}
+
+/// The results, each flat.
+fn run(b: Builder, results: &[&Value], environment: &Environment, precision: Precision) -> Vec<Vec<f64>> {
+    let nodes: Vec<_> = results.iter().map(|value| value.node().expect("known")).collect();
+    let mut graph = b.finish().unwrap_or_else(|errors| panic!("{errors}")).graph;
+    graph
+        .results
+        .extend(nodes.into_iter().enumerate().map(|(n, node)| (Purpose::Output(n.to_string().into()), node)));
+    let graph = if precision == Precision::F32 { optimize(&graph) } else { graph };
+    let values = interpret(&graph, environment, precision).expect("values");
+    values.into_iter().map(|(_, tensor)| tensor.to_f64_vec()).collect()
+}
+
+fn tensor(dims: &[usize], values: &[f64]) -> Tensor {
+    Tensor::from_f64(F32, dims, values).expect("a tensor")
+}
+
+const CASES: &[Case] = &[
+    Case { name: "layer_norm", inputs: &[&[2, 3, 5]], layer: |x| layer_norm(&x[0], LayerNorm::default()) },
+    Case {
+        name: "layer_norm, 2 axes",
+        inputs: &[&[2, 3, 5]],
+        layer: |x| layer_norm(&x[0], LayerNorm { axes: 2, bias: false, ..LayerNorm::default() }),
+    },
+    Case { name: "rms_norm", inputs: &[&[2, 3, 5]], layer: |x| rms_norm(&x[0], RmsNorm::default()) },
+    Case { name: "group_norm", inputs: &[&[2, 6, 3]], layer: |x| group_norm(&x[0], 2, GroupNorm::default()) },
+    Case {
+        name: "instance_norm",
+        inputs: &[&[2, 3, 5]],
+        layer: |x| instance_norm(&x[0], InstanceNorm { affine: true, ..InstanceNorm::default() }),
+    },
+];
+
+#[test]
+fn gradients_of_first_and_second_order_are_those_of_differences() {
+    CASES.iter().for_each(assert_differentiates);
+}
+
+#[test]
+fn layers_keep_shapes_that_only_a_run_tells() {
+    let b = Builder::new(Mode::Train);
+    let x = input(&b, "x", &["batch", "time", "6"]);
+    assert_eq!(shape(&layer_norm(&x, LayerNorm::default())), "[batch, time, 6]");
+    assert_eq!(shape(&rms_norm(&x, RmsNorm::default())), "[batch, time, 6]");
+    let picture = input(&b, "picture", &["batch", "6", "height", "width"]);
+    assert_eq!(shape(&group_norm(&picture, 3, GroupNorm::default())), "[batch, 6, height, width]");
+    assert_eq!(shape(&instance_norm(&picture, InstanceNorm::default())), "[batch, 6, height, width]");
+    assert_eq!(shape(&channel_dropout(&picture, 0.5)), "[batch, 6, height, width]");
+    assert_eq!(shape(&drop_path(&picture, 0.5)), "[batch, 6, height, width]");
+    let (channels, groups) = (b.argument("channels", 12), b.argument("groups", 4));
+    let wide = b.input("wide", F32, [Dim::symbol("batch"), channels, Dim::symbol("time")]);
+    assert_eq!(shape(&group_norm(&wide, groups, GroupNorm::default())), "[batch, channels, time]");
+    // While rustc runs, numbers are not known yet.
+    let b = Builder::for_checking();
+    let (channels, groups) = (b.open_argument("channels"), b.open_argument("groups"));
+    let wide = b.input("wide", F32, [Dim::symbol("batch"), channels, Dim::symbol("time")]);
+    assert_eq!(shape(&group_norm(&wide, groups, GroupNorm::default())), "[batch, channels, time]");
+}
+
+#[test]
+fn norms_start_as_pytorchs_and_name_their_parameters() {
+    let b = Builder::new(Mode::Train);
+    let x = input(&b, "x", &["batch", "6", "4"]);
+    b.scope("a", || layer_norm(&x, LayerNorm { axes: 2, ..LayerNorm::default() }));
+    b.scope("b", || rms_norm(&x, RmsNorm::default()));
+    b.scope("c", || group_norm(&x, 2, GroupNorm::default()));
+    b.scope("d", || instance_norm(&x, InstanceNorm { affine: true, ..InstanceNorm::default() }));
+    b.scope("e", || instance_norm(&x, InstanceNorm::default()));
+    let graph = b.finish().expect("no mistakes").graph;
+    let storages: Vec<String> = graph.storages.iter().map(|s| format!("{} {}", s.name, s.ty.shape)).collect();
+    let expected = [
+        "a.weight [6, 4]",
+        "a.bias [6, 4]",
+        "b.weight [4]",
+        "c.weight [6]",
+        "c.bias [6]",
+        "d.weight [6]",
+        "d.bias [6]",
+    ];
+    assert_eq!(storages, expected);
+    let ones = |name: &str| if name.ends_with("weight") { Initializer::Ones } else { Initializer::Zeros };
+    assert!(graph.storages.iter().all(|storage| storage.initializer == ones(&storage.name)));
+}
+
+#[test]
+fn norms_refuse_what_they_cannot_take() {
+    let b = Builder::new(Mode::Train);
+    let (x, row) = (input(&b, "x", &["batch", "12", "5"]), input(&b, "row", &["batch"]));
+    let norm = |axes| layer_norm(&x, LayerNorm { axes, ..LayerNorm::default() });
+    assert_eq!(
+        mistake(&norm(4)),
+        "`layer_norm` over the last 4 axes of `x`, which has 3\n   = its shape is [batch, 12, 5]\n   \
+         = help: `axes` counts from the last one: 1 to 3"
+    );
+    assert!(mistake(&norm(-1)).starts_with("`layer_norm` over the last -1 axes of `x`, which has 3"));
+    assert!(
+        mistake(&layer_norm(sum(&x), LayerNorm::default())).ends_with("give it a shape such as `[batch, 1]`")
+    );
+    assert!(mistake(&rms_norm(&x, RmsNorm { axes: 0, ..RmsNorm::default() })).contains("last 0 axes"));
+    let groups = |count: i64| mistake(&group_norm(&x, count, GroupNorm::default()));
+    assert_eq!(
+        groups(5),
+        "`group_norm` cannot divide 12 channels into 5 groups\n   \
+         = help: the number of groups must divide that of channels: 4 or 6"
+    );
+    assert!(groups(24).ends_with("that of channels: 6"));
+    assert!(groups(0).starts_with("`group_norm` with 0 groups"));
+    assert_eq!(
+        mistake(&group_norm(&row, 1, GroupNorm::default())),
+        "`group_norm` takes [batch, channels, …], but `row` is [batch]\n   \
+         = help: `layer_norm` normalises the last axis of any shape"
+    );
+    let flat = input(&b, "flat", &["batch", "3"]);
+    assert!(mistake(&instance_norm(&flat, InstanceNorm::default())).contains("but `flat` is [batch, 3]"));
+    let point = input(&b, "point", &["batch", "3", "1"]);
+    assert!(
+        mistake(&instance_norm(&point, InstanceNorm::default()))
+            .starts_with("`instance_norm` over 1 element")
+    );
+    let eps = |eps| mistake(&layer_norm(&x, LayerNorm { eps, ..LayerNorm::default() }));
+    assert!(eps(-1.0).starts_with("`layer_norm` with an eps of -1"));
+    assert!(eps(1e-50).starts_with("`layer_norm` with an eps of 1e-50, which is 0 in f32"));
+    let labels = typed(&b, "labels", I32, &["batch", "3"]);
+    assert!(mistake(&layer_norm(&labels, LayerNorm::default())).starts_with("`layer_norm` needs floats"));
+    assert!(
+        mistake(&channel_dropout(&row, 0.5))
+            .starts_with("`channel_dropout` takes [batch, channels, …] but `row` is")
+    );
+    assert!(
+        mistake(&drop_path(sum(&x), 0.5)).starts_with("`drop_path` takes [batch, …] but its operand is []")
+    );
+    assert!(mistake(&drop_path(&x, 1.5)).starts_with("a dropout rate of 1.5"));
+    assert!(b.storage_names().is_empty(), "what is refused leaves no parameters");
+}
+
+#[test]
+fn an_offset_costs_a_norm_no_more_than_it_cost_its_elements() {
+    let mut numbers = Numbers(5);
+    let values: Vec<f64> = (0..512).map(|_| f64::from((1e4 + numbers.next()) as f32)).collect();
+    let mean = values.iter().sum::<f64>() / 512.0;
+    let variance = values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / 512.0;
+    let b = Builder::new(Mode::Train);
+    let x = b.input("x", F32, [1, 512]);
+    let y = layer_norm(&x, LayerNorm { affine: false, ..LayerNorm::default() });
+    let found = run(b, &[&y], &Environment::new().input("x", tensor(&[1, 512], &values)), Precision::F32);
+    for (x, found) in values.iter().zip(&found[0]) {
+        let exact = (x - mean) / (variance + 1e-5).sqrt();
+        // Half of what is between two floats at 10⁴ is 5·10⁻⁴, over a deviation of 0.58.
+        assert!((found - exact).abs() < 4e-3, "{found} instead of {exact}");
+    }
+}
+
+#[test]
+fn what_does_not_vary_is_normalised_to_zero() {
+    let b = Builder::new(Mode::Train);
+    let x = b.input("x", F32, [2, 3]);
+    let y = layer_norm(&x, LayerNorm { affine: false, ..LayerNorm::default() });
+    let slope = gradient(sum(square(&y)), &x);
+    let environment = Environment::new().input("x", tensor(&[2, 3], &[2.0; 6]));
+    assert_eq!(run(b, &[&y, &slope], &environment, Precision::F32), vec![vec![0.0; 6]; 2]);
+}
+
+#[test]
+fn whole_channels_and_whole_samples_are_dropped() {
+    let b = Builder::new(Mode::Train);
+    let x = ones(&b, [200, 20, 3]);
+    let (channels, samples) = (channel_dropout(&x, 0.25), drop_path(&x, 0.25));
+    let environment = Environment::new();
+    let found = run(b, &[&channels, &samples], &environment, Precision::F32);
+    for (found, together, dropped) in [(&found[0], 3, 900..1100), (&found[1], 60, 35..65)] {
+        let parts: Vec<&[f64]> = found.chunks(together).collect();
+        assert!(parts.iter().all(|part| part.iter().all(|x| *x == part[0])), "all or nothing");
+        assert!(found.iter().all(|x| *x == 0.0 || (x - 4.0 / 3.0).abs() < 1e-6));
+        let count = parts.iter().filter(|part| part[0] == 0.0).count();
+        assert!(dropped.contains(&count), "{count} of {} are dropped", parts.len());
+    }
+
+    let b = Builder::new(Mode::Infer);
+    let x = b.input("x", F32, [2, 3, 4]);
+    assert_eq!(channel_dropout(&x, 0.5).node(), x.node());
+    assert_eq!(drop_path(&x, 0.5).node(), x.node());
+}
+
+#[test]
+fn a_loss_sees_logits_through_every_dropout() {
+    let b = Builder::new(Mode::Train);
+    let z = linear(input(&b, "x", &["batch", "4"]), 3, Linear::default());
+    for dropped in [dropout(&z, 0.5), channel_dropout(&z, 0.5), drop_path(&z, 0.5)] {
+        assert!(mistake(&binary_cross_entropy(dropped, 1.0)).contains("takes probabilities"));
+    }
+}

@@ -1,0 +1,140 @@
+//! Layers against PyTorch: values and gradients of `tests/golden/layers.txt`, in f64 and in f32.
+
+use downhill_graph::dim::Dim;
+use downhill_graph::graph::Purpose;
+use downhill_graph::interpret::{Environment, Precision, interpret};
+use downhill_graph::passes::optimize;
+use downhill_graph::tensor::Tensor;
+use downhill_graph::types::ElementType::{self, F32, F64};
+use downhill_graph::types::Shape;
+use downhill_nn::builder::{Builder, Mode, Value};
+use downhill_nn::composite::*;
+use downhill_nn::value::{gradient, sum};
+use std::collections::BTreeMap;
+
+struct Recorded {
+    dims: Vec<usize>,
+    values: Vec<f64>,
+}
+
+/// The records of one layer by what they are: `input/x`, `parameter/weight`, `output`, ….
+type Case = BTreeMap<String, Recorded>;
+
+fn golden() -> BTreeMap<String, Case> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/layers.txt");
+    let text = std::fs::read_to_string(path).expect("the golden file");
+    let mut cases: BTreeMap<String, Case> = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let mut words = line.split(' ').filter(|word| !word.is_empty());
+        let (case, what) = words.next().and_then(|name| name.split_once('/')).expect("a name");
+        let dims = words.next().expect("dims").split('x').map(|dim| dim.parse().expect("a dim")).collect();
+        let values = words.map(|word| word.parse().expect("a number")).collect();
+        cases.entry(case.into()).or_default().insert(what.into(), Recorded { dims, values });
+    }
+    cases
+}
+
+/// The layer of a case, on its inputs by name.
+fn layer(case: &str, input: impl Fn(&str) -> Value) -> Value {
+    let x = || input("x");
+    match case {
+        "layer_norm" => layer_norm(x(), LayerNorm::default()),
+        "layer_norm_axes_2_no_bias" => {
+            layer_norm(x(), LayerNorm { eps: 1e-3, bias: false, axes: 2, ..LayerNorm::default() })
+        }
+        "layer_norm_plain" => layer_norm(x(), LayerNorm { affine: false, ..LayerNorm::default() }),
+        "rms_norm" => rms_norm(x(), RmsNorm::default()),
+        "rms_norm_plain" => rms_norm(x(), RmsNorm { eps: 1e-2, affine: false, axes: 2 }),
+        "group_norm" => group_norm(x(), 3, GroupNorm::default()),
+        "group_norm_of_rows" => group_norm(x(), 2, GroupNorm { affine: false, ..GroupNorm::default() }),
+        "instance_norm" => instance_norm(x(), InstanceNorm { affine: true, ..InstanceNorm::default() }),
+        "instance_norm_plain" => instance_norm(x(), InstanceNorm::default()),
+        other => panic!("no layer for {other}"),
+    }
+}
+
+/// The elements of an input.
+fn element(name: &str) -> ElementType {
+    match name {
+        "lengths" => ElementType::I32,
+        "seen" => ElementType::Bool,
+        _ => F32,
+    }
+}
+
+fn declare(b: &Builder, name: &str, recorded: &Recorded) -> Value {
+    b.input(name, element(name), Shape(recorded.dims.iter().map(|&dim| Dim::from(dim)).collect()))
+}
+
+/// What is recorded as `prefix/NAME`, by name.
+fn under<'a>(case: &'a Case, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a Recorded)> {
+    case.iter().filter_map(move |(what, recorded)| Some((what.strip_prefix(prefix)?, recorded)))
+}
+
+/// The output, and each gradient that PyTorch gives, as the interpreter has them.
+fn run(name: &str, case: &Case, precision: Precision, passes: bool) -> BTreeMap<String, Vec<f64>> {
+    let b = Builder::new(Mode::Train);
+    let inputs: BTreeMap<&str, Value> =
+        under(case, "input/").map(|(name, recorded)| (name, declare(&b, name, recorded))).collect();
+    let output = b.scope("l", || layer(name, |name| inputs[name].clone()));
+    let total = sum(&output * declare(&b, "upstream", &case["upstream"]));
+
+    let mut results = vec![("output".to_owned(), output)];
+    for (leaf, _) in under(case, "gradient/") {
+        let stored = || b.find_storage(&format!("l.{leaf}")).unwrap_or_else(|| panic!("{name}: {leaf}"));
+        let value = inputs.get(leaf).cloned().unwrap_or_else(stored);
+        results.push((format!("gradient/{leaf}"), gradient(&total, value)));
+    }
+
+    let parameters = under(case, "parameter/").count();
+    assert_eq!(b.storage_names().len(), parameters, "{name} has {:?}", b.storage_names());
+    let mut graph = b.finish().unwrap_or_else(|errors| panic!("{name}: {errors}")).graph;
+    graph.results = results
+        .iter()
+        .map(|(what, value)| (Purpose::Output((&**what).into()), value.node().expect("known")))
+        .collect();
+
+    let graph = if passes { optimize(&graph) } else { graph };
+    let found = interpret(&graph, &environment(case, precision), precision)
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    results.into_iter().zip(found).map(|((what, _), (_, tensor))| (what, tensor.to_f64_vec())).collect()
+}
+
+fn environment(case: &Case, precision: Precision) -> Environment {
+    let given = |recorded: &Recorded, element: ElementType| {
+        let element = if precision == Precision::F64 && element == F32 { F64 } else { element };
+        Tensor::from_f64(element, recorded.dims.clone(), &recorded.values).expect("a tensor")
+    };
+    let mut environment = Environment::new().input("upstream", given(&case["upstream"], F32));
+    for (name, recorded) in under(case, "input/") {
+        environment = environment.input(name, given(recorded, element(name)));
+    }
+    for (name, recorded) in under(case, "parameter/") {
+        environment = environment.storage(&format!("l.{name}"), given(recorded, F32));
+    }
+    environment
+}
+
+fn assert_is_pytorchs(precision: Precision, passes: bool, tolerance: f64) {
+    for (name, case) in &golden() {
+        for (what, found) in run(name, case, precision, passes) {
+            let expected = &case[&what].values;
+            assert_eq!(found.len(), expected.len(), "{name}/{what}");
+            for (position, (a, b)) in found.iter().zip(expected).enumerate() {
+                let near = (a - b).abs() <= tolerance * b.abs().max(1.0);
+                assert!(near, "{name}/{what}[{position}]: {a} where PyTorch has {b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn double_precision_is_pytorchs() {
+    // Without passes: they fold f32 constants with f32's rounding.
+    assert_is_pytorchs(Precision::F64, false, 1e-12);
+}
+
+#[test]
+fn single_precision_is_near() {
+    assert_is_pytorchs(Precision::F32, true, 1e-5);
+}
