@@ -49,7 +49,41 @@ fn layer(case: &str, input: impl Fn(&str) -> Value) -> Value {
         "group_norm_of_rows" => group_norm(x(), 2, GroupNorm { affine: false, ..GroupNorm::default() }),
         "instance_norm" => instance_norm(x(), InstanceNorm { affine: true, ..InstanceNorm::default() }),
         "instance_norm_plain" => instance_norm(x(), InstanceNorm::default()),
+        name if name.starts_with("scaled_dot_product_attention") => {
+            let options = scaled_options(&name["scaled_dot_product_attention".len()..], &input);
+            scaled_dot_product_attention(input("query"), input("key"), input("value"), options)
+        }
+        name if name.starts_with("attention") => {
+            let (heads, options) = attention_options(&name["attention".len()..], &input);
+            attention(input("query"), heads, options)
+        }
         other => panic!("no layer for {other}"),
+    }
+}
+
+fn scaled_options(case: &str, input: &impl Fn(&str) -> Value) -> ScaledAttention {
+    let masked = |name| Seen { mask: Some(input(name)), ..Seen::default() };
+    let (seen, scale) = match case {
+        "" => (Seen::default(), None),
+        "_causal" | "_causal_of_fewer_queries" => (Seen { causal: true, ..Seen::default() }, None),
+        "_seen" => (masked("seen"), None),
+        "_added" => (masked("added"), None),
+        "_grouped" => (Seen::default(), Some(0.3)),
+        other => panic!("no options for {other}"),
+    };
+    ScaledAttention { seen, scale, dropout: 0.0 }
+}
+
+fn attention_options(case: &str, input: &impl Fn(&str) -> Value) -> (i64, Attention) {
+    let (all, seen) = (Attention::default(), Seen::default());
+    match case {
+        "" => (2, all),
+        "_causal_no_bias" => (3, Attention { seen: Seen { causal: true, ..seen }, bias: false, ..all }),
+        "_across" => (2, Attention { key: Some(input("key")), value: Some(input("value")), ..all }),
+        "_of_lengths" => (2, Attention { seen: Seen { lengths: Some(input("lengths")), ..seen }, ..all }),
+        "_seen" => (2, Attention { seen: Seen { mask: Some(input("seen")), ..seen }, ..all }),
+        "_grouped" => (4, Attention { kv_heads: Some(Dim::from(2)), ..all }),
+        other => panic!("no options for {other}"),
     }
 }
 

@@ -36,7 +36,7 @@ HEADER = f"""\
 
 def text(value):
     value = float(value)
-    return str(int(value)) if value == int(value) and abs(value) < 1e6 else repr(value)
+    return str(int(value)) if abs(value) < 1e6 and value == int(value) else repr(value)
 
 
 def record(name, values):
@@ -110,9 +110,96 @@ def norms():
     yield from case("instance_norm_plain", lambda x: F.instance_norm(x), {"x": numbers(2, 2, 3, 4)})
 
 
+# Attention
+
+
+def rows(queries, keys, *leading, width=4, values=3):
+    return {"query": numbers(*leading, queries, width), "key": numbers(*leading, keys, width),
+            "value": numbers(*leading, keys, values)}
+
+
+def scaled():
+    name, attend = "scaled_dot_product_attention", F.scaled_dot_product_attention
+    yield from case(name, attend, rows(3, 5, 2))
+    yield from case(f"{name}_causal", lambda query, key, value: attend(query, key, value, is_causal=True), rows(4, 4, 2, 2))
+    # PyTorch's own flag lets the first query see the first key alone; here the last query sees all keys.
+    later = torch.ones(3, 5).tril(2).bool()
+    yield from case(f"{name}_causal_of_fewer_queries", lambda query, key, value: attend(query, key, value, later), rows(3, 5, 2))
+    seen = torch.tensor([[1, 0, 1, 1, 0], [0, 0, 0, 1, 0], [1, 1, 1, 1, 1]]).bool()
+    yield from case(f"{name}_seen", lambda query, key, value, seen: attend(query, key, value, seen), rows(3, 5, 2) | {"seen": seen})
+    added = numbers(3, 5)
+    added[0, 1] = added[1, 4] = -math.inf
+    yield from case(f"{name}_added", lambda query, key, value, added: attend(query, key, value, added),
+                    rows(3, 5, 2) | {"added": added})
+    grouped = rows(3, 5, 1, 2, width=2) | {"query": numbers(1, 6, 3, 2)}
+    yield from case(f"{name}_grouped",
+                    lambda query, key, value: attend(query, key, value, scale=0.3, enable_gqa=True), grouped)
+
+
+def projections(query, key, value, bias=True, narrow=None):
+    """Parameters of attention by rows of these widths."""
+    narrow = narrow or query
+    shapes = {"query": (query, query), "key": (key, narrow), "value": (value, narrow), "output": (query, query)}
+    weights = {f"{name}.weight": numbers(*shape) for name, shape in shapes.items()}
+    return weights | ({f"{name}.bias": numbers(shape[1]) for name, shape in shapes.items()} if bias else {})
+
+
+def several_heads(heads, **options):
+    """PyTorch's attention of several heads as a function of what `case` hands over."""
+
+    def function(query, key=None, value=None, lengths=None, seen=None, **parameters):
+        key = query if key is None else key
+        value = key if value is None else value
+        width = query.shape[-1]
+        q, k, v, out = (parameters[f"{name}_weight"].T for name in ("query", "key", "value", "output"))
+        biases = [parameters.get(f"{name}_bias") for name in ("query", "key", "value")]
+        masks = {}
+        if lengths is not None:
+            masks["key_padding_mask"] = torch.arange(key.shape[1]) >= lengths[:, None]
+        if seen is not None:
+            masks["attn_mask"] = ~seen.repeat_interleave(heads, 0)
+        if options.get("causal"):
+            masks["attn_mask"] = ~torch.ones(query.shape[1], key.shape[1]).tril().bool()
+        output, _ = F.multi_head_attention_forward(
+            *(x.transpose(0, 1) for x in (query, key, value)), width, heads, None,
+            None if biases[0] is None else torch.cat(biases), None, None, False, 0.0, out, parameters.get("output_bias"),
+            need_weights=False, use_separate_proj_weight=True, q_proj_weight=q, k_proj_weight=k, v_proj_weight=v, **masks)
+        return output.transpose(0, 1)
+
+    return function
+
+
+def grouped_heads(heads, shared):
+    """Attention whose heads share keys, of PyTorch's parts."""
+
+    def function(query, **parameters):
+        def by_head(name, count):
+            product = query @ parameters[f"{name}_weight"] + parameters[f"{name}_bias"]
+            return product.unflatten(-1, (count, -1)).transpose(1, 2)
+
+        q, k, v = by_head("query", heads), by_head("key", shared), by_head("value", shared)
+        joined = F.scaled_dot_product_attention(q, k, v, enable_gqa=True).transpose(1, 2).flatten(2)
+        return joined @ parameters["output_weight"] + parameters["output_bias"]
+
+    return function
+
+
+def attention():
+    yield from case("attention", several_heads(2), {"query": numbers(2, 5, 6)}, projections(6, 6, 6))
+    yield from case("attention_causal_no_bias", several_heads(3, causal=True), {"query": numbers(2, 4, 6)},
+                    projections(6, 6, 6, bias=False))
+    yield from case("attention_across", several_heads(2),
+                    {"query": numbers(2, 3, 6), "key": numbers(2, 4, 5), "value": numbers(2, 4, 7)}, projections(6, 5, 7))
+    yield from case("attention_of_lengths", several_heads(2), {"query": numbers(2, 4, 6), "lengths": torch.tensor([3, 1])},
+                    projections(6, 6, 6))
+    seen = numbers(2, 4, 4) > -0.3
+    yield from case("attention_seen", several_heads(2), {"query": numbers(2, 4, 6), "seen": seen}, projections(6, 6, 6))
+    yield from case("attention_grouped", grouped_heads(4, 2), {"query": numbers(2, 3, 8)}, projections(8, 8, 8, narrow=4))
+
+
 def main():
     torch.set_num_threads(1)
-    content = HEADER + "".join(norms())
+    content = HEADER + "".join(line for records in (norms(), scaled(), attention()) for line in records)
     (HERE / "layers.txt").write_text(content)
     print(f"layers.txt: {len(content)} bytes")
 

@@ -7,7 +7,10 @@ use downhill_nn::builder::{Builder, Declaration, Mode, Value};
 use downhill_nn::composite::*;
 use downhill_nn::entry::step;
 use downhill_nn::optimizers::{Optimizer, adam, adamw, sgd};
-use downhill_nn::value::{concatenate, gradient, mean, reshape, softplus, square, squares, tanh, transpose};
+use downhill_nn::value::{
+    concatenate, gradient, greater, matmul, mean, mean_over, reshape, slice, softplus, square, squares, sum,
+    tanh, transpose,
+};
 
 /// A network and how it is trained.
 pub(crate) struct Net {
@@ -224,20 +227,80 @@ pub(crate) fn layers() -> Vec<Net> {
         ("channel_dropout", |x| channel_dropout(x, 0.3)),
         ("drop_path", |x| drop_path(x, 0.3)),
     ];
-    let net = |(name, layer): Layer| {
-        Net::new(name, adamw(0.01), |b| {
-            let x = b.input("x", F32, [batch(), Dim::symbol("time"), 3.into()]);
-            let h = b.scope("n", || layer(&dense(b, "h", &x, 6)));
-            let z = dense(b, "z", &tanh(h), 3);
-            b.output("z", &z);
-            b.loss("loss", &mean(square(z)), None);
-        })
-    };
-    all.into_iter().map(net).collect()
+    all.into_iter().map(behind_dense).collect()
+}
+
+/// A layer between dense ones, from [batch, time, 3] to as many.
+fn behind_dense((name, layer): (&str, fn(&Value) -> Value)) -> Net {
+    Net::new(name, adamw(0.01), |b| {
+        let x = b.input("x", F32, [batch(), Dim::symbol("time"), 3.into()]);
+        let h = b.scope("n", || layer(&dense(b, "h", &x, 6)));
+        let z = dense(b, "z", &tanh(h), 3);
+        b.output("z", &z);
+        b.loss("loss", &mean(square(z)), None);
+    })
+}
+
+/// Attention of rows with a time axis, [batch, time, 6]: masked in every way, with rows that see nothing, of grouped heads, and with
+/// derivatives of the network in its own loss.
+pub(crate) fn attentions() -> Vec<Net> {
+    type Layer = (&'static str, fn(&Value) -> Value);
+    let all: [Layer; 7] = [
+        ("attention", |x| attention(x, 2, Attention::default())),
+        ("causal attention", |x| {
+            attention(
+                x,
+                3,
+                Attention { seen: Seen { causal: true, ..Seen::default() }, ..Attention::default() },
+            )
+        }),
+        ("attention of lengths", |x| {
+            let lengths = Some(x.builder().input("lengths", I32, [batch()]));
+            attention(x, 2, Attention { seen: Seen { lengths, ..Seen::default() }, ..Attention::default() })
+        }),
+        ("attention by a mask", |x| {
+            let mask = Some(greater(matmul(x, transpose(x)), 0.5));
+            attention(x, 1, Attention { seen: Seen { mask, ..Seen::default() }, ..Attention::default() })
+        }),
+        ("attention across, grouped, dropping", |x| {
+            let key = Some(slice(concatenate(x.builder(), &[x, x], 1), 1, 3, None, 1));
+            let options = Attention { key, kv_heads: Some(3.into()), dropout: 0.2, ..Attention::default() };
+            attention(x, 6, options)
+        }),
+        ("queries that see nothing", |x| {
+            // Of seven rows of keys behind so many queries, the first queries see none where time is above seven.
+            let keys =
+                reshape(dense(x.builder(), "keys", &mean_over(x, &[1]), 42), [batch(), 7.into(), 6.into()]);
+            let twice = concatenate(x.builder(), &[x, x], 1);
+            let options = ScaledAttention {
+                seen: Seen { causal: true, ..Seen::default() },
+                ..ScaledAttention::default()
+            };
+            slice(
+                scaled_dot_product_attention(twice, &keys, &keys, options),
+                1,
+                0,
+                Some(Dim::symbol("time")),
+                1,
+            )
+        }),
+        ("derivatives of attention", |x| {
+            let y = attention(
+                x,
+                2,
+                Attention { seen: Seen { causal: true, ..Seen::default() }, ..Attention::default() },
+            );
+            gradient(sum(square(y)), x)
+        }),
+    ];
+    all.into_iter().map(behind_dense).collect()
 }
 
 /// All of them.
 pub(crate) fn all() -> Vec<Net> {
     let single = vec![lecture(), deep(), long(), heat(), classes("digits", 64, 32, sgd(0.1).momentum(0.9))];
-    [single, activations(), losses(), optimizers(), with_time(), layers()].into_iter().flatten().collect()
+    [single, activations(), losses(), optimizers(), with_time(), layers(), attentions()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -109,6 +109,11 @@ fn every_layer_trains() {
 }
 
 #[test]
+fn every_attention_trains() {
+    assert_steps(nets::attentions(), &[1, 3]);
+}
+
+#[test]
 fn every_loss_trains() {
     assert_steps(nets::losses(), &[2, 7]);
 }

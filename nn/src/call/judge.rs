@@ -76,7 +76,7 @@ impl<'a> Head<'a> {
         self.parameters.iter().position(|parameter| parameter.answers_to(word))
     }
 
-    /// The kind of the parameter that takes the argument at `position`.
+    /// The kind of the parameter that takes the argument at `position`, where no optional one is left out before it.
     pub fn kind_at(&self, position: usize) -> Option<Kind> {
         self.of_position(position).map(|position| self.parameters[position].kind)
     }
@@ -86,6 +86,24 @@ impl<'a> Head<'a> {
         self.of_name(word).map(|position| self.parameters[position].kind)
     }
 
+    /// The parameters that `positional` arguments without a name pass over, where `words` name others: an optional one that stands before
+    /// a required one takes an argument only where the required ones have theirs. So `attention(x, 4)` has 4 heads, though a key and a
+    /// value may stand between.
+    fn passed_over(&self, positional: usize, words: &[&str]) -> Vec<usize> {
+        let is_named = |place: &usize| words.iter().any(|word| self.parameters[*place].answers_to(word));
+        let is_required = |place: &usize| self.parameters[*place].default.is_none();
+        let all = 0..self.parameters.len();
+        let required = all.clone().filter(|place| is_required(place) && !is_named(place)).count();
+
+        let last = all.clone().rfind(is_required).unwrap_or(0);
+        let (named, unnamed): (Vec<_>, Vec<_>) =
+            (0..last).filter(|place| !is_required(place)).partition(is_named);
+        let mut passed: Vec<usize> = unnamed.into_iter().skip(positional.saturating_sub(required)).collect();
+        passed.extend(named);
+        passed.sort_unstable();
+        passed
+    }
+
     /// The arguments of each parameter, of `positional` ones without a name and one for each of `words`: at most one, but for
     /// [`Kind::Tensors`].
     ///
@@ -93,8 +111,12 @@ impl<'a> Head<'a> {
     /// More arguments than parameters, unknown names, an argument given twice, one that is missing.
     pub fn assign(&self, positional: usize, words: &[&str]) -> Result<Vec<Vec<Spot>>, Vec<Mistake>> {
         let mut spots: Vec<Vec<Spot>> = self.parameters.iter().map(|_| Vec::new()).collect();
+        let passed = self.passed_over(positional, words);
+        let taking = |position: usize| {
+            passed.iter().fold(position, |place, &passed| if passed <= place { place + 1 } else { place })
+        };
         for position in 0..positional {
-            match self.of_position(position) {
+            match self.of_position(taking(position)) {
                 Some(parameter) => spots[parameter].push(Spot::Positional(position)),
                 None => return Err(vec![self.too_many(positional)]),
             }
@@ -239,6 +261,11 @@ impl Arguments<'_> {
         }
     }
 
+    /// The value given for a [`Kind::Tensor`]; `None` when unset.
+    pub(crate) fn optional_tensor(&self, name: &str) -> Option<&Value> {
+        if let Some(Argument::Value(value)) = self.of(name).first() { Some(value) } else { None }
+    }
+
     /// The values given for a [`Kind::Tensors`].
     pub(crate) fn tensors(&self, name: &str) -> Vec<&Value> {
         fn value(argument: &Argument) -> Option<&Value> {
@@ -255,6 +282,11 @@ impl Arguments<'_> {
     /// The number given for a [`Kind::Number`].
     pub(crate) fn number(&self, name: &str) -> f64 {
         if let Some(Argument::Number(number)) = self.of(name).first() { *number } else { f64::NAN }
+    }
+
+    /// The number given for a [`Kind::Number`]; `None` when unset.
+    pub(crate) fn optional_number(&self, name: &str) -> Option<f64> {
+        if let Some(Argument::Number(number)) = self.of(name).first() { Some(*number) } else { None }
     }
 
     /// The whole number given for a [`Kind::Integer`].

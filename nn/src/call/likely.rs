@@ -3,7 +3,7 @@
 use downhill_graph::error::nearest;
 
 /// What other libraries call it, and what it is called here.
-const ALIASES: [(&str, &str); 18] = [
+const ALIASES: [(&str, &str); 20] = [
     ("average", "mean"),
     ("bce", "binary_cross_entropy"),
     ("cat", "concatenate"),
@@ -20,6 +20,8 @@ const ALIASES: [(&str, &str); 18] = [
     ("he_normal", "kaiming_normal"),
     ("l2", "squared_error"),
     ("mae", "absolute_error"),
+    ("multi_head_attention", "attention"),
+    ("multihead_attention", "attention"),
     ("stochastic_depth", "drop_path"),
     ("swish", "silu"),
 ];

@@ -7,6 +7,15 @@ mod linear;
 mod norms;
 mod positions;
 
+mod roles;
+mod seen;
+
+mod scaled_attention;
+
+mod attention;
+
 use crate::call::families;
 
-families!(linear, norms, positions, dropout);
+pub use seen::Seen;
+
+families!(linear, norms, attention, scaled_attention, positions, dropout);

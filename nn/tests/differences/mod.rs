@@ -104,7 +104,8 @@ impl Setup {
         const STEP: f64 = 1e-5;
         let values = std::iter::once(&scalar.value).chain(scalar.gradients.iter().flatten());
         let nodes = values.map(|value| value.node().expect("known"));
-        graph.results = nodes.map(|node| (Purpose::Output("".into()), node)).collect();
+        graph.results =
+            nodes.enumerate().map(|(n, node)| (Purpose::Output(n.to_string().into()), node)).collect();
 
         let found = self.at(0.0, graph);
         let difference = (self.at(STEP, graph)[0][0] - self.at(-STEP, graph)[0][0]) / (2.0 * STEP);
