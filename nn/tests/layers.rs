@@ -68,6 +68,7 @@ const CASES: &[Case] = &[
         inputs: &[&[2, 3, 5]],
         layer: |x| instance_norm(&x[0], InstanceNorm { affine: true, ..InstanceNorm::default() }),
     },
+    Case { name: "rotary", inputs: &[&[2, 3, 6]], layer: |x| rotary(&x[0], 100.0) },
 ];
 
 #[test]
@@ -227,4 +228,78 @@ fn a_loss_sees_logits_through_every_dropout() {
     for dropped in [dropout(&z, 0.5), channel_dropout(&z, 0.5), drop_path(&z, 0.5)] {
         assert!(mistake(&binary_cross_entropy(dropped, 1.0)).contains("takes probabilities"));
     }
+}
+
+#[test]
+fn positions_of_waves_add_to_rows_of_any_length() {
+    let b = Builder::new(Mode::Train);
+    let x = input(&b, "x", &["batch", "time", "6"]);
+    assert_eq!(shape(&(&x + sinusoidal_positions(&b, Dim::symbol("time"), 6))), "[batch, time, 6]");
+    assert_eq!(shape(&rotary(&x, 10_000.0)), "[batch, time, 6]");
+    let wide = b.argument("width", 8);
+    let wide = b.input("wide", F32, [Dim::symbol("batch"), Dim::symbol("time"), wide]);
+    assert_eq!(shape(&(rotary(&wide, 10_000.0) + &wide)), "[batch, time, width]");
+    assert!(b.storage_names().is_empty());
+
+    // While rustc runs, nobody knows whether a width is even.
+    let b = Builder::for_checking();
+    let wide = b.open_argument("width");
+    let wide = b.input("wide", F32, [Dim::symbol("batch"), Dim::symbol("time"), wide]);
+    assert_eq!(shape(&(rotary(&wide, 10_000.0) + &wide)), "[batch, time, width]");
+}
+
+#[test]
+fn products_of_what_is_turned_depend_on_the_distance() {
+    let b = Builder::new(Mode::Train);
+    let (query, key) = (b.input("query", F32, [1, 4]), b.input("key", F32, [1, 4]));
+    // The same row at 40 positions.
+    let everywhere = |row: &Value| rotary(matmul(ones(&b, [40, 1]), row), 10_000.0);
+    let products = matmul(everywhere(&query), transpose(everywhere(&key)));
+    let environment = Environment::new()
+        .input("query", tensor(&[1, 4], &[0.3, -1.0, 0.7, 0.2]))
+        .input("key", tensor(&[1, 4], &[-0.5, 0.4, 0.9, 1.1]));
+    let found = run(b, &[&products], &environment, Precision::F32);
+    let at = |query: usize, key: usize| found[0][40 * query + key];
+    for shift in 1..30 {
+        assert!((at(3, 9) - at(3 + shift, 9 + shift)).abs() < 1e-5);
+        assert!((at(9, 9) - at(9 + shift, 9 + shift)).abs() < 1e-5);
+    }
+    assert!((at(0, 0) - at(0, 9)).abs() > 0.1);
+}
+
+#[test]
+fn waves_are_right_far_out() {
+    let b = Builder::new(Mode::Train);
+    let waves = sinusoidal_positions(&b, 5000, 16);
+    let found = run(b, &[&waves], &Environment::new(), Precision::F32);
+    for (place, found) in found[0].iter().enumerate() {
+        let (position, column) = ((place / 16) as f64, place % 16);
+        let angle = position / 10_000_f64.powf((column - column % 2) as f64 / 16.0);
+        let exact = if column % 2 == 0 { angle.sin() } else { angle.cos() };
+        // The angle is an f32 made of few others.
+        assert!((found - exact).abs() < 2e-7 + 4e-7 * angle, "{found} instead of {exact} at {place}");
+    }
+}
+
+#[test]
+fn rotary_refuses_what_it_cannot_turn() {
+    let b = Builder::new(Mode::Train);
+    assert_eq!(
+        mistake(&rotary(input(&b, "x", &["batch", "time", "7"]), 10_000.0)),
+        "`rotary` turns pairs of columns, but `x` has 7\n   = its shape is [batch, time, 7]\n   \
+         = help: give it an even width, such as 6 or 8"
+    );
+    let unknown = input(&b, "unknown", &["batch", "time", "columns"]);
+    assert!(
+        mistake(&rotary(&unknown, 10_000.0))
+            .ends_with("an even width that is known when the network is built")
+    );
+    let row = input(&b, "row", &["8"]);
+    assert!(
+        mistake(&rotary(&row, 10_000.0)).starts_with("`rotary` takes […, time, width], but `row` is [8]")
+    );
+    let x = input(&b, "even", &["time", "8"]);
+    assert!(mistake(&rotary(&x, 0.0)).starts_with("`rotary` with a base of 0"));
+    let labels = typed(&b, "labels", I32, &["time", "8"]);
+    assert!(mistake(&rotary(&labels, 10_000.0)).starts_with("`rotary` needs floats"));
 }

@@ -35,7 +35,7 @@ fn golden() -> BTreeMap<String, Case> {
 }
 
 /// The layer of a case, on its inputs by name.
-fn layer(case: &str, input: impl Fn(&str) -> Value) -> Value {
+fn layer(b: &Builder, case: &str, input: impl Fn(&str) -> Value) -> Value {
     let x = || input("x");
     match case {
         "layer_norm" => layer_norm(x(), LayerNorm::default()),
@@ -49,6 +49,10 @@ fn layer(case: &str, input: impl Fn(&str) -> Value) -> Value {
         "group_norm_of_rows" => group_norm(x(), 2, GroupNorm { affine: false, ..GroupNorm::default() }),
         "instance_norm" => instance_norm(x(), InstanceNorm { affine: true, ..InstanceNorm::default() }),
         "instance_norm_plain" => instance_norm(x(), InstanceNorm::default()),
+        "sinusoidal_positions" => sinusoidal_positions(b, 6, 8),
+        "sinusoidal_positions_odd" => sinusoidal_positions(b, 4, 5),
+        "rotary" => rotary(x(), 10_000.0),
+        "rotary_base" => rotary(x(), 100.0),
         name if name.starts_with("scaled_dot_product_attention") => {
             let options = scaled_options(&name["scaled_dot_product_attention".len()..], &input);
             scaled_dot_product_attention(input("query"), input("key"), input("value"), options)
@@ -110,7 +114,7 @@ fn run(name: &str, case: &Case, precision: Precision, passes: bool) -> BTreeMap<
     let b = Builder::new(Mode::Train);
     let inputs: BTreeMap<&str, Value> =
         under(case, "input/").map(|(name, recorded)| (name, declare(&b, name, recorded))).collect();
-    let output = b.scope("l", || layer(name, |name| inputs[name].clone()));
+    let output = b.scope("l", || layer(&b, name, |name| inputs[name].clone()));
     let total = sum(&output * declare(&b, "upstream", &case["upstream"]));
 
     let mut results = vec![("output".to_owned(), output)];

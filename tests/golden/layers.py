@@ -197,9 +197,35 @@ def attention():
     yield from case("attention_grouped", grouped_heads(4, 2), {"query": numbers(2, 3, 8)}, projections(8, 8, 8, narrow=4))
 
 
+# Positions
+
+
+def waves(count, width):
+    """sin and cos in turns, of any width."""
+    position, column = torch.arange(count, dtype=torch.float64)[:, None], torch.arange(width)
+    angle = position / 10_000.0 ** ((column - column % 2) / torch.tensor(width, dtype=torch.float64))
+    return torch.where(column % 2 == 0, angle.sin(), angle.cos())
+
+
+def rotated(x, base=10_000.0):
+    """As in most PyTorch code for language models: x·cos + rotate_half(x)·sin."""
+    time, width = x.shape[-2:]
+    frequency = base ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+    angle = torch.outer(torch.arange(time, dtype=torch.float64), frequency).repeat(1, 2)
+    turned = torch.cat([-x[..., width // 2:], x[..., :width // 2]], -1)
+    return x * angle.cos() + turned * angle.sin()
+
+
+def positions():
+    yield from case("sinusoidal_positions", lambda: waves(6, 8), {})
+    yield from case("sinusoidal_positions_odd", lambda: waves(4, 5), {})
+    yield from case("rotary", rotated, {"x": numbers(2, 5, 6)})
+    yield from case("rotary_base", lambda x: rotated(x, 100.0), {"x": numbers(1, 2, 7, 4)})
+
+
 def main():
     torch.set_num_threads(1)
-    content = HEADER + "".join(line for records in (norms(), scaled(), attention()) for line in records)
+    content = HEADER + "".join(line for records in (norms(), scaled(), attention(), positions()) for line in records)
     (HERE / "layers.txt").write_text(content)
     print(f"layers.txt: {len(content)} bytes")
 

@@ -8,8 +8,8 @@ use downhill_nn::composite::*;
 use downhill_nn::entry::step;
 use downhill_nn::optimizers::{Optimizer, adam, adamw, sgd};
 use downhill_nn::value::{
-    concatenate, gradient, greater, matmul, mean, mean_over, reshape, slice, softplus, square, squares, sum,
-    tanh, transpose,
+    add, concatenate, gradient, greater, matmul, mean, mean_over, reshape, slice, softplus, square, squares,
+    sum, tanh, transpose,
 };
 
 /// A network and how it is trained.
@@ -209,10 +209,12 @@ pub(crate) fn with_time() -> Vec<Net> {
     vec![tagger, flat]
 }
 
-/// Normalisations and dropouts, each behind a dense layer, of rows with a time axis: [batch, time, 6].
+/// Normalisations, dropouts and positions, each behind a dense layer, of rows with a time axis: [batch, time, 6].
 pub(crate) fn layers() -> Vec<Net> {
     type Layer = (&'static str, fn(&Value) -> Value);
-    let all: [Layer; 9] = [
+    let all: [Layer; 11] = [
+        ("sinusoidal_positions", |x| add(x, sinusoidal_positions(x.builder(), Dim::symbol("time"), 6))),
+        ("rotary", |x| rotary(x, 10_000.0)),
         ("layer_norm", |x| layer_norm(x, LayerNorm::default())),
         ("layer_norm of a wide row", |x| layer_norm(dense(x.builder(), "wide", x, 70), LayerNorm::default())),
         ("rms_norm", |x| rms_norm(x, RmsNorm::default())),
