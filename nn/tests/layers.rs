@@ -145,6 +145,12 @@ fn norms_refuse_what_they_cannot_take() {
     );
     assert!(groups(24).ends_with("that of channels: 6"));
     assert!(groups(0).starts_with("`group_norm` with 0 groups"));
+    let of_time = input(&b, "of_time", &["batch", "time"]);
+    assert_eq!(
+        mistake(&group_norm(&of_time, 3, GroupNorm::default())),
+        "`group_norm` divides time channels into 3 groups, which only a run can tell\n   \
+         = help: make the number of channels an argument of the network, or a number"
+    );
     assert_eq!(
         mistake(&group_norm(&row, 1, GroupNorm::default())),
         "`group_norm` takes [batch, channels, …], but `row` is [batch]\n   \
@@ -157,6 +163,9 @@ fn norms_refuse_what_they_cannot_take() {
         mistake(&instance_norm(&point, InstanceNorm::default()))
             .starts_with("`instance_norm` over 1 element")
     );
+    let one = b.argument("one", 1);
+    let single = b.input("single", F32, [Dim::symbol("batch"), Dim::from(3), one]);
+    assert!(mistake(&instance_norm(&single, InstanceNorm::default())).contains("over 1 element"));
     let eps = |eps| mistake(&layer_norm(&x, LayerNorm { eps, ..LayerNorm::default() }));
     assert!(eps(-1.0).starts_with("`layer_norm` with an eps of -1"));
     assert!(eps(1e-50).starts_with("`layer_norm` with an eps of 1e-50, which is 0 in f32"));

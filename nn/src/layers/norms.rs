@@ -5,7 +5,7 @@
 
 use super::shares::{Division, share};
 use crate::builder::{Builder, Value};
-use crate::call::{Arguments, Composite, Default, Kind, Parameter, X, given, optional, row};
+use crate::call::{Arguments, Composite, Default, Kind, Parameter, X, bound, given, optional, row};
 use crate::value::{Over, add, average, multiply, require_float, reshape, spoken, sqrt, square, subtract};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
@@ -146,7 +146,7 @@ pub fn instance_norm(x: impl Borrow<Value>, options: InstanceNorm) -> Value {
     };
 
     let behind = &operand.shape.dims()[2..];
-    if behind.iter().all(|dim| dim.is(1)) {
+    if behind.iter().all(|dim| bound(builder, dim) == Some(1)) {
         let error = Error::new(format!(
             "`instance_norm` over 1 element, as {} has shape {}",
             operand.name(),

@@ -17,7 +17,7 @@ pub(super) struct Division<'a> {
     pub(super) parts: &'a str,
 }
 
-/// The size of one of `parts` equal parts of `whole`. What is known only later is checked then; `None` after a mistake.
+/// The size of one of `parts` equal parts of `whole`; `None` after a mistake. What the arguments decide is checked when they are known.
 pub(super) fn share(builder: &Builder, whole: &Dim, parts: &Dim, words: &Division<'_>) -> Option<Dim> {
     let Division { user, whole: all, parts: into } = words;
     let (size, count) = (bound(builder, whole), bound(builder, parts));
@@ -35,7 +35,17 @@ pub(super) fn share(builder: &Builder, whole: &Dim, parts: &Dim, words: &Divisio
         builder.error(error.help(format!("the number of {into} must divide that of {all}: {near}")));
         return None;
     }
-    Some(whole.divide(parts))
+
+    let part = whole.divide(parts);
+    if !builder.with_graph(|graph| graph.agrees(&(&part * parts), whole)) {
+        let error = Error::new(format!(
+            "`{user}` divides {whole} {all} into {parts} {into}, which only a run can tell"
+        ));
+        builder
+            .error(error.help(format!("make the number of {all} an argument of the network, or a number")));
+        return None;
+    }
+    Some(part)
 }
 
 /// The divisors of `size` next to `count`, which is none: the one below, and the one above if there is any.
