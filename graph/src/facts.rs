@@ -15,7 +15,7 @@ mod functions;
 pub use functions::{BinaryFacts, Bound, Cost, OfFinite, ReductionFacts, Slope, Takes, UnaryFacts};
 
 use crate::dim::Dim;
-use crate::op::{Op, Padding, Range};
+use crate::op::{Op, Padding, Range, Window};
 use crate::types::{Shape, Type};
 
 /// What kind of thing an op does.
@@ -105,6 +105,8 @@ impl Op {
             Op::Pad(_) => Facts { operands: Some(1), ..pieces("pad") },
             Op::Concatenate { .. } => pieces("concatenate"),
             Op::Reverse(_) => Facts { keeps_all: true, ..view("reverse") },
+            Op::Window(_) => view("window"),
+            Op::Fold { .. } => Facts { slopes: [Number; 3], ..fold("fold") },
             Op::DotGeneral { .. } => row("dot_general", Class::Contraction, Some(2), [Other; 3]),
             Op::StopGradient => row("stop_gradient", Class::Marker, Some(1), [Zero; 3]),
             Op::Surrogate => row("surrogate", Class::Marker, Some(2), [Zero, Number, Number]),
@@ -140,6 +142,8 @@ impl Op {
             Op::Slice(ranges) => format!("[{}]", list(ranges)),
             Op::Pad(paddings) => format!("[{}]", list(paddings)),
             Op::Reverse(axes) => format!("{axes:?}"),
+            Op::Window(window) => window.to_string(),
+            Op::Fold { window, size } => format!("{window} to {size}"),
             Op::DotGeneral { batch, contract } if batch.is_empty() => format!("contract {contract:?}"),
             Op::DotGeneral { batch, contract } => format!("batch {batch:?} contract {contract:?}"),
             Op::Scan { body: _, carried, sliced, length, result } => {
@@ -187,6 +191,8 @@ impl Op {
             | Op::Select
             | Op::Reduce { .. }
             | Op::ArgMax { .. }
+            | Op::Window(_)
+            | Op::Fold { .. }
             | Op::DotGeneral { .. }
             | Op::StopGradient
             | Op::Surrogate
@@ -232,6 +238,10 @@ macro_rules! walk_dims {
             Op::DimValue { dim, .. } => vec![dim],
             Op::Slice(ranges) => ranges.$iter().flat_map(|Range { start, end, .. }| [start, end]).collect(),
             Op::Pad(paddings) => paddings.$iter().flat_map(|Padding { low, high, .. }| [low, high]).collect(),
+            Op::Window(Window { axis: _, taps, stride, dilation }) => vec![taps, stride, dilation],
+            Op::Fold { window: Window { axis: _, taps, stride, dilation }, size } => {
+                vec![taps, stride, dilation, size]
+            }
             Op::Scan { length, .. } => vec![length],
             Op::Input(_)
             | Op::Storage(_)
@@ -259,6 +269,8 @@ macro_rules! walk_dims {
 pub enum Demand<'a> {
     /// 0 ≤ start ≤ end ≤ the size of the axis.
     Within(&'a Range, &'a Dim),
+    /// At least one window fits in the size of the axis, and it has taps and moves.
+    Fits(&'a Window, &'a Dim),
     /// Not negative.
     NotNegative(&'a Dim),
     /// It must fit in an i32, which counts it.
@@ -286,6 +298,8 @@ impl Op {
                 axes.map(|(range, size)| Demand::Within(range, size)).collect()
             }
             Op::Pad(_) => self.dims().into_iter().map(Demand::NotNegative).collect(),
+            Op::Window(window) => vec![Demand::Fits(window, &operands[0].dims()[window.axis])],
+            Op::Fold { window, size } => vec![Demand::Fits(window, size)],
             // Positions are counted over the whole shape.
             Op::RandomBits { shape, .. } => vec![Demand::Counted("random elements", shape.size())],
             Op::Iota { shape, axis } => {

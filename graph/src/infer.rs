@@ -6,7 +6,7 @@
 
 use crate::dim::Dim;
 use crate::error::Error;
-use crate::op::{Binary, Op, Unary};
+use crate::op::{Binary, Op, Unary, Window};
 use crate::types::{ElementType, Shape, Type};
 
 /// What inference must know of the graph that an op stands in.
@@ -101,6 +101,8 @@ pub fn infer(scope: &dyn Scope, op: &Op, types: &[&Type]) -> Result<Type, Error>
             check_axes(axes, types[0].rank())?;
             Ok(types[0].clone())
         }
+        Op::Window(window) => infer_window(window, types[0]),
+        Op::Fold { window, size } => infer_fold(scope, window, size, types[0]),
         Op::DotGeneral { batch, contract } => infer_dot(scope, batch, contract, types[0], types[1]),
         Op::StopGradient => Ok(types[0].clone()),
         Op::Surrogate => {
@@ -160,6 +162,29 @@ fn infer_concatenate(scope: &dyn Scope, axis: usize, types: &[&Type]) -> Result<
         dims[axis] = &dims[axis] + &other.shape.dims()[axis];
     }
     Ok(Type::new(types[0].element, Shape(dims)))
+}
+
+fn infer_window(window: &Window, x: &Type) -> Result<Type, Error> {
+    check_axes(&[window.axis], x.rank())?;
+    let mut dims = x.shape.dims().to_vec();
+    let seen = [window.places(&dims[window.axis]), window.taps.clone()];
+    dims.splice(window.axis..=window.axis, seen);
+    Ok(Type::new(x.element, Shape(dims)))
+}
+
+fn infer_fold(scope: &dyn Scope, window: &Window, size: &Dim, x: &Type) -> Result<Type, Error> {
+    require(x.element != ElementType::Bool, || "a fold of bool (convert it first)".into())?;
+    let taps = window.axis + 1;
+    check_axes(&[window.axis, taps], x.rank())?;
+    let mut dims = x.shape.dims().to_vec();
+    let seen = [window.places(size), window.taps.clone()];
+    for (found, expected) in dims[window.axis..=taps].iter().zip(&seen) {
+        require(scope.agrees(found, expected), || {
+            format!("{} is not what windows of {} see of {size} elements", x.shape, window.taps)
+        })?;
+    }
+    dims.splice(window.axis..=taps, [size.clone()]);
+    Ok(Type::new(x.element, Shape(dims)))
 }
 
 fn infer_dot(

@@ -202,6 +202,13 @@ impl Machine {
                 Array::concatenate(&x.iter().map(|part| &**part).collect::<Vec<_>>(), *axis)
             }
             Op::Reverse(axes) => Ok(x[0].reverse(axes)),
+            Op::Window(window) => {
+                x[0].window(window.axis, self.sizes([&window.taps, &window.stride, &window.dilation])?)
+            }
+            Op::Fold { window, size } => {
+                let sizes = self.sizes([&window.taps, &window.stride, &window.dilation])?;
+                x[0].fold(operand_element(), window.axis, sizes, self.size(size)?)
+            }
             Op::DotGeneral { batch, contract } => x[0].dot(&x[1], batch, contract),
             Op::StopGradient | Op::Surrogate => Ok((*x[0]).clone()),
             Op::Scan { body, carried, sliced, length, result } => {
@@ -264,6 +271,14 @@ impl Machine {
             Undefined::Unbound(_) => Error::new(reason.to_string()),
             _ => Error::new(format!("`{dim}` is no size: {reason}")),
         })
+    }
+
+    fn sizes<const N: usize>(&self, dims: [&Dim; N]) -> Result<[usize; N], Error> {
+        let mut sizes = [0; N];
+        for (size, dim) in sizes.iter_mut().zip(dims) {
+            *size = self.size(dim)?;
+        }
+        Ok(sizes)
     }
 
     fn size(&self, dim: &Dim) -> Result<usize, Error> {

@@ -119,6 +119,16 @@ pub enum Op {
     },
     /// Elements in reverse order along `axes` (ascending).
     Reverse(Vec<usize>),
+    /// What a window sees that moves along an axis: two axes for one.
+    Window(Window),
+    /// Each element of a window added to the place where it was seen, along an axis of `size` elements: the adjoint of `Window`. What no
+    /// window saw is 0. The elements of a place are added in the order of the taps.
+    Fold {
+        /// Of the window.
+        window: Window,
+        /// Of the result's axis.
+        size: Dim,
+    },
     /// Product of two tensors: sums over `contract` pairs of axes, keeps `batch` pairs together.
     /// Result axes: batch (in the order of the pairs), then lhs's others, then rhs's others.
     DotGeneral {
@@ -184,6 +194,43 @@ impl fmt::Display for Padding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}+{}", self.low, self.high)?;
         if self.interior == 0 { Ok(()) } else { write!(f, " between {}", self.interior) }
+    }
+}
+
+/// A window that moves along `axis`. Of that axis it makes two: the window's *place*, and the *tap* in it. The element is the operand's at
+/// `place·stride + tap·dilation`. There are as many places as windows fit in: what is left at the end is not seen.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Window {
+    /// Along which axis; the taps' axis follows it.
+    pub axis: usize,
+    /// Elements that a window sees, ≥ 1.
+    pub taps: Dim,
+    /// From place to place, ≥ 1.
+    pub stride: Dim,
+    /// From tap to tap, ≥ 1.
+    pub dilation: Dim,
+}
+
+impl Window {
+    /// From the first element that a window sees to its last, both counted.
+    pub fn span(&self) -> Dim {
+        &(&(&self.taps - &Dim::from(1)) * &self.dilation) + &Dim::from(1)
+    }
+
+    /// How many windows fit in an axis of this size.
+    pub fn places(&self, size: &Dim) -> Dim {
+        &(size - &self.span()).divide(&self.stride) + &Dim::from(1)
+    }
+}
+
+/// `axis 1: 3 by 2`, with `dilated 4` behind it where it is.
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "axis {}: {}", self.axis, self.taps)?;
+        if !self.stride.is(1) {
+            write!(f, " by {}", self.stride)?;
+        }
+        if self.dilation.is(1) { Ok(()) } else { write!(f, " dilated {}", self.dilation) }
     }
 }
 

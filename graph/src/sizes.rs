@@ -5,7 +5,7 @@
 //! It checks that
 //! 1. every dim of a shape and of an op has a value ([`Dim::evaluate`]), and one that memory can hold;
 //! 2. sizes are not negative, and no value has more elements than memory can hold;
-//! 3. a slice lies inside its axis, and no padding is negative;
+//! 3. a slice lies inside its axis, a window fits in it, and no padding is negative;
 //! 4. indices, positions and sizes that are counted in an `i32` fit in one.
 //!
 //! Dims whose symbols are not bound are not checked: while only the arguments of a network are known, they depend on the data.
@@ -14,7 +14,7 @@ use crate::dim::{Bindings, Dim, Undefined};
 use crate::error::Error;
 use crate::facts::Demand;
 use crate::graph::{Graph, NodeId};
-use crate::op::Op;
+use crate::op::{Op, Window};
 use crate::types::Shape;
 
 /// More bytes than any process can have.
@@ -122,6 +122,7 @@ fn check_demand(demand: &Demand, bindings: &Bindings) -> Result<(), Error> {
             let inside = ordered(Some(0), start) && ordered(start, end) && ordered(end, size);
             if inside && range.stride <= MOST { Ok(()) } else { Err(outside(range, dim, bindings)) }
         }
+        Demand::Fits(window, dim) => fits(window, dim, bindings),
         Demand::NotNegative(dim) if size(dim).is_some_and(|value| value < 0) => {
             Err(Error::new("an axis is padded by less than nothing")
                 .help("a padding must not be negative for the sizes of what is given"))
@@ -137,6 +138,22 @@ fn outside(range: &crate::op::Range, size: &Dim, bindings: &Bindings) -> Error {
     let [start, end, size] = [&range.start, &range.end, size].map(spoken);
     Error::new(format!("elements {start} to {end} are taken of an axis of {size}"))
         .help("0 ≤ start ≤ end ≤ size must hold for the sizes of what is given")
+}
+
+fn fits(window: &Window, size: &Dim, bindings: &Bindings) -> Result<(), Error> {
+    let numbers = [("taps", &window.taps), ("stride", &window.stride), ("dilation", &window.dilation)];
+    for (what, dim) in numbers {
+        if let Ok(number @ ..1) = dim.evaluate(bindings) {
+            return Err(Error::new(format!("a window's {what} of {number}")).help("it must be at least 1"));
+        }
+    }
+    match (window.span().evaluate(bindings), size.evaluate(bindings)) {
+        (Ok(span), Ok(size)) if span > size => {
+            Err(Error::new(format!("a window that spans {span} elements does not fit in an axis of {size}"))
+                .help("take a smaller window, a smaller dilation or more padding"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn counted_in_32_bits(what: &str, count: &Dim, bindings: &Bindings) -> Result<(), Error> {

@@ -7,7 +7,7 @@ mod support;
 
 use downhill_graph::differentiate::differentiate;
 use downhill_graph::graph::{Graph, NodeId};
-use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Unary};
+use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Unary, Window};
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Literal, Shape};
 use std::collections::BTreeSet;
@@ -60,6 +60,10 @@ fn cases() -> Vec<Case> {
     cases
 }
 
+fn window(axis: usize, taps: i64, stride: i64, dilation: i64) -> Window {
+    Window { axis, taps: taps.into(), stride: stride.into(), dilation: dilation.into() }
+}
+
 fn movements() -> Vec<Case> {
     let range = |start: i64, end: i64, stride| Range { start: start.into(), end: end.into(), stride };
     let padding = |low: i64, high: i64, interior| Padding { low: low.into(), high: high.into(), interior };
@@ -78,6 +82,12 @@ fn movements() -> Vec<Case> {
         case(Op::Concatenate { axis: 1 }, &[&[2, 3], &[2, 1], &[2, 2]], -1.0, 1.0),
         case(Op::Concatenate { axis: 0 }, &[&[2]], -1.0, 1.0),
         case(Op::Reverse(vec![0, 2]), &[&[2, 3, 2]], -1.0, 1.0),
+        case(Op::Window(window(0, 2, 1, 1)), &[&[4]], -1.0, 1.0),
+        case(Op::Window(window(1, 3, 2, 1)), &[&[2, 8, 2]], -1.0, 1.0),
+        case(Op::Window(window(0, 2, 3, 2)), &[&[9, 2]], -1.0, 1.0),
+        case(Op::Fold { window: window(0, 2, 1, 1), size: 4.into() }, &[&[3, 2]], -1.0, 1.0),
+        case(Op::Fold { window: window(1, 3, 2, 1), size: 8.into() }, &[&[2, 3, 3, 2]], -1.0, 1.0),
+        case(Op::Fold { window: window(0, 2, 3, 2), size: 9.into() }, &[&[3, 2, 2]], -1.0, 1.0),
         case(Op::CumulativeSum { axis: 0 }, &[&[4]], -1.0, 1.0),
         case(Op::CumulativeSum { axis: 0 }, &[&[3, 2]], -1.0, 1.0),
         case(Op::CumulativeSum { axis: 1 }, &[&[2, 3, 2]], -1.0, 1.0),
@@ -229,6 +239,8 @@ fn expectation(op: &Op) -> (String, bool) {
         Op::Concatenate { .. } => ("concatenate".into(), true),
         Op::CumulativeSum { .. } => ("cumulative sum".into(), true),
         Op::Reverse(_) => ("reverse".into(), true),
+        Op::Window(_) => ("window".into(), true),
+        Op::Fold { .. } => ("fold".into(), true),
         Op::DotGeneral { .. } => ("dot".into(), true),
         Op::Surrogate => ("surrogate".into(), true),
         // It has a gradient; its cases stand in `scans.rs`.
@@ -275,9 +287,11 @@ fn every_op_with_a_gradient_has_a_case() {
         "pad",
         "concatenate",
         "cumulative sum",
+        "fold",
         "reverse",
         "dot",
         "surrogate",
+        "window",
     ];
     let expected: BTreeSet<String> = expected.iter().map(|name| name.to_string()).collect();
     assert_eq!(covered, expected);

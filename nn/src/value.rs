@@ -17,6 +17,8 @@ mod reduce;
 
 mod movement;
 
+mod window;
+
 mod matmul;
 
 mod check;
@@ -37,10 +39,12 @@ pub use matmul::matmul;
 pub use movement::{concatenate, expand, flatten, index, reshape, reverse, slice, transpose, transpose_by};
 pub use operand::Operand;
 pub use reduce::{argmax, cumsum, max, max_over, mean, mean_over, min, min_over, squares, sum, sum_over};
+pub use window::window;
 
 pub(crate) use align::{bare, both_shapes, require_float, spoken};
 pub(crate) use check::{Demand, User, demand, label_mask};
 pub(crate) use reduce::{Over, average, reduce};
+pub(crate) use window::{channels_last, channels_second, zero_padded};
 
 /// The rows of operators.
 pub(crate) const OPERATORS: &[&[Composite]] = &[elementwise::OPERATORS, matmul::ROWS];
@@ -52,4 +56,4 @@ pub(crate) const FUNCTIONS: &[&[Composite]] = &[elementwise::FUNCTIONS, derivati
 pub(crate) const REDUCTIONS: &[&[Composite]] = &[reduce::ROWS];
 
 /// The rows of what moves or makes elements.
-pub(crate) const SHAPES: &[&[Composite]] = &[movement::ROWS, elementwise::FILLED, check::ROWS];
+pub(crate) const SHAPES: &[&[Composite]] = &[movement::ROWS, window::ROWS, elementwise::FILLED, check::ROWS];

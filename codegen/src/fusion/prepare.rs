@@ -7,8 +7,8 @@
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, NodeId, bug};
-use downhill_graph::op::{Binary, Compare, Op, Reduction};
-use downhill_graph::types::ElementType;
+use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Window};
+use downhill_graph::types::{ElementType, Shape};
 use std::collections::HashMap;
 
 /// `graph`, ready for fusion.
@@ -22,6 +22,8 @@ pub fn prepare(graph: &Graph) -> Graph {
         let op = graph.op(id);
         let new = if let Op::ArgMax { axis } = op {
             first_of_greatest(&mut prepared, operands[0], *axis)
+        } else if let Op::Fold { window, size } = op {
+            tap_by_tap(&mut prepared, operands[0], window, size)
         } else if *op == Op::Select {
             select(&mut prepared, &mut rectified, &operands)
         } else if op.class() == Class::Marker {
@@ -82,6 +84,39 @@ fn first_of_greatest(graph: &mut Graph, x: NodeId, axis: usize) -> NodeId {
     let (never, zero) = (graph.full_like(first, f64::from(i32::MAX)), graph.full_like(first, 0.0));
     let none = graph.add(Op::Compare(Compare::Equal), &[first, never]);
     graph.add(Op::Select, &[none, zero, first])
+}
+
+/// What each tap saw, where it was seen and zeros elsewhere, added up. A fold whose window hangs on the sizes of what is given stays.
+fn tap_by_tap(graph: &mut Graph, x: NodeId, window: &Window, size: &Dim) -> NodeId {
+    let numbers = [&window.taps, &window.stride, &window.dilation].map(Dim::as_constant);
+    let [Some(taps), Some(stride), Some(dilation)] = numbers else {
+        return graph.add(Op::Fold { window: window.clone(), size: size.clone() }, &[x]);
+    };
+
+    let seen = graph.shape(x).dims().to_vec();
+    let places = &(&(&seen[window.axis] - &Dim::from(1)) * &window.stride) + &Dim::from(1);
+    let mut flat = seen.clone();
+    flat.remove(window.axis + 1);
+    let tap = |graph: &mut Graph, tap: i64| {
+        let whole = |dim: &Dim| Range { start: Dim::default(), end: dim.clone(), stride: 1 };
+        let mut ranges: Vec<Range> = seen.iter().map(whole).collect();
+        ranges[window.axis + 1] = Range { start: Dim::from(tap), end: Dim::from(tap + 1), stride: 1 };
+        let slice = graph.add(Op::Slice(ranges), &[x]);
+        let slice = graph.add(Op::Reshape(Shape(flat.clone())), &[slice]);
+
+        let low = Dim::from(tap * dilation);
+        let high = &(size - &low) - &places;
+        let nothing = Padding { low: Dim::default(), high: Dim::default(), interior: 0 };
+        let mut paddings = vec![nothing; flat.len()];
+        paddings[window.axis] = Padding { low, high, interior: stride - 1 };
+        graph.add(Op::Pad(paddings), &[slice])
+    };
+
+    let first = tap(graph, 0);
+    (1..taps).fold(first, |sum, number| {
+        let next = tap(graph, number);
+        graph.add(Op::Binary(Binary::Add), &[sum, next])
+    })
 }
 
 /// The axis along which a value's elements lie next to each other in memory, seen through transposes of a stored value.

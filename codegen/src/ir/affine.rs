@@ -6,7 +6,7 @@
 
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, NodeId};
-use downhill_graph::op::{Op, Range};
+use downhill_graph::op::{Op, Range, Window};
 use downhill_graph::types::Shape;
 use std::sync::Arc;
 
@@ -185,6 +185,12 @@ pub fn moved(graph: &Graph, node: NodeId, index: &[Affine]) -> Option<Vec<Affine
             };
             Some(index.iter().enumerate().map(|(axis, i)| flip(axis, i)).collect())
         }
+        Op::Window(Window { axis, stride, dilation, .. }) => {
+            let seen = index[*axis].times(stride).plus(&index[axis + 1].times(dilation));
+            let mut result = index.to_vec();
+            result.splice(*axis..=axis + 1, [seen]);
+            Some(result)
+        }
         Op::Reshape(shape) => reshaped(shape, &operand_shape(), index),
         Op::StopGradient | Op::Surrogate => Some(index.to_vec()),
         Op::Input(_)
@@ -203,6 +209,7 @@ pub fn moved(graph: &Graph, node: NodeId, index: &[Affine]) -> Option<Vec<Affine
         | Op::CumulativeSum { .. }
         | Op::Pad(_)
         | Op::Concatenate { .. }
+        | Op::Fold { .. }
         | Op::DotGeneral { .. }
         | Op::Scan { .. } => None,
     }

@@ -347,6 +347,11 @@ impl Build<'_> {
             Op::RandomBits { stream, shape } => {
                 self.set(depth, element, Expression::Random(*stream, linear(shape, index)))
             }
+            Op::Fold { window, .. } => {
+                let taps = format!("the taps of a window are `{}`, which is no number yet", window.taps);
+                self.error.get_or_insert(Error::Unsupported(taps));
+                self.fresh(element)
+            }
             Op::Scan { .. } => {
                 self.error.get_or_insert(Error::Unsupported("`scan` has no compiled form yet".into()));
                 self.fresh(element)
@@ -355,6 +360,7 @@ impl Build<'_> {
             | Op::Broadcast { .. }
             | Op::Slice(_)
             | Op::Reverse(_)
+            | Op::Window(_)
             | Op::Reshape(_)
             | Op::StopGradient
             | Op::Surrogate => match values {

@@ -14,7 +14,7 @@ use super::guard::Guard;
 use crate::dim::Dim;
 use crate::error::Error;
 use crate::graph::{Graph, NodeId, bug};
-use crate::op::{Binary, Compare, Op, Padding, Range, Reduction, Unary};
+use crate::op::{Binary, Compare, Op, Padding, Range, Reduction, Unary, Window};
 use crate::types::Shape;
 
 /// The gradient of operand `position` of `id` where `g` is the gradient of `id`, and where it counts.
@@ -57,6 +57,8 @@ pub(super) fn pull(
         Op::Pad(paddings) => r.unpad(x, paddings),
         Op::Concatenate { axis } => r.part(*axis, &operands, position),
         Op::Reverse(axes) => r.graph.add(Op::Reverse(axes.clone()), &[g]),
+        Op::Window(window) => r.fold(x, window),
+        Op::Fold { window, .. } => r.graph.add(Op::Window(window.clone()), &[g]),
         Op::DotGeneral { batch, contract } if position == 0 => {
             r.dot_left(operands[0], operands[1], batch, contract)
         }
@@ -264,6 +266,11 @@ impl Rule<'_> {
         });
         let op = Op::Slice(ranges.collect());
         self.graph.add(op, &[self.g])
+    }
+
+    fn fold(&mut self, x: NodeId, window: &Window) -> NodeId {
+        let size = self.graph.shape(x).dims()[window.axis].clone();
+        self.graph.add(Op::Fold { window: window.clone(), size }, &[self.g])
     }
 
     /// The part of a concatenation's gradient that belongs to one operand.

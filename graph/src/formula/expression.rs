@@ -185,6 +185,10 @@ impl Expressions<'_> {
             return Some(atom(format!("{}[{}]", self.at(operands[0], Binds::Atom), ranges.join(", "))));
         }
 
+        if let Op::Window(window) = op {
+            return Some(atom(format!("window({}, {window})", first())));
+        }
+
         let Op::Concatenate { axis } = op else { return None };
         let operands: Vec<String> = operands.iter().map(|&id| self.text(id)).collect();
         Some(atom(format!("concatenate({}, axis: {axis})", operands.join(", "))))
@@ -193,6 +197,9 @@ impl Expressions<'_> {
     fn fold(&self, op: &Op, x: NodeId) -> Option<Expression> {
         if let Op::Reduce { kind, axes } = op {
             return Some(self.reduction(*kind, axes, x));
+        }
+        if let Op::Fold { window, size } = op {
+            return Some(atom(format!("fold({}, {window} to {size})", self.text(x))));
         }
         let Op::ArgMax { axis } = op else { return None };
         Some(atom(format!("argmax({}, axis: {axis})", self.text(x))))

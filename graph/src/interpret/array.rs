@@ -145,6 +145,49 @@ impl Array {
         })
     }
 
+    /// What a window of so many `taps`, a `stride` from place to place and a `dilation` from tap to tap, sees along `axis`.
+    pub(crate) fn window(&self, axis: usize, window: [usize; 3]) -> Result<Array, Error> {
+        let [taps, stride, dilation] = window;
+        let places = places(self.shape[axis], window)?;
+        let mut shape = self.shape.clone();
+        shape.splice(axis..=axis, [places, taps]);
+        Ok(Array::build(shape, |index| {
+            let mut source = index.to_vec();
+            source.splice(axis..=axis + 1, [index[axis] * stride + index[axis + 1] * dilation]);
+            self.at(&source)
+        }))
+    }
+
+    /// The sum of what the windows along an axis of this size saw of each of its elements, tap by tap.
+    pub(crate) fn fold(
+        &self,
+        element: ElementType,
+        axis: usize,
+        window: [usize; 3],
+        size: usize,
+    ) -> Result<Array, Error> {
+        let [taps, stride, dilation] = window;
+        let places = places(size, window)?;
+        if self.shape[axis..=axis + 1] != [places, taps] {
+            return Err(Error::new(format!("{:?} is not what windows see of {size} elements", self.shape)));
+        }
+
+        let mut shape = self.shape.clone();
+        shape.splice(axis..=axis + 1, [size]);
+        Ok(Array::build(shape, |index| {
+            let mut sum = Reduction::Sum.of_nothing(element);
+            for tap in 0..taps {
+                let Some(offset) = index[axis].checked_sub(tap * dilation) else { break };
+                if offset % stride == 0 && offset / stride < places {
+                    let mut source = index.to_vec();
+                    source.splice(axis..=axis, [offset / stride, tap]);
+                    sum = scalar::binary(Binary::Add, element, sum, self.at(&source));
+                }
+            }
+            sum
+        }))
+    }
+
     pub(crate) fn reduce(&self, kind: Reduction, element: ElementType, axes: &[usize]) -> Array {
         let shape: Vec<usize> = without(&self.shape, axes);
         let mut data = vec![kind.of_nothing(element); shape.iter().product()];
@@ -259,4 +302,13 @@ fn advance(index: &mut [usize], shape: &[usize]) {
         }
         *i = 0;
     }
+}
+
+/// How many windows of `[taps, stride, dilation]` fit in an axis.
+fn places(size: usize, [taps, stride, dilation]: [usize; 3]) -> Result<usize, Error> {
+    if taps == 0 || stride == 0 || dilation == 0 || (taps - 1).saturating_mul(dilation) >= size {
+        let window = format!("{taps} taps, {stride} from place to place, {dilation} from tap to tap");
+        return Err(Error::new(format!("a window of {window} does not fit in {size} elements")));
+    }
+    Ok((size - 1 - (taps - 1) * dilation) / stride + 1)
 }

@@ -19,6 +19,7 @@ mod folding;
 mod magnitude;
 mod scale;
 mod views;
+mod windows;
 
 use crate::graph::Graph;
 use crate::rebuild::rebuild;
@@ -58,7 +59,12 @@ const RULES: &[Rule] = &[
     views::of_spread,
     views::identity,
     views::composed,
+    views::transposed_broadcast,
     views::outward,
+    windows::of_transposed,
+    windows::fold_of_product,
+    windows::fold_apart,
+    windows::slice_inward,
     algebra::neg,
     algebra::add,
     algebra::sub,

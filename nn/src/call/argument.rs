@@ -41,6 +41,8 @@ pub enum Kind {
     Axes,
     /// A list of sizes.
     Shape,
+    /// One size or a list of sizes.
+    Sizes,
     /// How a parameter starts: `normal(0.0, 1.0)`.
     Initializer,
     /// Whatever is given: what a layer of the user's own makes of it shows later.
@@ -101,6 +103,8 @@ pub(super) fn convert(
         (Kind::Number, _) => argument.as_number(builder).map(Argument::Number),
         (Kind::Integer, _) => argument.as_integer(builder).map(Argument::Integer),
         (Kind::Axes, _) => argument.as_axes(builder).map(Argument::Shape),
+        (Kind::Sizes, Argument::Shape(_)) => Some(argument.clone()),
+        (Kind::Sizes, _) => argument.as_dim().map(|dim| Argument::Shape(vec![dim])),
         (Kind::Bool, Argument::Bool(_))
         | (Kind::Shape, Argument::Shape(_))
         | (Kind::Initializer, Argument::Initializer(_))
@@ -142,6 +146,7 @@ impl Kind {
             Kind::Integer => "a whole number",
             Kind::Axes => "an axis or a list of axes",
             Kind::Shape => "a list of sizes such as `[batch, 2]`",
+            Kind::Sizes => "a size or a list of sizes",
             Kind::Initializer => "an initialiser such as `normal(0.0, 1.0)`",
             Kind::Any => "anything",
         }

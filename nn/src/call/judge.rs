@@ -307,7 +307,7 @@ impl Arguments<'_> {
         }
     }
 
-    /// The sizes given for a [`Kind::Shape`].
+    /// The sizes given for a [`Kind::Shape`] or a [`Kind::Sizes`]; none where it is unset.
     pub(crate) fn shape(&self, name: &str) -> Vec<Dim> {
         if let Some(Argument::Shape(dims)) = self.of(name).first() { dims.clone() } else { Vec::new() }
     }

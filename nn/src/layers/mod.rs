@@ -4,6 +4,12 @@ mod shares;
 
 mod dropout;
 mod linear;
+
+mod sliding;
+
+mod convolution;
+mod pooling;
+
 mod norms;
 mod positions;
 
@@ -18,4 +24,4 @@ use crate::call::families;
 
 pub use seen::Seen;
 
-families!(linear, norms, attention, scaled_attention, positions, dropout);
+families!(linear, convolution, pooling, norms, attention, scaled_attention, positions, dropout);

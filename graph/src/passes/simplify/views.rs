@@ -45,14 +45,31 @@ pub(super) fn composed(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> O
     Some(add(graph, both, &[source]))
 }
 
+/// A transposed broadcast is a broadcast to the transposed shape: at most the operand, which is smaller, is transposed.
+pub(super) fn transposed_broadcast(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+    let Op::Transpose(order) = op else { return None };
+    let Op::Broadcast { axes, .. } = graph.op(operands[0]).clone() else { return None };
+    let shape = graph.infer(op, operands).ok()?.shape;
+    let place = |axis: &usize| order.iter().position(|from| from == axis).unwrap_or_default();
+    let mut placed: Vec<(usize, usize)> = axes.iter().map(place).zip(0..).collect();
+    placed.sort_unstable();
+    let (axes, order) = placed.into_iter().unzip();
+    let source = graph.operand(operands[0], 0);
+    let source = add(graph, Op::Transpose(order), &[source]);
+    Some(add(graph, Op::Broadcast { shape, axes }, &[source]))
+}
+
 /// An elementwise op of operands seen through the same view (or spread scalars): the view of the op. What a broadcast
-/// repeats is computed once; reshapes and transposes move on until they meet their like.
+/// repeats is computed once; reshapes and transposes move on until they meet their like. Beside a transposed operand, one that is broadcast or
+/// reshaped is transposed back: the broadcast one becomes another broadcast, and a reshaped one is read in any order equally well.
 pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     if op.class() != Class::Elementwise {
         return None;
     }
     let is_view = |id: &&NodeId| spread_scalar(graph, **id).is_none();
-    let Some(&viewed) = operands.iter().find(is_view) else { return of_scalars(graph, op, operands) };
+    let is_transposed = |id: &&NodeId| matches!(graph.op(**id), Op::Transpose(_));
+    let viewed = operands.iter().find(is_transposed).or_else(|| operands.iter().find(is_view));
+    let Some(&viewed) = viewed else { return of_scalars(graph, op, operands) };
     if is_piled(graph, viewed) {
         return None;
     }
@@ -62,15 +79,27 @@ pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
     let inner = graph.shape(graph.operand(viewed, 0)).clone();
 
     // Every operand must be seen through the same view.
+    let same = |graph: &Graph, id| *graph.op(id) == view && *graph.shape(graph.operand(id, 0)) == inner;
+    let fits = |&id: &NodeId| {
+        let turns_back = matches!(graph.op(id), Op::Broadcast { .. } | Op::Reshape(_));
+        let fits = same(graph, id) || turns_back && matches!(view, Op::Transpose(_));
+        spread_scalar(graph, id).is_some() || fits
+    };
+    if !operands.iter().all(fits) {
+        return None;
+    }
     let mut sources = Vec::new();
     for &id in operands {
-        match spread_scalar(graph, id) {
-            Some(scalar) => sources.push(spread(graph, scalar, &inner)),
-            None if *graph.op(id) == view && *graph.shape(graph.operand(id, 0)) == inner => {
-                sources.push(graph.operand(id, 0));
-            }
-            None => return None,
-        }
+        sources.push(if let Some(scalar) = spread_scalar(graph, id) {
+            spread(graph, scalar, &inner)
+        } else if same(graph, id) {
+            graph.operand(id, 0)
+        } else if let Op::Transpose(order) = &view {
+            let back = (0..order.len()).map(|axis| order.iter().position(|from| *from == axis));
+            add(graph, Op::Transpose(back.map(Option::unwrap_or_default).collect()), &[id])
+        } else {
+            return None;
+        });
     }
 
     let inside = add(graph, op.clone(), &sources);

@@ -1,0 +1,181 @@
+//! Convolutions and pools with their gradients, compiled, against the interpreter: the same bits on every target, for every number of threads,
+//! with the batch known or not.
+
+mod common;
+
+use common::case::Case;
+use downhill_graph::differentiate::differentiate;
+use downhill_graph::dim::{Bindings, Dim};
+use downhill_graph::graph::{Graph, NodeId};
+use downhill_graph::op::Op;
+use downhill_graph::passes::optimize;
+use downhill_graph::types::ElementType::F32;
+use downhill_nn::builder::{Builder, Mode, Value};
+use downhill_nn::composite::*;
+use downhill_nn::value::{gradient, square, sum};
+
+/// The value of `layer` of an input of this shape (its batch is a symbol), and the gradients of the sum of its squares by the input and all
+/// parameters; in second order, too, where asked.
+fn case(sizes: &[usize], second: bool, layer: impl Fn(&Value) -> Value) -> Case {
+    let b = Builder::new(Mode::Train);
+    let mut dims: Vec<Dim> = sizes.iter().map(|&size| Dim::from(size)).collect();
+    dims[0] = Dim::symbol("batch");
+    let x = b.input("x", F32, dims);
+    let y = layer(&x);
+    let mut loss = sum(square(&y));
+    if second {
+        loss = sum(square(gradient(&loss, &x)));
+    }
+    let (output, loss) = (y.node(), loss.node());
+    let graph = b.finish().unwrap_or_else(|errors| panic!("{errors}")).graph;
+    filled(graph, sizes, output.expect("known"), loss.expect("known"))
+}
+
+fn filled(mut graph: Graph, sizes: &[usize], output: NodeId, loss: NodeId) -> Case {
+    let mut case = Case::new();
+    let storages: Vec<NodeId> = (0..graph.storages.len()).map(|n| graph.add(Op::Storage(n), &[])).collect();
+    let x = graph.add(Op::Input(0), &[]);
+    let wrt: Vec<NodeId> = storages.iter().copied().chain([x]).collect();
+    let gradients = differentiate(&mut graph, loss, &wrt).expect("a derivative");
+    case.graph = graph;
+    let tensor = case.tensor(sizes);
+    case.environment = std::mem::take(&mut case.environment).input("x", tensor);
+    for n in 0..storages.len() {
+        let shape = case.graph.storages[n].ty.shape.evaluate(&Bindings::new()).expect("numbers");
+        let (name, tensor) = (case.graph.storages[n].name.to_string(), case.tensor(&shape));
+        case.environment = std::mem::take(&mut case.environment).storage(&name, tensor);
+    }
+    case.output("y", output);
+    for (n, gradient) in gradients.into_iter().enumerate() {
+        case.output(&format!("gradient{n}"), gradient);
+    }
+    case.graph = optimize(&case.graph);
+    case
+}
+
+fn sizes(numbers: &[i64]) -> Vec<Dim> {
+    numbers.iter().copied().map(Dim::from).collect()
+}
+
+struct Shape {
+    x: &'static [usize],
+    channels: i64,
+    kernel: &'static [i64],
+    stride: &'static [i64],
+    padding: &'static [i64],
+    dilation: &'static [i64],
+    groups: i64,
+}
+
+const PLAIN: Shape = Shape {
+    x: &[2, 3, 6, 5],
+    channels: 4,
+    kernel: &[3],
+    stride: &[1],
+    padding: &[0],
+    dilation: &[1],
+    groups: 1,
+};
+
+fn shapes() -> Vec<Shape> {
+    vec![
+        PLAIN,
+        Shape { padding: &[1], ..PLAIN },
+        Shape { stride: &[2], padding: &[1, 2], ..PLAIN },
+        Shape { stride: &[2], kernel: &[2], ..PLAIN },
+        Shape { stride: &[3, 2], kernel: &[2, 1], ..PLAIN },
+        Shape { dilation: &[2, 1], padding: &[2, 0], ..PLAIN },
+        Shape { x: &[3, 1, 9, 8], channels: 6, kernel: &[5], ..PLAIN },
+        Shape { x: &[2, 4, 6, 6], channels: 6, groups: 2, padding: &[1], ..PLAIN },
+        Shape { x: &[2, 6, 5, 5], channels: 6, groups: 6, padding: &[1], ..PLAIN },
+        Shape { x: &[2, 3, 5, 5], channels: 6, groups: 3, stride: &[2], ..PLAIN },
+        Shape { x: &[2, 17, 4, 4], channels: 19, kernel: &[1], ..PLAIN },
+        Shape { x: &[3, 2, 11], channels: 5, kernel: &[4], stride: &[3], dilation: &[2], ..PLAIN },
+        Shape { x: &[1, 2, 4, 3, 5], channels: 3, kernel: &[2, 1, 3], padding: &[0, 0, 1], ..PLAIN },
+        Shape { x: &[0, 3, 6, 5], padding: &[1], ..PLAIN },
+        Shape { x: &[1, 3, 3, 3], ..PLAIN },
+    ]
+}
+
+impl Shape {
+    fn case(&self, second: bool) -> Case {
+        let options = || Convolution {
+            stride: sizes(self.stride),
+            padding: sizes(self.padding),
+            dilation: sizes(self.dilation),
+            groups: Dim::from(self.groups),
+            ..Convolution::default()
+        };
+        case(self.x, second, |x| conv(x, self.channels, &sizes(self.kernel), options()))
+    }
+}
+
+#[test]
+fn convolutions() {
+    for shape in shapes() {
+        shape.case(false).check(1e-5);
+    }
+}
+
+#[test]
+fn convolutions_in_second_order() {
+    for shape in shapes() {
+        shape.case(true).check(1e-4);
+    }
+}
+
+#[test]
+fn no_window_of_a_convolution_is_written_down() {
+    for shape in shapes().into_iter().filter(|shape| shape.groups == 1) {
+        let graph = shape.case(false).graph;
+        let folds = graph.ids().filter(|id| matches!(graph.op(*id), Op::Fold { .. })).count();
+        assert_eq!(folds, 0, "{}", graph.to_text());
+    }
+}
+
+#[test]
+fn pools() {
+    let options = |stride: Option<&[i64]>, padding: &[i64], dilation: &[i64]| Pooling {
+        stride: stride.map(sizes),
+        padding: sizes(padding),
+        dilation: sizes(dilation),
+    };
+    let kinds: [(&[usize], &[i64], Pooling); 8] = [
+        (&[2, 3, 6, 8], &[2], options(None, &[0], &[1])),
+        (&[2, 3, 7, 5], &[2], options(None, &[0], &[1])),
+        (&[2, 17, 7, 9], &[3], options(Some(&[2]), &[1], &[1])),
+        (&[2, 3, 6, 6], &[2, 3], options(Some(&[1, 3]), &[1, 0], &[1])),
+        (&[3, 2, 12], &[3], options(Some(&[4]), &[0], &[1])),
+        (&[1, 2, 4, 4, 4], &[2], options(None, &[0], &[1])),
+        (&[0, 2, 4, 4], &[2], options(None, &[0], &[1])),
+        (&[2, 3, 8, 8], &[2], options(Some(&[2]), &[1], &[2])),
+    ];
+    for (x, kernel, options) in kinds {
+        case(x, false, |x| max_pool(x, &sizes(kernel), options.clone())).check(1e-6);
+        let plain = Pooling { dilation: sizes(&[1]), ..options };
+        for counted in [true, false] {
+            case(x, false, |x| average_pool(x, &sizes(kernel), plain.clone(), counted)).check(1e-6);
+        }
+    }
+    case(&[2, 3, 7, 5], false, |x| global_average_pool(x)).check(1e-6);
+    case(&[2, 3, 7, 5], false, |x| adaptive_average_pool(x, &sizes(&[3, 5]))).check(1e-6);
+}
+
+/// x → conv → relu → pool → conv → relu, as in a network: layouts meet.
+#[test]
+fn a_stack_stores_nothing_transposed() {
+    let case = case(&[2, 3, 12, 12], false, |x| {
+        let kernel = sizes(&[3]);
+        let padded = Convolution { padding: sizes(&[1]), ..Convolution::default() };
+        let h = relu(conv(x, 8, &kernel, padded.clone()));
+        let h = max_pool(h, &sizes(&[2]), Pooling::default());
+        let h = relu(conv(h, 16, &kernel, padded));
+        global_average_pool(h)
+    });
+    case.check(1e-5);
+    // Those of the picture itself, which the first product and its gradient read in another order.
+    let transposed = |id: &NodeId| matches!(case.graph.op(*id), Op::Transpose(_));
+    let transposes: Vec<usize> =
+        case.graph.ids().filter(transposed).map(|id| case.graph.shape(id).rank()).collect();
+    assert_eq!(transposes, [6, 4], "{}", case.graph.to_text());
+}

@@ -1,0 +1,131 @@
+//! What convolutions and pools share: windows that slide over the axes behind batch and channels.
+//!
+//! In: `[batch, channels, …]`, a size, stride, padding and dilation for each further axis, or one for all. Out: `[batch, …, channels]`, padded,
+//! and what the windows see of it. Mistakes are recorded in the layer's words.
+
+use crate::builder::Value;
+use crate::value::{channels_last, spoken, window, zero_padded};
+use downhill_graph::dim::Dim;
+use downhill_graph::error::Error;
+
+/// Windows over the axes behind batch and channels, with the numbers of each axis.
+pub(super) struct Sliding {
+    pub(super) kernel: Vec<Dim>,
+    pub(super) stride: Vec<Dim>,
+    pub(super) padding: Vec<Dim>,
+    pub(super) dilation: Vec<Dim>,
+}
+
+/// The rank of `x`, which is `[batch, channels, …]` with at least one further axis; a mistake is recorded.
+pub(super) fn rank_of_picture(x: &Value, layer: &str) -> Option<usize> {
+    let shape = x.shape()?;
+    if shape.rank() >= 3 {
+        return Some(shape.rank());
+    }
+    let error = Error::new(format!("`{layer}` needs axes behind batch and channels"))
+        .note(format!("{} has shape {shape}", spoken(x, "the operand")))
+        .help("give it [batch, channels, length], [batch, channels, height, width] or one axis more");
+    x.builder().error(error);
+    None
+}
+
+impl Sliding {
+    /// The numbers of each of `x`'s axes behind the first two; one number stands for all of them. Mistakes are recorded.
+    pub(super) fn new(x: &Value, layer: &str, numbers: [(&str, &[Dim], i64); 4]) -> Option<Sliding> {
+        let axes = rank_of_picture(x, layer)? - 2;
+        let mut each = Vec::new();
+        for (what, given, least) in numbers {
+            each.push(of_each_axis(x, layer, what, given, axes, least)?);
+        }
+        let [kernel, stride, padding, dilation] = <[Vec<Dim>; 4]>::try_from(each).ok()?;
+        let sliding = Sliding { kernel, stride, padding, dilation };
+        sliding.fits(x, layer).then_some(sliding)
+    }
+
+    /// Whether a window fits in each padded axis, as far as that is known; a mistake is recorded.
+    fn fits(&self, x: &Value, layer: &str) -> bool {
+        let Some(shape) = x.shape() else { return false };
+        for (axis, size) in shape.dims().iter().enumerate().skip(2) {
+            let at = axis - 2;
+            let padded = size + &(&Dim::from(2) * &self.padding[at]);
+            let span = self.span(at);
+            if (&padded - &span).as_constant().is_some_and(|rest| rest < 0) {
+                let is_dilated = !self.dilation[at].is(1);
+                let dilated = if is_dilated { format!(" (dilated to {span})") } else { String::new() };
+                let error = Error::new(format!(
+                    "the kernel of `{layer}`, {}{dilated}, is larger than its padded input, {padded}",
+                    self.kernel[at]
+                ));
+                let note = format!(
+                    "axis {axis} of {} has {size} elements and a padding of {} on each side",
+                    spoken(x, "the operand"),
+                    self.padding[at]
+                );
+                x.builder().error(error.note(note).help("take a smaller kernel or more padding"));
+                return false;
+            }
+        }
+        true
+    }
+
+    /// From the first element that a window sees along an axis to its last, both counted.
+    fn span(&self, at: usize) -> Dim {
+        &(&(&self.kernel[at] - &Dim::from(1)) * &self.dilation[at]) + &Dim::from(1)
+    }
+
+    /// `x`, `[batch, channels, …]`, as `[batch, …, channels]` with zeros around.
+    pub(super) fn padded(&self, x: &Value) -> Value {
+        let rank = self.kernel.len() + 2;
+        let both = |padding: &Dim| (padding.clone(), padding.clone());
+        let mut paddings = vec![both(&Dim::default())];
+        paddings.extend(self.padding.iter().map(both));
+        paddings.push(both(&Dim::default()));
+        zero_padded(&channels_last(x, rank as i64), &paddings)
+    }
+
+    /// What the windows see of a padded value: each axis between the first and those of the channels becomes two, places and taps.
+    pub(super) fn seen(&self, padded: &Value) -> Value {
+        (0..self.kernel.len()).fold(padded.clone(), |seen, at| {
+            let axis = 1 + 2 * at as i64;
+            let [taps, stride, dilation] =
+                [&self.kernel, &self.stride, &self.dilation].map(|it| it[at].clone());
+            window(seen, axis, taps, stride, dilation)
+        })
+    }
+
+    /// The axes of the taps in what is seen.
+    pub(super) fn taps(&self) -> impl Iterator<Item = usize> {
+        (0..self.kernel.len()).map(|at| 2 + 2 * at)
+    }
+}
+
+/// The numbers of each axis behind batch and channels, of which `given` names one for all or one for each; a mistake is recorded.
+pub(super) fn of_each_axis(
+    x: &Value,
+    layer: &str,
+    what: &str,
+    given: &[Dim],
+    axes: usize,
+    least: i64,
+) -> Option<Vec<Dim>> {
+    if let Some(number) = given.iter().filter_map(Dim::as_constant).find(|number| *number < least) {
+        let error = Error::new(format!("a {what} of {number} in `{layer}`"));
+        x.builder().error(error.help(format!("it must be at least {least}")));
+        return None;
+    }
+    match given {
+        [one] => Some(vec![one.clone(); axes]),
+        _ if given.len() == axes => Some(given.to_vec()),
+        _ => {
+            let error = Error::new(format!("{} numbers for the {what} of `{layer}`", given.len()));
+            let shape = x.shape()?;
+            let note = format!("{} has shape {shape}", spoken(x, "the operand"));
+            let help = match axes {
+                1 => "give one number: there is one axis behind batch and channels".into(),
+                _ => format!("give one number, or {axes}: one for each axis behind batch and channels"),
+            };
+            x.builder().error(error.note(note).help(help));
+            None
+        }
+    }
+}
