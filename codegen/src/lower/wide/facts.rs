@@ -135,6 +135,7 @@ impl Pressure {
             set: vec![None; registers],
             last: vec![0; registers],
             entered: Vec::new(),
+            carried: Vec::new(),
             crosses: vec![false; registers],
             runs: vec![0; registers],
             run: 0,
@@ -162,6 +163,8 @@ struct Walk<'a> {
     set: Vec<Option<usize>>,
     last: Vec<usize>,
     entered: Vec<(usize, Vec<Reg>)>,
+    /// What the loops around carry: at the start of an iteration, and next.
+    carried: Vec<(Reg, Reg)>,
     /// Read in another straight run than it was set in, or set within a loop: there for all pieces at once.
     crosses: Vec<bool>,
     runs: Vec<usize>,
@@ -187,9 +190,15 @@ impl Walk<'_> {
         for carried in &item.carried {
             self.set(carried.inside);
             self.crosses[carried.inside.0 as usize] = true;
+            // A sum that goes on with that of the loop around stays in its register.
+            let goes_on = self.carried.contains(&(carried.initial, carried.after));
+            self.free[carried.inside.0 as usize] |= goes_on && self.facts.stays[carried.initial.0 as usize];
         }
 
+        let around = self.carried.len();
+        self.carried.extend(item.carried.iter().map(|carried| (carried.inside, carried.next)));
         self.items(&item.body);
+        self.carried.truncate(around);
         self.at += 1;
         for carried in &item.carried {
             self.read(carried.next);
