@@ -117,6 +117,15 @@ fn convolutions() {
     }
 }
 
+/// Batches that are summed over block by block: in one chain, in chunks of several pictures, in chunks of one.
+#[test]
+fn convolutions_of_many_pictures() {
+    let shapes: [&[usize]; 4] = [&[40, 3, 8, 8], &[150, 3, 8, 8], &[9, 2, 26, 26], &[131, 2, 9, 10]];
+    for x in shapes {
+        case(x, false, |x| conv(x, 5, &sizes(&[3]), Convolution::default())).check(1e-4);
+    }
+}
+
 #[test]
 fn convolutions_in_second_order() {
     for shape in shapes() {

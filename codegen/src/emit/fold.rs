@@ -18,7 +18,7 @@
 //!   this chunk among those after the first, not at all: a test, and the registers that it keeps in memory.
 
 use super::kernel::{Emit, Number, Range};
-use crate::ir::chain::{CHAIN, is_ordered, terms, terms_of_iteration};
+use crate::ir::chain::{CHAIN, chain_and_chunk, is_ordered, terms, terms_of_iteration};
 use crate::ir::kernel::{Accumulator, Loop};
 use crate::lane::scalar;
 use crate::lane::{Binary, Compare, Integer, Portion, Reg};
@@ -26,8 +26,6 @@ use crate::schedule::loops::extent;
 use downhill_graph::dim::Dim;
 use downhill_graph::op::Reduction;
 
-/// The terms of a chunk of a longer sum.
-const CHUNK: i64 = 512;
 /// The terms of a chunk of a lane loop, which has 32 chains.
 const LANES_CHUNK: i64 = 32 * 1024;
 
@@ -35,7 +33,6 @@ impl Emit<'_> {
     /// How many iterations a chunk of a loop has; `None` for a loop that is known to be one, runs in order, or adds no floats.
     pub(super) fn chunk(&self, inner: &Loop) -> Option<Dim> {
         let inside = terms_of_iteration(self.kernel, inner).unwrap_or(1);
-        let within = |terms: i64| (terms / inside.max(1)).max(1);
         let starts = inner.accumulators.iter().all(|accumulator| accumulator.from.is_none());
         let sums = inner.accumulators.iter().any(|accumulator| self.adds_floats(accumulator));
         if !sums || is_ordered(inner) {
@@ -52,10 +49,10 @@ impl Emit<'_> {
         let extent = extent(self.kernel, inner.axis);
         let is_long = |most: i64| extent.as_constant().is_none_or(|iterations| iterations > most);
         if self.schedule.lanes.contains(&inner.axis) {
-            let chunk = within(LANES_CHUNK);
+            let chunk = (LANES_CHUNK / inside.max(1)).max(1);
             return is_long(chunk).then(|| Dim::from(chunk));
         }
-        let (chain, chunk) = (within(CHAIN), within(CHUNK));
+        let [chain, chunk] = chain_and_chunk(inside);
         // 1 for what is one chain, else 0.
         let is_chain = Dim::from(1).divide(&(&Dim::from(1) + &extent.divide(&Dim::from(chain + 1))));
         is_long(chain).then(|| &Dim::from(chunk) + &(&is_chain * &Dim::from(chain - chunk)))

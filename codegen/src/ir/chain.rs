@@ -8,6 +8,26 @@ use crate::ir::kernel::{Accumulator, Item, Kernel, Loop, Term};
 /// The most terms of one chain of additions. A longer sum is cut into chunks (`emit/fold.rs`).
 pub(crate) const CHAIN: i64 = 4096;
 
+/// The terms of a chunk of a longer sum.
+const CHUNK: i64 = 512;
+
+/// How many iterations of `inside` terms each have so many terms, rounded down; at least one.
+fn iterations_of(terms: i64, inside: i64) -> i64 {
+    (terms / inside.max(1)).max(1)
+}
+
+/// Iterations that are one chain at most, and those of a chunk where there are more, of a loop whose iterations have `inside` terms each.
+pub(crate) fn chain_and_chunk(inside: i64) -> [i64; 2] {
+    [CHAIN, CHUNK].map(|terms| iterations_of(terms, inside))
+}
+
+/// The iterations of a chunk of a fold whose length is known, which is no loop over lanes; `None` where it is one chain.
+pub(crate) fn chunk_of_known(kernel: &Kernel, fold: &Loop) -> Option<i64> {
+    let iterations = kernel.extents[fold.axis.0 as usize].as_constant()?;
+    let [chain, chunk] = chain_and_chunk(terms_of_iteration(kernel, fold).unwrap_or(1));
+    (iterations > chain).then_some(chunk)
+}
+
 /// The terms that an iteration of a fold adds to its chains: those of the loops inside that go on with them. `None` where that is
 /// not known, or longer than a chain.
 pub(crate) fn terms_of_iteration(kernel: &Kernel, fold: &Loop) -> Option<i64> {

@@ -74,6 +74,41 @@ fn collapsed(kernel: &mut Kernel, outer: Loop) -> Loop {
     }
 }
 
+/// The kernel with each fold that goes on with the one around as one loop with it, where both walk through memory as one. Sizes and layouts may
+/// be known by now: only what is one chain of additions anyhow is changed, so no bit is. Loops over lanes stay.
+pub(crate) fn collapse_chains(mut kernel: Kernel, lanes: &BTreeSet<Axis>) -> Kernel {
+    let body = std::mem::take(&mut kernel.body);
+    kernel.body = each_loop(&mut kernel, body, &mut |kernel, outer| one_chain(kernel, outer, lanes));
+    kernel
+}
+
+fn one_chain(kernel: &mut Kernel, outer: Loop, lanes: &BTreeSet<Axis>) -> Loop {
+    let [Item::Loop(inner)] = outer.body.as_slice() else { return outer };
+    let goes_on = |(around, within): (&Accumulator, &Accumulator)| {
+        around.term == Term::Next(within.result) && around.inside.is_some() && around.inside == within.from
+    };
+    let are_one = !outer.accumulators.is_empty()
+        && outer.accumulators.len() == inner.accumulators.len()
+        && outer.accumulators.iter().zip(&inner.accumulators).all(goes_on)
+        && ![outer.axis, inner.axis].iter().any(|axis| lanes.contains(axis));
+    let iterations = kernel.extents[inner.axis.0 as usize].clone();
+    let is_short = terms(kernel, &outer).is_some_and(|terms| terms <= CHAIN);
+    if !(are_one && is_short && is_one_walk(inner, outer.axis, &iterations)) {
+        return outer;
+    }
+
+    // An axis of its own: other loops may run over the inner one's.
+    let axis = Axis(kernel.extents.len() as u32);
+    kernel.extents.push(&kernel.extents[outer.axis.0 as usize] * &iterations);
+    let pairs = outer.accumulators.iter().zip(&inner.accumulators);
+    let accumulators =
+        pairs.map(|(around, within)| Accumulator { from: around.from, result: around.result, ..*within });
+    let walk = |at: &Affine| {
+        at.substitute(outer.axis, &Affine::default()).substitute(inner.axis, &Affine::axis(axis))
+    };
+    Loop { axis, accumulators: accumulators.collect(), body: map_items(&inner.body, &walk, &Dim::clone) }
+}
+
 /// Whether both loops fold nothing, or the outer one just what the inner one has folded, in the same way.
 fn is_one_fold(outer: &Loop, inner: &Loop) -> bool {
     let plain = |accumulator: &Accumulator| accumulator.from.is_none() && accumulator.inside.is_none();

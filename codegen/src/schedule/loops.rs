@@ -15,7 +15,7 @@
 use crate::ir::affine::{Affine, Axis};
 use crate::ir::chain::is_ordered;
 use crate::ir::kernel::{Access, Expression, Item, Kernel, Loop, Term};
-use crate::schedule::cost::{FOLD_LANES, WIDTH, assumed_turns, statement, vectors};
+use crate::schedule::cost::{FOLD_LANES, Width, assumed_turns, statement, vectors};
 use crate::target::InstructionSet;
 use downhill_graph::dim::Dim;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,14 +34,23 @@ pub(crate) const TRANSPOSED: usize = 8;
 
 /// Chooses the lane loops by an estimate of the cost in vector statements, in which a strided access costs one for each element.
 pub fn choose_lanes(kernel: &Kernel) -> BTreeSet<Axis> {
+    choose(kernel, Width::ANY)
+}
+
+/// The same for vectors of so many lanes.
+fn choose(kernel: &Kernel, width: Width) -> BTreeSet<Axis> {
     let mut lanes = BTreeSet::new();
-    best(kernel, &kernel.body, None, &mut lanes);
+    best(kernel, &kernel.body, None, &mut lanes, width);
     lanes
 }
 
-/// Chooses lane loops again once sizes are known. `generic` was chosen before; it is kept where the new choice would vectorize other
-/// folds, and so change the order of their additions.
-pub fn choose_lanes_again(kernel: &Kernel, generic: BTreeSet<Axis>) -> BTreeSet<Axis> {
+/// Chooses lane loops again once sizes are known, for vectors as the target has them. `generic` was chosen before; it is kept where the new
+/// choice would vectorize other folds, and so change the order of their additions.
+pub fn choose_lanes_again(
+    kernel: &Kernel,
+    generic: BTreeSet<Axis>,
+    target: InstructionSet,
+) -> BTreeSet<Axis> {
     let mut folds = BTreeSet::new();
     kernel.visit(&mut |item| {
         if let Item::Loop(fold) = item
@@ -52,14 +61,21 @@ pub fn choose_lanes_again(kernel: &Kernel, generic: BTreeSet<Axis>) -> BTreeSet<
         }
     });
 
-    let chosen = choose_lanes(kernel);
+    let (width, _) = target.block_columns();
+    let chosen = choose(kernel, Width::of(width));
     let agree = chosen.intersection(&folds).eq(generic.intersection(&folds));
     if agree { chosen } else { generic }
 }
 
 /// Cost of items with the best choice of lane loops among them, which is added to `lanes`. `rows` is the loop directly around the items,
 /// unless that is a fold.
-fn best(kernel: &Kernel, items: &[Item], rows: Option<Axis>, lanes: &mut BTreeSet<Axis>) -> f64 {
+fn best(
+    kernel: &Kernel,
+    items: &[Item],
+    rows: Option<Axis>,
+    lanes: &mut BTreeSet<Axis>,
+    width: Width,
+) -> f64 {
     items
         .iter()
         .map(|item| match item {
@@ -73,14 +89,15 @@ fn best(kernel: &Kernel, items: &[Item], rows: Option<Axis>, lanes: &mut BTreeSe
                 let wide = if is_ordered(inner) {
                     f64::INFINITY
                 } else {
-                    (iterations / WIDTH).ceil() * vectors(kernel, body, &BTreeSet::new(), Some(inner.axis))
+                    width.vectors(iterations)
+                        * vectors(kernel, body, &BTreeSet::new(), Some(inner.axis), width)
                         + fold
                 };
 
                 // Or this loop runs over scalars, and lane loops are chosen inside it.
                 let mut deeper = BTreeSet::new();
                 let rows = inner.accumulators.is_empty().then_some(inner.axis);
-                let narrow = iterations * best(kernel, &inner.body, rows, &mut deeper);
+                let narrow = iterations * best(kernel, &inner.body, rows, &mut deeper, width);
 
                 if wide <= narrow {
                     lanes.insert(inner.axis);
@@ -89,7 +106,7 @@ fn best(kernel: &Kernel, items: &[Item], rows: Option<Axis>, lanes: &mut BTreeSe
                 }
                 wide.min(narrow)
             }
-            other => statement(other, None),
+            other => statement(other, None, width),
         })
         .sum()
 }
@@ -168,8 +185,7 @@ fn are_independent(x: &Loop, y: &Loop) -> bool {
 /// Blocks of rows for products: the loop over rows of sums of products is unrolled, so that several rows share each load. `target` says
 /// how many sums fit in registers, and how wide a square tile is.
 pub fn choose_rows(kernel: &Kernel, lanes: &BTreeSet<Axis>, target: InstructionSet) -> BTreeMap<Axis, u32> {
-    let (sums, width) = (target.block_sums(), target.tile());
-    let mut blocks = Blocks { kernel, lanes, sums, width, rows: BTreeMap::new() };
+    let mut blocks = Blocks { kernel, lanes, target, width: target.tile(), rows: BTreeMap::new() };
     blocks.find(&kernel.body);
     blocks.rows
 }
@@ -177,7 +193,7 @@ pub fn choose_rows(kernel: &Kernel, lanes: &BTreeSet<Axis>, target: InstructionS
 struct Blocks<'a> {
     kernel: &'a Kernel,
     lanes: &'a BTreeSet<Axis>,
-    sums: u32,
+    target: InstructionSet,
     width: u32,
     rows: BTreeMap<Axis, u32>,
 }
@@ -186,7 +202,7 @@ impl Blocks<'_> {
     fn find(&mut self, items: &[Item]) {
         for inner in loops(items) {
             if self.lanes.contains(&inner.axis) {
-                self.find_within(&inner.body);
+                self.find_within(&inner.body, inner.axis);
                 continue;
             }
             if inner.accumulators.is_empty() && self.is_transposed(inner) {
@@ -196,8 +212,9 @@ impl Blocks<'_> {
 
             let wide = || loops(&inner.body).filter(|wide| self.lanes.contains(&wide.axis));
             let sums = wide().map(|wide| products(self.kernel, wide)).sum();
+            let widest = wide().map(|wide| self.vectors(wide.axis)).max().unwrap_or(1);
             if sums > 0 && inner.accumulators.is_empty() && !wide().any(|wide| has_rows(self.kernel, wide)) {
-                self.block(inner.axis, sums);
+                self.block(inner.axis, sums, widest);
             } else {
                 self.find(&inner.body);
             }
@@ -205,17 +222,27 @@ impl Blocks<'_> {
     }
 
     /// The same where the lane loop stands outside the loop over rows.
-    fn find_within(&mut self, items: &[Item]) {
+    fn find_within(&mut self, items: &[Item], lane: Axis) {
         for inner in loops(items).filter(|inner| inner.accumulators.is_empty()) {
             let sums = products(self.kernel, inner);
             if sums > 0 {
-                self.block(inner.axis, sums);
+                self.block(inner.axis, sums, self.vectors(lane));
             }
         }
     }
 
-    fn block(&mut self, axis: Axis, sums: usize) {
-        let most = (self.sums / sums as u32).max(1);
+    /// How many vectors of a lane loop are computed at once.
+    fn vectors(&self, lane: Axis) -> u32 {
+        let (lanes, most) = self.target.block_columns();
+        let all =
+            extent(self.kernel, lane).as_constant().map_or(most, |columns| (columns + lanes - 1) / lanes);
+        all.clamp(1, most) as u32
+    }
+
+    /// Rows of so many `sums`, each of so many vectors: as many as leave no register free, so narrow results have more of them.
+    fn block(&mut self, axis: Axis, sums: usize, vectors: u32) {
+        let (_, widest) = self.target.block_columns();
+        let most = (self.target.block_sums() * widest as u32 / vectors / sums as u32).max(1);
         let Some(count) = extent(self.kernel, axis).as_constant() else { return self.insert(axis, most) };
 
         // Blocks without a remainder where they are nearly full; else as few blocks as possible, of about equal height.

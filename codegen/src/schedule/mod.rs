@@ -9,6 +9,8 @@ pub mod pack;
 
 mod blocks;
 
+mod nested;
+
 pub mod divide;
 
 pub mod form;

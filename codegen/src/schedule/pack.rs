@@ -157,7 +157,9 @@ impl Packing<'_> {
                 continue;
             };
 
-            if !self.lanes.contains(&inner.axis) {
+            if let Some(mut blocks) = self.nested_sums_in_blocks(inner) {
+                packed.append(&mut blocks);
+            } else if !self.lanes.contains(&inner.axis) {
                 let around = inner.accumulators.is_empty().then_some(inner.axis);
                 self.open.push(inner.axis);
                 let body = self.items(&inner.body, around);

@@ -14,7 +14,7 @@ use crate::ir::affine::Axis;
 use crate::ir::kernel::Kernel;
 use crate::plan::arena::Arena;
 use crate::plan::guard::writes_storage;
-use crate::plan::nests::put_lanes_first;
+use crate::plan::nests::{collapse_chains, put_lanes_first};
 use crate::schedule::cost::work;
 use crate::schedule::divide::{Division, divide};
 use crate::schedule::form::{buffer_of, form};
@@ -131,7 +131,7 @@ fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, 
     let lanes = choose_lanes(form);
     let form = put_lanes_first(form.clone(), &lanes);
     let kernel = form.map_dims(&|dim| dim.bind(fixed));
-    let lanes = choose_lanes_again(&kernel, lanes);
+    let lanes = choose_lanes_again(&kernel, lanes, target.instructions());
     let kernel = put_lanes_outside(&kernel, &lanes);
 
     // Scratch buffers are numbered after the form's own.
@@ -139,6 +139,7 @@ fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, 
     let scratch = Room::new(&mut arena, 0, target.thread_count());
 
     let scheduled = |(kernel, lanes): (Kernel, BTreeSet<Axis>)| {
+        let kernel = collapse_chains(kernel, &lanes);
         let rows = choose_rows(&kernel, &lanes, target.instructions());
         let schedule = Schedule { lanes, rows };
         let division = target.worth().and_then(|worth| divide(&kernel, &schedule, worth));

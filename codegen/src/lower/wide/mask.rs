@@ -20,6 +20,9 @@ pub(super) mod predicate {
     pub(crate) const GREATER: i64 = 30;
 }
 
+/// Bytes of half a vector of AVX2.
+const HALF: i32 = 16;
+
 /// Instructions that load and store just so many elements.
 fn parts(elements: i64) -> Option<[Op; 2]> {
     match elements {
@@ -69,6 +72,18 @@ impl Select<'_> {
 
     /// Stores the lanes of a piece that are elements.
     pub(super) fn store_lanes(&mut self, memory: Memory, value: V, piece: usize) {
+        if let Some(store) = self.behind_half(piece) {
+            // A half and what is behind it: a masked store takes as long as ten others.
+            let upper = self.emit_half(value);
+            self.code.push(Inst::new(
+                Op::StoreFour,
+                None,
+                &[Source::Memory(memory), Source::Register(value)],
+            ));
+            let behind = Memory { offset: memory.offset + HALF, ..memory };
+            self.code.push(Inst::new(store, None, &[Source::Memory(behind), Source::Register(upper)]));
+            return;
+        }
         let (memory, value) = (Source::Memory(memory), Source::Register(value));
         let inst = match self.strip.masks[piece] {
             Some(_) if let Some([_, store]) = self.part(piece) => Inst::new(store, None, &[memory, value]),
@@ -85,6 +100,22 @@ impl Select<'_> {
     fn part(&self, piece: usize) -> Option<[Op; 2]> {
         let Some(Bound::Known(rest)) = self.strip.rest else { return None };
         parts(rest - (piece * self.level.lanes()) as i64)
+    }
+
+    /// The instruction that stores what is behind the first half of a piece of AVX2, where there is one.
+    fn behind_half(&self, piece: usize) -> Option<Op> {
+        let Some(Bound::Known(rest)) = self.strip.rest else { return None };
+        let behind = rest - (piece * self.level.lanes()) as i64 - 4;
+        if self.wide_masks() || !(1..4).contains(&behind) {
+            return None;
+        }
+        parts(behind).map(|[_, store]| store)
+    }
+
+    fn emit_half(&mut self, value: V) -> V {
+        let upper = self.vector();
+        self.code.push(Inst::new(Op::UpperHalf, Some(upper), &[Source::Register(value)]).immediate(1));
+        upper
     }
 
     /// Moves the lanes of a piece that are elements.

@@ -11,7 +11,7 @@
 
 mod vectors;
 
-pub(crate) use vectors::{FOLD_LANES, WIDTH, statement, vectors};
+pub(crate) use vectors::{FOLD_LANES, Width, statement, vectors};
 pub use vectors::{assumed_turns, work};
 
 use crate::ir::affine::{Affine, Axis};
@@ -23,6 +23,9 @@ use downhill_graph::op::{Binary, Unary};
 use downhill_graph::types::ElementType;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use vectors::access_cost;
+
+/// Lanes of a vector, whatever the target.
+const WIDTH: i64 = 16;
 
 /// The work of kernels, for any sizes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -163,7 +166,7 @@ impl Cost {
     /// One number for all of it, in units of about 1/60 ns on a fast core: each byte counts one, each instruction in a lane loop one for
     /// each element, and each other instruction sixteen.
     pub fn total(&self) -> Dim {
-        let vector = Dim::from(WIDTH as i64);
+        let vector = Dim::from(WIDTH);
         [&self.narrow * &vector, self.read.clone(), self.written.clone()]
             .iter()
             .fold(self.wide.clone(), |sum, part| &sum + part)
@@ -323,7 +326,7 @@ impl Count<'_> {
             iterations = &iterations * extent;
             if self.lanes.contains(axis) {
                 instructions = &mut self.cost.wide;
-                let vector = WIDTH as i64;
+                let vector = WIDTH;
                 let whole =
                     extent.as_constant().map(|lanes| Dim::from((lanes + vector - 1) / vector * vector));
                 filled = &filled * whole.as_ref().unwrap_or(extent);
@@ -339,7 +342,7 @@ impl Count<'_> {
     /// Lanes that are not contiguous in memory are read and written one by one.
     fn element_by_element(&mut self, access: &Access, depth: usize) {
         let lane = self.path[..depth].iter().find(|axis| self.lanes.contains(axis)).copied();
-        let vectors = access_cost(access, lane);
+        let vectors = access_cost(access, lane, WIDTH as f64);
         if vectors > 1.0 {
             self.add(Work { arithmetic: 0, instructions: vectors as i64 }, depth);
         }

@@ -12,43 +12,71 @@ use std::collections::BTreeSet;
 
 /// Iterations assumed where a size is not known.
 const ASSUMED_ITERATIONS: f64 = 64.0;
-/// Lanes of a vector, whatever the target; only ratios matter.
-pub(crate) const WIDTH: f64 = 16.0;
+/// What the estimate knows of vectors.
+#[derive(Clone, Copy)]
+pub(crate) struct Width {
+    /// Lanes of a vector.
+    lanes: f64,
+    /// Storing them one by one.
+    scattered: f64,
+}
+
+impl Width {
+    /// Where the target must not matter.
+    pub(crate) const ANY: Width = Width { lanes: 16.0, scattered: 16.0 };
+
+    /// Of a target with so many lanes. To store a lane by itself takes a shuffle and a store, as long as four multiply-adds.
+    pub(crate) fn of(lanes: i64) -> Width {
+        Width { lanes: lanes as f64, scattered: 4.0 * lanes as f64 }
+    }
+
+    /// How many vectors so many iterations are.
+    pub(crate) fn vectors(self, iterations: f64) -> f64 {
+        (iterations / self.lanes).ceil()
+    }
+}
 /// Cost of combining the lanes of a reduction into one value, in statements.
 pub(crate) const FOLD_LANES: f64 = 8.0;
 
 /// Cost of a kernel in vector statements, where every size is known.
 pub fn work(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> Option<f64> {
     let known = kernel.extents.iter().all(|extent| extent.as_constant().is_some());
-    known.then(|| vectors(kernel, &kernel.body, lanes, None))
+    known.then(|| vectors(kernel, &kernel.body, lanes, None, Width::ANY))
 }
 
 /// Cost of items in vector statements. `lanes` are the lane loops among them; `lane` is the lane loop around them, of which one vector of
-/// iterations is counted.
-pub(crate) fn vectors(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>, lane: Option<Axis>) -> f64 {
+/// iterations is counted, `width` of them.
+pub(crate) fn vectors(
+    kernel: &Kernel,
+    items: &[Item],
+    lanes: &BTreeSet<Axis>,
+    lane: Option<Axis>,
+    width: Width,
+) -> f64 {
     items
         .iter()
         .map(|item| match item {
             Item::Loop(inner) if lanes.contains(&inner.axis) => {
-                (assumed_turns(kernel, inner.axis) / WIDTH).ceil()
-                    * vectors(kernel, &inner.body, lanes, Some(inner.axis))
+                width.vectors(assumed_turns(kernel, inner.axis))
+                    * vectors(kernel, &inner.body, lanes, Some(inner.axis), width)
             }
             Item::Loop(inner) => {
                 // Inside a lane loop, the counter and branch of an iteration hold up all lanes, so they count as well.
-                let each = vectors(kernel, &inner.body, lanes, lane);
+                let each = vectors(kernel, &inner.body, lanes, lane, width);
                 assumed_turns(kernel, inner.axis) * each + lane.map_or(0.0, |_| 1.0)
             }
-            other => statement(other, lane),
+            other => statement(other, lane, width),
         })
         .sum()
 }
 
 /// Cost of a statement in vector statements: a strided access costs one for each element.
-pub(crate) fn statement(item: &Item, lane: Option<Axis>) -> f64 {
+pub(crate) fn statement(item: &Item, lane: Option<Axis>, width: Width) -> f64 {
     match item {
         // Watching a value beside its store must not change the choice of lane loops.
         Item::Store(Buffer::Watched, ..) => 0.0,
-        Item::Let(_, Expression::Load(_, access)) | Item::Store(_, access, _) => access_cost(access, lane),
+        Item::Let(_, Expression::Load(_, access)) => access_cost(access, lane, width.lanes),
+        Item::Store(_, access, _) => access_cost(access, lane, width.scattered),
         Item::Let(_, Expression::Constant(_) | Expression::Dim(_) | Expression::Index(_)) => 0.0,
         Item::Let(_, Expression::Unary(function, _)) => f64::from(function.facts().cost.statements),
         Item::Let(_, Expression::Binary(function, ..)) => f64::from(function.facts().cost.statements),
@@ -58,11 +86,11 @@ pub(crate) fn statement(item: &Item, lane: Option<Axis>) -> f64 {
     }
 }
 
-pub(super) fn access_cost(access: &Access, lane: Option<Axis>) -> f64 {
+pub(super) fn access_cost(access: &Access, lane: Option<Axis>, one_by_one: f64) -> f64 {
     let Some(lane) = lane else { return 1.0 };
     let stride = access.at.coefficient(lane);
     let by_row = access.row.is_some_and(|(axis, _)| axis == lane);
-    if !by_row && (stride.is(0) || stride.is(1)) { 1.0 } else { WIDTH }
+    if !by_row && (stride.is(0) || stride.is(1)) { 1.0 } else { one_by_one }
 }
 
 /// Iterations of a loop, with a size assumed where it is not known.
