@@ -191,7 +191,7 @@ pub fn moved(graph: &Graph, node: NodeId, index: &[Affine]) -> Option<Vec<Affine
             result.splice(*axis..=axis + 1, [seen]);
             Some(result)
         }
-        Op::Reshape(shape) => reshaped(shape, &operand_shape(), index),
+        Op::Reshape(shape) => reshaped(&operand_shape(), shape, index),
         Op::StopGradient | Op::Surrogate => Some(index.to_vec()),
         Op::Input(_)
         | Op::Storage(_)
@@ -215,17 +215,18 @@ pub fn moved(graph: &Graph, node: NodeId, index: &[Affine]) -> Option<Vec<Affine
     }
 }
 
-/// Reshapes that only add or drop axes of size 1.
+/// Reshapes that split axes, or add or drop axes of size 1.
 fn reshaped(from: &Shape, to: &Shape, index: &[Affine]) -> Option<Vec<Affine>> {
-    let kept = |shape: &Shape| shape.dims().iter().filter(|dim| !dim.is(1)).cloned().collect::<Vec<_>>();
-    if kept(from) != kept(to) {
-        return None;
+    let mut parts = to.dims().iter().zip(index).filter(|(dim, _)| !dim.is(1));
+    let mut moved = Vec::with_capacity(from.rank());
+    for whole in from.dims() {
+        let (mut size, mut at) = (Dim::from(1), Affine::default());
+        while size != *whole {
+            let (part, i) = parts.next()?;
+            size = &size * part;
+            at = at.times(part).plus(i);
+        }
+        moved.push(at);
     }
-    let mut rest = from.dims().iter().zip(index).filter(|(dim, _)| !dim.is(1)).map(|(_, i)| i.clone());
-    Some(
-        to.dims()
-            .iter()
-            .map(|dim| if dim.is(1) { Affine::default() } else { rest.next().unwrap_or_default() })
-            .collect(),
-    )
+    parts.next().is_none().then_some(moved)
 }

@@ -1,6 +1,7 @@
 //! Views, ops that only move elements: they compose, cancel, and move towards the results so that they meet. No number changes.
 
 use super::rewriting::{Rewriting, add, spread, spread_scalar};
+use crate::dim::Dim;
 use crate::facts::Class;
 use crate::graph::{Graph, NodeId};
 use crate::op::Op;
@@ -61,14 +62,17 @@ pub(super) fn transposed_broadcast(graph: &mut Rewriting, op: &Op, operands: &[N
 
 /// An elementwise op of operands seen through the same view (or spread scalars): the view of the op. What a broadcast
 /// repeats is computed once; reshapes and transposes move on until they meet their like. Beside a transposed operand, one that is broadcast or
-/// reshaped is transposed back: the broadcast one becomes another broadcast, and a reshaped one is read in any order equally well.
+/// reshaped is transposed back: the broadcast one becomes another broadcast, and a reshaped one is read in any order equally well. Beside
+/// something elementwise whose axes are merged, any operand is split, so that both are computed at once.
 pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     if op.class() != Class::Elementwise {
         return None;
     }
     let is_view = |id: &&NodeId| spread_scalar(graph, **id).is_none();
     let is_transposed = |id: &&NodeId| matches!(graph.op(**id), Op::Transpose(_));
-    let viewed = operands.iter().find(is_transposed).or_else(|| operands.iter().find(is_view));
+    let is_reshaped = |id: &&NodeId| matches!(graph.op(**id), Op::Reshape(_)) && is_merged(graph, **id);
+    let viewed = operands.iter().find(is_transposed).or_else(|| operands.iter().find(is_reshaped));
+    let viewed = viewed.or_else(|| operands.iter().find(is_view));
     let Some(&viewed) = viewed else { return of_scalars(graph, op, operands) };
     if is_piled(graph, viewed) {
         return None;
@@ -80,10 +84,11 @@ pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
 
     // Every operand must be seen through the same view.
     let same = |graph: &Graph, id| *graph.op(id) == view && *graph.shape(graph.operand(id, 0)) == inner;
+    let merges = matches!(view, Op::Reshape(_)) && is_merged(graph, viewed);
     let fits = |&id: &NodeId| {
         let turns_back = matches!(graph.op(id), Op::Broadcast { .. } | Op::Reshape(_));
         let fits = same(graph, id) || turns_back && matches!(view, Op::Transpose(_));
-        spread_scalar(graph, id).is_some() || fits
+        spread_scalar(graph, id).is_some() || fits || merges
     };
     if !operands.iter().all(fits) {
         return None;
@@ -97,6 +102,8 @@ pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
         } else if let Op::Transpose(order) = &view {
             let back = (0..order.len()).map(|axis| order.iter().position(|from| *from == axis));
             add(graph, Op::Transpose(back.map(Option::unwrap_or_default).collect()), &[id])
+        } else if merges {
+            add(graph, Op::Reshape(inner.clone()), &[id])
         } else {
             return None;
         });
@@ -104,6 +111,21 @@ pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
 
     let inside = add(graph, op.clone(), &sources);
     Some(add(graph, view, &[inside]))
+}
+
+/// Whether a reshaped value is something elementwise some of whose axes become one: each axis of the result is one or more of its own.
+fn is_merged(graph: &Graph, reshaped: NodeId) -> bool {
+    let inside = graph.operand(reshaped, 0);
+    let mut parts = graph.shape(inside).dims().iter();
+    let is_product = |whole: &Dim| {
+        let mut size = Dim::from(1);
+        while size != *whole {
+            let Some(part) = parts.next() else { return false };
+            size = &size * part;
+        }
+        true
+    };
+    graph.op(inside).class() == Class::Elementwise && graph.shape(reshaped).dims().iter().all(is_product)
 }
 
 /// Whether a chain of views is too long to be moved: every op behind it would have to pass all of its views, which costs more than it
