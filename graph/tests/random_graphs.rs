@@ -5,7 +5,7 @@ mod support;
 use downhill_graph::differentiate::differentiate;
 use downhill_graph::graph::{Graph, NodeId, Purpose};
 use downhill_graph::interpret::{Precision, interpret};
-use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Unary};
+use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Unary, Window};
 use downhill_graph::passes::{eliminate_dead, optimize, simplify};
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::ElementType;
@@ -41,7 +41,7 @@ fn away_from_zero(graph: &mut Graph, x: NodeId) -> NodeId {
 /// Adds one node made of earlier ones; every value is `[2, 3]`, or comes back to it.
 fn grow(graph: &mut Graph, pool: &mut Vec<NodeId>, choices: &mut Choices<'_>) {
     let (a, b) = (choices.of(pool), choices.of(pool));
-    let node = match choices.below(17) {
+    let node = match choices.below(18) {
         0 | 1 => unary(graph, choices.of(&UNARY), a),
         2..=4 => {
             let function = choices.of(&BINARY);
@@ -101,6 +101,13 @@ fn grow(graph: &mut Graph, pool: &mut Vec<NodeId>, choices: &mut Choices<'_>) {
             let thin = graph.add(Op::Slice(vec![range(2), range(3)]), &[a]);
             let padding = |low: i64, interior| Padding { low: low.into(), high: 0.into(), interior };
             graph.add(Op::Pad(vec![padding(1, 0), padding(0, 1)]), &[thin])
+        }
+        16 => {
+            let window =
+                Window { axis: 1, taps: 2.into(), stride: 1.into(), dilation: choices.of(&[1, 2]).into() };
+            let seen = graph.add(Op::Window(window.clone()), &[a]);
+            let seen = unary(graph, choices.of(&UNARY), seen);
+            graph.add(Op::Fold { window, size: 3.into() }, &[seen])
         }
         15 => graph.add(Op::CumulativeSum { axis: choices.below(2) }, &[a]),
         _ => choices

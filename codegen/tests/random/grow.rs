@@ -6,7 +6,7 @@ use super::generator::{Generator, Known, MOST_ELEMENTS};
 use super::numbers::Numbers;
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::NodeId;
-use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Unary};
+use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Unary, Window};
 use downhill_graph::types::ElementType::{Bool, F32, I32, U32};
 use downhill_graph::types::Shape;
 
@@ -21,7 +21,7 @@ const COMPARE: [Compare; 6] = [
 
 impl Generator<'_> {
     pub(crate) fn grow(&mut self) {
-        match self.choices.below(27) {
+        match self.choices.below(29) {
             0 | 1 => self.float_unary(),
             2..=4 => self.float_binary(),
             5 => self.divide_or_raise(),
@@ -41,6 +41,7 @@ impl Generator<'_> {
             22 | 23 => self.dot(),
             24 => self.reverse(),
             25 => self.cumulative_sum(),
+            26 | 27 => self.window(),
             _ => self.source_op(),
         }
     }
@@ -345,6 +346,40 @@ impl Generator<'_> {
         let x = self.pick();
         let axes = self.some_axes(x.dims.len());
         self.push(Op::Reverse(axes), &[x.node], x.sizes, x.numbers);
+    }
+
+    /// What a window sees along an axis whose size is a number; in half of the cases added up again where it was seen, perhaps along an axis
+    /// that goes on behind it.
+    fn window(&mut self) {
+        let x = self.pick();
+        let fits = |axis: &usize| x.dims[*axis].as_constant().is_some() && x.sizes[*axis] > 0;
+        let axes: Vec<usize> = (0..x.dims.len()).filter(fits).collect();
+        if axes.is_empty() || x.dims.len() > 4 {
+            return;
+        }
+        let axis = axes[self.choices.below(axes.len())];
+        let size = x.sizes[axis];
+        let taps = 1 + self.choices.below(size.min(3));
+        let dilation = if taps == 1 { 1 } else { 1 + self.choices.below((size - 1) / (taps - 1)) };
+        let stride = 1 + self.choices.below(3);
+        let span = (taps - 1) * dilation + 1;
+        let places = (size - span) / stride + 1;
+        let window = Window { axis, taps: taps.into(), stride: stride.into(), dilation: dilation.into() };
+        let mut sizes = x.sizes.clone();
+        sizes.splice(axis..=axis, [places, taps]);
+
+        let is_summed = x.element != Bool && self.choices.below(2) == 1;
+        let seen = Op::Window(window.clone());
+        if !is_summed {
+            return self.push(seen, &[x.node], sizes, x.numbers);
+        }
+        let node = self.graph.add(seen, &[x.node]);
+        let behind = self.choices.below(stride);
+        let size = (places - 1) * stride + span + behind;
+        let mut sizes = x.sizes;
+        sizes[axis] = size;
+        let numbers = if x.element == F32 { x.numbers.summed(taps) } else { any_integer() };
+        self.push(Op::Fold { window, size: size.into() }, &[node], sizes, numbers);
     }
 
     /// Two neighbouring axes become one, one of an even number becomes two, or an axis of size 1 comes or goes.

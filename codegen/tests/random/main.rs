@@ -162,6 +162,8 @@ fn every_op_is_drawn() {
         "Pad",
         "Concatenate",
         "Reverse",
+        "Window",
+        "Fold",
         "DotGeneral",
     ];
     for name in expected {
