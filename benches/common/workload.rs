@@ -42,9 +42,27 @@ network! {
     }
 }
 
-/// A dense network with rectifiers, and how it is trained. `steps` is how long a run is, counted from the initial weights.
+network! {
+    /// LeNet-5 for digits.
+    Lenet {
+        input  x: [batch, 1, 28, 28];
+        target y: i32[batch];
+        let h = max_pool(relu(conv(x, 6, kernel: 5)), 2);
+        h = max_pool(relu(conv(h, 16, kernel: 5)), 2);
+        h = relu(linear(flatten(h), 120));
+        h = relu(linear(h, 84));
+        output logits = linear(h, 10);
+        loss cross_entropy(logits, y);
+    }
+}
+
+/// A network with rectifiers, and how it is trained. `steps` is how long a run is, counted from the initial weights.
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
+    /// The sizes of a row, where they are not the first width alone.
+    picture: &'static [usize],
+    /// Convolutions before the dense layers: kernel, channels in, channels.
+    convolutions: &'static [[usize; 3]],
     pub(crate) widths: &'static [usize],
     pub(crate) batch: usize,
     pub(crate) steps: usize,
@@ -55,15 +73,31 @@ const SEED: &[usize] = &[2, 50, 1];
 const MLP: &[usize] = &[784, 128, 10];
 const MLP_512: &[usize] = &[784, 512, 512, 10];
 const MLP_2048: &[usize] = &[1024, 2048, 2048, 1000];
+const LENET: &[usize] = &[256, 120, 84, 10];
+
+const fn dense(
+    name: &'static str,
+    widths: &'static [usize],
+    batch: usize,
+    steps: usize,
+    learning_rate: f64,
+) -> Workload {
+    Workload { name, picture: &[], convolutions: &[], widths, batch, steps, learning_rate }
+}
 
 /// Those that train.
-pub(crate) const TRAINING: [Workload; 6] = [
-    Workload { name: "seed_b1", widths: SEED, batch: 1, steps: 4096, learning_rate: 0.1 },
-    Workload { name: "seed_b64", widths: SEED, batch: 64, steps: 1024, learning_rate: 0.5 },
-    Workload { name: "mlp_b1", widths: MLP, batch: 1, steps: 1024, learning_rate: 0.01 },
-    Workload { name: "mlp_b64", widths: MLP, batch: 64, steps: 256, learning_rate: 0.1 },
-    Workload { name: "mlp512_b128", widths: MLP_512, batch: 128, steps: 32, learning_rate: 0.1 },
-    Workload { name: "mlp2048_b256", widths: MLP_2048, batch: 256, steps: 5, learning_rate: 0.1 },
+pub(crate) const TRAINING: [Workload; 7] = [
+    dense("seed_b1", SEED, 1, 4096, 0.1),
+    dense("seed_b64", SEED, 64, 1024, 0.5),
+    dense("mlp_b1", MLP, 1, 1024, 0.01),
+    dense("mlp_b64", MLP, 64, 256, 0.1),
+    dense("mlp512_b128", MLP_512, 128, 32, 0.1),
+    dense("mlp2048_b256", MLP_2048, 256, 5, 0.1),
+    Workload {
+        picture: &[1, 28, 28],
+        convolutions: &[[5, 1, 6], [5, 6, 16]],
+        ..dense("lenet_b128", LENET, 128, 16, 0.1)
+    },
 ];
 
 /// Those that answer: the networks of `seed_b1` and `mlp_b1`.
@@ -74,6 +108,7 @@ impl Workload {
     /// The network with code for its batch size; with a training step where one is asked for.
     pub(crate) fn build(&self, training: bool) -> Result<Model, Error> {
         match *self.widths {
+            _ if !self.convolutions.is_empty() => self.build_network(Lenet::new(), training),
             [_, hidden, 1] => self.build_network(Seed::new(hidden), training),
             [inputs, hidden, .., classes] => {
                 self.build_network(Mlp::new(inputs, hidden, self.widths.len() - 2, classes), training)
@@ -98,7 +133,8 @@ impl Workload {
     }
 
     fn data(&self) -> Dataset {
-        let (inputs, classes) = (self.widths[0], self.widths[self.widths.len() - 1]);
+        let row = if self.picture.is_empty() { &self.widths[..1] } else { self.picture };
+        let (inputs, classes) = (row.iter().product(), self.widths[self.widths.len() - 1]);
         let x = units(DATA_STREAM, ROWS * inputs, 1.0);
         let y = if classes == 1 {
             let one_sign =
@@ -108,17 +144,18 @@ impl Workload {
             let mut stream = Stream::new(LABEL_STREAM);
             Ok(Tensor::from((0..ROWS).map(|_| stream.class(classes)).collect::<Vec<i32>>()))
         };
-        let x = Tensor::new([ROWS, inputs], x).expect("rows of inputs");
+        let x = Tensor::new([&[ROWS], row].concat(), x).expect("rows of inputs");
         Dataset::new([("x", x), ("y", y.expect("a target a row"))]).expect("a data set")
     }
 
     /// Weight and bias of each layer, in the order in which the network declares them.
     fn parameters(&self) -> Vec<Vec<f32>> {
-        let layers = self.widths.windows(2).zip(0..);
-        let arrays = layers.flat_map(|(widths, layer)| {
-            let scale = (1.0 / (widths[0] as f64).sqrt()) as f32;
+        let convolutions = self.convolutions.iter().map(|&[kernel, n, units]| (kernel * kernel * n, units));
+        let dense = self.widths.windows(2).map(|widths| (widths[0], widths[1]));
+        let arrays = convolutions.chain(dense).zip(0..).flat_map(|((n, outputs), layer)| {
+            let scale = (1.0 / (n as f64).sqrt()) as f32;
             let stream = PARAMETER_STREAM + 2 * layer;
-            [units(stream, widths[0] * widths[1], scale), units(stream + 1, widths[1], scale)]
+            [units(stream, n * outputs, scale), units(stream + 1, outputs, scale)]
         });
         arrays.collect()
     }

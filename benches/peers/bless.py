@@ -44,6 +44,9 @@ def heads(workload):
 def records(workload):
     exact = torch_peer.training_run(workload, dtype=torch.float64)()[1]
     single = torch_peer.training_run(workload)()[1]
+    if workload.convolutions:
+        yield "picture", workload.picture
+        yield "convolutions", [n for convolution in workload.convolutions for n in convolution]
     yield "widths", workload.widths
     yield "batch", [workload.batch]
     yield "steps", [workload.steps]

@@ -23,7 +23,12 @@ def forward(parameters, x):
     """Logits of a ReLU network, [batch, out]."""
     *hidden, last = parameters
     for weight, bias in hidden:
-        x = jax.nn.relu(x @ weight + bias)
+        if weight.ndim == 4:
+            x = jax.nn.relu(jax.lax.conv_general_dilated(x, weight, (1, 1), "VALID", dimension_numbers=("NCHW", "HWIO", "NCHW"))
+                            + bias[:, None, None])
+            x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+        else:
+            x = jax.nn.relu(x.reshape(len(x), -1) @ weight + bias)
     return x @ last[0] + last[1]
 
 

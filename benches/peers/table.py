@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-WORKLOADS = ["seed_b1", "seed_b64", "mlp_b1", "mlp_b64", "mlp512_b128", "mlp2048_b256", "eltwise_1M",
+WORKLOADS = ["seed_b1", "seed_b64", "mlp_b1", "mlp_b64", "mlp512_b128", "mlp2048_b256", "lenet_b128", "eltwise_1M",
              "infer_seed_b1", "infer_mlp_b1"]
 PEERS = {
     "torch_eager": "PyTorch eager",

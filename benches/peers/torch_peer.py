@@ -7,6 +7,7 @@ Holds: batches are prepared before the clock starts; a step is zero_grad, forwar
 import re
 from time import perf_counter_ns
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -29,13 +30,16 @@ def set_threads(threads):
 
 
 def build_model(workload, dtype=torch.float32):
-    layers = []
-    for weight, bias in workload.parameters:
-        linear = nn.Linear(*weight.shape, dtype=dtype)
-        with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(weight.T.copy()))      # PyTorch keeps [out, in]
-            linear.bias.copy_(torch.from_numpy(bias))
-        layers += [linear, nn.ReLU()]
+    layers, convolutions = [], len(workload.convolutions)
+    for i, (weight, bias) in enumerate(workload.parameters):
+        is_convolution = i < convolutions
+        *kernel, n, units = weight.shape
+        layer = nn.Conv2d(n, units, kernel, dtype=dtype) if is_convolution else nn.Linear(n, units, dtype=dtype)
+        with torch.no_grad():                                           # PyTorch keeps [out, in], [out, in, kernel, kernel]
+            layer.weight.copy_(torch.from_numpy(np.moveaxis(weight, (-1, -2), (0, 1)).copy()))
+            layer.bias.copy_(torch.from_numpy(bias))
+        layers += [layer, nn.ReLU()] + ([nn.MaxPool2d(2)] if is_convolution else [])
+        layers += [nn.Flatten()] if i + 1 == convolutions else []
     layers[-1:] = [nn.Sigmoid()] if workload.binary else []
     return nn.Sequential(*layers)
 

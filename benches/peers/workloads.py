@@ -20,7 +20,10 @@ GOLDEN = Path(__file__).with_name("golden_final_loss.txt")
 
 @dataclass(frozen=True)
 class Workload:
-    """A dense ReLU network and how it is trained. `steps` is how long a run is, counted from the initial weights."""
+    """A dense ReLU network and how it is trained. `steps` is how long a run is, counted from the initial weights.
+
+    Before the dense layers may stand convolutions, (kernel, channels in, channels) each, with ReLU and a maximum over 2×2.
+    """
 
     name: str
     widths: tuple
@@ -28,6 +31,8 @@ class Workload:
     steps: int
     learning_rate: float
     training: bool = True
+    picture: tuple = ()
+    convolutions: tuple = ()
 
     @property
     def binary(self):
@@ -36,7 +41,8 @@ class Workload:
 
     @cached_property
     def x(self):
-        return generator.units(DATA_STREAM, ROWS * self.widths[0]).reshape(ROWS, self.widths[0])
+        shape = self.picture or self.widths[:1]
+        return generator.units(DATA_STREAM, ROWS * math.prod(shape)).reshape(ROWS, *shape)
 
     @cached_property
     def y(self):
@@ -53,12 +59,13 @@ class Workload:
 
     @cached_property
     def parameters(self):
-        """[(weight [in, out], bias [out])] a layer, all uniform in ±1/sqrt(in)."""
+        """[(weight [in, out] or [kernel, kernel, in, out], bias [out])] a layer, all uniform in ±1/sqrt(all but out)."""
         layers = []
-        for i, (n, units) in enumerate(zip(self.widths, self.widths[1:])):
-            scale = np.float32(1 / math.sqrt(n))
-            weight = generator.units(PARAMETER_STREAM + 2 * i, n * units).reshape(n, units) * scale
-            bias = generator.units(PARAMETER_STREAM + 2 * i + 1, units) * scale
+        shapes = [(kernel, kernel, n, units) for kernel, n, units in self.convolutions]
+        for i, shape in enumerate([*shapes, *zip(self.widths, self.widths[1:])]):
+            scale = np.float32(1 / math.sqrt(math.prod(shape[:-1])))
+            weight = generator.units(PARAMETER_STREAM + 2 * i, math.prod(shape)).reshape(shape) * scale
+            bias = generator.units(PARAMETER_STREAM + 2 * i + 1, shape[-1]) * scale
             layers.append((weight, bias))
         return layers
 
@@ -84,6 +91,8 @@ WORKLOADS = [
     Workload("mlp_b64", (784, 128, 10), batch=64, steps=256, learning_rate=0.1),
     Workload("mlp512_b128", (784, 512, 512, 10), batch=128, steps=32, learning_rate=0.1),
     Workload("mlp2048_b256", (1024, 2048, 2048, 1000), batch=256, steps=5, learning_rate=0.1),
+    Workload("lenet_b128", (256, 120, 84, 10), batch=128, steps=16, learning_rate=0.1,
+             picture=(1, 28, 28), convolutions=((5, 1, 6), (5, 6, 16))),
     Elementwise("eltwise_1M", 1 << 20),
     Workload("infer_seed_b1", (2, 50, 1), batch=1, steps=4096, learning_rate=0.0, training=False),
     Workload("infer_mlp_b1", (784, 128, 10), batch=1, steps=4096, learning_rate=0.0, training=False),
