@@ -64,6 +64,7 @@ use proc_macro::TokenStream;
 /// | `state s: i32[dims] = zeros();` | a tensor that is kept, not trained. Nothing in a declaration changes it yet; `Model::set_state` does |
 /// | `shared g = linear(hidden);` | an instance with one set of parameters; `g(x)` uses it, as often as needed. Arguments given here come after those of each use |
 /// | `for i in 0..depth { … }` | unrolled when the network is built; `i` is a number, inside `{ … }` a `usize`. A `let` ends with its iteration and takes no name from outside |
+/// | `for width in [16, 32, 64] { … }` `for width in widths { … }` | the same over a list of sizes, or over an argument of type `Vec<usize>` |
 /// | `output p;` `output a, b = value;` | what `forward` gives, by name |
 /// | `loss value;` `loss name = value;` `loss name over g, d = value;` | a scalar to minimise; one training step each, over all parameters or over those of some shared instances |
 /// | `layer f(x: [batch, n], units) -> [batch, units] { …; value }` | a function with parameters of its own, whose backward pass comes by itself |
@@ -74,7 +75,8 @@ use proc_macro::TokenStream;
 /// `y: [batch]` would be every row with every other. Write `expand(y, 1)` for a column, `expand(y, 0)` where every pair is meant.
 ///
 /// In the head of a layer, a name mentioned for the first time is whatever size is given; every other size must agree. An argument
-/// without a type is a value, a size, a number: whatever its uses take.
+/// without a type is a value, a size, a number, a flag, a list of sizes: whatever its uses take. In the shape that a layer gives, `_` is
+/// whatever comes out: `-> [batch, units, _]`.
 ///
 /// # Expressions
 ///
@@ -83,6 +85,8 @@ use proc_macro::TokenStream;
 /// | `+ - * /`, unary `-` | element by element, broadcast from the last axis |
 /// | `@` | the matrix product over the last two axes |
 /// | `< <= > >= == !=` | masks, for `select(mask, a, b)` |
+/// | `if stride == 1 { x } else { linear(x, 3) }` | the branch that is taken when the network is built; `else if` may follow. The other one declares nothing |
+/// | `&& \|\| !` | join and turn round conditions |
 /// | `f(x, 3, slope: 0.2)` | a built-in composite, a layer of this macro or a shared instance; positional arguments, then named ones |
 /// | `h.weight`, `h.0.weight` | a parameter by its name |
 /// | `gradient(y, x)` | ∂(sum of y)/∂x, a value like any other, to be differentiated again |
@@ -92,6 +96,25 @@ use proc_macro::TokenStream;
 ///
 /// `@` binds like `*`. A quotient of two whole numbers is the number it is on paper: `1 / 2` is 0.5.
 ///
+/// A condition compares numbers, flags, arguments, loop variables and sizes made of them; so its value is a flag like `true`, and may be
+/// named or handed on: `bias: depth > 2`. What each run decides, such as `batch > 1` or `x > 0.0`, chooses between no branches: `select`
+/// takes masks, `and`, `or` and `not` join them.
+///
+/// ```ignore
+/// layer block(x: [batch, n], units, stride) -> [batch, units] {
+///     let skip = if stride == 1 && n == units { x } else { linear(x, units, bias: false) };
+///     relu(linear(x, units) + skip)
+/// }
+///
+/// pub Stack(widths: Vec<usize>) {
+///     input x: [batch, 16];
+///     let h = x;
+///     for width in widths {
+///         for turn in 0..3 { h = block(h, width, stride: if turn == 0 && width > 16 { 2 } else { 1 }); }
+///     }
+/// }
+/// ```
+///
 /// A Rust function gets tensors as `&Value`, and plain values (numbers, arguments of the network, `{ … }`) as they are; it gives a `Value`:
 ///
 /// ```ignore
@@ -100,19 +123,21 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// Arguments of type `usize` are sizes; `f32`, `f64` and `bool` are numbers and flags known when the network is built; any other type is
-/// for `{ … }` and Rust functions only.
+/// Arguments of type `usize` are sizes; `f32`, `f64` and `bool` are numbers and flags known when the network is built; `Vec<usize>` is a
+/// list of sizes; any other type is for `{ … }` and Rust functions only.
 ///
 /// # Names of parameters
 ///
 /// The binding's name, then the parameter's: `h.weight`. Where a binding holds several layers with parameters, their number stands
-/// between: `h.0.weight`, `h.1.weight`. In a loop the iteration follows the binding: `h.3.weight`. A layer's own bindings come between:
+/// between: `h.0.weight`, `h.1.weight`. In a loop the iteration follows the binding, of nested loops the outer one's first: `h.3.weight`,
+/// `h.3.0.weight`; over a list it is the position. A layer's own bindings come between:
 /// `h.inner.weight`. `h.weight` in a formula means the parameter of that name as far as declared, that of this iteration first.
 ///
 /// # Mistakes
 ///
 /// All mistakes are told at once, each on its tokens, with the shapes and the likely mend. What depends on arguments
-/// is decided by `build`, in the same words, with the line of the declaration. Sizes must agree for every run: what would fit for one
+/// is decided by `build`, in the same words, with the line of the declaration. Where arguments choose between the branches of an `if`,
+/// both are checked, and nothing is refused behind it that is right for one of them. Sizes must agree for every run: what would fit for one
 /// batch only is refused.
 ///
 /// Losses refuse what is certainly not what they take: logits where probabilities are taken, a `softmax` or `sigmoid` where logits are.

@@ -2,7 +2,7 @@
 //!
 //! Read alike by the check and the expansion, so that both bind the same names in the same order.
 
-use crate::syntax::{Expression, ExpressionKind, Layer};
+use crate::syntax::{Choice, Expression, ExpressionKind, Layer};
 use quote::ToTokens;
 use syn::Ident;
 
@@ -46,6 +46,18 @@ pub(crate) fn written(expression: &Expression) -> String {
         ExpressionKind::Name(name) => name.to_string(),
         ExpressionKind::Parameter(path) => path.join("."),
         ExpressionKind::Negate(operand) => format!("-{}", within(operand)),
+        ExpressionKind::Not(operand) => format!("!{}", within(operand)),
+        ExpressionKind::Logical(connective, left, right) => {
+            format!("{} {} {}", within(left), connective.symbol(), within(right))
+        }
+        ExpressionKind::If(choice) => {
+            let Choice { condition, then, otherwise } = &**choice;
+            let (condition, then) = (written(condition), written(then));
+            match otherwise.kind {
+                ExpressionKind::If(_) => format!("if {condition} {{ {then} }} else {}", written(otherwise)),
+                _ => format!("if {condition} {{ {then} }} else {{ {} }}", written(otherwise)),
+            }
+        }
         ExpressionKind::Binary(operator, left, right) => {
             format!("{} {} {}", within(left), operator.symbol(), within(right))
         }
@@ -54,13 +66,14 @@ pub(crate) fn written(expression: &Expression) -> String {
             format!("{}(…)", path.to_token_stream().to_string().replace(' ', ""))
         }
         ExpressionKind::Shape(dims) => format!("[{}]", list(dims)),
+        ExpressionKind::Whatever => "_".into(),
         ExpressionKind::Rust(_) => "{ … }".into(),
     }
 }
 
 fn within(operand: &Expression) -> String {
     match operand.kind {
-        ExpressionKind::Binary(..) => format!("({})", written(operand)),
+        ExpressionKind::Binary(..) | ExpressionKind::Logical(..) => format!("({})", written(operand)),
         _ => written(operand),
     }
 }

@@ -51,6 +51,8 @@ pub(crate) enum ArgumentKind {
     Number,
     /// `bool`.
     Bool,
+    /// `Vec<usize>`: a list of sizes.
+    Sizes,
     /// Any other type: seen inside `{ … }` and by functions called by path only.
     Rust,
 }
@@ -104,10 +106,19 @@ pub(crate) enum StatementKind {
     Output(Vec<Output>),
     /// `loss name over a, b = value`.
     Loss { name: Option<Ident>, over: Vec<Ident>, value: Expression },
-    /// `for variable in from..to { … }`; no variable for `_`.
-    For { variable: Option<Ident>, from: Expression, to: Expression, body: Vec<Statement> },
+    /// `for variable in … { … }`; no variable for `_`.
+    For { variable: Option<Ident>, over: Over, body: Vec<Statement> },
     /// What could not be read, with the name it would have declared.
     Broken(Option<Ident>),
+}
+
+/// What a loop runs over.
+#[derive(Debug)]
+pub(crate) enum Over {
+    /// `from..to`.
+    Range { from: Expression, to: Expression },
+    /// A list of sizes.
+    List(Expression),
 }
 
 /// One output: a known name, or a new one for a value.
@@ -140,6 +151,12 @@ pub(crate) enum ExpressionKind {
     /// A parameter by its name: `h.weight`, `h.0.weight`.
     Parameter(Vec<String>),
     Negate(Box<Expression>),
+    /// `!condition`.
+    Not(Box<Expression>),
+    /// `a && b`, `a || b`.
+    Logical(Connective, Box<Expression>, Box<Expression>),
+    /// `if condition { then } else { otherwise }`.
+    If(Box<Choice>),
     Binary(Operator, Box<Expression>, Box<Expression>),
     /// A composite, a layer, a shared instance.
     Call {
@@ -153,8 +170,37 @@ pub(crate) enum ExpressionKind {
     },
     /// `[batch, units]` as an argument.
     Shape(Vec<Expression>),
+    /// `_` in the shape that a layer gives: whatever comes out.
+    Whatever,
     /// `{ … }`.
     Rust(TokenStream),
+}
+
+/// What joins two conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Connective {
+    /// `&&`
+    And,
+    /// `||`
+    Or,
+}
+
+/// `if condition { then } else { otherwise }`: which of the two is decided when the network is built.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    pub(crate) condition: Expression,
+    pub(crate) then: Expression,
+    pub(crate) otherwise: Expression,
+}
+
+impl Connective {
+    /// How it is written.
+    pub(crate) fn symbol(self) -> &'static str {
+        match self {
+            Connective::And => "&&",
+            Connective::Or => "||",
+        }
+    }
 }
 
 pub(crate) use downhill_nn::language::Operator;

@@ -10,7 +10,7 @@
 //!   is added; an axis written as a symbol never stretches, even when its value is 1.
 
 pub use crate::declaration::{Declaration, Loss, Mode};
-use crate::instance::{Instance, Instances};
+use crate::instance::{Instance, Instances, Meant};
 use crate::naming::Names;
 use downhill_graph::agreement::When;
 use downhill_graph::check::{Check, Made, Rule};
@@ -207,9 +207,16 @@ impl Builder {
 
     fn declare_storage(&self, name: &str, ty: Type, kind: StorageKind, initializer: Initializer) -> Value {
         let mut state = self.state.borrow_mut();
-        if let Some(index) = state.instances.replay() {
-            drop(state);
-            return self.shared_storage(index, name, &ty);
+        match state.instances.replay() {
+            Meant::New => {}
+            Meant::Known(index) => {
+                drop(state);
+                return self.shared_storage(index, name, &ty);
+            }
+            Meant::Missing => {
+                drop(state);
+                return self.other_use(name, "which its first has not");
+            }
         }
         let index = state.graph.storages.len();
         state.names.declare(index, name);
@@ -223,6 +230,10 @@ impl Builder {
     /// The storage of a shared instance's first use, where a later use needs one of type `ty`.
     fn shared_storage(&self, index: usize, name: &str, ty: &Type) -> Value {
         let node = self.with_graph(|graph| graph.add(Op::Storage(index), &[]));
+        let known = self.with_graph(|graph| graph.storages[index].name.clone());
+        if *known != *name {
+            return self.other_use(name, &format!("where its first has `{known}`"));
+        }
         let first = self.with_graph(|graph| graph.ty(node).clone());
         let dims = || first.shape.dims().iter().zip(ty.shape.dims());
         let agree = self.with_graph(|graph| dims().all(|(a, b)| graph.agrees(a, b)));
@@ -233,6 +244,32 @@ impl Builder {
             return self.fail(error);
         }
         self.value(node)
+    }
+
+    /// Refuses a use of a shared instance whose parameters are others than those of the first.
+    fn other_use(&self, name: &str, why: &str) -> Value {
+        // While sizes and flags are open, so is what each use needs.
+        if self.with_graph(|graph| graph.undecided == Undecided::Accept) {
+            return self.unknown();
+        }
+        let error = Error::new(format!("this use of a shared instance needs `{name}`, {why}"))
+            .note("all uses of a shared instance have the same parameters")
+            .help("give every use the same arguments, or declare another instance");
+        self.fail(error)
+    }
+
+    /// Runs `body`, of which nobody knows whether it is run, outside of all uses of shared instances in progress. If it declares anything,
+    /// nothing is known of what those instances have.
+    pub fn undecided<R>(&self, body: impl FnOnce() -> R) -> R {
+        let (uses, before) = {
+            let mut state = self.state.borrow_mut();
+            (state.instances.suspend(), state.graph.storages.len())
+        };
+        let result = body();
+        let mut state = self.state.borrow_mut();
+        let declared = state.graph.storages.len() > before;
+        state.instances.resume(uses, declared);
+        result
     }
 
     /// The storage called `name` (`h.weight`, `h.0.weight`) as seen from the open scopes; layers are numbered as far as declared.
@@ -440,6 +477,12 @@ impl Builder {
     /// A scalar f32 constant.
     pub fn constant(&self, value: f64) -> Value {
         let node = self.state.borrow_mut().graph.constant(ElementType::F32, value);
+        self.value(node)
+    }
+
+    /// A scalar mask.
+    pub fn flag(&self, flag: bool) -> Value {
+        let node = self.state.borrow_mut().graph.constant(ElementType::Bool, f64::from(u8::from(flag)));
         self.value(node)
     }
 

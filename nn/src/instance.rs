@@ -22,10 +22,22 @@ struct Recorded {
     site: Site,
     storages: Vec<usize>,
     complete: bool,
+    /// What it has depends on what is not known yet, so that uses cannot be compared.
+    open: bool,
+}
+
+/// The storage that a declaration means.
+pub(crate) enum Meant {
+    /// A new one.
+    New,
+    /// One that a use in progress has already.
+    Known(usize),
+    /// One that a use in progress lacks: its first use declared fewer.
+    Missing,
 }
 
 #[derive(Debug)]
-struct Use {
+pub(crate) struct Use {
     instance: usize,
     /// The next storage to give out; `None` on the first use.
     next: Option<usize>,
@@ -34,7 +46,7 @@ struct Use {
 impl Instances {
     /// A new instance, whose storages are named at `site`.
     pub(crate) fn declare(&mut self, site: Site) -> Instance {
-        self.all.push(Recorded { site, storages: Vec::new(), complete: false });
+        self.all.push(Recorded { site, storages: Vec::new(), complete: false, open: false });
         Instance(self.all.len() - 1)
     }
 
@@ -59,15 +71,31 @@ impl Instances {
         }
     }
 
-    /// The storage that the next declaration means, when a use in progress has it already.
-    pub(crate) fn replay(&mut self) -> Option<usize> {
-        let position = self.open.iter().rposition(|using| using.next.is_some())?;
+    /// The storage that the next declaration means.
+    pub(crate) fn replay(&mut self) -> Meant {
+        let Some(position) = self.open.iter().rposition(|using| using.next.is_some()) else {
+            return Meant::New;
+        };
         let using = &mut self.open[position];
-        let next = using.next.as_mut()?;
-        let storage = self.all[using.instance].storages.get(*next).copied()?;
+        let recorded = &self.all[using.instance];
+        let (Some(next), false) = (using.next.as_mut(), recorded.open) else { return Meant::New };
+        let Some(&storage) = recorded.storages.get(*next) else { return Meant::Missing };
         *next += 1;
         self.record_above(position + 1, storage);
-        Some(storage)
+        Meant::Known(storage)
+    }
+
+    /// Leaves all uses in progress for a while: what is declared meanwhile is no part of them.
+    pub(crate) fn suspend(&mut self) -> Vec<Use> {
+        std::mem::take(&mut self.open)
+    }
+
+    /// Goes on with what [`Instances::suspend`] gave. After something was declared the instances have what nobody knows.
+    pub(crate) fn resume(&mut self, uses: Vec<Use>, declared: bool) {
+        for using in uses.iter().filter(|_| declared) {
+            self.all[using.instance].open = true;
+        }
+        self.open = uses;
     }
 
     /// Notes a new storage in every use in progress.

@@ -7,15 +7,17 @@
 //! Must hold: nothing panics on a user's mistake; whatever is unknown stays unknown and gives no message of its own.
 
 mod arithmetic;
+mod condition;
 mod layer;
 
-pub use arithmetic::{Operator, binary, dim, list, negate, tensor, value};
+pub use arithmetic::{Operator, binary, compare, dim, list, negate, tensor, value};
+pub use condition::{and, condition, not, or};
 pub use layer::{LayerInput, fits, given, layer, returned};
 
 use crate::builder::{Builder, Value};
 use crate::call::Argument;
 use crate::composite;
-use downhill_graph::dim::Undefined;
+use downhill_graph::dim::{Dim, Undefined};
 use downhill_graph::error::{Error, Origin, nearest};
 use downhill_graph::random::Initializer;
 use downhill_graph::types::{ElementType, Shape, Type};
@@ -78,6 +80,51 @@ pub fn turns(builder: &Builder, from: &Argument, to: &Argument) -> Range<usize> 
         (Some(from), Some(to)) => from..to,
         _ => 0..0,
     }
+}
+
+/// The iterations of a loop over a list: each size, and the number that it is. None where one is not known.
+pub fn elements(builder: &Builder, list: &Argument) -> Vec<(usize, Argument)> {
+    let Argument::Shape(sizes) = list else {
+        no_list(builder, list);
+        return Vec::new();
+    };
+
+    let number = |size: &Dim| match builder.with_graph(|graph| size.evaluate(&graph.bindings)) {
+        Ok(number) => match usize::try_from(number) {
+            Ok(number) => Some((number, Argument::Dim(size.clone()))),
+            Err(_) => {
+                builder.error(Error::new(format!("a size of {number}")));
+                None
+            }
+        },
+        Err(Undefined::Unbound(_)) => {
+            let error =
+                Error::new(format!("a loop over `{size}`, which is not known when the network is built"));
+            builder.error(error.help("give the size as an argument of the network"));
+            None
+        }
+        Err(reason) => {
+            builder.error(Error::new(format!("`{size}` is no size: {reason}")));
+            None
+        }
+    };
+    sizes.iter().map(number).collect::<Option<Vec<_>>>().unwrap_or_default()
+}
+
+/// Refuses what a loop is to run over and what is no list.
+pub fn no_list(builder: &Builder, argument: &Argument) {
+    let help = match argument {
+        // Of what is unknown nothing is said.
+        Argument::Unknown | Argument::Shape(_) => return,
+        Argument::Value(value) if value.node().is_none() => return,
+        Argument::Integer(number) => format!("count: `0..{number}`"),
+        Argument::Dim(dim) => format!("count: `0..{dim}`"),
+        Argument::Value(_) | Argument::Number(_) | Argument::Bool(_) | Argument::Initializer(_) => {
+            "write `0..depth`, a list such as `[16, 32]` or an argument of type `Vec<usize>`".into()
+        }
+    };
+    let error = Error::new(format!("a loop needs a list of sizes, but this is {}", argument.words()));
+    builder.error(error.help(help));
 }
 
 /// `input name: element[dims]`.

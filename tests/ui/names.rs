@@ -8,7 +8,7 @@ network! {
         linear(inner, n)
     }
 
-    pub Names(hidden: usize, options: Vec<usize>) {
+    pub Names(hidden: usize, options: Vec<String>) {
         input x: [batch, 2];
         target y: [batch, 1];
         input x: [batch, 3];

@@ -44,7 +44,7 @@ impl<'a> Checker<'a> {
         item
     }
 
-    fn unknown_function(&mut self, function: &Ident) -> AbstractValue {
+    pub(super) fn unknown_function(&mut self, function: &Ident) -> AbstractValue {
         let (name, location) = (function.to_string(), Location::at(function.span()));
         if self.program.broken.contains(&name)
             || matches!(
@@ -116,13 +116,18 @@ impl<'a> Checker<'a> {
     }
 
     fn argument(&mut self, expression: &'a Expression, kind: Option<Kind>) -> Given<'a> {
-        let item = match (&expression.kind, kind) {
+        Given { expression, item: self.expression_as(expression, kind) }
+    }
+
+    /// An expression where an argument of `kind` is taken.
+    pub(super) fn expression_as(&mut self, expression: &'a Expression, kind: Option<Kind>) -> AbstractValue {
+        match (&expression.kind, kind) {
             (ExpressionKind::Call { function, arguments }, Some(Kind::Initializer)) => AbstractValue::Known(
                 Argument::Initializer(self.initializer(function, arguments, expression.location)),
             ),
+            (ExpressionKind::If(choice), _) => self.choice(choice, kind, expression.location),
             _ => self.expression(expression),
-        };
-        Given { expression, item }
+        }
     }
 
     pub(super) fn initializer(
@@ -196,7 +201,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Puts each mistake on its token.
-    fn mistaken(&mut self, mistakes: Vec<Mistake>, handed: &Handed<'a>, location: Location) {
+    pub(super) fn mistaken(&mut self, mistakes: Vec<Mistake>, handed: &Handed<'a>, location: Location) {
         for mistake in mistakes {
             self.error(handed.location(mistake.at, location), mistake.error);
         }
@@ -204,11 +209,13 @@ impl<'a> Checker<'a> {
 
     /// The argument that a parameter of `kind` is given for a value that may be unknown.
     pub(super) fn plain(&self, item: AbstractValue, kind: Kind) -> Argument {
-        match (item, kind) {
-            (AbstractValue::Known(argument), _) => argument,
-            (AbstractValue::Number, Kind::Tensor | Kind::Tensors) => Argument::Number(0.5),
-            (AbstractValue::Unknown, Kind::Dim) => Argument::Dim(self.builder.fresh_dim("unknown")),
-            (AbstractValue::Number | AbstractValue::Unknown, _) => Argument::Unknown,
-        }
+        let stands = match (&item, kind) {
+            (AbstractValue::Known(_), _) => true,
+            (AbstractValue::Number | AbstractValue::Flag, Kind::Tensor | Kind::Tensors) => true,
+            (AbstractValue::List, _) => !matches!(kind, Kind::Shape | Kind::Axes | Kind::Any),
+            (AbstractValue::Unknown, Kind::Dim) => return Argument::Dim(self.builder.fresh_dim("unknown")),
+            (AbstractValue::Number | AbstractValue::Flag | AbstractValue::Unknown, _) => false,
+        };
+        item.stand_in().filter(|_| stands).unwrap_or(Argument::Unknown)
     }
 }

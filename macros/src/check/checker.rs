@@ -27,6 +27,8 @@ pub(super) struct Checker<'a> {
     pub(super) lone: bool,
     /// A statement could not be read.
     pub(super) broken: bool,
+    /// Parts of parameters' names that depend on which branch of an `if` is taken.
+    pub(super) open_names: HashSet<String>,
     /// Something is unknown, so that what seems to be missing may be there.
     pub(super) unsure: bool,
 }
@@ -52,6 +54,7 @@ impl<'a> Checker<'a> {
             called: HashSet::new(),
             lone: false,
             broken: false,
+            open_names: HashSet::new(),
             unsure: false,
         }
     }

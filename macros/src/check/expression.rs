@@ -23,6 +23,9 @@ impl<'a> Checker<'a> {
                 self.at(location);
                 self.negate(operand)
             }
+            ExpressionKind::Not(operand) => self.not(operand),
+            ExpressionKind::Logical(connective, left, right) => self.connected(*connective, left, right),
+            ExpressionKind::If(choice) => self.choice(choice, None, location),
             ExpressionKind::Binary(operator, left, right) => {
                 let (left, right) = (self.expression(left), self.expression(right));
                 self.at(location);
@@ -45,16 +48,16 @@ impl<'a> Checker<'a> {
                 self.at(location);
                 AbstractValue::Known(language::list(&self.builder, &parts))
             }
-            ExpressionKind::Rust(_) => AbstractValue::Unknown,
+            ExpressionKind::Rust(_) | ExpressionKind::Whatever => AbstractValue::Unknown,
         }
     }
 
-    fn is_rust_value(&self, expression: &Expression) -> bool {
+    pub(super) fn is_rust_value(&self, expression: &Expression) -> bool {
         let ExpressionKind::Name(name) = &expression.kind else { return false };
         matches!(self.scopes.find(&name.to_string()), Some(Named::Rust))
     }
 
-    fn name(&mut self, name: &Ident) -> AbstractValue {
+    pub(super) fn name(&mut self, name: &Ident) -> AbstractValue {
         let (text, location) = (name.to_string(), Location::at(name.span()));
         match self.scopes.find(&text) {
             Some(Named::Argument(item) | Named::Size(item) | Named::Value(item) | Named::Fixed(_, item)) => {
@@ -99,6 +102,10 @@ impl<'a> Checker<'a> {
     fn parameter(&mut self, path: &[String], location: Location) -> AbstractValue {
         let name = path.join(".");
         self.at(location);
+        // Which parameter it is, or whether there is one, depends on the branch taken.
+        if self.scopes.find(&path[0]).is_some() && path.iter().any(|part| self.open_names.contains(part)) {
+            return AbstractValue::Unknown;
+        }
         if let Some(value) = self.builder.find_storage(&name) {
             return AbstractValue::value(value);
         }
@@ -116,8 +123,11 @@ impl<'a> Checker<'a> {
 
     fn negate(&mut self, operand: AbstractValue) -> AbstractValue {
         match operand {
-            AbstractValue::Known(operand) => self.known(language::negate(&self.builder, &operand)),
-            other => other,
+            AbstractValue::Number => AbstractValue::Number,
+            other => match other.stand_in() {
+                Some(operand) => self.known(language::negate(&self.builder, &operand)),
+                None => AbstractValue::Unknown,
+            },
         }
     }
 
@@ -130,15 +140,12 @@ impl<'a> Checker<'a> {
         if numbers && arithmetic && !(plain(&left) && plain(&right)) && !both_written(&left, &right) {
             return AbstractValue::Number;
         }
+        if numbers && operator.compares() || is_flag(&left) && is_flag(&right) && operator.equates() {
+            return self.comparison(operator, left, right);
+        }
 
         // Beside a tensor any number will do: no shape depends on it.
-        let stand_in = |item: AbstractValue| match item {
-            AbstractValue::Known(argument) => Some(argument),
-            AbstractValue::Number => Some(Argument::Number(0.5)),
-            AbstractValue::Unknown => None,
-        };
-
-        match (stand_in(left), stand_in(right)) {
+        match (left.stand_in(), right.stand_in()) {
             (Some(left), Some(right)) => self.known(language::binary(&self.builder, operator, &left, &right)),
             _ => {
                 self.unsure = true;
@@ -147,8 +154,17 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Whether numbers or flags compare so.
+    fn comparison(&mut self, operator: Operator, left: AbstractValue, right: AbstractValue) -> AbstractValue {
+        let (AbstractValue::Known(left), AbstractValue::Known(right)) = (left, right) else {
+            return AbstractValue::Flag;
+        };
+        let holds = language::compare(&self.builder, operator, &left, &right);
+        holds.map_or(AbstractValue::Flag, |flag| AbstractValue::Known(Argument::Bool(flag)))
+    }
+
     /// True for what is a number when the network is built.
-    fn is_build_number(&self, item: &AbstractValue) -> bool {
+    pub(super) fn is_build_number(&self, item: &AbstractValue) -> bool {
         match item {
             AbstractValue::Number | AbstractValue::Known(Argument::Number(_) | Argument::Integer(_)) => true,
             AbstractValue::Known(Argument::Dim(dim)) => {
@@ -178,12 +194,17 @@ impl<'a> Checker<'a> {
             _ => self.expression(expression),
         };
         self.at(expression.location);
-        let dim = match &item {
-            AbstractValue::Known(argument) => language::dim(&self.builder, argument),
-            _ => None,
+        let dim = match item {
+            // A number may come out whole.
+            AbstractValue::Number | AbstractValue::Unknown => None,
+            other => other.stand_in().and_then(|argument| language::dim(&self.builder, &argument)),
         };
         dim.unwrap_or_else(|| self.builder.fresh_dim("unknown"))
     }
+}
+
+fn is_flag(item: &AbstractValue) -> bool {
+    matches!(item, AbstractValue::Flag | AbstractValue::Known(Argument::Bool(_)))
 }
 
 /// Two numbers that the source itself gives.

@@ -3,7 +3,7 @@
 use super::checker::{Checker, Frame};
 use super::scope::{AbstractValue, Given, Named};
 use crate::signature::{self, Axis, written};
-use crate::syntax::{Layer, Location};
+use crate::syntax::{ExpressionKind, Layer, Location};
 use downhill_graph::error::Error;
 use downhill_nn::composite::{Argument, Kind};
 use downhill_nn::language::{self, LayerInput};
@@ -23,12 +23,10 @@ impl<'a> Checker<'a> {
         given: Vec<Given<'a>>,
         location: Location,
     ) -> AbstractValue {
-        let name = layer.name.to_string();
-        if self.frames.iter().any(|frame| frame.layer == name) {
-            let error = Error::new(format!("layer `{name}` calls itself"));
-            return self
-                .fail(location, error.help("a network is unrolled when it is built: repeat with `for`"));
+        if self.calls_itself(layer, location) {
+            return AbstractValue::Unknown;
         }
+        let name = layer.name.to_string();
 
         self.at(location);
         let start = location.start;
@@ -42,6 +40,16 @@ impl<'a> Checker<'a> {
             self.layer_body(layer, given, Call { locations, frame: Some(Frame { layer: name, note }) });
         self.at(location);
         item
+    }
+
+    /// Refuses a layer in its own body.
+    pub(super) fn calls_itself(&mut self, layer: &'a Layer, location: Location) -> bool {
+        let within = self.frames.iter().any(|frame| layer.name == frame.layer);
+        if within {
+            let error = Error::new(format!("layer `{}` calls itself", layer.name));
+            self.error(location, error.help("a network is unrolled when it is built: repeat with `for`"));
+        }
+        within
     }
 
     /// Interprets the body of a layer in a scope of its own.
@@ -123,10 +131,17 @@ impl<'a> Checker<'a> {
 
     fn result_fits(&mut self, layer: &'a Layer, item: &AbstractValue) {
         let Some(ty) = &layer.result else { return };
-        let dims: Vec<Argument> = ty.dims.iter().map(|dim| Argument::Dim(self.size(dim))).collect();
-        if let AbstractValue::Known(result) = item {
+        let dims: Vec<Option<Argument>> = ty
+            .dims
+            .iter()
+            .map(|dim| {
+                let is_open = matches!(dim.kind, ExpressionKind::Whatever);
+                (!is_open).then(|| Argument::Dim(self.size(dim)))
+            })
+            .collect();
+        if let Some(result) = item.clone().stand_in() {
             self.at(layer.value.location);
-            language::returned(&self.builder, &layer.name.to_string(), result, ty.element, &dims);
+            language::returned(&self.builder, &layer.name.to_string(), &result, ty.element, &dims);
         }
     }
 }

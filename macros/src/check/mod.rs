@@ -21,6 +21,10 @@ mod call;
 
 mod expression;
 
+mod choice;
+
+mod repeat;
+
 mod statement;
 
 use crate::diagnose::Diagnostics;
@@ -89,7 +93,8 @@ impl<'a> Checker<'a> {
                     Named::Argument(AbstractValue::Known(Argument::Dim(self.builder.open_argument(&name))))
                 }
                 ArgumentKind::Number => Named::Argument(AbstractValue::Number),
-                ArgumentKind::Bool => Named::Argument(AbstractValue::Unknown),
+                ArgumentKind::Bool => Named::Argument(AbstractValue::Flag),
+                ArgumentKind::Sizes => Named::Argument(AbstractValue::List),
                 ArgumentKind::Rust => Named::Rust,
             };
             self.scopes.declare(&name, named);

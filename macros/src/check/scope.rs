@@ -14,6 +14,10 @@ pub(super) enum AbstractValue {
     Known(Argument),
     /// Some number, which the network's arguments decide.
     Number,
+    /// `true` or `false`, which the network's arguments decide.
+    Flag,
+    /// Some list of sizes, which is an argument of the network.
+    List,
     /// Nothing.
     Unknown,
 }
@@ -24,6 +28,17 @@ impl AbstractValue {
             AbstractValue::Known(Argument::Value(value))
         } else {
             AbstractValue::Unknown
+        }
+    }
+
+    /// An argument that is refused where this is certainly wrong; nothing for the unknown.
+    pub(super) fn stand_in(self) -> Option<Argument> {
+        match self {
+            AbstractValue::Known(argument) => Some(argument),
+            AbstractValue::Number => Some(Argument::Number(0.5)),
+            AbstractValue::Flag => Some(Argument::Bool(true)),
+            AbstractValue::List => Some(Argument::Shape(Vec::new())),
+            AbstractValue::Unknown => None,
         }
     }
 }
@@ -147,6 +162,27 @@ impl<'a> Scopes<'a> {
     pub(super) fn instances(&self) -> impl Iterator<Item = &str> {
         let all = self.blocks.iter().flatten();
         all.filter(|(_, named)| matches!(named, Named::Instance(_))).map(|(name, _)| name.as_str())
+    }
+
+    /// Gives a shared instance in sight another set of parameters.
+    pub(super) fn renew(&mut self, old: Instance, new: Instance) {
+        for named in self.blocks.iter_mut().flat_map(BTreeMap::values_mut) {
+            if let Named::Instance(shared) = named
+                && shared.instance == old
+            {
+                shared.instance = new;
+            }
+        }
+    }
+
+    /// The shared instances in sight, with their names.
+    pub(super) fn shared(&self) -> Vec<(String, Instance)> {
+        let all = self.blocks.iter().flatten();
+        all.filter_map(|(name, named)| match named {
+            Named::Instance(shared) => Some((name.clone(), shared.instance)),
+            _ => None,
+        })
+        .collect()
     }
 
     /// The values that rebinding can change: block, name, what it is.

@@ -14,9 +14,6 @@ use downhill_nn::composite::Argument;
 use downhill_nn::language;
 use syn::Ident;
 
-/// A loop with known bounds and no more iterations than this is checked iteration by iteration.
-const ITERATIONS_CHECKED: i64 = 16;
-
 impl<'a> Checker<'a> {
     pub(super) fn statements(&mut self, statements: &'a [Statement]) {
         for statement in statements {
@@ -63,9 +60,7 @@ impl<'a> Checker<'a> {
                     self.scopes.declare(&name.to_string(), Named::Value(AbstractValue::Unknown));
                 }
             }
-            StatementKind::For { variable, from, to, body } => {
-                self.for_loop(variable.as_ref(), from, to, body)
-            }
+            StatementKind::For { variable, over, body } => self.for_loop(variable.as_ref(), over, body),
         }
     }
 
@@ -278,11 +273,7 @@ impl<'a> Checker<'a> {
     }
 
     fn tensor(&mut self, item: AbstractValue) -> Option<Value> {
-        match item {
-            AbstractValue::Known(argument) => language::value(&self.builder, &argument),
-            AbstractValue::Number => Some(self.builder.constant(0.5)),
-            AbstractValue::Unknown => None,
-        }
+        item.stand_in().and_then(|argument| language::value(&self.builder, &argument))
     }
 
     fn loss(&mut self, name: Option<&Ident>, over: &[Ident], value: &'a Expression) {
@@ -317,96 +308,5 @@ impl<'a> Checker<'a> {
         }
 
         (!over.is_empty()).then_some(storages)
-    }
-
-    /// Checks a loop's body: for each iteration where they are known and few, else once for all.
-    fn for_loop(
-        &mut self,
-        variable: Option<&'a Ident>,
-        from: &'a Expression,
-        to: &'a Expression,
-        body: &'a [Statement],
-    ) {
-        let (start, end) = (self.size(from), self.size(to));
-        for bound in [from, to] {
-            self.bound_is_known(bound);
-        }
-
-        if let (Some(start), Some(end)) = (start.as_constant(), end.as_constant())
-            && end.saturating_sub(start) <= ITERATIONS_CHECKED
-        {
-            for index in start.max(0)..end {
-                self.iteration(
-                    index as usize,
-                    variable.map(|name| (name, AbstractValue::Known(Argument::Integer(index)))),
-                    body,
-                );
-            }
-            return;
-        }
-
-        let before = self.scopes.values();
-        let number = variable.map(|name| {
-            let fresh = self.builder.fresh_dim(&name.to_string());
-            (name, AbstractValue::Known(Argument::Dim(fresh)))
-        });
-        self.iteration(0, number, body);
-        // One iteration stands for all where it keeps every type. A value whose type it changes depends on the number of iterations,
-        // so nothing is known of it behind the loop.
-        for (depth, name, old) in before {
-            let new = self.scopes.get(depth, &name).cloned();
-            if new.is_none_or(|new| !same(&old, &new)) {
-                self.unsure = true;
-                self.scopes.forget(depth, &name);
-            }
-        }
-    }
-
-    fn iteration(
-        &mut self,
-        number: usize,
-        variable: Option<(&'a Ident, AbstractValue)>,
-        body: &'a [Statement],
-    ) {
-        self.scopes.open();
-        if let Some((name, item)) = variable {
-            self.scopes.declare(&name.to_string(), Named::Fixed("the number of the turn", item));
-        }
-        let builder = self.builder.clone();
-        builder.turn(number, || self.statements(body));
-        self.scopes.close();
-    }
-
-    /// A loop's bound must be known when the network is built.
-    fn bound_is_known(&mut self, bound: &'a Expression) {
-        let dim = self.size(bound);
-        let run = dim.symbols().into_iter().find(|symbol| self.run_symbols.contains(&**symbol));
-        if let Some(symbol) = run {
-            let error = Error::new(format!(
-                "`{symbol}` is not known when the network is built, so no loop can count to it"
-            ));
-            self.error(bound.location, error.help("give the number of turns as an argument of the network"));
-        }
-    }
-}
-
-/// True when two values are certainly of the same type.
-fn same(old: &AbstractValue, new: &AbstractValue) -> bool {
-    match (old, new) {
-        (AbstractValue::Known(Argument::Value(old)), AbstractValue::Known(Argument::Value(new))) => {
-            old.ty() == new.ty()
-        }
-        (AbstractValue::Known(Argument::Dim(old)), AbstractValue::Known(Argument::Dim(new))) => old == new,
-        (AbstractValue::Known(Argument::Integer(old)), AbstractValue::Known(Argument::Integer(new))) => {
-            old == new
-        }
-        (AbstractValue::Known(Argument::Bool(old)), AbstractValue::Known(Argument::Bool(new))) => old == new,
-        // Numbers change no shape: any number stands for any other.
-        (
-            AbstractValue::Known(Argument::Number(_)) | AbstractValue::Number,
-            AbstractValue::Known(Argument::Number(_)) | AbstractValue::Number,
-        ) => true,
-        (AbstractValue::Unknown, _) => true,
-        _ => false,
     }
 }

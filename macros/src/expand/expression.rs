@@ -2,7 +2,7 @@
 
 use super::expander::{Expander, SharedCall, builder, layer_function, local};
 use crate::callee::{Callee, Function};
-use crate::syntax::{Arguments, Expression, ExpressionKind};
+use crate::syntax::{Arguments, Choice, Connective, Expression, ExpressionKind};
 use downhill_nn::composite::{Head, Kind, Spot};
 use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote};
@@ -30,6 +30,19 @@ impl<'a> Expander<'a> {
                 let operand = self.reference(operand);
                 quote!(__language::negate(#builder, #operand))
             }
+            ExpressionKind::Not(operand) => {
+                let operand = self.reference(operand);
+                quote!(__language::not(#builder, #operand))
+            }
+            ExpressionKind::Logical(connective, left, right) => {
+                let (left, right) = (self.reference(left), self.expression(right));
+                let function = match connective {
+                    Connective::And => quote!(and),
+                    Connective::Or => quote!(or),
+                };
+                quote!(__language::#function(#builder, #left, || #right))
+            }
+            ExpressionKind::If(choice) => self.choice(choice, None),
             ExpressionKind::Binary(operator, left, right) => {
                 let (left, right) = (self.reference(left), self.reference(right));
                 let operator = Ident::new(&format!("{operator:?}"), proc_macro2::Span::call_site());
@@ -45,6 +58,21 @@ impl<'a> Expander<'a> {
                 quote!(__language::list(#builder, &#parts))
             }
             ExpressionKind::Rust(tokens) => quote!(__Argument::from({ #tokens })),
+            // Stands only where it is never evaluated.
+            ExpressionKind::Whatever => quote!(__Argument::Unknown),
+        }
+    }
+
+    /// The branch that is taken, as an argument of `kind`; neither after a mistake.
+    fn choice(&self, choice: &'a Choice, kind: Option<Kind>) -> TokenStream {
+        let (builder, condition) = (builder(), self.reference(&choice.condition));
+        let (then, otherwise) = (self.argument(&choice.then, kind), self.argument(&choice.otherwise, kind));
+        quote! {
+            match __language::condition(#builder, "if", #condition) {
+                ::core::option::Option::Some(true) => #then,
+                ::core::option::Option::Some(false) => #otherwise,
+                ::core::option::Option::None => __Argument::Unknown,
+            }
         }
     }
 
@@ -71,11 +99,35 @@ impl<'a> Expander<'a> {
             ExpressionKind::Number(number) => Literal::f64_unsuffixed(*number).into_token_stream(),
             ExpressionKind::Bool(flag) => quote!(#flag),
             ExpressionKind::Rust(tokens) => quote!({ #tokens }),
+            ExpressionKind::If(choice) if self.is_plain(expression) => {
+                let (builder, condition) = (builder(), self.reference(&choice.condition));
+                let (then, otherwise) =
+                    (self.rust_argument(&choice.then), self.rust_argument(&choice.otherwise));
+                // After a mistake it does not matter which is taken.
+                quote!(if __language::condition(#builder, "if", #condition) == ::core::option::Option::Some(true) {
+                    #then
+                } else {
+                    #otherwise
+                })
+            }
             ExpressionKind::Name(name) if self.rust.iter().any(|known| name == known) => quote!(#name),
             _ => {
                 let (value, builder) = (self.reference(expression), builder());
                 quote!(&__language::tensor(#builder, #value))
             }
+        }
+    }
+
+    /// Whether it is a plain value of Rust, in each branch.
+    fn is_plain(&self, expression: &Expression) -> bool {
+        match &expression.kind {
+            ExpressionKind::If(choice) => self.is_plain(&choice.then) && self.is_plain(&choice.otherwise),
+            ExpressionKind::Name(name) => self.rust.iter().any(|known| name == known),
+            ExpressionKind::Integer(_)
+            | ExpressionKind::Number(_)
+            | ExpressionKind::Bool(_)
+            | ExpressionKind::Rust(_) => true,
+            _ => false,
         }
     }
 
@@ -138,6 +190,7 @@ impl<'a> Expander<'a> {
                 let initializer = self.initializer(function, arguments);
                 quote!(__Argument::Initializer(#initializer))
             }
+            (ExpressionKind::If(choice), _) => self.choice(choice, kind),
             _ => self.expression(expression),
         }
     }

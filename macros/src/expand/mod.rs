@@ -15,7 +15,7 @@ mod expression;
 mod statement;
 
 use crate::signature::{self, Axis, written};
-use crate::syntax::{ArgumentKind, Declarations, Layer, Network};
+use crate::syntax::{ArgumentKind, Declarations, ExpressionKind, Layer, Network};
 use expander::{Expander, builder, layer_function, local, location, optional_element};
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
@@ -134,8 +134,15 @@ impl<'a> Expander<'a> {
         let value = self.expression(&layer.value);
 
         let returned = layer.result.as_ref().map(|ty| {
-            let (dims, element) = (self.list(&ty.dims), optional_element(ty.element));
-            quote!(__language::returned(#builder, #name, &__result, #element, &#dims);)
+            let element = optional_element(ty.element);
+            let dims = ty.dims.iter().map(|dim| match dim.kind {
+                ExpressionKind::Whatever => quote!(::core::option::Option::None),
+                _ => {
+                    let dim = self.expression(dim);
+                    quote!(::core::option::Option::Some(#dim))
+                }
+            });
+            quote!(__language::returned(#builder, #name, &__result, #element, &[#(#dims),*]);)
         });
 
         let attributes = &layer.attributes;
@@ -202,6 +209,10 @@ fn bind_argument(argument: &crate::syntax::Argument) -> TokenStream {
         },
         ArgumentKind::Number | ArgumentKind::Bool => quote! {
             let #name = self.#name;
+            let #value = __Argument::from(#name);
+        },
+        ArgumentKind::Sizes => quote! {
+            let #name = &self.#name;
             let #value = __Argument::from(#name);
         },
         ArgumentKind::Rust => quote!(let #name = &self.#name;),

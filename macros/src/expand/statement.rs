@@ -1,7 +1,7 @@
 //! Statements: each becomes one or a few Rust statements.
 
 use super::expander::{Expander, SharedCall, builder, element, local, location};
-use crate::syntax::{Expression, ExpressionKind, Output, Statement, StatementKind, TensorType};
+use crate::syntax::{Expression, ExpressionKind, Output, Over, Statement, StatementKind, TensorType};
 use downhill_graph::graph::StorageKind;
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -74,9 +74,7 @@ impl<'a> Expander<'a> {
             StatementKind::Loss { name, over, value } => self.loss(name.as_ref(), over, value),
             // Nothing is expanded where something could not be read.
             StatementKind::Broken(_) => TokenStream::new(),
-            StatementKind::For { variable, from, to, body } => {
-                self.for_loop(variable.as_ref(), from, to, body)
-            }
+            StatementKind::For { variable, over, body } => self.for_loop(variable.as_ref(), over, body),
         }
     }
 
@@ -135,12 +133,24 @@ impl<'a> Expander<'a> {
     fn for_loop(
         &mut self,
         variable: Option<&'a Ident>,
-        from: &'a Expression,
-        to: &'a Expression,
+        over: &'a Over,
         body: &'a [Statement],
     ) -> TokenStream {
         let builder = builder();
-        let (from, to) = (self.reference(from), self.reference(to));
+        // Each iteration's number, the variable as a number of Rust, and as what the language makes of it.
+        let iterations = match over {
+            Over::Range { from, to } => {
+                let (from, to) = (self.reference(from), self.reference(to));
+                quote! {
+                    __language::turns(#builder, #from, #to)
+                        .map(|__turn| (__turn, (__turn, __Argument::Integer(__turn as i64))))
+                }
+            }
+            Over::List(list) => {
+                let list = self.reference(list);
+                quote!(__language::elements(#builder, #list).into_iter().enumerate())
+            }
+        };
         self.instances.push(HashMap::new());
         let known = self.rust.len();
         self.rust.extend(variable.map(Ident::to_string));
@@ -151,11 +161,11 @@ impl<'a> Expander<'a> {
         // The variable twice: for Rust in `{ … }`, and for the language.
         let variable = variable.map(|name| {
             let value = local(name);
-            quote!(let #name = __turn; let #value = __Argument::Integer(__turn as i64);)
+            quote!(let #name = __number; let #value = __value;)
         });
 
         quote! {
-            for __turn in __language::turns(#builder, #from, #to) {
+            for (__turn, (__number, __value)) in #iterations {
                 #builder.turn(__turn, || {
                     #variable
                     #body

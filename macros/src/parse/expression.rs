@@ -1,12 +1,12 @@
 //! Expressions, by operator precedence (after Pratt).
 
 use super::token::{comma_separated, here, mistake, nothing_left, since};
-use crate::syntax::{Arguments, Expression, ExpressionKind, Location, Operator};
+use crate::syntax::{Arguments, Choice, Connective, Expression, ExpressionKind, Location, Operator};
 use proc_macro2::Span;
 use syn::parse::ParseStream;
 use syn::{Ident, Lit, Token, braced, bracketed, parenthesized, token};
 
-/// How tightly operators bind; each level's right operand is of the next.
+/// How tightly operators bind; each level's right operand is of the next. `||` and `&&` bind less than all of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Precedence {
     Comparison,
@@ -17,7 +17,33 @@ enum Precedence {
 
 /// Reads an expression.
 pub(super) fn expression(input: ParseStream) -> syn::Result<Expression> {
-    binary(input, Precedence::Comparison)
+    connected(input, Connective::Or)
+}
+
+/// `a || b`, and within it `a && b`.
+fn connected(input: ParseStream, connective: Connective) -> syn::Result<Expression> {
+    let tighter = |input: ParseStream| match connective {
+        Connective::Or => connected(input, Connective::And),
+        Connective::And => binary(input, Precedence::Comparison),
+    };
+
+    let mut left = tighter(input)?;
+    while reads_connective(input, connective)? {
+        let right = tighter(input)?;
+        let location = left.location.to(right.location);
+        let kind = ExpressionKind::Logical(connective, Box::new(left), Box::new(right));
+        left = Expression { kind, location };
+    }
+
+    Ok(left)
+}
+
+fn reads_connective(input: ParseStream, connective: Connective) -> syn::Result<bool> {
+    match connective {
+        Connective::And if input.peek(Token![&&]) => input.parse::<Token![&&]>().map(|_| true),
+        Connective::Or if input.peek(Token![||]) => input.parse::<Token![||]>().map(|_| true),
+        Connective::And | Connective::Or => Ok(false),
+    }
 }
 
 /// Reads the end of a loop's range: it ends before the `{` of the body.
@@ -39,7 +65,7 @@ fn binary(input: ParseStream, level: Precedence) -> syn::Result<Expression> {
         left =
             Expression { kind: ExpressionKind::Binary(operator, Box::new(left), Box::new(right)), location };
         if level == Precedence::Comparison && self::operator(&input.fork(), level).is_some() {
-            let help = "write two comparisons and multiply their masks";
+            let help = "write two comparisons: `and(0 < x, x < 1)`";
             return Err(mistake(here(input), "comparisons do not chain", help));
         }
     }
@@ -87,6 +113,12 @@ fn operator(input: ParseStream, level: Precedence) -> Option<Operator> {
 }
 
 fn unary(input: ParseStream) -> syn::Result<Expression> {
+    if input.peek(Token![!]) {
+        let sign = Location::at(input.parse::<Token![!]>()?.span);
+        let operand = unary(input)?;
+        let location = sign.to(operand.location);
+        return Ok(Expression { kind: ExpressionKind::Not(Box::new(operand)), location });
+    }
     if !input.peek(Token![-]) {
         return primary(input);
     }
@@ -128,6 +160,9 @@ fn primary_kind(input: ParseStream) -> syn::Result<ExpressionKind> {
         return Ok(ExpressionKind::Rust(content.parse()?));
     }
 
+    if input.peek(Token![if]) {
+        return choice(input);
+    }
     if input.peek(Lit) {
         return literal(input);
     }
@@ -145,7 +180,64 @@ fn primary_kind(input: ParseStream) -> syn::Result<ExpressionKind> {
     if input.peek(Token![.]) && !input.peek(Token![..]) {
         return parameter(input, &name);
     }
+    if input.peek(token::Bracket) {
+        let help = format!("take an element with Rust: `{{ {name}[…] }}`");
+        return Err(mistake(here(input), "nothing has an index in this language", help));
+    }
     Ok(ExpressionKind::Name(name))
+}
+
+/// `if condition { value } else { value }`; another `if` may follow `else`.
+fn choice(input: ParseStream) -> syn::Result<ExpressionKind> {
+    let keyword = input.parse::<Token![if]>()?.span;
+    if input.peek(Token![let]) {
+        // Read, so that what follows is not taken for a `let`.
+        let span = input.parse::<Token![let]>()?.span;
+        let help = "a condition compares numbers, sizes and arguments";
+        return Err(mistake(span, "`if let` is not of this language", help));
+    }
+
+    let condition = expression(input)?;
+    if input.peek(Token![=]) {
+        return Err(mistake(here(input), "`=` gives a name", "write `==` to compare"));
+    }
+    let then = branch(input, ", or an operator")?;
+
+    if !input.peek(Token![else]) {
+        let help = "write `else { … }` with the value for all other cases";
+        return Err(mistake(keyword, "an `if` without `else` gives no value", help));
+    }
+    input.parse::<Token![else]>()?;
+    let otherwise = if input.peek(Token![if]) { primary(input)? } else { branch(input, "")? };
+    Ok(ExpressionKind::If(Box::new(Choice { condition, then, otherwise })))
+}
+
+/// `{ value }` of an `if`; `or` is what else may stand there.
+fn branch(input: ParseStream, or: &str) -> syn::Result<Expression> {
+    if !input.peek(token::Brace) {
+        let message = format!("expected `{{` with the value of the branch{or}");
+        return Err(syn::Error::new(here(input), message));
+    }
+
+    let content;
+    let braces = braced!(content in input);
+    if content.is_empty() {
+        return Err(mistake(braces.span.open(), "a branch without a value", "write its value: `{ x }`"));
+    }
+    let is_statement = content.peek(Token![let])
+        || content.peek(Token![for])
+        || content.peek(Ident) && content.peek2(Token![=]);
+    if is_statement && !content.peek2(Token![==]) {
+        let help = "name values before the `if`, or make the branch a `layer`";
+        return Err(mistake(here(&content), "a branch is one value, without statements", help));
+    }
+
+    let value = expression(&content)?;
+    if content.peek(Token![;]) {
+        return Err(mistake(here(&content), "the value of a branch ends without `;`", "leave it out"));
+    }
+    nothing_left(&content, "`}` or an operator")?;
+    Ok(value)
 }
 
 fn literal(input: ParseStream) -> syn::Result<ExpressionKind> {

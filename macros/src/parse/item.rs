@@ -1,7 +1,7 @@
 //! Layers and networks.
 
 use super::token::{comma_separated, here, mistake, word};
-use super::types::tensor_type;
+use super::types::{result_type, tensor_type};
 use super::{expression, statement};
 use crate::diagnose::Diagnostics;
 use crate::syntax::{Argument, ArgumentKind, Declarations, Layer, LayerArgument, Network, StatementKind};
@@ -66,7 +66,7 @@ fn layer(
 
     let result = if input.peek(Token![->]) {
         input.parse::<Token![->]>()?;
-        Some(tensor_type(input)?)
+        Some(result_type(input)?)
     } else {
         None
     };
@@ -155,6 +155,15 @@ fn argument_kind(ty: &syn::Type) -> ArgumentKind {
         Some("usize") => ArgumentKind::Size,
         Some("f32" | "f64") => ArgumentKind::Number,
         Some("bool") => ArgumentKind::Bool,
+        None if is_list_of_sizes(&path.path) => ArgumentKind::Sizes,
         _ => ArgumentKind::Rust,
     }
+}
+
+/// `Vec<usize>`.
+fn is_list_of_sizes(path: &syn::Path) -> bool {
+    let Some(last) = path.segments.last().filter(|last| last.ident == "Vec") else { return false };
+    let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
+    let is_size = |argument: &syn::GenericArgument| matches!(argument, syn::GenericArgument::Type(syn::Type::Path(path)) if path.path.is_ident("usize"));
+    arguments.args.len() == 1 && arguments.args.iter().all(is_size)
 }

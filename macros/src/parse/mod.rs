@@ -5,10 +5,11 @@
 //!
 //! ```text
 //! program     = (layer | network)*
-//! layer       = attributes "layer" NAME "(" [layer_arg ("," layer_arg)*] ")" ["->" type] "{" statement* expression "}"
+//! layer       = attributes "layer" NAME "(" [layer_arg ("," layer_arg)*] ")" ["->" result] "{" statement* expression "}"
 //! layer_arg   = NAME [":" type]
 //! network     = attributes visibility NAME ["(" [NAME ":" RUST_TYPE ("," …)*] ")"] "{" statement* "}"
 //! type        = [f32 | f64 | i32 | u32 | bool] "[" [expression ("," expression)*] "]"
+//! result      = a type, with "_" for any of its sizes
 //!
 //! statement   = ("input" | "target") NAME ":" type ";"
 //!             | "let" NAME "=" expression ";"
@@ -17,14 +18,18 @@
 //!             | ("param" | "state") NAME ":" type "=" NAME arguments ";"
 //!             | "output" NAME ["=" expression] ("," NAME ["=" expression])* ";"
 //!             | "loss" [NAME] ["over" NAME ("," NAME)*] ["="] expression ";"    -- "=" where a name or "over" stands
-//!             | "for" (NAME | "_") "in" expression ".." expression "{" statement* "}"
+//!             | "for" (NAME | "_") "in" expression [".." expression] "{" statement* "}"
 //!
-//! expression  = sum [("<" | "<=" | ">" | ">=" | "==" | "!=") sum]
+//! expression  = both ("||" both)*
+//! both        = comparison ("&&" comparison)*
+//! comparison  = sum [("<" | "<=" | ">" | ">=" | "==" | "!=") sum]
 //! sum         = product (("+" | "-") product)*
 //! product     = unary (("*" | "/" | "@") unary)*
-//! unary       = "-" unary | primary
+//! unary       = ("-" | "!") unary | primary
 //! primary     = INTEGER | FLOAT | BOOL | NAME | NAME ("." (NAME | INTEGER))+ | NAME arguments | PATH "(" … ")"
 //!             | "(" expression ")" | "[" [expression ("," expression)*] "]" | "{" RUST "}"
+//!             | if
+//! if          = "if" expression "{" expression "}" "else" (if | "{" expression "}")
 //! arguments   = "(" [expression ("," expression)*] ["," NAME ":" expression …] ")"
 //! ```
 

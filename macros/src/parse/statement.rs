@@ -4,7 +4,9 @@ use super::expression;
 use super::token::{here, mistake, nothing_left, semicolon, since, word};
 use super::types::tensor_type;
 use crate::diagnose::Diagnostics;
-use crate::syntax::{Arguments, Expression, Location, Output, Statement, StatementKind};
+use crate::syntax::{
+    Arguments, Expression, ExpressionKind, Location, Output, Over, Statement, StatementKind,
+};
 use downhill_graph::graph::StorageKind;
 use proc_macro2::TokenTree;
 use syn::ext::IdentExt;
@@ -142,6 +144,9 @@ fn statement_kind(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Res
     }
     if input.peek(Token![for]) {
         return for_loop(input, diagnostics);
+    }
+    if input.peek(Token![if]) {
+        return Ok(conditional(input, diagnostics));
     }
 
     if begins_rebinding(input) {
@@ -319,20 +324,55 @@ fn for_loop(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<St
     };
 
     input.parse::<Token![in]>()?;
-    let from = expression::expression(input)?;
-    if input.peek(Token![..=]) {
-        return Err(mistake(here(input), "a loop ends before its bound", "write `from..to + 1`"));
-    }
-    if !input.peek(Token![..]) {
-        return Err(mistake(here(input), "expected `..`", "write `for _ in 0..depth { … }`"));
-    }
-    input.parse::<Token![..]>()?;
-    let to = expression::bound(input)?;
+    let over = over(input)?;
     if !input.peek(token::Brace) {
         return Err(syn::Error::new(here(input), "expected `{` with the body of the loop"));
     }
     let content;
     braced!(content in input);
     let body = statements(&content, diagnostics);
-    Ok(StatementKind::For { variable, from, to, body })
+    Ok(StatementKind::For { variable, over, body })
+}
+
+/// `from..to`, or a list.
+fn over(input: ParseStream) -> syn::Result<Over> {
+    let first = expression::expression(input)?;
+    if input.peek(Token![..=]) {
+        return Err(mistake(here(input), "a loop ends before its bound", "write `from..to + 1`"));
+    }
+    if input.peek(Token![..]) {
+        input.parse::<Token![..]>()?;
+        return Ok(Over::Range { from: first, to: expression::bound(input)? });
+    }
+
+    let is_number = matches!(first.kind, ExpressionKind::Integer(_) | ExpressionKind::Number(_));
+    if is_number || !input.peek(token::Brace) {
+        let message =
+            if is_number { "expected `..`" } else { "expected `..`, or `{` with the body of the loop" };
+        let help = "write `for _ in 0..depth { … }`, or a list: `for width in [16, 32] { … }`";
+        return Err(mistake(here(input), message, help));
+    }
+    Ok(Over::List(first))
+}
+
+/// Refuses an `if` that stands for itself, with all of its branches.
+fn conditional(input: ParseStream, diagnostics: &mut Diagnostics) -> StatementKind {
+    let help = "write `let name = if … { … } else { … };`, or `name = …` for a name that is there";
+    diagnostics.add_syn(&mistake(here(input), "an `if` is a value, not a statement", help));
+
+    let mut behind_branch = false;
+    while !input.is_empty() && (!behind_branch || input.peek(Token![else])) {
+        behind_branch = input.peek(token::Brace);
+        if input.parse::<TokenTree>().is_err() {
+            break;
+        }
+        // Another `if` follows, or the last branch.
+        if input.peek(Token![;]) {
+            break;
+        }
+    }
+    if input.peek(Token![;]) {
+        let _ = input.parse::<Token![;]>();
+    }
+    StatementKind::Broken(None)
 }

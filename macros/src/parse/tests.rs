@@ -43,6 +43,18 @@ fn parameters_and_paths() {
 }
 
 #[test]
+fn conditions() {
+    assert_eq!(expression("a < b || c && d == e"), "(a < b) || (c && (d == e))");
+    assert_eq!(expression("!a && !(b || c)"), "!a && !(b || c)");
+    assert_eq!(
+        expression("if a { b } else if c == 1 { d } else { -e }"),
+        "if a { b } else if c == 1 { d } else { -e }"
+    );
+    assert_eq!(expression("1 + if a { 2 } else { 3 } * 4"), "1 + (if a { 2 } else { 3 } * 4)");
+    assert_eq!(expression("f(x, stride: if a { 2 } else { 1 })"), "f(…)");
+}
+
+#[test]
 fn losses_have_names_and_instances_or_none() {
     let (network, mistakes) = read(
         "Net {

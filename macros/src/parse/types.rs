@@ -2,13 +2,37 @@
 
 use super::expression;
 use super::token::{comma_separated, here, mistake, since};
-use crate::syntax::TensorType;
+use crate::syntax::{Expression, ExpressionKind, Location, TensorType};
 use downhill_graph::types::ElementType;
 use syn::parse::ParseStream;
-use syn::{Ident, bracketed, token};
+use syn::{Ident, Token, bracketed, token};
 
 /// `[dims]` or `i32[dims]`.
 pub(super) fn tensor_type(input: ParseStream) -> syn::Result<TensorType> {
+    typed(input, |input| {
+        if input.peek(Token![_]) {
+            let help = "name the size, as in `[batch, n]`";
+            return Err(mistake(here(input), "`_` stands only in the shape that a layer gives", help));
+        }
+        expression::expression(input)
+    })
+}
+
+/// The same for what a layer gives, where `_` is whatever comes out.
+pub(super) fn result_type(input: ParseStream) -> syn::Result<TensorType> {
+    typed(input, |input| {
+        if !input.peek(Token![_]) {
+            return expression::expression(input);
+        }
+        let location = Location::at(input.parse::<Token![_]>()?.span);
+        Ok(Expression { kind: ExpressionKind::Whatever, location })
+    })
+}
+
+fn typed(
+    input: ParseStream,
+    dim: impl FnMut(ParseStream) -> syn::Result<Expression>,
+) -> syn::Result<TensorType> {
     let (start, before) = (here(input), input.fork());
     let element = if input.peek(Ident) { Some(element_type(&input.parse()?)?) } else { None };
     if !input.peek(token::Bracket) {
@@ -21,7 +45,7 @@ pub(super) fn tensor_type(input: ParseStream) -> syn::Result<TensorType> {
 
     let content;
     bracketed!(content in input);
-    let dims = comma_separated(&content, expression::expression)?;
+    let dims = comma_separated(&content, dim)?;
     Ok(TensorType { element, dims, location: since(start, input, &before) })
 }
 

@@ -164,7 +164,8 @@ impl Kind {
 }
 
 impl Argument {
-    fn words(&self) -> String {
+    /// What messages call it.
+    pub(crate) fn words(&self) -> String {
         match self {
             Argument::Value(value) if value.label().starts_with('`') => {
                 format!("the value {}", value.label())
@@ -202,7 +203,8 @@ impl Argument {
             Argument::Integer(number) => Some(Argument::Value(builder.constant(*number as f64))),
             Argument::Dim(dim) => Some(Argument::Value(builder.dim_value(dim))),
             Argument::Unknown => Some(Argument::Value(builder.unknown())),
-            Argument::Bool(_) | Argument::Shape(_) | Argument::Initializer(_) => None,
+            Argument::Bool(flag) => Some(Argument::Value(builder.flag(*flag))),
+            Argument::Shape(_) | Argument::Initializer(_) => None,
         }
     }
 
@@ -284,6 +286,24 @@ from! {
 impl From<&Value> for Argument {
     fn from(value: &Value) -> Argument {
         Argument::Value(value.clone())
+    }
+}
+
+impl From<&[usize]> for Argument {
+    fn from(sizes: &[usize]) -> Argument {
+        Argument::Shape(sizes.iter().map(|&size| Dim::from(size)).collect())
+    }
+}
+
+impl From<&Vec<usize>> for Argument {
+    fn from(sizes: &Vec<usize>) -> Argument {
+        Argument::from(sizes.as_slice())
+    }
+}
+
+impl From<Vec<usize>> for Argument {
+    fn from(sizes: Vec<usize>) -> Argument {
+        Argument::from(sizes.as_slice())
     }
 }
 

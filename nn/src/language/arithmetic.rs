@@ -3,13 +3,15 @@
 //! - Sizes and whole numbers give sizes and whole numbers; a quotient of two whole numbers that is not whole is a number, and a
 //!   quotient of sizes rounds down.
 //! - Numbers with sizes that are known when the network is built give numbers.
-//! - Everything else, and every comparison, is arithmetic of the graph.
+//! - Comparisons of all of these are flags, true or false when the network is built; so are those of flags.
+//! - Everything else is arithmetic of the graph, where a flag is a scalar mask.
 
 use crate::builder::{Builder, Value};
 use crate::call::Argument;
 use crate::value;
-use downhill_graph::dim::{Dim, Symbol};
+use downhill_graph::dim::{Agreement, Dim, Symbol, Undefined};
 use downhill_graph::error::Error;
+use std::cmp::Ordering;
 
 /// An operator of the language.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,16 +57,48 @@ impl Operator {
             Operator::NotEqual => "!=",
         }
     }
+
+    /// Whether what is ordered so fulfils this comparison; `None` for what is no comparison. Without an order both are not equal.
+    fn holds(self, ordering: Option<Ordering>) -> Option<bool> {
+        match self {
+            Operator::Less => Some(ordering == Some(Ordering::Less)),
+            Operator::LessEqual => Some(matches!(ordering, Some(Ordering::Less | Ordering::Equal))),
+            Operator::Greater => Some(ordering == Some(Ordering::Greater)),
+            Operator::GreaterEqual => Some(matches!(ordering, Some(Ordering::Greater | Ordering::Equal))),
+            Operator::Equal => Some(ordering == Some(Ordering::Equal)),
+            Operator::NotEqual => Some(ordering != Some(Ordering::Equal)),
+            Operator::Add | Operator::Sub | Operator::Mul | Operator::Div | Operator::MatMul => None,
+        }
+    }
+
+    /// Whether it says that both are the same, or that they are not.
+    pub fn equates(self) -> bool {
+        matches!(self, Operator::Equal | Operator::NotEqual)
+    }
+
+    /// Whether it compares.
+    pub fn compares(self) -> bool {
+        self.holds(None).is_some()
+    }
 }
 
 /// `left operator right`.
 pub fn binary(builder: &Builder, operator: Operator, left: &Argument, right: &Argument) -> Argument {
+    if operator.compares() && [left, right].into_iter().any(|side| is_no_number(builder, side)) {
+        return Argument::Unknown;
+    }
+    if let Some(flag) = compare(builder, operator, left, right) {
+        return Argument::Bool(flag);
+    }
     if let Some(result) =
         sizes(builder, operator, left, right).or_else(|| numbers(builder, operator, left, right))
     {
         return result;
     }
 
+    if [left, right].into_iter().any(|side| matches!(side, Argument::Bool(_))) {
+        return flag_refused(builder, operator.symbol());
+    }
     let (Some(left), Some(right)) = (value(builder, left), value(builder, right)) else {
         return Argument::Unknown;
     };
@@ -84,16 +118,59 @@ pub fn binary(builder: &Builder, operator: Operator, left: &Argument, right: &Ar
     })
 }
 
+/// Whether a comparison of numbers, sizes or flags holds; `None` where that is not known, and for everything else.
+pub fn compare(builder: &Builder, operator: Operator, left: &Argument, right: &Argument) -> Option<bool> {
+    if let (Argument::Bool(left), Argument::Bool(right)) = (left, right) {
+        return operator.equates().then_some((left == right) == (operator == Operator::Equal));
+    }
+
+    if let (Some(left), Some(right)) = (plain_size(left), plain_size(right)) {
+        let number = |dim: &Dim| builder.with_graph(|graph| dim.evaluate(&graph.bindings)).ok();
+        if let (Some(left), Some(right)) = (number(&left), number(&right)) {
+            return operator.holds(Some(left.cmp(&right)));
+        }
+
+        // Sizes may be the same, or differ, whatever their numbers are.
+        return match builder.with_graph(|graph| graph.compare(&left, &right)) {
+            Agreement::Equal => operator.holds(Some(Ordering::Equal)),
+            Agreement::Unequal => operator.equates().then_some(operator == Operator::NotEqual),
+            Agreement::Undecided => None,
+        };
+    }
+
+    let (left, right) = (number(builder, left)?, number(builder, right)?);
+    operator.holds(left.partial_cmp(&right))
+}
+
+/// Whether a size is undefined for the network's arguments, which is told.
+fn is_no_number(builder: &Builder, argument: &Argument) -> bool {
+    let Argument::Dim(dim) = argument else { return false };
+    match builder.with_graph(|graph| dim.evaluate(&graph.bindings)) {
+        Ok(_) | Err(Undefined::Unbound(_)) => false,
+        Err(reason) => {
+            builder.error(Error::new(format!("`{dim}` is no size: {reason}")));
+            true
+        }
+    }
+}
+
 /// `-operand`.
 pub fn negate(builder: &Builder, operand: &Argument) -> Argument {
     match operand {
         Argument::Integer(number) => whole_number(builder, number.checked_neg()),
         Argument::Number(number) => Argument::Number(-number),
         Argument::Dim(dim) => Argument::Dim(&Dim::from(-1) * dim),
+        Argument::Bool(_) => flag_refused(builder, "-"),
         other => {
             value(builder, other).map_or(Argument::Unknown, |value| Argument::Value(value::negate(value)))
         }
     }
+}
+
+fn flag_refused(builder: &Builder, operator: &str) -> Argument {
+    let error = Error::new(format!("`{operator}` computes with numbers, but one is `true` or `false`"));
+    builder.error(error.help("choose one: `if flag { 1.0 } else { 0.0 }`"));
+    Argument::Unknown
 }
 
 /// Whole numbers and sizes.
@@ -154,16 +231,7 @@ fn plain_size(argument: &Argument) -> Option<Dim> {
 
 /// Numbers, and sizes that are known when the network is built.
 fn numbers(builder: &Builder, operator: Operator, left: &Argument, right: &Argument) -> Option<Argument> {
-    let number = |argument: &Argument| match argument {
-        Argument::Number(number) => Some(*number),
-        Argument::Integer(number) => Some(*number as f64),
-        Argument::Dim(dim) => {
-            builder.with_graph(|graph| dim.evaluate(&graph.bindings)).ok().map(|number| number as f64)
-        }
-        _ => None,
-    };
-
-    let (a, b) = (number(left)?, number(right)?);
+    let (a, b) = (number(builder, left)?, number(builder, right)?);
     Some(Argument::Number(match operator {
         Operator::Add => a + b,
         Operator::Sub => a - b,
@@ -173,7 +241,18 @@ fn numbers(builder: &Builder, operator: Operator, left: &Argument, right: &Argum
     }))
 }
 
-/// `argument` as a tensor: numbers and sizes are scalars. `None` after a mistake.
+fn number(builder: &Builder, argument: &Argument) -> Option<f64> {
+    match argument {
+        Argument::Number(number) => Some(*number),
+        Argument::Integer(number) => Some(*number as f64),
+        Argument::Dim(dim) => {
+            builder.with_graph(|graph| dim.evaluate(&graph.bindings)).ok().map(|number| number as f64)
+        }
+        _ => None,
+    }
+}
+
+/// `argument` as a tensor: numbers, sizes and flags are scalars. `None` after a mistake.
 pub fn value(builder: &Builder, argument: &Argument) -> Option<Value> {
     match argument {
         Argument::Value(value) => Some(value.clone()),
@@ -190,12 +269,10 @@ pub fn value(builder: &Builder, argument: &Argument) -> Option<Value> {
             Some(value::dim_value(builder, dim))
         }
         Argument::Unknown => Some(builder.unknown()),
-        Argument::Bool(_) | Argument::Shape(_) | Argument::Initializer(_) => {
-            let what = match argument {
-                Argument::Bool(_) => "`true` or `false`",
-                Argument::Shape(_) => "a list of sizes",
-                _ => "an initialiser",
-            };
+        Argument::Bool(flag) => Some(builder.flag(*flag)),
+        Argument::Shape(_) | Argument::Initializer(_) => {
+            let what =
+                if matches!(argument, Argument::Shape(_)) { "a list of sizes" } else { "an initialiser" };
             builder.error(Error::new(format!("{what} stands where a tensor is needed")));
             None
         }

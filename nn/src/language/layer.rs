@@ -5,7 +5,7 @@ use crate::builder::Builder;
 use crate::call::Argument;
 use downhill_graph::dim::{Agreement, Dim};
 use downhill_graph::error::Error;
-use downhill_graph::types::{ElementType, Shape};
+use downhill_graph::types::ElementType;
 
 /// An argument of a layer, for messages.
 #[derive(Clone, Copy)]
@@ -99,19 +99,27 @@ pub fn fits(
     });
 }
 
-/// Checks what a layer gives against the shape that its head declares.
+/// Checks what a layer gives against the shape that its head declares; `None` is a size that may be any.
 pub fn returned(
     builder: &Builder,
     layer: &str,
     result: &Argument,
     element: Option<ElementType>,
-    dims: &[Argument],
+    dims: &[Option<Argument>],
 ) {
-    let Argument::Shape(dims) = arithmetic::list(builder, dims) else { return };
+    // A size that is unknown hides the others: it was told of already.
+    let known = |dim: &Option<Argument>| match dim {
+        None => Some(None),
+        Some(dim) => arithmetic::dim(builder, dim).map(Some),
+    };
+    let Some(dims) = dims.iter().map(known).collect::<Option<Vec<Option<Dim>>>>() else { return };
     let Some(ty) = arithmetic::value(builder, result).and_then(|value| value.ty()) else { return };
-    let agree = |(a, b): (&Dim, &Dim)| builder.with_graph(|graph| graph.agrees(a, b));
+    let agree = |(a, b): (&Dim, &Option<Dim>)| {
+        b.as_ref().is_none_or(|b| builder.with_graph(|graph| graph.agrees(a, b)))
+    };
     let fits = ty.rank() == dims.len() && ty.shape.dims().iter().zip(&dims).all(agree);
-    let declared = Shape(dims);
+    let words = dims.iter().map(|dim| dim.as_ref().map_or_else(|| "_".to_owned(), Dim::to_string));
+    let declared = format!("[{}]", words.collect::<Vec<_>>().join(", "));
     if !fits {
         let error = Error::new(format!("layer `{layer}` declares {declared} but gives {}", ty.shape));
         builder.error(error.help(format!("write `-> {}`, or change the body", ty.shape)));
