@@ -61,7 +61,8 @@ use proc_macro::TokenStream;
 /// | `let h = value;` | names a value. The name is that of its layer: in messages, graphs, profiles, and of its parameters |
 /// | `h = value;` | binds the name of a `let` anew, in a loop for the iterations that follow. Inputs, targets, parameters, states and arguments stay what they are |
 /// | `param a: [dims] = normal(0.0, 1.0);` | a trainable tensor, in a layer or straight in a network |
-/// | `state s: i32[dims] = zeros();` | a tensor that is kept, not trained. Nothing in a declaration changes it yet; `Model::set_state` does |
+/// | `state s: i32[dims] = zeros();` | a tensor that is kept, not trained |
+/// | `update s = value;` | its next value, taken in training steps that reach it; see below |
 /// | `shared g = linear(hidden);` | an instance with one set of parameters; `g(x)` uses it, as often as needed. Arguments given here come after those of each use |
 /// | `for i in 0..depth { … }` | unrolled when the network is built; `i` is a number, inside `{ … }` a `usize`. A `let` ends with its iteration and takes no name from outside |
 /// | `for width in [16, 32, 64] { … }` `for width in widths { … }` | the same over a list of sizes, or over an argument of type `Vec<usize>` |
@@ -125,6 +126,24 @@ use proc_macro::TokenStream;
 ///
 /// Arguments of type `usize` are sizes; `f32`, `f64` and `bool` are numbers and flags known when the network is built; `Vec<usize>` is a
 /// list of sizes; any other type is for `{ … }` and Rust functions only.
+///
+/// # States
+///
+/// A `state` is kept from call to call, as a running mean is; `Model::state` and `Model::set_state` read and write it.
+///
+/// ```ignore
+/// layer centred(x: [batch, n]) -> [batch, n] {
+///     state centre: [n] = zeros();
+///     update centre = 0.9 * centre + 0.1 * mean(x, axes: [0]);
+///     x - centre
+/// }
+/// ```
+///
+/// An `update` is taken by the training steps whose loss reaches it: in a layer, whose loss depends on what the layer gives; straight in
+/// a network, on what the new value is made of. One that no loss reaches is an error. `forward` and `gradients` change nothing.
+/// Everything in a step reads a state as it was before the step, the right-hand sides of updates too. Where a shared instance is used
+/// several times in a step, its updates are taken one after the other: each reads what the one before has made, while the values of the
+/// loss are made of the state before the step. A step that is stopped, as by a loss that is not finite, changes no state.
 ///
 /// # Names of parameters
 ///

@@ -102,6 +102,8 @@ pub(crate) enum StatementKind {
     Shared { name: Ident, function: Ident, arguments: Arguments },
     /// `param name: … = initializer(…)`, `state …`.
     Storage { kind: StorageKind, name: Ident, ty: TensorType, initializer: Ident, arguments: Arguments },
+    /// `update name = value`.
+    Update { name: Ident, value: Expression },
     /// `output a, b = value`.
     Output(Vec<Output>),
     /// `loss name over a, b = value`.

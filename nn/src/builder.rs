@@ -9,7 +9,7 @@
 //! - only this layer inserts broadcasts. Shapes are aligned at their last axes; an axis of the number 1 stretches, a missing axis
 //!   is added; an axis written as a symbol never stretches, even when its value is 1.
 
-pub use crate::declaration::{Declaration, Loss, Mode};
+pub use crate::declaration::{Declaration, Loss, Mode, StateUpdate};
 use crate::instance::{Instance, Instances, Meant};
 use crate::naming::Names;
 use downhill_graph::agreement::When;
@@ -37,6 +37,10 @@ struct State {
     mode: Mode,
     outputs: Vec<(Arc<str>, NodeId)>,
     losses: Vec<Loss>,
+    updates: Vec<StateUpdate>,
+    /// The calls of layers in progress, by number from 1.
+    calls: Vec<usize>,
+    calls_made: usize,
     checks: Vec<Check>,
     errors: Vec<Error>,
     names: Names,
@@ -63,6 +67,9 @@ impl Builder {
                 mode,
                 outputs: Vec::new(),
                 losses: Vec::new(),
+                updates: Vec::new(),
+                calls: Vec::new(),
+                calls_made: 0,
                 checks: Vec::new(),
                 errors: Vec::new(),
                 names: Names::default(),
@@ -205,6 +212,58 @@ impl Builder {
         self.declare_storage(name, ty, StorageKind::State, initializer)
     }
 
+    /// Says how `state` changes in the training steps whose loss reaches it: those whose loss depends on what the layer gives that this is
+    /// part of ([`Builder::gives`]), else on what `value` is made of. Updates of a layer's call are simultaneous; several calls with one
+    /// state, as the uses of a shared instance make them, change it one after the other. Inference changes nothing.
+    pub fn update(&self, state: &Value, value: &Value) {
+        let (Some(node), Some(next)) = (state.node, value.node) else { return };
+        let storage = self.with_graph(|graph| {
+            let Op::Storage(index) = graph.op(node) else { return None };
+            (graph.storages[*index].kind == StorageKind::State).then_some(*index)
+        });
+        let Some(storage) = storage else {
+            let error = Error::new(format!("{} is no state, so no update changes it", state.label()));
+            return self.error(error.help("declare it: `state name: [dims] = zeros();`"));
+        };
+
+        let fits = self.with_graph(|graph| {
+            let (own, new) = (graph.ty(node), graph.ty(next));
+            let dims = own.shape.dims().iter().zip(new.shape.dims());
+            own.element == new.element
+                && own.rank() == new.rank()
+                && dims.into_iter().all(|(a, b)| graph.agrees(a, b))
+        });
+        if !fits {
+            let (own, new) = self.with_graph(|graph| (graph.ty(node).clone(), graph.ty(next).clone()));
+            let error =
+                Error::new(format!("the update of {} is {new}, but the state is {own}", state.label()));
+            return self.error(if own.element == new.element {
+                error.help("give both the same shape")
+            } else {
+                error.help(format!("convert it: `{}(…)`", own.element))
+            });
+        }
+
+        let mut open = self.state.borrow_mut();
+        let call = open.calls.last().copied().unwrap_or(0);
+        if open.updates.iter().any(|update| update.storage == storage && update.call == call) {
+            drop(open);
+            let error = Error::new(format!("{} is updated twice", state.label()));
+            return self.error(error.help("updates are taken all at once: write one expression"));
+        }
+        let origin = open.graph.current_origin().clone();
+        open.updates.push(StateUpdate { storage, node: next, call, gives: None, origin });
+    }
+
+    /// Says what the layer's call in progress gives: a loss that depends on it takes the call's updates.
+    pub fn gives(&self, value: &Value) {
+        let mut state = self.state.borrow_mut();
+        let call = state.calls.last().copied();
+        for update in state.updates.iter_mut().filter(|update| Some(update.call) == call) {
+            update.gives = value.node;
+        }
+    }
+
     fn declare_storage(&self, name: &str, ty: Type, kind: StorageKind, initializer: Initializer) -> Value {
         let mut state = self.state.borrow_mut();
         match state.instances.replay() {
@@ -294,9 +353,17 @@ impl Builder {
 
     /// Runs `body` as one layer of the open binding: the binding's layers with parameters are numbered when there are several.
     pub fn layer<R>(&self, body: impl FnOnce() -> R) -> R {
-        self.state.borrow_mut().names.enter_layer();
+        {
+            let mut state = self.state.borrow_mut();
+            state.names.enter_layer();
+            state.calls_made += 1;
+            let call = state.calls_made;
+            state.calls.push(call);
+        }
         let result = self.inside(body);
-        self.state.borrow_mut().names.leave();
+        let mut state = self.state.borrow_mut();
+        state.calls.pop();
+        state.names.leave();
         result
     }
 
@@ -540,10 +607,16 @@ impl Builder {
             state.graph.set_label(node, label);
         }
 
+        // Inference reads states only.
+        if state.mode == Mode::Infer {
+            state.updates.clear();
+        }
+
         Ok(Declaration {
             graph: std::mem::take(&mut state.graph),
             outputs: std::mem::take(&mut state.outputs),
             losses: std::mem::take(&mut state.losses),
+            updates: std::mem::take(&mut state.updates),
             checks: std::mem::take(&mut state.checks),
             mode: state.mode,
         })

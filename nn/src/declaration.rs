@@ -30,6 +30,21 @@ pub struct Loss {
     pub origin: Origin,
 }
 
+/// How a state changes in the training steps whose loss reaches it.
+#[derive(Clone, Debug)]
+pub struct StateUpdate {
+    /// Index of the state's storage.
+    pub storage: usize,
+    /// Its next value.
+    pub node: NodeId,
+    /// The call of a layer that it is part of, from 1; 0 straight in the network. Those of one call are simultaneous.
+    pub call: usize,
+    /// What that call gives, where it is known.
+    pub gives: Option<NodeId>,
+    /// Where it was declared.
+    pub origin: Origin,
+}
+
 /// A declared network: the graph of its values, what comes out, what is minimised.
 #[derive(Clone, Debug)]
 pub struct Declaration {
@@ -39,6 +54,8 @@ pub struct Declaration {
     pub outputs: Vec<(Arc<str>, NodeId)>,
     /// Losses in order.
     pub losses: Vec<Loss>,
+    /// How states change, in order; none for inference, which reads them only.
+    pub updates: Vec<StateUpdate>,
     /// What uses of its values demand of them, in the order of the uses.
     pub checks: Vec<Check>,
     /// Mode it was built in.
@@ -55,16 +72,23 @@ impl Declaration {
     /// The same without checks: broken elements give whatever they give.
     #[must_use]
     pub fn unchecked(mut self) -> Declaration {
-        let nodes =
-            self.outputs.iter().map(|(_, node)| node).chain(self.losses.iter().map(|loss| &loss.node));
-        self.graph.results = nodes.map(|&node| (Purpose::Output("".into()), node)).collect();
+        let nodes: Vec<NodeId> = self.nodes().into_iter().map(|node| *node).collect();
+        self.graph.results = nodes.into_iter().map(|node| (Purpose::Output("".into()), node)).collect();
         self.graph = without_poison(&self.graph);
-        let mut nodes = std::mem::take(&mut self.graph.results).into_iter().map(|(_, node)| node);
-        let kept = self.outputs.iter_mut().map(|(_, node)| node);
-        for (kept, node) in kept.chain(self.losses.iter_mut().map(|loss| &mut loss.node)).zip(&mut nodes) {
+        let nodes = std::mem::take(&mut self.graph.results).into_iter().map(|(_, node)| node);
+        for (kept, node) in self.nodes().into_iter().zip(nodes) {
             *kept = node;
         }
         self.checks.clear();
         self
+    }
+
+    /// All nodes that it names, in an order of its own.
+    fn nodes(&mut self) -> Vec<&mut NodeId> {
+        let outputs = self.outputs.iter_mut().map(|(_, node)| node);
+        let losses = self.losses.iter_mut().map(|loss| &mut loss.node);
+        let updates = self.updates.iter_mut();
+        let updates = updates.flat_map(|update| [&mut update.node].into_iter().chain(&mut update.gives));
+        outputs.chain(losses).chain(updates).collect()
     }
 }

@@ -1,16 +1,19 @@
 //! Entries: the graphs that a program is made of.
 //!
 //! In: a [`Declaration`]. Out: one optimized graph for what is to be run: `forward` gives the outputs, `gradients` a loss and
-//! derivatives of it, `step` a loss and the next values of the storages, `diagnosis` all that tells why a step was stopped.
+//! derivatives of it, `step` a loss and the next values of parameters and states, `diagnosis` all that tells why a step was stopped.
 //!
 //! Must hold: all entries of a declaration have the same storages in the same order (an optimizer's states behind them), so
 //! that they run over the same memory. Inputs that an entry does not read stay in its table.
+
+mod states;
 
 mod training;
 
 mod diagnosis;
 
 pub use diagnosis::{Diagnosis, Watch, Watched, diagnosis};
+pub use states::unchanging;
 pub use training::find_loss;
 
 use crate::declaration::{Declaration, Loss};
@@ -111,6 +114,16 @@ pub fn step_in(
     stages.time(Stage::Updates, || append_updates(declaration, loss, optimizer, &mut graph, &parameters))?;
     stages.show(Stage::Updates, || graph.to_text());
     Ok(passes(&graph, stages))
+}
+
+/// The declared nodes that a step of `loss` computes: the loss, and what states are updated with.
+///
+/// # Errors
+/// An unknown name.
+pub fn roots_of_step(declaration: &Declaration, loss: &str) -> Result<Vec<NodeId>, Error> {
+    let loss = find_loss(declaration, Some(loss))?;
+    let updates = states::nodes(declaration, loss);
+    Ok([loss.node].into_iter().chain(updates).collect())
 }
 
 /// The storage or float input called `name`, with its node.

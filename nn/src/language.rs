@@ -171,6 +171,32 @@ pub fn initializer(
     })
 }
 
+/// `update name = argument`. A number stands for a tensor of it.
+pub fn update(builder: &Builder, state: &Argument, argument: &Argument) {
+    let Some(state) = value(builder, state) else { return };
+    let number = match argument {
+        Argument::Number(number) => Some(*number),
+        Argument::Integer(number) => Some(*number as f64),
+        _ => None,
+    };
+    let next = match (number, state.node()) {
+        (Some(number), Some(node)) => {
+            Some(builder.value(builder.with_graph(|graph| graph.full_like(node, number))))
+        }
+        _ => value(builder, argument),
+    };
+    if let Some(next) = next {
+        builder.update(&state, &next);
+    }
+}
+
+/// Says what the layer's call in progress gives.
+pub fn gives(builder: &Builder, result: &Argument) {
+    if let Argument::Value(value) = result {
+        builder.gives(value);
+    }
+}
+
 /// `output name`.
 pub fn output(builder: &Builder, name: &str, argument: &Argument) {
     if let Some(value) = value(builder, argument) {

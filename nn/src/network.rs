@@ -3,6 +3,7 @@
 //! In: a builder to declare into. Out: a checked [`Declaration`].
 
 use crate::builder::{Builder, Declaration, Mode};
+use crate::entry::unchanging;
 use downhill_graph::agreement::{When, can_agree, told_by};
 use downhill_graph::asked;
 use downhill_graph::dim::{Bindings, Dim};
@@ -29,8 +30,12 @@ pub trait Network {
         let bindings = builder.with_graph(|graph| graph.bindings.clone());
         let declaration = builder.finish().map_err(|errors| with_numbers(errors, &bindings))?;
         // What is trained is a question of the training graph: others may leave out a loss's terms.
-        let untrained = if mode == Mode::Train { untrained(&declaration) } else { Vec::new() };
-        if untrained.is_empty() { Ok(declaration) } else { Err(Errors(untrained)) }
+        let mistakes = if mode == Mode::Train {
+            [untrained(&declaration), unchanging(&declaration)].concat()
+        } else {
+            Vec::new()
+        };
+        if mistakes.is_empty() { Ok(declaration) } else { Err(Errors(mistakes)) }
     }
 }
 

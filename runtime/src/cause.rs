@@ -96,8 +96,10 @@ pub enum Kind {
     Loss,
     /// The gradient by a parameter.
     Gradient,
-    /// The next value of a parameter or state.
+    /// The next value of a parameter, or of a state that an optimizer keeps.
     Update,
+    /// The next value of a state that the declaration updates.
+    StateUpdate,
 }
 
 /// The first value of a step that is not finite, in the order in which it is computed.
@@ -132,6 +134,9 @@ impl Cause {
             Kind::Gradient => {
                 "a root, quotient or power has an infinite derivative there, or factors have grown too large"
             }
+            Kind::StateUpdate => {
+                "its `update` leaves the domain of a root, a logarithm or a quotient, or numbers have grown too large"
+            }
             Kind::Update => {
                 "its gradient is finite: lower the learning rate, or keep the optimizer's divisor from 0 (`eps`)"
             }
@@ -149,7 +154,7 @@ impl fmt::Display for Cause {
             Kind::Loss => "loss ",
             Kind::Value => "",
             Kind::Gradient => "the gradient by ",
-            Kind::Update => "the next value of ",
+            Kind::Update | Kind::StateUpdate => "the next value of ",
         };
         write!(f, "{} in {what}{}{}", self.value, self.name, self.at)?;
         let Origin { file, line, .. } = &self.origin;

@@ -58,12 +58,13 @@ pub(crate) struct Examined<'a> {
 impl Examined<'_> {
     pub(crate) fn finding(&self, diagnosis: &Diagnosis) -> Finding {
         let watched = self.with_outputs(diagnosis);
-        let broken = |what: &Watched| {
-            let of_kind = watched.iter().filter(|(_, watch)| watch.what == *what);
+        let broken = |what: &[Watched]| {
+            let of_kind = watched.iter().filter(|(_, watch)| what.contains(&watch.what));
             let broken = of_kind.filter(|(output, watch)| self.broken(*output, watch).is_some());
             broken.map(|(_, watch)| watch.name.trim_matches('`').to_owned()).collect::<Vec<String>>()
         };
-        let (gradients, updates) = (broken(&Watched::Gradient), broken(&Watched::Update));
+        let (gradients, updates) =
+            (broken(&[Watched::Gradient]), broken(&[Watched::Update, Watched::StateUpdate]));
         let (part, concerned) = match (self.stopped.loss.is_finite(), gradients.is_empty()) {
             (false, _) => (Part::Loss, Vec::new()),
             (true, false) => (Part::Gradient, gradients),
@@ -83,7 +84,9 @@ impl Examined<'_> {
         let cause = before.or_else(computed);
         // Data that the loss masks out still takes part in products of the gradient: no value of the network shows it.
         let from_data = match &cause {
-            Some(cause) if matches!(cause.kind, Kind::Gradient | Kind::Update) => self.input(),
+            Some(cause) if matches!(cause.kind, Kind::Gradient | Kind::Update | Kind::StateUpdate) => {
+                self.input()
+            }
             _ => None,
         };
         Finding::NonFinite { part, concerned, cause: from_data.or(cause) }
@@ -152,11 +155,12 @@ impl Examined<'_> {
             Watched::Loss => Kind::Loss,
             Watched::Gradient => Kind::Gradient,
             Watched::Update => Kind::Update,
+            Watched::StateUpdate => Kind::StateUpdate,
         };
         let counts = match part {
             Part::Loss => true,
             Part::Gradient => kind == Kind::Gradient || value.is_infinite(),
-            Part::Update | Part::Made => kind == Kind::Update,
+            Part::Update | Part::Made => matches!(kind, Kind::Update | Kind::StateUpdate),
         };
         let (name, origin) = (watch.name.clone(), watch.origin.clone());
         counts.then(|| Cause { kind, name, at: self.place_in(output, position), value, origin })

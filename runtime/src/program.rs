@@ -429,7 +429,7 @@ fn plan_steps(train: &Declaration, options: &Options, stages: &mut Stages<'_>) -
             loss: Some(loss.name.clone()),
             graph: entry::step_in(train, Some(&loss.name), optimizer, stages)?,
             rate: optimizer.learning_rate() as f32,
-            checks: checks_of_loss(train, &loss.name),
+            checks: train.checks_of(&entry::roots_of_step(train, &loss.name)?).cloned().collect(),
         });
     }
     Ok(drafts)
@@ -445,7 +445,7 @@ fn optimizer_of<'a>(
     own.or(all.as_ref())
 }
 
-/// The checks that a step of this loss is to make.
+/// The checks that computing this loss is to make.
 fn checks_of_loss(train: &Declaration, loss: &str) -> Vec<Check> {
     let nodes: Vec<NodeId> =
         train.losses.iter().filter(|known| *known.name == *loss).map(|loss| loss.node).collect();

@@ -77,6 +77,9 @@ impl<'a> Checker<'a> {
             self.statements(&layer.body);
             let item = self.expression(&layer.value);
             self.result_fits(layer, &item);
+            if let AbstractValue::Known(result) = &item {
+                language::gives(&builder, result);
+            }
             if framed {
                 self.frames.pop();
             }

@@ -36,6 +36,7 @@ use downhill_graph::error::Error;
 use downhill_graph::types::{Shape, Type};
 use downhill_nn::builder::Builder;
 use downhill_nn::composite::Argument;
+use downhill_nn::entry::unchanging;
 use downhill_nn::network::{sized_by_data, untold, untrained};
 use scope::{AbstractValue, Named};
 use std::collections::{BTreeSet, HashSet};
@@ -128,7 +129,7 @@ impl<'a> Checker<'a> {
         let builder = std::mem::replace(&mut self.builder, Builder::for_checking());
         let missing = builder
             .finish()
-            .map(|it| [untrained(&it), untold(&it), sized_by_data(&it)].concat())
+            .map(|it| [untrained(&it), unchanging(&it), untold(&it), sized_by_data(&it)].concat())
             .unwrap_or_else(|errors| errors.0);
 
         for error in missing {

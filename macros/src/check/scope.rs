@@ -164,6 +164,13 @@ impl<'a> Scopes<'a> {
         all.filter(|(_, named)| matches!(named, Named::Instance(_))).map(|(name, _)| name.as_str())
     }
 
+    /// Names of states in sight.
+    pub(super) fn states(&self) -> Vec<String> {
+        let all = self.blocks.iter().flatten();
+        let states = all.filter(|(_, named)| matches!(named, Named::Fixed("a state", _)));
+        states.map(|(name, _)| name.clone()).collect()
+    }
+
     /// Gives a shared instance in sight another set of parameters.
     pub(super) fn renew(&mut self, old: Instance, new: Instance) {
         for named in self.blocks.iter_mut().flat_map(BTreeMap::values_mut) {

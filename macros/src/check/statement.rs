@@ -10,7 +10,7 @@ use downhill_graph::error::{Error, nearest};
 use downhill_graph::graph::StorageKind;
 use downhill_graph::types::{Shape, Type};
 use downhill_nn::builder::Value;
-use downhill_nn::composite::Argument;
+use downhill_nn::composite::{Argument, Kind};
 use downhill_nn::language;
 use syn::Ident;
 
@@ -44,6 +44,7 @@ impl<'a> Checker<'a> {
             StatementKind::Storage { kind, name, ty, initializer, arguments } => {
                 self.storage(*kind, name, ty, (initializer, arguments));
             }
+            StatementKind::Update { name, value } => self.update(name, value),
             StatementKind::Output(outputs) => {
                 if self.at_top("output", location) {
                     outputs.iter().for_each(|output| self.output(output));
@@ -148,8 +149,8 @@ impl<'a> Checker<'a> {
                     _ => "an argument",
                 };
                 let help = match what {
-                    "a state" => "nothing in a declaration changes a state yet; `Model::set_state` does",
-                    _ => "give the new value a name of its own: `let … = …;`",
+                    "a state" => format!("to change it in training steps, write `update {name} = …;`"),
+                    _ => "give the new value a name of its own: `let … = …;`".to_owned(),
                 };
                 self.error(
                     location,
@@ -243,6 +244,40 @@ impl<'a> Checker<'a> {
         };
 
         self.scopes.declare(&text, Named::Fixed(what, AbstractValue::value(value)));
+    }
+
+    fn update(&mut self, name: &Ident, value: &'a Expression) {
+        let text = name.to_string();
+        let builder = self.builder.clone();
+        let next = builder.scope(&text, || self.expression(value));
+
+        let location = Location::at(name.span());
+        let (what, help) = match self.scopes.find(&text) {
+            Some(Named::Fixed("a state", state)) => {
+                let state = state.clone();
+                self.at(location);
+                let (state, next) = (self.plain(state, Kind::Tensor), self.plain(next, Kind::Tensor));
+                return language::update(&self.builder, &state, &next);
+            }
+            Some(Named::Fixed("a parameter", _)) => {
+                ("is a parameter", "losses train it; what is not trained is a `state`".to_owned())
+            }
+            Some(Named::Value(AbstractValue::Unknown)) => return,
+            Some(Named::Value(_)) => {
+                ("is no state", format!("bind it anew, `{name} = …;`, or declare a `state`"))
+            }
+            Some(_) => ("is no state", "declare a `state` under a name of its own".to_owned()),
+            None => {
+                let states = self.scopes.states();
+                let near = nearest(&text, states.iter().map(String::as_str));
+                let near = near.map(|near| format!("did you mean `{near}`?"));
+                (
+                    "is no state here",
+                    near.unwrap_or_else(|| format!("declare it: `state {name}: [dims] = zeros();`")),
+                )
+            }
+        };
+        self.error(location, Error::new(format!("`{name}` {what}, so no update changes it")).help(help));
     }
 
     fn output(&mut self, output: &'a Output) {

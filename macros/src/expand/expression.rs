@@ -51,7 +51,11 @@ impl<'a> Expander<'a> {
             ExpressionKind::Call { function, arguments } => self.call(function, arguments),
             ExpressionKind::PathCall { path, arguments } => {
                 let arguments = arguments.iter().map(|argument| self.rust_argument(argument));
-                quote!(__Argument::from(#builder.layer(|| #path(#(#arguments),*))))
+                quote!(#builder.layer(|| {
+                    let __result = __Argument::from(#path(#(#arguments),*));
+                    __language::gives(#builder, &__result);
+                    __result
+                }))
             }
             ExpressionKind::Shape(parts) => {
                 let parts = self.list(parts);

@@ -159,6 +159,7 @@ impl<'a> Expander<'a> {
                     #builder.at(#location);
                     let __result = #value;
                     #returned
+                    __language::gives(#builder, &__result);
                     __result
                 })
             }

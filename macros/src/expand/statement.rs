@@ -70,6 +70,13 @@ impl<'a> Expander<'a> {
                 let initializer = self.initializer(initializer, arguments);
                 self.storage(*kind, name, ty, &initializer)
             }
+            StatementKind::Update { name, value } => {
+                let (variable, text, value) = (local(name), name.to_string(), self.expression(value));
+                quote! {
+                    let __next = #builder.scope(#text, || #value);
+                    __language::update(#builder, &#variable, &__next);
+                }
+            }
             StatementKind::Output(outputs) => outputs.iter().map(|output| self.output(output)).collect(),
             StatementKind::Loss { name, over, value } => self.loss(name.as_ref(), over, value),
             // Nothing is expanded where something could not be read.

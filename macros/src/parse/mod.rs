@@ -16,6 +16,7 @@
 //!             | NAME "=" expression ";"
 //!             | "shared" NAME "=" NAME [arguments] ";"
 //!             | ("param" | "state") NAME ":" type "=" NAME arguments ";"
+//!             | "update" NAME "=" expression ";"
 //!             | "output" NAME ["=" expression] ("," NAME ["=" expression])* ";"
 //!             | "loss" [NAME] ["over" NAME ("," NAME)*] ["="] expression ";"    -- "=" where a name or "over" stands
 //!             | "for" (NAME | "_") "in" expression [".." expression] "{" statement* "}"

@@ -14,7 +14,8 @@ use syn::parse::ParseStream;
 use syn::{Attribute, Ident, Token, braced, token};
 
 /// Words that begin a statement when a name follows.
-const KEYWORDS: [&str; 8] = ["input", "target", "shared", "param", "state", "output", "loss", "scan"];
+const KEYWORDS: [&str; 9] =
+    ["input", "target", "shared", "param", "state", "update", "output", "loss", "scan"];
 
 /// Reads statements to the end, going on after a mistake with the next one.
 pub(super) fn statements(input: ParseStream, diagnostics: &mut Diagnostics) -> Vec<Statement> {
@@ -167,6 +168,7 @@ fn statement_kind(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Res
         "shared" => shared(input),
         "param" => storage(input, StorageKind::Parameter),
         "state" => storage(input, StorageKind::State),
+        "update" => update(input),
         "output" => outputs(input),
         "loss" => loss(input),
         _ => Err(mistake(
@@ -187,7 +189,7 @@ fn no_statement(input: ParseStream) -> syn::Result<StatementKind> {
         let known = KEYWORDS.into_iter().chain(["let", "for"]);
         let help = downhill_graph::error::nearest(&wrong, known).map_or_else(
             || {
-                "statements begin with input, target, let, shared, param, state, for, output or loss"
+                "statements begin with input, target, let, shared, param, state, update, for, output or loss"
                     .to_owned()
             },
             |keyword| format!("write `{keyword}`"),
@@ -256,6 +258,15 @@ fn storage(input: ParseStream, kind: StorageKind) -> syn::Result<StatementKind> 
     let arguments = expression::arguments(input)?;
     semicolon(input)?;
     Ok(StatementKind::Storage { kind, name, ty, initializer, arguments })
+}
+
+fn update(input: ParseStream) -> syn::Result<StatementKind> {
+    let name: Ident = input.parse()?;
+    if input.peek(Token![:]) {
+        let help = format!("declare it before, `state {name}: … = zeros();`, and write `update {name} = …;`");
+        return Err(mistake(here(input), "an update declares nothing", help));
+    }
+    Ok(StatementKind::Update { name, value: value_behind_equals(input)? })
 }
 
 fn outputs(input: ParseStream) -> syn::Result<StatementKind> {

@@ -48,8 +48,10 @@ pub enum Watched {
     Loss,
     /// The gradient by a parameter.
     Gradient,
-    /// The next value of a parameter or state.
+    /// The next value of a parameter, or of a state that an optimizer keeps.
     Update,
+    /// The next value of a state that the declaration updates.
+    StateUpdate,
 }
 
 /// The diagnosis of a step of `loss`; without `optimizer` of its gradients.
@@ -83,7 +85,9 @@ pub fn diagnosis(
         let Purpose::Update(index) = purpose else { continue };
         let Storage { name, origin, ty, .. } = &graph.storages[index];
         if ty.element.is_float() {
-            watches.push((node, watch(Watched::Update, format!("`{name}`"), origin.clone())));
+            let is_declared = declaration.updates.iter().any(|update| update.storage == index);
+            let what = if is_declared { Watched::StateUpdate } else { Watched::Update };
+            watches.push((node, watch(what, format!("`{name}`"), origin.clone())));
         }
     }
 

@@ -1,5 +1,6 @@
 //! What training entries have in common: which loss, what it trains, gradients, updates.
 
+use super::states;
 use crate::declaration::{Declaration, Loss};
 use crate::optimizers::Optimizer;
 use downhill_graph::differentiate::differentiate;
@@ -33,7 +34,9 @@ pub(super) fn append_updates(
 ) -> Result<(), Error> {
     // With several losses each has an optimizer of its own, with states of its own.
     let prefix = if declaration.losses.len() > 1 { &*loss.name } else { "" };
-    optimizer.append(graph, prefix, parameters)
+    optimizer.append(graph, prefix, parameters)?;
+    states::append(declaration, loss, graph);
+    Ok(())
 }
 
 /// The loss called `name`, or the only one.

@@ -1,0 +1,164 @@
+//! States in training steps: which updates a loss takes, and what several of one state come to.
+//!
+//! In: a declaration, a loss. Out: the next values of states, appended to the graph of a step.
+//!
+//! Must hold: values that the loss is made of are computed once, from the states as they were before the step, whatever is updated. Of the
+//! several uses of one state each takes what the one before has made, as if they had been called one after the other.
+
+use crate::declaration::{Declaration, Loss, StateUpdate};
+use downhill_graph::error::Error;
+use downhill_graph::graph::{Graph, NodeId, Purpose, StorageKind};
+use downhill_graph::op::Op;
+use downhill_graph::rebuild::ancestors;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Updates that no loss takes: a mistake each, where it was declared.
+pub fn unchanging(declaration: &Declaration) -> Vec<Error> {
+    let reach = Reach::of(declaration);
+    let never = declaration.updates.iter().filter(|update| !reach.losses(update).contains(&true));
+    never
+        .map(|update| {
+            let name = &declaration.graph.storages[update.storage].name;
+            Error::new(format!("no loss depends on what `{name}` is updated with, so no step changes it"))
+                .help("use the value in a loss, or leave the update out")
+                .at(update.origin.clone())
+        })
+        .collect()
+}
+
+/// The nodes that a step of `loss` computes for states.
+pub(super) fn nodes(declaration: &Declaration, loss: &Loss) -> Vec<NodeId> {
+    taken(declaration, loss).into_iter().map(|update| update.node).collect()
+}
+
+/// Appends the updates that a step of `loss` takes to its graph, which begins with that of the declaration.
+pub(super) fn append(declaration: &Declaration, loss: &Loss, graph: &mut Graph) {
+    let taken = taken(declaration, loss);
+    let kept = ancestors(&declaration.graph, &[loss.node]);
+    let mut next: BTreeMap<usize, NodeId> = BTreeMap::new();
+
+    let mut calls: Vec<usize> = taken.iter().map(|update| update.call).collect();
+    calls.dedup();
+    let mut done = BTreeSet::new();
+    for call in calls.into_iter().filter(|call| done.insert(*call)) {
+        // Simultaneous: each sees what earlier calls made of the states that this one updates.
+        let before = next.clone();
+        let own = || taken.iter().filter(|update| update.call == call);
+        let updated: BTreeSet<usize> = own().map(|update| update.storage).collect();
+        for update in own() {
+            let now = |storage: usize| before.get(&storage).filter(|_| updated.contains(&storage)).copied();
+            next.insert(update.storage, behind(graph, update.node, &kept, &now));
+        }
+    }
+
+    graph.results.extend(next.into_iter().map(|(storage, node)| (Purpose::Update(storage), node)));
+}
+
+/// The updates that `loss` takes, in the order of declaration.
+fn taken<'d>(declaration: &'d Declaration, loss: &Loss) -> Vec<&'d StateUpdate> {
+    let reach = Reach::of(declaration);
+    let Some(position) = declaration.losses.iter().position(|known| known.name == loss.name) else {
+        return Vec::new();
+    };
+    declaration.updates.iter().filter(|update| reach.losses(update)[position]).collect()
+}
+
+/// `node` with states as they are `now`, but for values that are `kept`.
+fn behind(graph: &mut Graph, node: NodeId, kept: &[bool], now: &dyn Fn(usize) -> Option<NodeId>) -> NodeId {
+    let needed = ancestors(graph, &[node]);
+    let mut new: HashMap<NodeId, NodeId> = HashMap::new();
+    for id in graph.ids().filter(|id| needed[id.index()]) {
+        let state = if let Op::Storage(storage) = graph.op(id) { now(*storage) } else { None };
+        if let Some(state) = state {
+            new.insert(id, state);
+            continue;
+        }
+        if kept.get(id.index()).copied().unwrap_or(false) {
+            continue;
+        }
+
+        let operands = graph.operands(id);
+        if operands.iter().any(|operand| new.contains_key(operand)) {
+            let operands: Vec<NodeId> =
+                operands.into_iter().map(|operand| new.get(&operand).copied().unwrap_or(operand)).collect();
+            let origin = graph.origin(id).clone();
+            let outer = graph.set_origin(origin);
+            let copy = graph.add(graph.op(id).clone(), &operands);
+            graph.set_origin(outer);
+            new.insert(id, copy);
+        }
+    }
+    new.get(&node).copied().unwrap_or(node)
+}
+
+/// What each loss depends on.
+struct Reach<'d> {
+    graph: &'d Graph,
+    /// For each loss, the nodes that it needs.
+    needed: Vec<Vec<bool>>,
+    /// Nodes that depend on an input.
+    of_data: Vec<bool>,
+}
+
+impl Reach<'_> {
+    fn of(declaration: &Declaration) -> Reach<'_> {
+        let graph = &declaration.graph;
+        let none = declaration.updates.is_empty();
+        let losses = declaration.losses.iter().filter(|_| !none);
+        let mut of_data = vec![false; graph.len()];
+        for id in graph.ids() {
+            let is_input = matches!(graph.op(id), Op::Input(_));
+            of_data[id.index()] = is_input || graph.operands_of(id).iter().any(|it| of_data[it.index()]);
+        }
+        Reach { graph, needed: losses.map(|loss| ancestors(graph, &[loss.node])).collect(), of_data }
+    }
+
+    /// For each loss, whether its steps take the update.
+    fn losses(&self, update: &StateUpdate) -> Vec<bool> {
+        let of_result = update.gives.map(|node| self.that_need(node)).filter(|losses| losses.contains(&true));
+        // A loss may see through what a layer gives, as one of probabilities sees the logits.
+        of_result.unwrap_or_else(|| {
+            let is_of_data = self.of_data[update.node.index()];
+            if is_of_data {
+                self.that_need_data_of(update.node)
+            } else {
+                self.that_need_parameters_of(update.node)
+            }
+        })
+    }
+
+    fn that_need(&self, node: NodeId) -> Vec<bool> {
+        self.needed.iter().map(|needed| needed[node.index()]).collect()
+    }
+
+    /// The losses that need one of the last values, on the way to `node`, that any loss needs.
+    fn that_need_data_of(&self, node: NodeId) -> Vec<bool> {
+        let (mut seen, mut losses) = (vec![false; self.graph.len()], vec![false; self.needed.len()]);
+        let mut open = vec![node];
+        while let Some(node) = open.pop() {
+            if !self.of_data[node.index()] || std::mem::replace(&mut seen[node.index()], true) {
+                continue;
+            }
+            let own = self.that_need(node);
+            if own.contains(&true) {
+                losses.iter_mut().zip(own).for_each(|(loss, own)| *loss |= own);
+            } else {
+                open.extend(self.graph.operands_of(node));
+            }
+        }
+        losses
+    }
+
+    /// The losses that need a parameter that `node` needs; all where it needs none, as a counter.
+    fn that_need_parameters_of(&self, node: NodeId) -> Vec<bool> {
+        let below = ancestors(self.graph, &[node]);
+        let is_parameter = |id: &NodeId| {
+            below[id.index()]
+                && matches!(self.graph.op(*id), Op::Storage(index)
+                    if self.graph.storages[*index].kind == StorageKind::Parameter)
+        };
+        let parameters: Vec<NodeId> = self.graph.ids().filter(is_parameter).collect();
+        let needs_one = |needed: &Vec<bool>| parameters.iter().any(|id| needed[id.index()]);
+        self.needed.iter().map(|needed| parameters.is_empty() || needs_one(needed)).collect()
+    }
+}
