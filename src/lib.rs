@@ -55,6 +55,41 @@
 //! }
 //! ```
 //!
+//! # Layers that keep something
+//! A `state` of a declaration is kept from call to call; its `update` is taken by the training steps whose loss reaches it, never by
+//! `forward`. `batch_norm` keeps its running statistics so. [`Model::state`](model::Model::state) reads one.
+//!
+//! ```
+//! use downhill::prelude::*;
+//!
+//! network! {
+//!     /// Inputs around a running mean.
+//!     layer centred(x: [batch, n]) -> [batch, n] {
+//!         state centre: [n] = zeros();
+//!         update centre = 0.5 * centre + 0.5 * mean(x, axes: [0]);
+//!         x - centre
+//!     }
+//!
+//!     Line() {
+//!         input  x: [batch, 2];
+//!         target y: [batch, 1];
+//!         let h = centred(x);
+//!         output p = linear(h, 1);
+//!         loss squared_error(p, y);
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), downhill::Error> {
+//! let mut net = Line::new().optimizer(sgd(0.1)).build()?;
+//! net.step(&[[1.0, 2.0], [3.0, 4.0]], &[[1.0], [0.0]])?;
+//! assert_eq!(net.state("h.centre")?.to_f64_vec(), [1.0, 1.5]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A Rust function that is called by its path does the same with [`Builder::state`](builder::Builder::state) and
+//! [`Builder::update`](builder::Builder::update).
+//!
 //! # Optimizers of your own
 //! Whatever is an [`UpdateRule`](optimizer::UpdateRule) is given to `.optimizer(…)` as `sgd` and `adam` are. It writes its formula with the
 //! same values and functions.

@@ -28,6 +28,9 @@ network! {
         let r = 1 / hidden * x;
         for _ in 0..batch { n = relu(n); }
         let q = relu(x, 2);
+        let s = batch_norm(x, momentum: 1.5);
+        let t = batch_norm(x, eps: 0.0);
+        let u = batch_norm(sum(x, axes: [1]));
         let p = linear(x, 1);
         output p;
         loss squared_error(p, y);

@@ -298,11 +298,51 @@ pub(crate) fn attentions() -> Vec<Net> {
     all.into_iter().map(behind_dense).collect()
 }
 
+/// Normalised over the batch, once by rows and once by channels of [batch, channels, time], a shared one used twice, and the gradient's
+/// length in the loss, which differentiates the batch's statistics twice.
+pub(crate) fn normalised() -> Vec<Net> {
+    let norm = |b: &Builder, name: &str, x: &Value, affine: bool| {
+        b.scope(name, || batch_norm(x, BatchNorm { affine, ..BatchNorm::default() }))
+    };
+    let rows = Net::new("batch_norm of rows", sgd(0.1).momentum(0.9), |b| {
+        let x = b.input("x", F32, [batch(), 6.into()]);
+        let y = b.target("y", F32, [batch(), 3.into()]);
+        let h = relu(norm(b, "n", &dense(b, "h", &x, 17), true));
+        let z = norm(b, "m", &dense(b, "z", &h, 3), false);
+        b.output("z", &z);
+        b.loss("loss", &squared_error(&z, &y), None);
+    });
+
+    let channels = Net::new("batch_norm of channels", adam(0.01), |b| {
+        let time = || Dim::symbol("time");
+        let x = b.input("x", F32, [batch(), 4.into(), time()]);
+        let y = b.target("y", F32, [batch(), 4.into(), time()]);
+        let z = norm(b, "n", &x, true);
+        b.loss("loss", &squared_error(tanh(z), &y), None);
+    });
+
+    let shared = Net::new("batch_norm used twice", sgd(0.1), |b| {
+        let x = b.input("x", F32, [batch(), 5.into()]);
+        let y = b.target("y", F32, [batch(), 5.into()]);
+        let instance = b.instance("n");
+        let twice = |x: &Value| b.shared(instance, || batch_norm(x, BatchNorm::default()));
+        let z = twice(&tanh(dense(b, "h", &twice(&x), 5)));
+        b.loss("loss", &squared_error(&z, &y), None);
+    });
+
+    let steep = Net::new("batch_norm's slope", sgd(0.1), |b| {
+        let x = b.input("x", F32, [batch(), 3.into()]);
+        let y = b.target("y", F32, [batch(), 3.into()]);
+        let z = tanh(norm(b, "n", &dense(b, "h", &x, 3), true));
+        let slope = gradient(squared_error(&z, &y), &x);
+        b.loss("loss", &(squared_error(&z, &y) + mean(square(slope))), None);
+    });
+    vec![rows, channels, shared, steep]
+}
+
 /// All of them.
 pub(crate) fn all() -> Vec<Net> {
     let single = vec![lecture(), deep(), long(), heat(), classes("digits", 64, 32, sgd(0.1).momentum(0.9))];
-    [single, activations(), losses(), optimizers(), with_time(), layers(), attentions()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let groups = [activations(), losses(), optimizers(), with_time(), layers(), attentions(), normalised()];
+    [vec![single], groups.into()].into_iter().flatten().flatten().collect()
 }

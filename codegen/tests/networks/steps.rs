@@ -43,7 +43,7 @@ fn environment(graph: &Graph, sizes: &Bindings) -> Environment {
     for storage in &graph.storages {
         let tensor = numbers.tensor(&storage.ty, sizes, |unit| match &*storage.name {
             "optimizer.step" => 3.0,
-            name if name.ends_with("second_moment") => 0.01 + 0.1 * unit,
+            name if name.ends_with("second_moment") || name.ends_with("running_var") => 0.01 + 0.1 * unit,
             _ => unit - 0.5,
         });
         environment = environment.storage(&storage.name, tensor);
@@ -131,6 +131,11 @@ fn batches_of_every_size() {
 #[test]
 fn second_derivatives_train() {
     assert_steps(vec![nets::heat()], &[1, 2, 7, 64]);
+}
+
+#[test]
+fn normalised_layers_train() {
+    assert_steps(nets::normalised(), &[1, 2, 7, 64]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod sliding;
 mod convolution;
 mod pooling;
 
+mod batch_norm;
 mod norms;
 mod positions;
 
@@ -24,4 +25,6 @@ use crate::call::families;
 
 pub use seen::Seen;
 
-families!(linear, convolution, pooling, norms, attention, scaled_attention, positions, dropout);
+families!(
+    linear, convolution, pooling, batch_norm, norms, attention, scaled_attention, positions, dropout
+);
