@@ -101,7 +101,7 @@ fn follow(curve: &str, build: impl Fn(f64, f64, f64) -> Model) -> Vec<Tensor> {
 }
 
 fn rows_of(like: &Tensor, values: &[f64]) -> Tensor {
-    Tensor::from_f64(downhill::types::ElementType::F32, like.shape().to_vec(), values).expect("a tensor")
+    Tensor::from_f64(downhill::types::ElementType::F32, like.shape(), values).expect("a tensor")
 }
 
 /// On every target, with threads, and with code of their own for these rows.

@@ -134,6 +134,14 @@ fn updates_are_simultaneous_and_may_be_what_the_loss_is_made_of() {
 }
 
 #[test]
+fn without_checks_the_updates_are_the_same() {
+    let mut net = Two::new().optimizer(sgd(0.1)).checks(false).build().expect("a network");
+    net.step_loss("first", &X, &Y).expect("a step");
+    net.step_loss("second", &X, &Y).expect("a step");
+    assert_eq!((state(&net, "a.0.centre"), state(&net, "steps")), (vec![1.0, 2.0], vec![2.0]));
+}
+
+#[test]
 fn only_steps_change_states() {
     let mut net = Two::new().optimizer(sgd(0.1)).build().expect("a network");
     net.forward_all((&X, &X)).expect("outputs");
@@ -198,6 +206,37 @@ fn what_is_not_finite_changes_no_state() {
             let after =
                 (state(&net, "seen"), state(&net, "level"), net.parameter("p.weight").expect("a weight"));
             assert_eq!(before, after, "{error}");
+        }
+    }
+}
+
+network! {
+    /// What the loss is made of is the next value as it is: finite where the loss is not.
+    Early() {
+        input x: [batch, 2];
+        param w: [2] = ones();
+        state middle: [2] = zeros();
+        state last: [2] = zeros();
+        let m = mean(x * w, axes: [0]);
+        update middle = m;
+        update last = w;
+        output p = m;
+        loss log(sum(m));
+    }
+}
+
+#[test]
+fn a_value_of_the_loss_is_no_next_value_before_the_loss_is_known() {
+    for lanes in downhill::host::available() {
+        for threads in [1, 2] {
+            let net = Early::new().optimizer(sgd(0.1)).target(lanes).threads(threads).build();
+            let mut net = net.expect("a network");
+            for x in [[[-1.0, -2.0]], [[0.0, 0.0]]] {
+                net.step(&x, ()).expect_err("a logarithm of a negative number, and of 0");
+                assert_eq!((state(&net, "middle"), state(&net, "last")), (vec![0.0; 2], vec![0.0; 2]));
+            }
+            net.step(&[[1.0, 2.0]], ()).expect("a step");
+            assert_eq!((state(&net, "middle"), state(&net, "last")), (vec![1.0, 2.0], vec![1.0; 2]));
         }
     }
 }

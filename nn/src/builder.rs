@@ -22,7 +22,7 @@ use downhill_graph::random::Initializer;
 use downhill_graph::rebuild::ancestors;
 use downhill_graph::types::{ElementType, Shape, Type};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -38,8 +38,10 @@ struct State {
     outputs: Vec<(Arc<str>, NodeId)>,
     losses: Vec<Loss>,
     updates: Vec<StateUpdate>,
-    /// The calls of layers in progress, by number from 1.
-    calls: Vec<usize>,
+    /// The states that each call of a layer updates, so that none does twice.
+    updated: HashSet<(usize, usize)>,
+    /// The calls of layers in progress.
+    calls: Vec<Call>,
     calls_made: usize,
     checks: Vec<Check>,
     errors: Vec<Error>,
@@ -48,6 +50,14 @@ struct State {
     labels: HashMap<NodeId, Arc<str>>,
     streams: u32,
     fresh_dims: u32,
+}
+
+/// A call of a layer in progress.
+struct Call {
+    /// From 1.
+    number: usize,
+    /// How many updates there were before.
+    first: usize,
 }
 
 /// A value of the graph being built: a handle that user code computes with. *Unknown* after a mistake, or where the macro
@@ -68,6 +78,7 @@ impl Builder {
                 outputs: Vec::new(),
                 losses: Vec::new(),
                 updates: Vec::new(),
+                updated: HashSet::new(),
                 calls: Vec::new(),
                 calls_made: 0,
                 checks: Vec::new(),
@@ -245,8 +256,8 @@ impl Builder {
         }
 
         let mut open = self.state.borrow_mut();
-        let call = open.calls.last().copied().unwrap_or(0);
-        if open.updates.iter().any(|update| update.storage == storage && update.call == call) {
+        let call = open.calls.last().map_or(0, |call| call.number);
+        if !open.updated.insert((call, storage)) {
             drop(open);
             let error = Error::new(format!("{} is updated twice", state.label()));
             return self.error(error.help("updates are taken all at once: write one expression"));
@@ -258,8 +269,9 @@ impl Builder {
     /// Says what the layer's call in progress gives: a loss that depends on it takes the call's updates.
     pub fn gives(&self, value: &Value) {
         let mut state = self.state.borrow_mut();
-        let call = state.calls.last().copied();
-        for update in state.updates.iter_mut().filter(|update| Some(update.call) == call) {
+        let Some(&Call { number, first }) = state.calls.last() else { return };
+        // Calls within this one have updates of their own.
+        for update in state.updates[first..].iter_mut().filter(|update| update.call == number) {
             update.gives = value.node;
         }
     }
@@ -357,7 +369,7 @@ impl Builder {
             let mut state = self.state.borrow_mut();
             state.names.enter_layer();
             state.calls_made += 1;
-            let call = state.calls_made;
+            let call = Call { number: state.calls_made, first: state.updates.len() };
             state.calls.push(call);
         }
         let result = self.inside(body);

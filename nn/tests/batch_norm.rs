@@ -79,8 +79,7 @@ fn environment(
     running: Option<(&[f64], &[f64])>,
 ) -> Environment {
     let element = if precision == Precision::F64 { F64 } else { F32 };
-    let tensor =
-        |dims: &[usize], values: &[f64]| Tensor::from_f64(element, dims.to_vec(), values).expect("a tensor");
+    let tensor = |dims: &[usize], values: &[f64]| Tensor::from_f64(element, dims, values).expect("a tensor");
     let of = |name: &str| tensor(&case[name].dims, &case[name].values);
     let channels = case["weight"].values.len();
     let (zeros, ones) = (vec![0.0; channels], vec![1.0; channels]);

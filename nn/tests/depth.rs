@@ -7,6 +7,7 @@ use downhill_graph::interpret::{Environment, Precision, interpret};
 use downhill_graph::random::Initializer;
 use downhill_graph::types::ElementType;
 use downhill_nn::builder::{Builder, Declaration, Mode};
+use downhill_nn::composite::{BatchNorm, batch_norm};
 use downhill_nn::entry;
 use downhill_nn::optimizers::sgd;
 use downhill_nn::value::{abs, multiply, reshape, sum, tanh, transpose};
@@ -44,6 +45,32 @@ fn long_chains_are_differentiated_and_simplified() {
         let step = step(TURNS);
         assert!(step.len() >= 4 * TURNS, "{} nodes", step.len());
     });
+}
+
+/// So many layers with states of their own, and one that is used as often.
+fn kept(turns: usize) -> Declaration {
+    let b = Builder::new(Mode::Train);
+    let mut h = b.input("x", ElementType::F32, [Dim::symbol("batch"), Dim::from(2)]);
+    let shared = b.instance("s");
+    for turn in 0..turns {
+        h = b.turn(turn, || b.scope("h", || batch_norm(&h, BatchNorm::default())));
+        h = b.shared(shared, || batch_norm(tanh(&h), BatchNorm::default()));
+    }
+    b.loss("loss", &sum(&h * &h), None);
+    b.finish().expect("a declaration")
+}
+
+#[test]
+fn many_states_are_updated() {
+    with_little_stack(|| {
+        const TURNS: usize = if cfg!(debug_assertions) { 300 } else { 2_000 };
+        let step = entry::step(&kept(TURNS), None, &sgd(0.1).into()).expect("a step");
+        let updates = step.results.iter().filter(|(purpose, _)| matches!(purpose, Purpose::Update(_)));
+        assert_eq!(updates.count(), 4 * (TURNS + 1));
+    });
+    let length = |turns| entry::step(&kept(turns), None, &sgd(0.1).into()).expect("a step").len();
+    let (few, many) = (length(50), length(100));
+    assert!(many < 2 * few + 100, "{few} nodes, then {many}");
 }
 
 #[test]

@@ -6,9 +6,8 @@
 
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::Class;
-use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
+use downhill_graph::graph::{Graph, NodeId, bug};
 use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Window};
-use downhill_graph::rebuild::ancestors;
 use downhill_graph::types::{ElementType, Shape};
 use std::collections::HashMap;
 
@@ -35,28 +34,7 @@ pub fn prepare(graph: &Graph) -> Graph {
         map.push(new);
     }
     prepared.results = graph.results.iter().map(|(purpose, id)| (purpose.clone(), map[id.index()])).collect();
-    part_updates(&mut prepared);
     prepared
-}
-
-/// Gives updates a value of their own where the loss needs it too: a storage is written only after the loss is known, so the kernel that
-/// makes the value cannot be the one that writes it there.
-fn part_updates(graph: &mut Graph) {
-    let is_loss = |purpose: &Purpose| matches!(purpose, Purpose::Loss(_));
-    let losses: Vec<NodeId> =
-        graph.results.iter().filter(|(purpose, _)| is_loss(purpose)).map(|(_, id)| *id).collect();
-    let needed = ancestors(graph, &losses);
-
-    let mut results = std::mem::take(&mut graph.results);
-    for (purpose, id) in &mut results {
-        if matches!(purpose, Purpose::Update(_)) && needed.get(id.index()).copied().unwrap_or(false) {
-            let shape = graph.shape(*id).clone();
-            let axes = (0..shape.rank()).collect();
-            graph.set_origin(graph.origin(*id).clone());
-            *id = graph.add(Op::Broadcast { shape, axes }, &[*id]);
-        }
-    }
-    graph.results = results;
 }
 
 /// A selection. Where it asks whether x ≤ 0 and x has been rectified, it asks that of the rectified value instead: the answer

@@ -8,6 +8,7 @@ use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::error::Errors;
 use downhill_graph::random::Initializer;
 use downhill_graph::types::ElementType::{F32, I32};
+use downhill_graph::types::{Shape, Type};
 use downhill_nn::builder::{Builder, Declaration, Mode, Value};
 use downhill_nn::composite::{bce_with_logits, cross_entropy, relu, sigmoid, softmax};
 use downhill_nn::value::*;
@@ -217,6 +218,35 @@ impl Generator<'_> {
             _ => target + seen,
         };
         b.loss("loss", &loss, None);
+        for name in ["a", "b"] {
+            self.state(name, &z);
+        }
+    }
+
+    /// A state that steps change: by what the loss needs as it is, by sums of it, by parameters, or in turn with another state.
+    fn state(&mut self, name: &str, z: &Value) {
+        let b = self.builder.clone();
+        let Made { value, .. } = self.pick();
+        let is_fixed = |dim: &Dim| dim.as_constant().is_some_and(|size| size >= 0);
+        let shape = value.shape().filter(|shape| shape.dims().iter().all(is_fixed));
+        let (next, shape) = match (self.choices.below(5), shape) {
+            (0, _) => return,
+            (1 | 2, Some(shape)) if value.ty().is_some_and(|ty| ty.element == F32) => (value, shape),
+            (3, _) => (sum_over(z, &[0]), Shape::from([3])),
+            _ => (sum(&value), Shape::scalar()),
+        };
+
+        let ty = Type::new(F32, shape);
+        let state = b.state(name, ty.clone(), Initializer::Zeros);
+        match self.choices.below(4) {
+            0 => b.update(&state, &next),
+            1 => {
+                let other = b.state(&format!("{name}_before"), ty, Initializer::Zeros);
+                b.update(&other, &state);
+                b.update(&state, &(&other + next));
+            }
+            _ => b.update(&state, &(&state * 0.5 + next * 0.5)),
+        }
     }
 
     /// Labels in one of the forms in which they come.

@@ -80,7 +80,7 @@ impl<'a> Checker<'a> {
     ) -> AbstractValue {
         self.at(location);
         let path = self.builder.origin().layer;
-        let storages = |checker: &Checker<'a>| checker.builder.storage_names().len();
+        let storages = |checker: &Checker<'a>| checker.builder.with_graph(|graph| graph.storages.len());
         let (before, unused) = (storages(self), self.unused_instances());
 
         let builder = self.builder.clone();

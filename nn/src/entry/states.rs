@@ -10,7 +10,7 @@ use downhill_graph::error::Error;
 use downhill_graph::graph::{Graph, NodeId, Purpose, StorageKind};
 use downhill_graph::op::Op;
 use downhill_graph::rebuild::ancestors;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Updates that no loss takes: a mistake each, where it was declared.
 pub fn unchanging(declaration: &Declaration) -> Vec<Error> {
@@ -47,7 +47,9 @@ pub(super) fn append(declaration: &Declaration, loss: &Loss, graph: &mut Graph) 
         let updated: BTreeSet<usize> = own().map(|update| update.storage).collect();
         for update in own() {
             let now = |storage: usize| before.get(&storage).filter(|_| updated.contains(&storage)).copied();
-            next.insert(update.storage, behind(graph, update.node, &kept, &now));
+            let is_later = updated.iter().any(|&storage| before.contains_key(&storage));
+            let node = if is_later { behind(graph, update.node, &kept, &now) } else { update.node };
+            next.insert(update.storage, node);
         }
     }
 
@@ -65,15 +67,13 @@ fn taken<'d>(declaration: &'d Declaration, loss: &Loss) -> Vec<&'d StateUpdate> 
 
 /// `node` with states as they are `now`, but for values that are `kept`.
 fn behind(graph: &mut Graph, node: NodeId, kept: &[bool], now: &dyn Fn(usize) -> Option<NodeId>) -> NodeId {
-    let needed = ancestors(graph, &[node]);
     let mut new: HashMap<NodeId, NodeId> = HashMap::new();
-    for id in graph.ids().filter(|id| needed[id.index()]) {
-        let state = if let Op::Storage(storage) = graph.op(id) { now(*storage) } else { None };
-        if let Some(state) = state {
+    // Operands have smaller ids: ascending, each comes before its users.
+    for id in own_values(graph, node, kept) {
+        if let Op::Storage(storage) = graph.op(id)
+            && let Some(state) = now(*storage)
+        {
             new.insert(id, state);
-            continue;
-        }
-        if kept.get(id.index()).copied().unwrap_or(false) {
             continue;
         }
 
@@ -81,14 +81,28 @@ fn behind(graph: &mut Graph, node: NodeId, kept: &[bool], now: &dyn Fn(usize) ->
         if operands.iter().any(|operand| new.contains_key(operand)) {
             let operands: Vec<NodeId> =
                 operands.into_iter().map(|operand| new.get(&operand).copied().unwrap_or(operand)).collect();
-            let origin = graph.origin(id).clone();
-            let outer = graph.set_origin(origin);
+            let outer = graph.set_origin(graph.origin(id).clone());
             let copy = graph.add(graph.op(id).clone(), &operands);
             graph.set_origin(outer);
             new.insert(id, copy);
         }
     }
     new.get(&node).copied().unwrap_or(node)
+}
+
+/// What `node` is made of, but for values that are `kept`, in ascending order. Storages are read anew.
+fn own_values(graph: &Graph, node: NodeId, kept: &[bool]) -> BTreeSet<NodeId> {
+    let is_own = |id: NodeId| {
+        let is_kept = kept.get(id.index()).copied().unwrap_or(false);
+        !is_kept || matches!(graph.op(id), Op::Storage(_))
+    };
+    let (mut own, mut open) = (BTreeSet::new(), vec![node]);
+    while let Some(node) = open.pop() {
+        if is_own(node) && own.insert(node) {
+            open.extend(graph.operands_of(node));
+        }
+    }
+    own
 }
 
 /// What each loss depends on.
@@ -133,32 +147,40 @@ impl Reach<'_> {
 
     /// The losses that need one of the last values, on the way to `node`, that any loss needs.
     fn that_need_data_of(&self, node: NodeId) -> Vec<bool> {
-        let (mut seen, mut losses) = (vec![false; self.graph.len()], vec![false; self.needed.len()]);
-        let mut open = vec![node];
-        while let Some(node) = open.pop() {
-            if !self.of_data[node.index()] || std::mem::replace(&mut seen[node.index()], true) {
-                continue;
+        let mut losses = vec![false; self.needed.len()];
+        self.walk(node, &mut |node| {
+            if !self.of_data[node.index()] {
+                return false;
             }
             let own = self.that_need(node);
-            if own.contains(&true) {
-                losses.iter_mut().zip(own).for_each(|(loss, own)| *loss |= own);
-            } else {
-                open.extend(self.graph.operands_of(node));
-            }
-        }
+            losses.iter_mut().zip(&own).for_each(|(loss, own)| *loss |= own);
+            !own.contains(&true)
+        });
         losses
     }
 
     /// The losses that need a parameter that `node` needs; all where it needs none, as a counter.
     fn that_need_parameters_of(&self, node: NodeId) -> Vec<bool> {
-        let below = ancestors(self.graph, &[node]);
-        let is_parameter = |id: &NodeId| {
-            below[id.index()]
-                && matches!(self.graph.op(*id), Op::Storage(index)
-                    if self.graph.storages[*index].kind == StorageKind::Parameter)
-        };
-        let parameters: Vec<NodeId> = self.graph.ids().filter(is_parameter).collect();
-        let needs_one = |needed: &Vec<bool>| parameters.iter().any(|id| needed[id.index()]);
-        self.needed.iter().map(|needed| parameters.is_empty() || needs_one(needed)).collect()
+        let (mut losses, mut needs_any) = (vec![false; self.needed.len()], false);
+        self.walk(node, &mut |node| {
+            if let Op::Storage(index) = self.graph.op(node)
+                && self.graph.storages[*index].kind == StorageKind::Parameter
+            {
+                needs_any = true;
+                losses.iter_mut().zip(self.that_need(node)).for_each(|(loss, own)| *loss |= own);
+            }
+            true
+        });
+        if needs_any { losses } else { vec![true; self.needed.len()] }
+    }
+
+    /// Looks at `node` and at what it is made of, once each; further down only where `look` says so.
+    fn walk(&self, node: NodeId, look: &mut dyn FnMut(NodeId) -> bool) {
+        let (mut seen, mut open) = (HashSet::new(), vec![node]);
+        while let Some(node) = open.pop() {
+            if seen.insert(node) && look(node) {
+                open.extend(self.graph.operands_of(node));
+            }
+        }
     }
 }
