@@ -194,3 +194,63 @@ fn what_only_arguments_decide_is_refused_when_built() {
         Apart::new(true, false).declaration(Mode::Train).expect_err("one layer, then two").to_string();
     assert!(refused.contains("needs `weight`, which its first has not"), "{refused}");
 }
+
+network! {
+    layer tower(x: [batch, n], widths, last) -> [batch, last] {
+        let h = x;
+        for width in widths {
+            h = if width == 0 { h } else { linear(h, width, bias: width != last) };
+        }
+        linear(h, last)
+    }
+
+    layer either_way(x: [batch, n], wide, start) -> [_, n] {
+        param scale: [if wide { n } else { 1 }] = constant(start);
+        let y = if wide && n > 2 { x * scale } else if !wide { x * scale } else { x };
+        y
+    }
+
+    /// Conditions and lists handed on to layers, in shapes, in loops of loops, in outputs and losses.
+    pub Handed(widths: Vec<usize>, wide: bool, start: f64, turns: usize) {
+        input  x: [batch, 6];
+        target y: [batch, 2];
+        let parts = if wide { reshape(x, [batch, if turns > 1 { 3 } else { 2 }, if turns > 1 { 2 } else { 3 }]) } else { x };
+        let a = tower(x, widths, if wide { 2 } else { 2 });
+        let b = tower(x, [4, turns], 2);
+        let c = either_way(x, wide, start);
+        shared t = tower(widths, 2);
+        let d = if turns > 0 { t(x) } else { b };
+        for outer in 0..turns {
+            for inner in [2, 4] {
+                let e = linear(c, inner, bias: outer == 1 && inner > 2);
+                c = c + linear(e, 6) * if outer == 0 { 1.0 } else { start };
+            }
+        }
+        output p = a + b + d + 0.0 * linear(c, 2), q = if wide { mean(parts) } else { sum(parts) };
+        loss squared_error(p, y) + if wide { 1e-3 * squares(c.0.1.weight) } else { 0.0 };
+    }
+}
+
+#[test]
+fn conditions_and_lists_are_handed_on() {
+    for (widths, wide, turns) in [(vec![3, 0, 2], true, 2), (vec![], true, 1), (vec![5, 5, 5], true, 3)] {
+        let net = Handed::new(widths, wide, 0.5, turns).optimizer(sgd(0.01)).build();
+        let mut net = net.unwrap_or_else(|error| panic!("{error}"));
+        net.step(&[[1.0_f32; 6]], &[[1.0_f32; 2]]).expect("a step");
+    }
+    let named = storages(&Handed::new(vec![3, 0, 2], true, 0.5, 2));
+    for name in
+        ["a.h.0.weight: [6, 3]", "a.h.0.bias: [3]", "a.h.2.weight: [3, 2]", "e.1.1.bias: [4]", "c.scale: [6]"]
+    {
+        assert!(named.contains(&name.to_owned()), "{name} of {named:?}");
+    }
+    assert!(
+        !named.iter().any(|name| name.starts_with("a.h.2.bias") || name.starts_with("e.0.0.bias")),
+        "{named:?}"
+    );
+
+    // Without a loop there is no parameter of that name, and without that term nobody asks for it.
+    let refused = Handed::new(vec![], true, 0.5, 0).declaration(Mode::Train).expect_err("no `c.0.1.weight`");
+    assert!(refused.to_string().contains("no parameter is called `c.0.1.weight`"), "{refused}");
+    assert!(Handed::new(vec![], false, 0.5, 0).declaration(Mode::Train).is_ok());
+}

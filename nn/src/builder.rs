@@ -12,6 +12,7 @@
 pub use crate::declaration::{Declaration, Loss, Mode, StateUpdate};
 use crate::instance::{Instance, Instances, Meant};
 use crate::naming::Names;
+use crate::states::StateUpdates;
 use downhill_graph::agreement::When;
 use downhill_graph::check::{Check, Made, Rule};
 use downhill_graph::dim::Dim;
@@ -22,7 +23,7 @@ use downhill_graph::random::Initializer;
 use downhill_graph::rebuild::ancestors;
 use downhill_graph::types::{ElementType, Shape, Type};
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -37,12 +38,7 @@ struct State {
     mode: Mode,
     outputs: Vec<(Arc<str>, NodeId)>,
     losses: Vec<Loss>,
-    updates: Vec<StateUpdate>,
-    /// The states that each call of a layer updates, so that none does twice.
-    updated: HashSet<(usize, usize)>,
-    /// The calls of layers in progress.
-    calls: Vec<Call>,
-    calls_made: usize,
+    updates: StateUpdates,
     checks: Vec<Check>,
     errors: Vec<Error>,
     names: Names,
@@ -50,14 +46,6 @@ struct State {
     labels: HashMap<NodeId, Arc<str>>,
     streams: u32,
     fresh_dims: u32,
-}
-
-/// A call of a layer in progress.
-struct Call {
-    /// From 1.
-    number: usize,
-    /// How many updates there were before.
-    first: usize,
 }
 
 /// A value of the graph being built: a handle that user code computes with. *Unknown* after a mistake, or where the macro
@@ -77,10 +65,7 @@ impl Builder {
                 mode,
                 outputs: Vec::new(),
                 losses: Vec::new(),
-                updates: Vec::new(),
-                updated: HashSet::new(),
-                calls: Vec::new(),
-                calls_made: 0,
+                updates: StateUpdates::default(),
                 checks: Vec::new(),
                 errors: Vec::new(),
                 names: Names::default(),
@@ -237,15 +222,10 @@ impl Builder {
             return self.error(error.help("declare it: `state name: [dims] = zeros();`"));
         };
 
-        let fits = self.with_graph(|graph| {
-            let (own, new) = (graph.ty(node), graph.ty(next));
-            let dims = own.shape.dims().iter().zip(new.shape.dims());
-            own.element == new.element
-                && own.rank() == new.rank()
-                && dims.into_iter().all(|(a, b)| graph.agrees(a, b))
-        });
-        if !fits {
-            let (own, new) = self.with_graph(|graph| (graph.ty(node).clone(), graph.ty(next).clone()));
+        let (own, new) = self.with_graph(|graph| (graph.ty(node).clone(), graph.ty(next).clone()));
+        let mut dims = own.shape.dims().iter().zip(new.shape.dims());
+        let agree = self.with_graph(|graph| dims.all(|(a, b)| graph.agrees(a, b)));
+        if own.element != new.element || own.rank() != new.rank() || !agree {
             let error =
                 Error::new(format!("the update of {} is {new}, but the state is {own}", state.label()));
             return self.error(if own.element == new.element {
@@ -255,25 +235,16 @@ impl Builder {
             });
         }
 
-        let mut open = self.state.borrow_mut();
-        let call = open.calls.last().map_or(0, |call| call.number);
-        if !open.updated.insert((call, storage)) {
-            drop(open);
+        let origin = self.origin();
+        if !self.state.borrow_mut().updates.add(storage, next, origin) {
             let error = Error::new(format!("{} is updated twice", state.label()));
-            return self.error(error.help("updates are taken all at once: write one expression"));
+            self.error(error.help("updates are taken all at once: write one expression"));
         }
-        let origin = open.graph.current_origin().clone();
-        open.updates.push(StateUpdate { storage, node: next, call, gives: None, origin });
     }
 
     /// Says what the layer's call in progress gives: a loss that depends on it takes the call's updates.
     pub fn gives(&self, value: &Value) {
-        let mut state = self.state.borrow_mut();
-        let Some(&Call { number, first }) = state.calls.last() else { return };
-        // Calls within this one have updates of their own.
-        for update in state.updates[first..].iter_mut().filter(|update| update.call == number) {
-            update.gives = value.node;
-        }
+        self.state.borrow_mut().updates.gives(value.node);
     }
 
     fn declare_storage(&self, name: &str, ty: Type, kind: StorageKind, initializer: Initializer) -> Value {
@@ -368,13 +339,11 @@ impl Builder {
         {
             let mut state = self.state.borrow_mut();
             state.names.enter_layer();
-            state.calls_made += 1;
-            let call = Call { number: state.calls_made, first: state.updates.len() };
-            state.calls.push(call);
+            state.updates.enter_call();
         }
         let result = self.inside(body);
         let mut state = self.state.borrow_mut();
-        state.calls.pop();
+        state.updates.leave_call();
         state.names.leave();
         result
     }
@@ -620,15 +589,13 @@ impl Builder {
         }
 
         // Inference reads states only.
-        if state.mode == Mode::Infer {
-            state.updates.clear();
-        }
-
+        let mut updates = state.updates.take();
+        updates.retain(|_| state.mode == Mode::Train);
         Ok(Declaration {
             graph: std::mem::take(&mut state.graph),
             outputs: std::mem::take(&mut state.outputs),
             losses: std::mem::take(&mut state.losses),
-            updates: std::mem::take(&mut state.updates),
+            updates,
             checks: std::mem::take(&mut state.checks),
             mode: state.mode,
         })

@@ -13,6 +13,8 @@ pub mod instance;
 
 pub mod declaration;
 
+mod states;
+
 pub mod builder;
 
 mod call;
