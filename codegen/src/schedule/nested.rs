@@ -34,21 +34,30 @@ struct Nested<'a> {
     inner: &'a Loop,
 }
 
-/// How the iterations of the outermost sum are divided.
+/// How a sum is divided. Iterations are those of its outermost axis: pictures; those of the next one are lines.
 struct Blocks {
     rows: i64,
     columns: i64,
-    iterations: i64,
-    /// Iterations of a block.
-    each: i64,
-    /// Whether a block is a chain of its own.
-    is_chunk: bool,
+    pictures: i64,
+    /// Pictures of a chunk, which is a chain of its own; all of them where there is one chain.
+    chunk: i64,
+    /// What is added at once: so many pictures, or so many lines of one.
+    together: i64,
+    lines: i64,
 }
 
-/// The sums so far, and what rounding has put in too much.
+impl Blocks {
+    fn is_long(&self) -> bool {
+        self.chunk < self.pictures
+    }
+}
+
+/// Where sums wait.
 struct SoFar {
+    /// Those of the chain that goes on.
     sums: Buffer,
-    excess: Option<Buffer>,
+    /// Those of all chunks before it, and what rounding has put in too much, where there are several.
+    long: Option<[Buffer; 2]>,
     columns: Dim,
 }
 
@@ -71,19 +80,26 @@ impl Packing<'_> {
 
         let columns = Dim::from(columns);
         let size = &Dim::from(blocks.rows) * &columns;
-        let sums = self.scratch.own(&size, ElementType::F32);
-        let excess = blocks.is_chunk.then(|| self.scratch.own(&size, ElementType::F32));
-        let so_far = SoFar { sums, excess, columns };
+        let mut buffer = || self.scratch.own(&size, ElementType::F32);
+        let (sums, long) = (buffer(), blocks.is_long().then(|| [buffer(), buffer()]));
+        let so_far = SoFar { sums, long, columns };
 
-        let mut body = self.nothing_yet(&nested, &so_far);
-        let whole = blocks.iterations / blocks.each;
-        body.append(&mut self.added(&nested, &so_far, &first, [whole, blocks.each, 0]));
-        let rest = blocks.iterations % blocks.each;
+        let Some(long) = so_far.long else {
+            let start = self.no_sums(&nested, &so_far, &[sums]);
+            let added = self.added(&nested, &so_far, &blocks, &first, Affine::default(), blocks.pictures);
+            let end = self.behind(&nested, &so_far, sums, &first);
+            return Some(nest(&[group], [start, added, end].concat()));
+        };
+
+        let mut body = self.no_sums(&nested, &so_far, &long);
+        let whole = blocks.pictures / blocks.chunk;
+        body.append(&mut self.chunks(&nested, &so_far, &blocks, &first, [whole, blocks.chunk, 0]));
+        let rest = blocks.pictures % blocks.chunk;
         if rest > 0 {
-            let last = self.added(&nested, &so_far, &first, [1, rest, whole * blocks.each]);
+            let last = self.chunks(&nested, &so_far, &blocks, &first, [1, rest, whole * blocks.chunk]);
             body.append(&mut self.renamed(&last));
         }
-        body.append(&mut self.behind(&nested, &so_far, &first));
+        body.append(&mut self.behind(&nested, &so_far, long[0], &first));
         Some(nest(&[group], body))
     }
 
@@ -99,7 +115,7 @@ impl Packing<'_> {
 
     fn blocks_of_nested(&self, nested: &Nested<'_>) -> Option<Blocks> {
         let size = |axis: Axis| extent(&self.kernel, axis).as_constant();
-        let [rows, columns, iterations] =
+        let [rows, columns, pictures] =
             [size(nested.rows.axis)?, size(nested.wide.axis)?, size(nested.fold.axis)?];
         let outer = nested.outer.iter().map(|axis| size(*axis)).product::<Option<i64>>()?;
         terms_of_iteration(&self.kernel, nested.fold)?;
@@ -108,31 +124,42 @@ impl Packing<'_> {
             return None;
         }
 
-        // What an iteration reads, in bytes, seen from how far the next one lies.
-        let bytes = |read: &Read<'_>| {
-            let distance = match read.access.row {
-                Some((axis, _)) if axis == nested.fold.axis => self.row_of(read)?,
-                _ => read.access.at.coefficient(nested.fold.axis).as_constant()?.abs(),
-            };
-            Some(distance * self.kernel.element(read.value).bytes() as i64)
+        // What a picture reads, in bytes, seen from how far the next one lies; and what a line of it reads.
+        let element = |read: &Read<'_>| self.kernel.element(read.value).bytes() as i64;
+        let distance =
+            |read: &Read<'_>, axis: Axis| read.access.at.coefficient(axis).as_constant().map(i64::abs);
+        let is_row = |read: &Read<'_>| read.access.row.is_some_and(|(axis, _)| axis == nested.fold.axis);
+        let picture = |read: &Read<'_>| {
+            let far = if is_row(read) { self.row_of(read) } else { distance(read, nested.fold.axis) };
+            Some(far? * element(read))
         };
-        let iteration = reads.iter().map(bytes).sum::<Option<i64>>()?.max(1);
-        let most = (self.caches.second.bytes as i64 / 2 / iteration).max(1);
+        let line = |read: &Read<'_>| Some(distance(read, nested.inner.axis)? * element(read));
+        let picture = reads.iter().map(picture).sum::<Option<i64>>()?.max(1);
+        let line = reads.iter().map(line).sum::<Option<i64>>()?.max(1);
+
         let (lanes, vectors) = self.target.block_columns();
         let rows_at_once = i64::from(self.target.block_sums());
         let walks = outer > 1 || rows > rows_at_once || columns > lanes * vectors;
-        if iterations <= most || !walks {
+        let [first, second] = [self.caches.first.bytes, self.caches.second.bytes].map(|bytes| bytes as i64);
+        if picture * pictures <= second / 2 || !walks {
             return None;
         }
 
-        let chunk = chunk_of_known(&self.kernel, nested.fold);
-        let each = chunk.unwrap_or(most);
-        let looked_up =
-            reads.iter().any(|read| read.access.row.is_some_and(|(axis, _)| axis == nested.fold.axis));
-        let by_row =
-            reads.iter().any(|read| read.access.row.is_some_and(|(axis, _)| axis != nested.fold.axis));
-        let fits = !by_row && (!looked_up || each == 1);
-        fits.then_some(Blocks { rows: outer * rows, columns, iterations, each, is_chunk: chunk.is_some() })
+        // What is added at once stays in the first cache, with the sums, while all rows and columns take their part of it.
+        let chunk = chunk_of_known(&self.kernel, nested.fold).unwrap_or(pictures);
+        let near = first * 3 / 4;
+        let divisor =
+            |of: i64, most: i64| (1..=most.clamp(1, of)).rev().find(|part| of % part == 0).unwrap_or(1);
+        let by_row = reads.iter().any(|read| read.access.row.is_some() && !is_row(read));
+        let looked_up = reads.iter().any(is_row);
+        let together = if looked_up { 1 } else { divisor(gcd_of(chunk, pictures), near / picture) };
+        let lines = if together > 1 {
+            size(nested.inner.axis)?
+        } else {
+            divisor(size(nested.inner.axis)?, near / line)
+        };
+        let fits = !by_row && (!looked_up || chunk == 1 || chunk == pictures);
+        fits.then_some(Blocks { rows: outer * rows, columns, pictures, chunk, together, lines })
     }
 
     /// Elements of a row that is looked up, as far as a read goes within it.
@@ -153,25 +180,53 @@ impl Packing<'_> {
     }
 
     /// Sums that nothing was added to yet.
-    fn nothing_yet(&mut self, nested: &Nested<'_>, so_far: &SoFar) -> Vec<Item> {
+    fn no_sums(&mut self, nested: &Nested<'_>, so_far: &SoFar, buffers: &[Buffer]) -> Vec<Item> {
         let rows = extent(&self.kernel, nested.rows.axis).clone();
-        let (row, lane, zero) =
-            (self.axis(rows), self.axis(so_far.columns.clone()), self.value(nested.sum().result));
+        let (row, lane) = (self.axis(rows), self.axis(so_far.columns.clone()));
+        let zero = self.value(nested.sum().result);
         self.lanes.insert(lane);
         let at = self.place_of_sum(nested, so_far, row, lane);
         let mut body = vec![Item::Let(zero, Expression::Constant(Literal::new(ElementType::F32, 0.0)))];
-        let buffers = [so_far.sums].into_iter().chain(so_far.excess);
-        body.extend(buffers.map(|buffer| store(buffer, at.clone(), zero)));
+        body.extend(buffers.iter().map(|&buffer| store(buffer, at.clone(), zero)));
         nest(&[&*nested.outer, &[row, lane]].concat(), body)
     }
 
-    /// Adds `count` blocks of `each` iterations from `start` on to all sums.
+    /// `count` chunks of `each` pictures from `start` on.
+    fn chunks(
+        &mut self,
+        nested: &Nested<'_>,
+        so_far: &SoFar,
+        blocks: &Blocks,
+        first: &Affine,
+        [count, each, start]: [i64; 3],
+    ) -> Vec<Item> {
+        // Rows that are looked up keep their axis.
+        let alone = each == 1 && count == blocks.pictures;
+        let chunk = if alone { nested.fold.axis } else { self.axis(Dim::from(count)) };
+        let from = Affine::axis(chunk).times(&Dim::from(each)).offset(&Dim::from(start));
+        let mut body = self.no_sums(nested, so_far, &[so_far.sums]);
+        body.append(&mut self.added(nested, so_far, blocks, first, from, each));
+
+        let rows = extent(&self.kernel, nested.rows.axis).clone();
+        let (lane, row) = (self.axis(so_far.columns.clone()), self.axis(rows));
+        self.lanes.insert(lane);
+        let at = self.place_of_sum(nested, so_far, row, lane);
+        let sum = self.value(nested.sum().result);
+        let mut more = vec![load(sum, so_far.sums, at.clone())];
+        more.extend(so_far.long.map(|long| self.add_chunk(long, &at, sum)).into_iter().flatten());
+        body.append(&mut nest(&[&*nested.outer, &[row, lane]].concat(), more));
+        nest(&[chunk], body)
+    }
+
+    /// Adds `count` pictures from `start` on to the chain of each sum, so many pictures or lines at once.
     fn added(
         &mut self,
         nested: &Nested<'_>,
         so_far: &SoFar,
+        blocks: &Blocks,
         first: &Affine,
-        [count, each, start]: [i64; 3],
+        start: Affine,
+        count: i64,
     ) -> Vec<Item> {
         let rows = extent(&self.kernel, nested.rows.axis).clone();
         let (lane, row) = (self.axis(so_far.columns.clone()), self.axis(rows));
@@ -180,40 +235,47 @@ impl Packing<'_> {
             let at = at.substitute(nested.wide.axis, &first.plus(&Affine::axis(lane)));
             at.substitute(nested.rows.axis, &Affine::axis(row))
         };
-        let after = self.value(nested.sum().result);
-        let before = so_far.excess.is_none().then(|| self.value(nested.sum().result));
+        let [before, after] = [0; 2].map(|_| self.value(nested.sum().result));
+        let accumulator = Accumulator { from: Some(before), result: after, ..*nested.sum() };
 
-        // One iteration a block: the loop over blocks takes the place of the sum. Rows that are looked up keep their axis.
-        let (block, fold) = if each == 1 && count > 1 {
-            let [sum] = nested.inner.accumulators.as_slice() else { return Vec::new() };
-            let accumulators = vec![Accumulator { from: before, result: after, ..*sum }];
-            let body = map_items(&nested.inner.body, &place, &Dim::clone);
-            (nested.fold.axis, Loop { accumulators, body, ..nested.inner.clone() })
+        let (loops, fold) = if blocks.together > 1 {
+            let (block, within) =
+                (self.axis(Dim::from(count / blocks.together)), self.axis(Dim::from(blocks.together)));
+            let picture = Affine::axis(block).times(&Dim::from(blocks.together)).plus(&Affine::axis(within));
+            let picture = start.plus(&picture);
+            let index = |at: &Affine| place(at).substitute(nested.fold.axis, &picture);
+            let body = map_items(&nested.fold.body, &index, &Dim::clone);
+            (vec![block], Loop { axis: within, accumulators: vec![accumulator], body })
         } else {
-            let (block, within) = (self.axis(Dim::from(count)), self.axis(Dim::from(each)));
-            let picture = Affine::axis(block).times(&Dim::from(each)).plus(&Affine::axis(within));
-            let picture = picture.offset(&Dim::from(start));
-            let move_on = |at: &Affine| place(at).substitute(nested.fold.axis, &picture);
-            let accumulators = vec![Accumulator { from: before, result: after, ..*nested.sum() }];
-            (
-                block,
-                Loop {
-                    axis: within,
-                    accumulators,
-                    body: map_items(&nested.fold.body, &move_on, &Dim::clone),
-                },
-            )
+            // One picture: its loop is outside of the sum, and where there is one for all of them it keeps its axis.
+            let all = extent(&self.kernel, nested.fold.axis).is(count);
+            let keeps = all || start.as_axis() == Some(nested.fold.axis);
+            let mut loops = Vec::new();
+            let picture = if keeps {
+                loops.extend(all.then_some(nested.fold.axis));
+                Affine::axis(nested.fold.axis)
+            } else {
+                let picture = self.axis(Dim::from(count));
+                loops.push(picture);
+                start.plus(&Affine::axis(picture))
+            };
+
+            let lines = extent(&self.kernel, nested.inner.axis).divide(&Dim::from(blocks.lines));
+            let (block, within) = (self.axis(lines), self.axis(Dim::from(blocks.lines)));
+            loops.push(block);
+            let line = Affine::axis(block).times(&Dim::from(blocks.lines)).plus(&Affine::axis(within));
+            let index = |at: &Affine| {
+                place(at).substitute(nested.fold.axis, &picture).substitute(nested.inner.axis, &line)
+            };
+            let sum = Accumulator { from: Some(before), result: after, ..nested.inner.accumulators[0] };
+            let body = map_items(&nested.inner.body, &index, &Dim::clone);
+            (loops, Loop { axis: within, accumulators: vec![sum], body })
         };
 
         let at = self.place_of_sum(nested, so_far, row, lane);
-        let mut body: Vec<Item> =
-            before.map(|before| load(before, so_far.sums, at.clone())).into_iter().collect();
-        body.push(Item::Loop(fold));
-        match so_far.excess {
-            None => body.push(store(so_far.sums, at, after)),
-            Some(excess) => body.append(&mut self.add_chunk([so_far.sums, excess], &at, after)),
-        }
-        nest(&[&[block], &*nested.outer, &[lane, row]].concat(), body)
+        let body =
+            vec![load(before, so_far.sums, at.clone()), Item::Loop(fold), store(so_far.sums, at, after)];
+        nest(&[&*loops, &*nested.outer, &[lane, row]].concat(), body)
     }
 
     /// `sums + chunk` by Kahan's method: what an addition puts in too much is taken from the next chunk. Of a sum that is no longer finite
@@ -239,14 +301,14 @@ impl Packing<'_> {
     }
 
     /// What is done with the whole sums.
-    fn behind(&mut self, nested: &Nested<'_>, so_far: &SoFar, first: &Affine) -> Vec<Item> {
+    fn behind(&mut self, nested: &Nested<'_>, so_far: &SoFar, sums: Buffer, first: &Affine) -> Vec<Item> {
         let lane = self.axis(so_far.columns.clone());
         self.lanes.insert(lane);
         let row = nested.rows.axis;
         let column = first.plus(&Affine::axis(lane));
         let index = |at: &Affine| at.substitute(nested.wide.axis, &column);
         let rest = map_items(&nested.rows.body[1..], &index, &Dim::clone);
-        let sum = load(nested.sum().result, so_far.sums, self.place_of_sum(nested, so_far, row, lane));
+        let sum = load(nested.sum().result, sums, self.place_of_sum(nested, so_far, row, lane));
         nest(&[&*nested.outer, &[row, lane]].concat(), [vec![sum], rest].concat())
     }
 }
@@ -286,4 +348,13 @@ impl<'a> Nested<'a> {
     fn sum(&self) -> &'a Accumulator {
         &self.fold.accumulators[0]
     }
+}
+
+/// The greatest number of pictures that divides a chunk and the last one.
+fn gcd_of(chunk: i64, pictures: i64) -> i64 {
+    let (mut a, mut b) = (chunk, pictures % chunk);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }

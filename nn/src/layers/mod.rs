@@ -25,6 +25,4 @@ use crate::call::families;
 
 pub use seen::Seen;
 
-families!(
-    linear, convolution, pooling, batch_norm, norms, attention, scaled_attention, positions, dropout
-);
+families!(linear, convolution, pooling, batch_norm, norms, attention, scaled_attention, positions, dropout);
