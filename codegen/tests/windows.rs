@@ -178,8 +178,8 @@ fn a_stack_stores_nothing_transposed() {
         let padded = Convolution { padding: sizes(&[1]), ..Convolution::default() };
         let h = relu(conv(x, 8, &kernel, padded.clone()));
         let h = max_pool(h, &sizes(&[2]), Pooling::default());
-        let h = relu(conv(h, 16, &kernel, padded));
-        global_average_pool(h)
+        let h = batch_norm(conv(h, 16, &kernel, padded), BatchNorm::default());
+        global_average_pool(relu(h))
     });
     case.check(1e-5);
     // Those of the picture itself, which the first product and its gradient read in another order.

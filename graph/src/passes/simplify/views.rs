@@ -5,6 +5,7 @@ use crate::dim::Dim;
 use crate::facts::Class;
 use crate::graph::{Graph, NodeId};
 use crate::op::Op;
+use crate::types::Shape;
 
 /// A view of a spread scalar is the scalar spread over the view's shape.
 pub(super) fn of_spread(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
@@ -86,8 +87,7 @@ pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
     let same = |graph: &Graph, id| *graph.op(id) == view && *graph.shape(graph.operand(id, 0)) == inner;
     let merges = matches!(view, Op::Reshape(_)) && is_merged(graph, viewed);
     let fits = |&id: &NodeId| {
-        let turns_back = matches!(graph.op(id), Op::Broadcast { .. } | Op::Reshape(_));
-        let fits = same(graph, id) || turns_back && matches!(view, Op::Transpose(_));
+        let fits = same(graph, id) || matches!(view, Op::Transpose(_)) && turns_back(graph, id, ABSORBED);
         spread_scalar(graph, id).is_some() || fits || merges
     };
     if !operands.iter().all(fits) {
@@ -101,7 +101,7 @@ pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
             graph.operand(id, 0)
         } else if let Op::Transpose(order) = &view {
             let back = (0..order.len()).map(|axis| order.iter().position(|from| *from == axis));
-            add(graph, Op::Transpose(back.map(Option::unwrap_or_default).collect()), &[id])
+            turned_back(graph, &back.map(Option::unwrap_or_default).collect::<Vec<_>>(), &inner, id)
         } else if merges {
             add(graph, Op::Reshape(inner.clone()), &[id])
         } else {
@@ -111,6 +111,31 @@ pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
 
     let inside = add(graph, op.clone(), &sources);
     Some(add(graph, view, &[inside]))
+}
+
+/// How deep elementwise ops of broadcasts are looked through.
+const ABSORBED: u32 = 4;
+
+/// Whether transposing a value costs nothing: what it is made of is broadcast or reshaped.
+fn turns_back(graph: &Graph, id: NodeId, depth: u32) -> bool {
+    let inside = graph.op(id).class() == Class::Elementwise && depth > 0;
+    matches!(graph.op(id), Op::Broadcast { .. } | Op::Reshape(_))
+        || spread_scalar(graph, id).is_some()
+        || inside && graph.operands_of(id).iter().all(|&operand| turns_back(graph, operand, depth - 1))
+}
+
+/// A value that turns back, transposed to this shape.
+fn turned_back(graph: &mut Rewriting, order: &[usize], shape: &Shape, id: NodeId) -> NodeId {
+    if let Some(scalar) = spread_scalar(graph, id) {
+        return spread(graph, scalar, shape);
+    }
+    if graph.op(id).class() != Class::Elementwise {
+        return add(graph, Op::Transpose(order.to_vec()), &[id]);
+    }
+    let (op, operands) = (graph.op(id).clone(), graph.operands(id));
+    let operands: Vec<NodeId> =
+        operands.into_iter().map(|operand| turned_back(graph, order, shape, operand)).collect();
+    add(graph, op, &operands)
 }
 
 /// Whether a reshaped value is something elementwise some of whose axes become one: each axis of the result is one or more of its own.
