@@ -576,17 +576,13 @@ impl Build<'_> {
         let graph = self.graph;
         let operands = graph.operands(node);
         let rank = graph.shape(node).rank();
-        let element = graph.ty(node).element;
-        if let Op::Pad(_) = graph.op(node) {
+        if let Op::Pad(paddings) = graph.op(node) {
             let dims = graph.shape(node).dims();
-            let mut axes = self.fresh_loops(dims);
-            if let (1, Some(dim)) = (self.frames.len(), dims.first()) {
-                // Stores outside of loops come last, so after those of the piece: a loop of one iteration keeps the order.
-                axes[0] = Affine::axis(self.open(dim.clone()));
+            if paddings.iter().any(|padding| padding.interior > 0) {
+                self.zeros(node, dims, vec![Affine::default(); rank]);
+            } else {
+                self.borders(node, graph.shape(operands[0]).dims(), paddings);
             }
-            let zero = self.literal(Literal::new(element, 0.0));
-            self.store(node, &axes, zero);
-            self.close_to(0);
         }
 
         let mut start = vec![Dim::default(); rank];
@@ -605,6 +601,39 @@ impl Build<'_> {
                 start[*axis] = &start[*axis] + &graph.shape(operand).dims()[*axis];
             }
         }
+    }
+
+    /// Stores zeros before and behind a padded value, along one axis after the other: of the axes before it the middle alone, which is all that
+    /// is left to fill.
+    fn borders(&mut self, node: NodeId, inner: &[Dim], paddings: &[Padding]) {
+        let mut dims = self.graph.shape(node).dims().to_vec();
+        let mut start = vec![Dim::default(); dims.len()];
+        for (axis, padding) in paddings.iter().enumerate() {
+            let behind = &padding.low + &inner[axis];
+            for (from, count) in [(Dim::default(), &padding.low), (behind, &padding.high)] {
+                if !count.is(0) {
+                    dims[axis] = count.clone();
+                    start[axis] = from;
+                    let start = start.iter().map(|start| Affine::default().offset(start));
+                    self.zeros(node, &dims, start.collect());
+                }
+            }
+            dims[axis] = inner[axis].clone();
+            start[axis] = padding.low.clone();
+        }
+    }
+
+    /// Stores zeros over `dims`, from an index on.
+    fn zeros(&mut self, node: NodeId, dims: &[Dim], start: Vec<Affine>) {
+        let mut axes = self.fresh_loops(dims);
+        if let (1, Some(dim)) = (self.frames.len(), dims.first()) {
+            // Stores outside of loops come last, so after those of the piece: a loop of one iteration keeps the order.
+            axes[0] = Affine::axis(self.open(dim.clone()));
+        }
+        let zero = self.literal(Literal::new(self.graph.ty(node).element, 0.0));
+        let at: Vec<Affine> = axes.iter().zip(&start).map(|(axis, start)| axis.plus(start)).collect();
+        self.store(node, &at, zero);
+        self.close_to(0);
     }
 
     /// New loops over `dims`, and the index they make; axes of size 1 need none.

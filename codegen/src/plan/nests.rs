@@ -231,9 +231,34 @@ fn folded(inner: &Loop) -> impl Iterator<Item = ValueId> {
     inner.accumulators.iter().flat_map(Accumulator::operands)
 }
 
+/// The items with the values first that need no loop among them, as far as no loop stores what they may read.
+fn values_first(items: Vec<Item>) -> Vec<Item> {
+    let (mut behind, mut stores) = (Set::default(), false);
+    visit_items(&items, &mut |item| {
+        if let Item::Loop(inner) = item {
+            behind.extend(inner.accumulators.iter().map(|accumulator| accumulator.result));
+            stores |= inner.body.iter().any(|item| matches!(item, Item::Store(..)));
+        }
+    });
+    if stores {
+        return items;
+    }
+    let mut is_first = |item: &Item| {
+        let Item::Let(value, expression) = item else { return false };
+        let waits = expression.operands().iter().any(|operand| behind.contains(operand));
+        if waits {
+            behind.insert(*value);
+        }
+        !waits
+    };
+    let (mut first, mut rest): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| is_first(item));
+    first.append(&mut rest);
+    first
+}
+
 fn merge_items(kernel: &Kernel, items: Vec<Item>) -> Vec<Item> {
     let mut merged: Vec<Item> = Vec::new();
-    for item in items {
+    for item in values_first(items) {
         let Item::Loop(next) = item else {
             merged.push(item);
             continue;
