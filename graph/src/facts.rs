@@ -35,6 +35,10 @@ pub enum Class {
     Contraction,
     /// Puts its operands beside each other, and zeros elsewhere.
     Pieces,
+    /// Each element of the result is one of the first operand, at an index that the second operand holds.
+    Gather,
+    /// Each element of the first operand is added to one of the result, at an index that the second operand holds.
+    Scatter,
     /// Runs a body in each iteration.
     Loop,
     /// The value is the first operand; only differentiation treats it differently.
@@ -107,6 +111,12 @@ impl Op {
             Op::Reverse(_) => Facts { keeps_all: true, ..view("reverse") },
             Op::Window(_) => view("window"),
             Op::Fold { .. } => Facts { slopes: [Number; 3], ..fold("fold") },
+            Op::Gather { .. } => Facts {
+                bound: Bound::Operands,
+                cost: Cost::LOOKUP,
+                ..row("gather", Class::Gather, Some(2), [Number, Zero, Zero])
+            },
+            Op::ScatterAdd { .. } => row("scatter_add", Class::Scatter, Some(2), [Number, Zero, Zero]),
             Op::DotGeneral { .. } => row("dot_general", Class::Contraction, Some(2), [Other; 3]),
             Op::StopGradient => row("stop_gradient", Class::Marker, Some(1), [Zero; 3]),
             Op::Surrogate => row("surrogate", Class::Marker, Some(2), [Zero, Number, Number]),
@@ -144,6 +154,10 @@ impl Op {
             Op::Reverse(axes) => format!("{axes:?}"),
             Op::Window(window) => window.to_string(),
             Op::Fold { window, size } => format!("{window} to {size}"),
+            Op::Gather { axis, batch: 0 } => format!("axis {axis}"),
+            Op::Gather { axis, batch } => format!("axis {axis} batch {batch}"),
+            Op::ScatterAdd { axis, batch: 0, size } => format!("axis {axis} size {size}"),
+            Op::ScatterAdd { axis, batch, size } => format!("axis {axis} batch {batch} size {size}"),
             Op::DotGeneral { batch, contract } if batch.is_empty() => format!("contract {contract:?}"),
             Op::DotGeneral { batch, contract } => format!("batch {batch:?} contract {contract:?}"),
             Op::Scan { body: _, carried, sliced, length, result } => {
@@ -193,6 +207,8 @@ impl Op {
             | Op::ArgMax { .. }
             | Op::Window(_)
             | Op::Fold { .. }
+            | Op::Gather { .. }
+            | Op::ScatterAdd { .. }
             | Op::DotGeneral { .. }
             | Op::StopGradient
             | Op::Surrogate
@@ -242,6 +258,7 @@ macro_rules! walk_dims {
             Op::Fold { window: Window { axis: _, taps, stride, dilation }, size } => {
                 vec![taps, stride, dilation, size]
             }
+            Op::ScatterAdd { size, .. } => vec![size],
             Op::Scan { length, .. } => vec![length],
             Op::Input(_)
             | Op::Storage(_)
@@ -257,6 +274,7 @@ macro_rules! walk_dims {
             | Op::Transpose(_)
             | Op::Concatenate { .. }
             | Op::Reverse(_)
+            | Op::Gather { .. }
             | Op::DotGeneral { .. }
             | Op::StopGradient
             | Op::Surrogate => Vec::new(),
@@ -275,6 +293,8 @@ pub enum Demand<'a> {
     NotNegative(&'a Dim),
     /// It must fit in an i32, which counts it.
     Counted(&'static str, Dim),
+    /// An axis of this size must have elements, unless there are no elements of this number that are looked up in it.
+    Inhabited(&'a Dim, Dim),
 }
 
 impl Op {
@@ -309,6 +329,17 @@ impl Op {
                 let size = operands[0].dims()[*axis].clone();
                 vec![Demand::Counted("elements of which the index of the greatest is asked", size)]
             }
+            Op::Gather { axis, batch } => {
+                let places = without(operands[0], *axis).chain(operands[1].dims().iter().skip(*batch));
+                let size = &operands[0].dims()[*axis];
+                looked_up(size, operands[0].size(), places.fold(Dim::from(1), |count, dim| &count * dim))
+            }
+            Op::ScatterAdd { axis, batch, size } => {
+                let own = operands[1].rank().saturating_sub(*batch);
+                let mut kept = operands[0].dims().to_vec();
+                kept.drain(*axis..*axis + own);
+                looked_up(size, &Shape(kept).size() * size, operands[0].size())
+            }
             Op::DimValue { dim, element } if element.is_integer() => {
                 vec![Demand::Counted("things that a size counts as an integer", dim.clone())]
             }
@@ -334,6 +365,16 @@ impl Op {
             | Op::Scan { .. } => Vec::new(),
         }
     }
+}
+
+/// What lookups along an axis of `size` ask for: an element to find, and positions that an i32 holds.
+fn looked_up(size: &Dim, elements: Dim, lookups: Dim) -> Vec<Demand<'_>> {
+    vec![Demand::Inhabited(size, lookups), Demand::Counted("elements that are looked up by index", elements)]
+}
+
+/// The dims of `shape` but that of `axis`.
+fn without(shape: &Shape, axis: usize) -> impl Iterator<Item = &Dim> {
+    shape.dims().iter().enumerate().filter(move |(other, _)| *other != axis).map(|(_, dim)| dim)
 }
 
 fn list<T: ToString>(items: &[T]) -> String {

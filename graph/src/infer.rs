@@ -103,6 +103,10 @@ pub fn infer(scope: &dyn Scope, op: &Op, types: &[&Type]) -> Result<Type, Error>
         }
         Op::Window(window) => infer_window(window, types[0]),
         Op::Fold { window, size } => infer_fold(scope, window, size, types[0]),
+        Op::Gather { axis, batch } => infer_gather(scope, *axis, *batch, types[0], types[1]),
+        Op::ScatterAdd { axis, batch, size } => {
+            infer_scatter(scope, (*axis, *batch, size), types[0], types[1])
+        }
         Op::DotGeneral { batch, contract } => infer_dot(scope, batch, contract, types[0], types[1]),
         Op::StopGradient => Ok(types[0].clone()),
         Op::Surrogate => {
@@ -185,6 +189,54 @@ fn infer_fold(scope: &dyn Scope, window: &Window, size: &Dim, x: &Type) -> Resul
     }
     dims.splice(window.axis..=taps, [size.clone()]);
     Ok(Type::new(x.element, Shape(dims)))
+}
+
+fn infer_gather(
+    scope: &dyn Scope,
+    axis: usize,
+    batch: usize,
+    x: &Type,
+    indices: &Type,
+) -> Result<Type, Error> {
+    check_axes(&[axis], x.rank())?;
+    let own = own_axes(scope, (axis, batch), x, indices)?;
+    let dims = x.shape.dims();
+    Ok(Type::new(x.element, Shape([&dims[..axis], own, &dims[axis + 1..]].concat())))
+}
+
+fn infer_scatter(
+    scope: &dyn Scope,
+    (axis, batch, size): (usize, usize, &Dim),
+    updates: &Type,
+    indices: &Type,
+) -> Result<Type, Error> {
+    let numeric = updates.element != ElementType::Bool;
+    require(numeric, || "a sum of bool (convert it first)".into())?;
+    let own = own_axes(scope, (axis, batch), updates, indices)?;
+    let dims = updates.shape.dims();
+    let behind = axis + own.len();
+    let fits = behind <= dims.len() && dims[axis..behind].iter().zip(own).all(|(a, b)| scope.agrees(a, b));
+    require(fits, || format!("{updates} has no element for each of {indices} from axis {axis} on"))?;
+    Ok(Type::new(
+        updates.element,
+        Shape([&dims[..axis], std::slice::from_ref(size), &dims[behind..]].concat()),
+    ))
+}
+
+/// The axes of indices behind the first `batch`, which they share with `x`.
+fn own_axes<'a>(
+    scope: &dyn Scope,
+    (axis, batch): (usize, usize),
+    x: &Type,
+    indices: &'a Type,
+) -> Result<&'a [Dim], Error> {
+    require(indices.element == ElementType::I32, || format!("indices of {}", indices.element))?;
+    let within = batch <= axis && axis <= x.rank() && batch <= indices.rank();
+    require(within, || format!("{batch} axes before axis {axis} shared by {x} and {indices}"))?;
+    let (shared, own) = indices.shape.dims().split_at(batch);
+    let alike = shared.iter().zip(x.shape.dims()).all(|(a, b)| scope.agrees(a, b));
+    require(alike, || format!("{x} and {indices} differ in the first {batch} axes"))?;
+    Ok(own)
 }
 
 fn infer_dot(

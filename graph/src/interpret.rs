@@ -209,6 +209,10 @@ impl Machine {
                 let sizes = self.sizes([&window.taps, &window.stride, &window.dilation])?;
                 x[0].fold(operand_element(), window.axis, sizes, self.size(size)?)
             }
+            Op::Gather { axis, batch } => x[0].gather(&x[1], *axis, *batch),
+            Op::ScatterAdd { axis, batch, size } => {
+                x[0].scatter_add(&x[1], operand_element(), (*axis, *batch, self.size(size)?))
+            }
             Op::DotGeneral { batch, contract } => x[0].dot(&x[1], batch, contract),
             Op::StopGradient | Op::Surrogate => Ok((*x[0]).clone()),
             Op::Scan { body, carried, sliced, length, result } => {

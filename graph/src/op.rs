@@ -20,6 +20,11 @@
 //! - `Sum` may round after every addition; its order is not part of the meaning, but is the same on every machine.
 //! - `CumulativeSum` of floats is off by some roundings of the sum of the magnitudes at most, however long the axis is. What follows an
 //!   infinity is that infinity, or NaN where another NaN or the opposite infinity comes.
+//! - `Gather` and `ScatterAdd` take an index outside of its axis for the nearest one inside, so that they are defined for all indices and
+//!   each remains the other's adjoint. What users declare demands that there is none ([`crate::check`]). An axis without elements has no
+//!   index: sizes with which something would be looked up there are refused ([`crate::sizes`]).
+//! - `ScatterAdd` starts from 0 and adds what has the same index in ascending order of positions, one addition after another: the sum of
+//!   n terms is off by n roundings of its partial sums at most. The sign of a zero in it is not defined.
 //! - Float `Sqrt` and `Div` are correctly rounded; `exp`, `log`, … have the error bounds that code generation states, over all finite f32:
 //!   the table at the head of `codegen/src/lane/math/mod.rs`.
 //!
@@ -33,6 +38,9 @@
 //! - Φ is a primitive (`normal_cdf`), and so is e^(−x²/2) (`bell`), of which its derivatives and those of `erf` are made:
 //!   gelu's tail, value and gradient, keeps its bits: 1 + erf(x/√2) has none left from −6 down, and through erfc the rounding
 //!   of x/√2 alone costs x² ulp. Value and gradient share one exponential.
+//! - One `Gather` serves rows of a table, elements along an axis and one class of a row: its axes are those of both operands, and the
+//!   first ones may be shared. How many terms an element of `ScatterAdd` has is known when it runs; it is one plain chain, as in PyTorch's
+//!   `index_add`. What rounding lost would need memory as large as the result, written and read once more for each term.
 
 use crate::dim::Dim;
 use crate::graph::Graph;
@@ -127,6 +135,25 @@ pub enum Op {
         /// Of the window.
         window: Window,
         /// Of the result's axis.
+        size: Dim,
+    },
+    /// (x, indices): elements of `x` whose index along `axis` is an i32 of `indices`. The first `batch` axes (`axis` or fewer) of both
+    /// operands are one and the same. Result axes: those of `x` before `axis`, then those of `indices` behind the shared ones, then those of
+    /// `x` behind `axis`: `y[b.., a.., i.., r..] = x[b.., a.., indices[b.., i..], r..]`.
+    Gather {
+        /// Which axis of `x`.
+        axis: usize,
+        /// How many axes are shared.
+        batch: usize,
+    },
+    /// (updates, indices): the adjoint of `Gather` by `x`, whose `axis` has `size` elements. Each element of the result is the sum of the
+    /// updates that have its index: `y[b.., a.., k, r..] = Σ updates[b.., a.., i.., r..]` over the `i` with `indices[b.., i..] = k`.
+    ScatterAdd {
+        /// Which axis of the result.
+        axis: usize,
+        /// How many axes of updates and indices are shared.
+        batch: usize,
+        /// The result's size along `axis`.
         size: Dim,
     },
     /// Product of two tensors: sums over `contract` pairs of axes, keeps `batch` pairs together.

@@ -6,7 +6,8 @@
 //! 1. every dim of a shape and of an op has a value ([`Dim::evaluate`]), and one that memory can hold;
 //! 2. sizes are not negative, and no value has more elements than memory can hold;
 //! 3. a slice lies inside its axis, a window fits in it, and no padding is negative;
-//! 4. indices, positions and sizes that are counted in an `i32` fit in one.
+//! 4. indices, positions and sizes that are counted in an `i32` fit in one;
+//! 5. an axis in which something is looked up has elements.
 //!
 //! Dims whose symbols are not bound are not checked: while only the arguments of a network are known, they depend on the data.
 
@@ -129,6 +130,13 @@ fn check_demand(demand: &Demand, bindings: &Bindings) -> Result<(), Error> {
         }
         Demand::NotNegative(_) => Ok(()),
         Demand::Counted(what, count) => counted_in_32_bits(what, count, bindings),
+        Demand::Inhabited(axis, lookups)
+            if size(axis) == Some(0) && size(lookups).is_some_and(|count| count > 0) =>
+        {
+            Err(Error::new("elements are looked up in an axis without elements")
+                .help("give the axis a size, or no indices"))
+        }
+        Demand::Inhabited(..) => Ok(()),
     }
 }
 

@@ -187,6 +187,7 @@ fn dims_are_seen_and_changed_alike() {
         Op::Broadcast { shape, axes: vec![1] },
         Op::Slice(vec![range(&n, &m), range(&m, &n)]),
         Op::Pad(vec![padding]),
+        Op::ScatterAdd { axis: 0, batch: 0, size: &n + &m },
     ];
     let bindings = [("n".into(), 3), ("m".into(), 5)].into();
     for op in ops {

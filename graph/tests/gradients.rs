@@ -57,11 +57,37 @@ fn cases() -> Vec<Case> {
     }
     cases.extend(movements());
     cases.extend(products());
+    cases.extend(lookups());
     cases
 }
 
 fn window(axis: usize, taps: i64, stride: i64, dilation: i64) -> Window {
     Window { axis, taps: taps.into(), stride: stride.into(), dilation: dilation.into() }
+}
+
+/// Indices are not moved: what is looked up is the first operand's.
+fn lookups() -> Vec<Case> {
+    let gather = |axis, batch, x: &[usize], indices: &[usize]| {
+        case(Op::Gather { axis, batch }, &[x, indices], -1.0, 1.0)
+    };
+    let scatter = |axis, batch, size: i64, updates: &[usize], indices: &[usize]| {
+        case(Op::ScatterAdd { axis, batch, size: size.into() }, &[updates, indices], -1.0, 1.0)
+    };
+    vec![
+        gather(0, 0, &[5, 3], &[2, 4]),
+        gather(0, 0, &[4], &[7]),
+        gather(0, 0, &[4, 2], &[]),
+        gather(1, 0, &[2, 3, 4], &[5]),
+        gather(2, 1, &[3, 2, 4], &[3, 2]),
+        gather(1, 1, &[3, 4], &[3]),
+        gather(2, 2, &[2, 3, 4, 2], &[2, 3, 5]),
+        scatter(0, 0, 5, &[2, 4, 3], &[2, 4]),
+        scatter(0, 0, 4, &[7], &[7]),
+        scatter(0, 0, 3, &[2], &[]),
+        scatter(1, 0, 3, &[2, 5, 4], &[5]),
+        scatter(1, 1, 4, &[3], &[3]),
+        scatter(2, 1, 4, &[3, 2, 6, 2], &[3, 6]),
+    ]
 }
 
 fn movements() -> Vec<Case> {
@@ -113,12 +139,24 @@ fn products() -> Vec<Case> {
     ]
 }
 
+/// Numbers from −1 to 1 as indices from −1 to 4, of which the outermost lie outside of some axes; they do not move with the numbers.
+fn as_indices(graph: &mut Graph, x: NodeId) -> NodeId {
+    let (scale, shift) = (graph.full_like(x, 3.0), graph.full_like(x, 1.5));
+    let scaled = binary(graph, Binary::Mul, x, scale);
+    let shifted = binary(graph, Binary::Add, scaled, shift);
+    let whole = unary(graph, Unary::Floor, shifted);
+    graph.add(Op::Convert(ElementType::I32), &[whole])
+}
+
 /// The op of inputs; masks of `Select` are `x > 0`, and the result is brought back to f64.
 fn build(graph: &mut Graph, op: &Op, operands: &[NodeId]) -> NodeId {
     let mut operands = operands.to_vec();
     if *op == Op::Select {
         let zero = graph.full_like(operands[0], 0.0);
         operands[0] = graph.add(Op::Compare(Compare::Greater), &[operands[0], zero]);
+    }
+    if matches!(op, Op::Gather { .. } | Op::ScatterAdd { .. }) {
+        operands[1] = as_indices(graph, operands[1]);
     }
     let y = graph.add(op.clone(), &operands);
     if graph.ty(y).element == ElementType::F64 { y } else { graph.add(Op::Convert(ElementType::F64), &[y]) }
@@ -241,6 +279,8 @@ fn expectation(op: &Op) -> (String, bool) {
         Op::Reverse(_) => ("reverse".into(), true),
         Op::Window(_) => ("window".into(), true),
         Op::Fold { .. } => ("fold".into(), true),
+        Op::Gather { .. } => ("gather".into(), true),
+        Op::ScatterAdd { .. } => ("scatter add".into(), true),
         Op::DotGeneral { .. } => ("dot".into(), true),
         Op::Surrogate => ("surrogate".into(), true),
         // It has a gradient; its cases stand in `scans.rs`.
@@ -288,6 +328,8 @@ fn every_op_with_a_gradient_has_a_case() {
         "concatenate",
         "cumulative sum",
         "fold",
+        "gather",
+        "scatter add",
         "reverse",
         "dot",
         "surrogate",
@@ -400,6 +442,36 @@ fn gradients_by_inner_nodes_and_pruning() {
     // Asking for y alone makes nothing new for x.
     differentiate(&mut graph, z, &[y]).expect("gradient");
     assert_eq!(graph.len(), before + 1);
+}
+
+#[test]
+fn what_is_not_looked_up_has_no_slope() {
+    let rows = |indices: &[i32], f: fn(&mut Graph, NodeId) -> NodeId| {
+        let indices = indices.to_vec();
+        slopes(&[-1.0, 0.5, 0.0, 2.0], move |graph, x| {
+            let y = f(graph, x);
+            let at: Vec<NodeId> = indices
+                .iter()
+                .map(|&i| {
+                    let index = graph.constant(ElementType::I32, f64::from(i));
+                    graph.add(Op::Broadcast { shape: [1].into(), axes: vec![] }, &[index])
+                })
+                .collect();
+            let at = graph.add(Op::Concatenate { axis: 0 }, &at);
+            graph.add(Op::Gather { axis: 0, batch: 0 }, &[y, at])
+        })
+    };
+    assert_eq!(rows(&[1, 3, 3, 3], |_, x| x), [0.0, 1.0, 0.0, 3.0]);
+    // An index outside is the nearest one inside, for the gradient too.
+    assert_eq!(rows(&[-5, 9], |_, x| x), [1.0, 0.0, 0.0, 1.0]);
+    // What a selection leaves out stays out, looked up or not.
+    let chosen = |graph: &mut Graph, x: NodeId| {
+        let zero = graph.full_like(x, 0.0);
+        let mask = graph.add(Op::Compare(Compare::Greater), &[x, zero]);
+        let logarithm = unary(graph, Unary::Log, x);
+        graph.add(Op::Select, &[mask, logarithm, zero])
+    };
+    assert_eq!(rows(&[2, 1, 0], chosen), [0.0, 2.0, 0.0, 0.0]);
 }
 
 #[test]

@@ -159,6 +159,105 @@ fn cumulative_sums_of_other_things_are_refused() {
     assert_eq!(mistake(0, mask), Err("a cumulative sum of bool (convert it first)".into()));
 }
 
+/// `op` of a tensor and of indices.
+fn apply_by(op: Op, x: &Tensor, indices: &Tensor) -> Tensor {
+    let mut graph = Graph::new();
+    let operands = [x, indices].map(|x| {
+        let shape = Shape(x.shape().iter().map(|&size| Dim::from(size)).collect());
+        input_of(&mut graph, x.element(), shape)
+    });
+    let y = graph.add(op, &operands);
+    run(&graph, y, &environment(&[x.clone(), indices.clone()]), Precision::F32)
+}
+
+#[test]
+fn elements_are_found_by_index() {
+    let gather = |axis, batch, x: &Tensor, at: &Tensor| apply_by(Op::Gather { axis, batch }, x, at);
+    let x = Tensor::new([3, 2], vec![1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0]).expect("six");
+    let pairs = Tensor::new([2, 2], vec![2, 0, 1, 2]).expect("four");
+    let rows = gather(0, 0, &x, &pairs);
+    assert_eq!(rows.shape(), [2, 2, 2]);
+    assert_eq!(rows.as_f32().expect("f32"), [5.0, 6.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let columns = gather(1, 0, &x, &Tensor::from([1, 1, 0]));
+    assert_eq!(columns.shape(), [3, 3]);
+    assert_eq!(columns.as_f32().expect("f32"), [2.0, 2.0, 1.0, 4.0, 4.0, 3.0, 6.0, 6.0, 5.0]);
+    let picked = gather(1, 1, &x, &Tensor::from([1, 0, 1]));
+    assert_eq!((picked.shape(), picked.as_f32().expect("f32")), (&[3][..], &[2.0, 3.0, 6.0][..]));
+
+    // The nearest index inside stands for one outside; no index finds nothing.
+    let outside = gather(0, 0, &x, &Tensor::from([-7, i32::MAX]));
+    assert_eq!(outside.as_f32().expect("f32"), [1.0, 2.0, 5.0, 6.0]);
+    let none = gather(0, 0, &x, &Tensor::from(Vec::<i32>::new()));
+    assert_eq!(none.shape(), [0, 2]);
+    let scalar = Tensor::new(Vec::<usize>::new(), vec![1]).expect("one");
+    assert_eq!(gather(0, 0, &x, &scalar).as_f32().expect("f32"), [3.0, 4.0]);
+    let masks = gather(0, 0, &Tensor::from([true, false]), &Tensor::from([1, 0, 1]));
+    assert_eq!(masks.as_bool().expect("bool"), [false, true, false]);
+}
+
+#[test]
+fn updates_are_added_by_index() {
+    let add = |(axis, batch, size): (usize, usize, i64), updates: &Tensor, at: &Tensor| {
+        apply_by(Op::ScatterAdd { axis, batch, size: size.into() }, updates, at)
+    };
+    let updates = Tensor::new([4, 2], (1..=8).map(|x| x as f32).collect::<Vec<_>>()).expect("eight");
+    let rows = add((0, 0, 3), &updates, &Tensor::from([2, 0, 2, 9]));
+    assert_eq!(rows.as_f32().expect("f32"), [3.0, 4.0, 0.0, 0.0, 13.0, 16.0]);
+    let picked = add((1, 1, 3), &Tensor::from([1.0_f32, 2.0]), &Tensor::from([2, 0]));
+    assert_eq!(picked.as_f32().expect("f32"), [0.0, 0.0, 1.0, 2.0, 0.0, 0.0]);
+    let counts = add((0, 0, 2), &Tensor::from([1, 1, 1]), &Tensor::from([1, 1, 0]));
+    assert_eq!(counts.as_i32().expect("i32"), [1, 2]);
+    let nothing = add((0, 0, 2), &Tensor::from(Vec::<f32>::new()), &Tensor::from(Vec::<i32>::new()));
+    assert_eq!(nothing.as_f32().expect("f32"), [0.0, 0.0]);
+}
+
+#[test]
+fn lookups_that_do_not_fit_are_refused() {
+    let mut graph = Graph::new();
+    let n = || Dim::symbol("n");
+    let x = input_of(&mut graph, ElementType::F32, [n(), Dim::from(3)]);
+    let at = input_of(&mut graph, ElementType::I32, [n()]);
+    let other = input_of(&mut graph, ElementType::I32, [Dim::from(5)]);
+    let floats = input_of(&mut graph, ElementType::F32, [n()]);
+    let mask = input_of(&mut graph, ElementType::Bool, [n()]);
+    let ty = |op: Op, operands: [NodeId; 2]| {
+        graph.infer(&op, &operands).map(|ty| ty.to_string()).map_err(|error| error.message)
+    };
+    let gather = |axis, batch| Op::Gather { axis, batch };
+    let scatter = |axis, batch| Op::ScatterAdd { axis, batch, size: 7.into() };
+    assert_eq!(ty(gather(0, 0), [x, other]), Ok("f32[5, 3]".into()));
+    assert_eq!(ty(gather(1, 1), [x, at]), Ok("f32[n]".into()));
+    assert_eq!(ty(gather(0, 0), [x, floats]), Err("indices of f32".into()));
+    assert_eq!(ty(gather(2, 0), [x, at]), Err("axes [2] of rank 2".into()));
+    assert_eq!(ty(gather(0, 1), [x, at]), Err("1 axes before axis 0 shared by f32[n, 3] and i32[n]".into()));
+    let differ = Err("f32[n, 3] and i32[5] differ in the first 1 axes".into());
+    assert_eq!(ty(gather(1, 1), [x, other]), differ);
+    assert_eq!(ty(scatter(0, 0), [x, at]), Ok("f32[7, 3]".into()));
+    assert_eq!(ty(scatter(1, 1), [floats, at]), Ok("f32[n, 7]".into()));
+    assert_eq!(ty(scatter(0, 0), [mask, at]), Err("a sum of bool (convert it first)".into()));
+    let no_element = "f32[n, 3] has no element for each of i32[5] from axis 0 on";
+    assert_eq!(ty(scatter(0, 0), [x, other]), Err(no_element.into()));
+}
+
+#[test]
+fn an_axis_without_elements_has_no_index() {
+    let mut graph = Graph::new();
+    let x = input_of(&mut graph, ElementType::F32, [Dim::symbol("n"), Dim::from(2)]);
+    let at = input_of(&mut graph, ElementType::I32, [Dim::symbol("m")]);
+    let y = graph.add(Op::Gather { axis: 0, batch: 0 }, &[x, at]);
+    let size = Dim::symbol("n");
+    graph.add(Op::ScatterAdd { axis: 0, batch: 0, size }, &[y, at]);
+    let check = |n: i64, m: i64| {
+        let sizes = [("n".into(), n), ("m".into(), m)].into();
+        downhill_graph::sizes::check(&graph, &sizes).map_err(|error| error.message)
+    };
+    assert_eq!(check(3, 4), Ok(()));
+    assert_eq!(check(0, 0), Ok(()));
+    assert_eq!(check(0, 1), Err("elements are looked up in an axis without elements".into()));
+    let most = "2147483648 elements that are looked up by index are more than 2³¹ − 1";
+    assert_eq!(check(1 << 30, 1), Err(most.into()));
+}
+
 #[test]
 fn functions_are_stable_far_out() {
     let x = Tensor::from([-1e4_f32, 1e4, f32::NEG_INFINITY, f32::INFINITY]);

@@ -38,10 +38,20 @@ fn away_from_zero(graph: &mut Graph, x: NodeId) -> NodeId {
     binary(graph, Binary::Add, square, half)
 }
 
+/// So many indices: −1, 0, 1, … from some number on.
+fn indices(graph: &mut Graph, choices: &mut Choices<'_>, count: usize) -> NodeId {
+    let shape = [count as i64].into();
+    let count = graph.add(Op::Iota { shape, axis: 0 }, &[]);
+    let (step, start) = (choices.below(3) as f64, choices.below(3) as f64 - 1.0);
+    let (step, start) = (graph.full_like(count, step), graph.full_like(count, start));
+    let scaled = binary(graph, Binary::Mul, count, step);
+    binary(graph, Binary::Add, scaled, start)
+}
+
 /// Adds one node made of earlier ones; every value is `[2, 3]`, or comes back to it.
 fn grow(graph: &mut Graph, pool: &mut Vec<NodeId>, choices: &mut Choices<'_>) {
     let (a, b) = (choices.of(pool), choices.of(pool));
-    let node = match choices.below(18) {
+    let node = match choices.below(20) {
         0 | 1 => unary(graph, choices.of(&UNARY), a),
         2..=4 => {
             let function = choices.of(&BINARY);
@@ -102,7 +112,7 @@ fn grow(graph: &mut Graph, pool: &mut Vec<NodeId>, choices: &mut Choices<'_>) {
             let padding = |low: i64, interior| Padding { low: low.into(), high: 0.into(), interior };
             graph.add(Op::Pad(vec![padding(1, 0), padding(0, 1)]), &[thin])
         }
-        16 => {
+        18 => {
             let window =
                 Window { axis: 1, taps: 2.into(), stride: 1.into(), dilation: choices.of(&[1, 2]).into() };
             let seen = graph.add(Op::Window(window.clone()), &[a]);
@@ -110,6 +120,19 @@ fn grow(graph: &mut Graph, pool: &mut Vec<NodeId>, choices: &mut Choices<'_>) {
             graph.add(Op::Fold { window, size: 3.into() }, &[seen])
         }
         15 => graph.add(Op::CumulativeSum { axis: choices.below(2) }, &[a]),
+        16 => {
+            // Some indices lie outside, some repeat.
+            let axis = choices.below(2);
+            let at = indices(graph, choices, 3 - axis);
+            let rows = graph.add(Op::Gather { axis: 1 - axis, batch: 0 }, &[a, at]);
+            let size = [2, 3][1 - axis].into();
+            graph.add(Op::ScatterAdd { axis: 1 - axis, batch: 0, size }, &[rows, at])
+        }
+        17 => {
+            let at = indices(graph, choices, 2);
+            let picked = graph.add(Op::Gather { axis: 1, batch: 1 }, &[a, at]);
+            graph.add(Op::ScatterAdd { axis: 1, batch: 1, size: 3.into() }, &[picked, at])
+        }
         _ => choices
             .of(&[Op::StopGradient, Op::Reverse(vec![1]), Op::StopGradient].map(|op| graph.add(op, &[a]))),
     };

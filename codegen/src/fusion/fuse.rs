@@ -109,7 +109,7 @@ fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId
                 }
                 stored.insert(id);
             }
-            Class::Pieces => {
+            Class::Pieces | Class::Gather | Class::Scatter => {
                 stored.insert(id);
             }
             Class::Prefix => {
@@ -190,6 +190,8 @@ fn computed(graph: &Graph, id: NodeId) -> bool {
         | Class::Prefix
         | Class::Contraction
         | Class::Pieces
+        | Class::Gather
+        | Class::Scatter
         | Class::Loop
         | Class::Marker => true,
     }

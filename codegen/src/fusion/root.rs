@@ -110,7 +110,7 @@ impl Walk<'_> {
                     self.reads.push(Read { node, index: index.clone() });
                 }
             }
-            Class::Fold | Class::Contraction | Class::Pieces => {
+            Class::Fold | Class::Contraction | Class::Pieces | Class::Gather | Class::Scatter => {
                 for (side, operand) in operands.into_iter().enumerate() {
                     let index = self.fresh(self.graph.shape(operand).rank(), index, node, side);
                     self.open.push((operand, index.into()));

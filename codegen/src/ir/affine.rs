@@ -210,6 +210,8 @@ pub fn moved(graph: &Graph, node: NodeId, index: &[Affine]) -> Option<Vec<Affine
         | Op::Pad(_)
         | Op::Concatenate { .. }
         | Op::Fold { .. }
+        | Op::Gather { .. }
+        | Op::ScatterAdd { .. }
         | Op::DotGeneral { .. }
         | Op::Scan { .. } => None,
     }

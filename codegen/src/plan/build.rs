@@ -120,6 +120,8 @@ pub fn build(graph: &Graph, homes: &Homes, group: &Group) -> Result<Kernel, Erro
             | Class::View
             | Class::Fold
             | Class::Contraction
+            | Class::Gather
+            | Class::Scatter
             | Class::Loop
             | Class::Marker => build.root(root),
         }
@@ -307,6 +309,8 @@ impl Build<'_> {
             | Class::Prefix
             | Class::Contraction
             | Class::Pieces
+            | Class::Gather
+            | Class::Scatter
             | Class::Loop => None,
         }
     }
@@ -354,6 +358,10 @@ impl Build<'_> {
             }
             Op::Scan { .. } => {
                 self.error.get_or_insert(Error::Unsupported("`scan` has no compiled form yet".into()));
+                self.fresh(element)
+            }
+            Op::Gather { .. } | Op::ScatterAdd { .. } => {
+                self.error.get_or_insert(Error::Unsupported("indices have no compiled form yet".into()));
                 self.fresh(element)
             }
             Op::Transpose(_)

@@ -121,7 +121,8 @@ impl Masked {
             Class::View if matches!(op, Op::Broadcast { .. }) && graph.op(mask) == &op => {
                 (graph.operand(mask, 0), holds)
             }
-            Class::View => {
+            Class::Scatter => (rules::pull(graph, id, position, mask)?.0, holds),
+            Class::View | Class::Gather => {
                 let truth = Guard::new(mask, holds).truth(graph);
                 let ones = graph.add(Op::Convert(graph.ty(x).element), &[truth]);
                 let counts = rules::pull(graph, id, position, ones)?.0;
@@ -202,7 +203,8 @@ fn is_elementwise(op: &Op) -> bool {
 
 /// Whether masks are passed on through an op; to others they need not be moved.
 fn hands_on(op: &Op) -> bool {
-    matches!(op.class(), Class::View | Class::Pieces | Class::Fold) || is_elementwise(op)
+    matches!(op.class(), Class::View | Class::Pieces | Class::Gather | Class::Scatter | Class::Fold)
+        || is_elementwise(op)
 }
 
 /// Whether the rule of an elementwise op maps a gradient of 0 to 0 whatever its operands are.

@@ -59,6 +59,13 @@ pub(super) fn pull(
         Op::Reverse(axes) => r.graph.add(Op::Reverse(axes.clone()), &[g]),
         Op::Window(window) => r.fold(x, window),
         Op::Fold { window, .. } => r.graph.add(Op::Window(window.clone()), &[g]),
+        Op::Gather { axis, batch } => {
+            let size = r.graph.shape(x).dims()[*axis].clone();
+            r.graph.add(Op::ScatterAdd { axis: *axis, batch: *batch, size }, &[g, operands[1]])
+        }
+        Op::ScatterAdd { axis, batch, size: _ } => {
+            r.graph.add(Op::Gather { axis: *axis, batch: *batch }, &[g, operands[1]])
+        }
         Op::DotGeneral { batch, contract } if position == 0 => {
             r.dot_left(operands[0], operands[1], batch, contract)
         }

@@ -91,6 +91,8 @@ impl Cost {
     pub const QUOTIENT: Cost = Cost { again: 4, statements: 1 };
     /// The same, whose lanes are chosen as those of a longer function.
     pub const ROOT: Cost = Cost { again: 4, statements: 16 };
+    /// An element at an index that is read first.
+    pub const LOOKUP: Cost = Cost { again: 4, statements: 4 };
     /// A polynomial and what belongs to it.
     pub const TRANSCENDENTAL: Cost = Cost { again: 16, statements: 16 };
     /// Rounds of a cipher.

@@ -118,6 +118,7 @@ impl Expressions<'_> {
             Class::Source => self.source(id),
             Class::Elementwise => self.elementwise(op, id, &operands),
             Class::View | Class::Pieces => self.arrangement(op, &operands),
+            Class::Gather | Class::Scatter => self.by_index(op, operands[0], operands[1]),
             Class::Fold => self.fold(op, operands[0]),
             Class::Prefix => self.prefix(op, operands[0]),
             Class::Contraction => self.contraction(op, operands[0], operands[1]),
@@ -192,6 +193,21 @@ impl Expressions<'_> {
         let Op::Concatenate { axis } = op else { return None };
         let operands: Vec<String> = operands.iter().map(|&id| self.text(id)).collect();
         Some(atom(format!("concatenate({}, axis: {axis})", operands.join(", "))))
+    }
+
+    /// Elements found by index, or added up by it.
+    fn by_index(&self, op: &Op, x: NodeId, indices: NodeId) -> Option<Expression> {
+        let text = format!("{}, {}", self.text(x), self.text(indices));
+        if let Op::Gather { axis, batch } = op {
+            return Some(match (axis, batch) {
+                (0, 0) => atom(format!("{}[{}]", self.at(x, Binds::Atom), self.text(indices))),
+                (_, 0) => atom(format!("gather({text}, axis: {axis})")),
+                _ => atom(format!("gather({text}, axis: {axis}, batch: {batch})")),
+            });
+        }
+        let Op::ScatterAdd { axis, batch, size } = op else { return None };
+        let batch = if *batch == 0 { String::new() } else { format!(", batch: {batch}") };
+        Some(atom(format!("scatter_add({text}, axis: {axis}{batch}, size: {size})")))
     }
 
     fn fold(&self, op: &Op, x: NodeId) -> Option<Expression> {

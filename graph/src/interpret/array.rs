@@ -233,6 +233,49 @@ impl Array {
         })
     }
 
+    /// Elements along `axis` at the indices that `indices` holds; the first `batch` axes are shared.
+    pub(crate) fn gather(&self, indices: &Array, axis: usize, batch: usize) -> Result<Array, Error> {
+        let own = &indices.shape[batch..];
+        let shape = [&self.shape[..axis], own, &self.shape[axis + 1..]].concat();
+        let lookups = shape.iter().product();
+        let size = inhabited(self.shape[axis], lookups)?;
+        shared(self, indices, batch)?;
+        Ok(Array::build(shape, |index| {
+            let (before, rest) = index.split_at(axis);
+            let (own, behind) = rest.split_at(own.len());
+            let found = nearest(indices.at(&[&before[..batch], own].concat()), size);
+            self.at(&[before, &[found], behind].concat())
+        }))
+    }
+
+    /// What has the same index, added in ascending order: `(axis, batch, size)` as in [`crate::op::Op::ScatterAdd`].
+    pub(crate) fn scatter_add(
+        &self,
+        indices: &Array,
+        element: ElementType,
+        (axis, batch, size): (usize, usize, usize),
+    ) -> Result<Array, Error> {
+        let own = &indices.shape[batch..];
+        let behind = axis + own.len();
+        shared(self, indices, batch)?;
+        if self.shape[axis..behind] != *own {
+            return Err(Error::new(format!("{:?} by indices of {:?}", self.shape, indices.shape)));
+        }
+        let size_or_one = inhabited(size, self.data.len())?;
+
+        let shape = [&self.shape[..axis], &[size], &self.shape[behind..]].concat();
+        let mut data = vec![Reduction::Sum.of_nothing(element); shape.iter().product()];
+        let mut index = vec![0; self.shape.len()];
+        for &x in &self.data {
+            let at = indices.at(&[&index[..batch], &index[axis..behind]].concat());
+            let found = nearest(at, size_or_one);
+            let into = &mut data[position(&shape, &[&index[..axis], &[found], &index[behind..]].concat())];
+            *into = scalar::binary(Binary::Add, element, *into, x);
+            advance(&mut index, &self.shape);
+        }
+        Ok(Array { shape, data })
+    }
+
     pub(crate) fn dot(
         &self,
         other: &Array,
@@ -276,6 +319,27 @@ impl Array {
             sum
         }))
     }
+}
+
+/// The index in an axis that lies nearest to one that was asked for.
+fn nearest(index: f64, size: usize) -> usize {
+    (index.max(0.0) as usize).min(size - 1)
+}
+
+/// The size of an axis in which elements are looked up, 1 where nothing is.
+fn inhabited(size: usize, lookups: usize) -> Result<usize, Error> {
+    match (size, lookups) {
+        (_, 0) => Ok(1),
+        (0, _) => Err(Error::new("elements are looked up in an axis without elements")),
+        (size, _) => Ok(size),
+    }
+}
+
+fn shared(x: &Array, indices: &Array, batch: usize) -> Result<(), Error> {
+    if x.shape[..batch] == indices.shape[..batch] {
+        return Ok(());
+    }
+    Err(Error::new(format!("{:?} by indices of {:?}", x.shape, indices.shape)))
 }
 
 fn same_shape(a: &Array, b: &Array) -> Result<(), Error> {
