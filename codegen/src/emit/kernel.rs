@@ -15,7 +15,7 @@
 //!   step of batch 1 is a chain of scalars: masks, gathers and combining trees of one lane, and loads of what was just stored, were
 //!   most of its time.
 
-use crate::ir::affine::Axis;
+use crate::ir::affine::{Affine, Axis};
 use crate::ir::chain::is_ordered;
 use crate::ir::kernel::{
     Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId, dependents,
@@ -459,7 +459,8 @@ impl Emit<'_> {
 
     fn store(&mut self, buffer: Buffer, access: &Access, value: ValueId) {
         let axis = self.block.as_ref().map(|block| block.axis);
-        let moves = axis.is_some_and(|axis| access.uses(axis));
+        let by_value = access.by.is_some_and(|by| self.copies(by) > 1);
+        let moves = by_value || axis.is_some_and(|axis| access.uses(axis));
         let rows = if moves { self.block.as_ref().map_or(1, |block| block.rows) } else { 1 };
 
         // One store serves all rows where the access does not depend on the row.
@@ -513,7 +514,7 @@ impl Emit<'_> {
 
     /// The element of an access that no loop changes.
     fn fixed_element(&self, buffer: Buffer, access: &Access) -> Option<Element> {
-        let fixed = access.at.terms.keys().all(|&axis| is_once(self.kernel, axis));
+        let fixed = access.by.is_none() && access.at.terms.keys().all(|&axis| is_once(self.kernel, axis));
         let row = match access.row {
             Some((axis, plus)) if is_once(self.kernel, axis) => Some(plus),
             Some(_) => return None,
@@ -535,8 +536,21 @@ impl Emit<'_> {
 
         let pointer = position(self.pointers, Pointer::Into(buffer, rest));
         let mut address = Address::new(pointer).offset(fixed);
-        let kernel = self.kernel;
-        for (axis, coefficient) in access.at.terms.iter().filter(|(axis, _)| !is_once(kernel, **axis)) {
+        let (kernel, schedule) = (self.kernel, self.schedule);
+        let mut by = access.by.map(|by| self.register(by, row));
+
+        // What differs from lane to lane is one number: the lane loop's own part is added to it.
+        let is_lane = |axis: &Axis| schedule.lanes.contains(axis);
+        let by_lane = by.is_some_and(|by| self.b.register(by).varying);
+        if let Some(register) = by.filter(|_| by_lane && access.at.terms.keys().any(is_lane)) {
+            let own = access.at.terms.iter().filter(|(axis, _)| is_lane(axis));
+            let terms = own.map(|(axis, coefficient)| (*axis, coefficient.clone())).collect();
+            let own = self.index(&Affine { constant: Dim::default(), terms }, row);
+            by = Some(self.b.binary(B::AddI, register, own));
+        }
+
+        let left_out = |axis: &Axis| is_once(kernel, *axis) || by_lane && is_lane(axis);
+        for (axis, coefficient) in access.at.terms.iter().filter(|(axis, _)| !left_out(axis)) {
             let stride = self.integer(Number::Distance(coefficient * &bytes));
             address = address.index_plus(self.vars[axis], self.plus(*axis, row), stride);
         }
@@ -547,7 +561,7 @@ impl Emit<'_> {
             let var = if is_once(self.kernel, axis) { self.once } else { self.vars[&axis] };
             address = address.lookup(table, var, plus + self.plus(axis, row), stride);
         }
-        address
+        Address { by, ..address }
     }
 
     /// What an unrolled row adds to the counter of an axis.
@@ -583,7 +597,7 @@ impl Emit<'_> {
         self.b.unary(U::FromBits, bits)
     }
 
-    fn index(&mut self, at: &crate::ir::affine::Affine, row: usize) -> Reg {
+    fn index(&mut self, at: &Affine, row: usize) -> Reg {
         let mut sum: Option<Reg> = None;
         let kernel = self.kernel;
         for (axis, coefficient) in at.terms.iter().filter(|(axis, _)| !is_once(kernel, **axis)) {

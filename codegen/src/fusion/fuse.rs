@@ -11,7 +11,7 @@
 //!   grows faster than the length of a function. No bit depends on it.
 
 use super::group::{Group, group};
-use super::root::{Read, domain, root};
+use super::root::{Read, domain, is_view_of_all, root};
 use crate::fusion::prepare::innermost_axis;
 use crate::ir::affine::{Affine, Axis, moved};
 use downhill_graph::facts::{Class, Cost};
@@ -109,7 +109,14 @@ fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId
                 }
                 stored.insert(id);
             }
-            Class::Pieces | Class::Gather | Class::Scatter => {
+            // An element is found by its position in memory.
+            Class::Gather => {
+                let source = beneath_views_of_all(graph, &stored, operands[0]);
+                if !in_memory(graph, source) {
+                    stored.insert(source);
+                }
+            }
+            Class::Pieces | Class::Scatter => {
                 stored.insert(id);
             }
             Class::Prefix => {
@@ -214,6 +221,14 @@ fn widens(graph: &Graph, id: NodeId) -> bool {
 
 fn beneath_moves(graph: &Graph, stored: &BTreeSet<NodeId>, mut id: NodeId) -> NodeId {
     while is_move(graph, id) && !stored.contains(&id) {
+        id = graph.operand(id, 0);
+    }
+    id
+}
+
+/// What a lookup reads: see [`is_view_of_all`].
+fn beneath_views_of_all(graph: &Graph, stored: &BTreeSet<NodeId>, mut id: NodeId) -> NodeId {
+    while !stored.contains(&id) && is_view_of_all(graph, id) {
         id = graph.operand(id, 0);
     }
     id

@@ -248,7 +248,7 @@ impl Grouping<'_> {
 
     /// Made by several loop nests of its own, zeros first, then pieces; or by a loop whose iterations run one after another.
     fn stands_alone(&self, root: &Root) -> bool {
-        matches!(self.graph.op(root.node).class(), Class::Pieces | Class::Prefix)
+        matches!(self.graph.op(root.node).class(), Class::Pieces | Class::Prefix | Class::Scatter)
     }
 }
 

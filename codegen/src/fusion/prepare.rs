@@ -7,6 +7,7 @@
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, NodeId, bug};
+use downhill_graph::infer::without_axes;
 use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Window};
 use downhill_graph::types::{ElementType, Shape};
 use std::collections::HashMap;
@@ -28,6 +29,22 @@ pub fn prepare(graph: &Graph) -> Graph {
             select(&mut prepared, &mut rectified, &operands)
         } else if op.class() == Class::Marker {
             operands[0]
+        } else if let Op::Gather { axis, .. } = op {
+            let size = prepared.shape(operands[0]).dims()[*axis].clone();
+            if size.is(1) {
+                only_element(&mut prepared, operands[0], *axis, graph.shape(id))
+            } else {
+                let indices = within(&mut prepared, operands[1], &size);
+                prepared.add(op.clone(), &[operands[0], indices])
+            }
+        } else if let Op::ScatterAdd { axis, batch, size } = op {
+            let indices = within(&mut prepared, operands[1], size);
+            let one_each = prepared.ty(indices).rank() == *batch;
+            let each = (*axis, graph.shape(id));
+            match one_each {
+                true => put_at(&mut prepared, operands[0], indices, each),
+                false => prepared.add(op.clone(), &[operands[0], indices]),
+            }
         } else {
             prepared.add(op.clone(), &operands)
         };
@@ -56,6 +73,40 @@ fn select(graph: &mut Graph, rectified: &mut HashMap<NodeId, NodeId>, operands: 
         None => mask,
     };
     graph.add(Op::Select, &[mask, x, y])
+}
+
+/// The indices, those outside of an axis of this size replaced by the nearest one inside: native code reads and writes where they say.
+fn within(graph: &mut Graph, indices: NodeId, size: &Dim) -> NodeId {
+    let shape = graph.shape(indices).clone();
+    let first = graph.full_like(indices, 0.0);
+    let last = graph.add(Op::DimValue { dim: size - &Dim::from(1), element: ElementType::I32 }, &[]);
+    let last = graph.spread(last, &shape);
+    let not_before = graph.add(Op::Binary(Binary::Max), &[indices, first]);
+    graph.add(Op::Binary(Binary::Min), &[not_before, last])
+}
+
+/// `Gather` along an axis of one element, whatever the indices are: the result's axes are those of `x` around others.
+fn only_element(graph: &mut Graph, x: NodeId, axis: usize, shape: &Shape) -> NodeId {
+    let rest = without_axes(graph.shape(x), &[axis]);
+    let behind = shape.rank() - (rest.rank() - axis);
+    let axes = (0..axis).chain(behind..shape.rank()).collect();
+    let element = graph.add(Op::Reshape(rest), &[x]);
+    graph.add(Op::Broadcast { shape: shape.clone(), axes }, &[element])
+}
+
+/// `ScatterAdd` where each element of the result has one index: the update there, and 0 elsewhere.
+fn put_at(graph: &mut Graph, updates: NodeId, indices: NodeId, (axis, shape): (usize, &Shape)) -> NodeId {
+    let spread = |graph: &mut Graph, x: NodeId, axes: Vec<usize>| {
+        graph.add(Op::Broadcast { shape: shape.clone(), axes }, &[x])
+    };
+    let shared = (0..graph.ty(indices).rank()).collect();
+    let wanted = spread(graph, indices, shared);
+    let others = (0..shape.rank()).filter(|other| *other != axis).collect();
+    let updates = spread(graph, updates, others);
+    let index = graph.add(Op::Iota { shape: shape.clone(), axis }, &[]);
+    let here = graph.add(Op::Compare(Compare::Equal), &[index, wanted]);
+    let zero = graph.full_like(updates, 0.0);
+    graph.add(Op::Select, &[here, updates, zero])
 }
 
 /// The least index whose element equals the maximum, or is NaN: a NaN makes the maximum NaN, which equals nothing. 0 along an

@@ -5,7 +5,7 @@
 use crate::ir::affine::{Affine, Axis, moved};
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::{Class, Cost};
-use downhill_graph::graph::{Graph, NodeId};
+use downhill_graph::graph::{Graph, NodeId, bug};
 use downhill_graph::hash::Set;
 use downhill_graph::op::Op;
 use std::collections::BTreeSet;
@@ -110,11 +110,17 @@ impl Walk<'_> {
                     self.reads.push(Read { node, index: index.clone() });
                 }
             }
-            Class::Fold | Class::Contraction | Class::Pieces | Class::Gather | Class::Scatter => {
+            Class::Fold | Class::Contraction | Class::Pieces | Class::Scatter => {
                 for (side, operand) in operands.into_iter().enumerate() {
                     let index = self.fresh(self.graph.shape(operand).rank(), index, node, side);
                     self.open.push((operand, index.into()));
                 }
+            }
+            Class::Gather => {
+                let at = index_of_lookup(self.graph, node, index);
+                self.open.push((operands[1], at.into()));
+                let anywhere = self.anywhere(self.graph.shape(operands[0]).rank());
+                self.open.push((operands[0], anywhere.into()));
             }
             Class::View => {
                 let rank = self.graph.shape(operands[0]).rank();
@@ -134,6 +140,12 @@ impl Walk<'_> {
         (first..self.inner).map(|axis| Affine::axis(Axis(axis))).collect()
     }
 
+    /// An index of which nothing is known, not even that it goes along an axis.
+    fn anywhere(&mut self, rank: usize) -> Vec<Affine> {
+        let [one, other] = [(); 2].map(|()| self.unrelated(rank));
+        one.iter().zip(&other).map(|(one, other)| one.plus(other)).collect()
+    }
+
     /// The index of the operand at `side` of a folding op: the result's where an axis is kept, an inner axis elsewhere.
     fn fresh(&mut self, rank: usize, index: &[Affine], node: NodeId, side: usize) -> Vec<Affine> {
         let mut result = self.unrelated(rank);
@@ -144,6 +156,18 @@ impl Walk<'_> {
         } else if let Op::DotGeneral { batch, contract } = op {
             let kept = &dot_axes(self.graph, node, batch, contract)[side];
             kept.iter().for_each(|&(axis, place)| result[axis] = index[place].clone());
+        } else if let Op::ScatterAdd { axis, batch, .. } = op {
+            // Of the updates, then of the indices: what is looked up has loops of its own.
+            let own = self.graph.shape(self.graph.operand(node, 1)).rank() - batch;
+            if side == 0 {
+                result[..*axis].clone_from_slice(&index[..*axis]);
+                result[axis + own..].clone_from_slice(&index[axis + 1..]);
+            } else {
+                result[..*batch].clone_from_slice(&index[..*batch]);
+            }
+            let dims = self.graph.shape(self.graph.operand(node, side)).dims();
+            let ones = dims.iter().enumerate().filter(|(_, dim)| dim.is(1));
+            ones.for_each(|(axis, _)| result[axis] = Affine::default());
         } else if op.class() == Class::Pieces {
             // A piece has no loop over an axis of one element.
             let piece = self.graph.shape(self.graph.operand(node, side));
@@ -152,6 +176,23 @@ impl Walk<'_> {
         }
         result
     }
+}
+
+/// Where the index that an element of a `Gather` is found by stands among the indices.
+pub(crate) fn index_of_lookup(graph: &Graph, node: NodeId, index: &[Affine]) -> Vec<Affine> {
+    let Op::Gather { axis, batch } = graph.op(node) else { bug("an index of what is not looked up") };
+    let own = graph.shape(graph.operand(node, 1)).rank() - batch;
+    [&index[..*batch], &index[*axis..axis + own]].concat()
+}
+
+/// Whether a node is a view, by an index, of a value with no more elements: what is looked up behind it has positions that an i32 holds,
+/// since it has them before it.
+pub(crate) fn is_view_of_all(graph: &Graph, node: NodeId) -> bool {
+    let op = graph.op(node);
+    let leaves_none_out = matches!(op, Op::Transpose(_) | Op::Broadcast { .. } | Op::Reshape(_));
+    let index: Vec<Affine> =
+        (0..graph.shape(node).rank() as u32).map(|axis| Affine::axis(Axis(axis))).collect();
+    leaves_none_out && moved(graph, node, &index).is_some()
 }
 
 /// For each operand of a product: (its axis, the result's axis) of all axes that are not summed over.

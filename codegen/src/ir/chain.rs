@@ -3,7 +3,7 @@
 //! In: a kernel before its sizes are fixed. Out: lengths that depend on it alone, so that every variant and target adds in the same order;
 //! which loops must run in order.
 
-use crate::ir::kernel::{Accumulator, Item, Kernel, Loop, Term};
+use crate::ir::kernel::{Accumulator, Item, Kernel, Loop, Term, visit_items};
 
 /// The most terms of one chain of additions. A longer sum is cut into chunks (`emit/fold.rs`).
 pub(crate) const CHAIN: i64 = 4096;
@@ -44,11 +44,23 @@ pub(crate) fn terms(kernel: &Kernel, fold: &Loop) -> Option<i64> {
     iterations.checked_mul(terms_of_iteration(kernel, fold)?)
 }
 
-/// Whether the iterations of a loop see what those before them have come to, other than by a fold that goes on with it: they run one
-/// after another, so the loop is no lane loop, and is not cut.
+/// Whether the iterations of a loop see what those before them have come to, other than by a fold that goes on with it, or may store to one
+/// element: they run one after another, so the loop is no lane loop, and is not cut.
 pub(crate) fn is_ordered(inner: &Loop) -> bool {
     let seen = |accumulator: &&Accumulator| accumulator.inside.is_some();
     inner.accumulators.iter().filter(seen).any(|accumulator| continues_in(inner, accumulator).is_none())
+        || may_store_again(inner)
+}
+
+/// Whether two iterations of a loop may store to one element: what moves the store is known only when it runs.
+fn may_store_again(inner: &Loop) -> bool {
+    let mut found = false;
+    visit_items(&inner.body, &mut |item| {
+        if let Item::Store(_, access, _) = item {
+            found |= access.by.is_some() && !access.at.terms.contains_key(&inner.axis);
+        }
+    });
+    found
 }
 
 /// The loop inside a fold that goes on with what an accumulator has come to.

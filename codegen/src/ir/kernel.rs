@@ -9,6 +9,8 @@
 //! - an access names axes of enclosing loops only;
 //! - the iterations of a loop without accumulators are independent: they may run in any order, and in parallel. Scratch alone may be
 //!   passed on from one to the next, in ascending order, within an iteration of the outermost loop;
+//! - so do those of a loop around a store that a value moves, unless the rest of its position moves with the loop: they may store to one
+//!   element;
 //! - those of a loop whose body itself uses what an accumulator has come to run in order (`ir/chain.rs`); only such a
 //!   fold may store in its body;
 //! - in a body, stores stand last;
@@ -146,6 +148,8 @@ pub struct Access {
     pub row: Option<(Axis, i64)>,
     /// Position, in elements.
     pub at: Affine,
+    /// An i32 that is not negative: so many elements further on.
+    pub by: Option<ValueId>,
 }
 
 /// What a value is set to.
@@ -180,11 +184,10 @@ impl Expression {
             Expression::Unary(_, x) | Expression::Convert(x) => vec![x],
             Expression::Binary(_, x, y) | Expression::Compare(_, x, y) => vec![x, y],
             Expression::Select(mask, x, y) => vec![mask, x, y],
-            Expression::Constant(_)
-            | Expression::Load(..)
-            | Expression::Index(_)
-            | Expression::Dim(_)
-            | Expression::Random(..) => Vec::new(),
+            Expression::Load(_, ref access) => access.by.into_iter().collect(),
+            Expression::Constant(_) | Expression::Index(_) | Expression::Dim(_) | Expression::Random(..) => {
+                Vec::new()
+            }
         }
     }
 
@@ -196,11 +199,10 @@ impl Expression {
             Expression::Compare(compare, x, y) => Expression::Compare(*compare, name(*x), name(*y)),
             Expression::Select(mask, x, y) => Expression::Select(name(*mask), name(*x), name(*y)),
             Expression::Convert(x) => Expression::Convert(name(*x)),
-            Expression::Constant(_)
-            | Expression::Load(..)
-            | Expression::Index(_)
-            | Expression::Dim(_)
-            | Expression::Random(..) => self.clone(),
+            Expression::Load(buffer, access) => Expression::Load(*buffer, access.renamed(name)),
+            Expression::Constant(_) | Expression::Index(_) | Expression::Dim(_) | Expression::Random(..) => {
+                self.clone()
+            }
         }
     }
 }
@@ -287,7 +289,7 @@ pub(crate) fn map_items(
     index: &dyn Fn(&Affine) -> Affine,
     dim: &dyn Fn(&Dim) -> Dim,
 ) -> Vec<Item> {
-    let access = |a: &Access| Access { row: a.row, at: index(&a.at) };
+    let access = |a: &Access| Access { at: index(&a.at), ..a.clone() };
     let map = |item: &Item| match item {
         Item::Let(value, Expression::Load(buffer, at)) => {
             Item::Let(*value, Expression::Load(*buffer, access(at)))
@@ -316,7 +318,7 @@ pub(crate) fn rename_values(items: &[Item], name: &dyn Fn(ValueId) -> ValueId) -
 
     let rename = |item: &Item| match item {
         Item::Let(value, expression) => Item::Let(name(*value), expression.map_operands(name)),
-        Item::Store(buffer, at, value) => Item::Store(*buffer, at.clone(), name(*value)),
+        Item::Store(buffer, at, value) => Item::Store(*buffer, at.renamed(name), name(*value)),
         Item::Loop(inner) => Item::Loop(Loop {
             axis: inner.axis,
             accumulators: inner.accumulators.iter().map(accumulator).collect(),
@@ -328,7 +330,17 @@ pub(crate) fn rename_values(items: &[Item], name: &dyn Fn(ValueId) -> ValueId) -
 }
 
 impl Access {
-    /// Whether it depends on the counter of `axis`.
+    /// The element at a position.
+    pub fn at(at: Affine) -> Access {
+        Access { row: None, at, by: None }
+    }
+
+    /// What moves it renamed.
+    fn renamed(&self, name: &dyn Fn(ValueId) -> ValueId) -> Access {
+        Access { by: self.by.map(name), ..self.clone() }
+    }
+
+    /// Whether it depends on the counter of `axis`, other than by the value that moves it.
     pub(crate) fn uses(&self, axis: Axis) -> bool {
         self.at.terms.contains_key(&axis) || self.row.is_some_and(|(row, _)| row == axis)
     }
@@ -336,12 +348,12 @@ impl Access {
 
 /// `value = buffer[at]`.
 pub(crate) fn load(value: ValueId, buffer: Buffer, at: Affine) -> Item {
-    Item::Let(value, Expression::Load(buffer, Access { row: None, at }))
+    Item::Let(value, Expression::Load(buffer, Access::at(at)))
 }
 
 /// `buffer[at] = value`.
 pub(crate) fn store(buffer: Buffer, at: Affine, value: ValueId) -> Item {
-    Item::Store(buffer, Access { row: None, at }, value)
+    Item::Store(buffer, Access::at(at), value)
 }
 
 /// Loops over these axes that fold nothing, the outermost first.
@@ -356,7 +368,9 @@ pub(crate) fn dependents(items: &[Item], axis: Axis, differ: &mut Set<ValueId>) 
         match item {
             Item::Let(value, expression) => {
                 let depends = match expression {
-                    Expression::Load(_, access) => access.uses(axis),
+                    Expression::Load(_, access) => {
+                        access.uses(axis) || access.by.is_some_and(|by| differ.contains(&by))
+                    }
                     Expression::Index(at) | Expression::Random(_, at) => at.terms.contains_key(&axis),
                     Expression::Constant(_)
                     | Expression::Dim(_)
@@ -466,10 +480,12 @@ impl fmt::Display for Affine {
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.row {
-            Some((axis, 0)) => write!(f, "[rows[{axis}]; {}]", self.at),
-            Some((axis, plus)) => write!(f, "[rows[{axis} + {plus}]; {}]", self.at),
-            None => write!(f, "[{}]", self.at),
+            Some((axis, 0)) => write!(f, "[rows[{axis}]; {}", self.at)?,
+            Some((axis, plus)) => write!(f, "[rows[{axis} + {plus}]; {}", self.at)?,
+            None => write!(f, "[{}", self.at)?,
         }
+        self.by.map_or(Ok(()), |by| write!(f, " + {by}"))?;
+        f.write_str("]")
     }
 }
 

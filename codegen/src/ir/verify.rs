@@ -7,6 +7,7 @@
 //! - an accumulator's result is set by its loop and seen behind it; its terms are values of the loop's body, where its value so far is
 //!   seen; it starts from a value set before the loop; what names its next value names its value so far;
 //! - a loop that folds stores in its body only if it runs in order;
+//! - what moves an access is an i32 that is set before it;
 //! - accesses, indices and random positions name axes of enclosing loops only, and no loop runs inside one over the same axis;
 //! - in a body, no load of a buffer comes after a store to it, and nothing but stores comes after a store;
 //! - operands have the types that their expression takes: a mask selects, both sides of an operation are of one type.
@@ -157,6 +158,11 @@ impl Check<'_> {
         if let Some((axis, _)) = access.row {
             self.axis(axis);
         }
+        if let Some(by) = access.by {
+            self.uses(by, "an access");
+            let whole = self.kernel.element(by) == ElementType::I32;
+            self.require(whole, || format!("an access is moved by {by}, which is no i32"));
+        }
     }
 
     fn affine(&mut self, at: &Affine) {
@@ -191,7 +197,7 @@ mod tests {
     fn violations_are_found_and_right_kernels_pass() {
         let one =
             |value| Item::Let(ValueId(value), Expression::Constant(Literal::new(ElementType::F32, 1.0)));
-        let element = Access { row: None, at: Affine::axis(Axis(0)) };
+        let element = Access::at(Affine::axis(Axis(0)));
         let store = Item::Store(Buffer::Output(0), element.clone(), ValueId(0));
         let looped = |body| Item::Loop(Loop { axis: Axis(0), accumulators: Vec::new(), body });
         assert_eq!(verify(&kernel(vec![looped(vec![one(0), store.clone()])])), Vec::<String>::new());
@@ -216,7 +222,7 @@ mod tests {
         // A fold that stores what it has come to must see it.
         let fold = |inside, term| {
             let accumulator = Accumulator { inside, ..Accumulator::new(Reduction::Sum, ValueId(1), term) };
-            let element = Access { row: None, at: Affine::axis(Axis(0)) };
+            let element = Access::at(Affine::axis(Axis(0)));
             let body = vec![one(0), Item::Store(Buffer::Output(0), element, ValueId(0))];
             vec![Item::Loop(Loop { axis: Axis(0), accumulators: vec![accumulator], body })]
         };

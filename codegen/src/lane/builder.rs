@@ -252,7 +252,8 @@ impl ProgramBuilder {
     }
 
     fn is_varying(&self, address: &Address) -> bool {
-        self.lane_var().is_some_and(|var| address.uses(var))
+        let by_value = address.by.is_some_and(|by| self.register(by).varying);
+        by_value || self.lane_var().is_some_and(|var| address.uses(var))
     }
 
     fn block(&mut self) -> &mut Block {
@@ -267,7 +268,7 @@ impl ProgramBuilder {
 impl Address {
     /// The start of a pointer argument.
     pub fn new(pointer: u32) -> Address {
-        Address { pointer, offset: 0, terms: Vec::new() }
+        Address { pointer, offset: 0, terms: Vec::new(), by: None }
     }
 
     /// Moved by `bytes`.
@@ -290,6 +291,12 @@ impl Address {
     /// Moved by `table[var + plus] · stride` bytes.
     pub fn lookup(mut self, table: u32, var: Var, plus: i64, stride: Integer) -> Address {
         self.terms.push(Term { index: Index::Lookup { table, var, plus }, stride });
+        self
+    }
+
+    /// Moved by as many elements as a register says.
+    pub fn by(mut self, elements: Reg) -> Address {
+        self.by = Some(elements);
         self
     }
 

@@ -144,6 +144,7 @@ impl Machine<'_> {
             };
             bytes += index * self.integer(term.stride);
         }
+        bytes += address.by.map_or(0, |by| i64::from(self.get(by)) * ELEMENT_BYTES);
         Ok((address.pointer as usize, self.element(address.pointer, bytes)?))
     }
 

@@ -8,10 +8,11 @@ impl Instruction {
     /// The registers it reads, in order.
     pub fn operands(&self) -> Operands {
         let (list, count) = match *self {
-            Instruction::ConstantF(_)
+            Instruction::Load(Address { by: Some(by), .. }) => ([by, Reg(0), Reg(0)], 1),
+            Instruction::Load(Address { by: None, .. })
+            | Instruction::ConstantF(_)
             | Instruction::ConstantI(_)
             | Instruction::ConstantMask(_)
-            | Instruction::Load(_)
             | Instruction::Counter { .. }
             | Instruction::Argument(_) => ([Reg(0); 3], 0),
             Instruction::Unary(_, x) => ([x, Reg(0), Reg(0)], 1),

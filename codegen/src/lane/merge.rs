@@ -45,10 +45,14 @@ impl<'a> Effects<'a> {
     fn add(&mut self, items: &'a [LaneItem]) {
         for item in items {
             match item {
-                LaneItem::Let(_, Instruction::Load(address)) => self.loads.push(address),
+                LaneItem::Let(_, Instruction::Load(address)) => {
+                    self.loads.push(address);
+                    self.uses.extend(address.by);
+                }
                 LaneItem::Let(_, instruction) => self.uses.extend(instruction.operands().iter()),
                 LaneItem::Store { address, value } => {
                     self.stores.push(address);
+                    self.uses.extend(address.by);
                     self.uses.insert(*value);
                 }
                 LaneItem::Watch(value) => _ = self.uses.insert(*value),
@@ -271,6 +275,7 @@ impl<'a> Merged<'a> {
     }
 
     fn address(&self, mut address: Address) -> Address {
+        address.by = address.by.map(|by| self.register(by));
         for term in &mut address.terms {
             match &mut term.index {
                 Index::Var { var, .. } | Index::Lookup { var, .. } => *var = self.counter(*var),
@@ -289,7 +294,10 @@ fn is_same_element(x: &Address, x_var: Var, y: &Address, y_var: Var) -> bool {
         }
         _ => false,
     };
-    alike && (x.pointer, x.offset, first.stride) == (y.pointer, y.offset, second.stride)
+    alike
+        && (x.pointer, x.offset, first.stride) == (y.pointer, y.offset, second.stride)
+        && x.by.is_none()
+        && y.by.is_none()
 }
 
 fn is_short(items: &[LaneItem]) -> bool {

@@ -185,7 +185,8 @@ pub enum Combine {
     MinI,
 }
 
-/// `pointer + offset + Σ index·stride`, in bytes. Varying when a term's index is the lane loop's counter.
+/// `pointer + offset + Σ index·stride`, in bytes, and 4 for each element that `by` says. Varying when a term's index is the lane loop's
+/// counter, or `by` varies.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     /// Which pointer argument.
@@ -194,6 +195,8 @@ pub struct Address {
     pub offset: i64,
     /// The rest; at most one term for each `Var`.
     pub terms: Vec<Term>,
+    /// An I32, read as unsigned: so many elements further on. Where it varies, no term has the lane loop's counter.
+    pub by: Option<Reg>,
 }
 
 /// `index · stride`.

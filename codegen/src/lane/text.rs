@@ -135,7 +135,7 @@ impl Display for Address {
         for term in &self.terms {
             write!(f, " + {}·{}", term.index, term.stride)?;
         }
-        Ok(())
+        self.by.map_or(Ok(()), |by| write!(f, " + i{}·4", by.0))
     }
 }
 

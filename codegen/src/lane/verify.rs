@@ -15,7 +15,8 @@
 //! - a watched value is an F32, and the program has an alarm for it;
 //! - an iteration that may be skipped is the only one of its loop, has a visible mask, neither loops nor stores, and carries only selects
 //!   by that mask;
-//! - an address has at most one term for each counter; offsets are multiples of four; a table is never stored to.
+//! - an address has at most one term for each counter; offsets are multiples of four; a table is never stored to; what it is moved by
+//!   is an I32, and varies only where no term has the lane loop's counter.
 
 use super::program::*;
 
@@ -93,7 +94,9 @@ impl Verifier<'_> {
                 (Kind::I32, true)
             }
             Instruction::ConstantMask(_) => (Kind::Mask, true),
-            Instruction::Load(_) => (result.kind, result.kind != Kind::Mask),
+            Instruction::Load(_) => {
+                (result.kind, result.kind != Kind::Mask && kinds.iter().all(|&k| k == Kind::I32))
+            }
             Instruction::Unary(op, _) => (op.result(), kinds[0] == op.operand()),
             Instruction::Binary(op, ..) => (op.kind(), kinds.iter().all(|&k| k == op.kind())),
             Instruction::Compare(op, ..) => (Kind::Mask, kinds.iter().all(|&k| k == op.operand())),
@@ -170,7 +173,14 @@ impl Verifier<'_> {
                 }
             }
         }
-        self.lane_var().is_some_and(|var| address.uses(var))
+        let by_lane = self.lane_var().is_some_and(|var| address.uses(var));
+        let Some(by) = address.by else { return by_lane };
+        let kind = self.usable(by);
+        self.check(kind == Some(Kind::I32), || format!("an address moved by r{}: no integer", by.0));
+        self.check(!(by_lane && self.varies(by)), || {
+            format!("an address moved by r{}, which varies, and by the lane loop's counter", by.0)
+        });
+        by_lane || self.varies(by)
     }
 
     fn item_loop(&mut self, item: &LaneLoop) {

@@ -57,8 +57,13 @@ pub fn plan(graph: &Graph, mut kernels: Vec<Kernel>, mut arena: Vec<Dim>) -> Pla
     let read: Set<Buffer> = kernels.iter().flat_map(|kernel| touched(kernel).0).collect();
     for kernel in &mut kernels {
         // A new value that must not be written where it stands takes a detour; its copies come last.
-        let diverted =
-            [overtaken(kernel), beside_loss(kernel), beside_others(kernel, &read), of_risky_sums(kernel)];
+        let diverted = [
+            overtaken(kernel),
+            beside_loss(kernel),
+            beside_others(kernel, &read),
+            of_risky_sums(kernel),
+            of_sums_by_index(kernel),
+        ];
         for storage in diverted.into_iter().flatten().collect::<BTreeSet<_>>() {
             detour(graph, kernel, storage, &mut arena, &mut copies);
         }
@@ -110,6 +115,12 @@ fn beside_others(kernel: &Kernel, read: &Set<Buffer>) -> BTreeSet<usize> {
 fn of_risky_sums(kernel: &Kernel) -> BTreeSet<usize> {
     let storages: BTreeSet<usize> = touched(kernel).1.into_iter().filter_map(storage).collect();
     if !storages.is_empty() && has_risky_sum(&kernel.body, false) { storages } else { BTreeSet::new() }
+}
+
+/// Storages that a kernel writes beside sums that it makes in memory: only when all is added do those show whether they are finite.
+fn of_sums_by_index(kernel: &Kernel) -> BTreeSet<usize> {
+    let adds = kernel.accesses().iter().any(|(_, access, store)| *store && access.by.is_some());
+    if adds { touched(kernel).1.into_iter().filter_map(storage).collect() } else { BTreeSet::new() }
 }
 
 fn has_risky_sum(items: &[Item], in_sum: bool) -> bool {

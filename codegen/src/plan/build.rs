@@ -12,13 +12,16 @@
 //!
 //! - `pad` and `concatenate` are loop nests of their own that store pieces. So kernels need no masked loads; the two ops are rare in
 //!   training steps.
+//! - A lookup loads from memory at a position that its index moves: the index is computed in the outermost loop that it depends on, so
+//!   that a row of a table is contiguous loads. What is added by index is added by loops of its own, zeros first: the loops over positions
+//!   run in order, and lanes and threads divide the others.
 //! - A cumulative sum is one loop that carries its sum and the rounding error of the last addition. In one chain of plain additions,
 //!   2²⁵ numbers come to 2²⁴; cut into chunks that are added later, each chunk would be read and written twice.
 
 use crate::error::Error;
 use crate::fusion::fuse::Fused;
 use crate::fusion::group::Group;
-use crate::fusion::root::{Root, dot_axes, identity_index};
+use crate::fusion::root::{Root, dot_axes, identity_index, index_of_lookup, is_view_of_all};
 use crate::ir::affine::{Affine, Axis, linear, moved};
 use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
 use crate::plan::nests::simplify;
@@ -115,13 +118,13 @@ pub fn build(graph: &Graph, homes: &Homes, group: &Group) -> Result<Kernel, Erro
         match graph.op(root.node).class() {
             Class::Pieces => build.pieces(root.node),
             Class::Prefix => build.prefix(root.node),
+            Class::Scatter => build.scatter(root.node),
             Class::Source
             | Class::Elementwise
             | Class::View
             | Class::Fold
             | Class::Contraction
             | Class::Gather
-            | Class::Scatter
             | Class::Loop
             | Class::Marker => build.root(root),
         }
@@ -136,6 +139,9 @@ pub fn build(graph: &Graph, homes: &Homes, group: &Group) -> Result<Kernel, Erro
         None => Ok(simplify(build.kernel)),
     }
 }
+
+/// Stands for the index of a lookup while the position of its element is computed.
+const LOOKED_UP: Axis = Axis(u32::MAX);
 
 /// `h`, or `dot` where the layer has no name.
 fn describe(graph: &Graph, node: NodeId) -> String {
@@ -303,13 +309,17 @@ impl Build<'_> {
         match self.graph.op(pending.node).class() {
             Class::Elementwise => Some((operand, pending.index.clone())),
             Class::View => Some((operand, moved(self.graph, pending.node, &pending.index)?.into())),
+            // Only the index is computed: the element that it says lies in memory.
+            Class::Gather => pending.values.is_empty().then(|| {
+                let at = index_of_lookup(self.graph, pending.node, &pending.index);
+                (pending.operands[1], at.into())
+            }),
             Class::Marker => pending.values.is_empty().then(|| (operand, pending.index.clone())),
             Class::Source
             | Class::Fold
             | Class::Prefix
             | Class::Contraction
             | Class::Pieces
-            | Class::Gather
             | Class::Scatter
             | Class::Loop => None,
         }
@@ -360,10 +370,7 @@ impl Build<'_> {
                 self.error.get_or_insert(Error::Unsupported("`scan` has no compiled form yet".into()));
                 self.fresh(element)
             }
-            Op::Gather { .. } | Op::ScatterAdd { .. } => {
-                self.error.get_or_insert(Error::Unsupported("indices have no compiled form yet".into()));
-                self.fresh(element)
-            }
+            Op::Gather { axis, .. } => self.looked_up(node, *axis, index, values),
             Op::Transpose(_)
             | Op::Broadcast { .. }
             | Op::Slice(_)
@@ -375,7 +382,11 @@ impl Build<'_> {
                 [same] => *same,
                 _ => self.relabelled(node, graph.operand(node, 0), index),
             },
-            Op::Pad(_) | Op::Concatenate { .. } | Op::CumulativeSum { .. } | Op::ArgMax { .. } => {
+            Op::Pad(_)
+            | Op::Concatenate { .. }
+            | Op::CumulativeSum { .. }
+            | Op::ScatterAdd { .. }
+            | Op::ArgMax { .. } => {
                 bug("an op that is a kernel of its own, or was spelled out, inside a kernel")
             }
         }
@@ -398,6 +409,53 @@ impl Build<'_> {
         self.load(buffer, operand, linear(self.graph.shape(node), index))
     }
 
+    /// An element along `axis` of a value in memory, where `values` is its index, or that value behind views of it.
+    fn looked_up(&mut self, node: NodeId, axis: usize, index: &[Affine], values: &[ValueId]) -> ValueId {
+        let graph = self.graph;
+        let [found] = values else { bug("a lookup without its index") };
+        let own = graph.shape(node).rank() + 1 - graph.shape(graph.operand(node, 0)).rank();
+        let place = Affine::axis(LOOKED_UP);
+        let mut at = [&index[..axis], &[place], &index[axis + own..]].concat();
+
+        // Views of what lies in memory are seen through.
+        let mut source = graph.operand(node, 0);
+        while !self.homes.read_from.contains_key(&source) && is_view_of_all(graph, source) {
+            let Some(moved) = moved(graph, source, &at) else { bug("a lookup in a value that is nowhere") };
+            (source, at) = (graph.operand(source, 0), moved);
+        }
+        let op = graph.op(source);
+        let buffer = if let Some(&buffer) = self.homes.read_from.get(&source) {
+            buffer
+        } else if let Op::Input(n) = op {
+            Buffer::Input(*n)
+        } else if let Op::Storage(n) = op {
+            Buffer::Storage(*n)
+        } else if let Op::Constant(literal) = op {
+            return self.literal(*literal);
+        } else {
+            bug("a lookup in a value that is not in memory")
+        };
+
+        let at = linear(graph.shape(source), &at);
+        let (depth, outer) = (self.depth(index), self.depth(&index_of_lookup(graph, node, index)));
+        let by = self.strided(outer, *found, &at.coefficient(LOOKED_UP));
+        let access = Access { by, ..Access::at(at.substitute(LOOKED_UP, &Affine::default())) };
+        self.set(depth, graph.ty(node).element, Expression::Load(buffer, access))
+    }
+
+    /// How many elements an index stands for: none where all indices stand for the same element.
+    fn strided(&mut self, depth: usize, index: ValueId, stride: &Dim) -> Option<ValueId> {
+        if stride.is(1) {
+            return Some(index);
+        }
+        let factor = match stride.as_constant() {
+            Some(0) => return None,
+            Some(number) => self.literal(Literal::new(ElementType::I32, number as f64)),
+            None => self.set(0, ElementType::I32, Expression::Dim(stride.clone())),
+        };
+        Some(self.set(depth, ElementType::I32, Expression::Binary(Binary::Mul, index, factor)))
+    }
+
     fn literal(&mut self, literal: Literal) -> ValueId {
         if let Some(&value) = self.frames[0].literals.get(&literal) {
             return value;
@@ -409,7 +467,7 @@ impl Build<'_> {
 
     fn load(&mut self, buffer: Buffer, node: NodeId, at: Affine) -> ValueId {
         let depth = self.depth(std::slice::from_ref(&at));
-        self.set(depth, self.graph.ty(node).element, Expression::Load(buffer, Access { row: None, at }))
+        self.set(depth, self.graph.ty(node).element, Expression::Load(buffer, Access::at(at)))
     }
 
     fn load_row(&mut self, input: usize, node: NodeId, index: &[Affine]) -> ValueId {
@@ -422,7 +480,7 @@ impl Build<'_> {
         self.set(
             depth,
             self.graph.ty(node).element,
-            Expression::Load(Buffer::Input(input), Access { row: Some(row), at }),
+            Expression::Load(Buffer::Input(input), Access { row: Some(row), ..Access::at(at) }),
         )
     }
 
@@ -430,7 +488,7 @@ impl Build<'_> {
         let depth = self.frames.len() - 1;
         let at = linear(self.graph.shape(node), index);
         for &buffer in &self.homes.written_to[&node] {
-            let access = Access { row: None, at: at.clone() };
+            let access = Access::at(at.clone());
             self.frames[depth].stores.push(Item::Store(buffer, access, value));
         }
     }
@@ -544,6 +602,58 @@ impl Build<'_> {
             if element.is_float() { self.compensated(element, term) } else { self.plain(element, term) };
         self.store(node, &index, next);
         self.close(accumulators);
+    }
+
+    /// `ScatterAdd`: loops over what is not looked up, and inside them one that stores zeros, then loops over the positions, in order, which
+    /// add what each says.
+    fn scatter(&mut self, node: NodeId) {
+        let graph = self.graph;
+        let Op::ScatterAdd { axis, batch, .. } = graph.op(node) else { bug("a scatter that adds nothing") };
+        let (updates, indices) = (graph.operand(node, 0), graph.operand(node, 1));
+        let dims = graph.shape(node).dims();
+        let element = graph.ty(node).element;
+
+        let mut target = vec![Affine::default(); dims.len()];
+        for (place, dim) in dims.iter().enumerate().filter(|(place, dim)| place != axis && !dim.is(1)) {
+            target[place] = Affine::axis(self.open(dim.clone()));
+        }
+        let around = self.frames.len() - 1;
+
+        // A loop of one iteration too: stores outside of it would come last.
+        target[*axis] = Affine::axis(self.open(dims[*axis].clone()));
+        let home = self.homes.read_from[&node];
+        let others: Vec<Buffer> =
+            self.homes.written_to[&node].iter().copied().filter(|buffer| *buffer != home).collect();
+        let zero = self.literal(Literal::new(element, 0.0));
+        let depth = self.frames.len() - 1;
+        let whole = linear(graph.shape(node), &target);
+        self.frames[depth].stores.push(Item::Store(home, Access::at(whole), zero));
+        self.close_to(around);
+
+        let own = self.fresh_loops(&graph.shape(indices).dims()[*batch..]);
+        let index = self.value(indices, &[&target[..*batch], &own].concat());
+        let update = self.value(updates, &[&target[..*axis], &own, &target[axis + 1..]].concat());
+
+        target[*axis] = Affine::axis(LOOKED_UP);
+        let at = linear(graph.shape(node), &target);
+        let depth = self.frames.len() - 1;
+        let by = self.strided(depth, index, &at.coefficient(LOOKED_UP));
+        let access = Access { by, ..Access::at(at.substitute(LOOKED_UP, &Affine::default())) };
+        let so_far = self.within(element, Expression::Load(home, access.clone()));
+        let sum = self.within(element, Expression::Binary(Binary::Add, so_far, update));
+        self.frames[depth].stores.push(Item::Store(home, access, sum));
+        self.close_to(around);
+
+        // Sums are made in one buffer, and none that an update may still have to leave as it is.
+        if !others.is_empty() {
+            target[*axis] = Affine::axis(self.open(dims[*axis].clone()));
+            let at = linear(graph.shape(node), &target);
+            let sum = self.within(element, Expression::Load(home, Access::at(at.clone())));
+            let depth = self.frames.len() - 1;
+            let copies = others.into_iter().map(|buffer| Item::Store(buffer, Access::at(at.clone()), sum));
+            self.frames[depth].stores.extend(copies);
+        }
+        self.close_to(0);
     }
 
     /// `so far + term`, the next value of an accumulator of the innermost loop.

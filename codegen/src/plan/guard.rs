@@ -24,6 +24,7 @@
 //!   5 ns of 67.
 
 use crate::ir::affine::{Affine, Axis};
+use crate::ir::chain::is_ordered;
 use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, ValueId, nest, store};
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::OfFinite;
@@ -91,7 +92,7 @@ fn is_light(kernel: &Kernel, is_looked_at: &dyn Fn(Buffer) -> bool) -> bool {
             light &= function.facts().of_finite == OfFinite::Plain
         }
         Item::Let(_, Expression::Random(..)) => light = false,
-        Item::Loop(inner) => light &= inner.accumulators.is_empty(),
+        Item::Loop(inner) => light &= inner.accumulators.is_empty() && !is_ordered(inner),
         Item::Let(..) | Item::Store(..) => {}
     });
     light
@@ -238,7 +239,9 @@ impl<'k> Values<'k, '_> {
             match item {
                 Item::Let(value, expression) => {
                     let reached = match expression {
-                        Expression::Load(_, access) => around.iter().all(|&axis| access.uses(axis)),
+                        Expression::Load(_, access) => {
+                            access.by.is_none() && around.iter().all(|&axis| access.uses(axis))
+                        }
                         _ => true,
                     };
                     self.expressions.insert(*value, (expression, reached));
@@ -284,7 +287,7 @@ fn reaches_all(kernel: &Kernel, buffer: Buffer, access: &Access, bytes: &Dim) ->
     while let Some(next) = axes.iter().position(|(_, stride)| **stride == reached) {
         reached = &reached * extent(axes.swap_remove(next).0);
     }
-    let starts_at_0 = access.row.is_none() && access.at.constant.is(0);
+    let starts_at_0 = access.row.is_none() && access.by.is_none() && access.at.constant.is(0);
     starts_at_0 && axes.is_empty() && &reached * &Dim::from(kernel.element_of(buffer).bytes()) == *bytes
 }
 
@@ -306,7 +309,7 @@ fn look(kernel: &Kernel, buffer: Buffer, access: &Access) -> Kernel {
 
     let watched_at =
         axes.iter().fold(Affine::default(), |sum, (_, axis)| sum.plus(&Affine::axis(new(*axis))));
-    let access = Access { row: access.row.map(|(axis, plus)| (new(axis), plus)), at };
+    let access = Access { row: access.row.map(|(axis, plus)| (new(axis), plus)), at, by: None };
     let load = Item::Let(ValueId(0), Expression::Load(buffer, access));
     let watch = store(Buffer::Watched, watched_at, ValueId(0));
 
@@ -330,9 +333,11 @@ fn must_be_tried(kernel: &Kernel) -> bool {
     risky && !folds && writes_storage(kernel)
 }
 
-/// Whether a value may be infinite or NaN although its operands are finite, other than by overflow.
+/// Whether a value may be infinite or NaN although its operands are finite, other than by overflow. Of what is looked up by index, nothing
+/// is known: most of it may never be read.
 pub(crate) fn is_risky(expression: &Expression) -> bool {
     match expression {
+        Expression::Load(_, access) => access.by.is_some(),
         Expression::Unary(function, _) => function.facts().of_finite == OfFinite::Others,
         Expression::Binary(function, ..) => function.facts().of_finite == OfFinite::Others,
         _ => false,

@@ -219,7 +219,9 @@ fn uses(around: &Loop, value: ValueId) -> usize {
             Item::Let(_, expression) => {
                 expression.operands().into_iter().filter(|used| *used == value).count()
             }
-            Item::Store(_, _, stored) => usize::from(*stored == value),
+            Item::Store(_, access, stored) => {
+                usize::from(*stored == value) + usize::from(access.by == Some(value))
+            }
             Item::Loop(inner) => folded(inner).filter(|used| *used == value).count(),
         }
     });
@@ -296,7 +298,7 @@ fn can_join(kernel: &Kernel, before: &[Item], next: &Loop) -> bool {
     let stores = next.body.iter().any(|item| matches!(item, Item::Store(..)));
     let renamed = |at: &Affine| at.substitute(next.axis, &Affine::axis(first.axis));
     let shares = |load: &(Buffer, Access)| {
-        let at = Access { row: load.1.row, at: renamed(&load.1.at) };
+        let at = Access { at: renamed(&load.1.at), ..load.1.clone() };
         first.body.iter().any(|item| match item {
             Item::Let(_, Expression::Load(buffer, access)) => (*buffer, access) == (load.0, &at),
             _ => false,
@@ -322,7 +324,7 @@ fn taken(fold: &Loop) -> (Set<ValueId>, Vec<(Buffer, Access)>) {
                 loads.push((*buffer, access.clone()));
             }
         }
-        Item::Store(_, _, value) => _ = used.insert(*value),
+        Item::Store(_, access, value) => used.extend(access.by.into_iter().chain([*value])),
         Item::Loop(inner) => {
             used.extend(folded(inner));
             own.extend(inner.accumulators.iter().map(|accumulator| accumulator.result));
@@ -369,7 +371,7 @@ mod tests {
 
     fn at(terms: &[(u32, Dim)]) -> Access {
         let part = |(axis, by): &(u32, Dim)| Affine::axis(Axis(*axis)).times(by);
-        Access { row: None, at: terms.iter().map(part).fold(Affine::default(), |sum, next| sum.plus(&next)) }
+        Access::at(terms.iter().map(part).fold(Affine::default(), |sum, next| sum.plus(&next)))
     }
 
     fn load(value: u32, input: usize, terms: &[(u32, Dim)]) -> Item {
@@ -491,8 +493,8 @@ mod tests {
             vec![
                 sum(0, 3, Term::Value(ValueId(0)), vec![load(0, 0, &one(0))]),
                 sum(1, 4, Term::Value(ValueId(2)), vec![load(1, second, &one(1)), square.clone()]),
-                Item::Store(Buffer::Output(0), Access { row: None, at: Affine::default() }, ValueId(3)),
-                Item::Store(Buffer::Output(1), Access { row: None, at: Affine::default() }, ValueId(4)),
+                Item::Store(Buffer::Output(0), Access::at(Affine::default()), ValueId(3)),
+                Item::Store(Buffer::Output(1), Access::at(Affine::default()), ValueId(4)),
             ]
         };
         let merged = "kernel k

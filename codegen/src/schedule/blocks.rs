@@ -21,8 +21,8 @@ use super::pack::{Packing, Read, looks_up, reads_of};
 use crate::ir::affine::{Affine, Axis};
 use crate::ir::chain::CHAIN;
 use crate::ir::kernel::{
-    Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId, load, map_items, nest, rename_values,
-    store,
+    Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId, load, map_items, nest,
+    rename_values, store,
 };
 use crate::schedule::loops::{TRANSPOSED, extent, is_shared};
 use downhill_graph::dim::Dim;
@@ -96,7 +96,8 @@ impl Packing<'_> {
         let reads = reads_of(&rows.body);
         let by_row =
             |read: &Read<'_>| read.access.row.is_some_and(|(axis, _)| axis == rows.axis || axis == wide.axis);
-        if reads.iter().any(by_row) || looks_up(&rows.body, rows.axis) {
+        let by_value = |read: &Read<'_>| read.access.by.is_some();
+        if reads.iter().any(|read| by_row(read) || by_value(read)) || looks_up(&rows.body, rows.axis) {
             return None;
         }
 
@@ -366,11 +367,12 @@ impl<'a> Product<'a> {
 
         let reads: Result<[Read<'a>; 2], _> = reads_of(&rows.body).try_into();
         let Ok([x, y]) = reads else { return None };
+        let is_looked_up = |access: &Access| access.row.is_some() || access.by.is_some();
         let is_by_row = rest.iter().any(|item| match item {
-            Item::Let(_, Expression::Load(_, access)) | Item::Store(_, access, _) => access.row.is_some(),
+            Item::Let(_, Expression::Load(_, access)) | Item::Store(_, access, _) => is_looked_up(access),
             Item::Let(..) | Item::Loop(_) => false,
         });
-        let looked_up = is_by_row || x.access.row.is_some() || y.access.row.is_some();
+        let looked_up = is_by_row || is_looked_up(x.access) || is_looked_up(y.access);
         if !is_plain || looked_up || fold.body.len() != 2 {
             return None;
         }

@@ -105,7 +105,7 @@ mod tests {
     fn copy(extents: [i64; 2], read: (Buffer, [i64; 2]), written: [i64; 2]) -> Kernel {
         let access = |[outer, inner]: [i64; 2]| {
             let part = |axis, by| Affine::axis(Axis(axis)).times(&Dim::from(by));
-            Access { row: None, at: part(0, outer).plus(&part(1, inner)) }
+            Access::at(part(0, outer).plus(&part(1, inner)))
         };
         let body = vec![
             Item::Let(ValueId(0), Expression::Load(read.0, access(read.1))),

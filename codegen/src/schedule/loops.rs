@@ -106,7 +106,7 @@ fn best(
                 }
                 wide.min(narrow)
             }
-            other => statement(other, None, width),
+            other => statement(kernel, other, None, width),
         })
         .sum()
 }
@@ -118,6 +118,7 @@ pub(crate) fn is_shared(access: &Access, lane: Axis, rows: Axis, sums: &[Axis]) 
     let looked_up = access.row.map(|(axis, _)| axis);
     used(lane)
         && !used(rows)
+        && access.by.is_none()
         && looked_up.is_none_or(|axis| axis != lane && axis != rows)
         && sums.iter().any(|&axis| used(axis) || looked_up == Some(axis))
 }
@@ -127,7 +128,7 @@ pub(crate) fn is_shared(access: &Access, lane: Axis, rows: Axis, sums: &[Axis]) 
 fn as_packed(items: &[Item], lane: Axis, rows: Axis, sums: &[Axis]) -> Vec<Item> {
     let packed = |item: &Item| match item {
         Item::Let(value, Expression::Load(buffer, access)) if is_shared(access, lane, rows, sums) => {
-            let along = Access { row: None, at: Affine::axis(lane) };
+            let along = Access::at(Affine::axis(lane));
             Item::Let(*value, Expression::Load(*buffer, along))
         }
         Item::Loop(inner) => {
@@ -205,7 +206,7 @@ impl Blocks<'_> {
                 self.find_within(&inner.body, inner.axis);
                 continue;
             }
-            if inner.accumulators.is_empty() && self.is_transposed(inner) {
+            if inner.accumulators.is_empty() && !is_ordered(inner) && self.is_transposed(inner) {
                 self.insert(inner.axis, self.width);
                 continue;
             }
@@ -268,7 +269,7 @@ impl Blocks<'_> {
         let across = |item: &Item| match item {
             Item::Let(_, Expression::Load(_, access)) => {
                 let stride = access.at.coefficient(wide.axis);
-                let strided = !stride.is(0) && !stride.is(1) && access.row.is_none();
+                let strided = !stride.is(0) && !stride.is(1) && access.row.is_none() && access.by.is_none();
                 strided && access.at.coefficient(rows.axis).is(1)
             }
             _ => false,

@@ -216,6 +216,7 @@ impl Packing<'_> {
             let along = |axis: &Axis| read.access.at.coefficient(*axis).is(1);
             let of_row = read.access.at.coefficient(rows.axis).is(1)
                 && read.access.at.coefficient(wide.axis).is(0)
+                && read.access.by.is_none()
                 && !read.summed.iter().any(along);
             if of_row && self.is_long(&read, wide.axis, rows.axis) && !self.is_written(read.buffer) {
                 relaid.push((read.value, self.relay(&read, &read.summed)));
@@ -313,7 +314,7 @@ impl Packing<'_> {
             .iter()
             .zip(&extents)
             .fold(Affine::default(), |at, (axis, extent)| at.times(extent).plus(&Affine::axis(*axis)));
-        let to = Access { row: None, at };
+        let to = Access::at(at);
 
         let fresh = |access: &Access| {
             let renamed =
@@ -322,6 +323,7 @@ impl Packing<'_> {
             Access {
                 row: access.row.map(|(axis, plus)| (renamed(axis), plus)),
                 at: Affine { constant: access.at.constant.clone(), terms },
+                by: None,
             }
         };
         let body = vec![
@@ -400,7 +402,7 @@ impl Packing<'_> {
         let mut at = first;
         for read in reads {
             copies.append(&mut self.copy(read, wide.axis, start, width, (panels, &at)));
-            let access = Access { row: None, at: read.in_panel(&self.kernel, lane, width, &at) };
+            let access = Access::at(read.in_panel(&self.kernel, lane, width, &at));
             packed.push((read.value, (panels, access)));
             at = at.offset(&(&read.depth(&self.kernel) * width));
         }
@@ -572,7 +574,7 @@ mod tests {
         let [row, sum, lane] = [0, 1, 2].map(Axis);
         let axis = |axis| Affine::axis(axis);
         let load = |value, input, at| {
-            Item::Let(ValueId(value), Expression::Load(Buffer::Input(input), Access { row: None, at }))
+            Item::Let(ValueId(value), Expression::Load(Buffer::Input(input), Access::at(at)))
         };
         let term = Term::Product(ValueId(0), ValueId(1));
         let fold = Loop {
@@ -584,7 +586,7 @@ mod tests {
             ],
         };
         let at = axis(row).times(&Dim::from(n)).plus(&axis(lane));
-        let store = Item::Store(Buffer::Output(0), Access { row: None, at }, ValueId(2));
+        let store = Item::Store(Buffer::Output(0), Access::at(at), ValueId(2));
         let rows = Loop { axis: row, accumulators: Vec::new(), body: vec![Item::Loop(fold), store] };
         let body =
             vec![Item::Loop(Loop { axis: lane, accumulators: Vec::new(), body: vec![Item::Loop(rows)] })];
@@ -648,10 +650,7 @@ mod tests {
         // The rows of the left operand lie next to each other, as those of a gradient.
         let mut kernel = product([30, 512, 64], &|sum, lane| sum.times(&Dim::from(64)).plus(lane));
         let turned = Affine::axis(Axis(0)).plus(&Affine::axis(Axis(1)).times(&Dim::from(30)));
-        kernel.body = replace_loads(
-            &kernel.body,
-            &[(ValueId(0), (Buffer::Input(0), Access { row: None, at: turned }))],
-        );
+        kernel.body = replace_loads(&kernel.body, &[(ValueId(0), (Buffer::Input(0), Access::at(turned)))]);
         let (kernels, arena) = packed_for(&kernel, InstructionSet::Avx2, small());
         let text = text(&kernels);
         let sums = "        for i14 in 0..16

@@ -79,7 +79,18 @@ impl Generator<'_> {
                 _ => address.index_plus(var, plus, Integer::Constant(stride)),
             };
         }
-        address
+        if self.choices.below(4) > 0 {
+            return address;
+        }
+
+        // Moved by as many elements as a register says; where it varies, the lane loop's counter has no part in the address.
+        let wide = self.pick(Kind::I32);
+        let mask = self.b.constant_i(15);
+        let by = self.b.binary(Binary::AndI, wide, mask);
+        if self.b.register(by).varying {
+            address.terms.retain(|term| Some(term.index.var()) != self.lane);
+        }
+        address.by(by)
     }
 
     fn keep(&mut self, register: Reg) {
@@ -225,14 +236,28 @@ impl Generator<'_> {
         let value = self.pick(kind);
         let pointer = 3 + self.choices.below(2);
         let mut address = Address::new(pointer).offset(self.written * 4);
-        let mut stride = 4;
+        // Moved by less than 16 elements, which lie apart; or the lanes by what each holds.
+        let moved = self.choices.below(4) == 0;
+        let by_lane = moved && self.choices.below(2) == 0;
+        let mut stride = if moved { 64 } else { 4 };
         for (var, extent) in self.open.clone().into_iter().rev() {
             let lane = self.lane == Some(var);
             let gap = if lane { self.choices.of(&[1, 1, 3]) } else { 1 };
-            address = address.index(var, Integer::Constant(stride * gap));
+            if lane && by_lane {
+                let (counter, elements) =
+                    (self.b.counter(var, 0), self.b.constant_i((stride * gap / 4) as i32));
+                address = address.by(self.b.binary(Binary::MulI, counter, elements));
+            } else {
+                address = address.index(var, Integer::Constant(stride * gap));
+            }
             stride *= gap * extent.max(1);
         }
         self.written += stride / 4;
+        if moved && address.by.is_none() {
+            let (wide, mask) = (self.pick(Kind::I32), self.b.constant_i(15));
+            let by = self.b.binary(Binary::AndI, wide, mask);
+            address.by = (!self.b.register(by).varying).then_some(by);
+        }
         if self.lane.is_some() || self.open.is_empty() || !self.b.register(value).varying {
             self.b.store(address, value);
         }

@@ -21,7 +21,7 @@ const COMPARE: [Compare; 6] = [
 
 impl Generator<'_> {
     pub(crate) fn grow(&mut self) {
-        match self.choices.below(29) {
+        match self.choices.below(32) {
             0 | 1 => self.float_unary(),
             2..=4 => self.float_binary(),
             5 => self.divide_or_raise(),
@@ -41,7 +41,9 @@ impl Generator<'_> {
             22 | 23 => self.dot(),
             24 => self.reverse(),
             25 => self.cumulative_sum(),
-            26 | 27 => self.window(),
+            26 | 27 => self.gather(),
+            28 => self.scatter_add(),
+            29 | 30 => self.window(),
             _ => self.source_op(),
         }
     }
@@ -260,6 +262,48 @@ impl Generator<'_> {
         self.push(Op::CumulativeSum { axis }, &[x.node], x.sizes, numbers);
     }
 
+    /// Elements of any value by any integers, most of which lie outside of the axis.
+    fn gather(&mut self) {
+        let x = self.pick();
+        let Some(at) = self.pick_of(I32) else { return };
+        if x.dims.is_empty() {
+            return;
+        }
+        let axis = self.choices.below(x.dims.len());
+        let batch = self.choices.below(leading(&x, &at).min(axis) + 1);
+        let sizes = [&x.sizes[..axis], &at.sizes[batch..], &x.sizes[axis + 1..]].concat();
+        let (rank, count) = (sizes.len(), sizes.iter().product::<usize>());
+        if rank <= 6 && count <= MOST_ELEMENTS && (x.sizes[axis] > 0 || count == 0) {
+            self.push(Op::Gather { axis, batch }, &[x.node, at.node], sizes, x.numbers);
+        }
+    }
+
+    /// Sums of updates for which there are as many indices.
+    fn scatter_add(&mut self) {
+        let Some(at) = self.pick_of(I32) else { return };
+        let mut fitting: Vec<(Known, usize, usize)> = Vec::new();
+        for x in self.pool.iter().filter(|x| x.element != Bool) {
+            for batch in 0..=leading(x, &at) {
+                let own = &at.dims[batch..];
+                let axes = batch..(x.dims.len() + 1).saturating_sub(own.len());
+                let fits = axes.filter(|axis| x.dims[*axis..axis + own.len()] == *own);
+                fitting.extend(fits.map(|axis| (x.clone(), axis, batch)));
+            }
+        }
+        if fitting.is_empty() {
+            return;
+        }
+        let (x, axis, batch) = self.choices.of(&fitting);
+        let behind = axis + at.dims.len() - batch;
+        let (size, count) = self.dim();
+        let sizes = [&x.sizes[..axis], &[count], &x.sizes[behind..]].concat();
+        let terms = x.sizes[axis..behind].iter().product();
+        let numbers = if x.element == F32 { x.numbers.summed(terms) } else { any_integer() };
+        if sizes.len() <= 6 && (count > 0 || x.size() == 0) {
+            self.push(Op::ScatterAdd { axis, batch, size }, &[x.node, at.node], sizes, numbers);
+        }
+    }
+
     fn arg_max(&mut self) {
         let x = self.pick();
         if x.dims.is_empty() || x.element == U32 || !x.numbers.is_exact() {
@@ -455,6 +499,11 @@ impl Generator<'_> {
         let element = self.choices.of(&[F32, I32, U32]);
         self.push(Op::DimValue { dim, element }, &[], Vec::new(), Numbers::exact(size as f64, 0));
     }
+}
+
+/// How many axes two values have in common, from the first on.
+fn leading(x: &Known, y: &Known) -> usize {
+    x.dims.iter().zip(&y.dims).take_while(|(x, y)| x == y).count()
 }
 
 fn any_integer() -> Numbers {

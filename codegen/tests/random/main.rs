@@ -155,6 +155,8 @@ fn every_op_is_drawn() {
         "Reduce",
         "ArgMax",
         "CumulativeSum",
+        "Gather",
+        "ScatterAdd",
         "Reshape",
         "Transpose",
         "Broadcast",

@@ -103,30 +103,61 @@ impl<'p> Emitter<'p, '_, '_> {
 
     /// The pointer with the terms of open loops, and the constant part.
     fn sum(&mut self, address: &Address, lane: i64) -> (Value, i64) {
-        let (mut base, mut offset) = (self.pointers[address.pointer as usize], address.offset);
+        let (base, mut offset) = (self.pointers[address.pointer as usize], address.offset);
+        let mut base = self.moved_by(base, address, None, lane);
         for at in 0..self.open.len() {
             let var = self.open[at];
-            let Some(&term) = address.terms.iter().find(|term| term.index.var() == var) else { continue };
-            let lane = if Some(var) == self.lane_var { lane } else { 0 } + self.shifts[var.0 as usize];
-            match (term.index, term.stride) {
-                (Index::Lookup { .. }, _) => {
-                    let looked_up = self.lookup(term, lane);
-                    base = self.add(base, looked_up);
-                }
-                (Index::Var { var, plus }, Integer::Constant(stride)) => {
-                    offset += (plus + lane) * stride;
-                    base = self.add_counter(base, &mut offset, var, term.stride);
-                }
-                (Index::Var { var, plus }, Integer::Argument(argument)) => {
-                    if plus + lane != 0 {
-                        let multiple = self.multiple(argument, plus + lane);
-                        base = self.add(base, multiple);
-                    }
-                    base = self.add_counter(base, &mut offset, var, term.stride);
-                }
+            if let Some(&term) = address.terms.iter().find(|term| term.index.var() == var) {
+                base = self.add_term(base, &mut offset, term, lane);
             }
+            // What an address is moved by is known from within the loop on that sets it.
+            base = self.moved_by(base, address, Some(var), lane);
         }
         (base, offset)
+    }
+
+    /// The base moved by as many elements as a register says that is set in this loop, if the address has one.
+    fn moved_by(&mut self, base: Value, address: &Address, home: Option<Var>, lane: i64) -> Value {
+        let Some(by) = address.by.filter(|by| self.homes[by.0 as usize] == home) else { return base };
+        let lane = if self.is_vector(by) { lane } else { 0 };
+        let bytes = match self.find(|scope| scope.moved.get(&(by, lane))) {
+            Some(known) => known,
+            None => {
+                let value = self.operand(by, (lane / LANES) as usize, self.is_vector(by));
+                let element = if self.is_vector(by) {
+                    self.f.ins().extractlane(value, (lane % LANES) as u8)
+                } else {
+                    value
+                };
+                let elements = self.f.ins().uextend(I64, element);
+                let bytes = self.scaled(elements, Integer::Constant(ELEMENT_BYTES));
+                self.scope().moved.insert((by, lane), bytes);
+                bytes
+            }
+        };
+        self.add(base, bytes)
+    }
+
+    fn add_term(&mut self, mut base: Value, offset: &mut i64, term: Term, lane: i64) -> Value {
+        let var = term.index.var();
+        let lane = if Some(var) == self.lane_var { lane } else { 0 } + self.shifts[var.0 as usize];
+        match (term.index, term.stride) {
+            (Index::Lookup { .. }, _) => {
+                let looked_up = self.lookup(term, lane);
+                self.add(base, looked_up)
+            }
+            (Index::Var { var, plus }, Integer::Constant(stride)) => {
+                *offset += (plus + lane) * stride;
+                self.add_counter(base, offset, var, term.stride)
+            }
+            (Index::Var { var, plus }, Integer::Argument(argument)) => {
+                if plus + lane != 0 {
+                    let multiple = self.multiple(argument, plus + lane);
+                    base = self.add(base, multiple);
+                }
+                self.add_counter(base, offset, var, term.stride)
+            }
+        }
     }
 
     /// `base + var·stride`; what is known now goes to `offset`.

@@ -14,7 +14,7 @@ use cranelift_frontend::{FunctionBuilder, Variable};
 
 use super::estimate::{MAX_PIECES, read_by_lanes};
 use crate::lane::{Address, Instruction, Integer, Kind, LaneItem, LaneProgram, Reg, Term, Var, runs};
-use crate::lower::uses::Uses;
+use crate::lower::uses::{Uses, homes};
 
 /// How many elements of the lane loop the code being emitted works on.
 #[derive(Clone, Copy)]
@@ -55,6 +55,8 @@ pub(super) struct Scope {
     pub(super) multiples: HashMap<(u32, i64), Value>,
     /// A looked-up index times its stride, by the lane within the strip.
     pub(super) lookups: HashMap<(Term, i64), Value>,
+    /// Bytes of as many elements as a register says, by the lane within the strip.
+    pub(super) moved: HashMap<(Reg, i64), Value>,
 }
 
 pub(super) struct Emitter<'p, 'f, 'b> {
@@ -63,6 +65,8 @@ pub(super) struct Emitter<'p, 'f, 'b> {
     pub(super) pointers: &'p [Value],
     pub(super) integers: &'p [Value],
     pub(super) uses: Uses,
+    /// The loops in whose bodies registers are set.
+    pub(super) homes: Vec<Option<Var>>,
     /// Registers that something varying reads.
     pub(super) by_lanes: Vec<bool>,
     /// Values of each register, one for each piece; the first alone for uniform ones.
@@ -104,6 +108,7 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
             pointers,
             integers,
             uses: Uses::of(program),
+            homes: homes(program),
             by_lanes: read_by_lanes(program),
             values: vec![[None; MAX_PIECES]; registers],
             vars: vec![None; program.vars as usize],
@@ -191,7 +196,8 @@ impl<'p, 'f, 'b> Emitter<'p, 'f, 'b> {
     /// A load read once waits for its reader, so that it can become an operand in memory.
     fn load(&mut self, register: Reg, address: &'p Address, pieces: &Range<usize>) {
         let varying = self.varies(register);
-        if varying && self.uses.count[register.0 as usize] == 1 && self.is_contiguous(address) {
+        let waits = self.uses.count[register.0 as usize] == 1 && address.by.is_none();
+        if varying && waits && self.is_contiguous(address) {
             pieces.clone().for_each(|piece| self.values[register.0 as usize][piece] = None);
             self.deferred.push((register, address));
         } else if varying {

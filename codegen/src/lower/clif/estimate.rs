@@ -27,6 +27,8 @@ fn note_readers(program: &LaneProgram, items: &[LaneItem], read: &mut [bool]) {
     let mut note = |register: Reg, varying: bool| read[register.0 as usize] |= varying;
     for item in items {
         match item {
+            // What an address is moved by is a number, not a vector.
+            LaneItem::Let(_, Instruction::Load(_)) => {}
             LaneItem::Let(register, instruction) => {
                 instruction.operands().iter().for_each(|&operand| note(operand, varies(*register)));
             }
@@ -138,7 +140,8 @@ impl Walk<'_> {
                     }
                     self.define(*register);
                     if let Instruction::Load(address) = instruction {
-                        self.free[register.0 as usize] = self.uses.count[register.0 as usize] == 1;
+                        self.free[register.0 as usize] =
+                            self.uses.count[register.0 as usize] == 1 && address.by.is_none();
                         self.address(address);
                     }
                     self.free[register.0 as usize] |= instruction.is_constant();
@@ -146,7 +149,7 @@ impl Walk<'_> {
                 LaneItem::Store { address, value } => {
                     self.estimate.instructions += 1;
                     self.address(address);
-                    self.read(*value);
+                    address.by.into_iter().chain([*value]).for_each(|register| self.read(register));
                 }
                 LaneItem::Watch(value) => {
                     self.estimate.instructions += 2;

@@ -9,7 +9,7 @@
 use super::code::{Base, Inst, Memory, Op, Source, V};
 use super::state::{Bound, Part, Select};
 use crate::lane::ELEMENT_BYTES;
-use crate::lane::{Address, Index, Integer, LaneItem, Term, Var, for_each_address};
+use crate::lane::{Address, Index, Integer, LaneItem, Reg, Term, Var, for_each_address};
 
 /// An address taken apart.
 pub(super) struct Parts {
@@ -23,6 +23,11 @@ impl<'p> Select<'p> {
     /// True when neighbouring elements of the lane loop are neighbours in memory.
     pub(super) fn is_contiguous(&self, address: &Address) -> bool {
         self.lane_var.is_some_and(|var| address.is_contiguous_in(var))
+    }
+
+    /// What moves an address by another distance in each lane.
+    pub(super) fn by_lane(&self, address: &Address) -> Option<Reg> {
+        address.by.filter(|by| self.varies(*by))
     }
 
     pub(super) fn place_of_piece(&mut self, address: &Address, piece: usize) -> Memory {
@@ -71,6 +76,9 @@ impl<'p> Select<'p> {
                 list.pop();
                 index = Some((self.counter_register(var), scale as u8));
             }
+        } else if let Some(&Part::By(elements)) = list.last() {
+            list.pop();
+            index = Some((self.elements(elements), ELEMENT_BYTES as u8));
         }
 
         let mut base = self.sum(address.pointer, &list);
@@ -88,18 +96,28 @@ impl<'p> Select<'p> {
     pub(super) fn parts(&self, address: &Address, lane: i64) -> Parts {
         let mut parts = Parts { list: Vec::new(), remainder: None, offset: address.offset };
         let mut moving = Vec::new();
+        let by = address.by.filter(|by| !self.varies(*by));
+        let is_set_in = |home: Option<Var>| by.filter(|by| self.facts.home[by.0 as usize] == home);
+        moving.extend(is_set_in(None).map(Part::By));
         for &var in &self.open {
-            let Some(term) = address.terms.iter().find(|term| term.index.var() == var) else { continue };
-            let ahead = if Some(var) == self.lane_var { lane } else { 0 };
-            match term.index {
-                // Lanes that are looked up are all different.
-                Index::Lookup { .. } if Some(var) == self.lane_var => {}
-                Index::Lookup { .. } => moving.push(Part::Lookup(*term)),
-                Index::Var { plus, .. } => self.count(&mut parts, &mut moving, *term, plus + ahead),
+            if let Some(term) = address.terms.iter().find(|term| term.index.var() == var) {
+                self.term(&mut parts, &mut moving, *term, lane);
             }
+            // Its value is known from within that loop on.
+            moving.extend(is_set_in(Some(var)).map(Part::By));
         }
         parts.list.append(&mut moving);
         parts
+    }
+
+    fn term(&self, parts: &mut Parts, moving: &mut Vec<Part>, term: Term, lane: i64) {
+        let ahead = if Some(term.index.var()) == self.lane_var { lane } else { 0 };
+        match term.index {
+            // Lanes that are looked up are all different.
+            Index::Lookup { var, .. } if Some(var) == self.lane_var => {}
+            Index::Lookup { .. } => moving.push(Part::Lookup(term)),
+            Index::Var { plus, .. } => self.count(parts, moving, term, plus + ahead),
+        }
     }
 
     fn count(&self, parts: &mut Parts, moving: &mut Vec<Part>, term: Term, plus: i64) {
@@ -165,6 +183,11 @@ impl<'p> Select<'p> {
             Part::Lookup(term) => {
                 let product = self.lookup(term);
                 self.add(base, product)
+            }
+            Part::By(register) => {
+                let index = Some(self.elements(register));
+                let memory = Memory { index, scale: ELEMENT_BYTES as u8, ..Memory::at(Base::Register(base)) };
+                self.emit(Op::Address, &[Source::Memory(memory)])
             }
         }
     }
@@ -248,6 +271,18 @@ impl<'p> Select<'p> {
         let product = self.scaled(entry, term.stride);
         self.scope().parts.insert(part, product);
         product
+    }
+
+    /// The number that a register holds in all lanes.
+    pub(super) fn elements(&mut self, register: Reg) -> V {
+        let part = Part::By(register);
+        if let Some(known) = self.find(|scope| scope.parts.get(&part)) {
+            return known;
+        }
+        let value = self.value(register, 0);
+        let number = self.emit(Op::ToGeneral, &[Source::Register(value)]);
+        self.scope().parts.insert(part, number);
+        number
     }
 
     /// Where the entry of a table at a counter lies.

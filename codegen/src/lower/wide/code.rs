@@ -134,6 +134,8 @@ pub(super) enum Op {
     BroadcastGeneral,
     /// From a general register to the first lane.
     FromGeneral,
+    /// The first lane to a general register, zeros come in.
+    ToGeneral,
     Move,
     Zero,
     /// a = memory, b = register.

@@ -3,7 +3,7 @@
 //!
 //! Estimates steer speed alone; no result depends on them.
 
-use crate::lane::{Instruction, LaneItem, LaneLoop, LaneProgram, Reg};
+use crate::lane::{Instruction, LaneItem, LaneLoop, LaneProgram, Reg, Var};
 use crate::lower::uses::Uses;
 
 /// What is known about every register of a program.
@@ -14,13 +14,16 @@ pub(super) struct Facts {
     pub(super) constants: Vec<Option<u32>>,
     /// Of an accumulator's inside: its next value may be put into the same register.
     pub(super) stays: Vec<bool>,
+    /// The innermost loop in whose body it is set.
+    pub(super) home: Vec<Option<Var>>,
 }
 
 impl Facts {
     pub(super) fn of(program: &LaneProgram) -> Facts {
         let registers = program.registers.len();
         let Uses { count, constants } = Uses::of(program);
-        let mut facts = Facts { count, constants, stays: vec![false; registers] };
+        let home = crate::lower::uses::homes(program);
+        let mut facts = Facts { count, constants, stays: vec![false; registers], home };
         let mut order =
             Order { program, at: 0, set: vec![0; registers], read: vec![0; registers], outer: Vec::new() };
         order.items(&program.body, &mut facts);
@@ -47,7 +50,10 @@ impl Order<'_> {
                     instruction.operands().iter().for_each(|&operand| self.read(operand));
                     self.set[register.0 as usize] = self.at;
                 }
-                LaneItem::Store { value, .. } | LaneItem::Watch(value) => self.read(*value),
+                LaneItem::Store { address, value } => {
+                    address.by.into_iter().chain([*value]).for_each(|register| self.read(register));
+                }
+                LaneItem::Watch(value) => self.read(*value),
                 LaneItem::Loop(item) => self.item_loop(item, facts),
             }
         }
@@ -226,12 +232,16 @@ impl Walk<'_> {
                     instruction.operands().iter().for_each(|&operand| self.read(operand));
                     self.set(*register);
                     let at = register.0 as usize;
-                    let is_load = matches!(instruction, Instruction::Load(_));
+                    let waits = matches!(instruction, Instruction::Load(address) if address.by.is_none());
                     self.free[at] = instruction.is_constant()
-                        || (is_load && self.facts.count[at] == 1 && self.program.registers[at].varying);
-                    self.waits[at] = is_load;
+                        || (waits && self.facts.count[at] == 1 && self.program.registers[at].varying);
+                    self.waits[at] = waits;
                 }
-                LaneItem::Store { value, .. } | LaneItem::Watch(value) => {
+                LaneItem::Store { address, value } => {
+                    self.instructions += 1;
+                    address.by.into_iter().chain([*value]).for_each(|register| self.read(register));
+                }
+                LaneItem::Watch(value) => {
                     self.instructions += 1;
                     self.read(*value);
                 }

@@ -1,5 +1,5 @@
 //! Gathers and scatters: accesses whose lanes are not contiguous in memory. In: an address that is strided, or looked up, in the lane
-//! loop's counter. Out: virtual code.
+//! loop's counter, or moved by what each lane holds. Out: virtual code.
 //!
 //! With AVX-512 by gathers and scatters at 64-bit offsets, half a vector at a time; with AVX2 an element at a time through
 //! the frame. Must hold: lanes that are no elements are not touched.
@@ -22,10 +22,10 @@ impl Select<'_> {
             return self.gather_one_by_one(to, address, piece);
         }
         let place = self.base_of(address, piece);
-        let offsets = self.offsets(self.lane_term(address), piece);
+        let (offsets, scale) = self.offsets_of(address, piece);
         let masks = self.half_masks(piece);
         let halves = [0, 1].map(|half| {
-            let memory = Memory { index: Some(offsets[half]), ..place };
+            let memory = Memory { index: Some(offsets[half]), scale, ..place };
             let loaded = self.emit(Op::Zero, &[]);
             let gather = Inst::new(Op::Gather, Some(loaded), &[Source::Memory(memory)]);
             self.code.push(gather.masked(Some(masks[half]), true));
@@ -39,12 +39,12 @@ impl Select<'_> {
             return self.scatter_one_by_one(value, address, piece);
         }
         let place = self.base_of(address, piece);
-        let offsets = self.offsets(self.lane_term(address), piece);
+        let (offsets, scale) = self.offsets_of(address, piece);
         let masks = self.half_masks(piece);
         let upper = self.vector();
         self.code.push(Inst::new(Op::UpperHalf, Some(upper), &[Source::Register(value)]).immediate(1));
         for (half, value) in [value, upper].into_iter().enumerate() {
-            let memory = Memory { index: Some(offsets[half]), ..place };
+            let memory = Memory { index: Some(offsets[half]), scale, ..place };
             let scatter = Inst::new(Op::Scatter, None, &[Source::Memory(memory), Source::Register(value)]);
             self.code.push(scatter.masked(Some(masks[half]), true));
         }
@@ -73,7 +73,19 @@ impl Select<'_> {
         }
     }
 
-    /// 64-bit offsets of the lanes of a piece, from what they share.
+    /// 64-bit distances of the lanes of a piece from what they share, and what they are multiplied with.
+    fn offsets_of(&mut self, address: &Address, piece: usize) -> ([V; 2], u8) {
+        let Some(by) = self.by_lane(address) else {
+            return (self.offsets(self.lane_term(address), piece), 1);
+        };
+        let elements = self.value(by, piece);
+        let upper = self.vector();
+        self.code.push(Inst::new(Op::UpperHalf, Some(upper), &[Source::Register(elements)]).immediate(1));
+        let halves = [elements, upper].map(|half| self.emit(Op::Extend, &[Source::Register(half)]));
+        (halves, ELEMENT_BYTES as u8)
+    }
+
+    /// The same in bytes, of a term.
     fn offsets(&mut self, term: Term, piece: usize) -> [V; 2] {
         if let Some(known) = self.find(|scope| scope.offsets.get(&(term, piece))) {
             return known;
@@ -122,7 +134,17 @@ impl Select<'_> {
     /// Where each lane's element lies, one after the other; the code made for each is skipped from the first one that is no
     /// element of the loop.
     fn each_lane(&mut self, address: &Address, piece: usize, mut each: impl FnMut(&mut Self, usize, Memory)) {
-        let term = self.lane_term(address);
+        // What all lanes share is known on every path.
+        if let Some(shared) = address.by.filter(|by| !self.varies(*by)) {
+            self.elements(shared);
+        }
+        let by = self.by_lane(address);
+        let elements = by.map(|by| {
+            let (elements, room) = (self.value(by, piece), self.room());
+            let store = [Source::Memory(room), Source::Register(elements)];
+            self.code.push(Inst::new(Op::Store, None, &store));
+            room
+        });
         let lanes = self.level.lanes();
         let end = self.code.label();
         let first = (piece * lanes) as i64;
@@ -141,17 +163,25 @@ impl Select<'_> {
 
             // What one lane needs is of no use to the next one, and not made on every path.
             self.scopes.push(Default::default());
-            let memory = match term.index {
-                Index::Var { .. } => self.place(address, number),
-                Index::Lookup { table, var, plus } => {
+            let memory = match (elements, by.is_none().then(|| self.lane_term(address))) {
+                (Some(room), _) => {
+                    let shared = self.place(address, 0);
+                    let shared = self.emit(Op::Address, &[Source::Memory(shared)]);
+                    let place = Memory { offset: ELEMENT_BYTES as i32 * lane as i32, ..room };
+                    let elements = self.emit(Op::LoadHalf, &[Source::Memory(place)]);
+                    let index = Some(elements);
+                    Memory { index, scale: ELEMENT_BYTES as u8, ..Memory::at(Base::Register(shared)) }
+                }
+                (None, Some(Term { index: Index::Lookup { table, var, plus }, stride })) => {
                     let shared = self.place(address, 0);
                     let shared = Source::Register(self.emit(Op::Address, &[Source::Memory(shared)]));
                     let entry = self.table_place(table, var, plus + number);
                     let entry = self.emit(Op::LoadHalf, &[Source::Memory(entry)]);
-                    let offset = self.scaled(entry, term.stride);
+                    let offset = self.scaled(entry, stride);
                     self.code.push(Inst::new(Op::Add, Some(offset), &[shared]));
                     Memory::at(Base::Register(offset))
                 }
+                (None, Some(Term { index: Index::Var { .. }, .. }) | None) => self.place(address, number),
             };
             each(self, lane, memory);
             self.scopes.pop();

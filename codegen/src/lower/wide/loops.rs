@@ -75,13 +75,15 @@ impl<'p> Select<'p> {
         let run = || behind.iter().take_while(|item| !matches!(item, LaneItem::Loop(_)));
         let stored = run()
             .filter_map(|item| if let LaneItem::Store { address, .. } = item { Some(address) } else { None });
-        let stored: Vec<&Address> = stored.filter(|address| self.is_contiguous(address)).collect();
+        // What an address is moved by may be set behind the fold.
+        let is_known = |address: &&Address| self.is_contiguous(address) && address.by.is_none();
+        let stored: Vec<&Address> = stored.filter(is_known).collect();
         let loaded = run().filter_map(|item| match item {
             LaneItem::Let(_, Instruction::Load(address)) => Some(address),
             _ => None,
         });
         let loaded: Vec<&Address> =
-            loaded.filter(|address| self.is_contiguous(address) && !stored.contains(address)).collect();
+            loaded.filter(|address| is_known(address) && !stored.contains(address)).collect();
 
         // Addresses are computed again after the fold: registers kept over it are worth more.
         self.scopes.push(Default::default());

@@ -64,6 +64,7 @@ pub(super) fn code(op: Op, level: Extension) -> Code {
         FetchToRead: Prefetcht0_m8, Prefetcht0_m8;
         FetchToWrite: Prefetchw_m8, Prefetchw_m8;
         FromGeneral: VEX_Vmovd_xmm_rm32, EVEX_Vmovd_xmm_rm32;
+        ToGeneral: VEX_Vmovd_rm32_xmm, EVEX_Vmovd_rm32_xmm;
         BroadcastGeneral: INVALID, EVEX_Vpbroadcastd_zmm_k1z_r32;
         LoadMarked: VEX_Vmaskmovps_ymm_ymm_m256, INVALID;
         StoreMarked: VEX_Vmaskmovps_m256_ymm_ymm, INVALID;

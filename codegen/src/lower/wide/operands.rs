@@ -33,6 +33,7 @@ pub(super) fn views(op: Op) -> (View, [View; 3]) {
         Op::LoadEight | Op::StoreEight => (Half, [Half; 3]),
         Op::BroadcastGeneral | Op::MaskFrom => (Whole, [Low; 3]),
         Op::FromGeneral => (Block, [Low; 3]),
+        Op::ToGeneral => (Low, [Block; 3]),
         Op::LoadHalf | Op::StoreHalf | Op::LowBits => (Low, [Low; 3]),
         Op::Gather => (Half, [Half; 3]),
         Op::Scatter => (Half, [Half; 3]),

@@ -64,6 +64,13 @@ impl<'p> Select<'p> {
         for item in items {
             match item {
                 LaneItem::Let(_, instruction) if instruction.is_constant() => {}
+                // What it is found by may be replaced before a reader comes.
+                LaneItem::Let(register, Instruction::Load(address)) if address.by.is_some() => {
+                    let own = if self.varies(*register) { pieces.clone() } else { 0..1 };
+                    if self.varies(*register) || pieces.start == 0 {
+                        own.for_each(|piece| _ = self.load(*register, address, piece));
+                    }
+                }
                 LaneItem::Let(register, Instruction::Load(address)) => {
                     let own = if self.varies(*register) { pieces.clone() } else { 0..1 };
                     if self.varies(*register) || pieces.start == 0 {

@@ -66,7 +66,8 @@ impl Op {
             Blend => &[V, VM, V],
             Fma => &[VM, VM, VM],
             Sqrt | Round | ToI32 | ToU32 | FromI32 | FromU32 => &[VM],
-            ShiftLeftBy | ShiftRightBy | ShiftRightSignedBy | Permute | UpperHalf | Extend | Move => &[V],
+            ShiftLeftBy | ShiftRightBy | ShiftRightSignedBy | Permute | UpperHalf | Extend | Move
+            | ToGeneral => &[V],
             Blocks | MixLow | MixHigh | MixLowPairs | MixHighPairs | JoinHalves | MulQ => &[V, V],
 
             Load | LoadOne | LoadTwo | LoadFour | LoadEight => &[M],
@@ -151,9 +152,9 @@ impl Op {
             CompareF | CompareI | CompareU if level == Extension::Avx512 => Class::Mask,
             MaskAnd | MaskAndNot | MaskOr | MaskXor | MaskNot | MaskUpper | MaskOnes | MaskZeros
             | MaskMove | MaskLoad | MaskFrom => Class::Mask,
-            SetGeneral | MoveGeneral | LoadGeneral | LoadHalf | Add | AddImmediate | Sub | Mul
-            | MulImmediate | ShiftRightGeneral | AndImmediate | Address | AtLeast | Divide | LowBits
-            | Entry => Class::General,
+            SetGeneral | MoveGeneral | ToGeneral | LoadGeneral | LoadHalf | Add | AddImmediate | Sub
+            | Mul | MulImmediate | ShiftRightGeneral | AndImmediate | Address | AtLeast | Divide
+            | LowBits | Entry => Class::General,
             _ => Class::Vector,
         }
     }

@@ -47,6 +47,8 @@ pub(super) enum Part {
     Counter(Var, Integer),
     /// What a table says, times a stride.
     Lookup(Term),
+    /// So many elements as a register says, which is the same for all lanes.
+    By(Reg),
 }
 
 /// What has been computed on every path to the current point.

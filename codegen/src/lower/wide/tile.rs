@@ -45,7 +45,8 @@ impl<'p> Select<'p> {
     /// The loads of a tile in the order of their elements.
     fn tile_of(&self, register: Reg, address: &Address, piece: usize) -> Option<Vec<(Reg, &'p Address)>> {
         let lanes = self.level.lanes();
-        if address.terms.iter().any(|term: &Term| !matches!(term.index, crate::lane::Index::Var { .. })) {
+        let by_number = |term: &Term| matches!(term.index, crate::lane::Index::Var { .. });
+        if address.by.is_some() || !address.terms.iter().all(by_number) {
             return None;
         }
 
@@ -53,6 +54,7 @@ impl<'p> Select<'p> {
         let distance = |other: &Address| {
             let parts = self.parts(other, 0);
             let same = other.pointer == address.pointer
+                && other.by.is_none()
                 && other.terms.len() == address.terms.len()
                 && parts.list == own.list
                 && parts.remainder == own.remainder;

@@ -22,7 +22,7 @@ use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::op::{Binary, Unary};
 use downhill_graph::types::ElementType;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use vectors::access_cost;
+use vectors::{access_cost, depends};
 
 /// Lanes of a vector, whatever the target.
 const WIDTH: i64 = 16;
@@ -190,7 +190,8 @@ impl Cost {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Footprint {
     first: Dim,
-    by_row: bool,
+    /// Whether its elements lie anywhere: in rows that are looked up, or where a value moves them.
+    anywhere: bool,
     /// Steps, in elements, and how many there are of each.
     strides: BTreeMap<Dim, Dim>,
 }
@@ -202,6 +203,13 @@ impl Footprint {
             access.at.terms.iter().map(|(axis, c)| (c.clone(), extent(axis))).collect();
         // Looked-up rows lie anywhere: they are never merged with other strides.
         strides.extend(access.row.map(|(axis, _)| (Dim::default(), extent(&axis))));
+        let axes = (0..kernel.extents.len() as u32).map(Axis);
+        strides.extend(access.by.into_iter().flat_map(|by| {
+            let moving = axes.clone().filter(move |axis| depends(kernel, by, *axis));
+            moving
+                .filter(|axis| !access.at.terms.contains_key(axis))
+                .map(|axis| (Dim::default(), extent(&axis)))
+        }));
         strides.retain(|(_, count)| !count.is(1));
         // Contiguous rows are one long row.
         while let Some((outer, inner)) = consecutive(&strides) {
@@ -213,7 +221,8 @@ impl Footprint {
         for (stride, count) in strides {
             distinct.entry(stride).and_modify(|known| *known = &*known * &count).or_insert(count);
         }
-        Footprint { first: access.at.constant.clone(), by_row: access.row.is_some(), strides: distinct }
+        let anywhere = access.row.is_some() || access.by.is_some();
+        Footprint { first: access.at.constant.clone(), anywhere, strides: distinct }
     }
 
     fn elements(&self) -> Dim {
@@ -225,7 +234,7 @@ impl Footprint {
         });
 
         match (each.as_constant(), reach) {
-            (Some(each), Some(reach)) if !self.by_row => Dim::from(each.min(reach)),
+            (Some(each), Some(reach)) if !self.anywhere => Dim::from(each.min(reach)),
             _ => each,
         }
     }
@@ -342,7 +351,7 @@ impl Count<'_> {
     /// Lanes that are not contiguous in memory are read and written one by one.
     fn element_by_element(&mut self, access: &Access, depth: usize) {
         let lane = self.path[..depth].iter().find(|axis| self.lanes.contains(axis)).copied();
-        let vectors = access_cost(access, lane, WIDTH as f64);
+        let vectors = access_cost(self.kernel, access, lane, WIDTH as f64);
         if vectors > 1.0 {
             self.add(Work { arithmetic: 0, instructions: vectors as i64 }, depth);
         }
@@ -356,9 +365,9 @@ impl Count<'_> {
 
         match expression {
             Expression::Constant(_) | Expression::Dim(_) => 0,
-            Expression::Load(_, access) => {
-                of_index(&access.at).max(access.row.map_or(0, |(row, _)| axis(&row)))
-            }
+            Expression::Load(_, access) => of_index(&access.at)
+                .max(access.row.map_or(0, |(row, _)| axis(&row)))
+                .max(access.by.as_ref().map_or(0, of)),
             Expression::Index(at) | Expression::Random(_, at) => of_index(at),
             Expression::Unary(_, x) | Expression::Convert(x) => of(x),
             Expression::Binary(_, x, y) | Expression::Compare(_, x, y) => of(x).max(of(y)),

@@ -6,8 +6,9 @@
 //! target nor on a [`super::Speed`] (D9). Change it only where the bits of results may change.
 
 use crate::ir::affine::Axis;
-use crate::ir::kernel::{Access, Buffer, Expression, Item, Kernel};
+use crate::ir::kernel::{Access, Buffer, Expression, Item, Kernel, ValueId, dependents};
 use downhill_graph::facts::Cost;
+use downhill_graph::hash::Set;
 use std::collections::BTreeSet;
 
 /// Iterations assumed where a size is not known.
@@ -65,18 +66,18 @@ pub(crate) fn vectors(
                 let each = vectors(kernel, &inner.body, lanes, lane, width);
                 assumed_turns(kernel, inner.axis) * each + lane.map_or(0.0, |_| 1.0)
             }
-            other => statement(other, lane, width),
+            other => statement(kernel, other, lane, width),
         })
         .sum()
 }
 
 /// Cost of a statement in vector statements: a strided access costs one for each element.
-pub(crate) fn statement(item: &Item, lane: Option<Axis>, width: Width) -> f64 {
+pub(crate) fn statement(kernel: &Kernel, item: &Item, lane: Option<Axis>, width: Width) -> f64 {
     match item {
         // Watching a value beside its store must not change the choice of lane loops.
         Item::Store(Buffer::Watched, ..) => 0.0,
-        Item::Let(_, Expression::Load(_, access)) => access_cost(access, lane, width.lanes),
-        Item::Store(_, access, _) => access_cost(access, lane, width.scattered),
+        Item::Let(_, Expression::Load(_, access)) => access_cost(kernel, access, lane, width.lanes),
+        Item::Store(_, access, _) => access_cost(kernel, access, lane, width.scattered),
         Item::Let(_, Expression::Constant(_) | Expression::Dim(_) | Expression::Index(_)) => 0.0,
         Item::Let(_, Expression::Unary(function, _)) => f64::from(function.facts().cost.statements),
         Item::Let(_, Expression::Binary(function, ..)) => f64::from(function.facts().cost.statements),
@@ -86,11 +87,19 @@ pub(crate) fn statement(item: &Item, lane: Option<Axis>, width: Width) -> f64 {
     }
 }
 
-pub(super) fn access_cost(access: &Access, lane: Option<Axis>, one_by_one: f64) -> f64 {
+pub(super) fn access_cost(kernel: &Kernel, access: &Access, lane: Option<Axis>, one_by_one: f64) -> f64 {
     let Some(lane) = lane else { return 1.0 };
     let stride = access.at.coefficient(lane);
     let by_row = access.row.is_some_and(|(axis, _)| axis == lane);
-    if !by_row && (stride.is(0) || stride.is(1)) { 1.0 } else { one_by_one }
+    let by_value = access.by.is_some_and(|by| depends(kernel, by, lane));
+    if !by_row && !by_value && (stride.is(0) || stride.is(1)) { 1.0 } else { one_by_one }
+}
+
+/// Whether a value depends on the counter of a loop.
+pub(super) fn depends(kernel: &Kernel, value: ValueId, axis: Axis) -> bool {
+    let mut differ = Set::default();
+    dependents(&kernel.body, axis, &mut differ);
+    differ.contains(&value)
 }
 
 /// Iterations of a loop, with a size assumed where it is not known.
