@@ -17,6 +17,8 @@ use crate::rebuild::rebuild;
 pub enum Rule {
     /// A class index: from 0 to below this.
     Class(Dim),
+    /// An index along an axis of this size.
+    Index(Dim),
     /// From 0 to 1, but for rounding.
     Probability,
     /// −1 or 1.
@@ -27,10 +29,18 @@ pub enum Rule {
 pub const ROUNDING: f64 = 1e-5;
 
 impl Rule {
-    /// Whether it allows `value`; `classes` is the value of a class index's bound. NaN is never allowed.
+    /// The number that class indices, and indices along an axis, are below.
+    pub fn below(&self) -> Option<&Dim> {
+        match self {
+            Rule::Class(count) | Rule::Index(count) => Some(count),
+            Rule::Probability | Rule::Sign => None,
+        }
+    }
+
+    /// Whether it allows `value`; `classes` is the value of what an index is below. NaN is never allowed.
     pub fn allows(&self, value: f64, classes: i64) -> bool {
         match self {
-            Rule::Class(_) => value >= 0.0 && value < classes as f64,
+            Rule::Class(_) | Rule::Index(_) => value >= 0.0 && value < classes as f64,
             Rule::Probability => (-ROUNDING..=1.0 + ROUNDING).contains(&value),
             Rule::Sign => value.abs() == 1.0,
         }
@@ -42,6 +52,9 @@ impl Rule {
             Rule::Class(_) if classes <= 0 => "no class: there are none".into(),
             Rule::Class(_) if classes == 1 => "class 0 alone".into(),
             Rule::Class(_) => format!("classes 0 to {}", classes - 1),
+            Rule::Index(_) if classes <= 0 => "no index: there is nothing to look up".into(),
+            Rule::Index(_) if classes == 1 => "index 0 alone".into(),
+            Rule::Index(_) => format!("indices 0 to {}", classes - 1),
             Rule::Probability => "numbers from 0 to 1".into(),
             Rule::Sign => "-1 and 1".into(),
         }

@@ -56,6 +56,13 @@ pub enum Initializer {
     },
     /// Uniform in ±1/√fan: what PyTorch's `Linear` starts weight and bias with.
     FanIn(Dim),
+    /// As `of`, but for the row of this index, which is 0: the row of a table that stands for no word.
+    ZeroRow {
+        /// How the other rows start.
+        of: Box<Initializer>,
+        /// Which row.
+        row: Dim,
+    },
     /// Orthonormal rows or columns (the fewer of them), times `gain`.
     Orthogonal {
         /// Gain.
@@ -210,6 +217,15 @@ impl Initializer {
                     fan.evaluate(bindings).ok().filter(|&fan| fan > 0).ok_or_else(|| unbound(name, fan))?;
                 around_zero(1.0 / (fan as f64).sqrt(), uniform)
             }
+            Initializer::ZeroRow { of, row } => {
+                let mut values = of.sample(name, shape, seed, bindings)?;
+                let width = shape.iter().skip(1).product::<usize>();
+                let rows = shape.first().copied().unwrap_or(0);
+                let row = row.evaluate(bindings).ok().and_then(|row| usize::try_from(row).ok());
+                let Some(row) = row.filter(|row| *row < rows) else { return Err(no_row(name, rows)) };
+                values[row * width..(row + 1) * width].fill(0.0);
+                values
+            }
             Initializer::Orthogonal { gain } => orthogonal(&source, shape, *gain),
         };
 
@@ -242,6 +258,7 @@ impl Initializer {
                 check("a mean", *mean, Allowed::Finite)?;
                 check("a deviation", *deviation, Allowed::FromZero)
             }
+            Initializer::ZeroRow { of, .. } => of.check(),
             Initializer::KaimingUniform { slope } | Initializer::KaimingNormal { slope } => {
                 check("a slope", *slope, Allowed::Finite)
             }
@@ -260,6 +277,11 @@ fn unbound(name: &str, fan: &Dim) -> Error {
     Error::new(format!(
         "`{name}` starts with a fan of `{fan}`, which is no size above 0 when the network is built"
     ))
+}
+
+fn no_row(name: &str, rows: usize) -> Error {
+    Error::new(format!("a row of `{name}` that is to start with 0 is none of its {rows} rows"))
+        .help("rows count from 0")
 }
 
 /// (fan in, fan out) of weights laid out `[…, in, out]`, PyTorch's with the last axes swapped: leading axes are a window, which multiplies
@@ -357,6 +379,20 @@ mod tests {
                 "{initializer:?}: {deviation}, expected {expected}"
             );
         }
+    }
+
+    #[test]
+    fn a_row_that_stands_for_nothing_is_zero() {
+        let normal = Initializer::Normal { mean: 0.0, deviation: 1.0 };
+        let table = |row: Dim, shape: &[usize]| {
+            let padded = Initializer::ZeroRow { of: Box::new(normal.clone()), row };
+            padded.sample("h.weight", shape, 7, &Bindings::new()).map_err(|error| error.message)
+        };
+        let (all, padded) = (sample(&normal, &[4, 3]), table(Dim::from(2), &[4, 3]).expect("four rows"));
+        assert_eq!((&padded[..6], &padded[6..9], &padded[9..]), (&all[..6], &[0.0; 3][..], &all[9..]));
+        let message = "a row of `h.weight` that is to start with 0 is none of its 4 rows";
+        assert_eq!(table(Dim::from(4), &[4, 3]), Err(message.into()));
+        assert_eq!(table(Dim::symbol("n"), &[4, 3]), Err(message.into()));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::instance::{Instance, Instances, Meant};
 use crate::naming::Names;
 use crate::states::StateUpdates;
 use downhill_graph::agreement::When;
-use downhill_graph::check::{Check, Made, Rule};
+use downhill_graph::check::{Check, Made};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::{Error, Errors, Origin};
 use downhill_graph::graph::{Graph, Input, NodeId, Role, Storage, StorageKind, Undecided};
@@ -169,7 +169,7 @@ impl Builder {
     /// Keeps a check that a use makes. Every use counts, and an input that holds class indices tells the least of their bounds.
     pub(crate) fn keep_check(&self, check: Check) {
         let mut state = self.state.borrow_mut();
-        if let (Made::Bound(input), Rule::Class(count)) = (check.made, &check.rule) {
+        if let (Made::Bound(input), Some(count)) = (check.made, check.rule.below()) {
             let graph = &mut state.graph;
             let is_less = |known: &Dim| {
                 let difference = (known - count).bind(&graph.bindings);

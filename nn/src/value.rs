@@ -23,6 +23,8 @@ mod matmul;
 
 mod check;
 
+mod lookup;
+
 mod derivative;
 
 use crate::call::Composite;
@@ -35,6 +37,7 @@ pub use elementwise::{
     negate, normal_cdf, not, not_equal, ones, or, pow, select, sign, sin, softplus, sqrt, square,
     stop_gradient, subtract, surrogate, tanh, zeros,
 };
+pub use lookup::{gather, pick, scatter_add, take};
 pub use matmul::matmul;
 pub use movement::{concatenate, expand, flatten, index, reshape, reverse, slice, transpose, transpose_by};
 pub use operand::Operand;
@@ -43,6 +46,7 @@ pub use window::window;
 
 pub(crate) use align::{bare, both_shapes, require_float, spoken};
 pub(crate) use check::{Demand, User, demand, label_mask};
+pub(crate) use lookup::rows_of;
 pub(crate) use reduce::{Over, average, reduce};
 pub(crate) use window::{channels_last, channels_second, zero_padded};
 
@@ -56,4 +60,5 @@ pub(crate) const FUNCTIONS: &[&[Composite]] = &[elementwise::FUNCTIONS, derivati
 pub(crate) const REDUCTIONS: &[&[Composite]] = &[reduce::ROWS];
 
 /// The rows of what moves or makes elements.
-pub(crate) const SHAPES: &[&[Composite]] = &[movement::ROWS, window::ROWS, elementwise::FILLED, check::ROWS];
+pub(crate) const SHAPES: &[&[Composite]] =
+    &[movement::ROWS, window::ROWS, elementwise::FILLED, check::ROWS, lookup::ROWS];

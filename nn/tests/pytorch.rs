@@ -1,4 +1,4 @@
-//! Activations and losses against PyTorch: values and gradients of `tests/golden/ops.txt`, in f64 and in f32.
+//! Activations, losses and lookups against PyTorch: values and gradients of `tests/golden/ops.txt`, in f64 and in f32.
 
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::Purpose;
@@ -9,7 +9,10 @@ use downhill_graph::types::ElementType::{self, F32, I32};
 use downhill_graph::types::Shape;
 use downhill_nn::builder::{Builder, Mode, Value};
 use downhill_nn::composite::*;
-use downhill_nn::value::{gradient, softplus, sum, tanh};
+use downhill_nn::value::{equal, expand};
+use downhill_nn::value::{
+    gather, gradient, pick, scatter_add, select, softplus, stop_gradient, sum, take, tanh,
+};
 use std::collections::BTreeMap;
 
 struct Case {
@@ -66,6 +69,24 @@ fn loss(name: &str, p: &Value, y: &Value) -> Value {
     }
 }
 
+fn lookup(name: &str, x: &Value, indices: &Value) -> Value {
+    match name.trim_start_matches("lookup/") {
+        "embedding" => take(x, indices, 0),
+        "embedding_padding" => {
+            // As `embedding` does it with a weight of its own.
+            let rows = take(x, indices, 0);
+            select(expand(equal(indices, 2.0), -1), stop_gradient(&rows), rows)
+        }
+        "gather_0" => gather(x, indices, 0),
+        "gather_1" => gather(x, indices, -1),
+        "index_select_0" => take(x, indices, 0),
+        "index_select_1" => take(x, indices, 1),
+        "pick_1" => pick(x, indices, 1),
+        "index_add_0" => scatter_add(x, indices, 4, 0),
+        other => panic!("no lookup for {other}"),
+    }
+}
+
 fn declare(b: &Builder, name: &str, element: ElementType, case: &Case) -> Value {
     b.input(name, element, Shape(case.dims.iter().map(|&dim| Dim::from(dim)).collect()))
 }
@@ -86,7 +107,10 @@ fn run(
         (target, element, output.clone(), output)
     } else {
         let upstream = declare(&b, "y", F32, &case["upstream"]);
-        let output = activation(name, &x);
+        let output = match case.get("indices") {
+            Some(indices) => lookup(name, &x, &declare(&b, "indices", I32, indices)),
+            None => activation(name, &x),
+        };
         (&case["upstream"], F32, output.clone(), sum(output * upstream))
     };
     let slope = gradient(&total, &x);
@@ -101,8 +125,11 @@ fn run(
     let given = |case: &Case, element| {
         Tensor::from_f64(wide(element), case.dims.clone(), &case.values).expect("a tensor")
     };
-    let environment =
+    let mut environment =
         Environment::new().input("x", given(&case["input"], F32)).input("y", given(second, element));
+    if let Some(indices) = case.get("indices") {
+        environment = environment.input("indices", given(indices, I32));
+    }
     let results =
         interpret(&graph, &environment, precision).unwrap_or_else(|error| panic!("{name}: {error}"));
     (results[0].1.to_f64_vec(), results[1].1.to_f64_vec())

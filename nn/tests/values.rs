@@ -394,3 +394,82 @@ fn values_of_two_networks_do_not_meet() {
     assert!(add(&a, exp(exp(&b))).node().is_none());
     assert_eq!(one.take_errors()[0].message, "values of two networks meet in one operation");
 }
+
+#[test]
+fn lookups_have_the_shape_of_their_indices() {
+    let b = builder();
+    let x = input(&b, "x", &["batch", "5", "3"]);
+    let words = typed(&b, "words", I32, &["batch", "time"]);
+    let one = typed(&b, "one", I32, &[]);
+    assert_eq!(shape(&take(input(&b, "table", &["9", "4"]), &words, 0)), "[batch, time, 4]");
+    assert_eq!(shape(&take(&x, typed(&b, "m", I32, &["m"]), 1)), "[batch, m, 3]");
+    assert_eq!(shape(&take(&x, &one, -1)), "[batch, 5]");
+    assert_eq!(shape(&gather(&x, typed(&b, "g", I32, &["batch", "2", "3"]), 1)), "[batch, 2, 3]");
+    assert_eq!(shape(&pick(&x, typed(&b, "p", I32, &["batch", "5"]), -1)), "[batch, 5]");
+    assert_eq!(shape(&pick(&x, typed(&b, "q", I32, &["batch", "3"]), 1)), "[batch, 3]");
+    assert_eq!(shape(&scatter_add(&x, typed(&b, "s", I32, &["batch", "5"]), 7, 0)), "[7, 3]");
+    assert_eq!(
+        shape(&scatter_add(&x, typed(&b, "t", I32, &["5"]), Dim::symbol("batch"), 1)),
+        "[batch, batch, 3]"
+    );
+    let e = call(&b, "embedding", vec![words.into(), 9_i64.into(), 4_i64.into()], vec![]);
+    assert_eq!(shape(&e), "[batch, time, 4]");
+    assert_eq!(signature("embedding"), "embedding(indices, count, width, padding: none, init: normal)");
+}
+
+#[test]
+fn lookups_that_do_not_fit_say_what_would() {
+    let b = builder();
+    let x = input(&b, "x", &["batch", "5"]);
+    let floats = input(&b, "f", &["batch"]);
+    let words = typed(&b, "words", I32, &["batch"]);
+    let wide = typed(&b, "wide", I32, &["batch", "4"]);
+    let help = "declare it as `i32[…]`, or convert it: `i32(…)`";
+    let refused: [(&str, &dyn Fn() -> Value); 5] = [
+        ("take", &|| take(&x, &floats, 0)),
+        ("gather", &|| gather(&x, &floats, 0)),
+        ("pick", &|| pick(&x, &floats, 1)),
+        ("scatter_add", &|| scatter_add(&x, &floats, 3, 0)),
+        ("embedding", &|| composite::embedding(&floats, 3, 2, composite::Embedding::default())),
+    ];
+    for (name, refused) in refused {
+        let said = format!("`{name}` needs i32 indices but `f` is f32[batch]\n   = help: {help}");
+        assert_eq!(mistake(&refused()), said);
+    }
+
+    assert_eq!(
+        mistake(&take(&x, &words, 2)),
+        "`x` has no axis 2\n   = its shape is [batch, 5]\n   = help: axes are 0 to 1, or -1 to -2 from the end"
+    );
+    assert_eq!(
+        mistake(&gather(&x, &words, 1)),
+        "`x` and `words` do not fit in `gather`\n   = `x`: [batch, 5]    `words`: [batch]\n   \
+         = help: `gather` along axis 1 takes indices of shape [batch, …]; `take` takes the same ones for all"
+    );
+    assert_eq!(
+        mistake(&pick(&x, &wide, -1)),
+        "`x` and `wide` do not fit in `pick`\n   = `x`: [batch, 5]    `wide`: [batch, 4]\n   \
+         = help: `pick` along axis 1 takes indices of shape [batch]"
+    );
+    assert_eq!(
+        mistake(&scatter_add(&x, &wide, 3, 0)),
+        "`x` and `wide` do not fit in `scatter_add`\n   = `x`: [batch, 5]    `wide`: [batch, 4]\n   \
+         = help: `scatter_add` takes an index for each element of axis 0 and of those behind it"
+    );
+    assert!(mistake(&scatter_add(greater(&x, 0.0), &words, 3, 0)).contains("which cannot be summed"));
+
+    let embedding = |count: i64, width: i64, padding: Option<i64>| {
+        let options = composite::Embedding { padding: padding.map(Dim::from), init: None };
+        mistake(&composite::embedding(&words, count, width, options))
+    };
+    assert_eq!(embedding(0, 2, None), "`embedding` of 0 indices\n   = help: it needs at least 1");
+    assert_eq!(embedding(3, 0, None), "`embedding` of 0 numbers\n   = help: it needs at least 1");
+    for padding in [3, -1] {
+        assert_eq!(
+            embedding(3, 2, Some(padding)),
+            format!(
+                "`padding` of `embedding` is {padding}, but indices are below 3\n   = help: it must be one of the indices, which count from 0"
+            )
+        );
+    }
+}

@@ -42,6 +42,7 @@ impl Demand {
     ) -> Demand {
         let rule = match &check.rule {
             Rule::Class(count) => Rule::Class(count.bind(bindings)),
+            Rule::Index(count) => Rule::Index(count.bind(bindings)),
             other => other.clone(),
         };
         Demand { slot, name: name.clone(), element, check: Check { rule, ..check.clone() } }
@@ -52,12 +53,9 @@ impl Demand {
         self.slot == other.slot && self.check.rule == other.check.rule
     }
 
-    /// The bound of class indices under these sizes; 0 for other demands.
+    /// What indices are below under these sizes; 0 for other demands.
     pub(crate) fn classes(&self, bindings: &Bindings) -> i64 {
-        match &self.check.rule {
-            Rule::Class(count) => count.evaluate(bindings).unwrap_or(0),
-            Rule::Probability | Rule::Sign => 0,
-        }
+        self.check.rule.below().map_or(0, |count| count.evaluate(bindings).unwrap_or(0))
     }
 
     /// Refuses elements that break it. `classes` is the bound of class indices.
@@ -65,14 +63,13 @@ impl Demand {
     /// # Safety
     /// `given` is still borrowed, its elements are of the input's type, and each row is one of its rows.
     pub(crate) unsafe fn check(&self, given: &Given, classes: i64, of: Extract<'_>) -> Result<(), Error> {
-        if matches!(self.check.rule, Rule::Class(_)) {
-            // SAFETY: the caller's promise. Both element types that can be class indices are read as bits.
+        if self.check.rule.below().is_some() {
+            // SAFETY: the caller's promise. Both element types that can be indices are read as bits.
             let indices = unsafe { std::slice::from_raw_parts(given.base.cast::<u32>(), given.whole) };
             // A negative i32 is a large u32.
             let limit = u32::try_from(classes.clamp(0, i64::from(i32::MAX))).unwrap_or(0);
             let broken = broken(indices, of, |index| index < limit);
-            return broken
-                .map_or(Ok(()), |position| Err(self.no_class(position, indices[position], classes)));
+            return broken.map_or(Ok(()), |position| Err(self.no_index(position, indices, classes, of)));
         }
         // SAFETY: the caller's promise. Other rules are for floats.
         let numbers = unsafe { std::slice::from_raw_parts(given.base.cast::<f32>(), given.whole) };
@@ -81,25 +78,33 @@ impl Demand {
             Rule::Probability => broken(numbers, of, |x| (x >= range.0) & (x <= range.1)),
             _ => broken(numbers, of, |x| x.abs() == 1.0),
         };
-        broken.map_or(Ok(()), |position| Err(self.violation(position, numbers, of)))
+        broken.map_or(Ok(()), |position| {
+            let at = Place::new(position, numbers.len(), of.row_len);
+            Err(self.violation(at, f64::from(numbers[position]), 0))
+        })
     }
 
     #[cold]
-    fn no_class(&self, position: usize, bits: u32, classes: i64) -> Error {
+    fn no_index(&self, position: usize, indices: &[u32], classes: i64, of: Extract<'_>) -> Error {
         let signed = self.element == ElementType::I32;
+        let bits = indices[position];
         let value = if signed { i64::from(bits as i32) } else { i64::from(bits) };
-        Error::Class { name: self.name.to_string(), position, value, classes }
+        if matches!(self.check.rule, Rule::Class(_)) {
+            return Error::Class { name: self.name.to_string(), position, value, classes };
+        }
+        let at = Place::new(position, indices.len(), of.row_len);
+        self.violation(at, value as f64, classes)
     }
 
     #[cold]
-    fn violation(&self, position: usize, numbers: &[f32], of: Extract<'_>) -> Error {
+    fn violation(&self, at: Place, value: f64, classes: i64) -> Error {
         let check = &self.check;
         Error::Violation(Box::new(Violation {
             name: format!("`{}`", self.name),
-            at: Place::new(position, numbers.len(), of.row_len),
-            value: f64::from(numbers[position]),
+            at,
+            value,
             user: check.user.to_owned(),
-            takes: check.rule.words(0),
+            takes: check.rule.words(classes),
             help: check.help.to_owned(),
             origin: check.origin.clone(),
             step: None,

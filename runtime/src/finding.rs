@@ -190,10 +190,9 @@ impl Examined<'_> {
         })
     }
 
-    /// The bound of class indices.
+    /// What indices are below.
     fn classes(&self, rule: &Rule) -> i64 {
-        let Rule::Class(count) = rule else { return 0 };
-        count.evaluate(&self.sizes()).unwrap_or(0)
+        rule.below().map_or(0, |count| count.evaluate(&self.sizes()).unwrap_or(0))
     }
 
     fn sizes(&self) -> Bindings {

@@ -53,6 +53,8 @@ OPS_HEADER = f"""\
 #            softmax and log_softmax are over the last axis.
 # loss/NAME: input; target; output, the mean; gradient of that mean to the input.
 #            Cross-entropy's input is logits [rows, classes], its mean is over the rows.
+# lookup/NAME: input; indices; output; upstream; gradient. embedding_padding has the padding index 2, gather_N and
+#            index_select_N are along axis N, index_add_0 adds the rows of the input to a result of 4 rows.
 # At ties PyTorch's choice stands: relu'(0) = 0, leaky_relu'(0) = slope, elu'(0) = alpha, l1'(0) = 0, hinge' = 0 where
 # the margin is exactly 1 (it is a relu). Softplus is computed without PyTorch's threshold at 20, the logistic loss
 # without overflow. binary_cross_entropy_edge has p of exactly 0 and 1, where PyTorch clamps the logarithm at -100 and
@@ -262,6 +264,34 @@ def loss_records(name, function, values, target):
         yield record(f"loss/{name}/{what}", value.detach())
 
 
+TABLE = [[0.5, -1.25, 3], [2, 0.125, -0.75], [-4, 1, 0.3], [1e-3, 7, -2.5], [0.9, -0.6, 1.5]]
+
+
+def lookup_cases():
+    """(name, function of input and indices, indices): repeated indices, all rows or few."""
+    words = [[3, 0, 3], [2, 3, 4]]
+    yield "embedding", lambda x, i: F.embedding(i, x), words
+    yield "embedding_padding", lambda x, i: F.embedding(i, x, padding_idx=2), words
+    yield "gather_0", lambda x, i: torch.gather(x, 0, i), [[4, 0, 4], [4, 1, 0]]
+    yield "gather_1", lambda x, i: torch.gather(x, 1, i), [[2, 2], [0, 1], [1, 0], [2, 2], [0, 0]]
+    yield "index_select_0", lambda x, i: torch.index_select(x, 0, i), [1, 1, 4, 0, 1]
+    yield "index_select_1", lambda x, i: torch.index_select(x, 1, i), [2, 0, 2, 2]
+    yield "pick_1", lambda x, i: torch.gather(x, 1, i[:, None])[:, 0], [2, 0, 1, 1, 2]
+    yield "index_add_0", lambda x, i: torch.zeros(4, 3, dtype=x.dtype).index_add(0, i, x), [3, 0, 3, 3, 1]
+
+
+def lookup_records(name, function, indices):
+    x = torch.tensor(TABLE, dtype=torch.float64, requires_grad=True)
+    indices = torch.tensor(indices)
+    y = function(x, indices)
+    upstream = np.round(generator.units(11, y.numel()).astype(np.float64), 3).round(3).reshape(y.shape)
+    upstream = torch.tensor(upstream, dtype=torch.float64)
+    y.backward(upstream)
+    recorded = {"input": x, "indices": indices, "output": y, "upstream": upstream, "gradient": x.grad}
+    for what, value in recorded.items():
+        yield record(f"lookup/{name}/{what}", value.detach())
+
+
 def ops():
     for name, function in ELEMENTWISE.items():
         yield from op_records(name, function, POINTS, 1.0)
@@ -270,6 +300,8 @@ def ops():
         yield from op_records(name, function, ROWS_OF_LOGITS, upstream)
     for case in loss_cases():
         yield from loss_records(*case)
+    for case in lookup_cases():
+        yield from lookup_records(*case)
 
 
 def main():

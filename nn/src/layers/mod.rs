@@ -3,6 +3,7 @@
 mod shares;
 
 mod dropout;
+mod embedding;
 mod linear;
 
 mod sliding;
@@ -25,4 +26,15 @@ use crate::call::families;
 
 pub use seen::Seen;
 
-families!(linear, convolution, pooling, batch_norm, norms, attention, scaled_attention, positions, dropout);
+families!(
+    linear,
+    embedding,
+    convolution,
+    pooling,
+    batch_norm,
+    norms,
+    attention,
+    scaled_attention,
+    positions,
+    dropout,
+);

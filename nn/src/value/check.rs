@@ -46,10 +46,7 @@ pub(crate) fn demand(value: &Value, rule: Rule, user: User) -> Demand<'_> {
         builder.with_graph(|graph| (graph.constant_value(node), input_below(graph, node)));
 
     // With a constant and a known number of classes, the rule can be judged at once.
-    let classes = match &rule {
-        Rule::Class(count) => count.as_constant(),
-        Rule::Probability | Rule::Sign => Some(0),
-    };
+    let classes = rule.below().map_or(Some(0), Dim::as_constant);
 
     let made = match (constant.zip(classes), input) {
         (Some((number, classes)), _) => {
@@ -87,7 +84,9 @@ fn input_below(
 /// Mask of the elements that keep the rule.
 fn right(value: &Value, rule: &Rule) -> Value {
     match rule {
-        Rule::Class(count) => and(greater_equal(value, 0.0), less(value, dim_value(value.builder(), count))),
+        Rule::Class(count) | Rule::Index(count) => {
+            and(greater_equal(value, 0.0), less(value, dim_value(value.builder(), count)))
+        }
         Rule::Probability => and(greater_equal(value, -ROUNDING), less_equal(value, 1.0 + ROUNDING)),
         Rule::Sign => or(equal(value, -1.0), equal(value, 1.0)),
     }
@@ -103,6 +102,18 @@ impl Demand<'_> {
         if matches!(self.rule, Rule::Class(_)) && rank(&term) > rank(&right) {
             right = expand(right, -1);
         }
+        surrogate(select(right, &term, f64::NAN), term)
+    }
+
+    /// The same where axis `i` of the value is axis `axes[i]` of `term`. Of integers and masks, which have no NaN, nothing is made NaN.
+    pub(crate) fn poison_along(&self, term: Value, axes: Vec<usize>) -> Value {
+        self.keep(&term);
+        let (Some(Made::Computed(right)), Some(ty)) = (self.made, term.ty()) else { return term };
+        if !ty.element.is_float() {
+            return term;
+        }
+        let builder = term.builder();
+        let right = builder.apply(Op::Broadcast { shape: ty.shape, axes }, &[&builder.value(right)]);
         surrogate(select(right, &term, f64::NAN), term)
     }
 
