@@ -188,6 +188,22 @@ fn a_product_of_a_value_with_itself() {
 }
 
 /// Every storage takes a value made of others' old values: in a circle, transposed, and after a product of itself.
+/// With known sizes, where counters are numbers, an element for all lanes lies beside those of a tile, and is no part of it.
+#[test]
+fn products_of_the_columns_of_few_rows() {
+    for rows in [1, 2, 3, 4, 5, 7, 8, 9, 16, 17] {
+        for columns in [2, 3, 4] {
+            let mut case = Case::new();
+            let x = case.input("x", &["b", "5", &columns.to_string()], &[rows, 5, columns]);
+            let twice = case.graph.add(Op::Binary(Binary::Add), &[x, x]);
+            let dot = Op::DotGeneral { batch: vec![], contract: vec![(1, 1)] };
+            let products = case.graph.add(dot, &[twice, twice]);
+            case.output("products", products);
+            case.check(1e-5);
+        }
+    }
+}
+
 #[test]
 fn updates_are_simultaneous() {
     let mut case = Case::new();

@@ -50,11 +50,17 @@ impl<'p> Select<'p> {
             return None;
         }
 
+        // Counters that are known are no parts of an address any more: what is apart from lane to lane is asked for by itself.
+        let step = |address: &Address| {
+            let lane = address.terms.iter().find(|term| Some(term.index.var()) == self.lane_var);
+            lane.map(|term| term.stride)
+        };
         let own = self.parts(address, 0);
         let distance = |other: &Address| {
             let parts = self.parts(other, 0);
             let same = other.pointer == address.pointer
                 && other.by.is_none()
+                && step(other) == step(address)
                 && other.terms.len() == address.terms.len()
                 && parts.list == own.list
                 && parts.remainder == own.remainder;
