@@ -83,6 +83,34 @@ fn a_tied_table_learns() {
     assert!(last < 0.1 * first, "{first} → {last}");
 }
 
+/// A step of plain descent changes the rows that came up, as often as they came up.
+#[test]
+fn descent_changes_the_rows_that_came_up() {
+    let mut first: Option<Vec<u32>> = None;
+    for target in downhill::host::available() {
+        for threads in [1, 2, 3] {
+            for sizes in [vec![], vec![6]] {
+                let network = Bag::new(5000).seed(5).optimizer(sgd(0.1)).threads(threads).target(target);
+                let mut net = network.batch_sizes(sizes).build().expect("a network");
+                let before = net.parameter("e.weight").expect("a table").as_f32().expect("f32").to_vec();
+                let x =
+                    Tensor::new([6, 4], (0..24).map(|i| [1, 2, 4999, 2, 0, 77][i % 6]).collect::<Vec<_>>());
+                net.step(&x.expect("tokens"), &targets(6)).expect("a step");
+
+                let after = net.parameter("e.weight").expect("a table").as_f32().expect("f32").to_vec();
+                let rows = before.chunks(5).zip(after.chunks(5)).enumerate();
+                let moved: Vec<usize> = rows.filter(|(_, (a, b))| a != b).map(|(row, _)| row).collect();
+                assert_eq!(moved, [1, 2, 77, 4999]);
+                let found = bits(&net);
+                assert!(
+                    *first.get_or_insert_with(|| found.clone()) == found,
+                    "{target:?}, {threads} threads"
+                );
+            }
+        }
+    }
+}
+
 /// The same bits for every target, number of threads, way of calling and variant.
 #[test]
 fn however_it_is_run_the_bits_are_the_same() {

@@ -82,14 +82,20 @@ impl Planned {
         stages.of(name);
         verify_source(name, &graph, stages)?;
         let ports = Ports::of(&graph);
-        let prepared = stages.run(Stage::Prepared, || prepare(&graph), assert_valid, Graph::to_text);
-        let looked_up = ports.looked_up_nodes(&prepared);
+        let prepared = stages.run(
+            Stage::Prepared,
+            || prepare(&graph),
+            |prepared| assert_valid(&prepared.graph),
+            |prepared| prepared.graph.to_text(),
+        );
+        let looked_up = ports.looked_up_nodes(&prepared.graph);
         let fused = stages.run(
             Stage::Fused,
             || fuse(&prepared, &looked_up),
             |fused| fused.verify(),
-            |fused| fused.describe(&prepared),
+            |fused| fused.describe(&prepared.graph),
         );
+        let prepared = prepared.graph;
         let (built, arena) = stages.try_run(
             Stage::Kernel,
             || build_kernels(&prepared, &fused, &ports.outputs, ports.looked_up.clone()),

@@ -302,3 +302,102 @@ fn an_update_that_is_not_finite_is_seen() {
         }
     }
 }
+
+/// `w − η·Σ`, where the sums are those of updates by index: few rows of the table are written, each once for every index.
+fn descent(sizes: [usize; 2], of: &[usize], values: Option<Vec<i32>>) -> Case {
+    let [rows, width] = sizes;
+    let mut case = Case::new();
+    let table = case.storage("table", &[rows, width]);
+    let rate = case.input("rate", &[], &[]);
+    let known: Vec<String> = of.iter().skip(1).map(usize::to_string).collect();
+    let axes: Vec<&str> = ["batch"].into_iter().chain(known.iter().map(String::as_str)).collect();
+    let at = match values {
+        Some(values) => whole_numbers(&mut case, "at", &axes, of, values),
+        None => indices(&mut case, "at", &axes, of, rows),
+    };
+    let w = width.to_string();
+    let y_axes: Vec<&str> = axes.iter().copied().chain([w.as_str()]).collect();
+    let y = case.input("y", &y_axes, &[of, &[width]].concat());
+    let found = gather(&mut case, table, at, 0, 0);
+    let product = binary(&mut case, Binary::Mul, found, y);
+    let product = binary(&mut case, Binary::Mul, product, found);
+    let gradient = differentiate(&mut case.graph, product, &[table]).expect("has a gradient")[0];
+    let rate = case.graph.spread(rate, &dims(&[&rows.to_string(), &w]));
+    let step = binary(&mut case, Binary::Mul, gradient, rate);
+    let next = binary(&mut case, Binary::Sub, table, step);
+    let axes = (0..=of.len()).collect();
+    let loss = case.graph.add(Op::Reduce { kind: Reduction::Sum, axes }, &[product]);
+    case.graph.results.push((Purpose::Loss("loss".into()), loss));
+    case.graph.results.push((Purpose::Update(0), next));
+    case
+}
+
+#[test]
+fn few_rows_are_updated() {
+    for sizes in [[300, 1], [300, 5], [257, 130], [1000, 64]] {
+        for batch in [0, 1, 2, 7, 40] {
+            descent(sizes, &[batch], None).check(1e-5);
+        }
+        descent(sizes, &[9, 1], None).check(1e-5);
+    }
+    for [rows, time] in [[600, 2], [1100, 4]] {
+        descent([rows, 20], &[5, time], None).check(1e-5);
+        descent([rows, 20], &[0, time], None).check(1e-5);
+    }
+}
+
+/// A row that comes up again and again has one sum, in the order in which it came up, and one update of it.
+#[test]
+fn a_row_that_comes_up_again_is_updated_once() {
+    let values: Vec<i32> = (0..500).map(|i| [3, 3, 299, 3, 0, 7][i % 6]).collect();
+    let case = descent([300, 70], &[500], Some(values.clone()));
+    case.check(1e-4);
+    let read = |name: &str| case.environment.inputs[name].as_f32().expect("f32").to_vec();
+    let (y, rate) = (read("y"), read("rate")[0]);
+    let before = case.environment.storages["table"].as_f32().expect("f32").to_vec();
+    let mut expected = before.clone();
+    for row in [3, 299, 0, 7] {
+        for column in 0..70 {
+            let w = before[row * 70 + column];
+            let of_row = values.iter().enumerate().filter(|(_, at)| **at as usize == row);
+            let sum = of_row.fold(0.0_f32, |sum, (n, _)| {
+                let y = y[n * 70 + column];
+                sum + (w * y + w * y)
+            });
+            expected[row * 70 + column] = w - sum * rate;
+        }
+    }
+    let outcome = common::run(&case.graph, &case.environment, &Bindings::new()).expect("it compiles");
+    let after = outcome.results[1].1.as_f32().expect("f32").to_vec();
+    let touched = [3, 299, 0, 7];
+    for (place, ((after, expected), before)) in after.iter().zip(&expected).zip(&before).enumerate() {
+        if touched.contains(&(place / 70)) {
+            assert!(
+                (after - expected).abs() <= 1e-4 * expected.abs().max(1.0),
+                "{place}: {after}, {expected}"
+            );
+        } else {
+            assert_eq!(after.to_bits(), before.to_bits(), "{place} was not looked up");
+        }
+    }
+}
+
+/// Nothing is written where a new row is not finite.
+#[test]
+fn rows_that_are_not_finite_are_not_stored() {
+    for (value, stops) in [(1.0, false), (f32::NAN, true), (f32::INFINITY, true), (f32::NEG_INFINITY, true)] {
+        let mut case = descent([300, 5], &[4], Some(vec![1, 2, 2, 3]));
+        let mut values = case.numbers(20);
+        values[13] = value;
+        let tensor = Tensor::new([4, 5], values).expect("twenty");
+        case.environment = std::mem::take(&mut case.environment).input("y", tensor);
+        // The loss does not tell.
+        let loss = case.graph.constant(F32, 1.0);
+        case.graph.results[0].1 = loss;
+        let outcome = common::run(&case.graph, &case.environment, &Bindings::new()).expect("it compiles");
+        let before = case.environment.storages["table"].as_f32().expect("f32");
+        let after = outcome.results[1].1.as_f32().expect("f32");
+        assert_eq!((outcome.stopped == 0, before == after), (stops, stops), "with {value}");
+        assert!(!stops || outcome.updated == 0, "storages are as they were");
+    }
+}

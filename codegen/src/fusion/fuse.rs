@@ -11,13 +11,14 @@
 //!   grows faster than the length of a function. No bit depends on it.
 
 use super::group::{Group, group};
-use super::root::{Read, domain, is_view_of_all, root};
-use crate::fusion::prepare::innermost_axis;
+use super::root::{Read, domain, is_view_of_all, root, root_of_rows};
+use crate::fusion::prepare::{Prepared, innermost_axis};
+use crate::fusion::rows::RowUpdate;
 use crate::ir::affine::{Affine, Axis, moved};
 use downhill_graph::facts::{Class, Cost};
 use downhill_graph::graph::{Graph, NodeId, bug};
 use downhill_graph::op::Op;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// The result of fusion.
@@ -27,6 +28,8 @@ pub struct Fused {
     pub groups: Vec<Group>,
     /// All roots.
     pub stored: BTreeSet<NodeId>,
+    /// The updates among them that store few rows.
+    pub(crate) row_updates: BTreeMap<NodeId, RowUpdate>,
 }
 
 impl Fused {
@@ -64,10 +67,18 @@ impl Fused {
 }
 
 /// Fuses. `looked_up` are the inputs whose rows go through a table: what reads them other than row by row needs a copy.
-pub fn fuse(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> Fused {
+pub fn fuse(Prepared { graph, row_updates }: &Prepared, looked_up: &BTreeSet<NodeId>) -> Fused {
     let mut stored = choose_stored(graph, looked_up);
+    // Their indices are read again when the rows are stored, so they are computed once.
+    for update in row_updates.values() {
+        stored.extend([update.rows, update.indices]);
+    }
+    let root_of = |stored: &BTreeSet<NodeId>, node: NodeId| match row_updates.get(&node) {
+        Some(update) => root_of_rows(graph, node, update),
+        None => root(graph, stored, node),
+    };
     let roots =
-        |stored: &BTreeSet<NodeId>| stored.iter().map(|&node| root(graph, stored, node)).collect::<Vec<_>>();
+        |stored: &BTreeSet<NodeId>| stored.iter().map(|&node| root_of(stored, node)).collect::<Vec<_>>();
     let first = roots(&stored);
     let copied: BTreeSet<NodeId> = first
         .iter()
@@ -77,7 +88,8 @@ pub fn fuse(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> Fused {
         .collect();
     stored.extend(&copied);
     let all = if copied.is_empty() { first } else { roots(&stored) };
-    Fused { groups: group(graph, all), stored }
+    let groups = group(graph, all, row_updates.keys().copied().collect());
+    Fused { groups, stored, row_updates: row_updates.clone() }
 }
 
 fn by_row(read: &Read) -> bool {

@@ -77,6 +77,7 @@ struct Making {
 
 struct Grouping<'a> {
     graph: &'a Graph,
+    apart: BTreeSet<NodeId>,
     groups: Vec<Making>,
     /// Groups without a product whose roots all have these extents, in the order in which they were made.
     alike: Map<Vec<Dim>, Vec<usize>>,
@@ -86,12 +87,14 @@ struct Grouping<'a> {
     losses: BTreeSet<NodeId>,
 }
 
-pub(crate) fn group(graph: &Graph, roots: Vec<Root>) -> Vec<Group> {
+/// `apart` are roots that share no kernel besides.
+pub(crate) fn group(graph: &Graph, roots: Vec<Root>, apart: BTreeSet<NodeId>) -> Vec<Group> {
     let results = |wanted: fn(&Purpose) -> bool| {
         graph.results.iter().filter(|(p, _)| wanted(p)).map(|(_, id)| *id).collect()
     };
     let mut grouping = Grouping {
         graph,
+        apart,
         groups: Vec::new(),
         alike: Map::default(),
         home: BTreeMap::new(),
@@ -249,6 +252,7 @@ impl Grouping<'_> {
     /// Made by several loop nests of its own, zeros first, then pieces; or by a loop whose iterations run one after another.
     fn stands_alone(&self, root: &Root) -> bool {
         matches!(self.graph.op(root.node).class(), Class::Pieces | Class::Prefix | Class::Scatter)
+            || self.apart.contains(&root.node)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which values of a graph are stored, and which of them one kernel makes.
 
+pub(crate) mod rows;
+
 pub mod prepare;
 
 pub mod root;

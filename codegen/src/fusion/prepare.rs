@@ -1,19 +1,28 @@
 //! The last change to a graph before fusion: ops that have no kernel of their own are spelled out.
 //!
-//! In: an optimized graph. Out: a graph of the same meaning.
+//! In: an optimized graph. Out: a graph of the same meaning, and which of its updates store few rows.
 //! Must hold: what is decided here depends on the graph alone, not on the target or on a size fixed for a variant (the order of
 //! additions depends on it).
 
+use crate::fusion::rows::{RowUpdate, updates_of_rows};
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, NodeId, bug};
 use downhill_graph::infer::without_axes;
 use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Window};
 use downhill_graph::types::{ElementType, Shape};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+
+/// A graph that is ready for fusion.
+pub struct Prepared {
+    /// The graph.
+    pub graph: Graph,
+    /// Its updates that store few rows.
+    pub(crate) row_updates: BTreeMap<NodeId, RowUpdate>,
+}
 
 /// `graph`, ready for fusion.
-pub fn prepare(graph: &Graph) -> Graph {
+pub fn prepare(graph: &Graph) -> Prepared {
     let mut prepared = graph.same_interface();
     let mut map: Vec<NodeId> = Vec::with_capacity(graph.len());
     let mut rectified = HashMap::new();
@@ -51,7 +60,8 @@ pub fn prepare(graph: &Graph) -> Graph {
         map.push(new);
     }
     prepared.results = graph.results.iter().map(|(purpose, id)| (purpose.clone(), map[id.index()])).collect();
-    prepared
+    let row_updates = updates_of_rows(&mut prepared);
+    Prepared { graph: prepared, row_updates }
 }
 
 /// A selection. Where it asks whether x ≤ 0 and x has been rectified, it asks that of the rectified value instead: the answer

@@ -2,6 +2,7 @@
 //!
 //! In: a graph, and which of its values are stored. Out: a [`Root`] for a stored value.
 
+use crate::fusion::rows::RowUpdate;
 use crate::ir::affine::{Affine, Axis, moved};
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::{Class, Cost};
@@ -48,6 +49,18 @@ pub fn identity_index(graph: &Graph, node: NodeId, axes: &[Axis]) -> Vec<Affine>
         index[*position] = Affine::axis(*axis);
     }
     index
+}
+
+/// The root that stores rows of an update, which are stored themselves.
+pub(crate) fn root_of_rows(graph: &Graph, node: NodeId, update: &RowUpdate) -> Root {
+    let anywhere = |node: NodeId, first: u32| {
+        let axes = first..first + graph.shape(node).rank() as u32;
+        let index: Vec<Affine> = axes.map(|axis| Affine::axis(Axis(axis))).collect();
+        Read { node, index: index.into() }
+    };
+    let after_rows = INNER_AXES + graph.shape(update.rows).rank() as u32;
+    let reads = vec![anywhere(update.rows, INNER_AXES), anywhere(update.indices, after_rows)];
+    Root { node, domain: domain(graph, node), reads, heavy: false, statements: 1 }
 }
 
 /// The root that computes a stored value.

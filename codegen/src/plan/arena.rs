@@ -119,7 +119,9 @@ fn of_risky_sums(kernel: &Kernel) -> BTreeSet<usize> {
 
 /// Storages that a kernel writes beside sums that it makes in memory: only when all is added do those show whether they are finite.
 fn of_sums_by_index(kernel: &Kernel) -> BTreeSet<usize> {
-    let adds = kernel.accesses().iter().any(|(_, access, store)| *store && access.by.is_some());
+    let is_sum = |buffer: &Buffer| !matches!(buffer, Buffer::Storage(_));
+    let accesses = kernel.accesses();
+    let adds = accesses.iter().any(|(buffer, access, store)| *store && access.by.is_some() && is_sum(buffer));
     if adds { touched(kernel).1.into_iter().filter_map(storage).collect() } else { BTreeSet::new() }
 }
 

@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::fusion::fuse::Fused;
 use crate::fusion::group::Group;
 use crate::fusion::root::{Root, dot_axes, identity_index, index_of_lookup, is_view_of_all};
+use crate::fusion::rows::RowUpdate;
 use crate::ir::affine::{Affine, Axis, linear, moved};
 use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
 use crate::plan::nests::simplify;
@@ -101,7 +102,8 @@ pub(crate) fn build_kernels(
     let purposes: Vec<Purpose> = outputs.iter().map(|(purpose, _)| purpose.clone()).collect();
     let homes = assign_homes(graph, fused, &purposes, looked_up);
 
-    let kernels = fused.groups.iter().map(|group| build(graph, &homes, group)).collect::<Result<_, _>>()?;
+    let build = |group| build(graph, &homes, &fused.row_updates, group);
+    let kernels = fused.groups.iter().map(build).collect::<Result<_, _>>()?;
     Ok((kernels, homes.arena))
 }
 
@@ -109,12 +111,21 @@ pub(crate) fn build_kernels(
 ///
 /// # Errors
 /// Ops and types that have no compiled form yet.
-pub fn build(graph: &Graph, homes: &Homes, group: &Group) -> Result<Kernel, Error> {
+fn build(
+    graph: &Graph,
+    homes: &Homes,
+    row_updates: &BTreeMap<NodeId, RowUpdate>,
+    group: &Group,
+) -> Result<Kernel, Error> {
     let name = group.roots.iter().map(|root| describe(graph, root.node)).collect::<Vec<_>>().join(", ");
     let kernel = Kernel { name, extents: Vec::new(), values: Vec::new(), body: Vec::new() };
-    let mut build = Build { graph, homes, kernel, frames: vec![Frame::default()], error: None };
+    let mut build = Build { graph, homes, row_updates, kernel, frames: vec![Frame::default()], error: None };
 
     for root in &group.roots {
+        if let Some(update) = row_updates.get(&root.node) {
+            build.rows(root.node, update);
+            continue;
+        }
         match graph.op(root.node).class() {
             Class::Pieces => build.pieces(root.node),
             Class::Prefix => build.prefix(root.node),
@@ -171,6 +182,7 @@ impl Frame {
 struct Build<'a> {
     graph: &'a Graph,
     homes: &'a Homes,
+    row_updates: &'a BTreeMap<NodeId, RowUpdate>,
     kernel: Kernel,
     frames: Vec<Frame>,
     error: Option<Error>,
@@ -619,26 +631,29 @@ impl Build<'_> {
         }
         let around = self.frames.len() - 1;
 
-        // A loop of one iteration too: stores outside of it would come last.
-        target[*axis] = Affine::axis(self.open(dims[*axis].clone()));
         let home = self.homes.read_from[&node];
         let others: Vec<Buffer> =
             self.homes.written_to[&node].iter().copied().filter(|buffer| *buffer != home).collect();
         let zero = self.literal(Literal::new(element, 0.0));
+        let own_dims = &graph.shape(indices).dims()[*batch..];
+        let start = if self.row_updates.values().any(|update| update.sums == node) {
+            // Only what indices say is ever read. Stores outside of a loop would come last.
+            if own_dims.iter().all(|dim| dim.is(1)) {
+                self.open(Dim::from(1));
+            }
+            self.at_index(node, *axis, &target, (indices, *batch), own_dims).1
+        } else {
+            // A loop of one iteration, for the same reason.
+            target[*axis] = Affine::axis(self.open(dims[*axis].clone()));
+            Access::at(linear(graph.shape(node), &target))
+        };
         let depth = self.frames.len() - 1;
-        let whole = linear(graph.shape(node), &target);
-        self.frames[depth].stores.push(Item::Store(home, Access::at(whole), zero));
+        self.frames[depth].stores.push(Item::Store(home, start, zero));
         self.close_to(around);
 
-        let own = self.fresh_loops(&graph.shape(indices).dims()[*batch..]);
-        let index = self.value(indices, &[&target[..*batch], &own].concat());
+        let (own, access) = self.at_index(node, *axis, &target, (indices, *batch), own_dims);
         let update = self.value(updates, &[&target[..*axis], &own, &target[axis + 1..]].concat());
-
-        target[*axis] = Affine::axis(LOOKED_UP);
-        let at = linear(graph.shape(node), &target);
         let depth = self.frames.len() - 1;
-        let by = self.strided(depth, index, &at.coefficient(LOOKED_UP));
-        let access = Access { by, ..Access::at(at.substitute(LOOKED_UP, &Affine::default())) };
         let so_far = self.within(element, Expression::Load(home, access.clone()));
         let sum = self.within(element, Expression::Binary(Binary::Add, so_far, update));
         self.frames[depth].stores.push(Item::Store(home, access, sum));
@@ -653,6 +668,41 @@ impl Build<'_> {
             let copies = others.into_iter().map(|buffer| Item::Store(buffer, Access::at(at.clone()), sum));
             self.frames[depth].stores.extend(copies);
         }
+        self.close_to(0);
+    }
+
+    /// New loops over the indices that are not shared, of these extents. Gives their axes, and the element of `node` that the index says:
+    /// along its other axes, that at `target`.
+    fn at_index(
+        &mut self,
+        node: NodeId,
+        axis: usize,
+        target: &[Affine],
+        (indices, batch): (NodeId, usize),
+        extents: &[Dim],
+    ) -> (Vec<Affine>, Access) {
+        let graph = self.graph;
+        let own = self.fresh_loops(extents);
+        let index = self.value(indices, &[&target[..batch], &own].concat());
+        let place = [&target[..axis], &[Affine::axis(LOOKED_UP)], &target[axis + 1..]].concat();
+        let at = linear(graph.shape(node), &place);
+        let by = self.strided(self.frames.len() - 1, index, &at.coefficient(LOOKED_UP));
+        (own, Access { by, ..Access::at(at.substitute(LOOKED_UP, &Affine::default())) })
+    }
+
+    /// An update of few rows: they are stored where indices say, one after another.
+    fn rows(&mut self, node: NodeId, update: &RowUpdate) {
+        let graph = self.graph;
+        let mut target = vec![Affine::default()];
+        let behind = self.fresh_loops(&graph.shape(node).dims()[1..]);
+        target.extend(behind.iter().cloned());
+
+        let dims = graph.shape(update.indices).dims();
+        let (own, access) = self.at_index(node, 0, &target, (update.indices, 0), dims);
+        let row = self.value(update.rows, &[own, behind].concat());
+        let depth = self.frames.len() - 1;
+        let storages = self.homes.written_to[&node].iter().filter(|to| matches!(to, Buffer::Storage(_)));
+        self.frames[depth].stores.extend(storages.map(|&to| Item::Store(to, access.clone(), row)));
         self.close_to(0);
     }
 
