@@ -17,6 +17,18 @@ network! {
 }
 
 network! {
+    /// How alike two words are, by one table for both.
+    Alike(words: usize) {
+        input  a: i32[batch];
+        input  b: i32[batch];
+        target y: [batch, 1];
+        shared e = embedding(words, 4);
+        output p = sum(e(a) * e(b), axis: 1, keep: true);
+        loss squared_error(p, y);
+    }
+}
+
+network! {
     /// A mean of words, of which 0 stands for none.
     Bag(words: usize) {
         input  tokens: i32[batch, time];
@@ -81,6 +93,17 @@ fn a_tied_table_learns() {
         last = net.step(&x, &next).expect("a step");
     }
     assert!(last < 0.1 * first, "{first} → {last}");
+}
+
+#[test]
+fn a_table_is_shared() {
+    let mut net = Alike::new(6).seed(4).optimizer(sgd(0.05)).build().expect("a network");
+    assert_eq!(net.parameters().map(|(name, _)| name.to_owned()).collect::<Vec<_>>(), ["e.weight"]);
+    let (a, b) = (Tensor::from([0, 1, 2, 5, 0]), Tensor::from([1, 2, 0, 5, 1]));
+    let y = Tensor::new([5, 1], vec![1.0_f32, 0.0, -1.0, 2.0, 1.0]).expect("five");
+    let first = net.step((&a, &b), &y).expect("a step");
+    let last = (0..400).map(|_| net.step((&a, &b), &y).expect("a step")).last().expect("steps");
+    assert!(last < 0.05 * first, "{first} → {last}");
 }
 
 /// A step of plain descent changes the rows that came up, as often as they came up.
