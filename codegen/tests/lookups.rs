@@ -125,6 +125,23 @@ fn updates_are_added_along_every_axis() {
     }
 }
 
+/// A sum that is a result by itself, and looked up where it is spread over an axis: the kernel that makes it has it in no memory yet.
+#[test]
+fn an_element_that_all_indices_stand_for() {
+    let mut case = Case::new();
+    let x = case.input("x", &["n"], &[5]);
+    let at = whole_numbers(&mut case, "at", &["m"], &[4], vec![0, 3, 4, 9]);
+    let sum = case.graph.add(Op::Reduce { kind: Reduction::Sum, axes: vec![0] }, &[x]);
+    let twice = binary(&mut case, Binary::Add, sum, sum);
+    let wide = case.graph.spread(twice, &dims(&["n"]));
+    let one = case.graph.add(Op::DimValue { dim: 1.into(), element: I32 }, &[]);
+    let found = [gather(&mut case, wide, one, 0, 0), gather(&mut case, wide, at, 0, 0)];
+    for (name, value) in [("twice", twice), ("one", found[0]), ("several", found[1])] {
+        case.output(name, value);
+    }
+    case.check(1e-6);
+}
+
 /// Computed tables, tables seen through views, lookups of lookups, what uses them, and their gradients of first and second order.
 #[test]
 fn between_other_ops() {

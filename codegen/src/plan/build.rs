@@ -435,6 +435,10 @@ impl Build<'_> {
             let Some(moved) = moved(graph, source, &at) else { bug("a lookup in a value that is nowhere") };
             (source, at) = (graph.operand(source, 0), moved);
         }
+        // Where all indices stand for one element, it may be made in this kernel, and be in no memory yet.
+        if !at.iter().any(|i| i.terms.contains_key(&LOOKED_UP)) {
+            return self.value(source, &at);
+        }
         let op = graph.op(source);
         let buffer = if let Some(&buffer) = self.homes.read_from.get(&source) {
             buffer
