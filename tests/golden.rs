@@ -32,6 +32,19 @@ network! {
     }
 }
 
+network! {
+    /// `pictures` of the golden file.
+    Pictures() {
+        input  x: [batch, 64];
+        target y: i32[batch];
+        let a = relu(conv(reshape(x / 16.0, [batch, 1, 8, 8]), 4, 3, padding: 1));
+        let b = relu(conv(max_pool(a, 2), 6, 3));
+        let logits = linear(flatten(b), 10);
+        output logits;
+        loss cross_entropy(logits, y);
+    }
+}
+
 const BATCH: usize = 32;
 /// Largest relative distance of a loss, and largest distance of a parameter.
 const TOLERANCE: f64 = 1e-5;
@@ -127,7 +140,6 @@ fn assert_curve(golden: &Golden, curve: &str, losses: &[f32], net: &Model) {
     }
 }
 
-/// All steps in one native call.
 fn follow(network: &str, labels: ElementType, build: impl Fn(Optimizer) -> Model) {
     let golden = Golden::read();
     let data = golden.data(network, labels);
@@ -138,14 +150,19 @@ fn follow(network: &str, labels: ElementType, build: impl Fn(Optimizer) -> Model
         assert!(curves.contains(&&*format!("{network}/{part}")), "no curve of {part} among {curves:?}");
     }
     for curve in curves {
-        let mut net = build(golden.optimizer(curve));
-        start(&golden, network, &mut net);
-        let steps = golden.values(&format!("{curve}/loss")).expect("losses").len();
-        let rows = order(&data, steps);
-        let options = EpochOptions { rows: Some(&rows), ..EpochOptions::default() };
-        let report = net.epoch_with(&data, Epoch { batch: BATCH, seed: 0 }, options).expect("an epoch");
-        assert_curve(&golden, curve, &report.losses, &net);
+        follow_curve(&golden, &data, curve, build(golden.optimizer(curve)));
     }
+}
+
+/// All steps in one native call.
+fn follow_curve(golden: &Golden, data: &Dataset, curve: &str, mut net: Model) {
+    let (network, _) = curve.split_once('/').expect("a network and an optimizer");
+    start(golden, network, &mut net);
+    let steps = golden.values(&format!("{curve}/loss")).expect("losses").len();
+    let rows = order(data, steps);
+    let options = EpochOptions { rows: Some(&rows), ..EpochOptions::default() };
+    let report = net.epoch_with(data, Epoch { batch: BATCH, seed: 0 }, options).expect("an epoch");
+    assert_curve(golden, curve, &report.losses, &net);
 }
 
 #[test]
@@ -156,6 +173,13 @@ fn seed_follows_pytorch() {
 #[test]
 fn digits_follow_pytorch() {
     follow("digits", I32, |optimizer| Digits::new().optimizer(optimizer).build().expect("a network"));
+}
+
+#[test]
+fn pictures_follow_pytorch() {
+    let (golden, curve) = (Golden::read(), "pictures/sgd_momentum");
+    let net = Pictures::new().optimizer(golden.optimizer(curve)).build().expect("a network");
+    follow_curve(&golden, &golden.data("digits", I32), curve, net);
 }
 
 /// Compiled for this batch, and a call a step.

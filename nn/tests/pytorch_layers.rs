@@ -35,9 +35,12 @@ fn golden() -> BTreeMap<String, Case> {
 }
 
 /// The layer of a case, on its inputs by name.
-fn layer(b: &Builder, case: &str, input: impl Fn(&str) -> Value) -> Value {
+fn layer(b: &Builder, name: &str, case: &Case, input: impl Fn(&str) -> Value) -> Value {
     let x = || input("x");
-    match case {
+    if let Some((layer, _)) = name.split_once(':') {
+        return of_windows(layer, case, &x());
+    }
+    match name {
         "layer_norm" => layer_norm(x(), LayerNorm::default()),
         "layer_norm_axes_2_no_bias" => {
             layer_norm(x(), LayerNorm { eps: 1e-3, bias: false, axes: 2, ..LayerNorm::default() })
@@ -61,6 +64,35 @@ fn layer(b: &Builder, case: &str, input: impl Fn(&str) -> Value) -> Value {
             let (heads, options) = attention_options(&name["attention".len()..], &input);
             attention(input("query"), heads, options)
         }
+        other => panic!("no layer for {other}"),
+    }
+}
+
+/// The numbers of an option of a case; `default` where it says none.
+fn option(case: &Case, name: &str, default: i64) -> Vec<Dim> {
+    let numbers = case.get(&format!("option/{name}")).map(|recorded| &*recorded.values);
+    numbers.map_or(vec![Dim::from(default)], |numbers| numbers.iter().map(|&n| Dim::from(n as i64)).collect())
+}
+
+fn of_windows(layer: &str, case: &Case, x: &Value) -> Value {
+    let numbers = |name, default| option(case, name, default);
+    let [kernel, padding, dilation] =
+        [("kernel", 1), ("padding", 0), ("dilation", 1)].map(|(name, default)| numbers(name, default));
+    let pooling = || {
+        let stride = case.contains_key("option/stride").then(|| numbers("stride", 1));
+        Pooling { stride, padding: padding.clone(), dilation: dilation.clone() }
+    };
+    match layer {
+        "conv" => {
+            let (stride, groups) = (numbers("stride", 1), numbers("groups", 1)[0].clone());
+            let bias = numbers("bias", 1)[0].is(1);
+            let options = Convolution { stride, padding, dilation, groups, bias, init: None };
+            conv(x, numbers("channels", 1)[0].clone(), &kernel, options)
+        }
+        "max_pool" => max_pool(x, &kernel, pooling()),
+        "average_pool" => average_pool(x, &kernel, pooling(), numbers("counted", 1)[0].is(1)),
+        "global_average_pool" => global_average_pool(x),
+        "adaptive_average_pool" => adaptive_average_pool(x, &numbers("sizes", 1)),
         other => panic!("no layer for {other}"),
     }
 }
@@ -114,7 +146,7 @@ fn run(name: &str, case: &Case, precision: Precision, passes: bool) -> BTreeMap<
     let b = Builder::new(Mode::Train);
     let inputs: BTreeMap<&str, Value> =
         under(case, "input/").map(|(name, recorded)| (name, declare(&b, name, recorded))).collect();
-    let output = b.scope("l", || layer(&b, name, |name| inputs[name].clone()));
+    let output = b.scope("l", || layer(&b, name, case, |name| inputs[name].clone()));
     let total = sum(&output * declare(&b, "upstream", &case["upstream"]));
 
     let mut results = vec![("output".to_owned(), output)];
@@ -159,7 +191,8 @@ fn assert_is_pytorchs(precision: Precision, passes: bool, tolerance: f64) {
             let expected = &case[&what].values;
             assert_eq!(found.len(), expected.len(), "{name}/{what}");
             for (position, (a, b)) in found.iter().zip(expected).enumerate() {
-                let near = (a - b).abs() <= tolerance * b.abs().max(1.0);
+                let same = a == b || a.is_nan() && b.is_nan();
+                let near = same || (a - b).abs() <= tolerance * b.abs().max(1.0);
                 assert!(near, "{name}/{what}[{position}]: {a} where PyTorch has {b}");
             }
         }

@@ -27,10 +27,13 @@ HEADER = f"""\
 # Layers by PyTorch {torch.__version__} in float64; made by layers.py.
 # A line: name, dims joined by `x`, values in row-major order, to be read as float64. A name: layer/what.
 #   input/NAME      what the layer is given
-#   parameter/NAME  its parameters, named as downhill's. Weights of products are [in, out], the transpose of PyTorch's
+#   option/NAME     numbers that it is called with, one for all axes or one for each; what is not named is the default
+#   parameter/NAME  its parameters, named as downhill's. Weights of products are [in, out], the transpose of PyTorch's, those of
+#                   convolutions [kernel…, in of a group, out]
 #   output          what it gives
 #   upstream        the gradient given to the output
 #   gradient/NAME   the one that reaches an input or a parameter
+# Before a colon stands the layer, where a name has one.
 """
 
 
@@ -46,21 +49,21 @@ def record(name, values):
 
 
 class Source:
-    """Numbers in [-1, 1) to three places; every call gives others."""
+    """Numbers in [-1, 1) of so many steps to 1; every call gives others."""
 
-    def __init__(self):
-        self.seed = 100
+    def __init__(self, seed=100, steps=1000):
+        self.seed, self.steps = seed, steps
 
     def __call__(self, *dims):
         self.seed += 1
         units = generator.units(self.seed, math.prod(dims)).astype(np.float64)
-        return torch.from_numpy(np.round(units, 3).reshape(dims))
+        return torch.from_numpy((np.round(units * self.steps) / self.steps).reshape(dims))
 
 
 numbers = Source()
 
 
-def case(name, function, inputs, parameters=None):
+def case(name, function, inputs, parameters=None, options=None, numbers=numbers):
     """The records of `function(**inputs, **parameters)`; names of parameters have `_` for `.` there."""
     parameters = parameters or {}
     leaves = {**inputs, **parameters}
@@ -71,6 +74,8 @@ def case(name, function, inputs, parameters=None):
         output.backward(upstream)
     for key, value in inputs.items():
         yield record(f"{name}/input/{key}", value.detach())
+    for key, value in (options or {}).items():
+        yield record(f"{name}/option/{key}", np.ravel(value))
     for key, value in parameters.items():
         yield record(f"{name}/parameter/{key}", value.detach())
     yield record(f"{name}/output", output.detach())
@@ -223,9 +228,110 @@ def positions():
     yield from case("rotary_base", lambda x: rotated(x, 100.0), {"x": numbers(1, 2, 7, 4)})
 
 
+# Windows over [batch, channels, …]
+
+# Quarters and eighths: their products and sums are exact and short.
+eighths = Source(1000, 8)
+
+
+def axes_first(weight):
+    """[kernel…, in, out] as PyTorch's [out, in, kernel…]."""
+    return weight.permute(-1, -2, *range(weight.dim() - 2))
+
+
+def of_rank(name, x):
+    return getattr(F, f"{name}{x.dim() - 2}d")
+
+
+def each(number, count):
+    return number if isinstance(number, tuple) else (number,) * count
+
+
+def convolved(name, x, channels, kernel, bias=True, **options):
+    groups = options.get("groups", 1)
+    parameters = {"weight": eighths(*each(kernel, len(x) - 2), x[1] // groups, channels)}
+    if bias:
+        parameters["bias"] = eighths(channels)
+
+    def function(x, weight, bias=None):
+        return of_rank("conv", x)(x, axes_first(weight), bias, **options)
+
+    said = {"channels": channels, "kernel": kernel} | options | ({} if bias else {"bias": 0})
+    return case(f"conv:{name}", function, {"x": eighths(*x)}, parameters, said, eighths)
+
+
+def convolutions():
+    yield from convolved("1d", (2, 2, 5), 3, 2)
+    yield from convolved("1d_leaves_a_rest", (1, 2, 8), 2, 3, stride=2, padding=1, bias=False)
+    yield from convolved("1d_stride_beyond_kernel", (2, 1, 9), 2, 2, stride=4)
+    yield from convolved("1d_dilated", (1, 2, 9), 2, 3, dilation=3, padding=2)
+    yield from convolved("1d_all_at_once", (2, 2, 10), 2, 3, stride=3, dilation=2, padding=1)
+    yield from convolved("2d", (2, 2, 4, 3), 3, 2)
+    yield from convolved("2d_axes_differ", (1, 2, 7, 6), 2, (3, 2), stride=(2, 3), padding=(1, 0), dilation=(1, 2))
+    yield from convolved("2d_of_points", (2, 3, 3, 2), 4, 1, bias=False)
+    yield from convolved("2d_points_apart", (1, 2, 5, 4), 3, 1, stride=2)
+    yield from convolved("2d_whole", (2, 2, 3, 3), 2, 3)
+    yield from convolved("2d_much_padding", (1, 1, 2, 3), 2, 2, padding=3)
+    yield from convolved("2d_groups", (2, 4, 4, 3), 6, 2, groups=2, padding=(0, 1))
+    yield from convolved("2d_groups_apart", (1, 4, 7, 5), 4, 2, groups=2, stride=2, dilation=2, padding=1)
+    yield from convolved("2d_of_each_channel", (2, 3, 4, 3), 3, 3, groups=3, padding=1)
+    yield from convolved("2d_channel_multiplier", (1, 2, 5, 4), 6, 2, groups=2, stride=2)
+    yield from convolved("2d_empty", (0, 2, 4, 3), 2, 2, padding=1)
+    yield from convolved("2d_groups_empty", (0, 2, 3, 3), 4, 2, groups=2)
+    yield from convolved("3d", (1, 2, 3, 4, 3), 2, 2, padding=(0, 1, 0))
+    yield from convolved("3d_axes_differ", (1, 1, 4, 3, 5), 2, (2, 1, 3), stride=(1, 2, 2), dilation=(2, 1, 1), padding=(1, 0, 1))
+
+
+def pooled(layer, name, x, kernel, **options):
+    x = x if torch.is_tensor(x) else eighths(*x)
+    said = dict(options)
+    if layer == "average_pool" and "count_include_pad" in options:
+        said["counted"] = int(said.pop("count_include_pad"))
+    torchs = {"max_pool": "max_pool", "average_pool": "avg_pool"}[layer]
+    return case(f"{layer}:{name}", lambda x: of_rank(torchs, x)(x, kernel, **options), {"x": x}, None,
+                {"kernel": kernel} | said, eighths)
+
+
+def with_nan(x, *places):
+    for place in places:
+        x.view(-1)[place] = math.nan
+    return x
+
+
+def pools():
+    few = Source(2000, 1)
+    yield from pooled("max_pool", "1d_leaves_a_rest", (2, 2, 8), 3)
+    yield from pooled("max_pool", "1d_stride_beyond_kernel", (1, 2, 9), 2, stride=4)
+    yield from pooled("max_pool", "2d", (2, 2, 4, 5), 2)
+    yield from pooled("max_pool", "2d_overlap", (1, 2, 5, 6), 3, stride=2, padding=1)
+    yield from pooled("max_pool", "2d_axes_differ", (1, 2, 6, 7), (2, 3), stride=(3, 1), padding=(1, 0), dilation=(2, 1))
+    yield from pooled("max_pool", "2d_ties", few(2, 1, 6, 5), (3, 2), stride=(2, 1), padding=(1, 1))
+    yield from pooled("max_pool", "2d_all_less_than_padding", eighths(1, 1, 4, 4) - 2, 3, stride=2, padding=1)
+    yield from pooled("max_pool", "2d_nan", with_nan(eighths(1, 2, 4, 6), 8, 27), 2, stride=(2, 1))
+    yield from pooled("max_pool", "2d_infinite", torch.full((1, 1, 3, 4), -math.inf, dtype=torch.float64), 2, stride=1, padding=1)
+    yield from pooled("max_pool", "2d_empty", (0, 2, 4, 3), 2)
+    yield from pooled("max_pool", "3d_ties", few(1, 2, 3, 4, 4), 2, stride=(1, 2, 2), padding=(1, 0, 0))
+    for counted in (True, False):
+        name = "counted" if counted else "not_counted"
+        yield from pooled("average_pool", f"1d_{name}", (2, 2, 7), 3, stride=2, padding=1, count_include_pad=counted)
+        yield from pooled("average_pool", f"2d_{name}", (1, 2, 5, 6), (4, 2), stride=(2, 3), padding=(2, 1), count_include_pad=counted)
+        yield from pooled("average_pool", f"3d_{name}", (1, 1, 3, 4, 2), 2, stride=1, padding=(1, 0, 1), count_include_pad=counted)
+    yield from pooled("average_pool", "2d", (2, 2, 5, 4), 2)
+    yield from pooled("average_pool", "2d_empty", (0, 2, 4, 3), 2, padding=1)
+    yield from case("global_average_pool:2d", lambda x: F.adaptive_avg_pool2d(x, 1).flatten(1), {"x": eighths(2, 3, 3, 2)},
+                    numbers=eighths)
+    for name, x, sizes in (("1d", (2, 2, 7), 3), ("1d_of_few", (1, 2, 4), 6), ("2d", (1, 2, 7, 5), (3, 4)),
+                           ("2d_one_for_all", (1, 2, 4, 3), 2), ("3d", (1, 1, 3, 4, 5), (2, 4, 3))):
+        yield from case(f"adaptive_average_pool:{name}", lambda x: of_rank("adaptive_avg_pool", x)(x, sizes),
+                        {"x": eighths(*x)}, None, {"sizes": sizes}, eighths)
+
+
+FAMILIES = (norms, scaled, attention, positions, convolutions, pools)
+
+
 def main():
     torch.set_num_threads(1)
-    content = HEADER + "".join(line for records in (norms(), scaled(), attention(), positions()) for line in records)
+    content = HEADER + "".join(line for records in FAMILIES for line in records())
     (HERE / "layers.txt").write_text(content)
     print(f"layers.txt: {len(content)} bytes")
 

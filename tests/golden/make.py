@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT / "benches/peers"))
 import generator  # noqa: E402
 
 ROWS, BATCH, STEPS = 256, 32, 60
+PICTURE_STEPS = 5
 
 CURVES_HEADER = f"""\
 # Training curves by PyTorch {torch.__version__} in float64; made by make.py.
@@ -42,6 +43,8 @@ CURVES_HEADER = f"""\
 # Step i, from 0, takes the {BATCH} rows from (i * {BATCH}) mod {ROWS} on. {STEPS} steps. The networks:
 #   seed    h = relu(linear(x, 50)); p = sigmoid(linear(h, 1)); loss binary_cross_entropy(p, y)
 #   digits  h = relu(linear(x / 16, 32)); logits = linear(h, 10); loss cross_entropy(logits, y), y: class indices
+#   pictures  of the data of `digits`, as pictures of one channel, {PICTURE_STEPS} steps: a = relu(conv(x / 16, 4, 3, padding: 1));
+#             b = relu(conv(max_pool(a, 2), 6, 3)); logits = linear(flatten(b), 10). Weights of conv are [kernel…, in, out]
 # Weight decay is on every parameter, biases too. adam_weight_decay adds to the gradient, adamw is decoupled.
 # Inputs and initial parameters are decimals to be read as float32 (and widened for a float64 run).
 """
@@ -125,17 +128,29 @@ def optimizers(network):
     } if network == "seed" else {})
 
 
-def train(x, y, parameters, criterion, optimizer_class, options, dtype):
-    """(losses, {name: final}) of 60 steps of a ReLU network of two layers, its weights kept as [in, out]."""
+def two_layers(x, w1, b1, w2, b2):
+    """A ReLU network, its weights kept as [in, out]."""
+    return torch.relu(x @ w1 + b1) @ w2 + b2
+
+
+def of_pictures(x, w1, b1, w2, b2, w3, b3):
+    """Two convolutions and a product; weights of convolutions are kept as [kernel…, in, out]."""
+    as_torchs = lambda weight: weight.permute(3, 2, 0, 1)
+    a = torch.relu(F.conv2d(x.unflatten(1, (1, 8, 8)), as_torchs(w1), b1, padding=1))
+    b = torch.relu(F.conv2d(F.max_pool2d(a, 2), as_torchs(w2), b2))
+    return b.flatten(1) @ w3 + b3
+
+
+def train(x, y, parameters, criterion, optimizer_class, options, dtype, network=two_layers, steps=STEPS):
+    """(losses, {name: final}) of so many steps."""
     x = x.to(dtype)
     y = y.to(dtype) if y.is_floating_point() else y
     named = {name: float32_of(value).to(dtype).requires_grad_() for name, value in parameters.items()}
     optimizer = optimizer_class(named.values(), **options)
-    w1, b1, w2, b2 = named.values()
     losses = []
-    for step in range(STEPS):
+    for step in range(steps):
         rows = slice(step * BATCH % ROWS, step * BATCH % ROWS + BATCH)
-        loss = criterion(torch.relu(x[rows] @ w1 + b1) @ w2 + b2, y[rows])
+        loss = criterion(network(x[rows], *named.values()), y[rows])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -152,15 +167,20 @@ def curve_records(network, x, y, scale, layers, widths, criterion):
     yield record(f"{network}/x", x)
     yield record(f"{network}/y", y)
     parameters = initial_parameters(layers, widths)
-    for name, value in parameters.items():
-        yield record(f"{network}/initial/{name}", value)
     inputs = float32_of(x) * scale
     targets = float32_of(y) if y.ndim == 2 else torch.from_numpy(y)
-    for optimizer, (optimizer_class, options) in optimizers(network).items():
+    yield from trained_records(network, inputs, targets, parameters, criterion, optimizers(network), 0.8)
+
+
+def trained_records(network, inputs, targets, parameters, criterion, optimizers, learns, *rest):
+    """Of a network that brings its loss below `learns` of the first one."""
+    for name, value in parameters.items():
+        yield record(f"{network}/initial/{name}", value)
+    for optimizer, (optimizer_class, options) in optimizers.items():
         path = f"{network}/{optimizer}"
-        run = lambda dtype: train(inputs, targets, parameters, criterion, optimizer_class, options, dtype)
+        run = lambda dtype: train(inputs, targets, parameters, criterion, optimizer_class, options, dtype, *rest)
         (losses, final), (losses32, final32) = run(torch.float64), run(torch.float32)
-        assert losses[-1] < 0.8 * losses[0] and all(map(math.isfinite, losses)), path
+        assert losses[-1] < learns * losses[0] and all(map(math.isfinite, losses)), path
         yield from option_records(path, options)
         loss_distance = max(abs(a - b) / b for a, b in zip(losses32, losses))
         parameter_distance = max((final32[name] - final[name]).abs().max().item() for name in final)
@@ -170,10 +190,24 @@ def curve_records(network, x, y, scale, layers, widths, criterion):
             yield record(f"{path}/final/{name}", value.numpy().round(7))
 
 
+def picture_records():
+    x, y = digits_data()
+    shapes = {"a.weight": (3, 3, 1, 4), "a.bias": (4,), "b.weight": (3, 3, 4, 6), "b.bias": (6,),
+              "logits.weight": (24, 10), "logits.bias": (10,)}
+    parameters = {
+        name: np.round(generator.units(32 + n, math.prod(dims)).reshape(dims).astype(np.float64) / 4, 4)
+        for n, (name, dims) in enumerate(shapes.items())
+    }
+    momentum = {"sgd_momentum": (torch.optim.SGD, {"lr": 0.2, "momentum": 0.9})}
+    yield from trained_records("pictures", float32_of(x) / 16, torch.from_numpy(y), parameters, F.cross_entropy, momentum, 1,
+                               of_pictures, PICTURE_STEPS)
+
+
 def curves():
     binary = lambda z, y: F.binary_cross_entropy(torch.sigmoid(z), y)
     yield from curve_records("seed", *seed_data(), 1.0, ("h", "p"), (2, 50, 1), binary)
     yield from curve_records("digits", *digits_data(), 1 / 16, ("h", "logits"), (64, 32, 10), F.cross_entropy)
+    yield from picture_records()
 
 
 # Ops

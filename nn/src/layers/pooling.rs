@@ -32,7 +32,7 @@ impl std::default::Default for Pooling {
 }
 
 /// The greatest element of each window, as PyTorch's `MaxPool1d`, `MaxPool2d` and `MaxPool3d`: NaN where one is. Padding is never the
-/// greatest. The gradient goes to the first of equals, the first NaN before all.
+/// greatest. The gradient goes to the first of equals, the first NaN before all (PyTorch's goes to the last NaN).
 ///
 /// # Shapes
 /// `[batch, channels, …]` to the same with (n + 2·padding − dilation·(kernel − 1) − 1) / stride + 1 of n elements, rounded down.
@@ -44,7 +44,7 @@ pub fn max_pool(x: impl Borrow<Value>, kernel: &[Dim], options: Pooling) -> Valu
 fn greatest(x: &Value, kernel: &[Dim], options: &Pooling) -> Option<Value> {
     let sliding = slide(x, "max_pool", kernel, options)?;
     let element = x.ty()?.element;
-    let padded = lowest_outside(x, &sliding, element)?;
+    let (padded, inside) = lowest_outside(x, &sliding, element)?;
     let seen = sliding.seen(&padded);
     let shape = seen.shape()?;
     let taps: Vec<i64> = sliding.taps().map(|axis| axis as i64).collect();
@@ -54,10 +54,13 @@ fn greatest(x: &Value, kernel: &[Dim], options: &Pooling) -> Option<Value> {
         return Some(channels_second(&greatest, rank));
     }
 
-    // The first tap that equals the greatest, or is NaN: only its number is kept for the gradient.
+    // The first tap that equals the greatest, or is NaN, and is no padding where all are −∞: only its number is kept for the gradient.
     let number = number_of_tap(x, &sliding, &shape);
     let kept = reduce(Reduction::Max, &seen, &Over { axes: Some(taps.clone()), keep: true });
-    let is_greatest = or(equal(&seen, kept), not_equal(&seen, &seen));
+    let mut is_greatest = or(equal(&seen, kept), not_equal(&seen, &seen));
+    if let Some(inside) = inside {
+        is_greatest = and(is_greatest, sliding.seen(&inside));
+    }
     let none = x.builder().with_graph(|graph| graph.constant(ElementType::I32, f64::from(i32::MAX)));
     let candidates = select(is_greatest, &number, &x.builder().value(none));
     let first = reduce(Reduction::Min, &candidates, &Over { axes: Some(taps.clone()), keep: true });
@@ -76,8 +79,8 @@ fn number_of_tap(x: &Value, sliding: &Sliding, shape: &Shape) -> Value {
     })
 }
 
-/// `[batch, …, channels]`, padded with what is less than any element.
-fn lowest_outside(x: &Value, sliding: &Sliding, element: ElementType) -> Option<Value> {
+/// `[batch, …, channels]`, padded with what is greater than no element, and what is no padding, if anything is.
+fn lowest_outside(x: &Value, sliding: &Sliding, element: ElementType) -> Option<(Value, Option<Value>)> {
     let padded = sliding.padded(x);
     let shape = padded.shape()?;
     let sizes = x.shape()?;
@@ -88,12 +91,12 @@ fn lowest_outside(x: &Value, sliding: &Sliding, element: ElementType) -> Option<
         let within = and(greater_equal(&place, number(x, padding)), less(&place, number(x, &end)));
         inside = Some(inside.map_or_else(|| within.clone(), |known| and(known, &within)));
     }
-    let Some(inside) = inside else { return Some(padded) };
+    let Some(inside) = inside else { return Some((padded, None)) };
     let lowest = x.builder().with_graph(|graph| {
         let lowest = Reduction::Max.of_nothing(element);
         graph.add(Op::Constant(Literal::new(element, lowest)), &[])
     });
-    Some(select(inside, padded, &x.builder().value(lowest)))
+    Some((select(&inside, padded, &x.builder().value(lowest)), Some(inside)))
 }
 
 /// A size as an i32.
