@@ -69,60 +69,7 @@ const CASES: &[Case] = &[
         layer: |x| instance_norm(&x[0], InstanceNorm { affine: true, ..InstanceNorm::default() }),
     },
     Case { name: "rotary", inputs: &[&[2, 3, 6]], layer: |x| rotary(&x[0], 100.0) },
-    Case {
-        name: "conv",
-        inputs: &[&[2, 2, 4, 3]],
-        layer: |x| conv(&x[0], 3, &sizes(&[2]), options(1, 0, 1, 1)),
-    },
-    Case {
-        name: "conv, apart",
-        inputs: &[&[1, 2, 8]],
-        layer: |x| conv(&x[0], 2, &sizes(&[3]), options(2, 1, 2, 1)),
-    },
-    Case {
-        name: "conv, groups",
-        inputs: &[&[2, 4, 5, 4]],
-        layer: |x| conv(&x[0], 6, &sizes(&[2, 3]), options(2, 1, 1, 2)),
-    },
-    Case {
-        name: "conv, of each channel",
-        inputs: &[&[2, 3, 4, 3]],
-        layer: |x| conv(&x[0], 3, &sizes(&[3]), options(1, 1, 1, 3)),
-    },
-    Case {
-        name: "conv, 3 axes",
-        inputs: &[&[1, 2, 3, 3, 4]],
-        layer: |x| conv(&x[0], 2, &sizes(&[2]), options(1, 0, 1, 1)),
-    },
-    Case {
-        name: "max_pool",
-        inputs: &[&[2, 2, 5, 6]],
-        layer: |x| square(max_pool(&x[0], &sizes(&[3]), pooling(2, 1))),
-    },
-    Case {
-        name: "average_pool",
-        inputs: &[&[2, 2, 5, 6]],
-        layer: |x| square(average_pool(&x[0], &sizes(&[3, 2]), pooling(2, 1), false)),
-    },
-    Case {
-        name: "adaptive_average_pool",
-        inputs: &[&[1, 2, 5, 4]],
-        layer: |x| square(adaptive_average_pool(&x[0], &sizes(&[3, 2]))),
-    },
 ];
-
-fn sizes(numbers: &[i64]) -> Vec<Dim> {
-    numbers.iter().copied().map(Dim::from).collect()
-}
-
-fn options(stride: i64, padding: i64, dilation: i64, groups: i64) -> Convolution {
-    let [stride, padding, dilation] = [stride, padding, dilation].map(|number| sizes(&[number]));
-    Convolution { stride, padding, dilation, groups: Dim::from(groups), ..Convolution::default() }
-}
-
-fn pooling(stride: i64, padding: i64) -> Pooling {
-    Pooling { stride: Some(sizes(&[stride])), padding: sizes(&[padding]), ..Pooling::default() }
-}
 
 #[test]
 fn gradients_of_first_and_second_order_are_those_of_differences() {

@@ -1,9 +1,10 @@
 //! Convolutions.
 
+use super::shares::{Division, share};
 use super::sliding::Sliding;
 use crate::builder::{Builder, Value};
-use crate::call::{Arguments, Composite, Default, Kind, Parameter, X, given, optional, row};
-use crate::value::{add, channels_second, multiply, require_float, reshape, spoken, sum_over};
+use crate::call::{Arguments, Composite, Default, Kind, Parameter, X, bound, given, optional, row};
+use crate::value::{add, channels_second, multiply, require_float, reshape, sum_over};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
 use downhill_graph::op::Op;
@@ -85,25 +86,13 @@ fn convolution(x: &Value, channels: &Dim, kernel: &[Dim], options: &Convolution)
 /// The input channels that an output channel sees; mistakes are recorded.
 fn inputs_of_group(x: &Value, inputs: &Dim, channels: &Dim, groups: &Dim) -> Option<Dim> {
     let builder = x.builder();
-    if channels.as_constant().is_some_and(|channels| channels < 1) {
-        builder.error(Error::new(format!("`conv` with {channels} channels")).help("it needs at least 1"));
+    if let Some(number @ ..1) = bound(builder, channels) {
+        builder.error(Error::new(format!("`conv` with {number} channels")).help("it needs at least 1"));
         return None;
     }
-    if let Some(number @ ..1) = groups.as_constant() {
-        builder.error(Error::new(format!("`conv` with {number} groups")).help("it needs at least 1"));
-        return None;
-    }
-    for (of, count) in [("input", inputs), ("output", channels)] {
-        if let (Some(count), Some(number)) = (count.as_constant(), groups.as_constant())
-            && count % number != 0
-        {
-            let error = Error::new(format!("{count} {of} channels do not fall into {number} groups"))
-                .note(format!("{} is the operand of `conv`", spoken(x, "this value")));
-            builder.error(error.help("input and output channels must both be multiples of `groups`"));
-            return None;
-        }
-    }
-    Some(inputs.divide(groups))
+    let of = |whole| Division { user: "conv", whole, parts: "groups" };
+    share(builder, channels, groups, &of("output channels"))?;
+    share(builder, inputs, groups, &of("input channels"))
 }
 
 /// `[batch, …, channels]` of `[batch, channels in, …]` and the weight.
@@ -115,12 +104,14 @@ fn product(x: &Value, weight: &Value, sliding: &Sliding, groups: &Dim) -> Value 
     };
     let taps: Vec<(usize, usize)> = sliding.taps().zip(0..).collect();
     let channels_in = 1 + 2 * axes;
-    if groups.is(1) {
+    let number = |dim: &Dim| bound(x.builder(), dim);
+    if number(groups) == Some(1) {
         let contract = [&*taps, &[(channels_in, axes)]].concat();
         let op = Op::DotGeneral { batch: Vec::new(), contract };
         return x.builder().apply(op, &[&sliding.seen(&padded), weight]);
     }
-    if weights.dims()[axes].is(1) && weights.dims()[axes + 1] == *groups {
+    let [own_inputs, outputs] = [axes, axes + 1].map(|axis| &weights.dims()[axis]);
+    if number(own_inputs) == Some(1) && (outputs == groups || number(&(outputs - groups)) == Some(0)) {
         return of_each_channel(x, weight, sliding, &padded);
     }
 
@@ -130,9 +121,8 @@ fn product(x: &Value, weight: &Value, sliding: &Sliding, groups: &Dim) -> Value 
         dims.splice(at..=at, by);
         dims
     };
-    let (own_inputs, own_outputs) = (weights.dims()[axes].clone(), weights.dims()[axes + 1].divide(groups));
-    let grouped = reshape(&padded, split(&inputs, axes + 1, [groups.clone(), own_inputs]));
-    let weight = reshape(weight, split(&weights, axes + 1, [groups.clone(), own_outputs]));
+    let grouped = reshape(&padded, split(&inputs, axes + 1, [groups.clone(), own_inputs.clone()]));
+    let weight = reshape(weight, split(&weights, axes + 1, [groups.clone(), outputs.divide(groups)]));
     let batch = vec![(channels_in, axes + 1)];
     let contract = [&*taps, &[(channels_in + 1, axes)]].concat();
     let product = x.builder().apply(Op::DotGeneral { batch, contract }, &[&sliding.seen(&grouped), &weight]);
@@ -142,7 +132,7 @@ fn product(x: &Value, weight: &Value, sliding: &Sliding, groups: &Dim) -> Value 
     let product = x.builder().apply(Op::Transpose(order), &[&product]);
     let Some(mut shape) = product.shape() else { return product };
     shape.0.truncate(axes + 1);
-    shape.0.push(weights.dims()[axes + 1].clone());
+    shape.0.push(outputs.clone());
     reshape(product, shape)
 }
 

@@ -2,7 +2,7 @@
 
 use super::sliding::{Sliding, of_each_axis, rank_of_picture};
 use crate::builder::{Builder, Value};
-use crate::call::{Arguments, Composite, Default, Kind, Parameter, X, given, of_one, optional, row};
+use crate::call::{Arguments, Composite, Default, Kind, Parameter, X, bound, given, of_one, optional, row};
 use crate::value::{
     Over, add, and, channels_last, channels_second, convert, dim_value, divide, equal, expand, full,
     greater_equal, index, less, max_over, mean_over, multiply, not_equal, or, reduce, require_float, select,
@@ -62,7 +62,7 @@ fn greatest(x: &Value, kernel: &[Dim], options: &Pooling) -> Option<Value> {
         is_greatest = and(is_greatest, sliding.seen(&inside));
     }
     let none = x.builder().with_graph(|graph| graph.constant(ElementType::I32, f64::from(i32::MAX)));
-    let candidates = select(is_greatest, &number, &x.builder().value(none));
+    let candidates = select(is_greatest, &number, x.builder().value(none));
     let first = reduce(Reduction::Min, &candidates, &Over { axes: Some(taps.clone()), keep: true });
     let chosen = select(equal(number, stop_gradient(first)), &seen, 0.0);
     Some(channels_second(&surrogate(greatest, sum_over(chosen, &taps)), rank))
@@ -96,7 +96,7 @@ fn lowest_outside(x: &Value, sliding: &Sliding, element: ElementType) -> Option<
         let lowest = Reduction::Max.of_nothing(element);
         graph.add(Op::Constant(Literal::new(element, lowest)), &[])
     });
-    Some((select(&inside, padded, &x.builder().value(lowest)), Some(inside)))
+    Some((select(&inside, padded, x.builder().value(lowest)), Some(inside)))
 }
 
 /// A size as an i32.
@@ -162,7 +162,7 @@ fn slide(x: &Value, layer: &str, kernel: &[Dim], options: &Pooling) -> Option<Sl
         ],
     )?;
     for (padding, kernel) in sliding.padding.iter().zip(&sliding.kernel) {
-        if let (Some(padding), Some(kernel)) = (padding.as_constant(), kernel.as_constant())
+        if let [Some(padding), Some(kernel)] = [padding, kernel].map(|dim| bound(x.builder(), dim))
             && 2 * padding > kernel
         {
             let error =

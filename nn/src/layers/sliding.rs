@@ -4,6 +4,7 @@
 //! and what the windows see of it. Mistakes are recorded in the layer's words.
 
 use crate::builder::Value;
+use crate::call::bound;
 use crate::value::{channels_last, spoken, window, zero_padded};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
@@ -45,23 +46,29 @@ impl Sliding {
     /// Whether a window fits in each padded axis, as far as that is known; a mistake is recorded.
     fn fits(&self, x: &Value, layer: &str) -> bool {
         let Some(shape) = x.shape() else { return false };
-        for (axis, size) in shape.dims().iter().enumerate().skip(2) {
-            let at = axis - 2;
-            let padded = size + &(&Dim::from(2) * &self.padding[at]);
-            let span = self.span(at);
-            if (&padded - &span).as_constant().is_some_and(|rest| rest < 0) {
-                let is_dilated = !self.dilation[at].is(1);
-                let dilated = if is_dilated { format!(" (dilated to {span})") } else { String::new() };
+        for (at, size) in shape.dims()[2..].iter().enumerate() {
+            let number = |dim: &Dim| bound(x.builder(), dim);
+            let padded = number(&(size + &(&Dim::from(2) * &self.padding[at])));
+            let (Some(padded), Some(span)) = (padded, number(&self.span(at))) else { continue };
+            let numbers = [size, &self.kernel[at], &self.padding[at], &self.dilation[at]].map(number);
+            if let ([Some(size), Some(kernel), Some(padding), Some(dilation)], true) =
+                (numbers, padded < span)
+            {
+                let dilated = if dilation == 1 { String::new() } else { format!(" (dilated to {span})") };
                 let error = Error::new(format!(
-                    "the kernel of `{layer}`, {}{dilated}, is larger than its padded input, {padded}",
-                    self.kernel[at]
+                    "the kernel of `{layer}`, {kernel}{dilated}, is larger than its padded input, {padded}"
                 ));
                 let note = format!(
-                    "axis {axis} of {} has {size} elements and a padding of {} on each side",
-                    spoken(x, "the operand"),
-                    self.padding[at]
+                    "axis {} of {} has {size} elements and a padding of {padding} on each side",
+                    at + 2,
+                    spoken(x, "the operand")
                 );
-                x.builder().error(error.note(note).help("take a smaller kernel or more padding"));
+                let more = format!("pad by at least {}", (span - size + 1) / 2);
+                let help = match (padded - 1).div_euclid(dilation) + 1 {
+                    most @ 1.. => format!("take a kernel of at most {most}, or {more}"),
+                    _ => more,
+                };
+                x.builder().error(error.note(note).help(help));
                 return false;
             }
         }
@@ -108,7 +115,8 @@ pub(super) fn of_each_axis(
     axes: usize,
     least: i64,
 ) -> Option<Vec<Dim>> {
-    if let Some(number) = given.iter().filter_map(Dim::as_constant).find(|number| *number < least) {
+    let numbers = given.iter().filter_map(|number| bound(x.builder(), number));
+    if let Some(number) = numbers.min().filter(|number| *number < least) {
         let error = Error::new(format!("a {what} of {number} in `{layer}`"));
         x.builder().error(error.help(format!("it must be at least {least}")));
         return None;

@@ -3,7 +3,7 @@
 use super::align::{resolve_axis, spoken};
 use super::movement::transpose_by;
 use crate::builder::Value;
-use crate::call::{Composite, Default, Kind, LAST, X, given, optional, row};
+use crate::call::{Composite, Default, Kind, LAST, X, bound, given, optional, row};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
 use downhill_graph::op::{Op, Padding, Window};
@@ -26,18 +26,19 @@ pub fn window(
     let Some(shape) = x.shape() else { return x.builder().unknown() };
     let Some(axis) = resolve_axis(x, axis, shape.rank()) else { return x.builder().unknown() };
     for (what, number) in [("size", &taps), ("stride", &stride), ("dilation", &dilation)] {
-        if let Some(number @ ..1) = number.as_constant() {
+        if let Some(number @ ..1) = bound(x.builder(), number) {
             let error = Error::new(format!("a window with a {what} of {number}"));
             return x.builder().fail(error.help("it must be at least 1"));
         }
     }
 
     let window = Window { axis, taps, stride, dilation };
-    let size = &shape.dims()[axis];
-    if (size - &window.span()).as_constant().is_some_and(|rest| rest < 0) {
+    let [size, span] = [&shape.dims()[axis], &window.span()].map(|dim| bound(x.builder(), dim));
+    if let (Some(size), Some(span)) = (size, span)
+        && size < span
+    {
         let error = Error::new(format!(
-            "a window over {} elements does not fit in axis {axis} of {}, which has {size}",
-            window.span(),
+            "a window over {span} elements does not fit in axis {axis} of {}, which has {size}",
             spoken(x, "the operand")
         ));
         return x.builder().fail(error.help("take a smaller window or pad the axis"));
