@@ -110,6 +110,64 @@ impl Shape {
     }
 }
 
+/// Transposed convolutions: the shape's channels are those of the result, `more` the output's padding.
+fn transposed(shape: &Shape, more: &[i64], second: bool) -> Case {
+    let options = || TransposedConvolution {
+        stride: sizes(shape.stride),
+        padding: sizes(shape.padding),
+        output_padding: sizes(more),
+        dilation: sizes(shape.dilation),
+        groups: Dim::from(shape.groups),
+        ..TransposedConvolution::default()
+    };
+    case(shape.x, second, |x| conv_transpose(x, shape.channels, &sizes(shape.kernel), options()))
+}
+
+fn transposed_shapes() -> Vec<(Shape, &'static [i64])> {
+    vec![
+        (PLAIN, &[0]),
+        (Shape { stride: &[2], padding: &[1], ..PLAIN }, &[1, 0]),
+        (Shape { x: &[2, 17, 3, 4], channels: 19, stride: &[2], kernel: &[2], ..PLAIN }, &[0]),
+        (Shape { stride: &[1, 3], kernel: &[1, 2], dilation: &[2], ..PLAIN }, &[1, 2]),
+        (Shape { x: &[2, 4, 3, 4], channels: 6, groups: 2, stride: &[2], ..PLAIN }, &[0]),
+        (Shape { x: &[2, 3, 4, 3], channels: 3, groups: 3, padding: &[1], ..PLAIN }, &[0]),
+        (Shape { x: &[0, 3, 4, 3], ..PLAIN }, &[0]),
+    ]
+}
+
+#[test]
+fn transposed_convolutions() {
+    for (shape, more) in transposed_shapes() {
+        let case = transposed(&shape, more, false);
+        case.check(1e-5);
+        // A sum over one channel is no product, and what it multiplies is folded as it is.
+        let is_product = shape.x[1] as i64 > shape.groups;
+        let folds = case.graph.ids().filter(|id| matches!(case.graph.op(*id), Op::Fold { .. })).count();
+        assert_eq!(folds > 0, !is_product, "{}", case.graph.to_text());
+    }
+    let (shape, more) = &transposed_shapes()[1];
+    transposed(shape, more, true).check(1e-4);
+}
+
+#[test]
+fn other_sizes() {
+    let [by, to] = [Resized::By(sizes(&[2, 3])), Resized::To(sizes(&[7, 2]))];
+    for resized in [by, to] {
+        case(&[2, 3, 5, 4], false, |x| upsample(x, resized.clone())).check(1e-6);
+        for aligned in [false, true] {
+            case(&[2, 3, 5, 4], false, |x| upsample_linear(x, resized.clone(), aligned)).check(1e-5);
+        }
+    }
+    case(&[2, 8, 3, 2], false, |x| pixel_shuffle(x, 2)).check(1e-6);
+    case(&[2, 2, 4, 6], false, |x| pixel_unshuffle(x, 2)).check(1e-6);
+    let border = Border { before: sizes(&[1, 0]), after: sizes(&[2, 3]) };
+    case(&[2, 3, 4, 5], false, |x| pad(x, &border, 0.5)).check(1e-6);
+    case(&[2, 3, 4, 5], false, |x| reflect_pad(x, &border)).check(1e-6);
+    case(&[2, 3, 4, 5], false, |x| replicate_pad(x, &border)).check(1e-6);
+    let around = |x: &Value| conv(reflect_pad(x, &Border::of(1)), 4, &sizes(&[3]), Convolution::default());
+    case(&[2, 3, 4, 5], false, around).check(1e-5);
+}
+
 #[test]
 fn convolutions() {
     for shape in shapes() {

@@ -93,8 +93,31 @@ fn of_windows(layer: &str, case: &Case, x: &Value) -> Value {
         "average_pool" => average_pool(x, &kernel, pooling(), numbers("counted", 1)[0].is(1)),
         "global_average_pool" => global_average_pool(x),
         "adaptive_average_pool" => adaptive_average_pool(x, &numbers("sizes", 1)),
+        "conv_transpose" => {
+            let (stride, groups) = (numbers("stride", 1), numbers("groups", 1)[0].clone());
+            let (output_padding, bias) = (numbers("output_padding", 0), numbers("bias", 1)[0].is(1));
+            let options =
+                TransposedConvolution { stride, padding, output_padding, dilation, groups, bias, init: None };
+            conv_transpose(x, numbers("channels", 1)[0].clone(), &kernel, options)
+        }
+        "upsample" => upsample(x, resized(case)),
+        "upsample_linear" => upsample_linear(x, resized(case), numbers("align_corners", 0)[0].is(1)),
+        "pixel_shuffle" => pixel_shuffle(x, numbers("factor", 1)[0].clone()),
+        "pixel_unshuffle" => pixel_unshuffle(x, numbers("factor", 1)[0].clone()),
+        "pad" => pad(x, &border(case), case.get("option/value").map_or(0.0, |value| value.values[0])),
+        "reflect_pad" => reflect_pad(x, &border(case)),
+        "replicate_pad" => replicate_pad(x, &border(case)),
         other => panic!("no layer for {other}"),
     }
+}
+
+fn resized(case: &Case) -> Resized {
+    let is_scaled = case.contains_key("option/scale");
+    if is_scaled { Resized::By(option(case, "scale", 1)) } else { Resized::To(option(case, "sizes", 1)) }
+}
+
+fn border(case: &Case) -> Border {
+    Border { before: option(case, "before", 0), after: option(case, "after", 0) }
 }
 
 fn scaled_options(case: &str, input: &impl Fn(&str) -> Value) -> ScaledAttention {

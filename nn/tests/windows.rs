@@ -51,6 +51,53 @@ const CASES: &[Case] = &[
         inputs: &[&[1, 2, 5, 4]],
         layer: |x| square(adaptive_average_pool(&x[0], &sizes(&[3, 2]))),
     },
+    Case {
+        name: "conv_transpose",
+        inputs: &[&[2, 2, 3, 2]],
+        layer: |x| conv_transpose(&x[0], 3, &sizes(&[3, 2]), transposed(2, 1, 1, 1)),
+    },
+    Case {
+        name: "conv_transpose, groups",
+        inputs: &[&[1, 4, 3]],
+        layer: |x| conv_transpose(&x[0], 6, &sizes(&[3]), transposed(1, 1, 0, 2)),
+    },
+    Case {
+        name: "upsample",
+        inputs: &[&[1, 2, 2, 3]],
+        layer: |x| square(upsample(&x[0], Resized::By(sizes(&[2])))),
+    },
+    Case {
+        name: "upsample, to sizes",
+        inputs: &[&[1, 2, 2, 3]],
+        layer: |x| square(upsample(&x[0], Resized::To(sizes(&[3, 4])))),
+    },
+    Case {
+        name: "upsample_linear",
+        inputs: &[&[1, 2, 2, 3]],
+        layer: |x| square(upsample_linear(&x[0], Resized::To(sizes(&[3, 5])), false)),
+    },
+    Case {
+        name: "upsample_linear, aligned",
+        inputs: &[&[1, 2, 2, 3]],
+        layer: |x| square(upsample_linear(&x[0], Resized::By(sizes(&[2])), true)),
+    },
+    Case { name: "pixel_shuffle", inputs: &[&[1, 8, 2, 1]], layer: |x| square(pixel_shuffle(&x[0], 2)) },
+    Case { name: "pixel_unshuffle", inputs: &[&[1, 2, 4, 2]], layer: |x| square(pixel_unshuffle(&x[0], 2)) },
+    Case {
+        name: "pad",
+        inputs: &[&[1, 2, 3, 2]],
+        layer: |x| square(pad(&x[0], &border(&[1, 0], &[2, 1]), 0.5)),
+    },
+    Case {
+        name: "reflect_pad",
+        inputs: &[&[1, 2, 3, 2]],
+        layer: |x| square(reflect_pad(&x[0], &border(&[2, 0], &[1]))),
+    },
+    Case {
+        name: "replicate_pad",
+        inputs: &[&[1, 2, 3, 2]],
+        layer: |x| square(replicate_pad(&x[0], &border(&[2, 0], &[3]))),
+    },
 ];
 
 fn sizes(numbers: &[i64]) -> Vec<Dim> {
@@ -60,6 +107,16 @@ fn sizes(numbers: &[i64]) -> Vec<Dim> {
 fn options(stride: i64, padding: i64, dilation: i64, groups: i64) -> Convolution {
     let [stride, padding, dilation] = [stride, padding, dilation].map(|number| sizes(&[number]));
     Convolution { stride, padding, dilation, groups: Dim::from(groups), ..Convolution::default() }
+}
+
+fn transposed(stride: i64, padding: i64, output_padding: i64, groups: i64) -> TransposedConvolution {
+    let [stride, padding, output_padding] = [stride, padding, output_padding].map(|number| sizes(&[number]));
+    let groups = Dim::from(groups);
+    TransposedConvolution { stride, padding, output_padding, groups, ..TransposedConvolution::default() }
+}
+
+fn border(before: &[i64], after: &[i64]) -> Border {
+    Border { before: sizes(before), after: sizes(after) }
 }
 
 fn pooling(stride: i64, padding: i64) -> Pooling {
@@ -104,13 +161,43 @@ fn sizes_that_only_a_run_tells_are_kept() {
     );
     assert_eq!(shape(&global_average_pool(&x)), "[batch, 6]");
     assert_eq!(shape(&adaptive_average_pool(&x, &sizes(&[2, 3]))), "[batch, 6, 2, 3]");
+    let twice = |groups| conv_transpose(&x, 12, &sizes(&[4]), transposed(2, 1, 0, groups));
+    for groups in [1, 2, 6] {
+        assert_eq!(shape(&twice(groups)), "[batch, 12, 2*height, 2*width]");
+    }
+    let double = || Resized::By(sizes(&[2, 3]));
+    assert_eq!(shape(&upsample(&x, double())), "[batch, 6, 2*height, 3*width]");
+    assert_eq!(shape(&upsample(&x, Resized::To(sizes(&[9])))), "[batch, 6, 9, 9]");
+    assert_eq!(shape(&upsample_linear(&x, double(), false)), "[batch, 6, 2*height, 3*width]");
+    let wide = input(&b, "wide", &["batch", "8", "height", "width"]);
+    let shuffled = pixel_shuffle(&wide, 2);
+    assert_eq!(shape(&shuffled), "[batch, 2, 2*height, 2*width]");
+    assert_eq!(shape(&pixel_unshuffle(&shuffled, 2)), "[batch, 8, height, width]");
+    for padded in [pad(&x, &border(&[1, 2], &[0]), 1.0), reflect_pad(&x, &border(&[1, 2], &[0]))] {
+        assert_eq!(shape(&padded), "[batch, 6, height + 1, width + 2]");
+    }
+    assert_eq!(shape(&replicate_pad(&x, &border(&[1], &[0, 2]))), "[batch, 6, height + 1, width + 3]");
 
     // While rustc runs, numbers are not known yet.
     let b = Builder::for_checking();
     let [channels, groups, kernel] = ["channels", "groups", "kernel"].map(|name| b.open_argument(name));
     let x = b.input("x", F32, [Dim::symbol("batch"), channels.clone(), Dim::from(9)]);
     let options = Convolution { groups: groups.clone(), ..Convolution::default() };
-    assert_eq!(shape(&conv(&x, 4, &[kernel], options)), "[batch, 4, -kernel + 10]");
+    assert_eq!(shape(&conv(&x, 4, std::slice::from_ref(&kernel), options)), "[batch, 4, -kernel + 10]");
+    let options = TransposedConvolution {
+        groups: groups.clone(),
+        padding: vec![kernel.clone()],
+        ..transposed(2, 0, 1, 1)
+    };
+    assert_eq!(
+        shape(&conv_transpose(&x, channels, std::slice::from_ref(&kernel), options)),
+        "[batch, channels, -kernel + 17]"
+    );
+    let known = input(&b, "known", &["batch", "2", "5"]);
+    assert_eq!(shape(&upsample(&known, Resized::By(vec![kernel.clone()]))), "[batch, 2, 5*kernel]");
+    assert_eq!(shape(&upsample(&known, Resized::To(vec![kernel.clone()]))), "[batch, 2, kernel]");
+    let border = Border { before: vec![kernel.clone()], after: vec![groups] };
+    assert_eq!(shape(&reflect_pad(&known, &border)), "[batch, 2, kernel + groups + 5]");
 }
 
 /// An argument of the network is a number as soon as it is built.
@@ -201,5 +288,54 @@ fn what_does_not_fit_is_refused() {
         mistake(&conv(&labels, 1, &sizes(&[3]), Convolution::default())).starts_with("`conv` needs floats")
     );
     assert!(mistake(&average_pool(&labels, &sizes(&[3]), Pooling::default(), true)).contains("needs floats"));
+    assert!(b.storage_names().is_empty(), "what is refused leaves no parameters");
+}
+
+#[test]
+fn what_cannot_be_resampled_is_refused() {
+    let b = Builder::new(Mode::Train);
+    let x = input(&b, "x", &["batch", "6", "4", "5"]);
+    let transposed_by = |kernel: &[i64], options| mistake(&conv_transpose(&x, 12, &sizes(kernel), options));
+    assert_eq!(
+        transposed_by(&[3], transposed(2, 0, 2, 1)),
+        "`conv_transpose` adds 2 elements to the end of axis 2 of `x`\n   = its stride is 2 and its dilation 1\n   \
+         = help: `output_padding` must be less than one of both: at most 1"
+    );
+    assert_eq!(
+        transposed_by(&[2], transposed(1, 3, 0, 1)),
+        "`conv_transpose` would leave -1 elements of axis 2\n   = a padding of 3 takes 6 of 5 elements\n   \
+         = help: take less padding or a larger kernel"
+    );
+    assert!(
+        transposed_by(&[2], transposed(1, 0, 0, 4)).starts_with("`conv_transpose` cannot divide 6 input")
+    );
+    assert!(transposed_by(&[2, 2, 2], transposed(1, 0, 0, 1)).starts_with("3 numbers for the kernel of"));
+
+    assert!(mistake(&upsample(&x, Resized::By(sizes(&[0])))).starts_with("a scale of 0 in `upsample`"));
+    let empty = input(&b, "empty", &["batch", "1", "0"]);
+    assert!(
+        mistake(&upsample_linear(&empty, Resized::To(sizes(&[3])), false))
+            .starts_with("`upsample_linear` of nothing: axis 2 of [batch, 1, 0]")
+    );
+    assert_eq!(
+        mistake(&pixel_shuffle(&x, 2)),
+        "`pixel_shuffle` by 2 takes a multiple of 4 channels, but `x` has 6\n   = help: the nearest are 4 and 8"
+    );
+    assert!(
+        mistake(&pixel_unshuffle(&x, 2))
+            .starts_with("`pixel_unshuffle` by 2 takes a multiple of 2 elements of axis 3, but")
+    );
+    assert!(mistake(&pixel_shuffle(&x, 0)).starts_with("a factor of 0 in `pixel_shuffle`"));
+    assert_eq!(
+        mistake(&reflect_pad(&x, &border(&[1], &[4, 2]))),
+        "`reflect_pad` mirrors 4 elements, but axis 2 of `x` has 4\n   = the element at the edge is not repeated\n   \
+         = help: pad by at most 3, or with `replicate_pad`"
+    );
+    let open = input(&b, "open", &["batch", "1", "time"]);
+    let whole = Border::of(Dim::symbol("time"));
+    assert!(mistake(&reflect_pad(&open, &whole)).contains("pad by at most time - 1, or"));
+    assert!(mistake(&replicate_pad(&empty, &border(&[1], &[0]))).starts_with("`replicate_pad` of nothing"));
+    assert!(mistake(&pad(&x, &border(&[-1], &[0]), 0.0)).starts_with("a `before` of -1 in `pad`"));
+    assert!(mistake(&pad(&x, &border(&[1], &[0]), f64::NAN)).starts_with("`pad` with a value"));
     assert!(b.storage_names().is_empty(), "what is refused leaves no parameters");
 }

@@ -326,7 +326,73 @@ def pools():
                         {"x": eighths(*x)}, None, {"sizes": sizes}, eighths)
 
 
-FAMILIES = (norms, scaled, attention, positions, convolutions, pools)
+def transposed(name, x, channels, kernel, bias=True, **options):
+    groups = options.get("groups", 1)
+    parameters = {"weight": eighths(*each(kernel, len(x) - 2), x[1], channels // groups)}
+    if bias:
+        parameters["bias"] = eighths(channels)
+
+    def function(x, weight, bias=None):
+        weight = weight.permute(-2, -1, *range(weight.dim() - 2))
+        return of_rank("conv_transpose", x)(x, weight, bias, **options)
+
+    said = {"channels": channels, "kernel": kernel} | options | ({} if bias else {"bias": 0})
+    return case(f"conv_transpose:{name}", function, {"x": eighths(*x)}, parameters, said, eighths)
+
+
+def transposed_convolutions():
+    yield from transposed("1d", (2, 2, 4), 3, 2)
+    yield from transposed("1d_apart", (1, 2, 4), 2, 2, stride=3, bias=False)
+    yield from transposed("1d_more_than_folded", (1, 2, 3), 2, 2, stride=2, dilation=3, output_padding=2, padding=1)
+    yield from transposed("1d_zeros_at_the_end", (1, 1, 3), 2, 2, dilation=3, output_padding=2)
+    yield from transposed("2d", (2, 2, 3, 2), 3, 3, stride=2, padding=1, output_padding=1)
+    yield from transposed("2d_axes_differ", (1, 2, 3, 4), 2, (3, 2), stride=(2, 1), padding=(1, 0), output_padding=(1, 0), dilation=(1, 2))
+    yield from transposed("2d_groups", (1, 4, 3, 2), 6, 2, stride=2, groups=2, padding=1)
+    yield from transposed("2d_of_each_channel", (2, 3, 2, 3), 3, 3, groups=3, padding=1)
+    yield from transposed("2d_empty", (0, 2, 3, 2), 2, 2, stride=2)
+    yield from transposed("3d", (1, 2, 2, 3, 2), 2, 2, stride=(1, 2, 1), padding=(1, 0, 0))
+
+
+def resampled():
+    for name, x, options in (("1d", (2, 2, 3), {"scale": 3}), ("2d", (2, 1, 2, 3), {"scale": (2, 1)}),
+                             ("2d_to_a_multiple", (1, 2, 2, 3), {"sizes": (4, 9)}), ("2d_to", (1, 2, 3, 5), {"sizes": (5, 3)}),
+                             ("3d", (1, 1, 2, 2, 3), {"scale": 2}), ("2d_empty", (0, 2, 2, 3), {"scale": 2})):
+        said = {"scale_factor": options.get("scale"), "size": options.get("sizes")}
+        yield from case(f"upsample:{name}", lambda x: F.interpolate(x, mode="nearest", **said), {"x": eighths(*x)}, None,
+                        options, eighths)
+    for name, x, options in (("1d", (2, 2, 3), {"scale": 3}), ("1d_less", (1, 2, 7), {"sizes": 3}),
+                             ("1d_one", (1, 2, 4), {"sizes": 1}), ("1d_of_one", (1, 2, 1), {"scale": 3}),
+                             ("2d", (2, 1, 2, 3), {"scale": (2, 4)}), ("2d_to", (1, 2, 3, 5), {"sizes": (5, 4)}),
+                             ("3d", (1, 1, 2, 2, 3), {"scale": 2})):
+        for aligned in (False, True):
+            said = {"scale_factor": options.get("scale"), "size": options.get("sizes"), "align_corners": aligned}
+            mode = ["linear", "bilinear", "trilinear"][len(x) - 3]
+            yield from case(f"upsample_linear:{name}{'_aligned' if aligned else ''}",
+                            lambda x: F.interpolate(x, mode=mode, **said), {"x": eighths(*x)}, None,
+                            options | {"align_corners": int(aligned)}, eighths)
+
+
+def shuffled():
+    yield from case("pixel_shuffle:2d", lambda x: F.pixel_shuffle(x, 2), {"x": eighths(2, 8, 2, 3)}, None, {"factor": 2}, eighths)
+    yield from case("pixel_shuffle:2d_by_3", lambda x: F.pixel_shuffle(x, 3), {"x": eighths(1, 9, 1, 2)}, None, {"factor": 3}, eighths)
+    yield from case("pixel_unshuffle:2d", lambda x: F.pixel_unshuffle(x, 2), {"x": eighths(2, 2, 4, 2)}, None, {"factor": 2}, eighths)
+
+
+def bordered():
+    borders = {"1d": ((2, 2, 4), 2, 2), "1d_before": ((1, 2, 3), 2, 0), "1d_after": ((1, 2, 3), 0, 1),
+               "2d": ((1, 2, 3, 4), (2, 1), (1, 3)), "2d_some": ((2, 1, 3, 3), (0, 2), (1, 0)),
+               "3d": ((1, 1, 3, 2, 3), (2, 0, 1), (1, 1, 0))}
+    for layer, mode in (("pad", "constant"), ("reflect_pad", "reflect"), ("replicate_pad", "replicate")):
+        for name, (x, before, after) in borders.items():
+            axes = len(x) - 2
+            # PyTorch's pairs start at the last axis.
+            pairs = list(zip(each(before, axes), each(after, axes)))[::-1]
+            values = {"value": 0.5} if layer == "pad" and name != "1d" else {}
+            yield from case(f"{layer}:{name}", lambda x: F.pad(x, sum(pairs, ()), mode, **values), {"x": eighths(*x)}, None,
+                            {"before": before, "after": after} | values, eighths)
+
+
+FAMILIES = (norms, scaled, attention, positions, convolutions, pools, transposed_convolutions, resampled, shuffled, bordered)
 
 
 def main():

@@ -28,12 +28,23 @@ network! {
         let no_parts = adaptive_average_pool(x, 0);
         let wide = window(x, 8, axis: 3);
         let no_size = window(x, 0);
+        let taken = conv_transpose(x, 4, 2, padding: [0, 4]);
+        let added = conv_transpose(x, 4, 3, stride: 2, output_padding: 2);
+        let neither = upsample(x);
+        let both = upsample_linear(x, scale: 2, sizes: [8, 8]);
+        let shuffled = pixel_shuffle(x, 2);
+        let unshuffled = pixel_unshuffle(x, 3);
+        let mirrored = reflect_pad(x, 1, after: [0, 7]);
+        let around = pad(x, [1, 2, 3]);
+        let called = conv2d(x, 4, 3);
         output p = linear(flat, 1);
         loss mean(p);
 
         // The arguments may make these fit.
         let late = max_pool(conv(tall, 8, kernel, groups: groups), kernel);
         let later = conv(late, channels, kernel, groups: groups);
+        let twice = pixel_shuffle(conv_transpose(tall, channels, kernel, padding: 1, output_padding: groups), groups);
+        let wider = reflect_pad(upsample(upsample_linear(tall, scale: 2), sizes: height), kernel, after: [0, groups]);
     }
 }
 

@@ -3,11 +3,23 @@
 use downhill_graph::error::nearest;
 
 /// What other libraries call it, and what it is called here.
-const ALIASES: [(&str, &str); 20] = [
+const ALIASES: [(&str, &str); 38] = [
+    ("adaptive_avg_pool2d", "adaptive_average_pool"),
     ("average", "mean"),
+    ("avg_pool", "average_pool"),
+    ("avg_pool1d", "average_pool"),
+    ("avg_pool2d", "average_pool"),
+    ("avg_pool3d", "average_pool"),
     ("bce", "binary_cross_entropy"),
     ("cat", "concatenate"),
     ("concat", "concatenate"),
+    ("constant_pad", "pad"),
+    ("conv1d", "conv"),
+    ("conv2d", "conv"),
+    ("conv3d", "conv"),
+    ("conv_transpose2d", "conv_transpose"),
+    ("convolution", "conv"),
+    ("deconv", "conv_transpose"),
     ("dropout1d", "channel_dropout"),
     ("dropout2d", "channel_dropout"),
     ("dropout3d", "channel_dropout"),
@@ -18,10 +30,16 @@ const ALIASES: [(&str, &str); 20] = [
     ("he", "kaiming_uniform"),
     ("he_uniform", "kaiming_uniform"),
     ("he_normal", "kaiming_normal"),
+    ("interpolate", "upsample"),
     ("l2", "squared_error"),
     ("mae", "absolute_error"),
+    ("max_pool1d", "max_pool"),
+    ("max_pool2d", "max_pool"),
+    ("max_pool3d", "max_pool"),
     ("multi_head_attention", "attention"),
     ("multihead_attention", "attention"),
+    ("reflection_pad", "reflect_pad"),
+    ("replication_pad", "replicate_pad"),
     ("stochastic_depth", "drop_path"),
     ("swish", "silu"),
 ];

@@ -64,7 +64,7 @@ fn convolution(x: &Value, channels: &Dim, kernel: &[Dim], options: &Convolution)
         return None;
     }
     let inputs = x.shape()?.dims()[1].clone();
-    let inputs = inputs_of_group(x, &inputs, channels, &options.groups)?;
+    let inputs = inputs_of_group(x, "conv", &inputs, channels, &options.groups)?;
 
     let builder = x.builder();
     Some(builder.layer(|| {
@@ -84,13 +84,19 @@ fn convolution(x: &Value, channels: &Dim, kernel: &[Dim], options: &Convolution)
 }
 
 /// The input channels that an output channel sees; mistakes are recorded.
-fn inputs_of_group(x: &Value, inputs: &Dim, channels: &Dim, groups: &Dim) -> Option<Dim> {
+pub(super) fn inputs_of_group(
+    x: &Value,
+    layer: &str,
+    inputs: &Dim,
+    channels: &Dim,
+    groups: &Dim,
+) -> Option<Dim> {
     let builder = x.builder();
     if let Some(number @ ..1) = bound(builder, channels) {
-        builder.error(Error::new(format!("`conv` with {number} channels")).help("it needs at least 1"));
+        builder.error(Error::new(format!("`{layer}` with {number} channels")).help("it needs at least 1"));
         return None;
     }
-    let of = |whole| Division { user: "conv", whole, parts: "groups" };
+    let of = |whole| Division { user: layer, whole, parts: "groups" };
     share(builder, channels, groups, &of("output channels"))?;
     share(builder, inputs, groups, &of("input channels"))
 }

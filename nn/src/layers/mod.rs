@@ -9,7 +9,13 @@ mod linear;
 mod sliding;
 
 mod convolution;
+mod transposed;
+
 mod pooling;
+mod resampling;
+mod shuffling;
+
+mod padding;
 
 mod batch_norm;
 mod norms;
@@ -30,7 +36,11 @@ families!(
     linear,
     embedding,
     convolution,
+    transposed,
     pooling,
+    resampling,
+    shuffling,
+    padding,
     batch_norm,
     norms,
     attention,

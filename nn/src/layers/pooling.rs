@@ -1,12 +1,12 @@
 //! Pools: what windows see, made one number.
 
-use super::sliding::{Sliding, of_each_axis, rank_of_picture};
+use super::sliding::{Sliding, along_each_axis, inside, number, of_each_axis, rank_of_picture};
 use crate::builder::{Builder, Value};
 use crate::call::{Arguments, Composite, Default, Kind, Parameter, X, bound, given, of_one, optional, row};
 use crate::value::{
-    Over, add, and, channels_last, channels_second, convert, dim_value, divide, equal, expand, full,
-    greater_equal, index, less, max_over, mean_over, multiply, not_equal, or, reduce, require_float, select,
-    stop_gradient, sum_over, surrogate, transpose_by, window, zero_padded,
+    Over, add, and, channels_second, convert, dim_value, divide, equal, expand, full, index, less, max_over,
+    mean_over, multiply, not_equal, or, reduce, require_float, select, stop_gradient, sum_over, surrogate,
+    window, zero_padded,
 };
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
@@ -82,26 +82,12 @@ fn number_of_tap(x: &Value, sliding: &Sliding, shape: &Shape) -> Value {
 /// `[batch, …, channels]`, padded with what is greater than no element, and what is no padding, if anything is.
 fn lowest_outside(x: &Value, sliding: &Sliding, element: ElementType) -> Option<(Value, Option<Value>)> {
     let padded = sliding.padded(x);
-    let shape = padded.shape()?;
-    let sizes = x.shape()?;
-    let mut inside: Option<Value> = None;
-    for (axis, padding) in sliding.padding.iter().enumerate().filter(|(_, padding)| !padding.is(0)) {
-        let place = index(x.builder(), shape.clone(), axis + 1);
-        let end = padding + &sizes.dims()[axis + 2];
-        let within = and(greater_equal(&place, number(x, padding)), less(&place, number(x, &end)));
-        inside = Some(inside.map_or_else(|| within.clone(), |known| and(known, &within)));
-    }
-    let Some(inside) = inside else { return Some((padded, None)) };
+    let Some(inside) = inside(&padded, &sliding.paddings()) else { return Some((padded, None)) };
     let lowest = x.builder().with_graph(|graph| {
         let lowest = Reduction::Max.of_nothing(element);
         graph.add(Op::Constant(Literal::new(element, lowest)), &[])
     });
     Some((select(&inside, padded, x.builder().value(lowest)), Some(inside)))
-}
-
-/// A size as an i32.
-fn number(x: &Value, dim: &Dim) -> Value {
-    x.builder().apply(Op::DimValue { dim: dim.clone(), element: ElementType::I32 }, &[])
 }
 
 /// The mean of each window, as PyTorch's `AvgPool1d`, `AvgPool2d` and `AvgPool3d`. `counted` says whether padding counts as zeros
@@ -205,17 +191,7 @@ fn parts(x: &Value, sizes: &[Dim]) -> Option<Value> {
         return None;
     }
 
-    let mut pooled = channels_last(x, rank as i64);
-    for (axis, parts) in (1..).zip(&sizes) {
-        let shares = shares(x, &pooled.shape()?.dims()[axis], parts);
-        let op = Op::DotGeneral { batch: Vec::new(), contract: vec![(axis, 0)] };
-        let product = x.builder().apply(op, &[&pooled, &shares]);
-        // The axis of the parts stands last: back to where it was.
-        let mut order: Vec<i64> = (0..rank as i64 - 1).collect();
-        order.insert(axis, rank as i64 - 1);
-        pooled = transpose_by(product, &order);
-    }
-    Some(channels_second(&pooled, rank as i64))
+    along_each_axis(x, &sizes, |size, parts| shares(x, size, parts))
 }
 
 /// `[size, parts]`: the share of each element in each part. Element j is in part i of s where i·n < (j + 1)·s and j·s < (i + 1)·n.

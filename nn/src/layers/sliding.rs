@@ -1,13 +1,18 @@
-//! What convolutions and pools share: windows that slide over the axes behind batch and channels.
+//! What layers over pictures share: windows that slide over the axes behind batch and channels.
 //!
 //! In: `[batch, channels, …]`, a size, stride, padding and dilation for each further axis, or one for all. Out: `[batch, …, channels]`, padded,
 //! and what the windows see of it. Mistakes are recorded in the layer's words.
 
 use crate::builder::Value;
 use crate::call::bound;
-use crate::value::{channels_last, spoken, window, zero_padded};
+use crate::value::{
+    and, channels_last, channels_second, greater_equal, index, less, spoken, transpose_by, window,
+    zero_padded,
+};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
+use downhill_graph::op::Op;
+use downhill_graph::types::ElementType;
 
 /// Windows over the axes behind batch and channels, with the numbers of each axis.
 pub(super) struct Sliding {
@@ -82,12 +87,14 @@ impl Sliding {
 
     /// `x`, `[batch, channels, …]`, as `[batch, …, channels]` with zeros around.
     pub(super) fn padded(&self, x: &Value) -> Value {
-        let rank = self.kernel.len() + 2;
-        let both = |padding: &Dim| (padding.clone(), padding.clone());
-        let mut paddings = vec![both(&Dim::default())];
-        paddings.extend(self.padding.iter().map(both));
-        paddings.push(both(&Dim::default()));
-        zero_padded(&channels_last(x, rank as i64), &paddings)
+        zero_padded(&channels_last(x, self.kernel.len() as i64 + 2), &self.paddings())
+    }
+
+    /// (before, after) of each axis of `[batch, …, channels]`.
+    pub(super) fn paddings(&self) -> Vec<(Dim, Dim)> {
+        let none = Dim::default();
+        let all = [&none].into_iter().chain(&self.padding).chain([&none]);
+        all.map(|padding| (padding.clone(), padding.clone())).collect()
     }
 
     /// What the windows see of a padded value: each axis between the first and those of the channels becomes two, places and taps.
@@ -104,6 +111,44 @@ impl Sliding {
     pub(super) fn taps(&self) -> impl Iterator<Item = usize> {
         (0..self.kernel.len()).map(|at| 2 + 2 * at)
     }
+}
+
+/// What of a padded value is no padding; `None` where it has none.
+pub(super) fn inside(padded: &Value, paddings: &[(Dim, Dim)]) -> Option<Value> {
+    let shape = padded.shape()?;
+    let mut inside: Option<Value> = None;
+    let none = |(low, high): &(Dim, Dim)| low.is(0) && high.is(0);
+    for (axis, (low, high)) in paddings.iter().enumerate().filter(|(_, padding)| !none(padding)) {
+        let place = index(padded.builder(), shape.clone(), axis);
+        let end = &shape.dims()[axis] - high;
+        let within = and(greater_equal(&place, number(padded, low)), less(&place, number(padded, &end)));
+        inside = Some(inside.map_or_else(|| within.clone(), |known| and(known, &within)));
+    }
+    inside
+}
+
+/// A size as an i32, beside `x`.
+pub(super) fn number(x: &Value, dim: &Dim) -> Value {
+    x.builder().apply(Op::DimValue { dim: dim.clone(), element: ElementType::I32 }, &[])
+}
+
+/// `x`, `[batch, channels, …]`, with another size of each further axis: along it a product with the matrix `[old, new]` that is made of both.
+pub(super) fn along_each_axis(
+    x: &Value,
+    sizes: &[Dim],
+    matrix: impl Fn(&Dim, &Dim) -> Value,
+) -> Option<Value> {
+    let rank = sizes.len() as i64 + 2;
+    let mut product = channels_last(x, rank);
+    for (axis, size) in (1..).zip(sizes) {
+        let matrix = matrix(&product.shape()?.dims()[axis], size);
+        let op = Op::DotGeneral { batch: Vec::new(), contract: vec![(axis, 0)] };
+        // The new axis stands last: to where the old one was.
+        let mut order: Vec<i64> = (0..rank - 1).collect();
+        order.insert(axis, rank - 1);
+        product = transpose_by(x.builder().apply(op, &[&product, &matrix]), &order);
+    }
+    Some(channels_second(&product, rank))
 }
 
 /// The numbers of each axis behind batch and channels, of which `given` names one for all or one for each; a mistake is recorded.
