@@ -277,3 +277,33 @@ fn a_cumulative_sum_is_called_and_differentiated() {
         w.as_f32().expect("f32").iter().zip([0.0, 1.0, 0.5]).all(|(w, by_hand)| (w - by_hand).abs() < 1e-3);
     assert!(learned, "{w:?}");
 }
+
+network! {
+    layer finer(x: [batch, channels, height, width], wanted) -> [batch, wanted, 2 * height, 2 * width] {
+        pixel_shuffle(conv(x, 4 * wanted, 1), 2)
+    }
+
+    /// Pictures made small, and large again in four ways.
+    Pictures(channels: usize, kernel: usize) {
+        input  x: [batch, 1, 8, 6];
+        shared same_sizes = conv(channels, kernel, padding: same, bias: false);
+        let h = max_pool(relu(conv(x, channels, [3, kernel], padding: same)), 2);
+        let large = conv_transpose(same_sizes(h), 1, 2, stride: 2) + conv(upsample(h, scale: 2), 1, 1) + finer(h, 1);
+        let smooth = upsample_linear(same_sizes(h), sizes: [8, 6], align_corners: true);
+        let around = mean(average_pool(reflect_pad(pad(smooth, 0, after: [0, 1], value: 0.5), [1, 0]), [3, 2], stride: 1), axes: 1, keep: true);
+        let p = large + around;
+        output fine = pixel_unshuffle(replicate_pad(p, 1, after: [1, 3]), 2);
+        loss squared_error(p, x) + 1e-3 * mean(square(fine));
+    }
+}
+
+#[test]
+fn pictures_are_made_small_and_large() {
+    let mut net = Pictures::new(3, 2).seed(1).optimizer(sgd(0.1)).build().expect("a network");
+    let x: Vec<f32> = (0..96).map(|place| ((place * 7) % 11) as f32 / 11.0).collect();
+    let x = Tensor::new([2, 1, 8, 6], x).expect("as many as the shape says");
+    let first = net.step(&x, ()).expect("a step");
+    let last = (0..20).map(|_| net.step(&x, ()).expect("a step")).last().expect("steps");
+    assert!(last < first, "the loss went from {first} to {last}");
+    assert_eq!(net.forward(&x).expect("pictures").shape(), [2, 4, 5, 5]);
+}

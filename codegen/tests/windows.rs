@@ -173,6 +173,8 @@ fn convolutions() {
     for shape in shapes() {
         shape.case(false).check(1e-5);
     }
+    let same = || Convolution { same: true, dilation: sizes(&[1, 3]), ..Convolution::default() };
+    case(PLAIN.x, false, |x| conv(x, 4, &sizes(&[4, 2]), same())).check(1e-5);
 }
 
 /// Batches that are summed over block by block: in one chain, in chunks of several pictures, in chunks of one.

@@ -86,7 +86,8 @@ fn of_windows(layer: &str, case: &Case, x: &Value) -> Value {
         "conv" => {
             let (stride, groups) = (numbers("stride", 1), numbers("groups", 1)[0].clone());
             let bias = numbers("bias", 1)[0].is(1);
-            let options = Convolution { stride, padding, dilation, groups, bias, init: None };
+            let same = numbers("same", 0)[0].is(1);
+            let options = Convolution { stride, padding, same, dilation, groups, bias, init: None };
             conv(x, numbers("channels", 1)[0].clone(), &kernel, options)
         }
         "max_pool" => max_pool(x, &kernel, pooling()),

@@ -161,6 +161,8 @@ fn sizes_that_only_a_run_tells_are_kept() {
     );
     assert_eq!(shape(&global_average_pool(&x)), "[batch, 6]");
     assert_eq!(shape(&adaptive_average_pool(&x, &sizes(&[2, 3]))), "[batch, 6, 2, 3]");
+    let same = Convolution { same: true, ..options(1, 0, 3, 1) };
+    assert_eq!(shape(&conv(&x, 12, &sizes(&[2, 5]), same)), "[batch, 12, height, width]");
     let twice = |groups| conv_transpose(&x, 12, &sizes(&[4]), transposed(2, 1, 0, groups));
     for groups in [1, 2, 6] {
         assert_eq!(shape(&twice(groups)), "[batch, 12, 2*height, 2*width]");
@@ -193,6 +195,9 @@ fn sizes_that_only_a_run_tells_are_kept() {
         shape(&conv_transpose(&x, channels, std::slice::from_ref(&kernel), options)),
         "[batch, channels, -kernel + 17]"
     );
+    let same = Convolution { same: true, ..Convolution::default() };
+    let even = b.input("even", F32, [Dim::symbol("batch"), Dim::from(4), Dim::from(9)]);
+    assert_eq!(shape(&conv(&even, 4, std::slice::from_ref(&kernel), same)), "[batch, 4, 9]");
     let known = input(&b, "known", &["batch", "2", "5"]);
     assert_eq!(shape(&upsample(&known, Resized::By(vec![kernel.clone()]))), "[batch, 2, 5*kernel]");
     assert_eq!(shape(&upsample(&known, Resized::To(vec![kernel.clone()]))), "[batch, 2, kernel]");
@@ -264,6 +269,11 @@ fn what_does_not_fit_is_refused() {
     assert!(conv_by(&[3], options(0, 0, 1, 1)).starts_with("a stride of 0 in `conv`"));
     assert!(conv_by(&[3], options(1, 0, 0, 1)).starts_with("a dilation of 0 in `conv`"));
     assert!(conv_by(&[3], options(1, -1, 1, 1)).starts_with("a padding of -1 in `conv`"));
+    let same = Convolution { same: true, ..options(2, 0, 1, 1) };
+    assert_eq!(
+        conv_by(&[3], same),
+        "`conv` with `padding: same` and a stride of 2\n   = help: take a stride of 1, or write the padding as numbers"
+    );
     assert!(conv_by(&[3, 0], options(1, 0, 1, 1)).starts_with("a kernel of 0 in `conv`"));
     assert_eq!(
         conv_by(&[3, 3, 3], options(1, 0, 1, 1)),

@@ -257,6 +257,9 @@ def convolved(name, x, channels, kernel, bias=True, **options):
         return of_rank("conv", x)(x, axes_first(weight), bias, **options)
 
     said = {"channels": channels, "kernel": kernel} | options | ({} if bias else {"bias": 0})
+    if said.get("padding") == "same":
+        said["same"] = 1
+        del said["padding"]
     return case(f"conv:{name}", function, {"x": eighths(*x)}, parameters, said, eighths)
 
 
@@ -278,6 +281,8 @@ def convolutions():
     yield from convolved("2d_channel_multiplier", (1, 2, 5, 4), 6, 2, groups=2, stride=2)
     yield from convolved("2d_empty", (0, 2, 4, 3), 2, 2, padding=1)
     yield from convolved("2d_groups_empty", (0, 2, 3, 3), 4, 2, groups=2)
+    yield from convolved("1d_same", (1, 2, 5), 2, 4, padding="same")
+    yield from convolved("2d_same", (1, 2, 4, 3), 2, (3, 2), dilation=(1, 3), padding="same", groups=2)
     yield from convolved("3d", (1, 2, 3, 4, 3), 2, 2, padding=(0, 1, 0))
     yield from convolved("3d_axes_differ", (1, 1, 4, 3, 5), 2, (2, 1, 3), stride=(1, 2, 2), dilation=(2, 1, 1), padding=(1, 0, 1))
 

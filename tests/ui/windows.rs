@@ -36,7 +36,11 @@ network! {
         let unshuffled = pixel_unshuffle(x, 3);
         let mirrored = reflect_pad(x, 1, after: [0, 7]);
         let around = pad(x, [1, 2, 3]);
+        let apart = conv(x, 4, 3, stride: 2, padding: same);
+        let no_word = max_pool(x, 3, padding: same);
         let called = conv2d(x, 4, 3);
+        let same = conv(x, 6, 2, padding: same) + x;
+        let ambiguous = conv(x, 4, 2, padding: same);
         output p = linear(flat, 1);
         loss mean(p);
 

@@ -126,8 +126,20 @@ impl<'a> Checker<'a> {
                 Argument::Initializer(self.initializer(function, arguments, expression.location)),
             ),
             (ExpressionKind::If(choice), _) => self.choice(choice, kind, expression.location),
+            (ExpressionKind::Name(name), Some(Kind::Padding)) if name == "same" => {
+                self.same(expression.location)
+            }
             _ => self.expression(expression),
         }
+    }
+
+    /// The word `same`, where nothing else is called so.
+    fn same(&mut self, location: Location) -> AbstractValue {
+        if self.scopes.find("same").is_none() {
+            return AbstractValue::Known(Argument::Same);
+        }
+        let error = Error::new("`same` is a word of `padding` here, and a name of this network");
+        self.fail(location, error.help("give it another name"))
     }
 
     pub(super) fn initializer(

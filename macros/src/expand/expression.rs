@@ -195,6 +195,7 @@ impl<'a> Expander<'a> {
                 quote!(__Argument::Initializer(#initializer))
             }
             (ExpressionKind::If(choice), _) => self.choice(choice, kind),
+            (ExpressionKind::Name(name), Some(Kind::Padding)) if name == "same" => quote!(__Argument::Same),
             _ => self.expression(expression),
         }
     }

@@ -43,6 +43,8 @@ pub enum Kind {
     Shape,
     /// One size or a list of sizes.
     Sizes,
+    /// [`Kind::Sizes`], or the word `same`.
+    Padding,
     /// How a parameter starts: `normal(0.0, 1.0)`.
     Initializer,
     /// Whatever is given: what a layer of the user's own makes of it shows later.
@@ -79,6 +81,8 @@ pub enum Argument {
     Shape(Vec<Dim>),
     /// How a parameter starts.
     Initializer(Initializer),
+    /// The word `same`: as much padding as keeps sizes.
+    Same,
     /// Something of which nothing is known yet.
     Unknown,
 }
@@ -103,8 +107,10 @@ pub(super) fn convert(
         (Kind::Number, _) => argument.as_number(builder).map(Argument::Number),
         (Kind::Integer, _) => argument.as_integer(builder).map(Argument::Integer),
         (Kind::Axes, _) => argument.as_axes(builder).map(Argument::Shape),
-        (Kind::Sizes, Argument::Shape(_)) => Some(argument.clone()),
-        (Kind::Sizes, _) => argument.as_dim().map(|dim| Argument::Shape(vec![dim])),
+        (Kind::Sizes | Kind::Padding, Argument::Shape(_)) | (Kind::Padding, Argument::Same) => {
+            Some(argument.clone())
+        }
+        (Kind::Sizes | Kind::Padding, _) => argument.as_dim().map(|dim| Argument::Shape(vec![dim])),
         (Kind::Bool, Argument::Bool(_))
         | (Kind::Shape, Argument::Shape(_))
         | (Kind::Initializer, Argument::Initializer(_))
@@ -147,6 +153,7 @@ impl Kind {
             Kind::Axes => "an axis or a list of axes",
             Kind::Shape => "a list of sizes such as `[batch, 2]`",
             Kind::Sizes => "a size or a list of sizes",
+            Kind::Padding => "a size, a list of sizes or `same`",
             Kind::Initializer => "an initialiser such as `normal(0.0, 1.0)`",
             Kind::Any => "anything",
         }
@@ -177,6 +184,7 @@ impl Argument {
             Argument::Integer(number) => format!("the number `{number}`"),
             Argument::Shape(_) => "a list".into(),
             Argument::Initializer(_) => "an initialiser".into(),
+            Argument::Same => "`same`".into(),
             Argument::Unknown => "not known".into(),
         }
     }
@@ -204,7 +212,7 @@ impl Argument {
             Argument::Dim(dim) => Some(Argument::Value(builder.dim_value(dim))),
             Argument::Unknown => Some(Argument::Value(builder.unknown())),
             Argument::Bool(flag) => Some(Argument::Value(builder.flag(*flag))),
-            Argument::Shape(_) | Argument::Initializer(_) => None,
+            Argument::Shape(_) | Argument::Initializer(_) | Argument::Same => None,
         }
     }
 

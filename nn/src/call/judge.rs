@@ -307,7 +307,12 @@ impl Arguments<'_> {
         }
     }
 
-    /// The sizes given for a [`Kind::Shape`] or a [`Kind::Sizes`]; none where it is unset.
+    /// Whether `same` is given for a [`Kind::Padding`].
+    pub(crate) fn is_same(&self, name: &str) -> bool {
+        matches!(self.of(name).first(), Some(Argument::Same))
+    }
+
+    /// The sizes given for a [`Kind::Shape`], a [`Kind::Sizes`] or a [`Kind::Padding`]; none where it is unset.
     pub(crate) fn shape(&self, name: &str) -> Vec<Dim> {
         if let Some(Argument::Shape(dims)) = self.of(name).first() { dims.clone() } else { Vec::new() }
     }

@@ -270,9 +270,12 @@ pub fn value(builder: &Builder, argument: &Argument) -> Option<Value> {
         }
         Argument::Unknown => Some(builder.unknown()),
         Argument::Bool(flag) => Some(builder.flag(*flag)),
-        Argument::Shape(_) | Argument::Initializer(_) => {
-            let what =
-                if matches!(argument, Argument::Shape(_)) { "a list of sizes" } else { "an initialiser" };
+        Argument::Shape(_) | Argument::Initializer(_) | Argument::Same => {
+            let what = match argument {
+                Argument::Shape(_) => "a list of sizes",
+                Argument::Same => "`same`",
+                _ => "an initialiser",
+            };
             builder.error(Error::new(format!("{what} stands where a tensor is needed")));
             None
         }
@@ -296,6 +299,7 @@ pub fn dim(builder: &Builder, argument: &Argument) -> Option<Dim> {
         Argument::Bool(flag) => format!("`{flag}`"),
         Argument::Shape(_) => "a list".into(),
         Argument::Initializer(_) => "an initialiser".into(),
+        Argument::Same => "`same`".into(),
     };
 
     builder.error(

@@ -19,6 +19,9 @@ pub struct Convolution {
     pub stride: Vec<Dim>,
     /// Zeros on each side of an axis.
     pub padding: Vec<Dim>,
+    /// Instead of `padding`: as many zeros as keep each axis' size, one more behind than before where they are odd, as PyTorch's `same`. The
+    /// stride is 1.
+    pub same: bool,
     /// Elements from one that a window sees to the next.
     pub dilation: Vec<Dim>,
     /// Input and output channels fall into so many groups; each group of outputs sees its own group of inputs.
@@ -33,7 +36,7 @@ impl std::default::Default for Convolution {
     fn default() -> Convolution {
         let [zero, one] = [0, 1].map(Dim::from);
         let [stride, padding, dilation] = [&one, &zero, &one].map(|number| vec![number.clone()]);
-        Convolution { stride, padding, dilation, groups: one, bias: true, init: None }
+        Convolution { stride, padding, same: false, dilation, groups: one, bias: true, init: None }
     }
 }
 
@@ -50,16 +53,7 @@ pub fn conv(x: impl Borrow<Value>, channels: impl Into<Dim>, kernel: &[Dim], opt
 }
 
 fn convolution(x: &Value, channels: &Dim, kernel: &[Dim], options: &Convolution) -> Option<Value> {
-    let sliding = Sliding::new(
-        x,
-        "conv",
-        [
-            ("kernel", kernel, 1),
-            ("stride", &options.stride, 1),
-            ("padding", &options.padding, 0),
-            ("dilation", &options.dilation, 1),
-        ],
-    )?;
+    let sliding = slide(x, kernel, options)?;
     if !require_float(x, "conv") {
         return None;
     }
@@ -81,6 +75,30 @@ fn convolution(x: &Value, channels: &Dim, kernel: &[Dim], options: &Convolution)
         };
         channels_second(&product, sliding.kernel.len() as i64 + 2)
     }))
+}
+
+/// The windows; mistakes are recorded.
+fn slide(x: &Value, kernel: &[Dim], options: &Convolution) -> Option<Sliding> {
+    let mut sliding = Sliding::new(
+        x,
+        "conv",
+        [
+            ("kernel", kernel, 1),
+            ("stride", &options.stride, 1),
+            ("padding", &options.padding, 0),
+            ("dilation", &options.dilation, 1),
+        ],
+    )?;
+    if options.same {
+        let strides = sliding.stride.iter().filter_map(|stride| bound(x.builder(), stride));
+        if let Some(stride) = strides.max().filter(|&stride| stride > 1) {
+            let error = Error::new(format!("`conv` with `padding: same` and a stride of {stride}"));
+            x.builder().error(error.help("take a stride of 1, or write the padding as numbers"));
+            return None;
+        }
+        sliding = sliding.with_same_sizes();
+    }
+    sliding.fits(x, "conv").then_some(sliding)
 }
 
 /// The input channels that an output channel sees; mistakes are recorded.
@@ -159,7 +177,7 @@ const PARAMETERS: &[Parameter<'static>] = &[
     given("channels", Kind::Dim),
     given("kernel", Kind::Sizes),
     optional("stride", Kind::Sizes, Default::Integer(1)),
-    optional("padding", Kind::Sizes, Default::Integer(0)),
+    optional("padding", Kind::Padding, Default::Integer(0)),
     optional("dilation", Kind::Sizes, Default::Integer(1)),
     optional("groups", Kind::Dim, Default::Integer(1)),
     optional("bias", Kind::Bool, Default::Bool(true)),
@@ -170,9 +188,11 @@ fn conv_row(builder: &Builder, arguments: &Arguments<'_>) -> Value {
     let (Some(channels), Some(groups)) = (arguments.dim("channels"), arguments.dim("groups")) else {
         return builder.unknown();
     };
+    let is_same = arguments.is_same("padding");
     let options = Convolution {
         stride: arguments.shape("stride"),
-        padding: arguments.shape("padding"),
+        padding: if is_same { vec![Dim::default()] } else { arguments.shape("padding") },
+        same: is_same,
         dilation: arguments.shape("dilation"),
         groups: groups.clone(),
         bias: arguments.flag("bias"),

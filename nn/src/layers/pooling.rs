@@ -107,7 +107,7 @@ fn average(x: &Value, kernel: &[Dim], options: &Pooling, counted: bool) -> Optio
     }
     let taps: Vec<i64> = sliding.taps().map(|axis| axis as i64).collect();
     let sum = sum_over(sliding.seen(&sliding.padded(x)), &taps);
-    let mean = if counted || sliding.padding.iter().all(|padding| padding.is(0)) {
+    let mean = if counted || sliding.padding.iter().all(|(padding, _)| padding.is(0)) {
         let count = sliding.kernel.iter().fold(Dim::from(1), |count, taps| &count * taps);
         divide(sum, dim_value(x.builder(), &count))
     } else {
@@ -122,8 +122,7 @@ fn elements_seen(x: &Value, sliding: &Sliding, shape: &Shape) -> Option<Value> {
     let mut product: Option<Value> = None;
     for at in 0..sliding.kernel.len() {
         let one = full(x.builder(), [sizes.dims()[at + 2].clone()], 1.0);
-        let padding = &sliding.padding[at];
-        let padded = zero_padded(&one, &[(padding.clone(), padding.clone())]);
+        let padded = zero_padded(&one, &sliding.padding[at..=at]);
         let [taps, stride, dilation] =
             [&sliding.kernel, &sliding.stride, &sliding.dilation].map(|numbers| numbers[at].clone());
         let seen = sum_over(window(padded, 0, taps, stride, dilation), &[1]);
@@ -147,7 +146,10 @@ fn slide(x: &Value, layer: &str, kernel: &[Dim], options: &Pooling) -> Option<Sl
             ("dilation", &options.dilation, 1),
         ],
     )?;
-    for (padding, kernel) in sliding.padding.iter().zip(&sliding.kernel) {
+    if !sliding.fits(x, layer) {
+        return None;
+    }
+    for ((padding, _), kernel) in sliding.padding.iter().zip(&sliding.kernel) {
         if let [Some(padding), Some(kernel)] = [padding, kernel].map(|dim| bound(x.builder(), dim))
             && 2 * padding > kernel
         {

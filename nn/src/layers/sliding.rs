@@ -18,7 +18,8 @@ use downhill_graph::types::ElementType;
 pub(super) struct Sliding {
     pub(super) kernel: Vec<Dim>,
     pub(super) stride: Vec<Dim>,
-    pub(super) padding: Vec<Dim>,
+    /// (before, after).
+    pub(super) padding: Vec<(Dim, Dim)>,
     pub(super) dilation: Vec<Dim>,
 }
 
@@ -44,18 +45,19 @@ impl Sliding {
             each.push(of_each_axis(x, layer, what, given, axes, least)?);
         }
         let [kernel, stride, padding, dilation] = <[Vec<Dim>; 4]>::try_from(each).ok()?;
-        let sliding = Sliding { kernel, stride, padding, dilation };
-        sliding.fits(x, layer).then_some(sliding)
+        let padding = padding.into_iter().map(|padding| (padding.clone(), padding)).collect();
+        Some(Sliding { kernel, stride, padding, dilation })
     }
 
     /// Whether a window fits in each padded axis, as far as that is known; a mistake is recorded.
-    fn fits(&self, x: &Value, layer: &str) -> bool {
+    pub(super) fn fits(&self, x: &Value, layer: &str) -> bool {
         let Some(shape) = x.shape() else { return false };
         for (at, size) in shape.dims()[2..].iter().enumerate() {
             let number = |dim: &Dim| bound(x.builder(), dim);
-            let padded = number(&(size + &(&Dim::from(2) * &self.padding[at])));
+            let (before, after) = &self.padding[at];
+            let padded = number(&(&(size + before) + after));
             let (Some(padded), Some(span)) = (padded, number(&self.span(at))) else { continue };
-            let numbers = [size, &self.kernel[at], &self.padding[at], &self.dilation[at]].map(number);
+            let numbers = [size, &self.kernel[at], before, &self.dilation[at]].map(number);
             if let ([Some(size), Some(kernel), Some(padding), Some(dilation)], true) =
                 (numbers, padded < span)
             {
@@ -80,6 +82,18 @@ impl Sliding {
         true
     }
 
+    /// With as much padding as keeps the size of each axis at a stride of 1; what is odd stands behind.
+    pub(super) fn with_same_sizes(self) -> Sliding {
+        let around = |at| {
+            let all = &self.span(at) - &Dim::from(1);
+            let before = all.divide(&Dim::from(2));
+            let after = &all - &before;
+            (before, after)
+        };
+        let padding = (0..self.kernel.len()).map(around).collect();
+        Sliding { padding, ..self }
+    }
+
     /// From the first element that a window sees along an axis to its last, both counted.
     fn span(&self, at: usize) -> Dim {
         &(&(&self.kernel[at] - &Dim::from(1)) * &self.dilation[at]) + &Dim::from(1)
@@ -92,9 +106,8 @@ impl Sliding {
 
     /// (before, after) of each axis of `[batch, …, channels]`.
     pub(super) fn paddings(&self) -> Vec<(Dim, Dim)> {
-        let none = Dim::default();
-        let all = [&none].into_iter().chain(&self.padding).chain([&none]);
-        all.map(|padding| (padding.clone(), padding.clone())).collect()
+        let none = [<(Dim, Dim)>::default()];
+        [&none, &*self.padding, &none].concat()
     }
 
     /// What the windows see of a padded value: each axis between the first and those of the channels becomes two, places and taps.
