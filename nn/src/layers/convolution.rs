@@ -40,8 +40,8 @@ impl std::default::Default for Convolution {
     }
 }
 
-/// Cross-correlation, as PyTorch's `Conv1d`, `Conv2d` and `Conv3d`: y[b, o, p…] = bias[o] + Σ x[b, i, p·stride + t·dilation − padding, …] ·
-/// weight[t…, i, o] over the taps t of the kernel and the input channels i of o's group. The kernel has one size for all axes, or one for
+/// Cross-correlation, as PyTorch's `Conv1d`, `Conv2d` and `Conv3d`: `y[b, o, p…] = bias[o] + Σ x[b, i, p·stride + t·dilation − padding, …] ·
+/// weight[t…, i, o]` over the taps t of the kernel and the input channels i of o's group. The kernel has one size for all axes, or one for
 /// each.
 ///
 /// # Shapes

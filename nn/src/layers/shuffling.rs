@@ -9,7 +9,7 @@ use downhill_graph::error::Error;
 use std::borrow::Borrow;
 
 /// Each `factor`·`factor` channels made one with so many pixels for one, as PyTorch's `PixelShuffle`, for any number of axes:
-/// y[b, c, h·factor + i, w·factor + j] = x[b, (c·factor + i)·factor + j, h, w].
+/// `y[b, c, h·factor + i, w·factor + j] = x[b, (c·factor + i)·factor + j, h, w]`.
 ///
 /// # Shapes
 /// `[batch, channels · factor^axes, …]` to `[batch, channels, …]` with `factor` times as many elements of each axis.

@@ -51,7 +51,7 @@ impl std::default::Default for TransposedConvolution {
 }
 
 /// The adjoint of [`conv`](super::conv), as PyTorch's `ConvTranspose1d`, `2d` and `3d`: each element of the input adds a window of the
-/// output, y[b, o, p·stride + t·dilation − padding, …] += x[b, i, p…] · weight[t…, i, o], and the bias is added to all.
+/// output, `y[b, o, p·stride + t·dilation − padding, …] += x[b, i, p…] · weight[t…, i, o]`, and the bias is added to all.
 ///
 /// # Shapes
 /// `[batch, channels in, …]` to `[batch, channels, …]` with (n − 1)·stride − 2·padding + dilation·(kernel − 1) + 1 + output_padding of n
