@@ -5,11 +5,11 @@ use super::sliding::{of_each_axis, rank_of_picture};
 use crate::builder::{Builder, Value};
 use crate::call::{Arguments, Composite, Default, Kind, Parameter, X, bound, given, optional, row};
 use crate::value::{
-    add, channels_last, channels_second, require_float, reshape, slice, spoken, transpose_by, zero_padded,
+    add, channels_last, channels_second, require_float, reshape, spoken, transpose_by, zero_padded,
 };
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
-use downhill_graph::op::{Op, Window};
+use downhill_graph::op::{Op, Range, Window};
 use downhill_graph::random::Initializer;
 use downhill_graph::types::Shape;
 use std::borrow::Borrow;
@@ -210,19 +210,23 @@ fn folded(x: &Value, weight: &Value, foldings: &[Folding], channels: &Dim, group
 
 /// Without the padding, and with zeros where the result has more than was folded.
 fn cut(folded: &Value, foldings: &[Folding]) -> Value {
-    let (mut part, mut zeros) = (folded.clone(), vec![<(Dim, Dim)>::default(); foldings.len() + 2]);
+    let builder = folded.builder();
+    let Some(shape) = folded.shape() else { return folded.clone() };
+    let whole = |dim: &Dim| Range { start: Dim::default(), end: dim.clone(), stride: 1 };
+    let mut ranges: Vec<Range> = shape.dims().iter().map(whole).collect();
+    let mut zeros = vec![<(Dim, Dim)>::default(); ranges.len()];
     for (axis, Folding { padding, more, .. }) in (1..).zip(foldings) {
         // While rustc runs, nobody knows which is greater; the size is the same.
         let excess = more - padding;
-        let is_beyond = bound(folded.builder(), &excess).is_some_and(|excess| excess > 0);
+        let is_beyond = bound(builder, &excess).is_some_and(|excess| excess > 0);
         let (taken, added) =
             if is_beyond { (Dim::default(), excess) } else { (padding - more, Dim::default()) };
-        if !(padding.is(0) && taken.is(0)) {
-            let end = part.shape().map(|shape| &shape.dims()[axis] - &taken);
-            part = slice(part, axis as i64, padding.clone(), end, 1);
-        }
+        ranges[axis] = Range { start: padding.clone(), end: &shape.dims()[axis] - &taken, stride: 1 };
         zeros[axis] = (Dim::default(), added);
     }
+
+    let is_whole = ranges.iter().zip(shape.dims()).all(|(range, dim)| *range == whole(dim));
+    let part = if is_whole { folded.clone() } else { builder.apply(Op::Slice(ranges), &[folded]) };
     zero_padded(&part, &zeros)
 }
 
