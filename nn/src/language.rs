@@ -119,7 +119,11 @@ pub fn no_list(builder: &Builder, argument: &Argument) {
         Argument::Value(value) if value.node().is_none() => return,
         Argument::Integer(number) => format!("count: `0..{number}`"),
         Argument::Dim(dim) => format!("count: `0..{dim}`"),
-        Argument::Value(_) | Argument::Number(_) | Argument::Bool(_) | Argument::Initializer(_) => {
+        Argument::Value(_)
+        | Argument::Number(_)
+        | Argument::Bool(_)
+        | Argument::Initializer(_)
+        | Argument::Same => {
             "write `0..depth`, a list such as `[16, 32]` or an argument of type `Vec<usize>`".into()
         }
     };

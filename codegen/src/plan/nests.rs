@@ -233,8 +233,12 @@ fn folded(inner: &Loop) -> impl Iterator<Item = ValueId> {
     inner.accumulators.iter().flat_map(Accumulator::operands)
 }
 
-/// The items with the values first that need no loop among them, as far as no loop stores what they may read.
+/// The items with the values first that need no loop among them, as far as no loop stores what they may read: they stand between loops that
+/// could be one. Those behind a single loop stay there.
 fn values_first(items: Vec<Item>) -> Vec<Item> {
+    if items.iter().filter(|item| matches!(item, Item::Loop(_))).count() < 2 {
+        return items;
+    }
     let (mut behind, mut stores) = (Set::default(), false);
     visit_items(&items, &mut |item| {
         if let Item::Loop(inner) = item {
