@@ -142,6 +142,18 @@ fn an_element_that_all_indices_stand_for() {
     case.check(1e-6);
 }
 
+/// What one index adds, in two places: the second is copied after the addition.
+#[test]
+fn one_update_of_two_results() {
+    let mut case = Case::new();
+    let x = case.input("x", &["1", "8"], &[1, 8]);
+    let at = whole_numbers(&mut case, "at", &["1"], &[1], vec![4]);
+    let sums = scatter(&mut case, x, at, (0, 0, 10.into()));
+    case.output("sums", sums);
+    case.output("again", sums);
+    case.check(0.0);
+}
+
 /// Computed tables, tables seen through views, lookups of lookups, what uses them, and their gradients of first and second order.
 #[test]
 fn between_other_ops() {

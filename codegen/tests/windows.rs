@@ -7,9 +7,10 @@ use common::case::Case;
 use downhill_graph::differentiate::differentiate;
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, NodeId};
-use downhill_graph::op::Op;
+use downhill_graph::op::{Compare, Op, Reduction};
 use downhill_graph::passes::optimize;
-use downhill_graph::types::ElementType::F32;
+use downhill_graph::tensor::Tensor;
+use downhill_graph::types::ElementType::{F32, I32};
 use downhill_nn::builder::{Builder, Mode, Value};
 use downhill_nn::composite::*;
 use downhill_nn::value::{gradient, square, sum};
@@ -247,4 +248,34 @@ fn a_stack_stores_nothing_transposed() {
     let transposes: Vec<usize> =
         case.graph.ids().filter(transposed).map(|id| case.graph.shape(id).rank()).collect();
     assert_eq!(transposes, [6, 4], "{}", case.graph.to_text());
+}
+
+/// Sums over pictures and lines that are no products of floats, and those of nothing.
+#[test]
+fn other_sums_over_two_axes() {
+    for length in [8, 0] {
+        let mut case = Case::new();
+        let x = case.input("x", &["batch", "2", "t", "40"], &[600, 2, length, 40]);
+        let zero = case.graph.full_like(x, 0.0);
+        let positive = case.graph.add(Op::Compare(Compare::Greater), &[x, zero]);
+        let count = case.graph.add(Op::Convert(I32), &[positive]);
+        for (name, value) in [("count", count), ("sum", x)] {
+            let sum = case.graph.add(Op::Reduce { kind: Reduction::Sum, axes: vec![0, 2] }, &[value]);
+            case.output(name, sum);
+        }
+        case.check(1e-4);
+    }
+}
+
+/// Products so small that each chunk of their sum is −0: it stays so, block by block or not.
+#[test]
+fn sums_of_nothing_but_roundings() {
+    let mut case = case(&[150, 3, 8, 8], false, |x| conv(x, 5, &sizes(&[3]), Convolution::default()));
+    let tiny = |case: &mut Case, name: &str, shape: &[usize], value: f32| {
+        Tensor::new(shape, vec![value; shape.iter().product()]).map(|tensor| {
+            case.environment = std::mem::take(&mut case.environment).input(name, tensor);
+        })
+    };
+    tiny(&mut case, "x", &[150, 3, 8, 8], -1e-25).expect("as many as the shape says");
+    case.check(1e-4);
 }

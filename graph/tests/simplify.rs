@@ -241,3 +241,34 @@ fn equal_nodes_are_one_and_dead_ones_go() {
     let optimized = optimize(&graph);
     assert_eq!((optimized.len(), optimized.inputs.len()), (2, 2));
 }
+
+fn reshape(graph: &mut Graph, x: NodeId, shape: &[i64]) -> NodeId {
+    graph.add(Op::Reshape(Shape(shape.iter().copied().map(Dim::from).collect())), &[x])
+}
+
+#[test]
+fn views_settle() {
+    // Two reshaped values, of which one is transposed: neither makes the other one move.
+    fn transposed(graph: &mut Graph) -> NodeId {
+        let (x, y) = (input(graph, &[24]), input(graph, &[24]));
+        let (x, y) = (reshape(graph, x, &[6, 4]), reshape(graph, y, &[4, 6]));
+        let x = graph.add(Op::Transpose(vec![1, 0]), &[x]);
+        let sum = binary(graph, Binary::Add, x, y);
+        unary(graph, Unary::Exp, sum)
+    }
+    // An axis of one element is no axis that is merged.
+    fn widened(graph: &mut Graph) -> NodeId {
+        let (x, y) = (input(graph, &[2, 3]), input(graph, &[2, 1, 3]));
+        let (x, y) = (unary(graph, Unary::Tanh, x), unary(graph, Unary::Exp, y));
+        let x = reshape(graph, x, &[2, 1, 3]);
+        binary(graph, Binary::Mul, x, y)
+    }
+    for build in [transposed as fn(&mut Graph) -> NodeId, widened] {
+        let mut graph = Graph::new();
+        let result = build(&mut graph);
+        graph.results.push((Purpose::Output("y".into()), result));
+        let simple = simplify(&graph);
+        assert_eq!(simple, simplify(&simple));
+        assert!(simple.len() <= graph.len(), "{} nodes become {}", graph.len(), simple.len());
+    }
+}

@@ -229,21 +229,62 @@ pub(super) struct Emit<'a> {
 
 impl Emit<'_> {
     fn items(&mut self, items: &[Item]) {
-        for item in items {
-            match item {
-                Item::Let(value, expression) => {
-                    let registers = (0..self.copies(*value))
-                        .map(|row| self.expression(*value, expression, row))
-                        .collect();
-                    self.registers.insert(*value, registers);
+        let is_loop = |item: &Item| matches!(item, Item::Loop(_));
+        let mut is_behind_sums = false;
+        for run in items.chunk_by(|before, item| !is_loop(before) && !is_loop(item)) {
+            match run {
+                [Item::Loop(inner)] => {
+                    is_behind_sums = true;
+                    match self.schedule.rows.get(&inner.axis) {
+                        Some(&rows) if self.block.is_none() => self.blocks(inner, rows),
+                        _ => self.plain_loop(inner, Portion::Whole, 0),
+                    }
                 }
-                Item::Store(buffer, access, value) => self.store(*buffer, access, *value),
-                Item::Loop(inner) => match self.schedule.rows.get(&inner.axis) {
-                    Some(&rows) if self.block.is_none() => self.blocks(inner, rows),
-                    _ => self.plain_loop(inner, Portion::Whole, 0),
-                },
+                _ => self.run(run, is_behind_sums),
             }
         }
+    }
+
+    /// Items without a loop. What stands behind the sums of several rows is done row by row: of all rows at once it would want as many
+    /// registers for each of its values, and the sums before it would have to be narrower.
+    fn run(&mut self, run: &[Item], is_behind_sums: bool) {
+        let rows = self.block.as_ref().filter(|_| is_behind_sums).map_or(1, |block| block.rows);
+        for row in 0..rows {
+            for item in run {
+                match item {
+                    Item::Let(value, expression) => {
+                        let copies = self.copies(*value);
+                        let own = match rows {
+                            1 => 0..copies,
+                            _ => row..(row + 1).min(copies),
+                        };
+                        for row in own {
+                            let register = self.expression(*value, expression, row);
+                            let registers = self.registers.entry(*value).or_default();
+                            registers.truncate(row);
+                            registers.push(register);
+                        }
+                    }
+                    Item::Store(buffer, access, value) => {
+                        let moved = self.rows_of(access);
+                        let own = match rows {
+                            1 => 0..moved,
+                            _ => row..(row + 1).min(moved),
+                        };
+                        own.for_each(|row| self.store(*buffer, access, *value, row));
+                    }
+                    Item::Loop(_) => bug("a loop in a run without loops"),
+                }
+            }
+        }
+    }
+
+    /// How many stores an access stands for: one serves all rows where it does not depend on the row.
+    fn rows_of(&self, access: &Access) -> usize {
+        let axis = self.block.as_ref().map(|block| block.axis);
+        let by_value = access.by.is_some_and(|by| self.copies(by) > 1);
+        let moves = by_value || axis.is_some_and(|axis| access.uses(axis));
+        self.block.as_ref().filter(|_| moves).map_or(1, |block| block.rows)
     }
 
     /// How many registers a value has here: one for each row where the rows differ.
@@ -457,33 +498,24 @@ impl Emit<'_> {
             && matches!(self.definitions.get(&mask), Some(Expression::Compare(Compare::LessEqual, a, c)) if *a == y && zero(*c))
     }
 
-    fn store(&mut self, buffer: Buffer, access: &Access, value: ValueId) {
-        let axis = self.block.as_ref().map(|block| block.axis);
-        let by_value = access.by.is_some_and(|by| self.copies(by) > 1);
-        let moves = by_value || axis.is_some_and(|axis| access.uses(axis));
-        let rows = if moves { self.block.as_ref().map_or(1, |block| block.rows) } else { 1 };
+    fn store(&mut self, buffer: Buffer, access: &Access, value: ValueId, row: usize) {
+        let mut register = self.register(value, row);
+        // What is watched goes to the alarm, not to memory.
+        if buffer == Buffer::Watched {
+            let alarm = position(self.pointers, Pointer::Alarm);
+            return self.b.watch(alarm, register);
+        }
+        if self.b.register(register).kind == Kind::Mask {
+            register = self.b.unary(U::FromMask, register);
+        }
 
-        // One store serves all rows where the access does not depend on the row.
-        for row in 0..rows {
-            let mut register = self.register(value, row);
-            // What is watched goes to the alarm, not to memory.
-            if buffer == Buffer::Watched {
-                let alarm = position(self.pointers, Pointer::Alarm);
-                self.b.watch(alarm, register);
-                continue;
-            }
-            if self.b.register(register).kind == Kind::Mask {
-                register = self.b.unary(U::FromMask, register);
-            }
+        let address = self.address(buffer, access, value, row);
+        self.b.store(address, register);
 
-            let address = self.address(buffer, access, value, row);
-            self.b.store(address, register);
-
-            // Other accesses to the buffer may have named this element, so all of it is forgotten.
-            self.memory.retain(|element, _| element.0 != buffer);
-            if let Some(element) = self.fixed_element(buffer, access).filter(|_| self.depth == 0) {
-                self.memory.insert(element, register);
-            }
+        // Other accesses to the buffer may have named this element, so all of it is forgotten.
+        self.memory.retain(|element, _| element.0 != buffer);
+        if let Some(element) = self.fixed_element(buffer, access).filter(|_| self.depth == 0) {
+            self.memory.insert(element, register);
         }
     }
 

@@ -655,6 +655,10 @@ impl Build<'_> {
         self.frames[depth].stores.push(Item::Store(home, start, zero));
         self.close_to(around);
 
+        // So does what one index alone adds.
+        if own_dims.iter().all(|dim| dim.is(1)) {
+            self.open(Dim::from(1));
+        }
         let (own, access) = self.at_index(node, *axis, &target, (indices, *batch), own_dims);
         let update = self.value(updates, &[&target[..*axis], &own, &target[axis + 1..]].concat());
         let depth = self.frames.len() - 1;

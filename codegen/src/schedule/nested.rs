@@ -75,6 +75,9 @@ impl Packing<'_> {
         let width = self.width(&Dim::from(blocks.columns));
         let is_shared = self.open.is_empty() && self.scratch.threads() > 1;
         let columns = if is_shared && blocks.columns % width == 0 { width } else { blocks.columns };
+        if is_shared && blocks.columns / columns < self.scratch.threads() {
+            return None;
+        }
         let group = self.axis(Dim::from(blocks.columns / columns));
         let first = Affine::axis(group).times(&Dim::from(columns));
 
@@ -85,13 +88,14 @@ impl Packing<'_> {
         let so_far = SoFar { sums, long, columns };
 
         let Some(long) = so_far.long else {
-            let start = self.no_sums(&nested, &so_far, &[sums]);
+            let start = self.no_sums(&nested, &so_far, &[(sums, 0.0)]);
             let added = self.added(&nested, &so_far, &blocks, &first, Affine::default(), blocks.pictures);
             let end = self.behind(&nested, &so_far, sums, &first);
             return Some(nest(&[group], [start, added, end].concat()));
         };
 
-        let mut body = self.no_sums(&nested, &so_far, &long);
+        // To −0 a chunk is added unchanged, whatever its sign: the first one is taken as it is.
+        let mut body = self.no_sums(&nested, &so_far, &[(long[0], -0.0), (long[1], 0.0)]);
         let whole = blocks.pictures / blocks.chunk;
         body.append(&mut self.chunks(&nested, &so_far, &blocks, &first, [whole, blocks.chunk, 0]));
         let rest = blocks.pictures % blocks.chunk;
@@ -119,6 +123,10 @@ impl Packing<'_> {
             [size(nested.rows.axis)?, size(nested.wide.axis)?, size(nested.fold.axis)?];
         let outer = nested.outer.iter().map(|axis| size(*axis)).product::<Option<i64>>()?;
         terms_of_iteration(&self.kernel, nested.fold)?;
+        let is_f32 = self.kernel.element(nested.sum().result) == ElementType::F32;
+        if !is_f32 || [rows, columns, pictures, size(nested.inner.axis)?].contains(&0) {
+            return None;
+        }
         let reads = reads_of(&nested.rows.body);
         if reads.iter().any(|read| self.is_written(read.buffer)) || self.has_lanes(&nested.rows.body) {
             return None;
@@ -179,15 +187,19 @@ impl Packing<'_> {
         found
     }
 
-    /// Sums that nothing was added to yet.
-    fn no_sums(&mut self, nested: &Nested<'_>, so_far: &SoFar, buffers: &[Buffer]) -> Vec<Item> {
+    /// Sums that nothing was added to yet, and what they start from.
+    fn no_sums(&mut self, nested: &Nested<'_>, so_far: &SoFar, buffers: &[(Buffer, f64)]) -> Vec<Item> {
         let rows = extent(&self.kernel, nested.rows.axis).clone();
         let (row, lane) = (self.axis(rows), self.axis(so_far.columns.clone()));
-        let zero = self.value(nested.sum().result);
         self.lanes.insert(lane);
         let at = self.place_of_sum(nested, so_far, row, lane);
-        let mut body = vec![Item::Let(zero, Expression::Constant(Literal::new(ElementType::F32, 0.0)))];
-        body.extend(buffers.iter().map(|&buffer| store(buffer, at.clone(), zero)));
+        let (mut body, mut stores) = (Vec::new(), Vec::new());
+        for &(buffer, start) in buffers {
+            let value = self.value(nested.sum().result);
+            body.push(Item::Let(value, Expression::Constant(Literal::new(ElementType::F32, start))));
+            stores.push(store(buffer, at.clone(), value));
+        }
+        body.append(&mut stores);
         nest(&[&*nested.outer, &[row, lane]].concat(), body)
     }
 
@@ -204,7 +216,7 @@ impl Packing<'_> {
         let alone = each == 1 && count == blocks.pictures;
         let chunk = if alone { nested.fold.axis } else { self.axis(Dim::from(count)) };
         let from = Affine::axis(chunk).times(&Dim::from(each)).offset(&Dim::from(start));
-        let mut body = self.no_sums(nested, so_far, &[so_far.sums]);
+        let mut body = self.no_sums(nested, so_far, &[(so_far.sums, 0.0)]);
         body.append(&mut self.added(nested, so_far, blocks, first, from, each));
 
         let rows = extent(&self.kernel, nested.rows.axis).clone();

@@ -151,7 +151,7 @@ fn slide(x: &Value, layer: &str, kernel: &[Dim], options: &Pooling) -> Option<Sl
     }
     for ((padding, _), kernel) in sliding.padding.iter().zip(&sliding.kernel) {
         if let [Some(padding), Some(kernel)] = [padding, kernel].map(|dim| bound(x.builder(), dim))
-            && 2 * padding > kernel
+            && padding > kernel / 2
         {
             let error =
                 Error::new(format!("`{layer}` pads by {padding}, more than half of its kernel of {kernel}"));

@@ -86,9 +86,11 @@ pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
     // Every operand must be seen through the same view.
     let same = |graph: &Graph, id| *graph.op(id) == view && *graph.shape(graph.operand(id, 0)) == inner;
     let merges = matches!(view, Op::Reshape(_)) && is_merged(graph, viewed);
+    // Of two values that cost nothing to transpose, neither makes the other one move: they would take turns.
+    let is_moved = matches!(view, Op::Transpose(_)) && !turns_back(graph, graph.operand(viewed, 0), ABSORBED);
     let fits = |&id: &NodeId| {
-        let fits = same(graph, id) || matches!(view, Op::Transpose(_)) && turns_back(graph, id, ABSORBED);
-        spread_scalar(graph, id).is_some() || fits || merges
+        let turns = || is_moved && turns_back(graph, id, ABSORBED);
+        spread_scalar(graph, id).is_some() || same(graph, id) || merges || turns()
     };
     if !operands.iter().all(fits) {
         return None;
@@ -150,7 +152,10 @@ fn is_merged(graph: &Graph, reshaped: NodeId) -> bool {
         }
         true
     };
-    graph.op(inside).class() == Class::Elementwise && graph.shape(reshaped).dims().iter().all(is_product)
+    let axes = |id: NodeId| graph.shape(id).dims().iter().filter(|dim| !dim.is(1)).count();
+    graph.op(inside).class() == Class::Elementwise
+        && axes(reshaped) < axes(inside)
+        && graph.shape(reshaped).dims().iter().all(is_product)
 }
 
 /// Whether a chain of views is too long to be moved: every op behind it would have to pass all of its views, which costs more than it

@@ -167,9 +167,12 @@ pub(super) fn fold_apart(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) ->
     }
 
     let axis = window.axis;
-    let spaced = pad_high(graph, operands[0], axis + 1, stride - taps);
+    let places = graph.shape(operands[0]).dims()[axis].as_constant()?;
+    // What stands behind the only place is no part of a stride.
+    let step = if places == 1 { taps } else { stride };
+    let covered = places.checked_mul(step)?;
+    let spaced = pad_high(graph, operands[0], axis + 1, step - taps);
     let mut dims = graph.shape(spaced).dims().to_vec();
-    let covered = dims[axis].as_constant()? * stride;
     dims.splice(axis..=axis + 1, [Dim::from(covered)]);
     let beside = add(graph, Op::Reshape(Shape(dims)), &[spaced]);
     if covered <= size {
@@ -230,13 +233,19 @@ fn slice_of_window(graph: &mut Rewriting, ranges: &[Range], seen: NodeId) -> Opt
     let mut ranges = ranges.to_vec();
     let taps = ranges.remove(window.axis + 1);
     let places = &mut ranges[window.axis];
-    if !taps.start.is(0) || taps.end != window.taps || places.start == places.end {
+    if !taps.start.is(0) || taps.end != window.taps {
         return None;
     }
-    // From the first element of the first window to the last one of the last.
-    let start = &places.start * &window.stride;
-    let last = &(&places.end - &Dim::from(1)) * &window.stride;
-    *places = Range { start, end: &last + &window.span(), stride: 1 };
+    if places.start.is(0) && places.end == graph.shape(seen).dims()[window.axis] {
+        places.end = graph.shape(source).dims()[window.axis].clone();
+    } else {
+        // From the first element of the first window to the last one of the last: their number must be known, and not be 0.
+        let count = (&places.end - &places.start).as_constant()?;
+        window.stride.as_constant().filter(|_| count > 0)?;
+        let start = &places.start * &window.stride;
+        let last = &(&places.end - &Dim::from(1)) * &window.stride;
+        *places = Range { start, end: &last + &window.span(), stride: 1 };
+    }
     let part = add(graph, Op::Slice(ranges), &[source]);
     Some(add(graph, Op::Window(window), &[part]))
 }
