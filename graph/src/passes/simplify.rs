@@ -61,6 +61,8 @@ const RULES: &[Rule] = &[
     views::composed,
     views::transposed_broadcast,
     views::outward,
+    views::beside_transposed,
+    views::beside_merged,
     windows::of_transposed,
     windows::fold_of_product,
     windows::fold_apart,

@@ -62,19 +62,58 @@ pub(super) fn transposed_broadcast(graph: &mut Rewriting, op: &Op, operands: &[N
 }
 
 /// An elementwise op of operands seen through the same view (or spread scalars): the view of the op. What a broadcast
-/// repeats is computed once; reshapes and transposes move on until they meet their like. Beside a transposed operand, one that is broadcast or
-/// reshaped is transposed back: the broadcast one becomes another broadcast, and a reshaped one is read in any order equally well. Beside
-/// something elementwise whose axes are merged, any operand is split, so that both are computed at once.
+/// repeats is computed once; reshapes and transposes move on until they meet their like.
 pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
     if op.class() != Class::Elementwise {
         return None;
     }
     let is_view = |id: &&NodeId| spread_scalar(graph, **id).is_none();
-    let is_transposed = |id: &&NodeId| matches!(graph.op(**id), Op::Transpose(_));
-    let is_reshaped = |id: &&NodeId| matches!(graph.op(**id), Op::Reshape(_)) && is_merged(graph, **id);
-    let viewed = operands.iter().find(is_transposed).or_else(|| operands.iter().find(is_reshaped));
-    let viewed = viewed.or_else(|| operands.iter().find(is_view));
-    let Some(&viewed) = viewed else { return of_scalars(graph, op, operands) };
+    let Some(&viewed) = operands.iter().find(is_view) else { return of_scalars(graph, op, operands) };
+    moved_out(graph, op, operands, viewed, &|_, _| false, &|_, id| id)
+}
+
+/// Beside a transposed operand, one that is broadcast or reshaped is transposed back: the broadcast one becomes another broadcast, and a
+/// reshaped one is read in any order equally well.
+pub(super) fn beside_transposed(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+    let transposed = |id: &NodeId| {
+        let Op::Transpose(order) = graph.op(*id) else { return None };
+        Some((*id, order.clone()))
+    };
+    let (viewed, order) = operands.iter().find_map(transposed)?;
+    let source = graph.operand(viewed, 0);
+    // Of two values that cost nothing to transpose, neither makes the other one move: they would take turns.
+    if op.class() != Class::Elementwise || turns_back(graph, source, ABSORBED) {
+        return None;
+    }
+    let inner = graph.shape(source).clone();
+    let back = (0..order.len()).map(|axis| order.iter().position(|from| *from == axis).unwrap_or_default());
+    let back: Vec<usize> = back.collect();
+    let fits = |graph: &Graph, id: NodeId| turns_back(graph, id, ABSORBED);
+    moved_out(graph, op, operands, viewed, &fits, &|graph, id| turned_back(graph, &back, &inner, id))
+}
+
+/// Beside something elementwise some of whose axes are merged, any operand is split, so that both are computed at once.
+pub(super) fn beside_merged(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+    let is_merged = |id: &&NodeId| matches!(graph.op(**id), Op::Reshape(_)) && is_merged(graph, **id);
+    let &viewed = operands.iter().find(is_merged)?;
+    if op.class() != Class::Elementwise {
+        return None;
+    }
+    let inner = graph.shape(graph.operand(viewed, 0)).clone();
+    let split = |graph: &mut Rewriting, id| add(graph, Op::Reshape(inner.clone()), &[id]);
+    moved_out(graph, op, operands, viewed, &|_, _| true, &split)
+}
+
+/// The view that `viewed` is, of the op of what the operands are without it: spread scalars, those seen through the same view, and those that
+/// fit, which `without` gives.
+fn moved_out(
+    graph: &mut Rewriting,
+    op: &Op,
+    operands: &[NodeId],
+    viewed: NodeId,
+    fits: &dyn Fn(&Graph, NodeId) -> bool,
+    without: &dyn Fn(&mut Rewriting, NodeId) -> NodeId,
+) -> Option<NodeId> {
     if is_piled(graph, viewed) {
         return None;
     }
@@ -82,35 +121,21 @@ pub(super) fn outward(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Op
         return None;
     };
     let inner = graph.shape(graph.operand(viewed, 0)).clone();
-
-    // Every operand must be seen through the same view.
     let same = |graph: &Graph, id| *graph.op(id) == view && *graph.shape(graph.operand(id, 0)) == inner;
-    let merges = matches!(view, Op::Reshape(_)) && is_merged(graph, viewed);
-    // Of two values that cost nothing to transpose, neither makes the other one move: they would take turns.
-    let is_moved = matches!(view, Op::Transpose(_)) && !turns_back(graph, graph.operand(viewed, 0), ABSORBED);
-    let fits = |&id: &NodeId| {
-        let turns = || is_moved && turns_back(graph, id, ABSORBED);
-        spread_scalar(graph, id).is_some() || same(graph, id) || merges || turns()
-    };
-    if !operands.iter().all(fits) {
+    let all_fit =
+        operands.iter().all(|&id| spread_scalar(graph, id).is_some() || same(graph, id) || fits(graph, id));
+    if !all_fit {
         return None;
     }
-    let mut sources = Vec::new();
+
+    let mut sources = Vec::with_capacity(operands.len());
     for &id in operands {
-        sources.push(if let Some(scalar) = spread_scalar(graph, id) {
-            spread(graph, scalar, &inner)
-        } else if same(graph, id) {
-            graph.operand(id, 0)
-        } else if let Op::Transpose(order) = &view {
-            let back = (0..order.len()).map(|axis| order.iter().position(|from| *from == axis));
-            turned_back(graph, &back.map(Option::unwrap_or_default).collect::<Vec<_>>(), &inner, id)
-        } else if merges {
-            add(graph, Op::Reshape(inner.clone()), &[id])
-        } else {
-            return None;
+        sources.push(match spread_scalar(graph, id) {
+            Some(scalar) => spread(graph, scalar, &inner),
+            None if same(graph, id) => graph.operand(id, 0),
+            None => without(graph, id),
         });
     }
-
     let inside = add(graph, op.clone(), &sources);
     Some(add(graph, view, &[inside]))
 }
