@@ -7,21 +7,11 @@
 //! loop at the depth of its result; what needs the result comes after it in the same body.
 //!
 //! Must hold: stores stand last in their body, so that a value that is read and replaced in one iteration is read first.
-//!
-//! # Decisions
-//!
-//! - `pad` and `concatenate` are loop nests of their own that store pieces. So kernels need no masked loads; the two ops are rare in
-//!   training steps.
-//! - A lookup loads from memory at a position that its index moves: the index is computed in the outermost loop that it depends on, so
-//!   that a row of a table is contiguous loads. What is added by index is added by loops of its own, zeros first: the loops over positions
-//!   run in order, and lanes and threads divide the others.
-//! - A cumulative sum is one loop that carries its sum and the rounding error of the last addition. In one chain of plain additions,
-//!   2²⁵ numbers come to 2²⁴; cut into chunks that are added later, each chunk would be read and written twice.
 
 use crate::error::Error;
 use crate::fusion::fuse::Fused;
 use crate::fusion::group::Group;
-use crate::fusion::root::{Root, dot_axes, identity_index, index_of_lookup, is_view_of_all};
+use crate::fusion::root::{Root, dot_axes, identity_index, index_of_lookup};
 use crate::fusion::rows::RowUpdate;
 use crate::ir::affine::{Affine, Axis, linear, moved};
 use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
@@ -30,7 +20,7 @@ use downhill_graph::dim::Dim;
 use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
 use downhill_graph::hash::Map;
-use downhill_graph::op::{Binary, Op, Padding, Reduction, Unary};
+use downhill_graph::op::{Binary, Op, Reduction};
 use downhill_graph::types::{ElementType, Literal, Type};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -151,9 +141,6 @@ fn build(
     }
 }
 
-/// Stands for the index of a lookup while the position of its element is computed.
-const LOOKED_UP: Axis = Axis(u32::MAX);
-
 /// `h`, or `dot` where the layer has no name.
 fn describe(graph: &Graph, node: NodeId) -> String {
     let origin = graph.origin(node);
@@ -164,10 +151,10 @@ fn describe(graph: &Graph, node: NodeId) -> String {
 
 /// An open loop.
 #[derive(Default)]
-struct Frame {
+pub(super) struct Frame {
     axis: Option<Axis>,
     items: Vec<Item>,
-    stores: Vec<Item>,
+    pub(super) stores: Vec<Item>,
     memo: Map<(NodeId, Rc<[Affine]>), ValueId>,
     literals: Map<Literal, ValueId>,
 }
@@ -179,12 +166,13 @@ impl Frame {
     }
 }
 
-struct Build<'a> {
-    graph: &'a Graph,
-    homes: &'a Homes,
-    row_updates: &'a BTreeMap<NodeId, RowUpdate>,
-    kernel: Kernel,
-    frames: Vec<Frame>,
+/// A kernel that is being built.
+pub(super) struct Build<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) homes: &'a Homes,
+    pub(super) row_updates: &'a BTreeMap<NodeId, RowUpdate>,
+    pub(super) kernel: Kernel,
+    pub(super) frames: Vec<Frame>,
     error: Option<Error>,
 }
 
@@ -229,7 +217,7 @@ impl Build<'_> {
         axes
     }
 
-    fn open(&mut self, extent: Dim) -> Axis {
+    pub(super) fn open(&mut self, extent: Dim) -> Axis {
         let axis = Axis(self.kernel.extents.len() as u32);
         self.kernel.extents.push(extent);
         self.frames.push(Frame { axis: Some(axis), ..Frame::default() });
@@ -237,14 +225,14 @@ impl Build<'_> {
     }
 
     /// Ends the loops deeper than `depth`.
-    fn close_to(&mut self, depth: usize) {
+    pub(super) fn close_to(&mut self, depth: usize) {
         while self.frames.len() > depth + 1 {
             self.close(Vec::new());
         }
     }
 
     /// Ends the innermost loop.
-    fn close(&mut self, accumulators: Vec<Accumulator>) {
+    pub(super) fn close(&mut self, accumulators: Vec<Accumulator>) {
         let Some(frame) = self.frames.pop() else { bug("a loop closed twice") };
         let (Some(axis), Some(parent)) = (frame.axis, self.frames.last_mut()) else {
             bug("the outermost body closed")
@@ -253,17 +241,17 @@ impl Build<'_> {
     }
 
     /// The depth of the innermost open loop that an index uses.
-    fn depth(&self, index: &[Affine]) -> usize {
+    pub(super) fn depth(&self, index: &[Affine]) -> usize {
         let uses = |axis: &Axis| index.iter().any(|i| i.terms.contains_key(axis));
         self.frames.iter().rposition(|frame| frame.axis.as_ref().is_some_and(uses)).unwrap_or(0)
     }
 
-    fn fresh(&mut self, element: ElementType) -> ValueId {
+    pub(super) fn fresh(&mut self, element: ElementType) -> ValueId {
         self.kernel.values.push(element);
         ValueId(self.kernel.values.len() as u32 - 1)
     }
 
-    fn set(&mut self, depth: usize, element: ElementType, expression: Expression) -> ValueId {
+    pub(super) fn set(&mut self, depth: usize, element: ElementType, expression: Expression) -> ValueId {
         let value = self.fresh(element);
         self.frames[depth].items.push(Item::Let(value, expression));
         value
@@ -271,7 +259,7 @@ impl Build<'_> {
 
     /// The element of `node` at `index`. Its operands are computed first. Those that are not there yet wait on an explicit stack, so that long
     /// chains of ops do not overflow the call stack.
-    fn value(&mut self, node: NodeId, index: &[Affine]) -> ValueId {
+    pub(super) fn value(&mut self, node: NodeId, index: &[Affine]) -> ValueId {
         let index: Rc<[Affine]> = index.into();
         if let Some(value) = self.at_hand(node, &index) {
             return value;
@@ -310,7 +298,7 @@ impl Build<'_> {
         Some(value)
     }
 
-    fn remember(&mut self, node: NodeId, index: Rc<[Affine]>, value: ValueId) {
+    pub(super) fn remember(&mut self, node: NodeId, index: Rc<[Affine]>, value: ValueId) {
         let depth = self.depth(&index);
         self.frames[depth].memo.insert((node, index), value);
     }
@@ -421,58 +409,7 @@ impl Build<'_> {
         self.load(buffer, operand, linear(self.graph.shape(node), index))
     }
 
-    /// An element along `axis` of a value in memory, where `values` is its index, or that value behind views of it.
-    fn looked_up(&mut self, node: NodeId, axis: usize, index: &[Affine], values: &[ValueId]) -> ValueId {
-        let graph = self.graph;
-        let [found] = values else { bug("a lookup without its index") };
-        let own = graph.shape(node).rank() + 1 - graph.shape(graph.operand(node, 0)).rank();
-        let place = Affine::axis(LOOKED_UP);
-        let mut at = [&index[..axis], &[place], &index[axis + own..]].concat();
-
-        // Views of what lies in memory are seen through.
-        let mut source = graph.operand(node, 0);
-        while !self.homes.read_from.contains_key(&source) && is_view_of_all(graph, source) {
-            let Some(moved) = moved(graph, source, &at) else { bug("a lookup in a value that is nowhere") };
-            (source, at) = (graph.operand(source, 0), moved);
-        }
-        // Where all indices stand for one element, it may be made in this kernel, and be in no memory yet.
-        if !at.iter().any(|i| i.terms.contains_key(&LOOKED_UP)) {
-            return self.value(source, &at);
-        }
-        let op = graph.op(source);
-        let buffer = if let Some(&buffer) = self.homes.read_from.get(&source) {
-            buffer
-        } else if let Op::Input(n) = op {
-            Buffer::Input(*n)
-        } else if let Op::Storage(n) = op {
-            Buffer::Storage(*n)
-        } else if let Op::Constant(literal) = op {
-            return self.literal(*literal);
-        } else {
-            bug("a lookup in a value that is not in memory")
-        };
-
-        let at = linear(graph.shape(source), &at);
-        let (depth, outer) = (self.depth(index), self.depth(&index_of_lookup(graph, node, index)));
-        let by = self.strided(outer, *found, &at.coefficient(LOOKED_UP));
-        let access = Access { by, ..Access::at(at.substitute(LOOKED_UP, &Affine::default())) };
-        self.set(depth, graph.ty(node).element, Expression::Load(buffer, access))
-    }
-
-    /// How many elements an index stands for: none where all indices stand for the same element.
-    fn strided(&mut self, depth: usize, index: ValueId, stride: &Dim) -> Option<ValueId> {
-        if stride.is(1) {
-            return Some(index);
-        }
-        let factor = match stride.as_constant() {
-            Some(0) => return None,
-            Some(number) => self.literal(Literal::new(ElementType::I32, number as f64)),
-            None => self.set(0, ElementType::I32, Expression::Dim(stride.clone())),
-        };
-        Some(self.set(depth, ElementType::I32, Expression::Binary(Binary::Mul, index, factor)))
-    }
-
-    fn literal(&mut self, literal: Literal) -> ValueId {
+    pub(super) fn literal(&mut self, literal: Literal) -> ValueId {
         if let Some(&value) = self.frames[0].literals.get(&literal) {
             return value;
         }
@@ -481,7 +418,7 @@ impl Build<'_> {
         value
     }
 
-    fn load(&mut self, buffer: Buffer, node: NodeId, at: Affine) -> ValueId {
+    pub(super) fn load(&mut self, buffer: Buffer, node: NodeId, at: Affine) -> ValueId {
         let depth = self.depth(std::slice::from_ref(&at));
         self.set(depth, self.graph.ty(node).element, Expression::Load(buffer, Access::at(at)))
     }
@@ -500,7 +437,7 @@ impl Build<'_> {
         )
     }
 
-    fn store(&mut self, node: NodeId, index: &[Affine], value: ValueId) {
+    pub(super) fn store(&mut self, node: NodeId, index: &[Affine], value: ValueId) {
         let depth = self.frames.len() - 1;
         let at = linear(self.graph.shape(node), index);
         for &buffer in &self.homes.written_to[&node] {
@@ -510,7 +447,7 @@ impl Build<'_> {
     }
 
     /// Runs `work` as if no loop deeper than `depth` were open, then opens those again.
-    fn at_depth<R>(&mut self, depth: usize, work: impl FnOnce(&mut Self) -> R) -> R {
+    pub(super) fn at_depth<R>(&mut self, depth: usize, work: impl FnOnce(&mut Self) -> R) -> R {
         let deeper = self.frames.split_off(depth + 1);
         let result = work(self);
         self.frames.extend(deeper);
@@ -600,220 +537,13 @@ impl Build<'_> {
         }
     }
 
-    /// `CumulativeSum`: independent loops over the other axes, and inside them one over the summed axis that stores what its sum has come
-    /// to in each iteration.
-    fn prefix(&mut self, node: NodeId) {
-        let graph = self.graph;
-        let Op::CumulativeSum { axis } = graph.op(node) else { bug("a prefix that is no cumulative sum") };
-        let dims = graph.shape(node).dims();
-        let mut index = vec![Affine::default(); dims.len()];
-        for (place, dim) in dims.iter().enumerate().filter(|(place, dim)| place != axis && !dim.is(1)) {
-            index[place] = Affine::axis(self.open(dim.clone()));
-        }
-        index[*axis] = Affine::axis(self.open(dims[*axis].clone()));
-
-        let element = graph.ty(node).element;
-        let term = self.value(graph.operand(node, 0), &index);
-        let (next, accumulators) =
-            if element.is_float() { self.compensated(element, term) } else { self.plain(element, term) };
-        self.store(node, &index, next);
-        self.close(accumulators);
-    }
-
-    /// `ScatterAdd`: loops over what is not looked up, and inside them one that stores zeros, then loops over the positions, in order, which
-    /// add what each says.
-    fn scatter(&mut self, node: NodeId) {
-        let graph = self.graph;
-        let Op::ScatterAdd { axis, batch, .. } = graph.op(node) else { bug("a scatter that adds nothing") };
-        let (updates, indices) = (graph.operand(node, 0), graph.operand(node, 1));
-        let dims = graph.shape(node).dims();
-        let element = graph.ty(node).element;
-
-        let mut target = vec![Affine::default(); dims.len()];
-        for (place, dim) in dims.iter().enumerate().filter(|(place, dim)| place != axis && !dim.is(1)) {
-            target[place] = Affine::axis(self.open(dim.clone()));
-        }
-        let around = self.frames.len() - 1;
-
-        let home = self.homes.read_from[&node];
-        let others: Vec<Buffer> =
-            self.homes.written_to[&node].iter().copied().filter(|buffer| *buffer != home).collect();
-        let zero = self.literal(Literal::new(element, 0.0));
-        let own_dims = &graph.shape(indices).dims()[*batch..];
-        let start = if self.row_updates.values().any(|update| update.sums == node) {
-            // Only what indices say is ever read. Stores outside of a loop would come last.
-            if own_dims.iter().all(|dim| dim.is(1)) {
-                self.open(Dim::from(1));
-            }
-            self.at_index(node, *axis, &target, (indices, *batch), own_dims).1
-        } else {
-            // A loop of one iteration, for the same reason.
-            target[*axis] = Affine::axis(self.open(dims[*axis].clone()));
-            Access::at(linear(graph.shape(node), &target))
-        };
-        let depth = self.frames.len() - 1;
-        self.frames[depth].stores.push(Item::Store(home, start, zero));
-        self.close_to(around);
-
-        // So does what one index alone adds.
-        if own_dims.iter().all(|dim| dim.is(1)) {
-            self.open(Dim::from(1));
-        }
-        let (own, access) = self.at_index(node, *axis, &target, (indices, *batch), own_dims);
-        let update = self.value(updates, &[&target[..*axis], &own, &target[axis + 1..]].concat());
-        let depth = self.frames.len() - 1;
-        let so_far = self.within(element, Expression::Load(home, access.clone()));
-        let sum = self.within(element, Expression::Binary(Binary::Add, so_far, update));
-        self.frames[depth].stores.push(Item::Store(home, access, sum));
-        self.close_to(around);
-
-        // Sums are made in one buffer, and none that an update may still have to leave as it is.
-        if !others.is_empty() {
-            target[*axis] = Affine::axis(self.open(dims[*axis].clone()));
-            let at = linear(graph.shape(node), &target);
-            let sum = self.within(element, Expression::Load(home, Access::at(at.clone())));
-            let depth = self.frames.len() - 1;
-            let copies = others.into_iter().map(|buffer| Item::Store(buffer, Access::at(at.clone()), sum));
-            self.frames[depth].stores.extend(copies);
-        }
-        self.close_to(0);
-    }
-
-    /// New loops over the indices that are not shared, of these extents. Gives their axes, and the element of `node` that the index says:
-    /// along its other axes, that at `target`.
-    fn at_index(
-        &mut self,
-        node: NodeId,
-        axis: usize,
-        target: &[Affine],
-        (indices, batch): (NodeId, usize),
-        extents: &[Dim],
-    ) -> (Vec<Affine>, Access) {
-        let graph = self.graph;
-        let own = self.fresh_loops(extents);
-        let index = self.value(indices, &[&target[..batch], &own].concat());
-        let place = [&target[..axis], &[Affine::axis(LOOKED_UP)], &target[axis + 1..]].concat();
-        let at = linear(graph.shape(node), &place);
-        let by = self.strided(self.frames.len() - 1, index, &at.coefficient(LOOKED_UP));
-        (own, Access { by, ..Access::at(at.substitute(LOOKED_UP, &Affine::default())) })
-    }
-
-    /// An update of few rows: they are stored where indices say, one after another.
-    fn rows(&mut self, node: NodeId, update: &RowUpdate) {
-        let graph = self.graph;
-        let mut target = vec![Affine::default()];
-        let behind = self.fresh_loops(&graph.shape(node).dims()[1..]);
-        target.extend(behind.iter().cloned());
-
-        let dims = graph.shape(update.indices).dims();
-        let (own, access) = self.at_index(node, 0, &target, (update.indices, 0), dims);
-        let row = self.value(update.rows, &[own, behind].concat());
-        let depth = self.frames.len() - 1;
-        let storages = self.homes.written_to[&node].iter().filter(|to| matches!(to, Buffer::Storage(_)));
-        self.frames[depth].stores.extend(storages.map(|&to| Item::Store(to, access.clone(), row)));
-        self.close_to(0);
-    }
-
-    /// `so far + term`, the next value of an accumulator of the innermost loop.
-    fn plain(&mut self, element: ElementType, term: ValueId) -> (ValueId, Vec<Accumulator>) {
-        let so_far = self.fresh(element);
-        let next = self.within(element, Expression::Binary(Binary::Add, so_far, term));
-        (next, vec![self.carried(so_far, next)])
-    }
-
-    /// The same for floats of any number, by Kahan's method: what an addition puts in too much is taken from the next term. Of a sum that
-    /// is no longer finite nothing is too much.
-    fn compensated(&mut self, element: ElementType, term: ValueId) -> (ValueId, Vec<Accumulator>) {
-        let zero = self.literal(Literal::new(element, 0.0));
-        let (so_far, excess) = (self.fresh(element), self.fresh(element));
-        let more = self.within(element, Expression::Binary(Binary::Sub, term, excess));
-        let next = self.within(element, Expression::Binary(Binary::Add, so_far, more));
-
-        let added = self.within(element, Expression::Binary(Binary::Sub, next, so_far));
-        let too_much = self.within(element, Expression::Binary(Binary::Sub, added, more));
-        let is_finite = self.within(ElementType::Bool, Expression::Unary(Unary::IsFinite, too_much));
-        let next_excess = self.within(element, Expression::Select(is_finite, too_much, zero));
-        (next, vec![self.carried(so_far, next), self.carried(excess, next_excess)])
-    }
-
     /// Sets a value in the innermost loop.
-    fn within(&mut self, element: ElementType, expression: Expression) -> ValueId {
+    pub(super) fn within(&mut self, element: ElementType, expression: Expression) -> ValueId {
         self.set(self.frames.len() - 1, element, expression)
     }
 
-    /// What is `inside` at the start of an iteration, and `next` at its end.
-    fn carried(&mut self, inside: ValueId, next: ValueId) -> Accumulator {
-        let result = self.fresh(self.kernel.element(inside));
-        Accumulator { inside: Some(inside), ..Accumulator::new(Reduction::Sum, result, Term::Next(next)) }
-    }
-
-    /// `Pad` and `Concatenate`: a loop nest that stores zeros (`Pad` only), then one for each piece.
-    fn pieces(&mut self, node: NodeId) {
-        let graph = self.graph;
-        let operands = graph.operands(node);
-        let rank = graph.shape(node).rank();
-        if let Op::Pad(paddings) = graph.op(node) {
-            let dims = graph.shape(node).dims();
-            if paddings.iter().any(|padding| padding.interior > 0) {
-                self.zeros(node, dims, vec![Affine::default(); rank]);
-            } else {
-                self.borders(node, graph.shape(operands[0]).dims(), paddings);
-            }
-        }
-
-        let mut start = vec![Dim::default(); rank];
-        for operand in operands {
-            let index = self.fresh_loops(graph.shape(operand).dims());
-            let value = self.value(operand, &index);
-            let target: Vec<Affine> = if let Op::Pad(paddings) = graph.op(node) {
-                let spread = |(i, p): (&Affine, &Padding)| i.times(&Dim::from(p.interior + 1)).offset(&p.low);
-                index.iter().zip(paddings).map(spread).collect()
-            } else {
-                index.iter().zip(&start).map(|(i, start)| i.clone().offset(start)).collect()
-            };
-            self.store(node, &target, value);
-            self.close_to(0);
-            if let Op::Concatenate { axis } = graph.op(node) {
-                start[*axis] = &start[*axis] + &graph.shape(operand).dims()[*axis];
-            }
-        }
-    }
-
-    /// Stores zeros before and behind a padded value, along one axis after the other: of the axes before it the middle alone, which is all that
-    /// is left to fill.
-    fn borders(&mut self, node: NodeId, inner: &[Dim], paddings: &[Padding]) {
-        let mut dims = self.graph.shape(node).dims().to_vec();
-        let mut start = vec![Dim::default(); dims.len()];
-        for (axis, padding) in paddings.iter().enumerate() {
-            let behind = &padding.low + &inner[axis];
-            for (from, count) in [(Dim::default(), &padding.low), (behind, &padding.high)] {
-                if !count.is(0) {
-                    dims[axis] = count.clone();
-                    start[axis] = from;
-                    let start = start.iter().map(|start| Affine::default().offset(start));
-                    self.zeros(node, &dims, start.collect());
-                }
-            }
-            dims[axis] = inner[axis].clone();
-            start[axis] = padding.low.clone();
-        }
-    }
-
-    /// Stores zeros over `dims`, from an index on.
-    fn zeros(&mut self, node: NodeId, dims: &[Dim], start: Vec<Affine>) {
-        let mut axes = self.fresh_loops(dims);
-        if let (1, Some(dim)) = (self.frames.len(), dims.first()) {
-            // Stores outside of loops come last, so after those of the piece: a loop of one iteration keeps the order.
-            axes[0] = Affine::axis(self.open(dim.clone()));
-        }
-        let zero = self.literal(Literal::new(self.graph.ty(node).element, 0.0));
-        let at: Vec<Affine> = axes.iter().zip(&start).map(|(axis, start)| axis.plus(start)).collect();
-        self.store(node, &at, zero);
-        self.close_to(0);
-    }
-
     /// New loops over `dims`, and the index they make; axes of size 1 need none.
-    fn fresh_loops(&mut self, dims: &[Dim]) -> Vec<Affine> {
+    pub(super) fn fresh_loops(&mut self, dims: &[Dim]) -> Vec<Affine> {
         dims.iter()
             .map(|dim| if dim.is(1) { Affine::default() } else { Affine::axis(self.open(dim.clone())) })
             .collect()

@@ -4,6 +4,10 @@ pub(crate) mod nests;
 
 pub mod build;
 
+mod lookups;
+mod pieces;
+mod prefix;
+
 mod order;
 
 pub mod guard;
