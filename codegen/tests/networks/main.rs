@@ -36,5 +36,7 @@ fn compile(graph: &Graph) -> (Entry, String) {
 fn kernels_of_a_step() {
     assert_golden("lecture_step.kernels", &compile(&nets::lecture().step()).1);
     assert_golden("classes_step.kernels", &compile(&nets::classes("classes", 64, 32, sgd(0.1)).step()).1);
+    assert_golden("convolutions_step.kernels", &compile(&nets::convolutions().step()).1);
+    assert_golden("residual_step.kernels", &compile(&nets::residual().step()).1);
     assert_golden("adamw_step.kernels", &compile(&nets::classes("adamw", 4, 8, adamw(0.01)).step()).1);
 }

@@ -340,9 +340,49 @@ pub(crate) fn normalised() -> Vec<Net> {
     vec![rows, channels, shared, steep]
 }
 
+fn convolved(b: &Builder, name: &str, x: &Value, channels: usize, stride: i64) -> Value {
+    let options = Convolution {
+        stride: vec![stride.into()],
+        padding: vec![1.into()],
+        bias: false,
+        ..Convolution::default()
+    };
+    let h = b.scope(name, || conv(x, channels, &[3.into()], options));
+    b.scope(&format!("{name}_norm"), || batch_norm(h, BatchNorm::default()))
+}
+
+fn picture(name: &str, declare: impl Fn(&Builder, &Value) -> Value) -> Net {
+    Net::new(name, sgd(0.1), |b| {
+        let x = b.input("x", F32, [batch(), 2.into(), 6.into(), 6.into()]);
+        let y = b.target("label", I32, [batch()]);
+        let z = dense(b, "logits", &global_average_pool(declare(b, &x)), 3);
+        b.output("logits", &z);
+        b.loss("loss", &cross_entropy(&z, &y), None);
+    })
+}
+
+/// A convolution with what stands behind it, between others.
+pub(crate) fn convolutions() -> Net {
+    picture("convolutions", |b, x| {
+        let h = relu(convolved(b, "a", x, 4, 1));
+        let h = max_pool(relu(convolved(b, "b", &h, 5, 1)), &[2.into()], Pooling::default());
+        relu(convolved(b, "c", &h, 3, 2))
+    })
+}
+
+/// A block with a shortcut, between others.
+pub(crate) fn residual() -> Net {
+    picture("residual", |b, x| {
+        let h = relu(convolved(b, "a", x, 4, 1));
+        let inside = relu(convolved(b, "b", &h, 4, 1));
+        relu(convolved(b, "c", &inside, 4, 1) + h)
+    })
+}
+
 /// All of them.
 pub(crate) fn all() -> Vec<Net> {
     let single = vec![lecture(), deep(), long(), heat(), classes("digits", 64, 32, sgd(0.1).momentum(0.9))];
     let groups = [activations(), losses(), optimizers(), with_time(), layers(), attentions(), normalised()];
-    [vec![single], groups.into()].into_iter().flatten().flatten().collect()
+    let pictures = vec![convolutions(), residual()];
+    [vec![single, pictures], groups.into()].into_iter().flatten().flatten().collect()
 }

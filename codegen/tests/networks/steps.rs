@@ -139,6 +139,11 @@ fn normalised_layers_train() {
 }
 
 #[test]
+fn networks_of_pictures_train() {
+    assert_steps(vec![nets::convolutions(), nets::residual()], &[1, 3, 40]);
+}
+
+#[test]
 fn inputs_with_a_time_axis_train() {
     assert_steps(nets::with_time(), &[1, 2, 7]);
 }
