@@ -36,6 +36,8 @@ struct Nested<'a> {
 
 /// How a sum is divided. Iterations are those of its outermost axis: pictures; those of the next one are lines.
 struct Blocks {
+    /// Iterations of the loops around, rows and columns.
+    outer: i64,
     rows: i64,
     columns: i64,
     pictures: i64,
@@ -58,62 +60,89 @@ struct SoFar {
     sums: Buffer,
     /// Those of all chunks before it, and what rounding has put in too much, where there are several.
     long: Option<[Buffer; 2]>,
+    /// Which rows and columns they are of.
+    first_row: Affine,
+    first_column: Affine,
+    rows: Dim,
     columns: Dim,
 }
 
+impl SoFar {
+    /// An index of a product, as that of these sums' rows and columns.
+    fn place(&self, nested: &Nested<'_>, at: &Affine, row: Axis, lane: Axis) -> Affine {
+        let at = at.substitute(nested.wide.axis, &self.first_column.plus(&Affine::axis(lane)));
+        at.substitute(nested.rows.axis, &self.first_row.plus(&Affine::axis(row)))
+    }
+}
+
 impl Packing<'_> {
-    /// The product in a loop, block by block; `None` where it has no such sums, or they read little. Threads share the outermost loop, so
-    /// with several of them the blocks stand inside it.
+    /// The product in a loop, block by block; `None` where it has no such sums, or they read little. Threads share groups of rows or of
+    /// columns, each of which walks through all pictures; where there are too few of both, the loops around.
     pub(super) fn nested_sums_in_blocks(&mut self, around: &Loop) -> Option<Vec<Item>> {
-        if self.open.len() < usize::from(self.scratch.threads() > 1 && !self.lanes.contains(&around.axis)) {
-            return None;
-        }
         let nested = Nested::of(around, &self.lanes)?;
         let blocks = self.blocks_of_nested(&nested)?;
+        let [row_groups, column_groups] = self.groups(&blocks)?;
+        let (rows, columns) = (blocks.rows / row_groups, blocks.columns / column_groups);
+        let group = self.axis(Dim::from(row_groups * column_groups));
+        let first = |part: i64, groups: i64| match groups {
+            1 => Affine::default(),
+            _ => Affine::axis(group).times(&Dim::from(part)),
+        };
 
-        // Where no loop is around this one, threads share blocks of columns.
-        let width = self.width(&Dim::from(blocks.columns));
-        let is_shared = self.open.is_empty() && self.scratch.threads() > 1;
-        let columns = if is_shared && blocks.columns % width == 0 { width } else { blocks.columns };
-        if is_shared && blocks.columns / columns < self.scratch.threads() {
-            return None;
-        }
-        let group = self.axis(Dim::from(blocks.columns / columns));
-        let first = Affine::axis(group).times(&Dim::from(columns));
-
-        let columns = Dim::from(columns);
-        let size = &Dim::from(blocks.rows) * &columns;
+        let size = Dim::from(blocks.outer * rows * columns);
         let mut buffer = || self.scratch.own(&size, ElementType::F32);
         let (sums, long) = (buffer(), blocks.is_long().then(|| [buffer(), buffer()]));
-        let so_far = SoFar { sums, long, columns };
+        let so_far = SoFar {
+            sums,
+            long,
+            first_row: first(rows, row_groups),
+            first_column: first(columns, column_groups),
+            rows: Dim::from(rows),
+            columns: Dim::from(columns),
+        };
 
         let Some(long) = so_far.long else {
             let start = self.no_sums(&nested, &so_far, &[(sums, 0.0)]);
-            let added = self.added(&nested, &so_far, &blocks, &first, Affine::default(), blocks.pictures);
-            let end = self.behind(&nested, &so_far, sums, &first);
+            let added = self.added(&nested, &so_far, &blocks, Affine::default(), blocks.pictures);
+            let end = self.behind(&nested, &so_far, sums);
             return Some(nest(&[group], [start, added, end].concat()));
         };
 
         // To −0 a chunk is added unchanged, whatever its sign: the first one is taken as it is.
         let mut body = self.no_sums(&nested, &so_far, &[(long[0], -0.0), (long[1], 0.0)]);
         let whole = blocks.pictures / blocks.chunk;
-        body.append(&mut self.chunks(&nested, &so_far, &blocks, &first, [whole, blocks.chunk, 0]));
+        body.append(&mut self.chunks(&nested, &so_far, &blocks, [whole, blocks.chunk, 0]));
         let rest = blocks.pictures % blocks.chunk;
         if rest > 0 {
-            let last = self.chunks(&nested, &so_far, &blocks, &first, [1, rest, whole * blocks.chunk]);
+            let last = self.chunks(&nested, &so_far, &blocks, [1, rest, whole * blocks.chunk]);
             body.append(&mut self.renamed(&last));
         }
-        body.append(&mut self.behind(&nested, &so_far, long[0], &first));
+        body.append(&mut self.behind(&nested, &so_far, long[0]));
         Some(nest(&[group], body))
+    }
+
+    /// Groups of rows and of columns: one of each for one thread, and where a loop is around this one that threads share.
+    fn groups(&self, blocks: &Blocks) -> Option<[i64; 2]> {
+        let threads = self.scratch.threads();
+        if threads == 1 || !self.open.is_empty() {
+            return Some([1, 1]);
+        }
+        let least = i64::from(self.target.block_sums());
+        let divides = |groups: &i64| blocks.rows % groups == 0 && blocks.rows / groups >= least;
+        if let Some(groups) = [threads, 2 * threads].into_iter().chain(threads..4 * threads).find(divides) {
+            return Some([groups, 1]);
+        }
+        let width = self.width(&Dim::from(blocks.columns));
+        let groups = blocks.columns / width;
+        (blocks.columns % width == 0 && groups >= threads).then_some([1, groups])
     }
 
     /// Where a sum waits: its row among those of all outer loops, and its lane.
     fn place_of_sum(&self, nested: &Nested<'_>, so_far: &SoFar, row: Axis, lane: Axis) -> Affine {
-        let rows = extent(&self.kernel, nested.rows.axis);
         let outer = nested.outer.iter().fold(Affine::default(), |at, axis| {
             at.times(extent(&self.kernel, *axis)).plus(&Affine::axis(*axis))
         });
-        let row = outer.times(rows).plus(&Affine::axis(row));
+        let row = outer.times(&so_far.rows).plus(&Affine::axis(row));
         row.times(&so_far.columns).plus(&Affine::axis(lane))
     }
 
@@ -167,7 +196,7 @@ impl Packing<'_> {
             divisor(size(nested.inner.axis)?, near / line)
         };
         let fits = !by_row && (!looked_up || chunk == 1 || chunk == pictures);
-        fits.then_some(Blocks { rows: outer * rows, columns, pictures, chunk, together, lines })
+        fits.then_some(Blocks { outer, rows, columns, pictures, chunk, together, lines })
     }
 
     /// Elements of a row that is looked up, as far as a read goes within it.
@@ -189,8 +218,7 @@ impl Packing<'_> {
 
     /// Sums that nothing was added to yet, and what they start from.
     fn no_sums(&mut self, nested: &Nested<'_>, so_far: &SoFar, buffers: &[(Buffer, f64)]) -> Vec<Item> {
-        let rows = extent(&self.kernel, nested.rows.axis).clone();
-        let (row, lane) = (self.axis(rows), self.axis(so_far.columns.clone()));
+        let (row, lane) = (self.axis(so_far.rows.clone()), self.axis(so_far.columns.clone()));
         self.lanes.insert(lane);
         let at = self.place_of_sum(nested, so_far, row, lane);
         let (mut body, mut stores) = (Vec::new(), Vec::new());
@@ -209,7 +237,6 @@ impl Packing<'_> {
         nested: &Nested<'_>,
         so_far: &SoFar,
         blocks: &Blocks,
-        first: &Affine,
         [count, each, start]: [i64; 3],
     ) -> Vec<Item> {
         // Rows that are looked up keep their axis.
@@ -217,10 +244,9 @@ impl Packing<'_> {
         let chunk = if alone { nested.fold.axis } else { self.axis(Dim::from(count)) };
         let from = Affine::axis(chunk).times(&Dim::from(each)).offset(&Dim::from(start));
         let mut body = self.no_sums(nested, so_far, &[(so_far.sums, 0.0)]);
-        body.append(&mut self.added(nested, so_far, blocks, first, from, each));
+        body.append(&mut self.added(nested, so_far, blocks, from, each));
 
-        let rows = extent(&self.kernel, nested.rows.axis).clone();
-        let (lane, row) = (self.axis(so_far.columns.clone()), self.axis(rows));
+        let (lane, row) = (self.axis(so_far.columns.clone()), self.axis(so_far.rows.clone()));
         self.lanes.insert(lane);
         let at = self.place_of_sum(nested, so_far, row, lane);
         let sum = self.value(nested.sum().result);
@@ -236,17 +262,12 @@ impl Packing<'_> {
         nested: &Nested<'_>,
         so_far: &SoFar,
         blocks: &Blocks,
-        first: &Affine,
         start: Affine,
         count: i64,
     ) -> Vec<Item> {
-        let rows = extent(&self.kernel, nested.rows.axis).clone();
-        let (lane, row) = (self.axis(so_far.columns.clone()), self.axis(rows));
+        let (lane, row) = (self.axis(so_far.columns.clone()), self.axis(so_far.rows.clone()));
         self.lanes.insert(lane);
-        let place = |at: &Affine| {
-            let at = at.substitute(nested.wide.axis, &first.plus(&Affine::axis(lane)));
-            at.substitute(nested.rows.axis, &Affine::axis(row))
-        };
+        let place = |at: &Affine| so_far.place(nested, at, row, lane);
         let [before, after] = [0; 2].map(|_| self.value(nested.sum().result));
         let accumulator = Accumulator { from: Some(before), result: after, ..*nested.sum() };
 
@@ -313,12 +334,10 @@ impl Packing<'_> {
     }
 
     /// What is done with the whole sums.
-    fn behind(&mut self, nested: &Nested<'_>, so_far: &SoFar, sums: Buffer, first: &Affine) -> Vec<Item> {
-        let lane = self.axis(so_far.columns.clone());
+    fn behind(&mut self, nested: &Nested<'_>, so_far: &SoFar, sums: Buffer) -> Vec<Item> {
+        let (row, lane) = (self.axis(so_far.rows.clone()), self.axis(so_far.columns.clone()));
         self.lanes.insert(lane);
-        let row = nested.rows.axis;
-        let column = first.plus(&Affine::axis(lane));
-        let index = |at: &Affine| at.substitute(nested.wide.axis, &column);
+        let index = |at: &Affine| so_far.place(nested, at, row, lane);
         let rest = map_items(&nested.rows.body[1..], &index, &Dim::clone);
         let sum = load(nested.sum().result, sums, self.place_of_sum(nested, so_far, row, lane));
         nest(&[&*nested.outer, &[row, lane]].concat(), [vec![sum], rest].concat())
