@@ -243,6 +243,9 @@ fn renumber(items: &mut [Item], numbers: &BTreeMap<usize, usize>) {
     }
 }
 
+/// With more buffers, one order of laying them out must do: the time of each grows with their square.
+const MOST_TRIED: usize = 1024;
+
 /// Where the arena's buffers lie, for known sizes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
@@ -271,23 +274,61 @@ impl Arena {
         x.1 < y.0 || y.1 < x.0
     }
 
-    /// Lays the buffers out: the largest first, each at the lowest offset where it overlaps no buffer of an overlapping lifetime.
-    /// `None` when `sizes` leaves a symbol unknown, or where a size is beyond what memory can hold.
+    /// Lays the buffers out, each at the lowest offset where it overlaps no buffer of an overlapping lifetime: the largest first, and, where that
+    /// leaves gaps, those that live longest, are most of both, or begin first or end last. The smallest arena wins, the first of equals. `None` when `sizes` leaves a
+    /// symbol unknown, or where a size is beyond what memory can hold.
     pub fn layout(&self, sizes: &Bindings) -> Option<Layout> {
         let bytes = self.sizes.iter().map(|size| {
             usize::try_from(size.evaluate(sizes).ok()?).ok()?.checked_next_multiple_of(ALIGNMENT)
         });
         let bytes: Vec<usize> = bytes.collect::<Option<_>>()?;
 
-        let mut largest_first: Vec<usize> = (0..bytes.len()).collect();
-        largest_first.sort_by_key(|&buffer| (std::cmp::Reverse(bytes[buffer]), buffer));
+        let length = |buffer: usize| self.lifetimes[buffer].1 - self.lifetimes[buffer].0 + 1;
+        let keys: [&dyn Fn(usize) -> u128; 5] = [
+            &|buffer| bytes[buffer] as u128,
+            &|buffer| bytes[buffer] as u128 * length(buffer) as u128,
+            &|buffer| length(buffer) as u128,
+            &|buffer| u128::MAX - self.lifetimes[buffer].0 as u128,
+            &|buffer| self.lifetimes[buffer].1 as u128,
+        ];
+        let mut best = self.laid_out(&bytes, keys[0])?;
+        let worst = self.worst_moment(&bytes);
+        for key in &keys[1..] {
+            if best.bytes <= worst || bytes.len() > MOST_TRIED {
+                break;
+            }
+            best = self.laid_out(&bytes, key).filter(|other| other.bytes < best.bytes).unwrap_or(best);
+        }
+        Some(best)
+    }
+
+    /// What lives at the worst moment: no arena is smaller.
+    fn worst_moment(&self, bytes: &[usize]) -> usize {
+        let moments = self.lifetimes.iter().map(|lifetime| lifetime.1 + 2).max().unwrap_or(0);
+        let mut changes = vec![0_i128; moments];
+        for ((first, last), bytes) in self.lifetimes.iter().zip(bytes) {
+            changes[*first] += *bytes as i128;
+            changes[last + 1] -= *bytes as i128;
+        }
+        let (mut live, mut most) = (0, 0);
+        for change in changes {
+            live += change;
+            most = most.max(live);
+        }
+        usize::try_from(most).unwrap_or(usize::MAX)
+    }
+
+    /// The layout of buffers in the order of `key`, the greatest first.
+    fn laid_out(&self, bytes: &[usize], key: &dyn Fn(usize) -> u128) -> Option<Layout> {
+        let mut order: Vec<usize> = (0..bytes.len()).collect();
+        order.sort_by_key(|&buffer| (std::cmp::Reverse(key(buffer)), buffer));
 
         // Those laid out so far, by offset: (offset, buffer).
         let mut placed: Vec<(usize, usize)> = Vec::with_capacity(bytes.len());
         let mut offsets = vec![0_i64; bytes.len()];
         let mut total = 0;
 
-        for buffer in largest_first {
+        for buffer in order {
             let (first, last) = self.lifetimes[buffer];
             let mut offset = 0_usize;
 
