@@ -183,12 +183,9 @@ impl Op {
             Op::Transpose(permutation) => permutation.iter().copied().eq(0..shape.rank()),
             Op::Broadcast { shape: to, axes } => to == shape && axes.len() == shape.rank(),
             Op::Slice(ranges) => {
-                let whole = |(range, dim): (&Range, &Dim)| {
-                    range.start.is(0) && range.end == *dim && range.stride == 1
-                };
-                ranges.iter().zip(shape.dims()).all(whole)
+                ranges.iter().zip(shape.dims()).all(|(range, dim)| *range == Range::whole(dim))
             }
-            Op::Pad(paddings) => paddings.iter().all(|p| p.low.is(0) && p.high.is(0) && p.interior == 0),
+            Op::Pad(paddings) => paddings.iter().all(|padding| *padding == Padding::none()),
             Op::Reverse(axes) => axes.iter().all(|&axis| shape.dims()[axis].is(1)),
             Op::Concatenate { .. } => operands == 1,
             Op::CumulativeSum { axis } => shape.dims()[*axis].is(1),

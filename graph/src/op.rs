@@ -197,6 +197,13 @@ pub struct Range {
     pub stride: i64,
 }
 
+impl Range {
+    /// All of an axis of this size.
+    pub fn whole(size: &Dim) -> Range {
+        Range { start: Dim::default(), end: size.clone(), stride: 1 }
+    }
+}
+
 /// `1..n` or `0..n by 2`.
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -214,6 +221,13 @@ pub struct Padding {
     pub high: Dim,
     /// Between neighbours.
     pub interior: i64,
+}
+
+impl Padding {
+    /// No zeros at all.
+    pub fn none() -> Padding {
+        Padding { low: Dim::default(), high: Dim::default(), interior: 0 }
+    }
 }
 
 /// `1+1` or `0+n between 2`.

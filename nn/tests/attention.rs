@@ -1,8 +1,10 @@
 //! What attention promises beyond PyTorch's numbers: gradients of first and second order, rows that see nothing, grouped heads, how it
 //! is called, what it refuses.
 
+mod declared;
 mod differences;
 
+use declared::{input, mistake, shape, typed};
 use differences::{Case, Numbers, assert_differentiates};
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::Purpose;
@@ -11,33 +13,9 @@ use downhill_graph::passes::optimize;
 use downhill_graph::random::Initializer;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::ElementType::{self, Bool, F32, I32};
-use downhill_graph::types::Shape;
 use downhill_nn::builder::{Builder, Mode, Value};
 use downhill_nn::composite::*;
 use downhill_nn::value::*;
-
-fn input(b: &Builder, name: &str, dims: &[&str]) -> Value {
-    typed(b, name, F32, dims)
-}
-
-fn typed(b: &Builder, name: &str, element: ElementType, dims: &[&str]) -> Value {
-    let dims = dims.iter().map(|text| text.parse::<i64>().map_or_else(|_| Dim::symbol(text), Dim::from));
-    b.input(name, element, Shape(dims.collect()))
-}
-
-fn shape(value: &Value) -> String {
-    let errors = value.builder().take_errors();
-    assert!(errors.is_empty(), "{}", errors[0]);
-    value.shape().map_or_else(|| "unknown".into(), |shape| shape.to_string())
-}
-
-/// The only mistake recorded, in full.
-fn mistake(value: &Value) -> String {
-    let errors = value.builder().take_errors();
-    assert_eq!(errors.len(), 1, "{errors:?}");
-    assert!(value.node().is_none());
-    errors[0].to_string()
-}
 
 /// The results, each flat, in f32 after all passes.
 fn run(b: Builder, results: &[&Value], environment: &Environment) -> Vec<Vec<f64>> {

@@ -1,38 +1,17 @@
 //! What values and composites refuse and what shapes they give, checked through the builder.
 
+mod declared;
+
+use declared::{input, mistake, shape, typed};
 use downhill_graph::dim::Dim;
 use downhill_graph::random::Initializer;
-use downhill_graph::types::ElementType::{self, F32, I32};
-use downhill_graph::types::Shape;
+use downhill_graph::types::ElementType::{F32, I32};
 use downhill_nn::builder::{Builder, Mode, Value};
 use downhill_nn::composite::{self, Argument, Linear, call, linear, relu, signature};
 use downhill_nn::value::*;
 
 fn builder() -> Builder {
     Builder::new(Mode::Train)
-}
-
-fn input(builder: &Builder, name: &str, dims: &[&str]) -> Value {
-    typed(builder, name, F32, dims)
-}
-
-fn typed(builder: &Builder, name: &str, element: ElementType, dims: &[&str]) -> Value {
-    let dims = dims.iter().map(|text| text.parse::<i64>().map_or_else(|_| Dim::symbol(text), Dim::from));
-    builder.input(name, element, Shape(dims.collect()))
-}
-
-fn shape(value: &Value) -> String {
-    let errors = value.builder().take_errors();
-    assert!(errors.is_empty(), "{}", errors[0]);
-    value.shape().map_or_else(|| "unknown".into(), |shape| shape.to_string())
-}
-
-/// The only mistake recorded, in full.
-fn mistake(value: &Value) -> String {
-    let errors = value.builder().take_errors();
-    assert_eq!(errors.len(), 1, "{errors:?}");
-    assert!(value.node().is_none());
-    errors[0].to_string()
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! What convolutions, pools and resampling promise beyond PyTorch's numbers: gradients of first and second order, shapes, what they refuse.
 
+mod declared;
 mod differences;
 
+use declared::{input, mistake, shape};
 use differences::{Case, assert_differentiates};
 use downhill_graph::dim::Dim;
 use downhill_graph::types::ElementType::{F32, I32};
-use downhill_graph::types::Shape;
-use downhill_nn::builder::{Builder, Mode, Value};
+use downhill_nn::builder::{Builder, Mode};
 use downhill_nn::composite::*;
 use downhill_nn::value::*;
 
@@ -121,25 +122,6 @@ fn border(before: &[i64], after: &[i64]) -> Border {
 
 fn pooling(stride: i64, padding: i64) -> Pooling {
     Pooling { stride: Some(sizes(&[stride])), padding: sizes(&[padding]), ..Pooling::default() }
-}
-
-fn input(b: &Builder, name: &str, dims: &[&str]) -> Value {
-    let dims = dims.iter().map(|text| text.parse::<i64>().map_or_else(|_| Dim::symbol(text), Dim::from));
-    b.input(name, F32, Shape(dims.collect()))
-}
-
-fn shape(value: &Value) -> String {
-    let errors = value.builder().take_errors();
-    assert!(errors.is_empty(), "{}", errors[0]);
-    value.shape().map_or_else(|| "unknown".into(), |shape| shape.to_string())
-}
-
-/// The only mistake recorded, in full.
-fn mistake(value: &Value) -> String {
-    let errors = value.builder().take_errors();
-    assert_eq!(errors.len(), 1, "{errors:?}");
-    assert!(value.node().is_none());
-    errors[0].to_string()
 }
 
 #[test]

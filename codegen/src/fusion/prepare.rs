@@ -159,16 +159,14 @@ fn tap_by_tap(graph: &mut Graph, x: NodeId, window: &Window, size: &Dim) -> Node
     let mut flat = seen.clone();
     flat.remove(window.axis + 1);
     let tap = |graph: &mut Graph, tap: i64| {
-        let whole = |dim: &Dim| Range { start: Dim::default(), end: dim.clone(), stride: 1 };
-        let mut ranges: Vec<Range> = seen.iter().map(whole).collect();
+        let mut ranges: Vec<Range> = seen.iter().map(Range::whole).collect();
         ranges[window.axis + 1] = Range { start: Dim::from(tap), end: Dim::from(tap + 1), stride: 1 };
         let slice = graph.add(Op::Slice(ranges), &[x]);
         let slice = graph.add(Op::Reshape(Shape(flat.clone())), &[slice]);
 
         let low = Dim::from(tap * dilation);
         let high = &(size - &low) - &places;
-        let nothing = Padding { low: Dim::default(), high: Dim::default(), interior: 0 };
-        let mut paddings = vec![nothing; flat.len()];
+        let mut paddings = vec![Padding::none(); flat.len()];
         paddings[window.axis] = Padding { low, high, interior: stride - 1 };
         graph.add(Op::Pad(paddings), &[slice])
     };

@@ -1,9 +1,11 @@
 //! Chains: which additions of a sum follow one another, and where a new chain begins.
 //!
 //! In: a kernel before its sizes are fixed. Out: lengths that depend on it alone, so that every variant and target adds in the same order;
-//! which loops must run in order.
+//! which loops must run in order; and how sums are added that rounding must not spoil.
 
-use crate::ir::kernel::{Accumulator, Item, Kernel, Loop, Term, visit_items};
+use crate::ir::kernel::{Accumulator, Expression, Item, Kernel, Loop, Term, ValueId, visit_items};
+use downhill_graph::op::{Binary, Unary};
+use downhill_graph::types::ElementType;
 
 /// The most terms of one chain of additions. A longer sum is cut into chunks (`emit/fold.rs`).
 pub(crate) const CHAIN: i64 = 4096;
@@ -73,4 +75,29 @@ fn continues_in<'k>(fold: &'k Loop, accumulator: &Accumulator) -> Option<&'k Loo
         }
         Item::Let(..) | Item::Store(..) => None,
     })
+}
+
+/// `sum + term` by Kahan's method, where `excess` is what additions before have put into the sum too much, and is taken from the term. Of a
+/// sum that is no longer finite nothing is too much. Gives what is to be computed, and the next sum and excess.
+pub(crate) fn add_compensated(
+    kernel: &mut Kernel,
+    [sum, excess]: [ValueId; 2],
+    term: ValueId,
+    zero: ValueId,
+) -> (Vec<Item>, [ValueId; 2]) {
+    let (element, mut items) = (kernel.element(term), Vec::new());
+    let mut set = |element: ElementType, expression: Expression| {
+        kernel.values.push(element);
+        let value = ValueId(kernel.values.len() as u32 - 1);
+        items.push(Item::Let(value, expression));
+        value
+    };
+    let more = set(element, Expression::Binary(Binary::Sub, term, excess));
+    let next = set(element, Expression::Binary(Binary::Add, sum, more));
+
+    let added = set(element, Expression::Binary(Binary::Sub, next, sum));
+    let too_much = set(element, Expression::Binary(Binary::Sub, added, more));
+    let is_finite = set(ElementType::Bool, Expression::Unary(Unary::IsFinite, too_much));
+    let next_excess = set(element, Expression::Select(is_finite, too_much, zero));
+    (items, [next, next_excess])
 }

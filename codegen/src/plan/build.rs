@@ -153,7 +153,7 @@ fn describe(graph: &Graph, node: NodeId) -> String {
 #[derive(Default)]
 pub(super) struct Frame {
     axis: Option<Axis>,
-    items: Vec<Item>,
+    pub(super) items: Vec<Item>,
     pub(super) stores: Vec<Item>,
     memo: Map<(NodeId, Rc<[Affine]>), ValueId>,
     literals: Map<Literal, ValueId>,
@@ -394,19 +394,24 @@ impl Build<'_> {
 
     /// An element of a reshaped value: the same position in memory.
     fn relabelled(&mut self, node: NodeId, operand: NodeId, index: &[Affine]) -> ValueId {
-        let op = self.graph.op(operand);
-        let buffer = if let Some(&buffer) = self.homes.read_from.get(&operand) {
+        if let Op::Constant(literal) = self.graph.op(operand) {
+            return self.literal(*literal);
+        }
+        self.load(self.memory_of(operand), operand, linear(self.graph.shape(node), index))
+    }
+
+    /// Where a value lies that is read at positions of its own.
+    pub(super) fn memory_of(&self, node: NodeId) -> Buffer {
+        let op = self.graph.op(node);
+        if let Some(&buffer) = self.homes.read_from.get(&node) {
             buffer
         } else if let Op::Input(n) = op {
             Buffer::Input(*n)
         } else if let Op::Storage(n) = op {
             Buffer::Storage(*n)
-        } else if let Op::Constant(literal) = op {
-            return self.literal(*literal);
         } else {
-            bug("a reshape of a value that is not in memory")
-        };
-        self.load(buffer, operand, linear(self.graph.shape(node), index))
+            bug("a value that is read at a position, and is not in memory")
+        }
     }
 
     pub(super) fn literal(&mut self, literal: Literal) -> ValueId {

@@ -46,19 +46,7 @@ impl Build<'_> {
         if !at.iter().any(|i| i.terms.contains_key(&LOOKED_UP)) {
             return self.value(source, &at);
         }
-        let op = graph.op(source);
-        let buffer = if let Some(&buffer) = self.homes.read_from.get(&source) {
-            buffer
-        } else if let Op::Input(n) = op {
-            Buffer::Input(*n)
-        } else if let Op::Storage(n) = op {
-            Buffer::Storage(*n)
-        } else if let Op::Constant(literal) = op {
-            return self.literal(*literal);
-        } else {
-            bug("a lookup in a value that is not in memory")
-        };
-
+        let buffer = self.memory_of(source);
         let at = linear(graph.shape(source), &at);
         let (depth, outer) = (self.depth(index), self.depth(&index_of_lookup(graph, node, index)));
         let by = self.strided(outer, *found, &at.coefficient(LOOKED_UP));

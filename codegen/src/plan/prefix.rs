@@ -8,10 +8,11 @@
 //!   2²⁵ numbers come to 2²⁴; cut into chunks that are added later, each chunk would be read and written twice.
 
 use crate::ir::affine::Affine;
+use crate::ir::chain::add_compensated;
 use crate::ir::kernel::{Accumulator, Expression, Term, ValueId};
 use crate::plan::build::Build;
 use downhill_graph::graph::{NodeId, bug};
-use downhill_graph::op::{Binary, Op, Reduction, Unary};
+use downhill_graph::op::{Binary, Op, Reduction};
 use downhill_graph::types::{ElementType, Literal};
 
 impl Build<'_> {
@@ -42,18 +43,13 @@ impl Build<'_> {
         (next, vec![self.carried(so_far, next)])
     }
 
-    /// The same for floats of any number, by Kahan's method: what an addition puts in too much is taken from the next term. Of a sum that
-    /// is no longer finite nothing is too much.
+    /// The same for floats of any number.
     fn compensated(&mut self, element: ElementType, term: ValueId) -> (ValueId, Vec<Accumulator>) {
         let zero = self.literal(Literal::new(element, 0.0));
         let (so_far, excess) = (self.fresh(element), self.fresh(element));
-        let more = self.within(element, Expression::Binary(Binary::Sub, term, excess));
-        let next = self.within(element, Expression::Binary(Binary::Add, so_far, more));
-
-        let added = self.within(element, Expression::Binary(Binary::Sub, next, so_far));
-        let too_much = self.within(element, Expression::Binary(Binary::Sub, added, more));
-        let is_finite = self.within(ElementType::Bool, Expression::Unary(Unary::IsFinite, too_much));
-        let next_excess = self.within(element, Expression::Select(is_finite, too_much, zero));
+        let (items, [next, next_excess]) = add_compensated(&mut self.kernel, [so_far, excess], term, zero);
+        let innermost = self.frames.len() - 1;
+        self.frames[innermost].items.extend(items);
         (next, vec![self.carried(so_far, next), self.carried(excess, next_excess)])
     }
 

@@ -13,13 +13,13 @@
 
 use super::pack::{Packing, Read, reads_of};
 use crate::ir::affine::{Affine, Axis};
-use crate::ir::chain::{chunk_of_known, terms_of_iteration};
+use crate::ir::chain::{add_compensated, chunk_of_known, terms_of_iteration};
 use crate::ir::kernel::{
     Accumulator, Buffer, Expression, Item, Loop, Term, ValueId, load, map_items, nest, store, visit_items,
 };
 use crate::schedule::loops::extent;
 use downhill_graph::dim::Dim;
-use downhill_graph::op::{Binary, Reduction, Unary};
+use downhill_graph::op::Reduction;
 use downhill_graph::types::{ElementType, Literal};
 use std::collections::BTreeSet;
 
@@ -311,26 +311,17 @@ impl Packing<'_> {
         nest(&[&*loops, &*nested.outer, &[lane, row]].concat(), body)
     }
 
-    /// `sums + chunk` by Kahan's method: what an addition puts in too much is taken from the next chunk. Of a sum that is no longer finite
-    /// nothing is too much.
+    /// Adds a chunk to the sums of all those before it.
     fn add_chunk(&mut self, [sums, excess]: [Buffer; 2], at: &Affine, chunk: ValueId) -> Vec<Item> {
-        let [sum, too_much, more, next, added, rest, kept, zero] = [chunk; 8].map(|like| self.value(like));
-        self.kernel.values.push(ElementType::Bool);
-        let is_finite = ValueId(self.kernel.values.len() as u32 - 1);
-        let subtract = |value, x, y| Item::Let(value, Expression::Binary(Binary::Sub, x, y));
-        vec![
+        let [sum, too_much, zero] = [chunk; 3].map(|like| self.value(like));
+        let start = [
             load(sum, sums, at.clone()),
             load(too_much, excess, at.clone()),
-            subtract(more, chunk, too_much),
-            Item::Let(next, Expression::Binary(Binary::Add, sum, more)),
-            subtract(added, next, sum),
-            subtract(rest, added, more),
             Item::Let(zero, Expression::Constant(Literal::new(ElementType::F32, 0.0))),
-            Item::Let(is_finite, Expression::Unary(Unary::IsFinite, rest)),
-            Item::Let(kept, Expression::Select(is_finite, rest, zero)),
-            store(sums, at.clone(), next),
-            store(excess, at.clone(), kept),
-        ]
+        ];
+        let (added, [next, kept]) = add_compensated(&mut self.kernel, [sum, too_much], chunk, zero);
+        let end = [store(sums, at.clone(), next), store(excess, at.clone(), kept)];
+        start.into_iter().chain(added).chain(end).collect()
     }
 
     /// What is done with the whole sums.

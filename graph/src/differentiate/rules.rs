@@ -286,11 +286,7 @@ impl Rule<'_> {
         let start = operands[..position].iter().fold(Dim::default(), |sum, &id| &sum + &size(id));
         let end = &start + &size(operands[position]);
         let whole = self.graph.shape(self.g).clone();
-        let mut ranges: Vec<Range> = whole
-            .dims()
-            .iter()
-            .map(|dim| Range { start: Dim::default(), end: dim.clone(), stride: 1 })
-            .collect();
+        let mut ranges: Vec<Range> = whole.dims().iter().map(Range::whole).collect();
         ranges[axis] = Range { start, end, stride: 1 };
         self.graph.add(Op::Slice(ranges), &[self.g])
     }

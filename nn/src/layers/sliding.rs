@@ -11,7 +11,7 @@ use crate::value::{
 };
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
-use downhill_graph::op::Op;
+use downhill_graph::op::{Op, Window};
 use downhill_graph::types::ElementType;
 
 /// Windows over the axes behind batch and channels, with the numbers of each axis.
@@ -56,7 +56,7 @@ impl Sliding {
             let number = |dim: &Dim| bound(x.builder(), dim);
             let (before, after) = &self.padding[at];
             let padded = number(&(&(size + before) + after));
-            let (Some(padded), Some(span)) = (padded, number(&self.span(at))) else { continue };
+            let (Some(padded), Some(span)) = (padded, number(&self.window(at).span())) else { continue };
             let numbers = [size, &self.kernel[at], before, &self.dilation[at]].map(number);
             if let ([Some(size), Some(kernel), Some(padding), Some(dilation)], true) =
                 (numbers, padded < span)
@@ -85,7 +85,7 @@ impl Sliding {
     /// With as much padding as keeps the size of each axis at a stride of 1; what is odd stands behind.
     pub(super) fn with_same_sizes(self) -> Sliding {
         let around = |at| {
-            let all = &self.span(at) - &Dim::from(1);
+            let all = &self.window(at).span() - &Dim::from(1);
             let before = all.divide(&Dim::from(2));
             let after = &all - &before;
             (before, after)
@@ -94,9 +94,10 @@ impl Sliding {
         Sliding { padding, ..self }
     }
 
-    /// From the first element that a window sees along an axis to its last, both counted.
-    fn span(&self, at: usize) -> Dim {
-        &(&(&self.kernel[at] - &Dim::from(1)) * &self.dilation[at]) + &Dim::from(1)
+    /// The windows along an axis, behind those of the axes before it.
+    fn window(&self, at: usize) -> Window {
+        let [taps, stride, dilation] = [&self.kernel, &self.stride, &self.dilation].map(|it| it[at].clone());
+        Window { axis: 1 + 2 * at, taps, stride, dilation }
     }
 
     /// `x`, `[batch, channels, …]`, as `[batch, …, channels]` with zeros around.
@@ -113,10 +114,8 @@ impl Sliding {
     /// What the windows see of a padded value: each axis between the first and those of the channels becomes two, places and taps.
     pub(super) fn seen(&self, padded: &Value) -> Value {
         (0..self.kernel.len()).fold(padded.clone(), |seen, at| {
-            let axis = 1 + 2 * at as i64;
-            let [taps, stride, dilation] =
-                [&self.kernel, &self.stride, &self.dilation].map(|it| it[at].clone());
-            window(seen, axis, taps, stride, dilation)
+            let Window { axis, taps, stride, dilation } = self.window(at);
+            window(seen, axis as i64, taps, stride, dilation)
         })
     }
 

@@ -212,8 +212,7 @@ fn folded(x: &Value, weight: &Value, foldings: &[Folding], channels: &Dim, group
 fn cut(folded: &Value, foldings: &[Folding]) -> Value {
     let builder = folded.builder();
     let Some(shape) = folded.shape() else { return folded.clone() };
-    let whole = |dim: &Dim| Range { start: Dim::default(), end: dim.clone(), stride: 1 };
-    let mut ranges: Vec<Range> = shape.dims().iter().map(whole).collect();
+    let mut ranges: Vec<Range> = shape.dims().iter().map(Range::whole).collect();
     let mut zeros = vec![<(Dim, Dim)>::default(); ranges.len()];
     for (axis, Folding { padding, more, .. }) in (1..).zip(foldings) {
         // While rustc runs, nobody knows which is greater; the size is the same.
@@ -225,7 +224,7 @@ fn cut(folded: &Value, foldings: &[Folding]) -> Value {
         zeros[axis] = (Dim::default(), added);
     }
 
-    let is_whole = ranges.iter().zip(shape.dims()).all(|(range, dim)| *range == whole(dim));
+    let is_whole = ranges.iter().zip(shape.dims()).all(|(range, dim)| *range == Range::whole(dim));
     let part = if is_whole { folded.clone() } else { builder.apply(Op::Slice(ranges), &[folded]) };
     zero_padded(&part, &zeros)
 }

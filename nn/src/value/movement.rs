@@ -165,8 +165,7 @@ fn cut(x: &Value, axis: i64, start: Dim, end: Option<Dim>, stride: i64) -> Optio
         return None;
     }
 
-    let mut ranges: Vec<Range> =
-        shape.dims().iter().map(|dim| Range { start: Dim::from(0), end: dim.clone(), stride: 1 }).collect();
+    let mut ranges: Vec<Range> = shape.dims().iter().map(Range::whole).collect();
     ranges[axis] = Range { start, end, stride };
     Some(x.builder().apply(Op::Slice(ranges), &[x]))
 }

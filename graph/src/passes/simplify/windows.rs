@@ -145,10 +145,9 @@ fn padded(graph: &mut Rewriting, x: NodeId, axis: usize, padding: Padding) -> No
         return add(graph, Op::Window(window), &[source]);
     }
 
-    let nothing = Padding { low: Dim::default(), high: Dim::default(), interior: 0 };
-    let (mut paddings, mut source) = (vec![nothing.clone(); graph.ty(x).rank()], x);
+    let (mut paddings, mut source) = (vec![Padding::none(); graph.ty(x).rank()], x);
     if let Op::Pad(known) = graph.op(x)
-        && known[axis] == nothing
+        && known[axis] == Padding::none()
     {
         paddings = known.clone();
         source = graph.operand(x, 0);
@@ -178,8 +177,7 @@ pub(super) fn fold_apart(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) ->
     if covered <= size {
         return Some(pad_high(graph, beside, axis, size - covered));
     }
-    let whole = |dim: &Dim| Range { start: Dim::default(), end: dim.clone(), stride: 1 };
-    let mut ranges: Vec<Range> = graph.shape(beside).dims().iter().map(whole).collect();
+    let mut ranges: Vec<Range> = graph.shape(beside).dims().iter().map(Range::whole).collect();
     ranges[axis].end = Dim::from(size);
     Some(add(graph, Op::Slice(ranges), &[beside]))
 }
@@ -188,7 +186,7 @@ fn pad_high(graph: &mut Rewriting, x: NodeId, axis: usize, zeros: i64) -> NodeId
     if zeros == 0 {
         return x;
     }
-    padded(graph, x, axis, Padding { low: Dim::default(), high: Dim::from(zeros), interior: 0 })
+    padded(graph, x, axis, Padding { high: Dim::from(zeros), ..Padding::none() })
 }
 
 /// A slice of what windows make: of a product, of what a window sees, of a padded value. Less is computed, seen and padded.
@@ -208,10 +206,10 @@ fn slice_of_product(graph: &mut Rewriting, ranges: &[Range], product: NodeId) ->
     let Op::DotGeneral { .. } = graph.op(product) else { return None };
     let free = free_axes(graph, product)?;
     let mut factors = [0, 1].map(|side| graph.operand(product, side));
-    let whole = |dim: &Dim| Range { start: Dim::default(), end: dim.clone(), stride: 1 };
-    let mut parts = factors.map(|factor| graph.shape(factor).dims().iter().map(whole).collect::<Vec<_>>());
+    let mut parts =
+        factors.map(|factor| graph.shape(factor).dims().iter().map(Range::whole).collect::<Vec<_>>());
     for ((range, free), dim) in ranges.iter().zip(free).zip(graph.shape(product).dims()) {
-        if *range == whole(dim) {
+        if *range == Range::whole(dim) {
             continue;
         }
         let Free { side, axis } = free?;
@@ -233,11 +231,11 @@ fn slice_of_window(graph: &mut Rewriting, ranges: &[Range], seen: NodeId) -> Opt
     let mut ranges = ranges.to_vec();
     let taps = ranges.remove(window.axis + 1);
     let places = &mut ranges[window.axis];
-    if !taps.start.is(0) || taps.end != window.taps {
+    if taps != Range::whole(&window.taps) {
         return None;
     }
-    if places.start.is(0) && places.end == graph.shape(seen).dims()[window.axis] {
-        places.end = graph.shape(source).dims()[window.axis].clone();
+    if *places == Range::whole(&graph.shape(seen).dims()[window.axis]) {
+        *places = Range::whole(&graph.shape(source).dims()[window.axis]);
     } else {
         // From the first element of the first window to the last one of the last: their number must be known, and not be 0.
         let count = (&places.end - &places.start).as_constant()?;
