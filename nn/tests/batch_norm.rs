@@ -3,6 +3,8 @@
 //!
 //! The format stands at the head of that file; `tests/golden/batch_norm.py` makes it.
 
+mod recorded;
+
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, NodeId, Purpose};
 use downhill_graph::interpret::{Environment, Precision, interpret};
@@ -15,24 +17,16 @@ use downhill_nn::composite::*;
 use downhill_nn::entry::{forward, step};
 use downhill_nn::optimizers::{Optimizer, sgd};
 use downhill_nn::value::{gradient, square, sum};
+use recorded::{Recorded, records};
 use std::collections::BTreeMap;
 
-struct Case {
-    dims: Vec<usize>,
-    values: Vec<f64>,
-}
-
 /// The cases of operations, each with its parts by name.
-fn golden() -> BTreeMap<String, BTreeMap<String, Case>> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/batch_norm.txt");
-    let text = std::fs::read_to_string(path).expect("the golden file");
-    let mut cases: BTreeMap<String, BTreeMap<String, Case>> = BTreeMap::new();
-    for line in text.lines().filter(|line| line.starts_with("op/")) {
-        let mut words = line.split(' ');
-        let name: Vec<&str> = words.next().expect("a name").splitn(3, '/').collect();
-        let dims = words.next().expect("dims").split('x').map(|dim| dim.parse().expect("a dim")).collect();
-        let values = words.map(|word| word.parse().expect("a number")).collect();
-        cases.entry(name[1].into()).or_default().insert(name[2].into(), Case { dims, values });
+fn golden() -> BTreeMap<String, BTreeMap<String, Recorded>> {
+    let mut cases: BTreeMap<String, BTreeMap<String, Recorded>> = BTreeMap::new();
+    for (name, record) in records("batch_norm.txt") {
+        if let ["op", case, part] = name.splitn(3, '/').collect::<Vec<_>>()[..] {
+            cases.entry(case.into()).or_default().insert(part.into(), record);
+        }
     }
     assert_eq!(cases.len(), 4);
     cases
@@ -50,7 +44,7 @@ struct Built {
     others: Vec<Value>,
 }
 
-fn build(case: &BTreeMap<String, Case>, mode: Mode) -> Built {
+fn build(case: &BTreeMap<String, Recorded>, mode: Mode) -> Built {
     let b = Builder::new(mode);
     let given = |name: &str| b.input(name, F32, shape(&case["input"].dims));
     let (input, upstream, direction) = (given("input"), given("upstream"), given("direction"));
@@ -74,7 +68,7 @@ fn build(case: &BTreeMap<String, Case>, mode: Mode) -> Built {
 }
 
 fn environment(
-    case: &BTreeMap<String, Case>,
+    case: &BTreeMap<String, Recorded>,
     precision: Precision,
     running: Option<(&[f64], &[f64])>,
 ) -> Environment {
@@ -108,7 +102,7 @@ fn assert_close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
 }
 
 /// Everything of a case, without passes in f64 (they fold constants as f32) and with them in f32.
-fn assert_case(name: &str, case: &BTreeMap<String, Case>, precision: Precision, tolerance: f64) {
+fn assert_case(name: &str, case: &BTreeMap<String, Recorded>, precision: Precision, tolerance: f64) {
     let passes = |graph: Graph| if precision == Precision::F32 { optimize(&graph) } else { graph };
     let close = |what: &str, found: &[f64]| {
         assert_close(&format!("{name} {what}"), found, &case[what].values, tolerance);

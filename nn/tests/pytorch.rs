@@ -1,5 +1,7 @@
 //! Activations, losses and lookups against PyTorch: values and gradients of `tests/golden/ops.txt`, in f64 and in f32.
 
+mod recorded;
+
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::Purpose;
 use downhill_graph::interpret::{Environment, Precision, interpret};
@@ -13,23 +15,14 @@ use downhill_nn::value::{equal, expand};
 use downhill_nn::value::{
     gather, gradient, pick, scatter_add, select, softplus, stop_gradient, sum, take, tanh,
 };
+use recorded::{Recorded, records};
 use std::collections::BTreeMap;
 
-struct Case {
-    dims: Vec<usize>,
-    values: Vec<f64>,
-}
-
-fn golden() -> BTreeMap<String, BTreeMap<String, Case>> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/ops.txt");
-    let text = std::fs::read_to_string(path).expect("the golden file");
-    let mut cases: BTreeMap<String, BTreeMap<String, Case>> = BTreeMap::new();
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let mut words = line.split(' ');
-        let (case, what) = words.next().and_then(|name| name.rsplit_once('/')).expect("a name");
-        let dims = words.next().expect("dims").split('x').map(|dim| dim.parse().expect("a dim")).collect();
-        let values = words.map(|word| word.parse().expect("a number")).collect();
-        cases.entry(case.into()).or_default().insert(what.into(), Case { dims, values });
+fn golden() -> BTreeMap<String, BTreeMap<String, Recorded>> {
+    let mut cases: BTreeMap<String, BTreeMap<String, Recorded>> = BTreeMap::new();
+    for (name, record) in records("ops.txt") {
+        let (case, what) = name.rsplit_once('/').expect("a case and a part");
+        cases.entry(case.into()).or_default().insert(what.into(), record);
     }
     cases
 }
@@ -87,14 +80,14 @@ fn lookup(name: &str, x: &Value, indices: &Value) -> Value {
     }
 }
 
-fn declare(b: &Builder, name: &str, element: ElementType, case: &Case) -> Value {
+fn declare(b: &Builder, name: &str, element: ElementType, case: &Recorded) -> Value {
     b.input(name, element, Shape(case.dims.iter().map(|&dim| Dim::from(dim)).collect()))
 }
 
 /// Output and gradient as the interpreter has them.
 fn run(
     name: &str,
-    case: &BTreeMap<String, Case>,
+    case: &BTreeMap<String, Recorded>,
     precision: Precision,
     passes: bool,
 ) -> (Vec<f64>, Vec<f64>) {
@@ -122,7 +115,7 @@ fn run(
     let wide = |element: ElementType| {
         if precision == Precision::F64 && element == F32 { ElementType::F64 } else { element }
     };
-    let given = |case: &Case, element| {
+    let given = |case: &Recorded, element| {
         Tensor::from_f64(wide(element), case.dims.clone(), &case.values).expect("a tensor")
     };
     let mut environment =

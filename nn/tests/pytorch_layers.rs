@@ -1,5 +1,7 @@
 //! Layers against PyTorch: values and gradients of `tests/golden/layers.txt`, in f64 and in f32.
 
+mod recorded;
+
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::Purpose;
 use downhill_graph::interpret::{Environment, Precision, interpret};
@@ -10,26 +12,17 @@ use downhill_graph::types::Shape;
 use downhill_nn::builder::{Builder, Mode, Value};
 use downhill_nn::composite::*;
 use downhill_nn::value::{gradient, sum};
+use recorded::{Recorded, records};
 use std::collections::BTreeMap;
-
-struct Recorded {
-    dims: Vec<usize>,
-    values: Vec<f64>,
-}
 
 /// The records of one layer by what they are: `input/x`, `parameter/weight`, `output`, ….
 type Case = BTreeMap<String, Recorded>;
 
 fn golden() -> BTreeMap<String, Case> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/layers.txt");
-    let text = std::fs::read_to_string(path).expect("the golden file");
     let mut cases: BTreeMap<String, Case> = BTreeMap::new();
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let mut words = line.split(' ').filter(|word| !word.is_empty());
-        let (case, what) = words.next().and_then(|name| name.split_once('/')).expect("a name");
-        let dims = words.next().expect("dims").split('x').map(|dim| dim.parse().expect("a dim")).collect();
-        let values = words.map(|word| word.parse().expect("a number")).collect();
-        cases.entry(case.into()).or_default().insert(what.into(), Recorded { dims, values });
+    for (name, record) in records("layers.txt") {
+        let (case, what) = name.split_once('/').expect("a case and a part");
+        cases.entry(case.into()).or_default().insert(what.into(), record);
     }
     cases
 }
