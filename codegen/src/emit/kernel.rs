@@ -250,15 +250,12 @@ impl Emit<'_> {
     fn run(&mut self, run: &[Item], is_behind_sums: bool) {
         let rows = self.block.as_ref().filter(|_| is_behind_sums).map_or(1, |block| block.rows);
         for row in 0..rows {
+            // Of so many copies, those that are made in this turn.
+            let own = |copies: usize| if rows == 1 { 0..copies } else { row..(row + 1).min(copies) };
             for item in run {
                 match item {
                     Item::Let(value, expression) => {
-                        let copies = self.copies(*value);
-                        let own = match rows {
-                            1 => 0..copies,
-                            _ => row..(row + 1).min(copies),
-                        };
-                        for row in own {
+                        for row in own(self.copies(*value)) {
                             let register = self.expression(*value, expression, row);
                             let registers = self.registers.entry(*value).or_default();
                             registers.truncate(row);
@@ -266,12 +263,7 @@ impl Emit<'_> {
                         }
                     }
                     Item::Store(buffer, access, value) => {
-                        let moved = self.rows_of(access);
-                        let own = match rows {
-                            1 => 0..moved,
-                            _ => row..(row + 1).min(moved),
-                        };
-                        own.for_each(|row| self.store(*buffer, access, *value, row));
+                        own(self.rows_of(access)).for_each(|row| self.store(*buffer, access, *value, row));
                     }
                     Item::Loop(_) => bug("a loop in a run without loops"),
                 }

@@ -11,10 +11,9 @@
 //!   grows faster than the length of a function. No bit depends on it.
 
 use super::group::{Group, group};
-use super::root::{Read, domain, is_view_of_all, root, root_of_rows};
+use super::root::{Read, domain, is_view_of_all, moved_anyhow, root, root_of_rows};
 use crate::fusion::prepare::{Prepared, innermost_axis};
 use crate::fusion::rows::RowUpdate;
-use crate::ir::affine::{Affine, Axis, moved};
 use downhill_graph::facts::{Class, Cost};
 use downhill_graph::graph::{Graph, NodeId, bug};
 use downhill_graph::op::Op;
@@ -244,11 +243,4 @@ fn beneath_views_of_all(graph: &Graph, stored: &BTreeSet<NodeId>, mut id: NodeId
         id = graph.operand(id, 0);
     }
     id
-}
-
-/// The index mapping of a move, at an index with an axis of its own in every position.
-fn moved_anyhow(graph: &Graph, id: NodeId) -> Option<Vec<Affine>> {
-    let index: Vec<Affine> =
-        (0..graph.shape(id).rank() as u32).map(|axis| Affine::axis(Axis(axis))).collect();
-    moved(graph, id, &index)
 }

@@ -203,9 +203,14 @@ pub(crate) fn index_of_lookup(graph: &Graph, node: NodeId, index: &[Affine]) -> 
 pub(crate) fn is_view_of_all(graph: &Graph, node: NodeId) -> bool {
     let op = graph.op(node);
     let leaves_none_out = matches!(op, Op::Transpose(_) | Op::Broadcast { .. } | Op::Reshape(_));
+    leaves_none_out && moved_anyhow(graph, node).is_some()
+}
+
+/// The index mapping of a move, at an index with an axis of its own in every position.
+pub(crate) fn moved_anyhow(graph: &Graph, id: NodeId) -> Option<Vec<Affine>> {
     let index: Vec<Affine> =
-        (0..graph.shape(node).rank() as u32).map(|axis| Affine::axis(Axis(axis))).collect();
-    leaves_none_out && moved(graph, node, &index).is_some()
+        (0..graph.shape(id).rank() as u32).map(|axis| Affine::axis(Axis(axis))).collect();
+    moved(graph, id, &index)
 }
 
 /// For each operand of a product: (its axis, the result's axis) of all axes that are not summed over.
