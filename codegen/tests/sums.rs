@@ -62,20 +62,35 @@ fn sums_of_many_lengths() {
 }
 
 /// The gradients of a dense layer: products that are summed over the rows, and what is added to every row.
+fn gradients([rows, inputs, units]: [usize; 3]) {
+    let mut case = Case::new();
+    let x = case.input("x", &["n", &inputs.to_string()], &[rows, inputs]);
+    let by = case.input("by", &["n", &units.to_string()], &[rows, units]);
+    make_positive(&mut case, "x", &[rows, inputs]);
+    make_positive(&mut case, "by", &[rows, units]);
+    let weights = case.graph.add(Op::DotGeneral { batch: vec![], contract: vec![(0, 0)] }, &[x, by]);
+    let biases = [by, x].map(|values| sum(&mut case, values, &[0]));
+    case.output("weights", weights);
+    case.output("bias", biases[0]);
+    case.output("both", biases[1]);
+    case.check(1e-4);
+    check_relative(&case, most_off(rows));
+}
+
 #[test]
 fn gradients_over_many_rows() {
     for rows in LENGTHS {
-        let mut case = Case::new();
-        let x = case.input("x", &["n", "5"], &[rows, 5]);
-        let by = case.input("by", &["n", "19"], &[rows, 19]);
-        make_positive(&mut case, "x", &[rows, 5]);
-        make_positive(&mut case, "by", &[rows, 19]);
-        let weights = case.graph.add(Op::DotGeneral { batch: vec![], contract: vec![(0, 0)] }, &[x, by]);
-        let bias = sum(&mut case, by, &[0]);
-        case.output("weights", weights);
-        case.output("bias", bias);
-        case.check(1e-4);
-        check_relative(&case, most_off(rows));
+        gradients([rows, 5, 19]);
+    }
+}
+
+/// Blocks of terms that leave a rest, within one chunk and over several; wide and narrow, whichever side is larger.
+#[test]
+fn gradients_in_blocks() {
+    for rows in [600, 5001] {
+        for [inputs, units] in [[12, 64], [64, 10], [7, 48], [1, 200]] {
+            gradients([rows, inputs, units]);
+        }
     }
 }
 

@@ -3,64 +3,38 @@
 //! In: a product on its way through packing, as a lane loop around a loop over rows. Out: the same product, block by block, where its
 //! operands are larger than the cache and are read several times.
 //!
-//! Must hold: every sum keeps its chain of additions, so no bit changes. A block of a sum starts from what the block before it has come
-//! to, which waits in scratch; threads share blocks of columns alone, so that each finds its own sums there.
+//! Must hold: every sum keeps its chain of additions, so no bit changes.
 //!
 //! # Decisions
 //!
 //! - 4096×512×512, of which each operand has 8 MB, in a step that does not fit in the third cache (AMD Zen 3, 512 KB of L2, GFLOP/s of
-//!   103): rows in blocks took the forward product from 40 to 80; blocks of sums the gradient of the weights from 48 to 79 at
-//!   best. Read strip by strip, each operand would come from memory 32 times.
+//!   103): rows in blocks took the forward product from 40 to 80. Read strip by strip, each operand would come from memory 32 times.
 //! - Half the second cache is for what is read again, the rest for what passes through it. Blocks have at most 240 rows: from there on the panels
-//!   that each block reads again cost less than one addition in a hundred. A block of a sum has 64 terms or more, since its sums are
-//!   loaded and stored once a block.
+//!   that each block reads again cost less than one addition in a hundred.
 //! - A narrow result goes through scratch: 512×10 written across its rows, an element at a time, took twice as long as its sums
 //!   (update of 64×128×10: 32 → 92 GFLOP/s).
 
 use super::pack::{Packing, Read, looks_up, reads_of};
 use crate::ir::affine::{Affine, Axis};
-use crate::ir::chain::CHAIN;
-use crate::ir::kernel::{
-    Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId, load, map_items, nest,
-    rename_values, store,
-};
+use crate::ir::kernel::{Access, Expression, Item, Loop, Term, load, map_items, nest, rename_values, store};
 use crate::schedule::loops::{TRANSPOSED, extent, is_shared};
 use downhill_graph::dim::Dim;
 use downhill_graph::op::Reduction;
-use downhill_graph::types::Literal;
-use std::collections::BTreeSet;
 
 /// Rows that are whole blocks of any target's registers.
 const WHOLE_BLOCKS: i64 = 24;
 /// The most rows of a block that stays in cache: more bring nothing.
 const MOST_ROWS: i64 = 240;
 
-/// Terms of a block of a sum: at least, and at most.
-const TERMS: [i64; 2] = [64, 512];
-/// Strips that a block of columns has at most.
-const STRIPS: i64 = 4;
 /// The most columns of a result that is narrow.
 const MOST_NARROW: i64 = 32;
 
-/// A product of a row's operand, which differs from row to row, and a column's, with nothing else in its sum.
+/// A product of a row's operand, which differs from row to row, and a column's, which all rows share, with nothing else in its sum.
 struct Product<'a> {
     wide: &'a Loop,
     rows: &'a Loop,
     fold: &'a Loop,
-    own: Read<'a>,
     shared: Read<'a>,
-}
-
-/// The sizes of a product whose sums are taken in blocks.
-struct Sizes {
-    rows: i64,
-    /// Terms of a block, and how many blocks there are.
-    terms: i64,
-    count: i64,
-    /// Columns of a strip, strips of a block of columns, blocks of columns.
-    width: i64,
-    strips: i64,
-    groups: i64,
 }
 
 impl Packing<'_> {
@@ -117,32 +91,6 @@ impl Packing<'_> {
         let pays = columns > lanes * most && block >= 2 * lanes * most && column * columns <= 4 * second;
         let many = extent(&self.kernel, rows.axis).as_constant().is_some_and(|rows| rows >= 4 * block);
         (pays && many).then_some(block.min(MOST_ROWS))
-    }
-
-    /// A product with long sums, block of terms after block of terms for one block of columns after the other. Rows of the left operand, laid
-    /// out by blocks ahead, and the sums so far stay in the second cache meanwhile. `None` where the operand is small, or sizes do not fit.
-    pub(super) fn sums_in_blocks(&mut self, wide: &Loop) -> Option<Vec<Item>> {
-        let product = Product::of(wide).filter(|_| self.open.is_empty())?;
-        if self.is_written(product.own.buffer) {
-            return None;
-        }
-        let blocks = self.blocks(&product)?;
-        let own = self.laid_by_blocks(&product, &blocks);
-
-        let columns = blocks.columns();
-        let element = self.kernel.element(product.own.value);
-        let sums = self.scratch.own(&(&Dim::from(blocks.rows) * &columns), element);
-        let panels = self.scratch.own(&(&Dim::from(blocks.terms) * &columns), element);
-        let group = self.axis(Dim::from(blocks.groups));
-        let first = Affine::axis(group).times(&columns);
-
-        let start = self.zeros(&blocks, sums, product.own.value);
-        let block = self.axis(Dim::from(blocks.count));
-        let copied = self.block_of_panels(&product, &blocks, panels, (block, &first));
-        let added = self.block_of_sums(&product, &blocks, [sums, own, panels], block);
-        let adding = nest(&[block], [copied, added].concat());
-        let end = self.epilogue(&product, &columns, sums, &first);
-        Some(nest(&[group], [start, adding, end].concat()))
     }
 
     /// A product whose lanes lie apart in what it reads and writes behind its sums, where its few rows lie next to each other: the sums of a
@@ -213,145 +161,6 @@ impl Packing<'_> {
         let rest = [vec![load(read, sums, place(column, again))], moved(&rest, again, column)].concat();
         [nest(&[lane, row], fold), nest(&[again, column], rest)].concat()
     }
-
-    fn blocks(&self, product: &Product<'_>) -> Option<Sizes> {
-        let size = |axis: Axis| extent(&self.kernel, axis).as_constant();
-        let [rows, terms, columns] =
-            [size(product.rows.axis)?, size(product.fold.axis)?, size(product.wide.axis)?];
-        let bytes = self.kernel.element(product.own.value).bytes() as i64;
-        let second = self.caches.second.bytes as i64;
-
-        let width = self.width(&Dim::from(columns));
-        // A block of columns for every thread, whose sums take a quarter of the cache.
-        let fits = |strips: &i64| {
-            let (block, sums) = (width * strips, rows * width * strips * bytes);
-            columns % block == 0 && columns / block >= self.scratch.threads() && sums <= second / 4
-        };
-        let strips = (1..=STRIPS).rev().find(fits)?;
-        let most = (second / 2 / (rows * bytes).max(1)).min(TERMS[1]);
-        let block = (TERMS[0]..=most).rev().find(|block| terms % block == 0)?;
-        let blocks = Sizes {
-            rows,
-            terms: block,
-            count: terms / block,
-            width,
-            strips,
-            groups: columns / (width * strips),
-        };
-        let is_large = rows * terms * bytes > 2 * second && columns >= 4 * width;
-        (is_large && blocks.count > 1 && terms <= CHAIN).then_some(blocks)
-    }
-
-    /// The row's operand as `[block, row, term]`, made by a kernel that runs first.
-    fn laid_by_blocks(&mut self, product: &Product<'_>, blocks: &Sizes) -> Buffer {
-        let element = self.kernel.element(product.own.value);
-        let buffer = self.scratch.common(&Dim::from(blocks.rows * blocks.terms * blocks.count), element);
-        let (block, row, term) = (
-            self.axis(Dim::from(blocks.count)),
-            self.axis(Dim::from(blocks.rows)),
-            self.axis(Dim::from(blocks.terms)),
-        );
-        let from = product.own.access.at.substitute(product.fold.axis, &blocks.summed(block, term));
-        let from = from.substitute(product.rows.axis, &Affine::axis(row));
-        let body = vec![
-            load(product.own.value, product.own.buffer, from),
-            store(buffer, blocks.of_row(block, row, term), product.own.value),
-        ];
-        let body = nest(&[block, row, term], body);
-        let lanes = BTreeSet::from([term]);
-        let name = format!("{}:relaid", self.kernel.name);
-        self.ahead.push((Kernel { name, body, ..self.kernel.clone() }, lanes));
-        buffer
-    }
-
-    /// Sums that nothing was added to yet.
-    fn zeros(&mut self, blocks: &Sizes, sums: Buffer, like: ValueId) -> Vec<Item> {
-        let columns = blocks.columns();
-        let (row, column, zero) =
-            (self.axis(Dim::from(blocks.rows)), self.axis(columns.clone()), self.value(like));
-        self.lanes.insert(column);
-        let literal = Literal::new(self.kernel.element(like), 0.0);
-        let at = Affine::axis(row).times(&columns).plus(&Affine::axis(column));
-        let body = vec![Item::Let(zero, Expression::Constant(literal)), store(sums, at, zero)];
-        nest(&[row, column], body)
-    }
-
-    /// The columns' operand of a block of terms, as panels.
-    fn block_of_panels(
-        &mut self,
-        product: &Product<'_>,
-        blocks: &Sizes,
-        panels: Buffer,
-        (block, first): (Axis, &Affine),
-    ) -> Vec<Item> {
-        let (strip, term, lane) = (
-            self.axis(Dim::from(blocks.strips)),
-            self.axis(Dim::from(blocks.terms)),
-            self.axis(Dim::from(blocks.width)),
-        );
-        self.lanes.insert(lane);
-        let value = self.value(product.shared.value);
-        let column = blocks.column(strip, lane);
-        let from = product.shared.access.at.substitute(product.fold.axis, &blocks.summed(block, term));
-        let from = from.substitute(product.wide.axis, &first.plus(&column));
-        let body = vec![
-            load(value, product.shared.buffer, from),
-            store(panels, blocks.in_panels(strip, term, lane), value),
-        ];
-        nest(&[strip, term, lane], body)
-    }
-
-    /// Adds a block of terms to all sums of a block of columns.
-    fn block_of_sums(
-        &mut self,
-        product: &Product<'_>,
-        blocks: &Sizes,
-        [sums, own, panels]: [Buffer; 3],
-        block: Axis,
-    ) -> Vec<Item> {
-        let (strip, lane, row, term) = (
-            self.axis(Dim::from(blocks.strips)),
-            self.axis(Dim::from(blocks.width)),
-            self.axis(Dim::from(blocks.rows)),
-            self.axis(Dim::from(blocks.terms)),
-        );
-        self.lanes.insert(lane);
-        let (before, after) = (self.value(product.own.value), self.value(product.own.value));
-        let columns = blocks.columns();
-        let column = blocks.column(strip, lane);
-        let at = Affine::axis(row).times(&columns).plus(&column);
-
-        let term_of = product.fold.accumulators[0].term;
-        let fold = Loop {
-            axis: term,
-            accumulators: vec![Accumulator {
-                from: Some(before),
-                ..Accumulator::new(Reduction::Sum, after, term_of)
-            }],
-            body: vec![
-                load(product.own.value, own, blocks.of_row(block, row, term)),
-                load(product.shared.value, panels, blocks.in_panels(strip, term, lane)),
-            ],
-        };
-        let body = vec![load(before, sums, at.clone()), Item::Loop(fold), store(sums, at, after)];
-        nest(&[strip, lane, row], body)
-    }
-
-    /// What is done with the whole sums.
-    fn epilogue(&mut self, product: &Product<'_>, columns: &Dim, sums: Buffer, first: &Affine) -> Vec<Item> {
-        let lane = self.axis(columns.clone());
-        self.lanes.insert(lane);
-        let row = product.rows.axis;
-        let at = Affine::axis(row).times(columns).plus(&Affine::axis(lane));
-        let column = first.plus(&Affine::axis(lane));
-        let rest = map_items(
-            &product.rows.body[1..],
-            &|index| index.substitute(product.wide.axis, &column),
-            &Dim::clone,
-        );
-        let result = product.fold.accumulators[0].result;
-        nest(&[row, lane], [vec![load(result, sums, at)], rest].concat())
-    }
 }
 
 impl<'a> Product<'a> {
@@ -382,41 +191,12 @@ impl<'a> Product<'a> {
         };
         let own = |read: &Read<'_>| read.access.uses(rows.axis) && !read.access.uses(wide.axis);
         if own(&x) && shared(&y) {
-            Some(Product { wide, rows, fold, own: x, shared: y })
+            Some(Product { wide, rows, fold, shared: y })
         } else if own(&y) && shared(&x) {
-            Some(Product { wide, rows, fold, own: y, shared: x })
+            Some(Product { wide, rows, fold, shared: x })
         } else {
             None
         }
-    }
-}
-
-impl Sizes {
-    /// Columns of a block.
-    fn columns(&self) -> Dim {
-        Dim::from(self.width * self.strips)
-    }
-
-    /// A column of a block, by its strip.
-    fn column(&self, strip: Axis, lane: Axis) -> Affine {
-        Affine::axis(strip).times(&Dim::from(self.width)).plus(&Affine::axis(lane))
-    }
-
-    /// A term of the whole sum, by its block.
-    fn summed(&self, block: Axis, term: Axis) -> Affine {
-        Affine::axis(block).times(&Dim::from(self.terms)).plus(&Affine::axis(term))
-    }
-
-    /// Where a term of a row lies among `[block, row, term]`.
-    fn of_row(&self, block: Axis, row: Axis, term: Axis) -> Affine {
-        let rows = Affine::axis(block).times(&Dim::from(self.rows)).plus(&Affine::axis(row));
-        rows.times(&Dim::from(self.terms)).plus(&Affine::axis(term))
-    }
-
-    /// Where a term of a column lies among the panels, `[strip, term, lane]`.
-    fn in_panels(&self, strip: Axis, term: Axis, lane: Axis) -> Affine {
-        let terms = Affine::axis(strip).times(&Dim::from(self.terms)).plus(&Affine::axis(term));
-        terms.times(&Dim::from(self.width)).plus(&Affine::axis(lane))
     }
 }
 

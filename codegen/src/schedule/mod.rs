@@ -9,7 +9,7 @@ pub mod pack;
 
 mod blocks;
 
-mod nested;
+mod sums;
 
 pub mod divide;
 

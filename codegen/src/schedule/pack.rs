@@ -157,7 +157,7 @@ impl Packing<'_> {
                 continue;
             };
 
-            if let Some(mut blocks) = self.nested_sums_in_blocks(inner) {
+            if let Some(mut blocks) = self.sums_in_blocks(inner) {
                 packed.append(&mut blocks);
             } else if !self.lanes.contains(&inner.axis) {
                 let around = inner.accumulators.is_empty().then_some(inner.axis);
@@ -198,10 +198,10 @@ impl Packing<'_> {
         {
             return None;
         }
-        if let Some(blocks) = self.sums_in_blocks(wide) {
+        let relaid = self.with_rows_relaid(wide, rows);
+        if let Some(blocks) = relaid.as_ref().and_then(|relaid| self.sums_in_blocks(relaid)) {
             return Some(blocks);
         }
-        let relaid = self.with_rows_relaid(wide, rows);
         let wide = relaid.as_ref().unwrap_or(wide);
         let packed = self.narrow_result(wide).or_else(|| self.rows_in_blocks(wide));
         let packed = packed.or_else(|| self.strips(wide));
@@ -519,20 +519,25 @@ pub(super) fn reads_of(items: &[Item]) -> Vec<Read<'_>> {
 }
 
 fn reads_within<'a>(items: &'a [Item], sums: &mut Vec<Axis>, reads: &mut Vec<Read<'a>>) {
-    for inner in loops(items).filter(|inner| !inner.accumulators.is_empty()) {
-        sums.push(inner.axis);
-        for item in &inner.body {
-            if let Item::Let(value, Expression::Load(buffer, access)) = item {
-                let used = |axis: &&Axis| {
-                    !access.at.coefficient(**axis).is(0) || access.row.is_some_and(|(row, _)| row == **axis)
-                };
-                let summed = sums.iter().filter(used).copied().collect();
-                reads.push(Read { value: *value, buffer: *buffer, access, summed });
-            }
-        }
-        reads_within(&inner.body, sums, reads);
-        sums.pop();
+    for fold in loops(items).filter(|inner| !inner.accumulators.is_empty()) {
+        reads_of_fold(fold, sums, reads);
     }
+}
+
+/// The loads of a sum inside of others.
+pub(super) fn reads_of_fold<'a>(fold: &'a Loop, sums: &mut Vec<Axis>, reads: &mut Vec<Read<'a>>) {
+    sums.push(fold.axis);
+    for item in &fold.body {
+        if let Item::Let(value, Expression::Load(buffer, access)) = item {
+            let used = |axis: &&Axis| {
+                !access.at.coefficient(**axis).is(0) || access.row.is_some_and(|(row, _)| row == **axis)
+            };
+            let summed = sums.iter().filter(used).copied().collect();
+            reads.push(Read { value: *value, buffer: *buffer, access, summed });
+        }
+    }
+    reads_within(&fold.body, sums, reads);
+    sums.pop();
 }
 
 /// The items with some loads replaced by loads from elsewhere.
@@ -651,26 +656,28 @@ mod tests {
         let mut kernel = product([30, 512, 64], &|sum, lane| sum.times(&Dim::from(64)).plus(lane));
         let turned = Affine::axis(Axis(0)).plus(&Affine::axis(Axis(1)).times(&Dim::from(30)));
         kernel.body = replace_loads(&kernel.body, &[(ValueId(0), (Buffer::Input(0), Access::at(turned)))]);
-        let (kernels, arena) = packed_for(&kernel, InstructionSet::Avx2, small());
+        let caches = Caches { second: Cache { bytes: 64 << 10, ways: 4 }, ..small() };
+        let (kernels, arena) = packed_for(&kernel, InstructionSet::Avx2, caches);
         let text = text(&kernels);
-        let sums = "        for i14 in 0..16
-          for i15 in 0..30
-            v5 = scratch1[16*i13 + i14 + 32*i15]
-            for i16 in 0..64
-              v0 = arena0[1920*i9 + 64*i15 + i16]
-              v1 = scratch2[1024*i13 + i14 + 16*i16]
-              v6 = Sum v0 * v1 from v5
-            scratch1[16*i13 + i14 + 32*i15] = v6
+        let sums = "        for i10 in 0..2
+          for i11 in 0..16
+            for i9 in 0..30
+              v6 = scratch0[32*i9 + 16*i10 + i11]
+              for i8 in 0..64
+                v0 = scratch1[i8 + 64*i9]
+                v1 = scratch2[16*i8 + 1024*i10 + i11]
+                v7 = Sum v0 * v1 from v6
+              scratch0[32*i9 + 16*i10 + i11] = v7
 ";
         assert!(text.contains(sums), "{text}");
-        let end = "    for i0 in 0..30
-      for i17 in 0..32
-        v2 = scratch1[32*i0 + i17]
-        output0[64*i0 + 32*i6 + i17] = v2
+        let end = "      for i17 in 0..30
+        for i18 in 0..32
+          v2 = scratch0[32*i17 + i18]
+          output0[32*i4 + 64*i17 + i18] = v2
 ";
         assert!(text.ends_with(end), "{text}");
-        // The left operand; for each of two threads the sums and a block of panels.
-        assert_eq!(arena.sizes, [512 * 30 * 4, 2 * 30 * 32 * 4, 2 * 64 * 32 * 4].map(Dim::from));
+        // For each of two threads the sums, and a block of either operand.
+        assert_eq!(arena.sizes, [2 * 30 * 32 * 4, 2 * 30 * 64 * 4, 2 * 64 * 32 * 4].map(Dim::from));
     }
 
     #[test]

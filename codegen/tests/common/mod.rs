@@ -109,7 +109,7 @@ pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) ->
 
 /// Caches so small that operands of tests do not fit in them.
 const SMALL: Caches =
-    Caches { first: Cache { bytes: 1 << 10, ways: 2 }, second: Cache { bytes: 16 << 10, ways: 4 } };
+    Caches { first: Cache { bytes: 1 << 10, ways: 2 }, second: Cache { bytes: 32 << 10, ways: 4 } };
 
 /// Runs one step. Code for several threads is given its turns in ranges, the last first, and is made for small caches.
 pub(crate) fn run_on(
