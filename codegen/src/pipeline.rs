@@ -25,13 +25,15 @@ use crate::error::Error;
 use crate::fusion::fuse::fuse;
 use crate::fusion::prepare::prepare;
 use crate::ir;
+use crate::ir::kernel::Kernel;
 use crate::lane;
 use crate::lower::Lowered;
 use crate::lower::wide::Asked;
 use crate::plan::arena::{Plan, plan};
-use crate::plan::build::build_kernels;
+use crate::plan::loops::steps;
+use crate::plan::step::{Repeat, Step};
 use crate::schedule::cost::Cost;
-use crate::schedule::specialize::{Instance, Scheduled, guard, parts, schedule};
+use crate::schedule::specialize::{Instance, Scheduled, around_parts, guard, parts, schedule};
 use crate::target::Target;
 use downhill_graph::asked::check_told;
 use downhill_graph::dim::{Bindings, Dim};
@@ -98,9 +100,9 @@ impl Planned {
         let prepared = prepared.graph;
         let (built, arena) = stages.try_run(
             Stage::Kernel,
-            || build_kernels(&prepared, &fused, &ports.outputs, ports.looked_up.clone()),
-            |(built, _)| built.iter().for_each(ir::verify::assert_valid),
-            |(built, _)| texts(built, ""),
+            || steps(&prepared, &fused, &ports.outputs, ports.looked_up.clone()),
+            |(built, _)| kernels_of(built).for_each(ir::verify::assert_valid),
+            |(built, _)| texts(kernels_of(built), ""),
         )?;
         let plan = stages.run(
             Stage::Plan,
@@ -195,8 +197,11 @@ impl Image<'_> {
             },
             |instances| texts(instances.iter().map(Instance::scheduled), ""),
         );
-        let parts = parts(&instances);
-        let natives = if marked { parts.iter().map(|part| native(part)).collect() } else { Vec::new() };
+        let parts = parts(&instances, &plan.repeats);
+        let repeats: Vec<Repeat> = around_parts(&parts, &plan.repeats);
+        let repeats: Vec<Repeat> = repeats.into_iter().map(|repeat| repeat.bound(fixed)).collect();
+        let native = |(number, part): (usize, &&[Instance])| native(part, number, &repeats);
+        let natives = if marked { parts.iter().enumerate().map(native).collect() } else { Vec::new() };
         let emitted = stages.try_run(
             Stage::Lane,
             || emit_parts(&parts, &arena),
@@ -220,6 +225,7 @@ impl Image<'_> {
                 let calls = calls(emitted, &lowered, &arena, &mut self.tasks, &mut self.functions)?;
                 let launch = Launch {
                     calls: &calls,
+                    repeats: &repeats,
                     loss: graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Loss(_))),
                     guard: parts.iter().take_while(|part| guard(part) > 0).count(),
                     streams: &ports.streams,
@@ -271,17 +277,24 @@ fn verify_source(name: &str, graph: &Graph, stages: &mut Stages<'_>) -> Result<(
     })
 }
 
+fn kernels_of(steps: &[Step]) -> impl Iterator<Item = &Kernel> {
+    steps.iter().flat_map(|step| &step.kernels)
+}
+
 /// Those that have a key as the first: what shares it is verified once.
 fn first_of_each<T, K: Eq + Hash>(all: &[T], key: impl Fn(&T) -> K) -> impl Iterator<Item = &T> {
     let mut seen = Set::default();
     all.iter().filter(move |one| seen.insert(key(one)))
 }
 
-/// What a function of these kernels is, for reports.
-fn native(part: &[Instance]) -> Native {
+/// What a function of these kernels, which runs once in each turn of the loops around it, is for reports.
+fn native(part: &[Instance], number: usize, repeats: &[Repeat]) -> Native {
     let kernels: Vec<Scheduled> = part.iter().map(Instance::scheduled).collect();
+    let around = repeats.iter().filter(|repeat| repeat.kernels.contains(&number));
+    let turns = around.fold(Dim::from(1), |turns, repeat| &turns * &repeat.turns);
+    let cost = Cost::of(kernels.iter().map(|scheduled| (&scheduled.kernel, &scheduled.schedule.lanes)));
     Native {
-        cost: Cost::of(kernels.iter().map(|scheduled| (&scheduled.kernel, &scheduled.schedule.lanes))),
+        cost: cost.times(&turns),
         kernels: kernels.into_iter().map(|scheduled| scheduled.kernel.name).collect(),
     }
 }
@@ -300,6 +313,7 @@ pub fn compile_programs(programs: Vec<Emitted>, target: &Target) -> Result<(Code
         let calls = [Call { function, shared: None, pointers, integers }];
         let launch = Launch {
             calls: &calls,
+            repeats: &[],
             loss: false,
             guard: 1,
             streams: &[],

@@ -20,11 +20,13 @@ use crate::entry::task::{RANGE, Tasks};
 use crate::error::Error;
 use crate::ir::kernel::Buffer;
 use crate::plan::arena::Arena;
+use crate::plan::step::Repeat;
 use crate::schedule::divide::Division;
 use crate::schedule::form::{number, numbered};
 use downhill_graph::dim::Dim;
 use downhill_graph::hash::Map;
 use std::fmt;
+use std::ops::Range;
 
 /// A kernel to call.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -98,6 +100,8 @@ pub(crate) struct Shared {
 /// What an entry's function is made of.
 pub(crate) struct Launch<'a> {
     pub(crate) calls: &'a [Call],
+    /// The loops around consecutive calls, inner ones first.
+    pub(crate) repeats: &'a [Repeat],
     /// Whether there is a loss.
     pub(crate) loss: bool,
     /// How many calls come before those that write storages.
@@ -174,6 +178,36 @@ pub(crate) struct Section<'a> {
     pub(crate) cases: Vec<&'a Call>,
     /// For each call its case, and its buffers in the order of [`Call::buffers`].
     pub(crate) calls: Vec<(usize, Vec<Buffer>)>,
+}
+
+/// Consecutive calls: those of a loop, or calls that no loop is around.
+pub(crate) struct Stretch<'a> {
+    pub(crate) calls: Range<usize>,
+    pub(crate) repeat: Option<&'a Repeat>,
+}
+
+/// Divides calls into loops and what stands between them. Loops inside of those are theirs to make: `inside` are the loops around all of these
+/// calls.
+pub(crate) fn stretches<'a>(
+    calls: Range<usize>,
+    repeats: &'a [Repeat],
+    inside: &[&Repeat],
+) -> Vec<Stretch<'a>> {
+    let is_around =
+        |repeat: &Repeat, call: usize| repeat.kernels.contains(&call) && !inside.contains(&repeat);
+    let mut stretches: Vec<Stretch<'a>> = Vec::new();
+    let mut next = calls.start;
+    while next < calls.end {
+        // Outer loops stand behind inner ones.
+        let repeat = repeats.iter().rev().find(|repeat| is_around(repeat, next));
+        let end = repeat.map_or(next + 1, |repeat| repeat.kernels.end);
+        match stretches.last_mut() {
+            Some(last) if last.repeat.is_none() && repeat.is_none() => last.calls.end = end,
+            _ => stretches.push(Stretch { calls: next..end, repeat }),
+        }
+        next = end;
+    }
+    stretches
 }
 
 /// The most cases of one section: compile time grows faster than the length of a function.

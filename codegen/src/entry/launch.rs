@@ -7,16 +7,17 @@
 //! entry that writes none has no guard: it changes nothing, and callers may want the gradients of a loss that is not finite.
 
 use crate::code::{FunctionId, Functions};
-use crate::entry::calls::{Call, Launch, Section, sections};
+use crate::entry::calls::{Call, Launch, Section, Stretch, sections, stretches};
 use crate::entry::description::Quantity;
 use crate::entry::steps::{Callee, Numbers, StepWriter};
 use crate::error::Error;
 use cranelift_codegen::ir::{FuncRef, Function, InstBuilder};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// The most calls of one function: compile time grows faster than the length of a function. Longer steps go through tables of calls, in
-/// sections, which a tree of functions calls; the root of the tree is the entry's own function.
+/// sections, which a tree of functions calls; the root of the tree is the entry's own function. A loop is a function of its own.
 const CALLS: usize = 16;
 
 /// Defines the function. Returns it and the numbers that it loads, in the order of `Context::numbers`.
@@ -31,16 +32,25 @@ pub(crate) fn define(
     let mut numbers = Numbers::default();
 
     // A short step calls its kernels itself; a long one calls sections of them. The guard stands between two lists of sections.
-    let own = if launch.calls.len() > CALLS { &[] } else { launch.calls };
+    let is_long = launch.calls.len() > CALLS || !launch.repeats.is_empty();
+    let own = if is_long { &[] } else { launch.calls };
     let mut made = [Vec::new(), Vec::new()];
     if own.is_empty() {
-        let mut first = 0;
-        let (before, updates) = launch.calls.split_at(launch.guard.min(launch.calls.len()));
-        for (calls, made) in [before, updates].into_iter().zip(&mut made) {
-            for section in sections(calls, launch.looked_up) {
-                let name = format!("{name}_from{first}");
-                made.push(define_section(functions, &name, launch, &mut numbers, (first, &section))?);
-                first += section.calls.len();
+        let guard = launch.guard.min(launch.calls.len());
+        for (calls, made) in [0..guard, guard..launch.calls.len()].into_iter().zip(&mut made) {
+            for stretch in stretches(calls, launch.repeats, &[]) {
+                let Stretch { calls, repeat } = stretch;
+                let name = format!("{name}_from{}", calls.start);
+                if repeat.is_some() {
+                    made.push(define_loop(functions, &name, launch, &mut numbers, calls)?);
+                    continue;
+                }
+                let mut first = calls.start;
+                for section in sections(&launch.calls[calls], launch.looked_up) {
+                    let name = format!("{name}_{first}");
+                    made.push(define_section(functions, &name, launch, &mut numbers, (first, &section))?);
+                    first += section.calls.len();
+                }
             }
         }
         let [before, updates] = made;
@@ -107,6 +117,23 @@ fn define_section(
         let callees = callees(functions, func, cases());
         let mut writer = StepWriter::begin(functions, func, builder_context, launch, cases(), numbers);
         writer.section(first, section, &callees);
+        writer.f
+    })
+}
+
+/// Defines the function of a loop around these calls.
+fn define_loop(
+    functions: &mut Functions<'_>,
+    name: &str,
+    launch: &Launch<'_>,
+    numbers: &mut Numbers,
+    calls: Range<usize>,
+) -> Result<FunctionId, Error> {
+    define_with(functions, name, 3, |functions, func, builder_context| {
+        let own = || launch.calls[calls.clone()].iter();
+        let callees = callees(functions, func, own());
+        let mut writer = StepWriter::begin(functions, func, builder_context, launch, own(), numbers);
+        writer.looped(calls, &callees);
         writer.f
     })
 }

@@ -108,9 +108,17 @@ fn input_slots(graph: &Graph, looked_up: &BTreeSet<usize>) -> Vec<InputSlot> {
     slots.collect()
 }
 
+/// The streams that a graph and the bodies of its loops draw from.
 fn random_streams(graph: &Graph) -> Vec<u32> {
-    let drawn = graph
-        .ids()
-        .filter_map(|id| if let Op::RandomBits { stream, .. } = graph.op(id) { Some(*stream) } else { None });
-    drawn.collect::<BTreeSet<u32>>().into_iter().collect()
+    let (mut drawn, mut open): (BTreeSet<u32>, Vec<&Graph>) = (BTreeSet::new(), vec![graph]);
+    while let Some(graph) = open.pop() {
+        for id in graph.ids() {
+            if let Op::RandomBits { stream, .. } = graph.op(id) {
+                drawn.insert(*stream);
+            } else if let Op::Scan { body, .. } = graph.op(id) {
+                open.push(body);
+            }
+        }
+    }
+    drawn.into_iter().collect()
 }

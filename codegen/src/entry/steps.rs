@@ -7,9 +7,10 @@
 use crate::abi::{Context, InputBinding};
 use crate::code::Functions;
 use crate::emit::kernel::{Number, Pointer};
-use crate::entry::calls::{Call, Launch, Section, Shared};
+use crate::entry::calls::{Call, Launch, Section, Shared, Stretch, stretches};
 use crate::entry::description::Quantity;
 use crate::ir::kernel::Buffer;
+use crate::plan::step::{Move, Repeat};
 use crate::schedule::divide::Division;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F32, I32, I64};
@@ -22,6 +23,7 @@ use downhill_graph::dim::Dim;
 use downhill_graph::graph::bug;
 use std::collections::{HashMap, HashSet};
 use std::mem::{offset_of, size_of};
+use std::ops::Range;
 
 /// The numbers that an entry's functions load, each once.
 #[derive(Default)]
@@ -92,6 +94,8 @@ pub(crate) struct StepWriter<'a, 'n, 'f> {
     step: Value,
     /// Row numbers of the current step.
     rows: Value,
+    /// The loops around the call that is being written, and the numbers of their turns.
+    turns: Vec<(&'a Repeat, Value)>,
 }
 
 impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
@@ -138,6 +142,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
             exit,
             step: context,
             rows: context,
+            turns: Vec::new(),
         }
     }
 
@@ -158,6 +163,55 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         self.run_table(first, section, functions);
         self.f.switch_to_block(self.exit);
         self.f.ins().return_(&[]);
+    }
+
+    /// The body of the function of a loop around the calls of these numbers.
+    pub(crate) fn looped(&mut self, calls: Range<usize>, functions: &[Callee]) {
+        [self.step, self.rows] = [1, 2].map(|position| self.parameters[position]);
+        self.keys_of_calls();
+        // What turns use is loaded before them.
+        self.before_steps();
+        for repeat in self.launch.repeats.iter().filter(|repeat| calls.contains(&repeat.kernels.start)) {
+            self.dim(&repeat.turns);
+            for by in repeat.moves.values() {
+                self.quantity(Quantity::Distance(by.first.clone()));
+                self.quantity(Quantity::Distance(by.by.clone()));
+            }
+        }
+        self.run_stretches(calls.clone(), calls.start, functions);
+        self.f.ins().jump(self.exit, &[]);
+        self.f.switch_to_block(self.exit);
+        self.f.ins().return_(&[]);
+    }
+
+    /// Calls inside the loops that are open, with the loops among them. `first` is the number of this function's first call.
+    fn run_stretches(&mut self, calls: Range<usize>, first: usize, functions: &[Callee]) {
+        let open: Vec<&Repeat> = self.turns.iter().map(|(repeat, _)| *repeat).collect();
+        for Stretch { calls, repeat } in stretches(calls, self.launch.repeats, &open) {
+            let Some(repeat) = repeat else {
+                for number in calls {
+                    self.call(self.calls[number - first], &functions[number - first]);
+                    self.mark_at((number + 1) as i64);
+                }
+                continue;
+            };
+            let [head, body, behind] = [0; 3].map(|_| self.f.create_block());
+            let turn = self.f.append_block_param(head, I64);
+            let turns = self.dim(&repeat.turns);
+            let zero = self.f.ins().iconst(I64, 0);
+            self.f.ins().jump(head, &[BlockArg::Value(zero)]);
+            self.f.switch_to_block(head);
+            let more = self.f.ins().icmp(IntCC::SignedLessThan, turn, turns);
+            self.f.ins().brif(more, body, &[], behind, &[]);
+
+            self.f.switch_to_block(body);
+            self.turns.push((repeat, turn));
+            self.run_stretches(calls, first, functions);
+            self.turns.pop();
+            let next = self.f.ins().iadd_imm_s(turn, 1);
+            self.f.ins().jump(head, &[BlockArg::Value(next)]);
+            self.f.switch_to_block(behind);
+        }
     }
 
     /// The body of the entry's own function.
@@ -540,6 +594,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
             Pointer::Alarm => self.f.ins().iadd_imm_s(self.context, offset_of!(Context, alarm) as i64),
             Pointer::Into(buffer, offset) => {
                 let base = self.buffer(*buffer);
+                let base = self.moved(*buffer, base);
                 if offset.is(0) {
                     return base;
                 }
@@ -547,6 +602,21 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
                 self.f.ins().iadd(base, offset)
             }
         }
+    }
+
+    /// Where a buffer begins in this turn of the loops around.
+    fn moved(&mut self, buffer: Buffer, mut base: Value) -> Value {
+        for (repeat, turn) in self.turns.clone() {
+            let Some(Move { first, by }) = repeat.moves.get(&buffer) else { continue };
+            let by = self.quantity(Quantity::Distance(by.clone()));
+            let further = self.f.ins().imul(turn, by);
+            base = self.f.ins().iadd(base, further);
+            if !first.is(0) {
+                let first = self.quantity(Quantity::Distance(first.clone()));
+                base = self.f.ins().iadd(base, first);
+            }
+        }
+        base
     }
 
     /// The entry of a buffer in a table of the context: an address and an offset from it.

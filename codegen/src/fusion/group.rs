@@ -19,6 +19,7 @@
 
 use super::root::{Read, Root, domain};
 use crate::fusion::prepare::innermost_axis;
+use crate::fusion::repeated::is_same_loop;
 use crate::ir::affine::Axis;
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::Class;
@@ -85,6 +86,8 @@ struct Grouping<'a> {
     home: BTreeMap<NodeId, (usize, usize)>,
     updates: BTreeSet<NodeId>,
     losses: BTreeSet<NodeId>,
+    /// A result of each loop.
+    loops: Vec<NodeId>,
 }
 
 /// `apart` are roots that share no kernel besides.
@@ -100,7 +103,10 @@ pub(crate) fn group(graph: &Graph, roots: Vec<Root>, apart: BTreeSet<NodeId>) ->
         home: BTreeMap::new(),
         updates: results(|purpose| matches!(purpose, Purpose::Update(_))),
         losses: results(|purpose| matches!(purpose, Purpose::Loss(_))),
+        loops: Vec::new(),
     };
+    // What a loop makes is copied to a storage when it is over.
+    grouping.updates.retain(|&update| graph.op(update).class() != Class::Loop);
     // A storage may change only after the loss is known to be finite: losses come before updates.
     let (updates, others): (Vec<Root>, Vec<Root>) =
         roots.into_iter().partition(|root| grouping.updates.contains(&root.node));
@@ -137,7 +143,8 @@ impl Grouping<'_> {
             direct.extend(self.losses.iter().filter_map(|loss| self.home.get(loss)).map(|(group, _)| *group));
         }
         let kind = self.kind(&root);
-        let home = self.find_home(&root, &kind, &direct).unwrap_or_else(|| {
+        let home = self.home_of_loop(root.node).or_else(|| self.find_home(&root, &kind, &direct));
+        let home = home.unwrap_or_else(|| {
             self.groups.push(Making {
                 has_product: self.is_product(&root),
                 stands_alone: self.stands_alone(&root),
@@ -162,6 +169,18 @@ impl Grouping<'_> {
         candidates.find(|&candidate| {
             self.accepts(candidate, root, kind, direct.contains(&candidate)) && !ancestors.contain(candidate)
         })
+    }
+
+    /// The group of the loop that makes a result, if another of its results is placed already.
+    fn home_of_loop(&mut self, node: NodeId) -> Option<usize> {
+        if self.graph.op(node).class() != Class::Loop {
+            return None;
+        }
+        let known = self.loops.iter().find(|&&other| is_same_loop(self.graph, node, other)).copied();
+        if known.is_none() {
+            self.loops.push(node);
+        }
+        self.home.get(&known?).map(|(home, _)| *home)
     }
 
     fn kind(&self, root: &Root) -> Kind {
@@ -251,7 +270,8 @@ impl Grouping<'_> {
 
     /// Made by several loop nests of its own, zeros first, then pieces; or by a loop whose iterations run one after another.
     fn stands_alone(&self, root: &Root) -> bool {
-        matches!(self.graph.op(root.node).class(), Class::Pieces | Class::Prefix | Class::Scatter)
+        let class = self.graph.op(root.node).class();
+        matches!(class, Class::Pieces | Class::Prefix | Class::Scatter | Class::Loop)
             || self.apart.contains(&root.node)
     }
 }

@@ -2,6 +2,8 @@
 
 pub(crate) mod rows;
 
+pub(crate) mod repeated;
+
 pub mod prepare;
 
 pub mod root;

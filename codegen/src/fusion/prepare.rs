@@ -4,6 +4,7 @@
 //! Must hold: what is decided here depends on the graph alone, not on the target or on a size fixed for a variant (the order of
 //! additions depends on it).
 
+use crate::fusion::repeated::merge_loops;
 use crate::fusion::rows::{RowUpdate, updates_of_rows};
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::Class;
@@ -23,6 +24,7 @@ pub struct Prepared {
 
 /// `graph`, ready for fusion.
 pub fn prepare(graph: &Graph) -> Prepared {
+    let graph = &*merge_loops(graph);
     let mut prepared = graph.same_interface();
     let mut map: Vec<NodeId> = Vec::with_capacity(graph.len());
     let mut rectified = HashMap::new();

@@ -2,6 +2,7 @@
 //!
 //! In: a graph, and which of its values are stored. Out: a [`Root`] for a stored value.
 
+use crate::fusion::repeated::{Taken, taken_by_loop};
 use crate::fusion::rows::RowUpdate;
 use crate::ir::affine::{Affine, Axis, moved};
 use downhill_graph::dim::Dim;
@@ -140,8 +141,15 @@ impl Walk<'_> {
                 let index = moved(self.graph, node, index).unwrap_or_else(|| self.unrelated(rank));
                 self.open.push((operands[0], index.into()));
             }
+            // A loop runs as a whole once its operands are in memory.
+            Class::Loop => {
+                for Taken { node, .. } in taken_by_loop(self.graph, node) {
+                    let anywhere = self.anywhere(self.graph.shape(node).rank());
+                    self.open.push((node, anywhere.into()));
+                }
+            }
             // The element of its operand that a sum goes on with is read in the same iteration.
-            Class::Elementwise | Class::Prefix | Class::Loop | Class::Marker => {
+            Class::Elementwise | Class::Prefix | Class::Marker => {
                 self.open.extend(operands.into_iter().map(|operand| (operand, index.clone())));
             }
         }

@@ -16,6 +16,7 @@ use crate::ir::affine::{Affine, Axis};
 use crate::ir::kernel::{Access, Buffer, Expression, Item, Kernel, ValueId, load, nest, store};
 use crate::plan::guard::{guard, is_risky};
 use crate::plan::order::{Next, Queue, storage, touched};
+use crate::plan::step::{Repeat, Step};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, bug};
 use downhill_graph::hash::Set;
@@ -28,6 +29,8 @@ use std::fmt;
 pub struct Plan {
     /// The kernels.
     pub kernels: Vec<Kernel>,
+    /// Those that run again and again: loops around consecutive kernels, inner ones first.
+    pub repeats: Vec<Repeat>,
     /// Sizes and lifetimes of the arena's buffers.
     pub arena: Arena,
 }
@@ -40,6 +43,12 @@ impl fmt::Display for Plan {
         for (number, kernel) in self.kernels.iter().enumerate() {
             writeln!(f, "{number}: {}", kernel.name)?;
         }
+        for Repeat { kernels, turns, moves } in &self.repeats {
+            writeln!(f, "kernels {} to {} run {turns} times", kernels.start, kernels.end - 1)?;
+            for (buffer, by) in moves {
+                writeln!(f, "  {buffer} at {} + {} a turn", by.first, by.by)?;
+            }
+        }
         let Arena { sizes, lifetimes } = &self.arena;
         for (number, (size, (first, last))) in sizes.iter().zip(lifetimes).enumerate() {
             writeln!(f, "arena{number}: {size} bytes, kernels {first} to {last}")?;
@@ -51,29 +60,56 @@ impl fmt::Display for Plan {
 /// Bytes to which every buffer is aligned.
 pub const ALIGNMENT: usize = 64;
 
-/// Orders kernels and finds the lifetimes of arena buffers. `arena` holds the bytes of each.
-pub fn plan(graph: &Graph, mut kernels: Vec<Kernel>, mut arena: Vec<Dim>) -> Plan {
-    let mut copies: Vec<Kernel> = Vec::new();
-    let read: Set<Buffer> = kernels.iter().flat_map(|kernel| touched(kernel).0).collect();
-    for kernel in &mut kernels {
-        // A new value that must not be written where it stands takes a detour; its copies come last.
-        let diverted = [
+/// Orders steps and finds the lifetimes of arena buffers. `arena` holds the bytes of each.
+pub(crate) fn plan(graph: &Graph, steps: Vec<Step>, mut arena: Vec<Dim>) -> Plan {
+    let read: Set<Buffer> = steps.iter().flat_map(|step| step.touched().0).collect();
+    let diverted = |kernel: &Kernel| {
+        let all = [
             overtaken(kernel),
             beside_loss(kernel),
             beside_others(kernel, &read),
             of_risky_sums(kernel),
             of_sums_by_index(kernel),
         ];
-        for storage in diverted.into_iter().flatten().collect::<BTreeSet<_>>() {
-            detour(graph, kernel, storage, &mut arena, &mut copies);
+        all.into_iter().flatten().collect()
+    };
+    let ordered = ordered(graph, steps, &mut arena, &diverted);
+    let guarded = guard(graph, ordered, &arena);
+
+    let (mut kernels, mut repeats) = (Vec::new(), Vec::new());
+    for Step { kernels: own, repeats: around } in guarded {
+        repeats.extend(around.into_iter().map(|repeat| repeat.behind(kernels.len())));
+        kernels.extend(own);
+    }
+    let arena = drop_unread(&mut kernels, &mut repeats, &arena);
+    Plan { kernels, repeats, arena }
+}
+
+/// The steps of one turn of a loop in their order. What the loop carries are the graph's storages: each turn sees them as they were
+/// before it.
+pub(crate) fn turn(graph: &Graph, steps: Vec<Step>, arena: &mut Vec<Dim>) -> Vec<Step> {
+    let diverted =
+        |kernel: &Kernel| [overtaken(kernel), of_sums_by_index(kernel)].into_iter().flatten().collect();
+    ordered(graph, steps, arena, &diverted)
+}
+
+/// The steps in an order in which each kernel sees the storages as they were. A new value of a storage that `diverted` names takes a
+/// detour; its copies come last.
+fn ordered(
+    graph: &Graph,
+    mut steps: Vec<Step>,
+    arena: &mut Vec<Dim>,
+    diverted: &dyn Fn(&Kernel) -> BTreeSet<usize>,
+) -> Vec<Step> {
+    let mut copies: Vec<Kernel> = Vec::new();
+    for kernel in steps.iter_mut().filter(|step| step.repeats.is_empty()).flat_map(|step| &mut step.kernels) {
+        for storage in diverted(kernel) {
+            detour(graph, kernel, storage, arena, &mut copies);
         }
     }
-
-    let mut ordered = order(graph, kernels, &mut arena, &mut copies);
-    ordered.append(&mut copies);
-    let mut ordered = guard(graph, ordered, &arena);
-    let arena = drop_unread(&mut ordered, &arena);
-    Plan { kernels: ordered, arena }
+    let mut ordered = order(graph, steps, arena, &mut copies);
+    ordered.extend(copies.into_iter().map(Step::from));
+    ordered
 }
 
 /// Storages that a kernel writes and of which it reads any element other than the one it writes in the same iteration.
@@ -158,7 +194,8 @@ fn redirect(items: &mut [Item], from: Buffer, to: Buffer) {
     }
 }
 
-fn copy(name: &str, element: ElementType, shape: &Shape, from: Buffer, to: Buffer) -> Kernel {
+/// Copies all of a value.
+pub(crate) fn copy(name: &str, element: ElementType, shape: &Shape, from: Buffer, to: Buffer) -> Kernel {
     let at = Affine::axis(Axis(0));
     let body = vec![load(ValueId(0), from, at.clone()), store(to, at, ValueId(0))];
     Kernel {
@@ -169,17 +206,17 @@ fn copy(name: &str, element: ElementType, shape: &Shape, from: Buffer, to: Buffe
     }
 }
 
-/// Orders kernels so that readers of a storage come before its writer; stays close to the given order.
-fn order(graph: &Graph, kernels: Vec<Kernel>, arena: &mut Vec<Dim>, copies: &mut Vec<Kernel>) -> Vec<Kernel> {
-    let mut queue = Queue::new(&kernels);
-    let mut waiting: Vec<Option<Kernel>> = kernels.into_iter().map(Some).collect();
-    let mut done: Vec<Kernel> = Vec::with_capacity(waiting.len());
+/// Orders steps so that readers of a storage come before its writer; stays close to the given order.
+fn order(graph: &Graph, steps: Vec<Step>, arena: &mut Vec<Dim>, copies: &mut Vec<Kernel>) -> Vec<Step> {
+    let mut queue = Queue::new(steps.iter().map(Step::touched));
+    let mut waiting: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
+    let mut done: Vec<Step> = Vec::with_capacity(waiting.len());
 
     while let Some(next) = queue.next() {
         match next {
-            Next::Run(kernel) => done.extend(waiting[kernel].take()),
-            Next::Divert(kernel, storage) => {
-                if let Some(kernel) = &mut waiting[kernel] {
+            Next::Run(step) => done.extend(waiting[step].take()),
+            Next::Divert(step, storage) => {
+                for kernel in waiting[step].iter_mut().flat_map(|step| &mut step.kernels) {
                     detour(graph, kernel, storage, arena, copies);
                 }
             }
@@ -193,7 +230,7 @@ fn order(graph: &Graph, kernels: Vec<Kernel>, arena: &mut Vec<Dim>, copies: &mut
 }
 
 /// Removes stores to arena buffers that nothing loads, renumbers the others and finds their lifetimes.
-fn drop_unread(kernels: &mut [Kernel], sizes: &[Dim]) -> Arena {
+fn drop_unread(kernels: &mut [Kernel], repeats: &mut [Repeat], sizes: &[Dim]) -> Arena {
     let mut lifetimes: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
     for (position, kernel) in kernels.iter().enumerate() {
         for (buffer, _, store) in kernel.accesses() {
@@ -211,9 +248,28 @@ fn drop_unread(kernels: &mut [Kernel], sizes: &[Dim]) -> Arena {
         });
     }
 
+    // What lives beyond a loop lives in all of its turns.
+    for Repeat { kernels, .. } in &*repeats {
+        for (first, last) in lifetimes.values_mut() {
+            let is_within = kernels.contains(first) && kernels.contains(last);
+            let meets = *first < kernels.end && *last >= kernels.start;
+            if meets && !is_within {
+                (*first, *last) = ((*first).min(kernels.start), (*last).max(kernels.end - 1));
+            }
+        }
+    }
+
     let numbers: BTreeMap<usize, usize> =
         lifetimes.keys().enumerate().map(|(new, &old)| (old, new)).collect();
     kernels.iter_mut().for_each(|kernel| renumber(&mut kernel.body, &numbers));
+    for repeat in repeats {
+        let unread = |buffer: &Buffer| matches!(buffer, Buffer::Arena(n) if !numbers.contains_key(n));
+        repeat.moves.retain(|buffer, _| !unread(buffer));
+        *repeat = repeat.renamed(&|buffer| match buffer {
+            Buffer::Arena(n) => Buffer::Arena(numbers[&n]),
+            other => other,
+        });
+    }
     Arena {
         sizes: lifetimes.keys().map(|&n| sizes[n].clone()).collect(),
         lifetimes: lifetimes.into_values().collect(),

@@ -21,7 +21,7 @@ use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
 use downhill_graph::hash::Map;
 use downhill_graph::op::{Binary, Op, Reduction};
-use downhill_graph::types::{ElementType, Literal, Type};
+use downhill_graph::types::{ElementType, Literal};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -78,30 +78,11 @@ pub fn assign_homes(graph: &Graph, fused: &Fused, outputs: &[Purpose], looked_up
     homes
 }
 
-/// Builds the kernels of all groups. Returns them and the bytes of each arena buffer. `outputs` are the results other than updates and
-/// losses, `looked_up` the inputs whose rows are looked up in the table.
-///
-/// # Errors
-/// Ops and types that have no compiled form yet.
-pub(crate) fn build_kernels(
-    graph: &Graph,
-    fused: &Fused,
-    outputs: &[(Purpose, Type)],
-    looked_up: BTreeSet<usize>,
-) -> Result<(Vec<Kernel>, Vec<Dim>), Error> {
-    let purposes: Vec<Purpose> = outputs.iter().map(|(purpose, _)| purpose.clone()).collect();
-    let homes = assign_homes(graph, fused, &purposes, looked_up);
-
-    let build = |group| build(graph, &homes, &fused.row_updates, group);
-    let kernels = fused.groups.iter().map(build).collect::<Result<_, _>>()?;
-    Ok((kernels, homes.arena))
-}
-
 /// Builds the kernel of a group.
 ///
 /// # Errors
 /// Ops and types that have no compiled form yet.
-fn build(
+pub(crate) fn build(
     graph: &Graph,
     homes: &Homes,
     row_updates: &BTreeMap<NodeId, RowUpdate>,
@@ -141,8 +122,22 @@ fn build(
     }
 }
 
+/// Where a value lies that is in memory.
+pub(crate) fn memory_of(graph: &Graph, homes: &Homes, node: NodeId) -> Buffer {
+    let op = graph.op(node);
+    if let Some(&buffer) = homes.read_from.get(&node) {
+        buffer
+    } else if let Op::Input(n) = op {
+        Buffer::Input(*n)
+    } else if let Op::Storage(n) = op {
+        Buffer::Storage(*n)
+    } else {
+        bug("a value that is read at a position, and is not in memory")
+    }
+}
+
 /// `h`, or `dot` where the layer has no name.
-fn describe(graph: &Graph, node: NodeId) -> String {
+pub(crate) fn describe(graph: &Graph, node: NodeId) -> String {
     let origin = graph.origin(node);
     let op = format!("{:?}", graph.op(node));
     let op: String = op.chars().take_while(|c| c.is_alphanumeric()).collect();
@@ -366,10 +361,6 @@ impl Build<'_> {
                 self.error.get_or_insert(Error::Unsupported(taps));
                 self.fresh(element)
             }
-            Op::Scan { .. } => {
-                self.error.get_or_insert(Error::Unsupported("`scan` has no compiled form yet".into()));
-                self.fresh(element)
-            }
             Op::Gather { axis, .. } => self.looked_up(node, *axis, index, values),
             Op::Transpose(_)
             | Op::Broadcast { .. }
@@ -386,7 +377,8 @@ impl Build<'_> {
             | Op::Concatenate { .. }
             | Op::CumulativeSum { .. }
             | Op::ScatterAdd { .. }
-            | Op::ArgMax { .. } => {
+            | Op::ArgMax { .. }
+            | Op::Scan { .. } => {
                 bug("an op that is a kernel of its own, or was spelled out, inside a kernel")
             }
         }
@@ -402,16 +394,7 @@ impl Build<'_> {
 
     /// Where a value lies that is read at positions of its own.
     pub(super) fn memory_of(&self, node: NodeId) -> Buffer {
-        let op = self.graph.op(node);
-        if let Some(&buffer) = self.homes.read_from.get(&node) {
-            buffer
-        } else if let Op::Input(n) = op {
-            Buffer::Input(*n)
-        } else if let Op::Storage(n) = op {
-            Buffer::Storage(*n)
-        } else {
-            bug("a value that is read at a position, and is not in memory")
-        }
+        memory_of(self.graph, self.homes, node)
     }
 
     pub(super) fn literal(&mut self, literal: Literal) -> ValueId {

@@ -26,6 +26,7 @@
 use crate::ir::affine::{Affine, Axis};
 use crate::ir::chain::is_ordered;
 use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, ValueId, nest, store};
+use crate::plan::step::Step;
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::OfFinite;
 use downhill_graph::graph::{Graph, Role};
@@ -39,12 +40,15 @@ pub(crate) fn writes_storage(kernel: &Kernel) -> bool {
 
 /// Puts the updates last, and before them the kernels that check their operands; adds watches to stores. `arena` holds the bytes of each
 /// arena buffer.
-pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<Kernel> {
-    let (mut kernels, updates) = updates_last(kernels);
+pub(crate) fn guard(graph: &Graph, steps: Vec<Step>, arena: &[Dim]) -> Vec<Step> {
+    let (mut steps, updates) = updates_last(steps);
     let (mut wanted, mut looks) = (Set::default(), Looks::default());
     // What the updates themselves store does not exist before the guard.
-    let late: Set<Buffer> = updates.iter().flat_map(stored).collect();
-    for update in &updates {
+    let late: Set<Buffer> = updates.iter().flat_map(|step| step.touched().1).collect();
+    // What a loop carries may well be infinite for a turn: what it has come to is looked at.
+    let loops = steps.iter().filter(|step| step.kernel().is_none());
+    let by_loops: Set<Buffer> = loops.flat_map(|step| step.touched().1).collect();
+    for update in updates.iter().filter_map(Step::kernel) {
         let waits = update
             .accesses()
             .iter()
@@ -58,7 +62,9 @@ pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<K
 
         for (buffer, access) in certain(update, &|buffer| is_storage(&buffer)) {
             match buffer {
-                Buffer::Arena(n) if reaches_all(update, buffer, access, &arena[n]) => {
+                Buffer::Arena(n)
+                    if reaches_all(update, buffer, access, &arena[n]) && !by_loops.contains(&buffer) =>
+                {
                     _ = wanted.insert(buffer)
                 }
                 Buffer::Input(n) if graph.inputs[n].role == Role::Hyper => {}
@@ -69,12 +75,13 @@ pub(crate) fn guard(graph: &Graph, kernels: Vec<Kernel>, arena: &[Dim]) -> Vec<K
         }
     }
 
-    let mut watched = uncovered(&kernels, wanted, arena);
-    watched.extend(updates.iter().flat_map(stored).filter(is_storage));
-    kernels.extend(looks.list);
-    kernels.extend(updates);
-    kernels.iter_mut().for_each(|kernel| watch_stores(kernel, &watched));
-    kernels
+    let mut watched = uncovered(&steps, wanted, arena);
+    watched.extend(updates.iter().flat_map(|step| step.touched().1).filter(is_storage));
+    steps.extend(looks.list.into_iter().map(Step::from));
+    steps.extend(updates);
+    let single = steps.iter_mut().filter(|step| step.repeats.is_empty());
+    single.flat_map(|step| &mut step.kernels).for_each(|kernel| watch_stores(kernel, &watched));
+    steps
 }
 
 /// Whether a kernel reads only what is checked, and has no sums and no functions, so that finite numbers become infinite by overflow
@@ -101,11 +108,11 @@ fn is_light(kernel: &Kernel, is_looked_at: &dyn Fn(Buffer) -> bool) -> bool {
 /// Of the `wanted` buffers those that must be watched. The others need no watch of their own, because an infinity or NaN in them makes the
 /// loss, or a value in a watched buffer, infinite or NaN too. What a little arithmetic makes of watched buffers is not watched either,
 /// which would be a good part of the work: only an overflow can come in between, and the updates show it.
-fn uncovered(kernels: &[Kernel], wanted: Set<Buffer>, arena: &[Dim]) -> Set<Buffer> {
+fn uncovered(steps: &[Step], wanted: Set<Buffer>, arena: &[Dim]) -> Set<Buffer> {
     let (mut seen, mut watched) = (Set::from_iter([Buffer::Loss]), Set::default());
 
     // Backwards: the readers of a buffer are seen before the kernel that stores it.
-    for kernel in kernels.iter().rev() {
+    for kernel in steps.iter().rev().filter_map(Step::kernel) {
         let is_wanted = |buffer: &Buffer| wanted.contains(buffer) && !seen.contains(buffer);
         let open: Vec<Buffer> = stored(kernel).into_iter().filter(is_wanted).collect();
         if is_light(kernel, &|buffer| wanted.contains(&buffer) || seen.contains(&buffer)) {
@@ -178,21 +185,19 @@ fn is_storage(buffer: &Buffer) -> bool {
     matches!(buffer, Buffer::Storage(_))
 }
 
-/// Splits off the updates: kernels that write storages, and kernels that read what one of those stores elsewhere.
-fn updates_last(kernels: Vec<Kernel>) -> (Vec<Kernel>, Vec<Kernel>) {
+/// Splits off the updates: steps that write storages, and those that read what one of those stores elsewhere.
+fn updates_last(steps: Vec<Step>) -> (Vec<Step>, Vec<Step>) {
     let mut late: BTreeSet<Buffer> = BTreeSet::new();
     let (mut before, mut updates) = (Vec::new(), Vec::new());
-    for kernel in kernels {
-        let accesses = kernel.accesses();
-
-        let waits = writes_storage(&kernel)
-            || accesses.iter().any(|(buffer, _, store)| !store && late.contains(buffer));
+    for step in steps {
+        let (reads, writes) = step.touched();
+        let waits = writes.iter().any(is_storage) || reads.iter().any(|buffer| late.contains(buffer));
         if waits {
             // Readers of a storage run before it is written, so they do not count as waiting for it.
-            late.extend(stored(&kernel).into_iter().filter(|buffer| !is_storage(buffer)));
+            late.extend(writes.into_iter().filter(|buffer| !is_storage(buffer)));
         }
 
-        if waits { updates.push(kernel) } else { before.push(kernel) }
+        if waits { updates.push(step) } else { before.push(step) }
     }
     (before, updates)
 }

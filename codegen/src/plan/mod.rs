@@ -10,6 +10,10 @@ mod prefix;
 
 mod order;
 
+pub mod step;
+
 pub mod guard;
 
 pub mod arena;
+
+pub(crate) mod loops;

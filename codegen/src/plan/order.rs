@@ -61,13 +61,12 @@ pub(crate) fn storage(buffer: Buffer) -> Option<usize> {
 }
 
 impl Queue {
-    /// All kernels wait.
-    pub(crate) fn new(kernels: &[Kernel]) -> Queue {
-        let mut waiting: Vec<Waiting> = Vec::with_capacity(kernels.len());
+    /// All steps wait, given what each reads and writes.
+    pub(crate) fn new(steps: impl Iterator<Item = (BTreeSet<Buffer>, BTreeSet<Buffer>)>) -> Queue {
+        let mut waiting: Vec<Waiting> = Vec::new();
         let mut makers: BTreeMap<Buffer, Vec<usize>> = BTreeMap::new();
 
-        for (number, kernel) in kernels.iter().enumerate() {
-            let (reads, writes) = touched(kernel);
+        for (number, (reads, writes)) in steps.enumerate() {
             // What earlier kernels make.
             let makers_of = |buffer: &Buffer| makers.get(buffer).cloned().unwrap_or_default();
 

@@ -15,6 +15,7 @@ use crate::ir::kernel::Kernel;
 use crate::plan::arena::Arena;
 use crate::plan::guard::writes_storage;
 use crate::plan::nests::{collapse_chains, put_lanes_first};
+use crate::plan::step::Repeat;
 use crate::schedule::cost::work;
 use crate::schedule::divide::{Division, divide};
 use crate::schedule::form::{buffer_of, form};
@@ -72,6 +73,8 @@ pub(crate) struct Instance {
     pub(crate) name: String,
     /// For each buffer of the form its number in the entry.
     pub(crate) numbers: Vec<usize>,
+    /// Which kernel of the plan it is a part of.
+    pub(crate) position: usize,
 }
 
 impl Instance {
@@ -119,6 +122,7 @@ pub(crate) fn schedule(
             form: form.clone(),
             name: kernel.name.clone(),
             numbers: numbers.clone(),
+            position,
         }));
     }
     instances
@@ -160,17 +164,36 @@ fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, 
 const SMALL_STEP: f64 = 20_000.0;
 
 /// The kernels of each function. Only small steps merge kernels, and only where threads share none of them: every thread would run the
-/// kernels beside a shared one. The guard stands between two functions.
-pub(crate) fn parts(kernels: &[Instance]) -> Vec<&[Instance]> {
-    let work = kernels.iter().map(|kernel| kernel.form.work).sum::<Option<f64>>();
-    let shared = kernels.iter().any(|kernel| kernel.form.scheduled.division.is_some());
+/// kernels beside a shared one. The guard stands between two functions, and so do the ends of loops.
+pub(crate) fn parts<'a>(kernels: &'a [Instance], repeats: &[Repeat]) -> Vec<&'a [Instance]> {
+    let (before, updates) = kernels.split_at(guard(kernels));
+    let around = |kernel: &Instance| repeats.iter().position(|it| it.kernels.contains(&kernel.position));
+    let stretches =
+        [before, updates].into_iter().flat_map(|kernels| kernels.chunk_by(|a, b| around(a) == around(b)));
+    let is_small = |kernels: &[Instance]| {
+        let work = kernels.iter().map(|kernel| kernel.form.work).sum::<Option<f64>>();
+        let shared = kernels.iter().any(|kernel| kernel.form.scheduled.division.is_some());
+        !shared && work.is_some_and(|work| work < SMALL_STEP)
+    };
 
-    if !shared && work.is_some_and(|work| work < SMALL_STEP) {
-        let (before, updates) = kernels.split_at(guard(kernels));
-        [before, updates].into_iter().filter(|part| !part.is_empty()).collect()
-    } else {
-        kernels.chunks(1).collect()
-    }
+    // One turn of a loop is a small step of its own.
+    let whole = repeats.is_empty().then(|| is_small(kernels));
+    let parts = stretches.map(|stretch| match whole.unwrap_or_else(|| is_small(stretch)) {
+        true => vec![stretch],
+        false => stretch.chunks(1).collect(),
+    });
+    parts.flatten().collect()
+}
+
+/// The loops around functions, in terms of these.
+pub(crate) fn around_parts(parts: &[&[Instance]], repeats: &[Repeat]) -> Vec<Repeat> {
+    let position = |part: &&[Instance]| part.first().map_or(0, |kernel| kernel.position);
+    let place = |kernel: usize| parts.partition_point(|part| position(part) < kernel);
+    let around = |repeat: &Repeat| Repeat {
+        kernels: place(repeat.kernels.start)..place(repeat.kernels.end),
+        ..repeat.clone()
+    };
+    repeats.iter().map(around).collect()
 }
 
 /// The position of the guard: before the first kernel that writes a storage.

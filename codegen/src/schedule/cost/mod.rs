@@ -172,6 +172,20 @@ impl Cost {
             .fold(self.wide.clone(), |sum, part| &sum + part)
     }
 
+    /// So many times the same.
+    #[must_use]
+    pub fn times(&self, turns: &Dim) -> Cost {
+        let times = |dim: &Dim| dim * turns;
+        Cost {
+            arithmetic: times(&self.arithmetic),
+            wide: times(&self.wide),
+            narrow: times(&self.narrow),
+            read: times(&self.read),
+            written: times(&self.written),
+            updated: times(&self.updated),
+        }
+    }
+
     /// For these sizes; `None` where one is missing or a number overflows.
     pub fn at(&self, sizes: &Bindings) -> Option<Counted> {
         let value = |dim: &Dim| dim.evaluate(sizes).ok().and_then(|value| u64::try_from(value).ok());

@@ -1,0 +1,260 @@
+//! Loops, compiled, against the interpreter: carried, sliced, captured and stacked values, of any length, inside each other, beside a
+//! step's updates, with their gradients of first and second order.
+
+mod common;
+
+use common::case::Case;
+use downhill_graph::differentiate::differentiate;
+use downhill_graph::dim::Dim;
+use downhill_graph::graph::{Graph, Input, NodeId, Purpose, Role};
+use downhill_graph::op::{Binary, Op, Range, Reduction, Unary};
+use downhill_graph::types::{ElementType, Shape, Type};
+use std::sync::Arc;
+
+/// The body of a loop while it is written.
+struct Body(Graph);
+
+impl Body {
+    fn new() -> Body {
+        Body(Graph::new())
+    }
+
+    fn input(&mut self, dims: &[&str]) -> NodeId {
+        let name = format!("b{}", self.0.inputs.len()).into();
+        let ty = Type::new(ElementType::F32, shape(dims));
+        self.0.add_input(Input { name, ty, role: Role::Body, below: None })
+    }
+
+    /// The next values, then what is stacked.
+    fn finish(mut self, results: &[NodeId]) -> Arc<Graph> {
+        let named = results.iter().enumerate();
+        self.0.results = named.map(|(n, &id)| (Purpose::Output(n.to_string().into()), id)).collect();
+        Arc::new(self.0)
+    }
+}
+
+fn shape(dims: &[&str]) -> Shape {
+    let dim = |d: &&str| d.parse::<i64>().map_or_else(|_| Dim::symbol(d), Dim::from);
+    Shape(dims.iter().map(dim).collect())
+}
+
+fn binary(graph: &mut Graph, op: Binary, x: NodeId, y: NodeId) -> NodeId {
+    graph.add(Op::Binary(op), &[x, y])
+}
+
+fn product(graph: &mut Graph, x: NodeId, y: NodeId) -> NodeId {
+    graph.add(Op::DotGeneral { batch: vec![], contract: vec![(1, 0)] }, &[x, y])
+}
+
+fn total(graph: &mut Graph, x: NodeId) -> NodeId {
+    let axes = (0..graph.shape(x).rank()).collect();
+    graph.add(Op::Reduce { kind: Reduction::Sum, axes }, &[x])
+}
+
+/// A loop: how many operands are carried and sliced, and which result.
+fn scan(
+    graph: &mut Graph,
+    body: &Arc<Graph>,
+    [carried, sliced]: [usize; 2],
+    length: &Dim,
+    operands: &[NodeId],
+    result: usize,
+) -> NodeId {
+    let op = Op::Scan { body: body.clone(), carried, sliced, length: length.clone(), result };
+    graph.add(op, operands)
+}
+
+/// h ← tanh(x·u + h·w); yields h·h. Carried: h; sliced: x; captured: u, w.
+fn elman(inputs: &str, units: &str) -> Arc<Graph> {
+    let mut body = Body::new();
+    let (h, x) = (body.input(&["batch", units]), body.input(&["batch", inputs]));
+    let (u, w) = (body.input(&[inputs, units]), body.input(&[units, units]));
+    let g = &mut body.0;
+    let (from_x, from_h) = (product(g, x, u), product(g, h, w));
+    let sum = binary(g, Binary::Add, from_x, from_h);
+    let next = g.add(Op::Unary(Unary::Tanh), &[sum]);
+    let square = binary(g, Binary::Mul, next, next);
+    body.finish(&[next, square])
+}
+
+/// The last state and the stacked squares of an Elman network, and its operands.
+fn elman_case(time: usize, batch: usize, [inputs, units]: [usize; 2]) -> (Case, [NodeId; 2], Vec<NodeId>) {
+    let mut case = Case::new();
+    let (i, u) = (inputs.to_string(), units.to_string());
+    let operands = vec![
+        case.input("h", &["batch", &u], &[batch, units]),
+        case.input("x", &["time", "batch", &i], &[time, batch, inputs]),
+        case.input("u", &[&i, &u], &[inputs, units]),
+        case.input("w", &[&u, &u], &[units, units]),
+    ];
+    let body = elman(&i, &u);
+    let length = Dim::symbol("time");
+    let results = [0, 1].map(|result| scan(&mut case.graph, &body, [1, 1], &length, &operands, result));
+    (case, results, operands)
+}
+
+#[test]
+fn a_running_sum_of_any_length() {
+    for length in [0, 1, 2, 5, 300] {
+        let mut case = Case::new();
+        let start = case.input("start", &[], &[]);
+        let xs = case.input("xs", &["n"], &[length]);
+        let mut body = Body::new();
+        let (h, x) = (body.input(&[]), body.input(&[]));
+        let next = binary(&mut body.0, Binary::Add, h, x);
+        let body = body.finish(&[next, h]);
+        let n = Dim::symbol("n");
+        let [last, before] = [0, 1].map(|r| scan(&mut case.graph, &body, [1, 1], &n, &[start, xs], r));
+        case.output("last", last);
+        case.output("before", before);
+        case.check(1e-5);
+    }
+}
+
+#[test]
+fn a_recurrence_and_its_gradients() {
+    for (time, batch, sizes) in
+        [(1, 1, [1, 1]), (5, 3, [4, 7]), (7, 17, [3, 33]), (0, 2, [2, 3]), (4, 0, [2, 3])]
+    {
+        let (mut case, [last, squares], operands) = elman_case(time, batch, sizes);
+        case.output("last", last);
+        case.output("squares", squares);
+        let sums = [last, squares].map(|x| total(&mut case.graph, x));
+        let loss = binary(&mut case.graph, Binary::Add, sums[0], sums[1]);
+        let gradients = differentiate(&mut case.graph, loss, &operands).expect("gradients");
+        for (number, gradient) in gradients.into_iter().enumerate() {
+            case.output(&format!("gradient {number}"), gradient);
+        }
+        case.check(1e-3);
+    }
+}
+
+#[test]
+fn gradients_of_second_order() {
+    let (mut case, [last, squares], operands) = elman_case(4, 3, [2, 5]);
+    let sums = [last, squares].map(|x| total(&mut case.graph, x));
+    let loss = binary(&mut case.graph, Binary::Add, sums[0], sums[1]);
+    let first = differentiate(&mut case.graph, loss, &operands).expect("gradients");
+    let squares: Vec<NodeId> = first.iter().map(|&g| binary(&mut case.graph, Binary::Mul, g, g)).collect();
+    let sums: Vec<NodeId> = squares.into_iter().map(|x| total(&mut case.graph, x)).collect();
+    let sum = sums.into_iter().reduce(|x, y| binary(&mut case.graph, Binary::Add, x, y)).expect("some");
+    for (number, gradient) in
+        differentiate(&mut case.graph, sum, &operands).expect("gradients").into_iter().enumerate()
+    {
+        case.output(&format!("second {number}"), gradient);
+    }
+    case.check(1e-3);
+}
+
+/// What is carried changes places, a value is carried as it is, and slices come from the end.
+#[test]
+fn values_that_change_places() {
+    let mut case = Case::new();
+    let (a, b) = (case.input("a", &["k"], &[9]), case.input("b", &["k"], &[9]));
+    let stays = case.input("stays", &["k"], &[9]);
+    let xs = case.input("xs", &["n", "k"], &[4, 9]);
+    let mut body = Body::new();
+    let [p, q, same] = [0; 3].map(|_| body.input(&["k"]));
+    let (x, backwards) = (body.input(&["k"]), body.input(&["k"]));
+    let all = body.input(&["n", "k"]);
+    let next = binary(&mut body.0, Binary::Add, q, x);
+    let both = binary(&mut body.0, Binary::Mul, backwards, same);
+    let sum = body.0.add(Op::Reduce { kind: Reduction::Sum, axes: vec![0] }, &[all]);
+    let seen = binary(&mut body.0, Binary::Add, both, sum);
+    let body = body.finish(&[next, p, same, seen, p]);
+    let n = Dim::symbol("n");
+    let reversed = case.graph.add(Op::Reverse(vec![0]), &[xs]);
+    for result in 0..5 {
+        let node = scan(&mut case.graph, &body, [3, 2], &n, &[a, b, stays, xs, reversed, xs], result);
+        case.output(&format!("{result}"), node);
+    }
+    case.check(1e-5);
+}
+
+/// A loop over columns in a loop over rows, and the gradient of both.
+#[test]
+fn loops_in_loops() {
+    let mut inner = Body::new();
+    let (h, x, by) = (inner.input(&["k"]), inner.input(&["k"]), inner.input(&["k"]));
+    let scaled = binary(&mut inner.0, Binary::Mul, h, by);
+    let sum = binary(&mut inner.0, Binary::Add, scaled, x);
+    let next = inner.0.add(Op::Unary(Unary::Sin), &[sum]);
+    let inner = inner.finish(&[next, scaled]);
+
+    let mut outer = Body::new();
+    let (h, x, by) = (outer.input(&["k"]), outer.input(&["m", "k"]), outer.input(&["k"]));
+    let m = Dim::symbol("m");
+    let [last, stack] = [0, 1].map(|result| scan(&mut outer.0, &inner, [1, 1], &m, &[h, x, by], result));
+    let outer = outer.finish(&[last, stack]);
+
+    for [n, m, k] in [[3, 4, 5], [1, 1, 1], [2, 0, 3], [0, 2, 3], [3, 2, 40]] {
+        let mut case = Case::new();
+        let operands = [
+            case.input("h", &["k"], &[k]),
+            case.input("x", &["n", "m", "k"], &[n, m, k]),
+            case.input("by", &["k"], &[k]),
+        ];
+        let n = Dim::symbol("n");
+        let results = [0, 1].map(|result| scan(&mut case.graph, &outer, [1, 1], &n, &operands, result));
+        case.output("last", results[0]);
+        case.output("stack", results[1]);
+        let sums = results.map(|x| total(&mut case.graph, x));
+        let loss = binary(&mut case.graph, Binary::Mul, sums[0], sums[1]);
+        for (number, gradient) in
+            differentiate(&mut case.graph, loss, &operands).expect("gradients").into_iter().enumerate()
+        {
+            case.output(&format!("gradient {number}"), gradient);
+        }
+        case.check(1e-3);
+    }
+}
+
+/// A step: the loss comes from a loop, its gradient updates a parameter, and what the loop has come to is kept.
+#[test]
+fn a_step_around_a_loop() {
+    let mut case = Case::new();
+    let state = case.storage("state", &[6, 5]);
+    let w = case.storage("w", &[5, 5]);
+    let xs = case.input("x", &["time", "6", "5"], &[8, 6, 5]);
+    let mut body = Body::new();
+    let (h, x, w_in) = (body.input(&["6", "5"]), body.input(&["6", "5"]), body.input(&["5", "5"]));
+    let from_h = product(&mut body.0, h, w_in);
+    let sum = binary(&mut body.0, Binary::Add, from_h, x);
+    let next = body.0.add(Op::Unary(Unary::Tanh), &[sum]);
+    let body = body.finish(&[next, next]);
+    let time = Dim::symbol("time");
+    let g = &mut case.graph;
+    let [last, all] = [0, 1].map(|result| scan(g, &body, [1, 1], &time, &[state, xs, w], result));
+    let loss = total(g, all);
+    let gradient = differentiate(g, loss, &[w]).expect("a gradient")[0];
+    let updated = binary(g, Binary::Sub, w, gradient);
+    g.results =
+        vec![(Purpose::Loss("loss".into()), loss), (Purpose::Update(0), last), (Purpose::Update(1), updated)];
+    case.check(1e-4);
+}
+
+/// What a loop takes may be a constant, a view, or made beside it; what it makes may be used in part.
+#[test]
+fn operands_that_do_not_lie_in_memory() {
+    let mut case = Case::new();
+    let xs = case.input("x", &["n", "8"], &[5, 8]);
+    let g = &mut case.graph;
+    let zero = g.constant(ElementType::F32, 0.0);
+    let zeros = g.spread(zero, &shape(&["4"]));
+    let half = Range { start: 2.into(), end: 6.into(), stride: 1 };
+    let part = g.add(Op::Slice(vec![Range::whole(&Dim::symbol("n")), half]), &[xs]);
+    let exp = g.add(Op::Unary(Unary::Exp), &[part]);
+    let mut body = Body::new();
+    let (h, x, y) = (body.input(&["4"]), body.input(&["4"]), body.input(&["4"]));
+    let sum = binary(&mut body.0, Binary::Add, h, x);
+    let both = binary(&mut body.0, Binary::Mul, sum, y);
+    let body = body.finish(&[sum, both, y]);
+    let n = Dim::symbol("n");
+    let last = scan(g, &body, [1, 2], &n, &[zeros, part, exp], 0);
+    let stack = scan(g, &body, [1, 2], &n, &[zeros, part, exp], 1);
+    let turned = g.add(Op::Transpose(vec![1, 0]), &[stack]);
+    let square = binary(g, Binary::Mul, last, last);
+    case.output("square", square);
+    case.output("turned", turned);
+    case.check(1e-5);
+}
