@@ -190,7 +190,7 @@ impl Image<'_> {
         let mut arena = plan.arena.clone();
         let instances = stages.run(
             Stage::Schedule,
-            || schedule(&plan.kernels, &mut arena, fixed, target),
+            || schedule(&plan.kernels, &plan.repeats, &mut arena, fixed, target),
             |instances| {
                 let forms = first_of_each(instances, |instance| instance.form.number);
                 forms.for_each(|instance| ir::verify::assert_valid(&instance.form.scheduled.kernel));

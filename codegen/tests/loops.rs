@@ -60,7 +60,8 @@ fn scan(
     operands: &[NodeId],
     result: usize,
 ) -> NodeId {
-    let op = Op::Scan { body: body.clone(), carried, sliced, length: length.clone(), result };
+    let op =
+        Op::Scan { body: body.clone(), carried, sliced, length: length.clone(), reversed: false, result };
     graph.add(op, operands)
 }
 
@@ -75,6 +76,25 @@ fn elman(inputs: &str, units: &str) -> Arc<Graph> {
     let next = g.add(Op::Unary(Unary::Tanh), &[sum]);
     let square = binary(g, Binary::Mul, next, next);
     body.finish(&[next, square])
+}
+
+/// The same with the first turn at the end.
+fn scan_back(
+    graph: &mut Graph,
+    body: &Arc<Graph>,
+    length: &Dim,
+    operands: &[NodeId],
+    result: usize,
+) -> NodeId {
+    let op = Op::Scan {
+        body: body.clone(),
+        carried: 1,
+        sliced: 1,
+        length: length.clone(),
+        reversed: true,
+        result,
+    };
+    graph.add(op, operands)
 }
 
 /// The last state and the stacked squares of an Elman network, and its operands.
@@ -124,6 +144,23 @@ fn a_recurrence_and_its_gradients() {
         let gradients = differentiate(&mut case.graph, loss, &operands).expect("gradients");
         for (number, gradient) in gradients.into_iter().enumerate() {
             case.output(&format!("gradient {number}"), gradient);
+        }
+        case.check(1e-3);
+    }
+}
+
+#[test]
+fn a_recurrence_from_the_end() {
+    for (time, batch, sizes) in [(1, 2, [2, 3]), (5, 3, [4, 7])] {
+        let (mut case, _, operands) = elman_case(time, batch, sizes);
+        let [inputs, units] = sizes.map(|size| size.to_string());
+        let (body, length) = (elman(&inputs, &units), Dim::symbol("time"));
+        let results = [0, 1].map(|result| scan_back(&mut case.graph, &body, &length, &operands, result));
+        let sums = results.map(|x| total(&mut case.graph, x));
+        let loss = binary(&mut case.graph, Binary::Mul, sums[0], sums[1]);
+        let gradients = differentiate(&mut case.graph, loss, &operands).expect("gradients");
+        for (number, node) in results.into_iter().chain(gradients).enumerate() {
+            case.output(&format!("{number}"), node);
         }
         case.check(1e-3);
     }

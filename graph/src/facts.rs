@@ -160,8 +160,9 @@ impl Op {
             Op::ScatterAdd { axis, batch, size } => format!("axis {axis} batch {batch} size {size}"),
             Op::DotGeneral { batch, contract } if batch.is_empty() => format!("contract {contract:?}"),
             Op::DotGeneral { batch, contract } => format!("batch {batch:?} contract {contract:?}"),
-            Op::Scan { body: _, carried, sliced, length, result } => {
-                format!("result {result} carried {carried} sliced {sliced} length {length}")
+            Op::Scan { body: _, carried, sliced, length, reversed, result } => {
+                let order = if *reversed { " reversed" } else { "" };
+                format!("result {result} carried {carried} sliced {sliced} length {length}{order}")
             }
             Op::Input(_)
             | Op::Storage(_)

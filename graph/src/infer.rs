@@ -267,7 +267,9 @@ fn infer_dot(
 }
 
 fn infer_scan(scope: &dyn Scope, op: &Op, types: &[&Type]) -> Result<Type, Error> {
-    let Op::Scan { body, carried, sliced, length, result } = op else { return Err(Error::new("not a scan")) };
+    let Op::Scan { body, carried, sliced, length, reversed: _, result } = op else {
+        return Err(Error::new("not a scan"));
+    };
     require(types.len() == body.inputs.len(), || {
         format!("{} operands for {} inputs", types.len(), body.inputs.len())
     })?;

@@ -215,9 +215,9 @@ impl Machine {
             }
             Op::DotGeneral { batch, contract } => x[0].dot(&x[1], batch, contract),
             Op::StopGradient | Op::Surrogate => Ok((*x[0]).clone()),
-            Op::Scan { body, carried, sliced, length, result } => {
+            Op::Scan { body, carried, sliced, length, reversed, result } => {
                 let iterations = self.size(length)?;
-                self.scan(body, *carried, *sliced, iterations, x)?
+                self.scan(body, [*carried, *sliced], (iterations, *reversed), x)?
                     .into_iter()
                     .nth(*result)
                     .map_or_else(|| crate::graph::bug("a scan without this result"), Ok)
@@ -229,9 +229,8 @@ impl Machine {
     fn scan(
         &self,
         body: &Graph,
-        carried: usize,
-        sliced: usize,
-        iterations: usize,
+        [carried, sliced]: [usize; 2],
+        (iterations, reversed): (usize, bool),
         x: &[Value],
     ) -> Result<Vec<Array>, Error> {
         let inner = Machine { bindings: self.inner_bindings(body), ..*self };
@@ -241,7 +240,8 @@ impl Machine {
         for iteration in 0..iterations {
             let mut inputs: Vec<Option<Value>> = state.into_iter().map(Some).collect();
             for whole in &x[carried..carried + sliced] {
-                inputs.push(Some(Rc::new(slice_of(whole, iteration)?)));
+                let place = if reversed { iterations - 1 - iteration } else { iteration };
+                inputs.push(Some(Rc::new(slice_of(whole, place)?)));
             }
             inputs.extend(x[carried + sliced..].iter().cloned().map(Some));
             let mut results = inner.run(body, &inputs, &[])?;
@@ -254,6 +254,8 @@ impl Machine {
 
         let finals = state.iter().map(|value| Ok((**value).clone()));
         let stacked = stacks.into_iter().zip(&body.results[carried..]).map(|(data, (_, id))| {
+            let each = (data.len() / iterations.max(1)).max(1);
+            let data = if reversed { data.rchunks(each).flatten().copied().collect() } else { data };
             let shape = [vec![iterations], inner.shape(&body.ty(*id).shape)?].concat();
             Ok(Array { shape, data })
         });

@@ -181,6 +181,8 @@ pub enum Op {
         sliced: usize,
         /// Number of iterations.
         length: Dim,
+        /// Whether the first iteration takes the last slices, and stacks the last values.
+        reversed: bool,
         /// Which result: final carried values first, then stacked ones.
         result: usize,
     },

@@ -44,7 +44,14 @@ fn scan(
     operands: &[NodeId],
     result: usize,
 ) -> NodeId {
-    let op = Op::Scan { body: body.clone(), carried: 1, sliced: 1, length: length.into(), result };
+    let op = Op::Scan {
+        body: body.clone(),
+        carried: 1,
+        sliced: 1,
+        length: length.into(),
+        reversed: false,
+        result,
+    };
     graph.add(op, operands)
 }
 

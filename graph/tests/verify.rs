@@ -124,7 +124,14 @@ fn bodies() {
     let run = |body: Graph| {
         let mut graph = Graph::new();
         let x = input(&mut graph, &[2]);
-        let scan = Op::Scan { body: Arc::new(body), carried: 1, sliced: 0, length: 3.into(), result: 0 };
+        let scan = Op::Scan {
+            body: Arc::new(body),
+            carried: 1,
+            sliced: 0,
+            length: 3.into(),
+            reversed: false,
+            result: 0,
+        };
         let y = graph.add(scan, &[x]);
         graph.results.push((Purpose::Output("y".into()), y));
         graph

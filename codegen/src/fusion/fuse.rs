@@ -13,7 +13,6 @@
 use super::group::{Group, group};
 use super::root::{Read, domain, is_view_of_all, moved_anyhow, root, root_of_rows};
 use crate::fusion::prepare::{Prepared, innermost_axis};
-use crate::fusion::repeated::taken_by_loop;
 use crate::fusion::rows::RowUpdate;
 use downhill_graph::facts::{Class, Cost};
 use downhill_graph::graph::{Graph, NodeId, bug};
@@ -157,9 +156,8 @@ fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId
             }
             // What each turn reads lies in memory.
             Class::Loop => {
-                let taken = taken_by_loop(graph, id).into_iter().map(|taken| taken.node);
-                let lies = |node: &NodeId| matches!(graph.op(*node), Op::Input(_) | Op::Storage(_));
-                stored.extend(taken.filter(|node| !lies(node)));
+                let lies = |node: &&NodeId| matches!(graph.op(**node), Op::Input(_) | Op::Storage(_));
+                stored.extend(operands.iter().filter(|node| !lies(node)));
                 stored.insert(id);
             }
             Class::View | Class::Source | Class::Elementwise | Class::Marker => {}

@@ -4,6 +4,8 @@ pub(crate) mod rows;
 
 pub(crate) mod repeated;
 
+pub(crate) mod sums_behind;
+
 pub mod prepare;
 
 pub mod root;

@@ -6,6 +6,7 @@
 
 use crate::fusion::repeated::merge_loops;
 use crate::fusion::rows::{RowUpdate, updates_of_rows};
+use crate::fusion::sums_behind::sums_behind_loops;
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, NodeId, bug};
@@ -25,6 +26,7 @@ pub struct Prepared {
 /// `graph`, ready for fusion.
 pub fn prepare(graph: &Graph) -> Prepared {
     let graph = &*merge_loops(graph);
+    let graph = &*sums_behind_loops(graph);
     let mut prepared = graph.same_interface();
     let mut map: Vec<NodeId> = Vec::with_capacity(graph.len());
     let mut rectified = HashMap::new();

@@ -1,45 +1,24 @@
-//! Loops: what their turns take, and loops that are one.
+//! Loops that are one.
 //!
-//! In: a graph with loops. Out: the same, where loops over the same operands that carry the same are one; and of a loop, which values
-//! its turns read.
+//! In: a graph with loops. Out: the same, where loops over the same operands that carry the same are one.
 
-use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
+use downhill_graph::graph::{Graph, NodeId, Purpose};
 use downhill_graph::hash::Map;
 use downhill_graph::op::Op;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// An operand of a loop, as it lies in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Taken {
-    pub(crate) node: NodeId,
-    /// Whether the last turn takes its first slice.
-    pub(crate) reversed: bool,
-}
-
-/// The operands of a loop. One that is sliced may be reversed: it is read from its end.
-pub(crate) fn taken_by_loop(graph: &Graph, node: NodeId) -> Vec<Taken> {
-    let Op::Scan { carried, sliced, .. } = graph.op(node) else { bug("the turns of what is no loop") };
-    let slices = *carried..carried + sliced;
-    let taken = |(place, &operand): (usize, &NodeId)| {
-        let is_reversed = slices.contains(&place) && *graph.op(operand) == Op::Reverse(vec![0]);
-        let node = if is_reversed { graph.operand(operand, 0) } else { operand };
-        Taken { node, reversed: is_reversed }
-    };
-    graph.operands_of(node).iter().enumerate().map(taken).collect()
-}
-
 /// Whether two nodes are results of one loop.
 pub(crate) fn is_same_loop(graph: &Graph, one: NodeId, other: NodeId) -> bool {
     let (
-        Op::Scan { body, carried, sliced, length, .. },
-        Op::Scan { body: b, carried: c, sliced: s, length: l, .. },
+        Op::Scan { body, carried, sliced, length, reversed, .. },
+        Op::Scan { body: b, carried: c, sliced: s, length: l, reversed: r, .. },
     ) = (graph.op(one), graph.op(other))
     else {
         return false;
     };
-    (carried, sliced, length) == (c, s, l)
+    (carried, sliced, length, reversed) == (c, s, l, r)
         && graph.operands_of(one) == graph.operands_of(other)
         && (Arc::ptr_eq(body, b) || body == b)
 }
@@ -53,10 +32,10 @@ struct Merged {
 /// The graph with loops that take the same and carry the same made one: the gradient of a loop runs it once more, to keep what each turn
 /// began with.
 pub(crate) fn merge_loops(graph: &Graph) -> Cow<'_, Graph> {
-    let mut alike: BTreeMap<(Vec<NodeId>, usize, usize, String), Vec<Arc<Graph>>> = BTreeMap::new();
+    let mut alike: BTreeMap<(Vec<NodeId>, usize, usize, bool, String), Vec<Arc<Graph>>> = BTreeMap::new();
     for id in graph.ids() {
-        if let Op::Scan { body, carried, sliced, length, .. } = graph.op(id) {
-            let key = (graph.operands(id), *carried, *sliced, length.to_string());
+        if let Op::Scan { body, carried, sliced, length, reversed, .. } = graph.op(id) {
+            let key = (graph.operands(id), *carried, *sliced, *reversed, length.to_string());
             let bodies = alike.entry(key).or_default();
             if !bodies.contains(body) {
                 bodies.push(body.clone());

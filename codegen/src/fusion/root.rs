@@ -2,7 +2,6 @@
 //!
 //! In: a graph, and which of its values are stored. Out: a [`Root`] for a stored value.
 
-use crate::fusion::repeated::{Taken, taken_by_loop};
 use crate::fusion::rows::RowUpdate;
 use crate::ir::affine::{Affine, Axis, moved};
 use downhill_graph::dim::Dim;
@@ -143,9 +142,9 @@ impl Walk<'_> {
             }
             // A loop runs as a whole once its operands are in memory.
             Class::Loop => {
-                for Taken { node, .. } in taken_by_loop(self.graph, node) {
-                    let anywhere = self.anywhere(self.graph.shape(node).rank());
-                    self.open.push((node, anywhere.into()));
+                for operand in operands {
+                    let anywhere = self.anywhere(self.graph.shape(operand).rank());
+                    self.open.push((operand, anywhere.into()));
                 }
             }
             // The element of its operand that a sum goes on with is read in the same iteration.

@@ -11,7 +11,6 @@ use crate::error::Error;
 use crate::fusion::fuse::{Fused, fuse};
 use crate::fusion::group::Group;
 use crate::fusion::prepare::prepare;
-use crate::fusion::repeated::{Taken, taken_by_loop};
 use crate::ir::kernel::{Buffer, Kernel};
 use crate::plan::arena::{copy, turn};
 use crate::plan::build::{Homes, assign_homes, build, describe, memory_of};
@@ -90,7 +89,7 @@ impl Around<'_> {
         let places = self.places(&nodes, &body, is_nested, &mut steps);
         self.arena.extend(sizes);
         for place in 0..*carried {
-            let operand = taken_by_loop(self.graph, nodes[0])[place].node;
+            let operand = self.graph.operand(nodes[0], place);
             let from = memory_of(self.graph, self.homes, operand);
             steps.push(self.copy(nodes[0], self.graph.ty(operand), from, places.carried[place]));
         }
@@ -116,12 +115,14 @@ impl Around<'_> {
 
     /// Where the body's buffers lie. Copies that this takes are added to `steps`.
     fn places(&mut self, nodes: &[NodeId], body: &Body, is_nested: bool, steps: &mut Vec<Step>) -> Places {
-        let Op::Scan { carried, sliced, length, .. } = self.graph.op(nodes[0]) else { bug("no loop") };
+        let Op::Scan { carried, sliced, length, reversed, .. } = self.graph.op(nodes[0]) else {
+            bug("a place in no loop")
+        };
         let mut moves: BTreeMap<Buffer, Option<Move>> = BTreeMap::new();
 
-        let taken = taken_by_loop(self.graph, nodes[0]);
-        let mut inputs = Vec::with_capacity(taken.len() - carried);
-        for (place, Taken { node, reversed }) in taken[*carried..].iter().enumerate() {
+        let taken = &self.graph.operands(nodes[0])[*carried..];
+        let mut inputs = Vec::with_capacity(taken.len());
+        for (place, node) in taken.iter().enumerate() {
             let ty = self.graph.ty(*node).clone();
             let by =
                 (place < *sliced).then(|| along(&body.graph.inputs[place].ty.bytes(), length, *reversed));
@@ -148,7 +149,7 @@ impl Around<'_> {
         let mut outputs = Vec::with_capacity(body.stacked.len());
         for (node, (_, output)) in body.stacked.iter().zip(body.outputs()) {
             let home = self.homes.read_from[node];
-            moves.insert(home, Some(along(&output.bytes(), length, false)));
+            moves.insert(home, Some(along(&output.bytes(), length, *reversed)));
             outputs.push(home);
         }
         let moves = moves.into_iter().filter_map(|(buffer, by)| Some((buffer, by?))).collect();

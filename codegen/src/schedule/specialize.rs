@@ -11,7 +11,7 @@
 //!   merged to one function before the guard and one after it: a call costs 2–3 ns, which is a good part of a small step.
 
 use crate::ir::affine::Axis;
-use crate::ir::kernel::Kernel;
+use crate::ir::kernel::{Buffer, Kernel};
 use crate::plan::arena::Arena;
 use crate::plan::guard::writes_storage;
 use crate::plan::nests::{collapse_chains, put_lanes_first};
@@ -23,9 +23,10 @@ use crate::schedule::loops::{Schedule, choose_lanes, choose_lanes_again, choose_
 use crate::schedule::pack::{Room, pack};
 use crate::target::Target;
 use downhill_graph::dim::{Bindings, Dim};
-use downhill_graph::hash::Map;
+use downhill_graph::hash::{Map, Set};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// A kernel, and how its loops are to run.
@@ -73,11 +74,19 @@ pub(crate) struct Instance {
     pub(crate) name: String,
     /// For each buffer of the form its number in the entry.
     pub(crate) numbers: Vec<usize>,
-    /// Which kernel of the plan it is a part of.
-    pub(crate) position: usize,
+    /// The innermost loop around it, of those of the plan.
+    pub(crate) around: Option<usize>,
 }
 
 impl Instance {
+    /// The arena buffers that it stores to.
+    fn stored(&self) -> Vec<usize> {
+        let accesses = self.form.scheduled.kernel.accesses().into_iter();
+        let stored =
+            accesses.filter(|(_, _, store)| *store).map(|(buffer, ..)| buffer_of(&self.numbers, buffer));
+        stored.filter_map(|buffer| if let Buffer::Arena(n) = buffer { Some(n) } else { None }).collect()
+    }
+
     /// The scheduled kernel, with the buffers of the entry.
     pub(crate) fn scheduled(&self) -> Scheduled {
         let scheduled = &self.form.scheduled;
@@ -92,15 +101,18 @@ struct Special {
     scratch: Vec<Dim>,
 }
 
-/// Schedules kernels, in their order. Scratch buffers that they need are added to `arena`.
+/// Schedules kernels, in their order. Scratch buffers that they need are added to `arena`. What a kernel of a loop prepares alike in each
+/// turn, such as a panel of weights, is prepared before the loop.
 pub(crate) fn schedule(
     kernels: &[Kernel],
+    repeats: &[Repeat],
     arena: &mut Arena,
     fixed: &Bindings,
     target: &Target,
 ) -> Vec<Instance> {
     let mut known: Map<Kernel, Special> = Map::default();
     let (mut instances, mut count) = (Vec::new(), 0);
+    let mut before = 0;
 
     for (position, kernel) in kernels.iter().enumerate() {
         let (form, mut numbers) = form(kernel);
@@ -118,14 +130,62 @@ pub(crate) fn schedule(
             arena.lifetimes.push((position, position));
         }
 
-        instances.extend(special.forms.iter().map(|form| Instance {
-            form: form.clone(),
-            name: kernel.name.clone(),
-            numbers: numbers.clone(),
-            position,
-        }));
+        // Outer loops stand behind inner ones.
+        let around = |repeat: &Repeat| repeat.kernels.contains(&position);
+        let [inner, outer] = [repeats.iter().position(around), repeats.iter().rposition(around)];
+        if outer.is_none_or(|outer| repeats[outer].kernels.start == position) {
+            before = instances.len();
+        }
+        let steady = outer.map(|outer| Steady::of(kernels, repeats, &repeats[outer].kernels));
+        for form in &special.forms {
+            let instance = Instance {
+                form: form.clone(),
+                name: kernel.name.clone(),
+                numbers: numbers.clone(),
+                around: inner,
+            };
+            match steady.as_ref().filter(|steady| steady.includes(&instance, buffers)) {
+                Some(steady) => {
+                    for buffer in instance.stored() {
+                        arena.lifetimes[buffer] = (steady.kernels.start, steady.kernels.end - 1);
+                    }
+                    instances.insert(before, Instance { around: None, ..instance });
+                    before += 1;
+                }
+                None => instances.push(instance),
+            }
+        }
     }
     instances
+}
+
+/// What stays the same in all turns of a loop and of those inside it.
+struct Steady {
+    kernels: Range<usize>,
+    /// What does not.
+    changes: Set<Buffer>,
+}
+
+impl Steady {
+    fn of(kernels: &[Kernel], repeats: &[Repeat], range: &Range<usize>) -> Steady {
+        let stores = kernels[range.clone()].iter().flat_map(|kernel| kernel.accesses());
+        let stored = stores.filter(|(_, _, store)| *store).map(|(buffer, ..)| buffer);
+        let inside = repeats.iter().filter(|repeat| range.contains(&repeat.kernels.start));
+        let moved = inside.flat_map(|repeat| repeat.moves.keys().copied());
+        Steady { kernels: range.clone(), changes: stored.chain(moved).collect() }
+    }
+
+    /// Whether a kernel makes nothing but scratch, which is numbered behind the `buffers` of its form, of what stays the same.
+    fn includes(&self, instance: &Instance, buffers: usize) -> bool {
+        let kernel = &instance.form.scheduled.kernel;
+        kernel.accesses().into_iter().all(|(buffer, _, store)| match store {
+            true => matches!(buffer, Buffer::Arena(n) if n >= buffers),
+            false => {
+                !matches!(buffer, Buffer::Scratch(_))
+                    && !self.changes.contains(&buffer_of(&instance.numbers, buffer))
+            }
+        })
+    }
 }
 
 /// Fixes sizes, then chooses what may differ between variants and targets. `buffers` is how many buffers the form has; the forms that
@@ -167,9 +227,8 @@ const SMALL_STEP: f64 = 20_000.0;
 /// kernels beside a shared one. The guard stands between two functions, and so do the ends of loops.
 pub(crate) fn parts<'a>(kernels: &'a [Instance], repeats: &[Repeat]) -> Vec<&'a [Instance]> {
     let (before, updates) = kernels.split_at(guard(kernels));
-    let around = |kernel: &Instance| repeats.iter().position(|it| it.kernels.contains(&kernel.position));
     let stretches =
-        [before, updates].into_iter().flat_map(|kernels| kernels.chunk_by(|a, b| around(a) == around(b)));
+        [before, updates].into_iter().flat_map(|kernels| kernels.chunk_by(|a, b| a.around == b.around));
     let is_small = |kernels: &[Instance]| {
         let work = kernels.iter().map(|kernel| kernel.form.work).sum::<Option<f64>>();
         let shared = kernels.iter().any(|kernel| kernel.form.scheduled.division.is_some());
@@ -187,11 +246,14 @@ pub(crate) fn parts<'a>(kernels: &'a [Instance], repeats: &[Repeat]) -> Vec<&'a 
 
 /// The loops around functions, in terms of these.
 pub(crate) fn around_parts(parts: &[&[Instance]], repeats: &[Repeat]) -> Vec<Repeat> {
-    let position = |part: &&[Instance]| part.first().map_or(0, |kernel| kernel.position);
-    let place = |kernel: usize| parts.partition_point(|part| position(part) < kernel);
-    let around = |repeat: &Repeat| Repeat {
-        kernels: place(repeat.kernels.start)..place(repeat.kernels.end),
-        ..repeat.clone()
+    let is_inside = |part: &&[Instance], repeat: &Repeat| {
+        let own = part.first().and_then(|kernel| kernel.around).map(|around| &repeats[around].kernels);
+        own.is_some_and(|own| own.start >= repeat.kernels.start && own.end <= repeat.kernels.end)
+    };
+    let around = |repeat: &Repeat| {
+        let first = parts.iter().position(|part| is_inside(part, repeat)).unwrap_or(0);
+        let count = parts.iter().filter(|part| is_inside(part, repeat)).count();
+        Repeat { kernels: first..first + count, ..repeat.clone() }
     };
     repeats.iter().map(around).collect()
 }

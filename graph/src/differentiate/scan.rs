@@ -4,16 +4,18 @@
 //!
 //! The body is differentiated by the walker that calls this file; it passes itself as a function ([`Differentiate`]).
 //!
-//! The forward loop runs again and stacks the carried values that each iteration began with. The reversed loop takes one of them in each
-//! iteration, runs the body on it and differentiates the body there. It carries the gradients of the carried values and the sums of
-//! the captured values' gradients; it stacks the gradients of the slices. It is made of the same primitives, so it can be
-//! differentiated again.
+//! How: a turn of the new loop is the forward body and the gradients of its operands. It carries the gradients of the carried values and the
+//! sums of the captured values' gradients; it stacks the gradients of the slices. Of the forward body's values those that its
+//! gradients need and that are costly (products, transcendental functions) are not computed again: the forward loop stacks them, as it does
+//! the carried values that a turn began with. It is made of the same primitives, so it can be differentiated again.
 
 use crate::dim::Dim;
 use crate::error::Error;
+use crate::facts::{Class, Cost};
 use crate::graph::{Graph, Input, NodeId, Purpose, Role};
 use crate::op::{Binary, Op};
 use crate::types::Type;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -23,17 +25,8 @@ pub(super) struct ScanParts {
     carried: usize,
     sliced: usize,
     length: Dim,
+    reversed: bool,
     operands: Vec<NodeId>,
-}
-
-/// The reversed loop: its body, its operands, and which of its results is whose gradient.
-struct Reversed {
-    body: Graph,
-    operands: Vec<NodeId>,
-    carried: usize,
-    sliced: usize,
-    /// (operand of the forward loop, result of the reversed one).
-    gradients: Vec<(usize, usize)>,
 }
 
 impl ScanParts {
@@ -43,9 +36,9 @@ impl ScanParts {
 
     /// The loop that a node is a result of.
     pub(super) fn of(graph: &Graph, id: NodeId) -> Option<ScanParts> {
-        let Op::Scan { body, carried, sliced, length, .. } = graph.op(id) else { return None };
+        let Op::Scan { body, carried, sliced, length, reversed, .. } = graph.op(id) else { return None };
         let (body, carried, sliced, length) = (body.clone(), *carried, *sliced, length.clone());
-        Some(ScanParts { body, carried, sliced, length, operands: graph.operands(id) })
+        Some(ScanParts { body, carried, sliced, length, reversed: *reversed, operands: graph.operands(id) })
     }
 
     /// How many results it has.
@@ -55,10 +48,25 @@ impl ScanParts {
 
     /// Which of its results a node is.
     pub(super) fn result_of(&self, graph: &Graph, id: NodeId) -> Option<usize> {
-        let Op::Scan { body, carried, sliced, length, result } = graph.op(id) else { return None };
+        let other = ScanParts::of(graph, id)?;
+        let attributes = |loop_: &ScanParts| (loop_.carried, loop_.sliced, loop_.reversed);
         let same =
-            (*carried, *sliced, length) == (self.carried, self.sliced, &self.length) && *body == self.body;
-        (same && graph.operands_of(id) == self.operands).then_some(*result)
+            attributes(self) == attributes(&other) && self.length == other.length && self.body == other.body;
+        let Op::Scan { result, .. } = graph.op(id) else { return None };
+        (same && other.operands == self.operands).then_some(*result)
+    }
+
+    /// A result of the loop with another body of the same interface.
+    fn result(&self, graph: &mut Graph, body: &Arc<Graph>, result: usize) -> NodeId {
+        let scan = Op::Scan {
+            body: body.clone(),
+            carried: self.carried,
+            sliced: self.sliced,
+            length: self.length.clone(),
+            reversed: self.reversed,
+            result,
+        };
+        graph.add(scan, &self.operands)
     }
 }
 
@@ -74,163 +82,190 @@ pub(super) fn pull(
     wanted: &[bool],
     differentiate: &Differentiate,
 ) -> Result<Vec<(NodeId, NodeId)>, Error> {
-    let reversed = reverse(graph, forward, arrived, wanted, differentiate)?;
-    let body = Arc::new(reversed.body);
+    let turn = Turn::new(forward, arrived, wanted, differentiate)?;
+    let backward = turn.backward(graph, forward, arrived);
+    let body = backward.body.clone();
 
-    let mut gradients = Vec::with_capacity(reversed.gradients.len());
-    for (operand, result) in reversed.gradients {
-        let scan = Op::Scan {
-            body: body.clone(),
-            carried: reversed.carried,
-            sliced: reversed.sliced,
-            length: forward.length.clone(),
-            result,
-        };
-        let mut gradient = graph.add(scan, &reversed.operands);
-        if forward.slices().contains(&operand) {
-            gradient = graph.add(Op::Reverse(vec![0]), &[gradient]);
+    let mut gradients = Vec::with_capacity(turn.operands.len());
+    for (result, &operand) in turn.operands.iter().enumerate() {
+        if wanted[operand] {
+            gradients.push((forward.operands[operand], backward.result(graph, &body, result)));
         }
-        gradients.push((forward.operands[operand], gradient));
     }
-
     Ok(gradients)
 }
 
-/// Makes the reversed loop and, in `graph`, its operands.
-fn reverse(
-    graph: &mut Graph,
-    forward: &ScanParts,
-    arrived: &[Option<NodeId>],
-    wanted: &[bool],
-    differentiate: &Differentiate,
-) -> Result<Reversed, Error> {
-    // Indices of operands: carried floats, captured and sliced values whose gradients are wanted. Indices of stacked results that a
-    // gradient arrived at.
-    let is_float = |position: &usize| forward.body.inputs[*position].ty.element.is_float();
-    let moving: Vec<usize> = (0..forward.carried).filter(is_float).collect();
-    let captured: Vec<usize> =
-        (forward.slices().end..forward.operands.len()).filter(|&i| wanted[i]).collect();
-    let slices: Vec<usize> = forward.slices().filter(|&i| wanted[i]).collect();
-    let stacked: Vec<usize> = (forward.carried..arrived.len()).filter(|&i| arrived[i].is_some()).collect();
-
-    let mut body = forward.body.same_interface();
-    body.inputs.clear();
-    let mut operands = Vec::new();
-    let mut declare = |body: &mut Graph, ty: &Type, operand: NodeId| {
-        let name = format!("{}", body.inputs.len()).into();
-        operands.push(operand);
-        body.add_input(Input { name, ty: ty.clone(), role: Role::Body, below: None })
-    };
-
-    // Carried: gradients of the carried values, sums of the captured values' gradients.
-    let mut seeds = Vec::new();
-    for &i in &moving {
-        let zeros = graph.full_like(forward.operands[i], 0.0);
-        seeds.push((i, declare(&mut body, &forward.body.inputs[i].ty, arrived[i].unwrap_or(zeros))));
-    }
-    let mut sums = Vec::new();
-    for &i in &captured {
-        let zeros = graph.full_like(forward.operands[i], 0.0);
-        sums.push(declare(&mut body, &forward.body.inputs[i].ty, zeros));
-    }
-
-    // Sliced, from the last iteration to the first: what each began with, its slices, the gradients of what it stacked.
-    let mut inputs = Vec::new();
-    for (i, began) in residuals(graph, forward).into_iter().enumerate() {
-        inputs.push(declare(&mut body, &forward.body.inputs[i].ty, began));
-    }
-    for i in forward.slices() {
-        let slices = graph.add(Op::Reverse(vec![0]), &[forward.operands[i]]);
-        inputs.push(declare(&mut body, &forward.body.inputs[i].ty, slices));
-    }
-    for &i in &stacked {
-        let Some(gradient) = arrived[i] else { continue };
-        let gradients = graph.add(Op::Reverse(vec![0]), &[gradient]);
-        let ty = forward.body.ty(forward.body.results[i].1);
-        seeds.push((i, declare(&mut body, ty, gradients)));
-    }
-    let sliced = forward.carried + forward.sliced + stacked.len();
-
-    // Captured: the same values in every iteration.
-    for i in forward.slices().end..forward.operands.len() {
-        inputs.push(declare(&mut body, &forward.body.inputs[i].ty, forward.operands[i]));
-    }
-
-    let parts = (&moving[..], &captured[..], &sums[..], &slices[..]);
-    let gradients = differentiate_body(&mut body, forward, &inputs, &seeds, parts, differentiate)?;
-    Ok(Reversed {
-        body,
-        operands,
-        carried: moving.len() + captured.len(),
-        sliced,
-        gradients: keep(gradients, wanted),
-    })
+/// The forward body and, behind it, the gradients of its operands.
+struct Turn {
+    graph: Graph,
+    /// For each node of the forward body its copy.
+    copies: Vec<NodeId>,
+    /// The inputs beside those of the forward body: gradients of carried values, sums of gradients of captured ones; and for stacked
+    /// results the gradient of the slice.
+    carried: Vec<(usize, NodeId)>,
+    stacked: Vec<(usize, NodeId)>,
+    /// How many of the carried are gradients of carried values.
+    moving: usize,
+    /// Whose gradients it makes, in the order of its results: of what is carried, then of slices.
+    operands: Vec<usize>,
 }
 
-/// Puts the forward body into the reversed one, differentiates it there and names the results: (operand, result).
-fn differentiate_body(
-    body: &mut Graph,
-    forward: &ScanParts,
-    inputs: &[NodeId],
-    seeds: &[(usize, NodeId)],
-    (moving, captured, sums, slices): (&[usize], &[usize], &[NodeId], &[usize]),
-    differentiate: &Differentiate,
-) -> Result<Vec<(usize, usize)>, Error> {
-    let results = inline(body, &forward.body, inputs);
-    let seeds: Vec<(NodeId, NodeId)> = seeds.iter().map(|&(result, seed)| (results[result], seed)).collect();
-    let operands: Vec<usize> = [moving, captured, slices].concat();
-    let wrt: Vec<NodeId> = operands.iter().map(|&operand| inputs[operand]).collect();
+impl Turn {
+    fn new(
+        forward: &ScanParts,
+        arrived: &[Option<NodeId>],
+        wanted: &[bool],
+        differentiate: &Differentiate,
+    ) -> Result<Turn, Error> {
+        // Carried floats, captured and sliced values whose gradients are wanted.
+        let is_float = |position: &usize| forward.body.inputs[*position].ty.element.is_float();
+        let moving: Vec<usize> = (0..forward.carried).filter(is_float).collect();
+        let captured = (forward.slices().end..forward.operands.len()).filter(|&i| wanted[i]);
+        let captured: Vec<usize> = captured.collect();
+        let slices: Vec<usize> = forward.slices().filter(|&i| wanted[i]).collect();
 
-    // Carried values and slices have gradients of their own in each iteration; those of captured values are summed.
-    let mut gradients = differentiate(body, &seeds, &wrt)?;
-    for (gradient, &sum) in gradients[moving.len()..].iter_mut().zip(sums) {
-        *gradient = body.add(Op::Binary(Binary::Add), &[sum, *gradient]);
+        let mut graph = forward.body.same_interface();
+        graph.results.clear();
+        let copies = copy(&mut graph, &forward.body);
+        let ty = |operand: usize| forward.body.inputs[operand].ty.clone();
+        let carried = [&moving[..], &captured[..]].concat();
+        let carried: Vec<(usize, NodeId)> =
+            carried.into_iter().map(|operand| (operand, declare(&mut graph, ty(operand)))).collect();
+        let stacked = (forward.carried..arrived.len()).filter(|&result| arrived[result].is_some());
+        let slice = |result: usize| forward.body.ty(forward.body.results[result].1).clone();
+        let stacked: Vec<(usize, NodeId)> =
+            stacked.map(|result| (result, declare(&mut graph, slice(result)))).collect();
+
+        // Carried values and slices have gradients of their own in each turn; those of captured values are summed.
+        let seeds = carried[..moving.len()].iter().chain(&stacked);
+        let made = |result: usize| copies[forward.body.results[result].1.index()];
+        let seeds: Vec<(NodeId, NodeId)> = seeds.map(|&(result, seed)| (made(result), seed)).collect();
+        let operands = [moving.clone(), captured, slices].concat();
+        let inputs: Vec<NodeId> =
+            (0..forward.operands.len()).map(|place| graph.add(Op::Input(place), &[])).collect();
+        let wrt: Vec<NodeId> = operands.iter().map(|&operand| inputs[operand]).collect();
+        let mut gradients = differentiate(&mut graph, &seeds, &wrt)?;
+        for (gradient, &(_, sum)) in gradients[moving.len()..].iter_mut().zip(&carried[moving.len()..]) {
+            *gradient = graph.add(Op::Binary(Binary::Add), &[sum, *gradient]);
+        }
+        let named = gradients.iter().enumerate().map(|(i, &id)| (Purpose::Output(format!("{i}").into()), id));
+        graph.results = named.collect();
+        Ok(Turn { graph, copies, carried, stacked, moving: moving.len(), operands })
     }
-    let named = gradients.iter().enumerate().map(|(i, &id)| (Purpose::Output(format!("{i}").into()), id));
-    body.results = named.collect();
-    Ok(operands.into_iter().enumerate().map(|(result, operand)| (operand, result)).collect())
-}
 
-/// The gradients that are wanted.
-fn keep(gradients: Vec<(usize, usize)>, wanted: &[bool]) -> Vec<(usize, usize)> {
-    gradients.into_iter().filter(|(operand, _)| wanted[*operand]).collect()
-}
-
-/// The values that each iteration began with, stacked from the last to the first.
-fn residuals(graph: &mut Graph, forward: &ScanParts) -> Vec<NodeId> {
-    let mut body = (*forward.body).clone();
-    let first = body.results.len();
-    for i in 0..forward.carried {
-        let began = body.add(Op::Input(i), &[]);
-        let name = format!("began.{}", body.results.len());
-        body.results.push((Purpose::Output(name.into()), began));
-    }
-
-    let body = Arc::new(body);
-    let stacks = (0..forward.carried).map(|i| {
-        let scan = Op::Scan {
-            body: body.clone(),
-            carried: forward.carried,
-            sliced: forward.sliced,
-            length: forward.length.clone(),
-            result: first + i,
+    /// The backward loop, and in `graph` its operands.
+    fn backward(&self, graph: &mut Graph, forward: &ScanParts, arrived: &[Option<NodeId>]) -> ScanParts {
+        let kept = self.kept(forward);
+        let mut body = self.graph.same_interface();
+        body.inputs.clear();
+        body.results.clear();
+        let (mut operands, mut known) = (Vec::new(), BTreeMap::new());
+        let mut take = |body: &mut Graph, node: NodeId, operand: NodeId| {
+            known.insert(node, declare(body, self.graph.ty(node).clone()));
+            operands.push(operand);
         };
-        let stack = graph.add(scan, &forward.operands);
-        graph.add(Op::Reverse(vec![0]), &[stack])
-    });
 
-    stacks.collect()
+        for (place, &(operand, seed)) in self.carried.iter().enumerate() {
+            let arrived = if place < self.moving { arrived[operand] } else { None };
+            let start = arrived.unwrap_or_else(|| graph.full_like(forward.operands[operand], 0.0));
+            take(&mut body, seed, start);
+        }
+        for &(result, seed) in &self.stacked {
+            if let Some(gradient) = arrived[result] {
+                take(&mut body, seed, gradient);
+            }
+        }
+        let whole = Arc::new(with_results(&forward.body, &kept));
+        for (number, id) in kept.iter().enumerate() {
+            let stack = forward.result(graph, &whole, forward.results() + number);
+            take(&mut body, self.copies[id.index()], stack);
+        }
+        let needed = self.needed(&kept);
+        let input = |place: usize| self.graph.ids().find(|&id| *self.graph.op(id) == Op::Input(place));
+        let taken = |place: &usize| input(*place).filter(|id| needed[id.index()]);
+        let slices: Vec<(usize, NodeId)> =
+            forward.slices().filter_map(|place| Some((place, taken(&place)?))).collect();
+        slices.iter().for_each(|&(place, id)| take(&mut body, id, forward.operands[place]));
+        let sliced = self.stacked.len() + kept.len() + slices.len();
+        for place in forward.slices().end..forward.operands.len() {
+            if let Some(id) = taken(&place) {
+                take(&mut body, id, forward.operands[place]);
+            }
+        }
+
+        for id in self.graph.ids().filter(|id| needed[id.index()]) {
+            if known.contains_key(&id) {
+                continue;
+            }
+            let operands: Vec<NodeId> = self.graph.operands_of(id).iter().map(|it| known[it]).collect();
+            body.set_origin(self.graph.origin(id).clone());
+            known.insert(id, body.add(self.graph.op(id).clone(), &operands));
+        }
+        let results = self.graph.results.iter();
+        body.results = results.map(|(purpose, id)| (purpose.clone(), known[id])).collect();
+        ScanParts {
+            body: Arc::new(body),
+            carried: self.carried.len(),
+            sliced,
+            length: forward.length.clone(),
+            reversed: !forward.reversed,
+            operands,
+        }
+    }
+
+    /// The nodes of the forward body that the forward loop is to stack: what a turn began with and costly values, as far as gradients
+    /// need them.
+    fn kept(&self, forward: &ScanParts) -> Vec<NodeId> {
+        let is_kept = |id: NodeId| match forward.body.op(id) {
+            Op::Input(place) => *place < forward.carried,
+            op => {
+                let facts = op.facts();
+                let is_product = matches!(facts.class, Class::Contraction | Class::Loop);
+                is_product || facts.cost.again >= Cost::TRANSCENDENTAL.again
+            }
+        };
+        let candidates: Vec<NodeId> = forward.body.ids().filter(|&id| is_kept(id)).collect();
+        let needed = self.needed(&candidates);
+        candidates.into_iter().filter(|id| needed[self.copies[id.index()].index()]).collect()
+    }
+
+    /// For each node whether a result needs it, if these nodes of the forward body are given.
+    fn needed(&self, given: &[NodeId]) -> Vec<bool> {
+        let given: Vec<NodeId> = given.iter().map(|id| self.copies[id.index()]).collect();
+        let mut needed = vec![false; self.graph.len()];
+        self.graph.results.iter().for_each(|(_, id)| needed[id.index()] = true);
+        for id in self.graph.ids().rev() {
+            if needed[id.index()] && !given.contains(&id) {
+                self.graph.operands_of(id).iter().for_each(|operand| needed[operand.index()] = true);
+            }
+        }
+        needed
+    }
 }
 
-/// Adds the nodes of `body` with `inputs` instead of its inputs; gives its results.
-fn inline(into: &mut Graph, body: &Graph, inputs: &[NodeId]) -> Vec<NodeId> {
+/// An input of a body.
+fn declare(body: &mut Graph, ty: Type) -> NodeId {
+    let name = format!("{}", body.inputs.len()).into();
+    body.add_input(Input { name, ty, role: Role::Body, below: None })
+}
+
+/// A body that stacks some of its values as well.
+fn with_results(body: &Graph, stacked: &[NodeId]) -> Graph {
+    let mut body = body.clone();
+    for &id in stacked {
+        let name = format!("kept.{}", body.results.len());
+        body.results.push((Purpose::Output(name.into()), id));
+    }
+    body
+}
+
+/// Adds the nodes of a body to a graph of the same interface; gives the copy of each.
+fn copy(into: &mut Graph, body: &Graph) -> Vec<NodeId> {
     let mut copies: Vec<NodeId> = Vec::with_capacity(body.len());
     for id in body.ids() {
-        let operands: Vec<NodeId> =
-            body.operands(id).into_iter().map(|operand| copies[operand.index()]).collect();
+        let operands: Vec<NodeId> = body.operands_of(id).iter().map(|it| copies[it.index()]).collect();
         into.set_origin(body.origin(id).clone());
-        let op = body.op(id);
-        copies.push(if let Op::Input(index) = op { inputs[*index] } else { into.add(op.clone(), &operands) });
+        copies.push(into.add(body.op(id).clone(), &operands));
     }
-    body.results.iter().map(|(_, id)| copies[id.index()]).collect()
+    copies
 }

@@ -1,0 +1,272 @@
+//! Sums that leave a loop.
+//!
+//! In: a graph with loops. Out: the same, where what a loop only adds up, products or sums of each turn, is one product or sum over all turns
+//! behind it: the gradients of weights that every turn uses.
+//!
+//! Must hold: what is decided depends on the graph alone, since it decides the order of additions.
+
+use crate::fusion::repeated::is_same_loop;
+use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
+use downhill_graph::hash::Map;
+use downhill_graph::op::{Binary, Op, Reduction};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// What a turn adds to a sum.
+#[derive(Clone, Debug)]
+enum Added {
+    Product { operands: [NodeId; 2], batch: Vec<(usize, usize)>, contract: Vec<(usize, usize)> },
+    Sum { operand: NodeId, axes: Vec<usize> },
+    Turned { added: Box<Added>, permutation: Vec<usize> },
+}
+
+/// A loop without the sums that leave it.
+struct Leaner {
+    /// A result of the loop as it was.
+    of: NodeId,
+    body: Arc<Graph>,
+    carried: usize,
+    /// For each result of the loop as it was: which it is now, or what is added up.
+    results: Vec<Kept>,
+    /// The operands that are left.
+    operands: Vec<usize>,
+    /// Where the turns' values of what the sums are made of are found.
+    stacks: Map<NodeId, Stack>,
+}
+
+enum Kept {
+    Result(usize),
+    Sum(Vec<Added>),
+}
+
+/// The values of a node in all turns: an operand of the loop as it was, or a result of it as it is.
+#[derive(Clone, Copy)]
+enum Stack {
+    Operand(usize),
+    Result(usize),
+}
+
+/// The graph with sums behind its loops.
+pub(crate) fn sums_behind_loops(graph: &Graph) -> Cow<'_, Graph> {
+    let mut lean: Vec<Leaner> = Vec::new();
+    let mut heavy: Vec<NodeId> = Vec::new();
+    for id in graph.ids().filter(|&id| matches!(graph.op(id), Op::Scan { .. })) {
+        let known = lean.iter().map(|leaner| leaner.of).chain(heavy.iter().copied());
+        if !known.into_iter().any(|other| is_same_loop(graph, id, other)) {
+            match Leaner::of(graph, id) {
+                Some(leaner) => lean.push(leaner),
+                None => heavy.push(id),
+            }
+        }
+    }
+    if lean.is_empty() {
+        return Cow::Borrowed(graph);
+    }
+
+    let mut into = graph.same_interface();
+    let mut copies: Vec<NodeId> = Vec::with_capacity(graph.len());
+    for id in graph.ids() {
+        into.set_origin(graph.origin(id).clone());
+        let operands: Vec<NodeId> = graph.operands_of(id).iter().map(|it| copies[it.index()]).collect();
+        let leaner = match graph.op(id) {
+            Op::Scan { .. } => lean.iter().find(|leaner| is_same_loop(graph, id, leaner.of)),
+            _ => None,
+        };
+        let copy = match leaner {
+            Some(leaner) => leaner.rebuilt(&mut into, graph.op(id), &operands),
+            None => into.add(graph.op(id).clone(), &operands),
+        };
+        copies.push(copy);
+    }
+    into.results = graph.results.iter().map(|(purpose, id)| (purpose.clone(), copies[id.index()])).collect();
+    Cow::Owned(into)
+}
+
+impl Leaner {
+    /// The loop of a result without its sums; `None` where it has none.
+    fn of(graph: &Graph, id: NodeId) -> Option<Leaner> {
+        let Op::Scan { body, carried, sliced, .. } = graph.op(id) else { return None };
+        let slices = *carried..carried + sliced;
+        let sums: Map<usize, Vec<Added>> =
+            (0..*carried).filter_map(|place| Some((place, added_up(body, place, &slices)?))).collect();
+        if sums.is_empty() {
+            return None;
+        }
+
+        // The same body with the inputs that are left, then whatever is to be stacked.
+        let operands: Vec<usize> = (0..body.inputs.len()).filter(|place| !sums.contains_key(place)).collect();
+        let mut lean = body.same_interface();
+        lean.inputs = operands.iter().map(|&place| body.inputs[place].clone()).collect();
+        lean.results.clear();
+        let mut copies: Map<NodeId, NodeId> = Map::default();
+        for node in body.ids() {
+            let op = match body.op(node) {
+                Op::Input(place) => match operands.iter().position(|left| left == place) {
+                    Some(place) => Op::Input(place),
+                    None => continue,
+                },
+                other => other.clone(),
+            };
+            // What hangs on a sum is the sum itself.
+            let Some(of) =
+                body.operands_of(node).iter().map(|it| copies.get(it).copied()).collect::<Option<Vec<_>>>()
+            else {
+                continue;
+            };
+            lean.set_origin(body.origin(node).clone());
+            let copy = lean.add(op, &of);
+            copies.insert(node, copy);
+        }
+
+        let mut results: Vec<Kept> = Vec::with_capacity(body.results.len());
+        for (place, (_, node)) in body.results.iter().enumerate() {
+            match sums.get(&place) {
+                Some(added) => results.push(Kept::Sum(added.clone())),
+                None => {
+                    results.push(Kept::Result(lean.results.len()));
+                    lean.results.push((named(lean.results.len()), copies[node]));
+                }
+            }
+        }
+        let carried = carried - sums.len();
+        let mut stacks: Map<NodeId, Stack> = Map::default();
+        for node in sums.values().flatten().flat_map(Added::operands) {
+            let stack = match body.op(node) {
+                Op::Input(place) if slices.contains(place) => Stack::Operand(*place),
+                _ => {
+                    let stacked = lean.results.iter().skip(carried);
+                    let known = stacked.map(|(_, id)| *id).position(|id| id == copies[&node]);
+                    Stack::Result(known.map_or(lean.results.len(), |place| carried + place))
+                }
+            };
+            if matches!(stack, Stack::Result(place) if place == lean.results.len()) {
+                lean.results.push((named(lean.results.len()), copies[&node]));
+            }
+            stacks.insert(node, stack);
+        }
+        Some(Leaner { of: id, body: Arc::new(lean), carried, results, operands, stacks })
+    }
+
+    /// What a result of the loop as it was is now.
+    fn rebuilt(&self, graph: &mut Graph, op: &Op, operands: &[NodeId]) -> NodeId {
+        let Op::Scan { sliced, length, reversed, result, .. } = op else { bug("a result of no loop") };
+        let left: Vec<NodeId> = self.operands.iter().map(|&place| operands[place]).collect();
+        let scan = |graph: &mut Graph, result: usize| {
+            let (body, carried, sliced) = (self.body.clone(), self.carried, *sliced);
+            let (length, reversed) = (length.clone(), *reversed);
+            graph.add(Op::Scan { body, carried, sliced, length, reversed, result }, &left)
+        };
+        let added = match &self.results[*result] {
+            Kept::Result(now) => return scan(graph, *now),
+            Kept::Sum(added) => added,
+        };
+
+        let stack = |graph: &mut Graph, node: NodeId| match self.stacks[&node] {
+            Stack::Operand(place) => operands[place],
+            Stack::Result(result) => scan(graph, result),
+        };
+        let start = operands[*result];
+        let mut sum = (!is_zero(graph, start)).then_some(start);
+        for added in added {
+            let whole = added.over_all(graph, &stack);
+            sum = Some(match sum {
+                Some(sum) => graph.add(Op::Binary(Binary::Add), &[sum, whole]),
+                None => whole,
+            });
+        }
+        sum.unwrap_or(start)
+    }
+}
+
+fn named(number: usize) -> Purpose {
+    Purpose::Output(number.to_string().into())
+}
+
+/// Whether a value is zero everywhere.
+fn is_zero(graph: &Graph, id: NodeId) -> bool {
+    let constant = if let Op::Broadcast { .. } = graph.op(id) { graph.operand(id, 0) } else { id };
+    graph.constant_value(constant) == Some(0.0)
+}
+
+/// What the turns add to a carried value that is nothing but their sum.
+fn added_up(body: &Graph, place: usize, slices: &std::ops::Range<usize>) -> Option<Vec<Added>> {
+    let input = body.ids().find(|&id| *body.op(id) == Op::Input(place))?;
+    let mut node = body.results[place].1;
+    let mut terms = Vec::new();
+    let mut path = vec![input];
+    while node != input {
+        if *body.op(node) != Op::Binary(Binary::Add) {
+            return None;
+        }
+        path.push(node);
+        let [x, y] = [0, 1].map(|side| body.operand(node, side));
+        let (sum, term) = if depends(body, x, input) { (x, y) } else { (y, x) };
+        terms.push(term);
+        node = sum;
+    }
+
+    // Nobody else looks at the sum, and its terms are products or sums of what each turn makes.
+    let alone = path.iter().all(|&node| {
+        let users = body.ids().filter(|&user| body.operands_of(user).contains(&node)).count();
+        let named = body.results.iter().filter(|(_, id)| *id == node).count();
+        users + named == 1
+    });
+    let added: Option<Vec<Added>> =
+        terms.into_iter().map(|term| Added::of(body, term, place, slices)).collect();
+    added.filter(|added| alone && !added.is_empty())
+}
+
+fn depends(body: &Graph, node: NodeId, on: NodeId) -> bool {
+    downhill_graph::rebuild::ancestors(body, &[node])[on.index()]
+}
+
+impl Added {
+    fn of(body: &Graph, term: NodeId, place: usize, slices: &std::ops::Range<usize>) -> Option<Added> {
+        let is_made = |node: NodeId| match body.op(node) {
+            Op::Input(input) => *input != place && *input < slices.end,
+            _ => true,
+        };
+        if let Op::DotGeneral { batch, contract } = body.op(term) {
+            let operands = [0, 1].map(|side| body.operand(term, side));
+            let made = operands.into_iter().all(is_made);
+            made.then(|| Added::Product { operands, batch: batch.clone(), contract: contract.clone() })
+        } else if let Op::Reduce { kind: Reduction::Sum, axes } = body.op(term) {
+            let operand = body.operand(term, 0);
+            is_made(operand).then(|| Added::Sum { operand, axes: axes.clone() })
+        } else if let Op::Transpose(permutation) = body.op(term) {
+            let added = Box::new(Added::of(body, body.operand(term, 0), place, slices)?);
+            Some(Added::Turned { added, permutation: permutation.clone() })
+        } else {
+            None
+        }
+    }
+
+    fn operands(&self) -> Vec<NodeId> {
+        match self {
+            Added::Product { operands, .. } => operands.to_vec(),
+            Added::Sum { operand, .. } => vec![*operand],
+            Added::Turned { added, .. } => added.operands(),
+        }
+    }
+
+    /// The same over all turns, whose values are the slices of stacks.
+    fn over_all(&self, graph: &mut Graph, stack: &dyn Fn(&mut Graph, NodeId) -> NodeId) -> NodeId {
+        let behind = |pairs: &[(usize, usize)]| pairs.iter().map(|(x, y)| (x + 1, y + 1)).collect::<Vec<_>>();
+        match self {
+            Added::Product { operands, batch, contract } => {
+                let operands = operands.map(|operand| stack(graph, operand));
+                let contract = [vec![(0, 0)], behind(contract)].concat();
+                graph.add(Op::DotGeneral { batch: behind(batch), contract }, &operands)
+            }
+            Added::Sum { operand, axes } => {
+                let operand = stack(graph, *operand);
+                let axes = std::iter::once(0).chain(axes.iter().map(|axis| axis + 1)).collect();
+                graph.add(Op::Reduce { kind: Reduction::Sum, axes }, &[operand])
+            }
+            Added::Turned { added, permutation } => {
+                let whole = added.over_all(graph, stack);
+                graph.add(Op::Transpose(permutation.clone()), &[whole])
+            }
+        }
+    }
+}
