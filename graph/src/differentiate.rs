@@ -116,9 +116,9 @@ impl<'a> Walker<'a> {
     }
 
     fn walk(&mut self) -> Result<(), Error> {
-        // The sum of what arrived at one node from two seeds is a node already, behind those to walk through.
-        let last = self.on_path.len();
-        for id in self.graph.ids().rev().filter(|id| id.index() < last) {
+        // Two seeds of one node were added up behind the nodes that were there.
+        let beyond = self.graph.len() - self.on_path.len();
+        for id in self.graph.ids().rev().skip(beyond) {
             let op = self.graph.op(id).clone();
             self.graph.set_origin(self.graph.origin(id).clone());
             if let Some(forward) = ScanParts::of(self.graph, id) {
