@@ -188,7 +188,14 @@ impl Packing<'_> {
         let by_row = divisors(rows).filter(|groups| *groups == 1 || rows / groups >= least);
         let of_columns = if columns % width == 0 { columns / width } else { 1 };
         let all = by_row.flat_map(|by_row| divisors(of_columns).map(move |by_column| [by_row, by_column]));
-        let is_held = |[by_row, by_column]: &[i64; 2]| each * (rows / by_row) * (columns / by_column) <= half;
+        // A block of products has so many terms that its sums are loaded and stored seldom.
+        let products: Vec<&Sum<'_>> =
+            nested.sums.iter().filter(|sum| sum.inner.is_none() && sum.is_product()).collect();
+        let is_held = |[by_row, by_column]: &[i64; 2]| {
+            let sizes = [rows / by_row, columns / by_column];
+            let of_term: i64 = products.iter().map(|sum| self.of_term(nested, sum, sizes)).sum();
+            each * sizes[0] * sizes[1] <= half && of_term * TERMS[0] <= half / 2
+        };
         let order = |groups: &[i64; 2]| {
             // Threads share one of the two loops over groups.
             let shared = groups[0].max(groups[1]);
@@ -231,17 +238,21 @@ impl Packing<'_> {
         (sum, inner): (&Sum<'_>, &Loop),
         blocks: Blocks,
     ) -> Option<Blocks> {
-        // What a picture reads, in bytes, seen from how far the next one lies; and what a line of it reads.
+        // What a picture reads, in bytes, and what a line of it reads.
         let (fold, reads) = (sum.fold.axis, sum.reads());
-        let distance = |read: &Read<'_>, axis: Axis| {
-            Some(read.access.at.coefficient(axis).as_constant()?.abs() * self.bytes(read))
-        };
         let is_row = |read: &Read<'_>| read.access.row.is_some_and(|(axis, _)| axis == fold);
+        let lines = self.size(inner.axis);
+        let line = |read: &Read<'_>| self.of_turn(nested, read, inner.axis, [tile.rows, tile.columns]);
         let picture = |read: &Read<'_>| {
-            if is_row(read) { Some(self.row_of(read)? * self.bytes(read)) } else { distance(read, fold) }
+            if is_row(read) {
+                return Some(self.row_of(read)? * self.bytes(read));
+            }
+            let far = read.access.at.coefficient(fold).as_constant()?.abs() * self.bytes(read);
+            let own = line(read);
+            Some(if own == 0 { far } else { far.min(own * lines) })
         };
         let picture = reads.iter().map(picture).sum::<Option<i64>>()?.max(1);
-        let line = reads.iter().map(|read| distance(read, inner.axis)).sum::<Option<i64>>()?.max(1);
+        let line = reads.iter().map(line).sum::<i64>().max(1);
 
         // What is added at once stays in the first cache, with the sums, while all rows and columns take their part of it.
         let [first, second] = [self.caches.first.bytes, self.caches.second.bytes].map(|bytes| bytes as i64);
@@ -251,10 +262,10 @@ impl Packing<'_> {
         let by_value = reads.iter().any(|read| read.access.by.is_some());
         let looked_up = reads.iter().any(is_row);
         let together = if looked_up { 1 } else { divisor(gcd_of(chunk, pictures), near / picture) };
-        let lines = self.size(inner.axis);
         let lines = if together > 1 { lines } else { divisor(lines, near / line) };
         let fits = !by_row && !by_value && (!looked_up || chunk == 1 || chunk == pictures);
-        let pays = picture * pictures > second / 2 && self.walks(nested, tile);
+        let is_short = together * lines * self.terms_of_line(inner) < FEW_TERMS;
+        let pays = picture * pictures > second / 2 && self.walks(nested, tile) && !is_short;
         fits.then_some(Blocks { together, lines, pays, ..blocks })
     }
 
@@ -267,10 +278,8 @@ impl Packing<'_> {
     ) -> Option<Blocks> {
         let [first, second] = [self.caches.first.bytes, self.caches.second.bytes].map(|bytes| bytes as i64);
         let reads = sum.reads();
-        let of_term = |rows: i64, columns: i64| -> i64 {
-            reads.iter().map(|read| self.of_term(nested, sum, read, [rows, columns])).sum::<i64>().max(1)
-        };
-        let is_product = sum.fold.accumulators.iter().any(|sum| matches!(sum.term, Term::Product(..)));
+        let of_term = |rows: i64, columns: i64| self.of_term(nested, sum, [rows, columns]);
+        let is_product = sum.is_product();
         let all = of_term(tile.rows * tile.groups[0], tile.columns * tile.groups[1]) * blocks.pictures;
         let pays = all > second / 2
             && self.walks(nested, tile)
@@ -291,11 +300,12 @@ impl Packing<'_> {
         // Blocks for the second cache, whose operands are copied.
         let far = second / 4 / each;
         let width = self.width(&Dim::from(tile.columns));
+        let width = if tile.columns % width == 0 { width } else { tile.columns };
         let apart = |read: &Read<'_>| {
             let by = read.access.at.coefficient(nested.wide.axis);
             !by.is(0) && !by.is(1)
         };
-        let copies = far >= least && tile.columns % width == 0 && !reads.iter().any(apart);
+        let copies = far >= least && !reads.iter().any(apart);
         copies.then(|| Blocks {
             together: divisor_or(blocks.chunk, far.min(length)),
             strip: Some(width),
@@ -304,18 +314,30 @@ impl Packing<'_> {
         })
     }
 
+    /// Bytes that one term of all sums takes for so many rows and columns.
+    fn of_term(&self, nested: &Nest<'_>, sum: &Sum<'_>, sizes: [i64; 2]) -> i64 {
+        sum.reads().iter().map(|read| self.of_turn(nested, read, sum.fold.axis, sizes)).sum::<i64>().max(1)
+    }
+
     fn bytes(&self, read: &Read<'_>) -> i64 {
         self.kernel.element(read.value).bytes() as i64
     }
 
-    /// Bytes of a read that one term of all sums takes, with so many rows and columns.
-    fn of_term(&self, nested: &Nest<'_>, sum: &Sum<'_>, read: &Read<'_>, [rows, columns]: [i64; 2]) -> i64 {
+    /// Bytes of a read that one turn of a sum's loop takes for so many rows and columns; 0 where all turns take the same.
+    fn of_turn(&self, nested: &Nest<'_>, read: &Read<'_>, axis: Axis, [rows, columns]: [i64; 2]) -> i64 {
         let of_rows = nested.rows.filter(|it| read.access.uses(it.axis)).map_or(1, |_| rows);
         let of_columns = if read.access.uses(nested.wide.axis) { columns } else { 1 };
         let outer = nested.outer.iter().filter(|axis| read.access.uses(**axis));
-        let elements = of_rows * of_columns * outer.map(|&axis| self.size(axis)).product::<i64>();
-        let distance = read.access.at.coefficient(sum.fold.axis).as_constant().map_or(1, i64::abs);
-        (if distance > 1 { elements.min(distance) } else { elements }) * self.bytes(read)
+        let inner = read.summed.iter().skip_while(|summed| **summed != axis).skip(1);
+        let elements: i64 = outer.chain(inner).map(|&axis| self.size(axis)).product();
+        let elements = of_rows * of_columns * elements;
+        let distance = read.access.at.coefficient(axis).as_constant().map_or(1, i64::abs);
+        (if distance == 1 { elements } else { elements.min(distance) }) * self.bytes(read)
+    }
+
+    /// Terms that one line adds to each sum.
+    fn terms_of_line(&self, inner: &Loop) -> i64 {
+        terms_of_iteration(&self.kernel, inner).unwrap_or(1)
     }
 
     /// Whether a sum reads with strides along its terms what differs from sum to sum.
@@ -768,6 +790,10 @@ impl<'a> Sum<'a> {
         let same = fold.accumulators.len() == inner.accumulators.len();
         let all = same && fold.accumulators.iter().zip(&inner.accumulators).all(goes_on);
         all.then_some(Sum { fold, inner: Some(inner) })
+    }
+
+    fn is_product(&self) -> bool {
+        self.fold.accumulators.iter().any(|sum| matches!(sum.term, Term::Product(..)))
     }
 
     fn results(&self) -> impl Iterator<Item = ValueId> + use<'a> {
