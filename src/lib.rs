@@ -90,9 +90,17 @@
 //! A Rust function that is called by its path does the same with [`Builder::state`](builder::Builder::state) and
 //! [`Builder::update`](builder::Builder::update).
 //!
-//! # Optimizers of your own
-//! Whatever is an [`UpdateRule`](optimizer::UpdateRule) is given to `.optimizer(…)` as `sgd` and `adam` are. It writes its formula with the
-//! same values and functions.
+//! # Optimizers
+//! [`optimizer`] holds them all. Whatever is an [`UpdateRule`](optimizer::UpdateRule) is given to `.optimizer(…)` as `sgd` and `adam` are; one
+//! of your own writes its formula with the same values and functions. [`Compose`](optimizer::Compose) holds what is said of any of them:
+//!
+//! ```
+//! use downhill::prelude::*;
+//!
+//! let large = adamw(3e-4).spare_vectors().rate("head.*", 10.0).freeze("embedding.*").clip_norm(1.0).average(0.999);
+//! let pictures = muon(0.02).others(adamw(3e-4)).clip_value(1.0);
+//! # let _ = (large, pictures);
+//! ```
 //!
 //! # Seeing what happens
 //! [`Model::graph`](model::Model::graph) gives the graph of `forward` or `step`, [`Model::report`](model::Model::report) where
@@ -143,7 +151,10 @@ pub mod prelude {
     pub use downhill_macros::network;
     pub use downhill_nn::builder::Value;
     pub use downhill_nn::network::Network;
-    pub use downhill_nn::optimizers::{adam, adamw, sgd};
+    pub use downhill_nn::optimizers::{
+        Compose, MuonRate, adadelta, adagrad, adam, adamax, adamw, lamb, lion, muon, nadam, radam, rmsprop,
+        rprop, schedule_free, sgd,
+    };
     pub use downhill_runtime::dataset::Dataset;
     pub use downhill_runtime::epoch::{Epoch, EpochOptions, EpochReport};
     pub use downhill_runtime::model::Model;

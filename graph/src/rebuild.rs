@@ -6,6 +6,7 @@
 
 use crate::graph::{Graph, NodeId};
 use crate::op::Op;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// For every node, whether a result needs it.
@@ -28,6 +29,45 @@ pub fn ancestors(graph: &Graph, roots: &[NodeId]) -> Vec<bool> {
         }
     }
     needed
+}
+
+/// Appends those of `nodes`, in ascending order, that are made of replaced ones, once more, made of what takes their place: `replaced` maps
+/// nodes to that, and grows by every node that is appended. What is made of none of them stays as it is.
+///
+/// # Examples
+/// ```
+/// use downhill_graph::graph::Graph;
+/// use downhill_graph::op::{Op, Unary};
+/// use downhill_graph::rebuild::remake;
+/// use downhill_graph::types::ElementType;
+/// use std::collections::HashMap;
+///
+/// let mut graph = Graph::new();
+/// let [x, other] = [1.0, 2.0].map(|value| graph.constant(ElementType::F32, value));
+/// let y = graph.add(Op::Unary(Unary::Exp), &[x]);
+/// let mut replaced = HashMap::from([(x, other)]);
+/// remake(&mut graph, [x, y], &mut replaced);
+/// assert_eq!(graph.operands(replaced[&y]), [other]);
+/// ```
+pub fn remake(
+    graph: &mut Graph,
+    nodes: impl IntoIterator<Item = NodeId>,
+    replaced: &mut HashMap<NodeId, NodeId>,
+) {
+    let outer = graph.current_origin().clone();
+    // Operands have smaller ids: each comes before its users.
+    for id in nodes {
+        let operands = graph.operands(id);
+        if replaced.contains_key(&id) || !operands.iter().any(|operand| replaced.contains_key(operand)) {
+            continue;
+        }
+        let operands: Vec<NodeId> =
+            operands.into_iter().map(|operand| replaced.get(&operand).copied().unwrap_or(operand)).collect();
+        graph.set_origin(graph.origin(id).clone());
+        let copy = graph.add(graph.op(id).clone(), &operands);
+        replaced.insert(id, copy);
+    }
+    graph.set_origin(outer);
 }
 
 /// Adds `graph`'s live nodes to `into` and maps the results. `rule` adds each node, given its op and its operands in `into`. `into`

@@ -105,7 +105,8 @@ pub fn step_in(
 ) -> Result<Graph, Error> {
     optimizer.check()?;
     let loss = find_loss(declaration, loss)?;
-    let (mut graph, parameters) = stages.time(Stage::Gradient, || differentiated(declaration, loss))?;
+    let (mut graph, parameters) =
+        stages.time(Stage::Gradient, || differentiated(declaration, loss, Some(optimizer)))?;
     stages.show(Stage::Gradient, || {
         let gradients = parameters.iter().map(|&(index, _, node)| (graph.storages[index].name.clone(), node));
         derived(graph.clone(), loss, gradients.collect()).to_formulas()

@@ -62,7 +62,7 @@ fn step(declaration: &Declaration, optimizer: &Optimizer) -> Graph {
     graph.results.push((Purpose::Loss("loss".into()), loss));
     let trained: Vec<_> =
         (0..).zip(parameters).zip(gradients).map(|((index, node), g)| (index, node, g)).collect();
-    optimizer.append(&mut graph, "", &trained).expect("a rule without mistakes");
+    optimizer.append(&mut graph, "", loss, &trained).expect("a rule without mistakes");
     graph
 }
 

@@ -4,7 +4,7 @@ use super::{compile, nets};
 use downhill_codegen::plan::arena::ALIGNMENT;
 use downhill_codegen::plan::arena::Arena;
 use downhill_graph::dim::Bindings;
-use downhill_nn::optimizers::{Optimizer, adam, adamw, sgd};
+use downhill_nn::optimizers::*;
 
 /// At the worst moment: the bytes of the values that live then, and as many with what alignment may add to each.
 fn worst(arena: &Arena, sizes: &Bindings) -> (usize, usize) {
@@ -49,12 +49,27 @@ fn the_arena_of_a_step_is_its_worst_moment() {
 #[test]
 fn gradients_of_weights_are_not_stored() {
     let (inputs, hidden) = (300, 200);
-    let optimizers: [(&str, Optimizer); 5] = [
+    let optimizers: [(&str, Optimizer); 20] = [
         ("sgd", sgd(0.1).into()),
         ("momentum", sgd(0.1).momentum(0.9).into()),
         ("adam", adam(0.01).into()),
         ("adamw", adamw(0.01).into()),
         ("decay", sgd(0.1).weight_decay(0.01).into()),
+        ("amsgrad", adam(0.01).amsgrad(true).into()),
+        ("rmsprop", rmsprop(0.01).into()),
+        ("rmsprop, centered", rmsprop(0.01).centered(true).momentum(0.9).into()),
+        ("adagrad", adagrad(0.1).lr_decay(0.1).into()),
+        ("adadelta", adadelta(1.0).into()),
+        ("adamax", adamax(0.01).into()),
+        ("nadam", nadam(0.01).into()),
+        ("radam", radam(0.01).into()),
+        ("rprop", rprop(0.01).into()),
+        ("lion", lion(0.01).into()),
+        ("schedule-free", schedule_free(0.01).into()),
+        ("clipped by value", adam(0.01).clip_value(0.01).into()),
+        ("groups", adamw(0.01).rate("h.*", 0.5).spare_vectors().into()),
+        ("averaged", adam(0.01).average(0.9).into()),
+        ("averaged alike", sgd(0.1).maximize().average_all().into()),
     ];
     for (name, optimizer) in optimizers {
         let net = nets::classes(name, inputs as usize, hidden as usize, optimizer);

@@ -6,7 +6,7 @@ use downhill_graph::types::ElementType::{F32, I32};
 use downhill_nn::builder::{Builder, Declaration, Mode, Value};
 use downhill_nn::composite::*;
 use downhill_nn::entry::step;
-use downhill_nn::optimizers::{Optimizer, adam, adamw, sgd};
+use downhill_nn::optimizers::*;
 use downhill_nn::value::{
     add, concatenate, gradient, greater, matmul, mean, mean_over, reshape, slice, softplus, square, squares,
     sum, tanh, transpose,
@@ -171,7 +171,7 @@ pub(crate) fn losses() -> Vec<Net> {
     columns.chain(by_index.into_iter().map(|(name, loss)| net(name, loss, true))).collect()
 }
 
-/// The same net under every optimizer.
+/// The same net under gradient descent and Adam.
 pub(crate) fn optimizers() -> Vec<Net> {
     let all: [(&str, Optimizer); 7] = [
         ("sgd", sgd(0.1).weight_decay(0.01).into()),
@@ -181,6 +181,37 @@ pub(crate) fn optimizers() -> Vec<Net> {
         ("adam", adam(0.01).into()),
         ("adam with decay", adam(0.01).betas(0.8, 0.95).weight_decay(0.01).into()),
         ("adamw", adamw(0.01).weight_decay(0.1).into()),
+    ];
+    all.into_iter().map(|(name, optimizer)| classes(name, 7, 16, optimizer)).collect()
+}
+
+/// The same net under further rules, and rules around them.
+pub(crate) fn rules() -> Vec<Net> {
+    let all: [(&str, Optimizer); 24] = [
+        ("amsgrad", adam(0.01).amsgrad(true).into()),
+        ("rmsprop", rmsprop(0.01).weight_decay(0.1).into()),
+        ("rmsprop, centered", rmsprop(0.01).centered(true).momentum(0.9).into()),
+        ("adagrad", adagrad(0.1).lr_decay(0.1).into()),
+        ("adadelta", adadelta(1.0).into()),
+        ("adamax", adamax(0.01).into()),
+        ("nadam", nadam(0.01).weight_decay(0.1).into()),
+        ("radam of short memory", radam(0.01).betas(0.9, 0.8).into()),
+        ("radam of long memory", radam(0.01).into()),
+        ("rprop", rprop(0.01).into()),
+        ("lion", lion(0.01).weight_decay(0.1).into()),
+        ("lamb", lamb(0.01).into()),
+        ("muon", muon(0.01).into()),
+        ("schedule-free", schedule_free(0.01).weight_decay(0.1).warmup(5).into()),
+        ("clipped by value", adam(0.01).clip_value(0.01).into()),
+        ("clipped by norm", adam(0.01).clip_norm(0.1).into()),
+        ("clipped by each norm", sgd(0.1).clip_each_norm(0.1).into()),
+        ("clipped by another norm", sgd(0.1).clip_norm(0.1).norm_type(3.0).into()),
+        ("clipped by the greatest", sgd(0.1).clip_norm(0.1).norm_type(f64::INFINITY).into()),
+        ("groups", adamw(0.01).rate("h.*", 0.5).spare_vectors().rule("*.bias", lion(0.001)).into()),
+        ("sharpness-aware", adamw(0.01).sharpness_aware(0.1).into()),
+        ("frozen", sgd(0.1).freeze("h.*").maximize().into()),
+        ("averaged", sgd(0.1).average(0.9).into()),
+        ("averaged alike", adam(0.01).average_all().start(2).into()),
     ];
     all.into_iter().map(|(name, optimizer)| classes(name, 7, 16, optimizer)).collect()
 }

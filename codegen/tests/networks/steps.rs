@@ -26,6 +26,19 @@ impl Numbers {
     }
 }
 
+/// States that are never negative.
+const POSITIVE: [&str; 9] = [
+    "second_moment",
+    "running_var",
+    "mean_square",
+    "mean_square_move",
+    "sum_of_squares",
+    "greatest",
+    "step_size",
+    "momentum_product",
+    "rate_squares",
+];
+
 /// Inputs, parameters and an optimizer's states as they may be amid a training.
 fn environment(graph: &Graph, sizes: &Bindings) -> Environment {
     let mut numbers = Numbers(7);
@@ -43,7 +56,9 @@ fn environment(graph: &Graph, sizes: &Bindings) -> Environment {
     for storage in &graph.storages {
         let tensor = numbers.tensor(&storage.ty, sizes, |unit| match &*storage.name {
             "optimizer.step" => 3.0,
-            name if name.ends_with("second_moment") || name.ends_with("running_var") => 0.01 + 0.1 * unit,
+            name if POSITIVE.iter().any(|state| name.ends_with(state)) => 0.01 + 0.1 * unit,
+            // Its square is no more than the mean of squares.
+            name if name.ends_with(".mean") => 0.1 * unit,
             _ => unit - 0.5,
         });
         environment = environment.storage(&storage.name, tensor);
@@ -121,6 +136,7 @@ fn every_loss_trains() {
 #[test]
 fn every_optimizer_trains() {
     assert_steps(nets::optimizers(), &[1, 7]);
+    assert_steps(nets::rules(), &[7]);
 }
 
 #[test]

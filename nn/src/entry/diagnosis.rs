@@ -64,7 +64,7 @@ pub fn diagnosis(
     optimizer: Option<&Optimizer>,
 ) -> Result<Diagnosis, Error> {
     let loss = find_loss(declaration, loss)?;
-    let (mut graph, parameters) = differentiated(declaration, loss)?;
+    let (mut graph, parameters) = differentiated(declaration, loss, optimizer)?;
 
     // In the order of a step: values, the loss, gradients, updates.
     let mut watches = watched_values(declaration, loss);

@@ -9,7 +9,7 @@ use crate::declaration::{Declaration, Loss, StateUpdate};
 use downhill_graph::error::Error;
 use downhill_graph::graph::{Graph, NodeId, Purpose, StorageKind};
 use downhill_graph::op::Op;
-use downhill_graph::rebuild::ancestors;
+use downhill_graph::rebuild::{ancestors, remake};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Updates that no loss takes: a mistake each, where it was declared.
@@ -67,26 +67,13 @@ fn taken<'d>(declaration: &'d Declaration, loss: &Loss) -> Vec<&'d StateUpdate> 
 
 /// `node` with states as they are `now`, but for values that are `kept`.
 fn behind(graph: &mut Graph, node: NodeId, kept: &[bool], now: &dyn Fn(usize) -> Option<NodeId>) -> NodeId {
-    let mut new: HashMap<NodeId, NodeId> = HashMap::new();
-    // Operands have smaller ids: ascending, each comes before its users.
-    for id in own_values(graph, node, kept) {
-        if let Op::Storage(storage) = graph.op(id)
-            && let Some(state) = now(*storage)
-        {
-            new.insert(id, state);
-            continue;
-        }
-
-        let operands = graph.operands(id);
-        if operands.iter().any(|operand| new.contains_key(operand)) {
-            let operands: Vec<NodeId> =
-                operands.into_iter().map(|operand| new.get(&operand).copied().unwrap_or(operand)).collect();
-            let outer = graph.set_origin(graph.origin(id).clone());
-            let copy = graph.add(graph.op(id).clone(), &operands);
-            graph.set_origin(outer);
-            new.insert(id, copy);
-        }
-    }
+    let own = own_values(graph, node, kept);
+    let state = |&id: &NodeId| {
+        let Op::Storage(storage) = graph.op(id) else { return None };
+        Some((id, now(*storage)?))
+    };
+    let mut new: HashMap<NodeId, NodeId> = own.iter().filter_map(state).collect();
+    remake(graph, own, &mut new);
     new.get(&node).copied().unwrap_or(node)
 }
 

@@ -14,15 +14,44 @@ use std::collections::BTreeSet;
 /// A parameter that a loss trains: the storage's index, its node, its gradient.
 pub(super) type Trained = (usize, NodeId, NodeId);
 
-/// The declared values with the gradients of a loss by all that it trains.
-pub(super) fn differentiated(declaration: &Declaration, loss: &Loss) -> Result<(Graph, Vec<Trained>), Error> {
+/// The declared values with the gradients of a loss by all that it trains, but for what `optimizer` freezes.
+pub(super) fn differentiated(
+    declaration: &Declaration,
+    loss: &Loss,
+    optimizer: Option<&Optimizer>,
+) -> Result<(Graph, Vec<Trained>), Error> {
     let mut graph = start(declaration)?;
-    let trained = trained(&mut graph, loss);
+    let trained = match optimizer {
+        Some(optimizer) => not_frozen(trained(&mut graph, loss), declaration, loss, optimizer)?,
+        None => trained(&mut graph, loss),
+    };
     let nodes: Vec<NodeId> = trained.iter().map(|(_, node)| *node).collect();
     let gradients = differentiate(&mut graph, loss.node, &nodes)?;
     let parameters =
         trained.into_iter().zip(gradients).map(|((index, node), gradient)| (index, node, gradient)).collect();
     Ok((graph, parameters))
+}
+
+/// Of what a loss trains, what `optimizer` does not freeze.
+fn not_frozen(
+    mut trained: Vec<(usize, NodeId)>,
+    declaration: &Declaration,
+    loss: &Loss,
+    optimizer: &Optimizer,
+) -> Result<Vec<(usize, NodeId)>, Error> {
+    // Of the whole network: an optimizer of several losses may name what one of them trains.
+    let storages = declaration.graph.storages.iter();
+    let parameters = storages.filter(|storage| storage.kind == StorageKind::Parameter);
+    let names: Vec<&str> = parameters.map(|storage| &*storage.name).collect();
+    optimizer.check_names(&names)?;
+
+    let is_something = !trained.is_empty();
+    trained.retain(|(index, _)| optimizer.trains(&declaration.graph.storages[*index].name));
+    if is_something && trained.is_empty() {
+        let error = Error::new(format!("every parameter that loss `{}` trains is frozen", loss.name));
+        return Err(error.help("leave one to be trained, or give this loss no optimizer"));
+    }
+    Ok(trained)
 }
 
 pub(super) fn append_updates(
@@ -34,7 +63,7 @@ pub(super) fn append_updates(
 ) -> Result<(), Error> {
     // With several losses each has an optimizer of its own, with states of its own.
     let prefix = if declaration.losses.len() > 1 { &*loss.name } else { "" };
-    optimizer.append(graph, prefix, parameters)?;
+    optimizer.append(graph, prefix, loss.node, parameters)?;
     states::append(declaration, loss, graph);
     Ok(())
 }

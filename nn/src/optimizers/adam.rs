@@ -1,11 +1,13 @@
 //! Adam and AdamW.
 
+use super::moments::{BETAS, bias_correction, check_betas, check_divisor, first_moment, second_moment};
+use super::parameter::Parameter;
 use super::rule::UpdateRule;
 use super::updates::Updates;
 use crate::builder::Value;
-use crate::value::{expm1, negate, sqrt, square};
+use crate::value::{maximum, sqrt};
 use downhill_graph::error::Error;
-use downhill_graph::option::{Allowed, check, refused};
+use downhill_graph::option::{Allowed, check};
 use downhill_graph::random::Initializer;
 
 /// Adam, made by [`adam`], or AdamW, made by [`adamw`].
@@ -16,11 +18,12 @@ pub struct Adam {
     epsilon: f64,
     weight_decay: f64,
     decoupled: bool,
+    amsgrad: bool,
 }
 
 /// Adam (Kingma, Ba: Adam, a Method for Stochastic Optimization; 2015). Its weight decay is added to the gradient.
 pub fn adam(learning_rate: f64) -> Adam {
-    Adam { learning_rate, betas: (0.9, 0.999), epsilon: 1e-8, weight_decay: 0.0, decoupled: false }
+    Adam { learning_rate, betas: BETAS, epsilon: 1e-8, weight_decay: 0.0, decoupled: false, amsgrad: false }
 }
 
 /// AdamW (Loshchilov, Hutter: Decoupled Weight Decay Regularization; 2019), with PyTorch's weight decay of 0.01.
@@ -46,6 +49,24 @@ impl Adam {
     pub fn weight_decay(self, weight_decay: f64) -> Adam {
         Adam { weight_decay, ..self }
     }
+
+    /// AMSGrad (Reddi, Kale, Kumar: On the Convergence of Adam and Beyond; 2018): divides by the greatest mean of squares so far, so that
+    /// no step grows because large gradients are long past.
+    #[must_use]
+    pub fn amsgrad(self, amsgrad: bool) -> Adam {
+        Adam { amsgrad, ..self }
+    }
+
+    /// The mean of squares whose root divides a step.
+    fn divided_by(&self, w: &Parameter, mean_square: Value) -> Value {
+        if !self.amsgrad {
+            return mean_square;
+        }
+        let greatest = w.state("greatest_second_moment", Initializer::Zeros);
+        let greater = maximum(greatest.value(), mean_square);
+        greatest.set(&greater);
+        greater
+    }
 }
 
 impl UpdateRule for Adam {
@@ -55,8 +76,7 @@ impl UpdateRule for Adam {
 
     fn check(&self) -> Result<(), Error> {
         check("a weight decay", self.weight_decay, Allowed::FromZero)?;
-        check("a first beta", self.betas.0, Allowed::ZeroToOne)?;
-        check("a second beta", self.betas.1, Allowed::ZeroToOne)?;
+        check_betas(self.betas)?;
         check_divisor(self.epsilon)
     }
 
@@ -69,54 +89,13 @@ impl UpdateRule for Adam {
         let (step_size, spread) = (rate / first, sqrt(second));
 
         updates.each(|w| {
-            let gradient = match self.weight_decay {
-                decay if decay != 0.0 && !self.decoupled => w.gradient() + w.value() * decay,
-                _ => w.gradient().clone(),
-            };
-
-            let first_moment = w.state("first_moment", Initializer::Zeros);
-            let mean = toward(first_moment.value(), &gradient, self.betas.0);
-            first_moment.set(&mean);
-
-            let second_moment = w.state("second_moment", Initializer::Zeros);
-            let kept = second_moment.value() * self.betas.1;
-            let mean_square = kept + square(&gradient) * (1.0 - self.betas.1);
-            second_moment.set(&mean_square);
+            let (start, gradient) = w.decayed(rate, self.weight_decay, self.decoupled);
+            let mean = first_moment(w, &gradient, self.betas.0);
+            let mean_square = self.divided_by(w, second_moment(w, &gradient, self.betas.1));
 
             let divisor = sqrt(mean_square) / w.scalar(&spread) + self.epsilon;
             let move_by = mean / divisor * w.scalar(&step_size);
-
-            // AdamW shrinks the weight itself.
-            let start = match self.weight_decay {
-                decay if decay != 0.0 && self.decoupled => w.value() * w.scalar(&(1.0 - rate * decay)),
-                _ => w.value().clone(),
-            };
             w.set(start - move_by);
         });
-    }
-}
-
-/// Adam divides by √(second moment) + eps, and both moments of a parameter that has had no gradient yet are 0. PyTorch takes an eps
-/// of 0 too; the parameter is NaN then after the first step.
-fn check_divisor(epsilon: f64) -> Result<(), Error> {
-    let held = epsilon as f32;
-    if held.is_normal() && held > 0.0 {
-        return Ok(());
-    }
-    let help = "it must be a normal number above 0, 1.2e-38 or more: a gradient of 0 is divided by it";
-    Err(refused("an eps", epsilon).help(help))
-}
-
-/// beta·old + (1 − beta)·new, as PyTorch's `lerp` rounds it: from the nearer end.
-fn toward(old: &Value, new: &Value, beta: f64) -> Value {
-    let difference = new - old;
-    if beta > 0.5 { old + difference * (1.0 - beta) } else { new - difference * beta }
-}
-
-/// 1 − betaᵗ, as −expm1(t·ln beta): exact to the last bits even where betaᵗ is near 1.
-fn bias_correction(beta: f64, step: &Value) -> Value {
-    match beta {
-        0.0 => step.builder().constant(1.0),
-        _ => negate(expm1(step * libm::log(beta))),
     }
 }

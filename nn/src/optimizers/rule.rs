@@ -63,8 +63,34 @@ pub trait UpdateRule: Debug + Send + Sync + 'static {
     /// What is refused, and what may be written instead.
     fn check(&self) -> Result<(), Error>;
 
+    /// Refuses names that the rule looks for and that none of the network's parameters has. A rule that hands steps on to others asks them.
+    ///
+    /// # Errors
+    /// What it looks for, and the names that there are.
+    fn check_names(&self, names: &[&str]) -> Result<(), Error> {
+        let _ = names;
+        Ok(())
+    }
+
+    /// Whether the rule trains the parameter of this name, as it does unless it says otherwise. One that it does not is frozen: a step computes
+    /// no gradient by it, and [`UpdateRule::append`] is not given it. A rule that hands steps on to others asks them.
+    fn trains(&self, name: &str) -> bool {
+        let _ = name;
+        true
+    }
+
     /// Writes the next value of each parameter, and of the states that the rule declares. Mistakes are recorded and told when the step is built.
     fn append(&self, updates: &Updates);
+}
+
+/// Refuses a rule within another one of learning rate `outer` whose own rate has no ratio to that, and what the rule itself refuses.
+pub(super) fn check_rates(outer: f64, inner: &Optimizer) -> Result<(), Error> {
+    inner.check()?;
+    if outer == 0.0 && inner.learning_rate() != 0.0 {
+        let error = Error::new(format!("a learning rate of {} beside one of 0", inner.learning_rate()));
+        return Err(error.help("rates within an optimizer are multiples of its own: give it one above 0"));
+    }
+    Ok(())
 }
 
 /// How a step changes parameters: any [`UpdateRule`]. Clones are cheap.
@@ -92,8 +118,36 @@ impl Optimizer {
         self.0.check()
     }
 
-    /// Appends states and updates for `parameters`: (index of the storage, its node, its gradient). `prefix` keeps the states of several
-    /// losses apart; it is empty where there is one.
+    /// Refuses names that the rule looks for and that none of the network's parameters, all of these names, has.
+    ///
+    /// # Errors
+    /// What it looks for, and the names that there are.
+    pub fn check_names(&self, names: &[&str]) -> Result<(), Error> {
+        self.0.check_names(names)
+    }
+
+    /// Whether it trains the parameter of this name; if not, the parameter is frozen.
+    pub fn trains(&self, name: &str) -> bool {
+        self.0.trains(name)
+    }
+
+    /// Writes updates for another rule, which hands a step on to this one.
+    pub fn write(&self, updates: &Updates) {
+        self.0.append(updates);
+    }
+
+    /// As [`Optimizer::write`], for a rule whose learning rate is `outer`: this one's own keeps its ratio to it, whatever rate a step is
+    /// given.
+    pub fn write_beside(&self, outer: f64, updates: &Updates) {
+        let own = self.learning_rate();
+        if own == outer {
+            return self.write(updates);
+        }
+        self.write(&updates.with_learning_rate(&(updates.learning_rate() * (own / outer))));
+    }
+
+    /// Appends states and updates for `parameters` of `loss`: (index of the storage, its node, its gradient). `prefix` keeps the states of
+    /// several losses apart; it is empty where there is one.
     ///
     /// # Errors
     /// The first mistake in what the rule writes; a rule that updates nothing. The graph then holds what was written up to there.
@@ -101,10 +155,11 @@ impl Optimizer {
         &self,
         graph: &mut Graph,
         prefix: &str,
+        loss: NodeId,
         parameters: &[(usize, NodeId, NodeId)],
     ) -> Result<(), Error> {
         let origin = graph.current_origin().clone();
-        let updates = Updates::new(std::mem::take(graph), prefix, parameters);
+        let updates = Updates::new(std::mem::take(graph), prefix, loss, parameters);
         self.0.append(&updates);
         let (written, mistakes) = updates.finish();
         *graph = written;

@@ -75,10 +75,7 @@ impl UpdateRule for Sgd {
     fn append(&self, updates: &Updates) {
         let share = self.share(updates);
         updates.each(|w| {
-            let gradient = match self.weight_decay {
-                0.0 => w.gradient().clone(),
-                decay => w.gradient() + w.value() * decay,
-            };
+            let gradient = w.penalized_gradient(self.weight_decay);
             let direction = if self.momentum == 0.0 {
                 gradient
             } else {

@@ -2,21 +2,24 @@
 //!
 //! In: a graph with the gradients of a loss. Out: the same graph with states and the next value of each parameter and state.
 //!
+//! A rule may hand a step on to another one: as it is, for some parameters alone, with other gradients or another learning rate.
+//!
 //! Must hold: every value is what was stored before the step, whatever is set meanwhile. Mistakes are recorded, as everywhere in a
 //! declaration, and told by [`Updates::finish`].
 
+use super::parameter::{Common, Parameter, State};
 use crate::builder::{Builder, Value};
-use crate::value::{add, convert};
+use crate::value::add;
+use downhill_graph::differentiate::differentiate;
 use downhill_graph::error::{Error, Origin};
-use downhill_graph::graph::{Graph, Input, NodeId, Purpose, Role, Storage, StorageKind};
+use downhill_graph::graph::{Graph, Input, NodeId, Role};
 use downhill_graph::op::Op;
 use downhill_graph::random::Initializer;
+use downhill_graph::rebuild::{ancestors, remake};
 use downhill_graph::types::{ElementType, Shape, Type};
-use std::borrow::Borrow;
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// The name of the input that every step is given.
 pub const LEARNING_RATE: &str = "learning_rate";
@@ -28,35 +31,19 @@ pub struct Updates {
     common: Rc<Common>,
     parameters: Vec<Parameter>,
     learning_rate: Value,
-    step: OnceCell<Value>,
-}
-
-struct Common {
-    builder: Builder,
-    /// Before the names of states.
-    prefix: String,
-    /// The names of all storages.
-    names: RefCell<HashSet<Arc<str>>>,
-    /// Storages whose next value is set.
-    set: RefCell<HashSet<usize>>,
-}
-
-/// A parameter that the loss trains.
-pub struct Parameter {
-    stored: State,
-    gradient: Value,
-}
-
-/// A tensor that a rule keeps from step to step. It keeps its value where a step sets no other.
-pub struct State {
-    common: Rc<Common>,
-    storage: usize,
-    value: Value,
+    /// Before the names of states that belong to no parameter.
+    part: String,
 }
 
 impl Updates {
-    /// To write the updates of `parameters`: (index of the storage, its node, its gradient). `prefix` stands before the names of states.
-    pub(super) fn new(graph: Graph, prefix: &str, parameters: &[(usize, NodeId, NodeId)]) -> Updates {
+    /// To write the updates of `parameters` of `loss`: (index of the storage, its node, its gradient). `prefix` stands before the names of
+    /// states.
+    pub(super) fn new(
+        graph: Graph,
+        prefix: &str,
+        loss: NodeId,
+        parameters: &[(usize, NodeId, NodeId)],
+    ) -> Updates {
         let builder = Builder::resume(graph);
         // What belongs to no parameter was declared nowhere.
         builder.with_graph(|graph| graph.set_origin(Origin::default()));
@@ -64,16 +51,18 @@ impl Updates {
         let learning_rate = builder.value(rate);
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}.") };
         let names = builder.with_graph(|graph| graph.storages.iter().map(|it| it.name.clone()).collect());
-        let (names, set) = (RefCell::new(names), RefCell::default());
+        let names = RefCell::new(names);
 
-        let common = Rc::new(Common { builder, prefix, names, set });
+        let (next, decayed, step) = (RefCell::default(), RefCell::default(), OnceCell::new());
+        let common = Rc::new(Common { builder, prefix, loss, names, next, decayed, step });
         let parameter = |&(storage, node, gradient): &(usize, NodeId, NodeId)| Parameter {
             stored: State { common: common.clone(), storage, value: common.builder.value(node) },
             gradient: common.builder.value(gradient),
+            weight_decay: None,
         };
 
         let parameters = parameters.iter().map(parameter).collect();
-        Updates { common, parameters, learning_rate, step: OnceCell::new() }
+        Updates { common, parameters, learning_rate, part: String::new() }
     }
 
     /// The graph with the updates, and the mistakes made.
@@ -106,10 +95,10 @@ impl Updates {
     }
 
     /// The number of this step, an f32 scalar: 1 in the first. It stays at 2²⁴, where 1 − βᵗ has long been rounded to 1 for every
-    /// β up to 0.999999.
+    /// β up to 0.999999. All rules of a step count with one state, `optimizer.step`.
     pub fn step(&self) -> &Value {
-        self.step.get_or_init(|| {
-            let state = self.state("step", Shape::scalar(), Initializer::Zeros);
+        self.common.step.get_or_init(|| {
+            let state = self.scalar_state("optimizer.step", Shape::scalar(), Initializer::Zeros);
             let after = add(state.value(), 1.0);
             state.set(&after);
             after
@@ -118,15 +107,123 @@ impl Updates {
 
     /// A state that belongs to no parameter: an f32 tensor, called `optimizer.name`.
     pub fn state(&self, name: &str, shape: impl Into<Shape>, initializer: Initializer) -> State {
+        self.scalar_state(&format!("optimizer.{}{name}", self.part), shape.into(), initializer)
+    }
+
+    fn scalar_state(&self, name: &str, shape: Shape, initializer: Initializer) -> State {
         let origin = self.common.builder.with_graph(|graph| {
             let origin = graph.current_origin().clone();
             graph.set_origin(Origin::default());
             origin
         });
-        let ty = Type::new(ElementType::F32, shape);
-        let state = State::declare(&self.common, &format!("optimizer.{name}"), ty, initializer);
+        let state = State::declare(&self.common, name, Type::new(ElementType::F32, shape), initializer);
         self.common.builder.with_graph(|graph| graph.set_origin(origin));
         state
+    }
+
+    /// The same step for a rule within this one, with other gradients of the parameters.
+    #[must_use]
+    pub fn with_gradients(&self, mut gradient: impl FnMut(&Parameter) -> Value) -> Updates {
+        let mut parameters = Vec::with_capacity(self.parameters.len());
+        self.each(|parameter| {
+            let gradient = gradient(parameter);
+            let (found, own) = (gradient.ty(), parameter.stored.ty());
+            if let Some(found) = found.filter(|found| *found != own) {
+                let name = parameter.name();
+                let message = format!("the optimizer's gradient of `{name}` is {found}, not {own}");
+                self.common.builder.error(Error::new(message));
+            }
+            parameters.push(Parameter { gradient, ..parameter.clone() });
+        });
+        Updates { parameters, ..self.again() }
+    }
+
+    /// The same step for a rule within this one, with the gradients that the loss has where each parameter is what `point` says: of the same
+    /// inputs and random numbers. The loss is computed once more for them.
+    #[must_use]
+    pub fn with_gradients_at(&self, mut point: impl FnMut(&Parameter) -> Value) -> Updates {
+        let mut points = Vec::with_capacity(self.parameters.len());
+        self.each(|parameter| points.push(point(parameter)));
+        let gradients = self.gradients_at(&points);
+        let mut gradients = gradients.into_iter();
+        self.with_gradients(|_| gradients.next().unwrap_or_else(|| self.common.builder.unknown()))
+    }
+
+    fn gradients_at(&self, points: &[Value]) -> Vec<Value> {
+        let builder = &self.common.builder;
+        let Some(points) = points.iter().map(Value::node).collect::<Option<Vec<NodeId>>>() else {
+            return Vec::new();
+        };
+
+        let own = self.parameters.iter().filter_map(|parameter| parameter.value().node());
+        let mut replaced: HashMap<NodeId, NodeId> = own.zip(points.iter().copied()).collect();
+        let gradients = builder.with_graph(|graph| {
+            let loss = self.common.loss;
+            let needed = ancestors(graph, &[loss]);
+            let nodes: Vec<NodeId> = graph.ids().filter(|id| needed[id.index()]).collect();
+            remake(graph, nodes, &mut replaced);
+            differentiate(graph, replaced.get(&loss).copied().unwrap_or(loss), &points)
+        });
+        match gradients {
+            Ok(gradients) => gradients.into_iter().map(|node| builder.value(node)).collect(),
+            Err(error) => {
+                builder.error(error);
+                Vec::new()
+            }
+        }
+    }
+
+    /// The same step for a rule within this one, of those parameters alone that `keep` says.
+    #[must_use]
+    pub fn only(&self, mut keep: impl FnMut(&Parameter) -> bool) -> Updates {
+        let parameters = self.parameters.iter().filter(|parameter| keep(parameter)).cloned().collect();
+        Updates { parameters, ..self.again() }
+    }
+
+    /// The same step for a rule within this one, with another learning rate: an f32 scalar.
+    #[must_use]
+    pub fn with_learning_rate(&self, learning_rate: &Value) -> Updates {
+        Updates { learning_rate: learning_rate.clone(), ..self.again() }
+    }
+
+    /// The same step for a rule within this one, whose weight decay `decay` replaces where it gives one.
+    #[must_use]
+    pub fn with_weight_decay(&self, decay: impl Fn(&Parameter) -> Option<f64>) -> Updates {
+        let parameter = |parameter: &Parameter| Parameter {
+            weight_decay: decay(parameter).or(parameter.weight_decay),
+            ..parameter.clone()
+        };
+        Updates { parameters: self.parameters.iter().map(parameter).collect(), ..self.again() }
+    }
+
+    /// Records a mistake for each parameter that is given a weight decay which no rule has asked for.
+    pub(super) fn check_decays(&self) {
+        for parameter in &self.parameters {
+            let is_heeded = self.common.decayed.borrow().contains(&parameter.stored.storage);
+            if let Some(decay) = parameter.weight_decay.filter(|&decay| decay != 0.0 && !is_heeded) {
+                let name = parameter.name();
+                let message =
+                    format!("`{name}` is given a weight decay of {decay}, but its optimizer has none");
+                self.common
+                    .builder
+                    .error(Error::new(message).help("leave it out, or take an optimizer that has one"));
+            }
+        }
+    }
+
+    /// The same step for one of several rules within this one: states that belong to no parameter are called `optimizer.part.name`.
+    #[must_use]
+    pub fn part(&self, part: &str) -> Updates {
+        Updates { part: format!("{}{part}.", self.part), ..self.again() }
+    }
+
+    fn again(&self) -> Updates {
+        Updates {
+            common: self.common.clone(),
+            parameters: self.parameters.clone(),
+            learning_rate: self.learning_rate.clone(),
+            part: self.part.clone(),
+        }
     }
 }
 
@@ -138,116 +235,4 @@ fn learning_rate_input(graph: &mut Graph) -> NodeId {
     }
     let ty = Type::new(ElementType::F32, Shape::scalar());
     graph.add_input(Input { name: LEARNING_RATE.into(), ty, role: Role::Hyper, below: None })
-}
-
-impl Parameter {
-    /// Its name: `h.weight`.
-    pub fn name(&self) -> Arc<str> {
-        self.stored.name()
-    }
-
-    /// Its value before the step.
-    pub fn value(&self) -> &Value {
-        &self.stored.value
-    }
-
-    /// The derivative of the loss by it, of the same shape.
-    pub fn gradient(&self) -> &Value {
-        &self.gradient
-    }
-
-    /// Sets its value after the step. Where none is set, the parameter stays as it is.
-    pub fn set(&self, value: impl Borrow<Value>) {
-        self.stored.set(value);
-    }
-
-    /// A state of this parameter, of its type and shape: called `momentum`, it is `h.weight.momentum` to the user.
-    pub fn state(&self, name: &str, initializer: Initializer) -> State {
-        let ty = self.stored.ty();
-        self.declare(name, ty, initializer)
-    }
-
-    /// As [`Parameter::state`], of another shape: what is kept of each row or column.
-    pub fn state_of(&self, name: &str, shape: impl Into<Shape>, initializer: Initializer) -> State {
-        let ty = Type::new(self.stored.ty().element, shape);
-        self.declare(name, ty, initializer)
-    }
-
-    fn declare(&self, name: &str, ty: Type, initializer: Initializer) -> State {
-        let name = format!("{}.{name}", self.name());
-        State::declare(&self.stored.common, &name, ty, initializer)
-    }
-
-    /// A scalar such as the learning rate in the parameter's element type.
-    pub fn scalar(&self, scalar: &Value) -> Value {
-        convert(scalar, self.stored.ty().element)
-    }
-}
-
-impl State {
-    fn declare(common: &Rc<Common>, name: &str, ty: Type, initializer: Initializer) -> State {
-        let builder = &common.builder;
-        let name: Arc<str> = format!("{}{name}", common.prefix).into();
-        if !common.names.borrow_mut().insert(name.clone()) {
-            let value =
-                builder.fail(Error::new(format!("the optimizer declares state `{name}`, which there is")));
-            return State { common: common.clone(), storage: usize::MAX, value };
-        }
-
-        let (storage, node) = builder.with_graph(|graph| {
-            let origin = graph.current_origin().clone();
-            let node = graph.add_storage(Storage { name, ty, kind: StorageKind::State, initializer, origin });
-            (graph.storages.len() - 1, node)
-        });
-        State { common: common.clone(), storage, value: builder.value(node) }
-    }
-
-    fn name(&self) -> Arc<str> {
-        self.common.builder.with_graph(|graph| graph.storages[self.storage].name.clone())
-    }
-
-    fn ty(&self) -> Type {
-        self.common.builder.with_graph(|graph| graph.storages[self.storage].ty.clone())
-    }
-
-    /// Its value before the step.
-    pub fn value(&self) -> &Value {
-        &self.value
-    }
-
-    /// Sets its value after the step, once.
-    pub fn set(&self, value: impl Borrow<Value>) {
-        let (builder, value) = (&self.common.builder, value.borrow());
-        // A state that could not be declared is told of already.
-        if self.value.node().is_none() {
-            return;
-        }
-        match self.refused(value) {
-            Some(error) => builder.error(error),
-            None => {
-                let update = value.node().map(|node| (Purpose::Update(self.storage), node));
-                builder.with_graph(|graph| graph.results.extend(update));
-            }
-        }
-    }
-
-    fn refused(&self, value: &Value) -> Option<Error> {
-        let (name, own) = (self.name(), self.ty());
-        // First: of another graph nothing can be asked.
-        if !value.builder().is(&self.common.builder) {
-            return Some(Error::new(format!(
-                "the optimizer's update of `{name}` is a value of another graph"
-            )));
-        }
-
-        let Some(ty) = value.ty() else {
-            return Some(Error::new(format!("the optimizer's update of `{name}` is unknown")));
-        };
-
-        if ty != own {
-            return Some(Error::new(format!("the optimizer's update of `{name}` is {ty}, not {own}")));
-        }
-        let twice = !self.common.set.borrow_mut().insert(self.storage);
-        twice.then(|| Error::new(format!("the optimizer updates `{name}` twice")))
-    }
 }
