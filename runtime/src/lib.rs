@@ -33,6 +33,7 @@ mod marks;
 mod call;
 mod runnable;
 pub mod model;
+mod averages;
 mod sizes;
 
 mod finding;
