@@ -29,7 +29,8 @@ pub trait Compose: Into<Optimizer> {
 
     /// Shortens the gradients of all parameters together to a norm of `limit` at most, as PyTorch's `clip_grad_norm_`: they are multiplied
     /// by `min(1, limit/(norm + 1e-6))`. Gradients of zeros stay zeros. With an infinite one, or NaN, the step is not finite, as without.
-    /// The norm is the Euclidean one unless [`ClipNorm::norm_type`] says another, and right for every gradient that is finite as f32.
+    /// The norm is the Euclidean one unless [`ClipNorm::norm_type`] says another. It is right wherever it is an f32 itself, also where the squares
+    /// that it is made of are none; a larger one leaves zeros.
     fn clip_norm(self, limit: f64) -> ClipNorm {
         ClipNorm::new(self.into(), limit, true)
     }

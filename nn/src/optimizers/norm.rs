@@ -8,7 +8,7 @@ use downhill_graph::types::ElementType;
 const SMALL: f64 = 1.0 / (1_u128 << 80) as f64;
 
 /// √Σx² over all elements of all values, an f32 scalar: 0 of no elements. Squares of elements above 10¹⁹ are infinite as f32; the root of
-/// their sum is not, and is taken of smaller ones then. It is infinite or NaN where an element is.
+/// their sum is not, and is taken of smaller ones then. It is infinite or NaN where an element is, and infinite where it is no f32 itself.
 pub(super) fn norm<'v>(values: impl IntoIterator<Item = &'v Value> + Clone) -> Option<Value> {
     let plain = total(values.clone(), |x| square(x))?;
     let small = total(values, |x| square(x * SMALL))?;

@@ -43,6 +43,14 @@ fn long_gradients_keep_their_direction() {
     assert_eq!(moved(sgd(1.0).clip_value(1.0), &[3e38, -3e38, 0.5]), [1.0, -1.0, 0.5]);
 }
 
+/// The norm is no f32 although the gradients are.
+#[test]
+fn an_infinite_norm_of_finite_gradients_leaves_zeros() {
+    for p in [1.0, 2.0, 3.0] {
+        assert_eq!(moved(sgd(1.0).clip_norm(1.0).norm_type(p), &[3.3e38, -3.3e38, 1.0]), [0.0; 3], "{p}");
+    }
+}
+
 #[test]
 fn what_is_not_finite_is_not_hidden() {
     for p in [1.0, 2.0, 3.0, f64::INFINITY] {
