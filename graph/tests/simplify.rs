@@ -4,10 +4,11 @@ mod support;
 
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, NodeId, Purpose};
-use downhill_graph::op::{Binary, Compare, Op, Range, Reduction, Unary};
+use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Unary};
 use downhill_graph::passes::{bind, eliminate_dead, erase_gradient_markers, optimize, simplify};
+use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Shape};
-use support::{binary, input, input_of, show, unary};
+use support::{binary, environment, input, input_of, show, unary, value};
 
 /// The formula of the only result after `simplify`.
 fn simplified(build: impl Fn(&mut Graph) -> NodeId) -> String {
@@ -73,6 +74,45 @@ fn what_nan_and_infinity_forbid_stays() {
         there_and_back,
         "mul(mul(x0, spread(1000000000000000000000000000000)), spread(0.000000000000000000000000000001))"
     );
+}
+
+/// What a value was cut into comes back as gradients with zeros around them.
+#[test]
+fn pieces_behind_each_other_are_one_value() {
+    let mut graph = Graph::new();
+    let x = input(&mut graph, &[2, 7]);
+    let part = |graph: &mut Graph, start: i64, end: i64| {
+        let columns = Range { start: start.into(), end: end.into(), stride: 1 };
+        graph.add(Op::Slice(vec![Range::whole(&2.into()), columns]), &[x])
+    };
+    let padded = |graph: &mut Graph, x: NodeId, low: i64, high: i64| {
+        let padding = Padding { low: low.into(), high: high.into(), interior: 0 };
+        graph.add(Op::Pad(vec![Padding::none(), padding]), &[x])
+    };
+    let [a, b, c] = [(0, 2), (2, 3), (3, 7)].map(|(start, end)| part(&mut graph, start, end));
+    let [a, b, c] = [a, b, c].map(|part| unary(&mut graph, Unary::Exp, part));
+    let [pa, pb, pc] =
+        [(a, 0, 5), (b, 2, 4), (c, 3, 0)].map(|(x, low, high)| padded(&mut graph, x, low, high));
+    let outer = binary(&mut graph, Binary::Add, pc, pa);
+    let all = binary(&mut graph, Binary::Add, outer, pb);
+    let last = binary(&mut graph, Binary::Add, pb, pc);
+    let twice = binary(&mut graph, Binary::Add, pa, pa);
+    let results = [all, outer, last, twice];
+    graph.results =
+        results.iter().enumerate().map(|(n, &id)| (Purpose::Output(n.to_string().into()), id)).collect();
+
+    let simple = optimize(&graph);
+    let ops: Vec<&Op> = simple.results.iter().map(|(_, id)| simple.op(*id)).collect();
+    assert_eq!(ops[0], &Op::Concatenate { axis: 1 });
+    assert_eq!(simple.operands(simple.results[0].1).len(), 3);
+    assert!(matches!(ops[1], Op::Binary(Binary::Add)), "there is a gap between them");
+    assert!(matches!(ops[2], Op::Pad(_)));
+    assert!(!matches!(ops[3], Op::Concatenate { .. } | Op::Pad(_)), "they overlap");
+    let values: Vec<f64> = (0..14).map(|n| f64::from(n) / 7.0).collect();
+    let at = environment(&[Tensor::new(&[2, 7], values).expect("14 numbers")]);
+    for (number, (_, id)) in simple.results.iter().enumerate() {
+        assert_eq!(value(&simple, *id, &at), value(&graph, results[number], &at), "{number}");
+    }
 }
 
 #[test]

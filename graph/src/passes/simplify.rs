@@ -17,6 +17,7 @@ mod algebra;
 mod contraction;
 mod folding;
 mod magnitude;
+mod pieces;
 mod scale;
 mod views;
 mod windows;
@@ -67,6 +68,7 @@ const RULES: &[Rule] = &[
     windows::fold_of_product,
     windows::fold_apart,
     windows::slice_inward,
+    pieces::one_behind_another,
     algebra::neg,
     algebra::add,
     algebra::sub,
