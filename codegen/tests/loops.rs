@@ -295,3 +295,89 @@ fn operands_that_do_not_lie_in_memory() {
     case.output("turned", turned);
     case.check(1e-5);
 }
+
+/// Numbers that look random, the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        ((self.0 >> 33) % n as u64) as usize
+    }
+}
+
+/// A body of bounded functions over `[batch, k]`, with products by what is captured.
+fn random_body(dice: &mut Dice, [carried, sliced]: [usize; 2], k: &str) -> Arc<Graph> {
+    let mut body = Body::new();
+    let mut values: Vec<NodeId> = (0..carried + sliced).map(|_| body.input(&["batch", k])).collect();
+    let weights = [body.input(&[k, k]), body.input(&[k, k])];
+    for _ in 0..3 + dice.below(6) {
+        let [x, y] = [0; 2].map(|_| values[dice.below(values.len())]);
+        let g = &mut body.0;
+        let next = match dice.below(7) {
+            0 => binary(g, Binary::Add, x, y),
+            1 => binary(g, Binary::Sub, x, y),
+            2 => g.add(Op::Unary(Unary::Tanh), &[x]),
+            3 => g.add(Op::Unary(Unary::Logistic), &[x]),
+            4 => {
+                let bounded = g.add(Op::Unary(Unary::Sin), &[y]);
+                binary(g, Binary::Mul, x, bounded)
+            }
+            _ => {
+                let bounded = g.add(Op::Unary(Unary::Tanh), &[x]);
+                let half = g.full_like(bounded, 0.25);
+                let product = product(g, bounded, weights[dice.below(2)]);
+                binary(g, Binary::Mul, product, half)
+            }
+        };
+        values.push(next);
+    }
+    let bounded = |body: &mut Body, x: NodeId| body.0.add(Op::Unary(Unary::Tanh), &[x]);
+    let mut results = Vec::new();
+    for _ in 0..carried {
+        // Now and then what is carried is left alone, or changes places.
+        let value = values[dice.below(values.len())];
+        let next = if dice.below(3) == 0 { values[dice.below(carried)] } else { bounded(&mut body, value) };
+        results.push(next);
+    }
+    for _ in 0..1 + dice.below(2) {
+        results.push(values[dice.below(values.len())]);
+    }
+    body.finish(&results)
+}
+
+#[test]
+fn random_loops_and_their_gradients() {
+    let seed = std::env::var("DOWNHILL_SEED").map_or(1, |seed| seed.parse().expect("a number"));
+    let cases = std::env::var("DOWNHILL_CASES").map_or(12, |cases| cases.parse().expect("a number"));
+    for number in seed..seed + cases {
+        let mut dice = Dice(number);
+        let [carried, sliced] = [1 + dice.below(3), 1 + dice.below(2)];
+        let [time, batch, k] = [dice.below(5), 1 + dice.below(9), [1, 3, 8, 17][dice.below(4)]];
+        let (mut case, width) = (Case::new(), k.to_string());
+        let body = random_body(&mut dice, [carried, sliced], &width);
+        let mut operands: Vec<NodeId> =
+            (0..carried).map(|n| case.input(&format!("h{n}"), &["batch", &width], &[batch, k])).collect();
+        for n in 0..sliced {
+            operands.push(case.input(&format!("x{n}"), &["time", "batch", &width], &[time, batch, k]));
+        }
+        operands.extend((0..2).map(|n| case.input(&format!("w{n}"), &[&width, &width], &[k, k])));
+
+        let length = Dim::symbol("time");
+        let reversed = dice.below(2) == 0;
+        let results: Vec<NodeId> = (0..body.results.len())
+            .map(|result| {
+                let (body, length) = (body.clone(), length.clone());
+                case.graph.add(Op::Scan { body, carried, sliced, length, reversed, result }, &operands)
+            })
+            .collect();
+        let sums: Vec<NodeId> = results.iter().map(|&x| total(&mut case.graph, x)).collect();
+        let loss = sums.into_iter().reduce(|x, y| binary(&mut case.graph, Binary::Add, x, y)).expect("some");
+        let gradients = differentiate(&mut case.graph, loss, &operands).expect("gradients");
+        for (place, node) in results.into_iter().chain(gradients).enumerate() {
+            case.output(&format!("case {number}: {place}"), node);
+        }
+        case.graph = downhill_graph::passes::optimize(&case.graph);
+        case.check(2e-3);
+    }
+}

@@ -9,6 +9,10 @@ pub mod pack;
 
 mod blocks;
 
+mod sum_nest;
+
+mod sum_blocks;
+
 mod sums;
 
 pub mod divide;

@@ -1,0 +1,175 @@
+//! Sums in a loop over lanes: what can be added block by block.
+//!
+//! In: a loop on its way through packing. Out: a [`Nest`] of it, and the [`Tile`] of rows and columns that a group of its sums has.
+
+use super::pack::{Read, reads_of_fold};
+use crate::ir::affine::{Affine, Axis};
+use crate::ir::kernel::{Accumulator, Expression, Item, Loop, Term, ValueId, visit_items};
+use crate::schedule::loops::TRANSPOSED;
+use downhill_graph::dim::Dim;
+use downhill_graph::hash::Set;
+use downhill_graph::op::Reduction;
+use std::collections::BTreeSet;
+
+/// A lane loop around sums.
+pub(super) struct Nest<'a> {
+    /// Parallel loops around the lane loop.
+    pub(super) outer: Vec<Axis>,
+    pub(super) wide: &'a Loop,
+    /// The loop over rows inside it, unless there is only one.
+    pub(super) rows: Option<&'a Loop>,
+    pub(super) sums: Vec<Sum<'a>>,
+    /// What is done with the sums.
+    pub(super) rest: Vec<Item>,
+}
+
+/// A sum over an axis.
+pub(super) struct Sum<'a> {
+    pub(super) fold: &'a Loop,
+    /// The sum inside that it goes on with, where it goes over several axes.
+    pub(super) inner: Option<&'a Loop>,
+}
+
+/// The rows and columns of a group, and which they are.
+pub(super) struct Tile {
+    pub(super) groups: [i64; 2],
+    pub(super) outer: i64,
+    pub(super) rows: i64,
+    pub(super) columns: i64,
+    pub(super) first_row: Affine,
+    pub(super) first_column: Affine,
+}
+
+impl<'a> Nest<'a> {
+    /// The sums in a loop: the lane loop, or parallel ones around it and nothing else.
+    pub(super) fn of(around: &'a Loop, lanes: &BTreeSet<Axis>) -> Option<Nest<'a>> {
+        let (mut outer, mut wide) = (Vec::new(), around);
+        while !lanes.contains(&wide.axis) {
+            let ([Item::Loop(inner)], true) = (wide.body.as_slice(), wide.accumulators.is_empty()) else {
+                return None;
+            };
+            outer.push(wide.axis);
+            wide = inner;
+        }
+        if !wide.accumulators.is_empty() {
+            return None;
+        }
+        let rows = match wide.body.as_slice() {
+            [Item::Loop(rows)] if rows.accumulators.is_empty() => Some(rows),
+            _ => None,
+        };
+
+        let (mut sums, mut rest) = (Vec::new(), Vec::new());
+        for item in rows.map_or(&wide.body, |rows| &rows.body) {
+            match item {
+                Item::Loop(fold) => sums.push(Sum::of(fold)?),
+                other => rest.push(other.clone()),
+            }
+        }
+        (!sums.is_empty()).then_some(Nest { outer, wide, rows, sums, rest })
+    }
+
+    pub(super) fn body(&self) -> &'a [Item] {
+        self.rows.map_or(&self.wide.body, |rows| &rows.body)
+    }
+
+    /// Whether a sum takes values that are computed beside it, or what is done with the sums looks anything up.
+    pub(super) fn is_mixed(&self) -> bool {
+        let set: Set<ValueId> = self
+            .rest
+            .iter()
+            .filter_map(|item| if let Item::Let(value, _) = item { Some(*value) } else { None })
+            .chain(self.sums.iter().flat_map(Sum::results))
+            .collect();
+        let mut mixed = false;
+        for sum in &self.sums {
+            visit_items(&sum.fold.body, &mut |item| {
+                mixed |= match item {
+                    Item::Let(_, expression) => expression.operands().iter().any(|value| set.contains(value)),
+                    Item::Store(..) => true,
+                    Item::Loop(_) => false,
+                };
+            });
+            let operands = sum.fold.accumulators.iter().flat_map(|sum| sum.term.operands());
+            mixed |= operands.into_iter().any(|value| set.contains(&value));
+        }
+        let looks_up = |item: &Item| match item {
+            Item::Let(_, Expression::Load(_, access)) | Item::Store(_, access, _) => {
+                access.row.is_some() || access.by.is_some()
+            }
+            Item::Let(..) | Item::Loop(_) => false,
+        };
+        mixed || self.rest.iter().any(looks_up)
+    }
+
+    /// Whether what is done with the sums runs along memory from row to row.
+    pub(super) fn is_along_rows(&self) -> bool {
+        let Some(rows) = self.rows else { return false };
+        let mut along = self.rest.len() < TRANSPOSED;
+        for item in &self.rest {
+            if let Item::Store(_, access, _) = item {
+                let [row, lane] = [rows.axis, self.wide.axis].map(|axis| access.at.coefficient(axis));
+                along &= row.is(1) && !lane.is(1);
+            }
+        }
+        along
+    }
+}
+
+impl<'a> Sum<'a> {
+    /// A fold of sums that start from nothing and see nothing of each other, or go on with a sum inside.
+    pub(super) fn of(fold: &'a Loop) -> Option<Sum<'a>> {
+        let is_sum = |sum: &Accumulator| sum.kind == Reduction::Sum && sum.from.is_none();
+        if fold.accumulators.is_empty() || !fold.accumulators.iter().all(is_sum) {
+            return None;
+        }
+        let has_loop = fold.body.iter().any(|item| matches!(item, Item::Loop(_)));
+        if !has_loop {
+            let is_plain = |sum: &Accumulator| sum.inside.is_none() && !matches!(sum.term, Term::Next(_));
+            return fold.accumulators.iter().all(is_plain).then_some(Sum { fold, inner: None });
+        }
+        let [Item::Loop(inner)] = fold.body.as_slice() else { return None };
+        let goes_on = |(sum, within): (&Accumulator, &Accumulator)| {
+            sum.term == Term::Next(within.result) && sum.inside.is_some() && within.from == sum.inside
+        };
+        let same = fold.accumulators.len() == inner.accumulators.len();
+        let all = same && fold.accumulators.iter().zip(&inner.accumulators).all(goes_on);
+        all.then_some(Sum { fold, inner: Some(inner) })
+    }
+
+    pub(super) fn is_product(&self) -> bool {
+        self.fold.accumulators.iter().any(|sum| matches!(sum.term, Term::Product(..)))
+    }
+
+    pub(super) fn results(&self) -> impl Iterator<Item = ValueId> + use<'a> {
+        self.fold.accumulators.iter().map(|sum| sum.result)
+    }
+
+    /// What it loads.
+    pub(super) fn reads(&self) -> Vec<Read<'a>> {
+        let mut reads = Vec::new();
+        reads_of_fold(self.fold, &mut Vec::new(), &mut reads);
+        reads
+    }
+}
+
+impl Tile {
+    /// Which rows and columns the groups of these numbers have.
+    pub(super) fn place_groups(&mut self, [by_row, by_column]: [Axis; 2]) {
+        let first = |axis: Axis, groups: i64, each: i64| match groups {
+            1 => Affine::default(),
+            _ => Affine::axis(axis).times(&Dim::from(each)),
+        };
+        self.first_row = first(by_row, self.groups[0], self.rows);
+        self.first_column = first(by_column, self.groups[1], self.columns);
+    }
+
+    /// An index of a sum, as that of a row and a column of this group.
+    pub(super) fn place(&self, nested: &Nest<'_>, at: &Affine, row: &Affine, column: &Affine) -> Affine {
+        let at = at.substitute(nested.wide.axis, &self.first_column.plus(column));
+        match nested.rows {
+            Some(rows) => at.substitute(rows.axis, &self.first_row.plus(row)),
+            None => at,
+        }
+    }
+}
