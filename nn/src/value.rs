@@ -15,7 +15,16 @@ mod operators;
 
 mod reduce;
 
+mod limits;
+mod truth;
+mod variance;
+
+mod norm;
+
 mod movement;
+
+mod arrange;
+mod triangles;
 
 mod window;
 
@@ -29,6 +38,7 @@ mod derivative;
 
 use crate::call::Composite;
 
+pub use arrange::{flip, repeat, roll, stack, tile};
 pub use check::one_hot;
 pub use derivative::gradient;
 pub use elementwise::{
@@ -37,28 +47,42 @@ pub use elementwise::{
     negate, normal_cdf, not, not_equal, ones, or, pow, select, sign, sin, softplus, sqrt, square,
     stop_gradient, subtract, surrogate, tanh, zeros,
 };
+pub use limits::clamp;
 pub use lookup::{gather, pick, scatter_add, take};
 pub use matmul::matmul;
 pub use movement::{concatenate, expand, flatten, index, reshape, reverse, slice, transpose, transpose_by};
+pub use norm::{log_sum_exp, norm, normalize};
 pub use operand::Operand;
-pub use reduce::{argmax, cumsum, max, max_over, mean, mean_over, min, min_over, squares, sum, sum_over};
+pub use reduce::{
+    Over, argmax, argmin, cumsum, max, max_over, mean, mean_over, min, min_over, squares, sum, sum_over,
+};
+pub use triangles::{diagonal, outer, trace, tril, triu};
+pub use truth::{all, any, count};
+pub use variance::{standard_deviation, variance};
 pub use window::window;
 
 pub(crate) use align::{bare, both_shapes, require_float, spoken};
 pub(crate) use check::{Demand, User, demand, label_mask};
 pub(crate) use lookup::rows_of;
-pub(crate) use reduce::{Over, average, reduce};
+pub(crate) use reduce::{average, reduce};
 pub(crate) use window::{channels_last, channels_second, zero_padded};
 
 /// The rows of operators.
 pub(crate) const OPERATORS: &[&[Composite]] = &[elementwise::OPERATORS, matmul::ROWS];
 
 /// The rows of functions of each element.
-pub(crate) const FUNCTIONS: &[&[Composite]] = &[elementwise::FUNCTIONS, derivative::ROWS];
+pub(crate) const FUNCTIONS: &[&[Composite]] = &[elementwise::FUNCTIONS, limits::ROWS, derivative::ROWS];
 
 /// The rows of reductions.
-pub(crate) const REDUCTIONS: &[&[Composite]] = &[reduce::ROWS];
+pub(crate) const REDUCTIONS: &[&[Composite]] = &[reduce::ROWS, truth::ROWS, variance::ROWS, norm::ROWS];
 
 /// The rows of what moves or makes elements.
-pub(crate) const SHAPES: &[&[Composite]] =
-    &[movement::ROWS, window::ROWS, elementwise::FILLED, check::ROWS, lookup::ROWS];
+pub(crate) const SHAPES: &[&[Composite]] = &[
+    movement::ROWS,
+    arrange::ROWS,
+    triangles::ROWS,
+    window::ROWS,
+    elementwise::FILLED,
+    check::ROWS,
+    lookup::ROWS,
+];

@@ -294,6 +294,11 @@ impl Arguments<'_> {
         if let Some(Argument::Integer(number)) = self.of(name).first() { *number } else { 0 }
     }
 
+    /// The whole number given for a [`Kind::Integer`]; `None` when unset.
+    pub(crate) fn optional_integer(&self, name: &str) -> Option<i64> {
+        if let Some(Argument::Integer(number)) = self.of(name).first() { Some(*number) } else { None }
+    }
+
     /// The flag given for a [`Kind::Bool`].
     pub(crate) fn flag(&self, name: &str) -> bool {
         matches!(self.of(name).first(), Some(Argument::Bool(true)))

@@ -3,7 +3,7 @@
 use downhill_graph::error::nearest;
 
 /// What other libraries call it, and what it is called here.
-const ALIASES: [(&str, &str); 38] = [
+const ALIASES: [(&str, &str); 45] = [
     ("adaptive_avg_pool2d", "adaptive_average_pool"),
     ("average", "mean"),
     ("avg_pool", "average_pool"),
@@ -12,26 +12,29 @@ const ALIASES: [(&str, &str); 38] = [
     ("avg_pool3d", "average_pool"),
     ("bce", "binary_cross_entropy"),
     ("cat", "concatenate"),
+    ("clip", "clamp"),
     ("concat", "concatenate"),
     ("constant_pad", "pad"),
+    ("conv_transpose2d", "conv_transpose"),
     ("conv1d", "conv"),
     ("conv2d", "conv"),
     ("conv3d", "conv"),
-    ("conv_transpose2d", "conv_transpose"),
     ("convolution", "conv"),
+    ("count_nonzero", "count"),
     ("deconv", "conv_transpose"),
     ("dropout1d", "channel_dropout"),
     ("dropout2d", "channel_dropout"),
     ("dropout3d", "channel_dropout"),
     ("fully_connected", "linear"),
     ("glorot", "xavier_uniform"),
-    ("glorot_uniform", "xavier_uniform"),
     ("glorot_normal", "xavier_normal"),
+    ("glorot_uniform", "xavier_uniform"),
     ("he", "kaiming_uniform"),
-    ("he_uniform", "kaiming_uniform"),
     ("he_normal", "kaiming_normal"),
+    ("he_uniform", "kaiming_uniform"),
     ("interpolate", "upsample"),
     ("l2", "squared_error"),
+    ("logsumexp", "log_sum_exp"),
     ("mae", "absolute_error"),
     ("max_pool1d", "max_pool"),
     ("max_pool2d", "max_pool"),
@@ -39,9 +42,13 @@ const ALIASES: [(&str, &str); 38] = [
     ("multi_head_attention", "attention"),
     ("multihead_attention", "attention"),
     ("reflection_pad", "reflect_pad"),
+    ("repeat_interleave", "repeat"),
     ("replication_pad", "replicate_pad"),
+    ("std", "standard_deviation"),
     ("stochastic_depth", "drop_path"),
     ("swish", "silu"),
+    ("var", "variance"),
+    ("vector_norm", "norm"),
 ];
 
 /// The known name that `wrong` likely means: what another library calls so, or else the [`nearest`].

@@ -1,0 +1,148 @@
+//! What functions of values promise beyond PyTorch's numbers: gradients of first and second order, shapes that only a run tells, what they
+//! refuse.
+
+mod declared;
+mod differences;
+
+use declared::{input, mistake, shape, typed};
+use differences::{Case, assert_differentiates};
+use downhill_graph::dim::Dim;
+use downhill_graph::types::ElementType::{Bool, I32};
+use downhill_nn::builder::{Builder, Mode, Value};
+use downhill_nn::value::*;
+
+const MATRIX: &[&[usize]] = &[&[3, 4]];
+
+const fn case(name: &'static str, inputs: &'static [&'static [usize]], layer: fn(&[Value]) -> Value) -> Case {
+    Case { name, inputs, layer }
+}
+
+fn rows() -> Over {
+    Over::axes(&[1])
+}
+
+const CASES: &[Case] = &[
+    // The third power has a second derivative where the function itself has none.
+    case("clamp", MATRIX, |x| pow(clamp(&x[0] * 2.0 + 3.0, Some(2.1), Some(4.3)), 3.0)),
+    case("variance", MATRIX, |x| variance(&x[0], 1.0, &rows())),
+    case("standard_deviation", MATRIX, |x| standard_deviation(&x[0], 0.5, &rows())),
+    case("norm", MATRIX, |x| norm(&x[0], 2.0, &rows())),
+    case("norm, p 3", MATRIX, |x| norm(&x[0], 3.0, &Over::default())),
+    case("norm, p -1.5", MATRIX, |x| norm(&x[0], -1.5, &rows())),
+    case("norm, the greatest", MATRIX, |x| square(norm(&x[0], f64::INFINITY, &rows()))),
+    case("normalize", MATRIX, |x| normalize(&x[0], 2.0, 1, 1e-12)),
+    case("log_sum_exp", MATRIX, |x| log_sum_exp(&x[0] * 5.0, &rows())),
+    case("tril", MATRIX, |x| square(tril(&x[0], 1))),
+    case("triu", MATRIX, |x| square(triu(&x[0], -1))),
+    case("diagonal", MATRIX, |x| square(diagonal(&x[0], 1, [0, 1]))),
+    case("trace", &[&[3, 3]], |x| square(trace(&x[0]))),
+    case("outer", &[&[3], &[2]], |x| outer(&x[0], &x[1])),
+    case("flip", MATRIX, |x| square(flip(&x[0], None))),
+    case("roll", MATRIX, |x| square(roll(&x[0], -3, Some(1)))),
+    case("tile", MATRIX, |x| square(tile(&x[0], &[Dim::from(2), Dim::from(1)]))),
+    case("repeat", MATRIX, |x| square(repeat(&x[0], 3, Some(0)))),
+    case("stack", &[&[2, 3], &[2, 3]], |x| square(stack(x[0].builder(), &[&x[0], &x[1]], 1))),
+];
+
+#[test]
+fn gradients_of_first_and_second_order_are_those_of_differences() {
+    CASES.iter().for_each(assert_differentiates);
+}
+
+#[test]
+fn functions_keep_shapes_that_only_a_run_tells() {
+    let b = Builder::new(Mode::Train);
+    let x = input(&b, "x", &["batch", "time", "6"]);
+    let square = input(&b, "square", &["batch", "time", "time"]);
+    let kept = Over { axes: Some(vec![1]), keep: true };
+    assert_eq!(shape(&variance(&x, 1.0, &kept)), "[batch, 1, 6]");
+    assert_eq!(shape(&standard_deviation(&x, 1.0, &Over::axes(&[0, 1]))), "[6]");
+    assert_eq!(shape(&norm(&x, 2.0, &Over::default())), "[]");
+    assert_eq!(shape(&normalize(&x, 2.0, -1, 1e-12)), "[batch, time, 6]");
+    assert_eq!(shape(&log_sum_exp(&x, &kept)), "[batch, 1, 6]");
+    assert_eq!(shape(&any(greater(&x, 0.0), &rows())), "[batch, 6]");
+    assert_eq!(shape(&argmin(&x, 1)), "[batch, 6]");
+    assert_eq!(shape(&tril(&square, 0)), "[batch, time, time]");
+    assert_eq!(shape(&diagonal(&square, -1, [1, 2])), "[batch, time - 1]");
+    assert_eq!(shape(&trace(&square)), "[batch]");
+    assert_eq!(shape(&flip(&x, Some(&[1]))), "[batch, time, 6]");
+    assert_eq!(shape(&roll(&x, 1, Some(1))), "[batch, time, 6]");
+    assert_eq!(shape(&roll(&x, -1, Some(0))), "[batch, time, 6]");
+    assert_eq!(shape(&tile(&x, &[Dim::from(2), Dim::from(1)])), "[batch, 2*time, 6]");
+    assert_eq!(shape(&repeat(&x, 3, Some(0))), "[3*batch, time, 6]");
+    assert_eq!(shape(&stack(&b, &[&x, &x], -1)), "[batch, time, 6, 2]");
+    assert_eq!(shape(&outer(sum_over(&x, &[1, 2]), sum_over(&x, &[1, 2]))), "[batch, batch]");
+}
+
+#[test]
+fn functions_refuse_what_they_cannot_take() {
+    let b = Builder::new(Mode::Train);
+    let (x, row) = (input(&b, "x", &["batch", "4"]), input(&b, "row", &["4"]));
+    let (whole, mask) = (typed(&b, "whole", I32, &["4"]), typed(&b, "mask", Bool, &["4"]));
+
+    let floats = [
+        ("variance", variance(&whole, 1.0, &Over::default())),
+        ("standard_deviation", standard_deviation(&whole, 1.0, &Over::default())),
+        ("norm", norm(&whole, 2.0, &Over::default())),
+        ("normalize", normalize(&whole, 2.0, 0, 1e-12)),
+        ("log_sum_exp", log_sum_exp(&whole, &Over::default())),
+    ];
+    let told = b.take_errors();
+    assert_eq!(told.len(), floats.len());
+    for ((name, _), error) in floats.iter().zip(&told) {
+        assert_eq!(error.message, format!("`{name}` needs floats but `whole` is i32[4]"));
+    }
+
+    assert_eq!(
+        mistake(&variance(&x, -1.0, &Over::default())),
+        "`variance` with a correction of -1\n   = help: it must be finite and at least 0"
+    );
+    assert_eq!(
+        mistake(&norm(&x, f64::NAN, &Over::default())),
+        "`norm` with a p of NaN\n   = help: take 2, 1, another number or an infinity"
+    );
+    assert!(mistake(&normalize(&x, 2.0, 1, 0.0)).starts_with("`normalize` with an eps of 0"));
+    assert_eq!(
+        mistake(&clamp(&x, None, None)),
+        "`clamp` without limits\n   = help: give it a `min` or a `max`"
+    );
+    assert_eq!(mistake(&clamp(&x, Some(f64::NAN), None)), "`clamp` with a `min` of NaN");
+    assert!(mistake(&clamp(&mask, Some(0.0), None)).starts_with("`mask` is a mask"));
+    assert!(mistake(&argmin(&mask, 0)).starts_with("`mask` is a mask"));
+    assert_eq!(
+        mistake(&tril(&row, 0)),
+        "`tril` takes matrices, […, rows, columns], but `row` has 1 axes\n   \
+         = help: `reshape` or `expand` gives it two axes or more"
+    );
+    assert_eq!(
+        mistake(&diagonal(&x, 0, [0, 1])),
+        "`diagonal` of batch by 4, of which only a run tells the lesser\n   = help: `slice` it to a square first"
+    );
+    assert_eq!(
+        mistake(&diagonal(&x, 0, [1, -1])),
+        "`diagonal` of axis 1 with itself\n   = help: name two axes"
+    );
+    let square = input(&b, "square", &["3", "4"]);
+    assert_eq!(
+        mistake(&diagonal(&square, 5, [0, 1])),
+        "`diagonal` with an offset of 5, beyond 3 by 4\n   \
+         = help: offsets count from the main diagonal, positive ones upwards"
+    );
+    assert_eq!(
+        mistake(&outer(&row, &x)),
+        "`outer` takes vectors, but `x` has 2 axes\n   = its shape is [batch, 4]\n   = help: `reshape` it to one axis"
+    );
+    assert!(mistake(&flip(&x, Some(&[1, -1]))).starts_with("an axis is named twice"));
+    assert!(mistake(&roll(&x, 1, Some(2))).starts_with("`x` has no axis 2"));
+    assert_eq!(mistake(&tile(&x, &[Dim::from(-1)])), "`tile` -1 times\n   = help: count from 0");
+    assert_eq!(mistake(&repeat(&x, -2, None)), "`repeat` -2 times\n   = help: count from 0");
+    assert_eq!(
+        mistake(&stack::<Value>(&b, &[], 0)),
+        "`stack` of nothing\n   = help: give it one value or more"
+    );
+    assert_eq!(
+        mistake(&stack(&b, &[&x, &row], 0)),
+        "`stack` of `x`, which is [batch, 4], and `row`, which is [4]\n   \
+         = help: give all the same shape; `concatenate` takes sizes that differ along its axis"
+    );
+}

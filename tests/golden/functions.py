@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Makes `functions.txt` with PyTorch: what downhill's tests of functions that are called by name take for the truth.
+
+Made with PyTorch 2.15.0, numpy 2.4.6, Python 3.11 on x86-64. Run again, from anywhere:
+
+    python3 -m venv venv && venv/bin/pip install torch==2.15.0 numpy
+    venv/bin/python tests/golden/functions.py
+
+In: the generator of `benches/peers`. Out: the file beside this one. Holds: the same bytes every time on one machine (one
+thread, no random numbers but the generator's); computed in float64. The format stands at the head of the file.
+"""
+
+import math
+import sys
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+sys.dont_write_bytecode = True
+from layers import HERE, Source, record  # noqa: E402
+
+HEADER = f"""\
+# Functions by PyTorch {torch.__version__} in float64; made by functions.py.
+# A line: name, dims joined by `x`, values in row-major order, to be read as float64. A name: function:case/what. The function is
+# called by that name.
+#   input/N         its positional arguments, in their order; named `index`, they are i32, `mask`, masks
+#   option/NAME     a named argument: a number, or a list where it is taken for one
+#   output          what it gives
+#   upstream        the gradient given to the output, where it has one
+#   gradient/N      the one that reaches an input
+"""
+
+numbers = Source(5000)
+inf, nan = math.inf, math.nan
+# Extreme, and with kinks, ties and zeros.
+WIDE = (-inf, -1e4, -30.5, -3, -1, -0.5, -1e-5, 0, 1e-5, 0.5, 1, 3, 30.5, 1e4, inf)
+
+
+def wide(*left_out):
+    return torch.tensor([x for x in WIDE if x not in left_out], dtype=torch.float64)
+
+
+def tensor(*values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def case(name, function, *inputs, **options):
+    """The records of `function(*inputs)`, called there with these options; `gradient=False` where only the value counts."""
+    has_gradient = options.pop("gradient", True)
+    leaves = [x.clone().requires_grad_(has_gradient) if x.is_floating_point() else x for x in inputs]
+    output = function(*leaves)
+    for n, x in enumerate(inputs):
+        kind = "mask/" if x.dtype == torch.bool else "" if x.is_floating_point() else "index/"
+        yield record(f"{name}/input/{kind}{n}", x)
+    for key, value in options.items():
+        yield record(f"{name}/option/{key}", torch.atleast_1d(torch.as_tensor(value, dtype=torch.float64)))
+    yield record(f"{name}/output", output.detach())
+    if output.requires_grad:
+        upstream = numbers(*output.shape)
+        yield record(f"{name}/upstream", upstream)
+        for n, gradient in enumerate(torch.autograd.grad(output, [x for x in leaves if x.requires_grad], upstream)):
+            assert not gradient.isnan().any(), name
+            yield record(f"{name}/gradient/{n}", gradient)
+
+
+def folds():
+    x, ties = numbers(2, 3, 4), tensor(1, 3, -2, 3, -2, 0).reshape(2, 3)
+    yield from case("argmin:last", lambda x: x.argmin(-1), ties, gradient=False)
+    yield from case("argmin:first", lambda x: x.argmin(0), ties, axis=0, gradient=False)
+    for name in ("any", "all"):
+        function = getattr(torch, name)
+        yield from case(f"{name}:whole", lambda x: function(x != 0), ties, gradient=False)
+        yield from case(f"{name}:kept", lambda x: function(x != 0, 1, keepdim=True), ties, axes=1, keep=1, gradient=False)
+        yield from case(f"{name}:mask", lambda x: function(x, 0), ties > 0, axes=0)
+        yield from case(f"{name}:empty", lambda x: function(x, 1), torch.zeros(2, 0, dtype=torch.float64), axes=1, gradient=False)
+    yield from case("count:nan", lambda x: x.count_nonzero(0), torch.tensor([[0, nan], [2, 0.0], [-1, inf]]).double(), axes=0,
+                    gradient=False)
+    yield from case("count:mask", lambda x: x.count_nonzero(), ties > 0)
+    for name, function in (("variance", torch.var), ("standard_deviation", torch.std)):
+        yield from case(f"{name}:whole", function, x)
+        yield from case(f"{name}:of_all", lambda x: function(x, (0, 2), correction=0), x, axes=(0, 2), correction=0)
+        yield from case(f"{name}:kept", lambda x: function(x, 1, correction=1.5, keepdim=True), x, axes=1, correction=1.5, keep=1)
+        yield from case(f"{name}:of_one", lambda x: function(x, 0), tensor(3), axes=0, gradient=False)
+        yield from case(f"{name}:of_equals", lambda x: function(x, 1), tensor(2, 2, 2, 0, 1, 2).reshape(2, 3), axes=1)
+
+
+def norms():
+    x = torch.cat([numbers(3, 4), torch.zeros(1, 4), tensor(2, -2, 0, 1e-3).reshape(1, 4), 1e4 * numbers(1, 4)])
+    for p in (2, 1, 3, 1.5, 0.5, inf, 0):
+        yield from case(f"norm:p_{p}", lambda x: torch.linalg.vector_norm(x, p, 1), x, p=p, axes=1, gradient=p != 0)
+    # PyTorch's gradient of a negative p is NaN at 0.
+    for p in (-1, -2.5, -inf):
+        yield from case(f"norm:p_{p}", lambda x: torch.linalg.vector_norm(x, p, 1), x[:3], p=p, axes=1)
+    yield from case("norm:whole", lambda x: torch.linalg.vector_norm(x), numbers(2, 3))
+    yield from case("norm:kept", lambda x: torch.linalg.vector_norm(x, 2, 0, keepdim=True), numbers(2, 3), axes=0, keep=1)
+    yield from case("norm:infinite", lambda x: torch.linalg.vector_norm(x), tensor(1, -inf), gradient=False)
+    yield from case("norm:empty", lambda x: torch.linalg.vector_norm(x, 2, 1), torch.zeros(2, 0, dtype=torch.float64), axes=1)
+    yield from case("normalize:rows", F.normalize, x)
+    yield from case("normalize:by_sum", lambda x: F.normalize(x, 1, 0, 0.5), x, p=1, axis=0, eps=0.5)
+    yield from case("log_sum_exp:rows", lambda x: x.logsumexp(1), torch.cat([x, tensor(-inf, 0, 1, -1e4).reshape(1, 4)]), axes=1)
+    yield from case("log_sum_exp:whole", lambda x: x.logsumexp((0, 1)), numbers(2, 3))
+    infinite = torch.full((3, 2), -inf, dtype=torch.float64)
+    infinite[1, 1], infinite[2, 0] = inf, 1
+    yield from case("log_sum_exp:infinite", lambda x: x.logsumexp(1, keepdim=True), infinite, axes=1, keep=1, gradient=False)
+    yield from case("log_sum_exp:empty", lambda x: x.logsumexp(1), torch.zeros(2, 0, dtype=torch.float64), axes=1)
+
+
+def limits():
+    yield from case("clamp:both", lambda x: x.clamp(-1, 3), wide(), min=-1, max=3)
+    yield from case("clamp:least", lambda x: x.clamp(min=0.5), wide(), min=0.5)
+    yield from case("clamp:greatest", lambda x: x.clamp(max=-0.5), wide(), max=-0.5)
+    yield from case("clamp:swapped", lambda x: x.clamp(1, -1), wide(), min=1, max=-1)
+    yield from case("clamp:nan", lambda x: x.clamp(-1, 1), tensor(nan, 2), min=-1, max=1)
+
+
+def matrices():
+    x, wild = numbers(2, 3, 4), tensor(1, inf, 3, nan, 5, 6, -inf, 8, 9).reshape(3, 3)
+    for name, function in (("tril", torch.tril), ("triu", torch.triu)):
+        yield from case(f"{name}:plain", function, x)
+        for k in (-2, 1, 9):
+            yield from case(f"{name}:by_{k}", lambda x: function(x, k), x, diagonal=k)
+        yield from case(f"{name}:wild", function, wild)
+    for k in (-2, -1, 0, 1, 3):
+        yield from case(f"diagonal:by_{k}", lambda x: x.diagonal(k, -2, -1), x, offset=k, axes=(-2, -1))
+    yield from case("diagonal:first", torch.diagonal, x)
+    yield from case("diagonal:across", lambda x: x.diagonal(1, 2, 0), x, offset=1, axes=(2, 0))
+    yield from case("trace:square", torch.trace, numbers(3, 3))
+    yield from case("trace:flat", torch.trace, numbers(2, 4))
+    yield from case("outer:vectors", torch.outer, numbers(3), numbers(2))
+
+
+def arranged():
+    x = numbers(2, 3, 4)
+    yield from case("flip:one", lambda x: x.flip(1), x, axes=1)
+    yield from case("flip:two", lambda x: x.flip(-1, 0), x, axes=(-1, 0))
+    yield from case("flip:all", lambda x: x.flip(0, 1, 2), x)
+    for shift in (1, -1, 5, 0):
+        yield from case(f"roll:by_{shift}", lambda x: x.roll(shift, 1), x, shift=shift, axis=1)
+    yield from case("roll:as_one", lambda x: x.roll(5), x, shift=5)
+    yield from case("tile:each", lambda x: x.tile(2, 1, 3), x, counts=(2, 1, 3))
+    yield from case("tile:fewer", lambda x: x.tile(2), x, counts=2)
+    yield from case("tile:more", lambda x: x.tile(2, 1, 3), numbers(2, 2), counts=(2, 1, 3))
+    yield from case("repeat:middle", lambda x: x.repeat_interleave(3, 1), x, count=3, axis=1)
+    yield from case("repeat:as_one", lambda x: x.repeat_interleave(2), x, count=2)
+    yield from case("repeat:never", lambda x: x.repeat_interleave(0, 0), x, count=0, axis=0)
+    for axis in (0, 1, -1):
+        yield from case(f"stack:at_{axis}", lambda *x: torch.stack(x, axis), numbers(2, 3), numbers(2, 3), axis=axis)
+
+
+FAMILIES = (folds, norms, limits, matrices, arranged)
+
+
+def main():
+    torch.set_num_threads(1)
+    content = HEADER + "".join(line for records in FAMILIES for line in records())
+    (HERE / "functions.txt").write_text(content)
+    print(f"functions.txt: {len(content)} bytes")
+
+
+if __name__ == "__main__":
+    main()
