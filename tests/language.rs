@@ -307,3 +307,27 @@ fn pictures_are_made_small_and_large() {
     assert!(last < first, "the loss went from {first} to {last}");
     assert_eq!(net.forward(&x).expect("pictures").shape(), [2, 4, 5, 5]);
 }
+
+network! {
+    /// Sums of products by the names of axes.
+    pub Sums(width: usize) {
+        input  x: [batch, 3];
+        target y: [batch, 2];
+        let h = linear(x, width);
+        output p = einsum("bn,bn,nm->bm", h, h, ones([width, 2]));
+        loss squared_error(p, y);
+    }
+}
+
+#[test]
+fn a_sum_of_products_is_written_by_the_names_of_axes() {
+    let mut net = Sums::new(4).seed(3).optimizer(sgd(0.01)).build().expect("no mistakes");
+    let x = [[1.0, 2.0, -1.0], [0.5, 0.0, 3.0]];
+    let first = net.step(&x, &[[1.0, 0.5], [0.0, 1.0]]).expect("a step");
+    for _ in 0..2000 {
+        net.step(&x, &[[1.0, 0.5], [0.0, 1.0]]).expect("a step");
+    }
+    // Both columns are one sum: the best that can be is their mean.
+    let last = net.step(&x, &[[1.0, 0.5], [0.0, 1.0]]).expect("a step");
+    assert!(last < first && (last - 0.156_25).abs() < 1e-3, "{first} {last}");
+}

@@ -26,6 +26,8 @@ mod movement;
 mod arrange;
 mod triangles;
 
+mod einsum;
+
 mod window;
 
 mod matmul;
@@ -41,6 +43,7 @@ use crate::call::Composite;
 pub use arrange::{flip, repeat, roll, stack, tile};
 pub use check::one_hot;
 pub use derivative::gradient;
+pub use einsum::einsum;
 pub use elementwise::{
     abs, absolute, add, and, bell, convert, cos, dim_value, divide, equal, erf, exp, expm1, floor, full,
     greater, greater_equal, is_finite, less, less_equal, log, log1p, logistic, maximum, minimum, multiply,
@@ -61,14 +64,14 @@ pub use truth::{all, any, count};
 pub use variance::{standard_deviation, variance};
 pub use window::window;
 
-pub(crate) use align::{bare, both_shapes, require_float, spoken};
+pub(crate) use align::{bare, both_shapes, require_float, resolve_axis, spoken};
 pub(crate) use check::{Demand, User, demand, label_mask};
 pub(crate) use lookup::rows_of;
 pub(crate) use reduce::{average, reduce};
 pub(crate) use window::{channels_last, channels_second, zero_padded};
 
 /// The rows of operators.
-pub(crate) const OPERATORS: &[&[Composite]] = &[elementwise::OPERATORS, matmul::ROWS];
+pub(crate) const OPERATORS: &[&[Composite]] = &[elementwise::OPERATORS, matmul::ROWS, einsum::ROWS];
 
 /// The rows of functions of each element.
 pub(crate) const FUNCTIONS: &[&[Composite]] = &[elementwise::FUNCTIONS, limits::ROWS, derivative::ROWS];

@@ -41,6 +41,7 @@ const CASES: &[Case] = &[
     case("roll", MATRIX, |x| square(roll(&x[0], -3, Some(1)))),
     case("tile", MATRIX, |x| square(tile(&x[0], &[Dim::from(2), Dim::from(1)]))),
     case("repeat", MATRIX, |x| square(repeat(&x[0], 3, Some(0)))),
+    case("einsum", &[&[2, 3], &[3, 3]], |x| einsum(x[0].builder(), "ij,jj,ij->j", &[&x[0], &x[1], &x[0]])),
     case("stack", &[&[2, 3], &[2, 3]], |x| square(stack(x[0].builder(), &[&x[0], &x[1]], 1))),
 ];
 
@@ -144,5 +145,44 @@ fn functions_refuse_what_they_cannot_take() {
         mistake(&stack(&b, &[&x, &row], 0)),
         "`stack` of `x`, which is [batch, 4], and `row`, which is [4]\n   \
          = help: give all the same shape; `concatenate` takes sizes that differ along its axis"
+    );
+}
+
+#[test]
+fn equations_of_axes_are_read_and_refused() {
+    let b = Builder::new(Mode::Train);
+    let (x, w) = (input(&b, "x", &["batch", "time", "4"]), input(&b, "w", &["4", "5"]));
+    let sum = |equation, operands: &[&Value]| einsum(&b, equation, operands);
+    assert_eq!(shape(&sum("btn, nm -> mbt", &[&x, &w])), "[5, batch, time]");
+    assert_eq!(shape(&sum("...n,nm->...m", &[&x, &w])), "[batch, time, 5]");
+    assert_eq!(shape(&sum("bti,bsi->bts", &[&x, &x])), "[batch, time, time]");
+
+    let refused = |equation, why: &str| {
+        let error = mistake(&einsum(&b, equation, &[&x, &w]));
+        let help = "as in `ij,jk->ik`: a letter for each axis";
+        assert_eq!(error, format!("`{equation}` is no equation of axes: {why}\n   = help: {help}"));
+    };
+    refused("bt?,nm->b", "`?` is no letter");
+    refused("btn,nm->bb", "`b` stands twice in the result");
+    refused("btn,nm->bx", "`x` is an axis of no operand");
+    refused("btn,nm->b...", "`...` stands in the result alone");
+    refused("b...t...,nm", "`.` is no letter");
+
+    assert_eq!(
+        mistake(&sum("btn->b", &[&x, &w])),
+        "`einsum` of 2 operands by `btn->b`, which names 1\n   = help: a comma stands between operands"
+    );
+    assert_eq!(
+        mistake(&sum("bn,nm->bm", &[&x, &w])),
+        "`bn,nm->bm` has 2 letters for `x`, which is [batch, time, 4]\n   \
+         = help: a letter for each axis, or `...` for those without one"
+    );
+    assert_eq!(
+        mistake(&sum("btn,mn->btm", &[&x, &w])),
+        "`n` of `btn,mn->btm` is 4 in `x` but 5 in `w`\n   = help: axes of one letter are equal, or the number 1"
+    );
+    let whole = typed(&b, "whole", I32, &["4"]);
+    assert!(
+        mistake(&sum("i,i", &[&whole, &whole])).starts_with("`einsum` needs floats but `whole` is i32[4]")
     );
 }

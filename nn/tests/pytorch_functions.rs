@@ -67,9 +67,11 @@ fn declare(b: &Builder, name: &str, element: ElementType, recorded: &Recorded) -
 /// The output, and each gradient that PyTorch gives, as the interpreter has them.
 fn run(name: &str, case: &Case, precision: Precision, passes: bool) -> Vec<(String, Vec<f64>)> {
     let b = Builder::new(Mode::Train);
-    let (function, _) = name.split_once(':').expect("a function and a case");
+    let (function, variant) = name.split_once(':').expect("a function and a case");
     let given: Vec<Value> = inputs(case).iter().map(|(n, element, x)| declare(&b, n, *element, x)).collect();
-    let output = call(&b, function, given.iter().map(Argument::from).collect(), options(function, case));
+    let equation = (function == "einsum").then(|| Argument::from(variant));
+    let arguments = equation.into_iter().chain(given.iter().map(Argument::from)).collect();
+    let output = call(&b, function, arguments, options(function, case));
 
     let mut results = vec![("output".to_owned(), output.clone())];
     if let Some(upstream) = case.get("upstream") {

@@ -25,6 +25,7 @@ HEADER = f"""\
 # A line: name, dims joined by `x`, values in row-major order, to be read as float64. A name: function:case/what. The function is
 # called by that name.
 #   input/N         its positional arguments, in their order; named `index`, they are i32, `mask`, masks
+#                   What einsum takes first is its case
 #   option/NAME     a named argument: a number, or a list where it is taken for one
 #   output          what it gives
 #   upstream        the gradient given to the output, where it has one
@@ -148,7 +149,51 @@ def arranged():
         yield from case(f"stack:at_{axis}", lambda *x: torch.stack(x, axis), numbers(2, 3), numbers(2, 3), axis=axis)
 
 
-FAMILIES = (folds, norms, limits, matrices, arranged)
+def sums():
+    shapes = {
+        "ij,jk->ik": ((2, 3), (3, 4)), "ij,jk": ((2, 3), (3, 4)), "ij,kj->ki": ((2, 3), (4, 3)), "bij,bjk->bik": ((2, 3, 4), (2, 4, 2)),
+        "bhqd,bhkd->bhqk": ((2, 2, 3, 2), (2, 2, 4, 2)), "i,j->ij": ((2,), (3,)), "i,i": ((3,), (3,)), "i,i->i": ((3,), (3,)),
+        "ij->ji": ((2, 3),), "ij->": ((2, 3),), "ij->j": ((2, 3),), "ba": ((2, 3),), "ii": ((3, 3),), "ii->i": ((3, 3),),
+        "iij->ji": ((2, 2, 3),), "iii->i": ((2, 2, 2),), "iji->j": ((2, 3, 2),), "ij,ij,jk->ik": ((2, 3), (2, 3), (3, 2)),
+        "ij,jk,kl,lm->im": ((2, 3), (3, 2), (2, 4), (4, 2)), "bn,anm,bm->ba": ((2, 3), (4, 3, 2), (2, 2)),
+        "...ij,...jk->...ik": ((2, 3, 4), (4, 2)), "...i->...": ((2, 3, 4),), "i...,i...": ((2, 3), (2, 3)),
+        "ij,jk->ki": ((1, 3), (3, 1)), "ij,ij->ij": ((2, 1), (1, 3)), "ij,jk->i": ((2, 1), (3, 4)), "a,b,c->cab": ((2,), (3,), (2,)),
+        "ij,j,i->": ((2, 3), (3,), (2,)), "bij,jk->bk": ((0, 2, 3), (3, 2)),
+    }
+    for equation, dims in shapes.items():
+        yield from case(f"einsum:{equation}", lambda *x: torch.einsum(equation, *x), *(numbers(*each) for each in dims))
+
+
+def activations():
+    # PyTorch's own gradient of hardsigmoid is a sixth of float32.
+    names = {"relu6": F.relu6, "hard_sigmoid": lambda x: F.relu6(x + 3) / 6, "hard_tanh": F.hardtanh, "selu": F.selu, "celu": F.celu,
+             "log_sigmoid": F.logsigmoid, "tanh_shrink": F.tanhshrink, "soft_shrink": F.softshrink, "hard_shrink": F.hardshrink,
+             "squared_relu": lambda x: F.relu(x).square()}
+    for name, function in names.items():
+        yield from case(f"{name}:wide", function, wide())
+        yield from case(f"{name}:nan", function, tensor(nan), gradient=False)
+    yield from case("hard_tanh:uneven", lambda x: F.hardtanh(x, -3, 0.5), wide(), min=-3, max=0.5)
+    # PyTorch's own gradient divides by alpha as a float32.
+    yield from case("celu:flat", lambda x: F.celu(x, 0.5), wide(), alpha=0.5)
+    yield from case("soft_shrink:far", lambda x: F.softshrink(x, 3), wide(), **{"lambda": 3})
+    yield from case("hard_shrink:far", lambda x: F.hardshrink(x, 3), wide(), **{"lambda": 3})
+    yield from case("threshold:wide", lambda x: F.threshold(x, 0.5, 7), wide(), threshold=0.5, value=7)
+    # Of infinities PyTorch's are NaN, here they are the limits.
+    for name, function in (("hard_swish", F.hardswish), ("mish", F.mish), ("softsign", F.softsign)):
+        yield from case(f"{name}:wide", function, wide(-inf, inf))
+    yield from case("snake:wide", lambda x: x + x.sin().square(), wide(-inf, inf))
+    yield from case("snake:slow", lambda x: x + (x * 0.2).sin().square() / 0.2, wide(-inf, inf), alpha=0.2)
+    yield from case("sine:fast", lambda x: (30 * x).sin(), numbers(5))
+    yield from case("sine:slow", lambda x: (0.5 * x).sin(), wide(-inf, inf), omega=0.5)
+    x = 3 * numbers(2, 4, 3)
+    yield from case("softmin:last", lambda x: F.softmin(x, -1), 1e4 * x)
+    yield from case("softmin:middle", lambda x: F.softmin(x, 1), x, axis=1)
+    yield from case("glu:middle", lambda x: F.glu(x, 1), x, axis=1)
+    for name, curve in (("glu", torch.sigmoid), ("geglu", F.gelu), ("swiglu", F.silu)):
+        yield from case(f"{name}:last", lambda x: x[..., :2] * curve(x[..., 2:]), 3 * numbers(3, 4))
+
+
+FAMILIES = (folds, norms, limits, matrices, arranged, sums, activations)
 
 
 def main():

@@ -19,11 +19,20 @@
 //! A product x·p whose p is below 2⁻¹²⁶ may be off by \|x\|·2⁻¹⁴⁹ beside that: that is where p ends.
 
 mod rectifiers;
+mod sloped;
+
+mod hard;
+mod shrinking;
+
 mod sigmoids;
+
+mod gated;
+
 mod softmax;
+mod waves;
 
 use crate::call::families;
 
-families!(rectifiers, sigmoids, softmax);
+families!(rectifiers, sloped, hard, shrinking, sigmoids, gated, softmax, waves);
 
 pub(crate) use softmax::{shifted, softmax_operand};
