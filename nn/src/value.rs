@@ -16,10 +16,17 @@ mod operators;
 mod reduce;
 
 mod limits;
+mod rounding;
+
+mod angles;
+
+mod hyperbolic;
+
 mod truth;
 mod variance;
 
 mod norm;
+mod powers;
 
 mod movement;
 
@@ -40,6 +47,7 @@ mod derivative;
 
 use crate::call::Composite;
 
+pub use angles::{acos, asin, atan, atan2, sinc, tan};
 pub use arrange::{flip, repeat, roll, stack, tile};
 pub use check::one_hot;
 pub use derivative::gradient;
@@ -50,15 +58,18 @@ pub use elementwise::{
     negate, normal_cdf, not, not_equal, ones, or, pow, select, sign, sin, softplus, sqrt, square,
     stop_gradient, subtract, surrogate, tanh, zeros,
 };
+pub use hyperbolic::{acosh, asinh, atanh, cosh, sinh};
 pub use limits::clamp;
 pub use lookup::{gather, pick, scatter_add, take};
 pub use matmul::matmul;
 pub use movement::{concatenate, expand, flatten, index, reshape, reverse, slice, transpose, transpose_by};
 pub use norm::{log_sum_exp, norm, normalize};
 pub use operand::Operand;
+pub use powers::{exp2, hypot, log2, log10, reciprocal, rsqrt};
 pub use reduce::{
     Over, argmax, argmin, cumsum, max, max_over, mean, mean_over, min, min_over, squares, sum, sum_over,
 };
+pub use rounding::{ceil, fract, round, trunc};
 pub use triangles::{diagonal, outer, trace, tril, triu};
 pub use truth::{all, any, count};
 pub use variance::{standard_deviation, variance};
@@ -74,7 +85,15 @@ pub(crate) use window::{channels_last, channels_second, zero_padded};
 pub(crate) const OPERATORS: &[&[Composite]] = &[elementwise::OPERATORS, matmul::ROWS, einsum::ROWS];
 
 /// The rows of functions of each element.
-pub(crate) const FUNCTIONS: &[&[Composite]] = &[elementwise::FUNCTIONS, limits::ROWS, derivative::ROWS];
+pub(crate) const FUNCTIONS: &[&[Composite]] = &[
+    elementwise::FUNCTIONS,
+    powers::ROWS,
+    angles::ROWS,
+    hyperbolic::ROWS,
+    rounding::ROWS,
+    limits::ROWS,
+    derivative::ROWS,
+];
 
 /// The rows of reductions.
 pub(crate) const REDUCTIONS: &[&[Composite]] = &[reduce::ROWS, truth::ROWS, variance::ROWS, norm::ROWS];

@@ -41,6 +41,24 @@ const CASES: &[Case] = &[
     case("roll", MATRIX, |x| square(roll(&x[0], -3, Some(1)))),
     case("tile", MATRIX, |x| square(tile(&x[0], &[Dim::from(2), Dim::from(1)]))),
     case("repeat", MATRIX, |x| square(repeat(&x[0], 3, Some(0)))),
+    case("tan", MATRIX, |x| tan(&x[0])),
+    case("atan", MATRIX, |x| atan(&x[0] * 3.0)),
+    case("asin", MATRIX, |x| asin(&x[0] * 0.9)),
+    case("acos", MATRIX, |x| acos(&x[0] * 0.9)),
+    case("atan2", &[&[3, 4], &[3, 4]], |x| atan2(&x[0], &x[1])),
+    case("sinc", MATRIX, |x| sinc(&x[0] * 2.0)),
+    case("sinh", MATRIX, |x| sinh(&x[0])),
+    case("cosh", MATRIX, |x| cosh(&x[0])),
+    case("asinh", MATRIX, |x| asinh(&x[0])),
+    case("acosh", MATRIX, |x| acosh(&x[0] * 0.5 + 2.0)),
+    case("atanh", MATRIX, |x| atanh(&x[0] * 0.9)),
+    case("reciprocal", MATRIX, |x| reciprocal(&x[0] + 2.0)),
+    case("rsqrt", MATRIX, |x| rsqrt(&x[0] + 2.0)),
+    case("exp2", MATRIX, |x| exp2(&x[0])),
+    case("log2", MATRIX, |x| log2(&x[0] + 2.0)),
+    case("log10", MATRIX, |x| log10(&x[0] + 2.0)),
+    case("hypot", &[&[3, 4], &[3, 4]], |x| hypot(&x[0], &x[1])),
+    case("fract", MATRIX, |x| square(fract(&x[0] * 1.4))),
     case("einsum", &[&[2, 3], &[3, 3]], |x| einsum(x[0].builder(), "ij,jj,ij->j", &[&x[0], &x[1], &x[0]])),
     case("stack", &[&[2, 3], &[2, 3]], |x| square(stack(x[0].builder(), &[&x[0], &x[1]], 1))),
 ];
@@ -92,6 +110,35 @@ fn functions_refuse_what_they_cannot_take() {
     assert_eq!(told.len(), floats.len());
     for ((name, _), error) in floats.iter().zip(&told) {
         assert_eq!(error.message, format!("`{name}` needs floats but `whole` is i32[4]"));
+    }
+
+    type Function = (&'static str, fn(&Value) -> Value);
+    let of_floats: [Function; 21] = [
+        ("tan", |x| tan(x)),
+        ("atan", |x| atan(x)),
+        ("asin", |x| asin(x)),
+        ("acos", |x| acos(x)),
+        ("atan2", |x| atan2(x, x)),
+        ("sinc", |x| sinc(x)),
+        ("sinh", |x| sinh(x)),
+        ("cosh", |x| cosh(x)),
+        ("asinh", |x| asinh(x)),
+        ("acosh", |x| acosh(x)),
+        ("atanh", |x| atanh(x)),
+        ("reciprocal", |x| reciprocal(x)),
+        ("rsqrt", |x| rsqrt(x)),
+        ("exp2", |x| exp2(x)),
+        ("log2", |x| log2(x)),
+        ("log10", |x| log10(x)),
+        ("hypot", |x| hypot(x, x)),
+        ("round", |x| round(x)),
+        ("trunc", |x| trunc(x)),
+        ("ceil", |x| ceil(x)),
+        ("fract", |x| fract(x)),
+    ];
+    for (name, function) in of_floats {
+        let told = format!("`{name}` needs floats but `whole` is i32[4]");
+        assert!(mistake(&function(&whole)).starts_with(&told), "{name}");
     }
 
     assert_eq!(

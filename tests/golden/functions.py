@@ -193,7 +193,31 @@ def activations():
         yield from case(f"{name}:last", lambda x: x[..., :2] * curve(x[..., 2:]), 3 * numbers(3, 4))
 
 
-FAMILIES = (folds, norms, limits, matrices, arranged, sums, activations)
+def elementwise():
+    small = tensor(-1, -0.9375, -0.7, -1e-5, 0, 1e-20, 0.3, 0.5, 1 - 2**-10, 1)
+    names = {"tan": wide(-inf, inf), "atan": wide(), "sinc": torch.cat([wide(-inf, -1e-5, 1e-5, inf), tensor(0.3, 0.33, -1.7)]),
+             "sinh": wide(), "cosh": wide(), "asinh": torch.cat([wide(), tensor(-1e15, 1e20)]), "asin": small, "acos": small,
+             "atanh": small, "acosh": tensor(1, 1 + 2**-10, 1.5, 30, 1e4, 1e12, inf), "reciprocal": wide(), "rsqrt": tensor(0, 1e-20, 0.3, 7, 1e4, inf),
+             "exp2": wide(), "log2": tensor(0, 1e-30, 0.3, 8, 1e4, inf), "log10": tensor(0, 1e-30, 0.3, 1000, 1e4, inf),
+             "ceil": wide(), "fract": torch.cat([wide(-inf, inf), tensor(-2.75)]),
+             "round": torch.cat([wide(), tensor(-3.5, -2.5, -1.5, 1.5, 2.5, 0.49999997)]),
+             "trunc": torch.cat([wide(), tensor(-2.75)])}
+    for name, x in names.items():
+        function = getattr(torch, {"fract": "frac"}.get(name, name))
+        yield from case(f"{name}:wide", function, x)
+        yield from case(f"{name}:nan", function, tensor(nan), gradient=False)
+    yield from case("asin:beyond", torch.asin, tensor(-1.1, 2), gradient=False)
+    yield from case("acosh:below", torch.acosh, tensor(0.9, -2), gradient=False)
+    y, x = (side.ravel() for side in torch.meshgrid(tensor(-1e15, -2, -1, 0, 1e-9, 1, 3), tensor(-1e9, -1, 0, 1e-12, 1, 2), indexing="ij"))
+    away = (x != 0) | (y != 0)
+    yield from case("atan2:plane", torch.atan2, y[away], x[away])
+    yield from case("atan2:infinite", torch.atan2, tensor(inf, inf, -inf, 1, -1, 0), tensor(inf, -inf, 1, inf, -inf, 0), gradient=False)
+    yield from case("hypot:plane", torch.hypot, y[away], x[away])
+    yield from case("hypot:extreme", torch.hypot, tensor(1e30, 0, inf, 3e-30), tensor(-1e30, 0, 1, 4e-30), gradient=False)
+    yield from case("hypot:broadcast", torch.hypot, numbers(2, 1), numbers(3))
+
+
+FAMILIES = (folds, norms, limits, matrices, arranged, sums, activations, elementwise)
 
 
 def main():
