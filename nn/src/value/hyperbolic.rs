@@ -1,9 +1,9 @@
-//! Hyperbolic functions and their inverses. How exact they are stands at the head of `elementwise.rs`.
+//! Hyperbolic functions and their inverses. How exact they are is measured in `codegen/tests/functions.rs`.
 
 use super::align::require_float;
 use super::angles::magnitude;
 use super::elementwise::{
-    add, divide, equal, exp, expm1, greater, less, log, log1p, multiply, select, sqrt, square, subtract,
+    add, divide, exp, expm1, greater, less, log, log1p, multiply, select, sqrt, square, subtract,
 };
 use crate::builder::Value;
 use crate::call::{Composite, of_one};
@@ -29,16 +29,23 @@ pub fn cosh(x: impl Borrow<Value>) -> Value {
         return x.builder().unknown();
     }
     let s = odd(&(x * 0.5), half_difference);
-    add(&s * (&s * 2.0), 1.0)
+    let a = magnitude(x);
+    select(greater(&a, STEEP), half_exponential(&a), add(&s * (&s * 2.0), 1.0))
 }
 
 /// sinh x of x ≥ 0.
 fn half_difference(x: &Value) -> Value {
     let u = expm1(x);
     let small = add(&u, divide(&u, &u + 1.0)) * 0.5;
-    // From 40 on e⁻ˣ has no part in it, and the root of eˣ overflows later.
-    let root = exp(x * 0.5);
-    select(greater(x, 40.0), &root * 0.5 * &root, small)
+    select(greater(x, STEEP), half_exponential(x), small)
+}
+
+/// From here on e⁻ˣ has no part in a sum with eˣ.
+const STEEP: f64 = 40.0;
+
+/// eˣ/2, which overflows later than eˣ: 64 is taken out of x without rounding.
+fn half_exponential(x: &Value) -> Value {
+    exp(subtract(x, 64.0)) * (64.0_f64.exp() * 0.5)
 }
 
 /// ln(x + √(x² + 1)), accurate near 0: within 5 units.
@@ -67,8 +74,8 @@ pub fn acosh(x: impl Borrow<Value>) -> Value {
         return x.builder().unknown();
     }
     let t = x - 1.0;
-    // At 1 the root's derivative is infinite, and must not meet the 0 of a product.
-    let root = sqrt(select(equal(&t, 0.0), &t * 2.0, multiply(&t, &t + 2.0)));
+    // Two roots: NaN below 1, and at 1 no 0 meets the infinite derivative.
+    let root = multiply(sqrt(&t), sqrt(&t + 2.0));
     select(greater(x, FAR), log(x) + LN_2, log1p(add(t, root)))
 }
 

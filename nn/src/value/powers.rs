@@ -1,4 +1,4 @@
-//! Powers, roots and logarithms of other bases. How exact they are stands at the head of `elementwise.rs`.
+//! Powers, roots and logarithms of other bases. How exact they are is measured in `codegen/tests/functions.rs`.
 
 use super::align::require_float;
 use super::elementwise::{abs, add, divide, log, maximum, multiply, pow, sqrt, square};
