@@ -31,6 +31,7 @@ mod powers;
 mod movement;
 
 mod arrange;
+mod pieces;
 mod triangles;
 
 mod einsum;
@@ -43,6 +44,9 @@ mod check;
 
 mod lookup;
 
+mod cumulative;
+mod sorting;
+
 mod derivative;
 
 use crate::call::Composite;
@@ -50,6 +54,7 @@ use crate::call::Composite;
 pub use angles::{acos, asin, atan, atan2, sinc, tan};
 pub use arrange::{flip, repeat, roll, stack, tile};
 pub use check::one_hot;
+pub use cumulative::{cummax, cummin, cumprod};
 pub use derivative::gradient;
 pub use einsum::einsum;
 pub use elementwise::{
@@ -65,11 +70,13 @@ pub use matmul::matmul;
 pub use movement::{concatenate, expand, flatten, index, reshape, reverse, slice, transpose, transpose_by};
 pub use norm::{log_sum_exp, norm, normalize};
 pub use operand::Operand;
+pub use pieces::{chunk, split, unstack};
 pub use powers::{exp2, hypot, log2, log10, reciprocal, rsqrt};
 pub use reduce::{
     Over, argmax, argmin, cumsum, max, max_over, mean, mean_over, min, min_over, squares, sum, sum_over,
 };
 pub use rounding::{ceil, fract, round, trunc};
+pub use sorting::{argsort, median, quantile, sort, top_k, top_k_indices};
 pub use triangles::{diagonal, outer, trace, tril, triu};
 pub use truth::{all, any, count};
 pub use variance::{standard_deviation, variance};
@@ -96,12 +103,14 @@ pub(crate) const FUNCTIONS: &[&[Composite]] = &[
 ];
 
 /// The rows of reductions.
-pub(crate) const REDUCTIONS: &[&[Composite]] = &[reduce::ROWS, truth::ROWS, variance::ROWS, norm::ROWS];
+pub(crate) const REDUCTIONS: &[&[Composite]] =
+    &[reduce::ROWS, truth::ROWS, variance::ROWS, norm::ROWS, cumulative::ROWS, sorting::ROWS];
 
 /// The rows of what moves or makes elements.
 pub(crate) const SHAPES: &[&[Composite]] = &[
     movement::ROWS,
     arrange::ROWS,
+    pieces::ROWS,
     triangles::ROWS,
     window::ROWS,
     elementwise::FILLED,

@@ -59,6 +59,16 @@ const CASES: &[Case] = &[
     case("log10", MATRIX, |x| log10(&x[0] + 2.0)),
     case("hypot", &[&[3, 4], &[3, 4]], |x| hypot(&x[0], &x[1])),
     case("fract", MATRIX, |x| square(fract(&x[0] * 1.4))),
+    case("sort", MATRIX, |x| square(sort(&x[0], 1, true))),
+    case("top_k", MATRIX, |x| square(top_k(&x[0], 2, -1, false))),
+    case("median", MATRIX, |x| square(median(&x[0], 1, false))),
+    case("quantile", MATRIX, |x| square(quantile(&x[0], 0.4, 1, true))),
+    case("cumprod", MATRIX, |x| cumprod(&x[0], 1)),
+    case("cummax", MATRIX, |x| square(cummax(&x[0], 1))),
+    case("cummin", MATRIX, |x| square(cummin(&x[0], 0))),
+    case("unstack", MATRIX, |x| square(unstack(&x[0], -1, 1))),
+    case("split", MATRIX, |x| square(split(&x[0], 3, 1, 1))),
+    case("chunk", MATRIX, |x| square(chunk(&x[0], 2, 1, 0))),
     case("einsum", &[&[2, 3], &[3, 3]], |x| einsum(x[0].builder(), "ij,jj,ij->j", &[&x[0], &x[1], &x[0]])),
     case("stack", &[&[2, 3], &[2, 3]], |x| square(stack(x[0].builder(), &[&x[0], &x[1]], 1))),
 ];
@@ -90,6 +100,15 @@ fn functions_keep_shapes_that_only_a_run_tells() {
     assert_eq!(shape(&tile(&x, &[Dim::from(2), Dim::from(1)])), "[batch, 2*time, 6]");
     assert_eq!(shape(&repeat(&x, 3, Some(0))), "[3*batch, time, 6]");
     assert_eq!(shape(&stack(&b, &[&x, &x], -1)), "[batch, time, 6, 2]");
+    assert_eq!(shape(&sort(&x, 1, false)), "[batch, time, 6]");
+    assert_eq!(shape(&argsort(&x, 0, false)), "[batch, time, 6]");
+    assert_eq!(shape(&top_k(&x, 2, 1, true)), "[batch, 2, 6]");
+    assert_eq!(shape(&median(&x, 1, false)), "[batch, 6]");
+    assert_eq!(shape(&quantile(&x, 0.5, -1, true)), "[batch, time, 1]");
+    assert_eq!(shape(&cumprod(&x, 2)), "[batch, time, 6]");
+    assert_eq!(shape(&unstack(&x, -1, 1)), "[batch, 6]");
+    assert_eq!(shape(&split(&x, 4, 1, 2)), "[batch, time, 2]");
+    assert_eq!(shape(&chunk(concatenate(&b, &[&x, &x], 1), 2, 1, 1)), "[batch, time, 6]");
     assert_eq!(shape(&outer(sum_over(&x, &[1, 2]), sum_over(&x, &[1, 2]))), "[batch, batch]");
 }
 
@@ -192,6 +211,45 @@ fn functions_refuse_what_they_cannot_take() {
         mistake(&stack(&b, &[&x, &row], 0)),
         "`stack` of `x`, which is [batch, 4], and `row`, which is [4]\n   \
          = help: give all the same shape; `concatenate` takes sizes that differ along its axis"
+    );
+}
+
+#[test]
+fn parts_and_orders_refuse_what_they_cannot_take() {
+    let b = Builder::new(Mode::Train);
+    let (x, mask) = (input(&b, "x", &["batch", "5"]), typed(&b, "mask", Bool, &["4"]));
+    let only_a_run = |user: &str| {
+        let help = "make it an argument of the network, or a number";
+        format!("`{user}` along a size of batch, which only a run can tell\n   = help: {help}")
+    };
+    assert_eq!(mistake(&cumprod(&x, 0)), only_a_run("cumprod"));
+    assert_eq!(mistake(&cummax(&x, 0)), only_a_run("cummax"));
+    assert_eq!(mistake(&quantile(&x, 0.5, 0, false)), only_a_run("quantile"));
+    assert_eq!(mistake(&quantile(&x, 1.5, 1, false)), "`quantile` of 1.5\n   = help: a share is from 0 to 1");
+    let none = input(&b, "none", &["2", "0"]);
+    assert_eq!(mistake(&median(&none, 1, false)), "`median` of no elements\n   = its shape is [2, 0]");
+    assert_eq!(
+        mistake(&top_k(&x, 6, 1, true)),
+        "`top_k` of 6 elements of `x`\n   = axis 1 has 5\n   = help: take fewer"
+    );
+    assert!(mistake(&sort(&mask, 0, false)).starts_with("`mask` is a mask"));
+    assert_eq!(
+        mistake(&unstack(&x, 5, 1)),
+        "`unstack` of index 5 of `x`\n   = axis 1 has 5 elements\n   = help: indices count from 0, or from -1 at the end"
+    );
+    assert_eq!(
+        mistake(&split(&x, 2, 3, 1)),
+        "`split` has no piece 3 of 5 elements by 2\n   = help: pieces count from 0: there are 3"
+    );
+    assert_eq!(
+        mistake(&split(&x, 0, 0, 1)),
+        "`split` into pieces of 0\n   = help: a piece has at least 1 element"
+    );
+    assert_eq!(mistake(&chunk(&x, 0, 0, 1)), "`chunk` into 0 pieces\n   = help: it needs at least 1");
+    assert_eq!(
+        mistake(&chunk(&x, 2, 0, 0)),
+        "`chunk` divides batch into 2, which only a run can tell\n   \
+         = help: make the size an argument of the network, or a number"
     );
 }
 

@@ -217,7 +217,46 @@ def elementwise():
     yield from case("hypot:broadcast", torch.hypot, numbers(2, 1), numbers(3))
 
 
-FAMILIES = (folds, norms, limits, matrices, arranged, sums, activations, elementwise)
+def ordered():
+    ties = tensor(3, 1, 2, 1, 3, -inf, 2, nan, 0, -0.5, inf, nan, 7, 7, 7).reshape(3, 5)
+    x = numbers(2, 5, 3)
+    for name, descending in (("up", False), ("down", True)):
+        said = {"descending": int(descending)}
+        yield from case(f"sort:{name}", lambda x: x.sort(-1, descending=descending)[0], numbers(3, 7), **said)
+        yield from case(f"sort:middle_{name}", lambda x: x.sort(1, descending=descending)[0], x, axis=1, **said)
+        yield from case(f"sort:ties_{name}", lambda x: x.sort(dim=-1, descending=descending, stable=True)[0], ties, **said)
+        yield from case(f"argsort:ties_{name}", lambda x: x.argsort(dim=-1, descending=descending, stable=True), ties, gradient=False, **said)
+        yield from case(f"top_k:{name}", lambda x: x.topk(2, 1, descending)[0], x, k=2, axis=1, largest=int(descending))
+        yield from case(f"top_k_indices:{name}", lambda x: x.topk(2, 1, descending)[1], x, k=2, axis=1, largest=int(descending),
+                        gradient=False)
+    yield from case("median:odd", lambda x: x.median(1)[0], x, axis=1)
+    yield from case("median:even", lambda x: x.median(-1)[0], numbers(3, 4))
+    yield from case("median:nan", lambda x: x.median(-1, keepdim=True)[0], ties, keep=1, gradient=False)
+    for q in (0, 0.3, 0.5, 0.75, 1):
+        yield from case(f"quantile:{q}", lambda x: x.quantile(q, 1), x, q=q, axis=1)
+    yield from case("quantile:nan", lambda x: x.quantile(0.5, -1, keepdim=True), tensor(1, nan, 3, 4).reshape(2, 2), q=0.5, keep=1, gradient=False)
+    zeros = x.clone()
+    zeros[0, 2, 1] = zeros[1, 0, 2] = zeros[1, 3, 2] = 0
+    yield from case("cumprod:middle", lambda x: x.cumprod(1), zeros, axis=1)
+    yield from case("cumprod:last", lambda x: x.cumprod(-1), 2 * numbers(2, 9))
+    yield from case("cumprod:one", lambda x: x.cumprod(-1), numbers(3, 1))
+    for name, function in (("cummax", torch.cummax), ("cummin", torch.cummin)):
+        yield from case(f"{name}:middle", lambda x: function(x, 1)[0], x, axis=1)
+        yield from case(f"{name}:ties", lambda x: function(x, 1)[0], ties)
+        yield from case(f"{name}:long", lambda x: function(x, 0)[0], numbers(9), axis=0)
+
+
+def pieces():
+    x = numbers(2, 7, 3)
+    for n in (0, 3, -1):
+        yield from case(f"unstack:{n}", lambda x: x.select(1, n), x, index=n, axis=1)
+    for n in (0, 2, 3):
+        yield from case(f"split:{n}", lambda x: x.split(2, 1)[n], x, size=2, index=n, axis=1)
+    for n in (0, 1, 2):
+        yield from case(f"chunk:{n}", lambda x: x.chunk(3, 1)[n], x, chunks=3, index=n, axis=1)
+
+
+FAMILIES = (folds, norms, limits, matrices, arranged, sums, activations, elementwise, ordered, pieces)
 
 
 def main():

@@ -1,0 +1,24 @@
+//! Equations of axes, and words of Rust's own.
+
+use downhill::prelude::*;
+
+network! {
+    pub Functions(width: usize) {
+        input x: [batch, 4];
+        let a = einsum("b?->b", x);
+        let b = einsum("bn->bb", x);
+        let c = einsum("bn,nm->bm", x);
+        let d = einsum("bnm->b", x);
+        let e = einsum("bn,bm->", x, linear(x, width));
+        let f = einsum("bn,nb->b", x, x);
+        let g = einsum(3, x);
+        let h = x * "four";
+        let i = where(x > 0, x, 0);
+        let j = clip(x, min: 0);
+        output p = sum(x);
+    }
+}
+
+fn main() {
+    let _ = Functions::new(3);
+}
