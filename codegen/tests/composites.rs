@@ -8,7 +8,7 @@ use downhill_graph::graph::Purpose;
 use downhill_graph::interpret::{Environment, Precision, interpret};
 use downhill_graph::passes::optimize;
 use downhill_graph::tensor::Tensor;
-use downhill_graph::types::ElementType::F32;
+use downhill_graph::types::ElementType::{F32, I32};
 use downhill_nn::builder::{Builder, Mode, Value};
 use downhill_nn::composite::{glu, rrelu, sine, softmin};
 use downhill_nn::value::*;
@@ -58,11 +58,27 @@ const FUNCTIONS: &[Function] = &[
     ("chunk", |x| chunk(x, 2, 1, 1)),
     ("atan2", |x| atan2(x, flip(x, Some(&[1])))),
     ("hypot", |x| hypot(x, flip(x, Some(&[1])))),
+    ("histogram", |x| convert(histogram(x, 6, -1.0, 0.5), F32) * x),
+    ("floor_divide", |x| by_seven(x, |a, b| floor_divide(a, b))),
+    ("trunc_divide", |x| by_seven(x, |a, b| trunc_divide(a, b))),
+    ("remainder", |x| by_seven(x, |a, b| remainder(a, b))),
+    ("fmod", |x| by_seven(x, |a, b| fmod(a, b))),
     ("glu", |x| glu(x, 1)),
     ("softmin", |x| softmin(x, 1)),
     ("sine", |x| sine(x, 30.0)),
     ("rrelu", |x| rrelu(x, 0.1, 0.3)),
 ];
+
+/// A function of integers, among them 0 and such as f32 does not hold.
+fn by_seven(x: &Value, function: fn(&Value, &Value) -> Value) -> Value {
+    let whole = convert(x * 1.6e9, I32) + 1;
+    let small = convert(flip(x, None) * 30.0, I32);
+    let found = function(&whole, &small);
+    // In two parts that f32 holds.
+    let [high, low] =
+        [floor_divide(&found, 65_536), remainder(&found, 65_536)].map(|part| convert(part, F32));
+    (high + low * 1e-3) * 1e-3 + x
+}
 
 fn assert_compiled(name: &str, function: fn(&Value) -> Value, rows: Dim, fixed: &Bindings) {
     let b = Builder::new(Mode::Train);

@@ -15,6 +15,7 @@ mod operators;
 
 mod reduce;
 
+mod division;
 mod limits;
 mod rounding;
 
@@ -45,6 +46,7 @@ mod check;
 mod lookup;
 
 mod cumulative;
+mod histogram;
 mod sorting;
 
 mod derivative;
@@ -56,6 +58,7 @@ pub use arrange::{flip, repeat, roll, stack, tile};
 pub use check::one_hot;
 pub use cumulative::{cummax, cummin, cumprod};
 pub use derivative::gradient;
+pub use division::{floor_divide, fmod, remainder, trunc_divide};
 pub use einsum::einsum;
 pub use elementwise::{
     abs, absolute, add, and, bell, convert, cos, dim_value, divide, equal, erf, exp, expm1, floor, full,
@@ -63,6 +66,7 @@ pub use elementwise::{
     negate, normal_cdf, not, not_equal, ones, or, pow, select, sign, sin, softplus, sqrt, square,
     stop_gradient, subtract, surrogate, tanh, zeros,
 };
+pub use histogram::histogram;
 pub use hyperbolic::{acosh, asinh, atanh, cosh, sinh};
 pub use limits::clamp;
 pub use lookup::{gather, pick, scatter_add, take};
@@ -98,13 +102,21 @@ pub(crate) const FUNCTIONS: &[&[Composite]] = &[
     angles::ROWS,
     hyperbolic::ROWS,
     rounding::ROWS,
+    division::ROWS,
     limits::ROWS,
     derivative::ROWS,
 ];
 
 /// The rows of reductions.
-pub(crate) const REDUCTIONS: &[&[Composite]] =
-    &[reduce::ROWS, truth::ROWS, variance::ROWS, norm::ROWS, cumulative::ROWS, sorting::ROWS];
+pub(crate) const REDUCTIONS: &[&[Composite]] = &[
+    reduce::ROWS,
+    truth::ROWS,
+    variance::ROWS,
+    norm::ROWS,
+    cumulative::ROWS,
+    sorting::ROWS,
+    histogram::ROWS,
+];
 
 /// The rows of what moves or makes elements.
 pub(crate) const SHAPES: &[&[Composite]] = &[

@@ -160,6 +160,23 @@ fn functions_refuse_what_they_cannot_take() {
         assert!(mistake(&function(&whole)).starts_with(&told), "{name}");
     }
 
+    let of_integers: [Function; 4] = [
+        ("floor_divide", |x| floor_divide(x, 2)),
+        ("trunc_divide", |x| trunc_divide(x, 2)),
+        ("remainder", |x| remainder(x, 2)),
+        ("fmod", |x| fmod(x, 2)),
+    ];
+    for (name, function) in of_integers {
+        let told = format!("`{name}` needs integers but `x` is f32");
+        assert!(mistake(&function(&x)).starts_with(&told), "{name}");
+    }
+    assert_eq!(
+        mistake(&histogram(&x, 3, 1.0, 1.0)),
+        "`histogram` with a min of 1 and a max of 1\n   = help: `min` must be below `max`"
+    );
+    assert_eq!(mistake(&histogram(&x, 0, 0.0, 1.0)), "`histogram` of 0 bins\n   = help: it needs at least 1");
+    assert!(mistake(&histogram(&whole, 2, 0.0, 1.0)).starts_with("`histogram` needs floats"));
+
     assert_eq!(
         mistake(&variance(&x, -1.0, &Over::default())),
         "`variance` with a correction of -1\n   = help: it must be finite and at least 0"

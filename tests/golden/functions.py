@@ -256,7 +256,19 @@ def pieces():
         yield from case(f"chunk:{n}", lambda x: x.chunk(3, 1)[n], x, chunks=3, index=n, axis=1)
 
 
-FAMILIES = (folds, norms, limits, matrices, arranged, sums, activations, elementwise, ordered, pieces)
+def whole():
+    ends = (-2**31, -2**31 + 1, -1000, -7, -2, -1, 0, 1, 3, 7, 999, 65537, 2**31 - 1)
+    a, b = (torch.tensor(side, dtype=torch.int32) for side in zip(*((a, b) for a in ends for b in ends if b and (a, b) != (-2**31, -1))))
+    functions = {"floor_divide": lambda a, b: a.div(b, rounding_mode="floor"), "remainder": torch.remainder, "fmod": torch.fmod,
+                 "trunc_divide": lambda a, b: a.div(b, rounding_mode="trunc")}
+    for name, function in functions.items():
+        yield from case(f"{name}:ends", function, a, b)
+    x = torch.cat([numbers(40), tensor(-0.5, 0.75, 0.25, 2, -inf, nan)])
+    yield from case("histogram:some", lambda x: x.histc(5, -0.5, 0.75), x, bins=5, min=-0.5, max=0.75, gradient=False)
+    yield from case("histogram:square", lambda x: x.histc(4, -1, 1), numbers(3, 4), bins=4, min=-1, max=1, gradient=False)
+
+
+FAMILIES = (folds, norms, limits, matrices, arranged, sums, activations, elementwise, ordered, pieces, whole)
 
 
 def main():

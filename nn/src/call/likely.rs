@@ -3,7 +3,7 @@
 use downhill_graph::error::nearest;
 
 /// What other libraries call it, and what it is called here.
-const ALIASES: [(&str, &str); 45] = [
+const ALIASES: [(&str, &str); 50] = [
     ("adaptive_avg_pool2d", "adaptive_average_pool"),
     ("average", "mean"),
     ("avg_pool", "average_pool"),
@@ -25,6 +25,8 @@ const ALIASES: [(&str, &str); 45] = [
     ("dropout1d", "channel_dropout"),
     ("dropout2d", "channel_dropout"),
     ("dropout3d", "channel_dropout"),
+    ("floor_div", "floor_divide"),
+    ("frac", "fract"),
     ("fully_connected", "linear"),
     ("glorot", "xavier_uniform"),
     ("glorot_normal", "xavier_normal"),
@@ -32,6 +34,7 @@ const ALIASES: [(&str, &str); 45] = [
     ("he", "kaiming_uniform"),
     ("he_normal", "kaiming_normal"),
     ("he_uniform", "kaiming_uniform"),
+    ("histc", "histogram"),
     ("interpolate", "upsample"),
     ("l2", "squared_error"),
     ("logsumexp", "log_sum_exp"),
@@ -39,8 +42,10 @@ const ALIASES: [(&str, &str); 45] = [
     ("max_pool1d", "max_pool"),
     ("max_pool2d", "max_pool"),
     ("max_pool3d", "max_pool"),
+    ("modulo", "remainder"),
     ("multi_head_attention", "attention"),
     ("multihead_attention", "attention"),
+    ("permute", "transpose"),
     ("reflection_pad", "reflect_pad"),
     ("repeat_interleave", "repeat"),
     ("replication_pad", "replicate_pad"),
