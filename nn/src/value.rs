@@ -51,6 +51,8 @@ mod sorting;
 
 mod derivative;
 
+mod gamma;
+
 use crate::call::Composite;
 
 pub use angles::{acos, asin, atan, atan2, sinc, tan};
@@ -66,6 +68,7 @@ pub use elementwise::{
     negate, normal_cdf, not, not_equal, ones, or, pow, select, sign, sin, softplus, sqrt, square,
     stop_gradient, subtract, surrogate, tanh, zeros,
 };
+pub use gamma::{digamma, lgamma};
 pub use histogram::histogram;
 pub use hyperbolic::{acosh, asinh, atanh, cosh, sinh};
 pub use limits::clamp;
@@ -101,6 +104,7 @@ pub(crate) const FUNCTIONS: &[&[Composite]] = &[
     powers::ROWS,
     angles::ROWS,
     hyperbolic::ROWS,
+    gamma::ROWS,
     rounding::ROWS,
     division::ROWS,
     limits::ROWS,

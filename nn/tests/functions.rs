@@ -59,6 +59,8 @@ const CASES: &[Case] = &[
     case("log10", MATRIX, |x| log10(&x[0] + 2.0)),
     case("hypot", &[&[3, 4], &[3, 4]], |x| hypot(&x[0], &x[1])),
     case("fract", MATRIX, |x| square(fract(&x[0] * 1.4))),
+    case("lgamma", MATRIX, |x| lgamma(&x[0] * 3.0 + 3.2)),
+    case("digamma", MATRIX, |x| digamma(&x[0] + 3.2)),
     case("sort", MATRIX, |x| square(sort(&x[0], 1, true))),
     case("top_k", MATRIX, |x| square(top_k(&x[0], 2, -1, false))),
     case("median", MATRIX, |x| square(median(&x[0], 1, false))),
@@ -132,7 +134,9 @@ fn functions_refuse_what_they_cannot_take() {
     }
 
     type Function = (&'static str, fn(&Value) -> Value);
-    let of_floats: [Function; 21] = [
+    let of_floats: [Function; 23] = [
+        ("lgamma", |x| lgamma(x)),
+        ("digamma", |x| digamma(x)),
         ("tan", |x| tan(x)),
         ("atan", |x| atan(x)),
         ("asin", |x| asin(x)),

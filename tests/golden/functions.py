@@ -256,6 +256,31 @@ def pieces():
         yield from case(f"chunk:{n}", lambda x: x.chunk(3, 1)[n], x, chunks=3, index=n, axis=1)
 
 
+class Digamma(torch.autograd.Function):
+    """PyTorch's own gradient of digamma is right to ten digits only."""
+
+    @staticmethod
+    def forward(context, x):
+        context.save_for_backward(x)
+        return torch.digamma(x)
+
+    @staticmethod
+    def backward(context, upstream):
+        x, = context.saved_tensors
+        above = torch.special.zeta(torch.tensor(2.0, dtype=x.dtype), torch.where(x > 0, x, 1 - x))
+        return upstream * torch.where(x > 0, above, (math.pi / (math.pi * x).sin()).square() - above)
+
+
+def gammas():
+    x = tensor(1e-30, 1e-5, 0.25, 0.5, 0.75, 1, 1 + 2**-10, 1.4375, 1.5, 1.75, 2, 2.25, 2.5, 3, 4.5, 7.75, 8, 9, 30.5, 1000, 1e9, 1e30)
+    below = tensor(-0.25, -0.5, -1.75, -3.5, -10.25)
+    for name, function in (("lgamma", torch.lgamma), ("digamma", Digamma.apply)):
+        yield from case(f"{name}:above", function, x[1:] if name == "digamma" else x)
+        yield from case(f"{name}:below", function, below)
+        yield from case(f"{name}:nan", function, tensor(nan), gradient=False)
+    yield from case("lgamma:poles", torch.lgamma, tensor(0, -1, -2, inf), gradient=False)
+
+
 def whole():
     ends = (-2**31, -2**31 + 1, -1000, -7, -2, -1, 0, 1, 3, 7, 999, 65537, 2**31 - 1)
     a, b = (torch.tensor(side, dtype=torch.int32) for side in zip(*((a, b) for a in ends for b in ends if b and (a, b) != (-2**31, -1))))
@@ -268,7 +293,7 @@ def whole():
     yield from case("histogram:square", lambda x: x.histc(4, -1, 1), numbers(3, 4), bins=4, min=-1, max=1, gradient=False)
 
 
-FAMILIES = (folds, norms, limits, matrices, arranged, sums, activations, elementwise, ordered, pieces, whole)
+FAMILIES = (folds, norms, limits, matrices, arranged, sums, activations, elementwise, ordered, pieces, gammas, whole)
 
 
 def main():

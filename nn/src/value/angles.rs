@@ -100,7 +100,7 @@ fn eighth(r: &Value) -> Value {
     add(guess, multiply(rest, series))
 }
 
-/// sin(πx)/(πx), and 1 at 0, as PyTorch's `sinc`: within 5 units where |x| < 0.3, and 2⁻²² beyond. Near 0 it is a series, whose derivatives
+/// sin(πx)/(πx), and 1 at 0, as PyTorch's `sinc`: within 5 units, and 2⁻²² beside that. Near 0 it is a series, whose derivatives
 /// keep their bits.
 ///
 /// # Errors
