@@ -15,6 +15,9 @@ network! {
         let h = x * "four";
         let i = where(x > 0, x, 0);
         let j = clip(x, min: 0);
+        let k = linear(x, 2, init: kaiming_normal(mode: fan_around));
+        let l = linear(x, 2, init: kaiming_normal(nonlinearity: x));
+        let m = linear(x, 2, init: xavier_normal(mode: fan_in));
         output p = sum(x);
     }
 }
