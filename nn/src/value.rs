@@ -9,6 +9,7 @@
 
 mod align;
 mod operand;
+mod told;
 
 mod elementwise;
 mod operators;

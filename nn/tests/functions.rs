@@ -7,7 +7,7 @@ mod differences;
 use declared::{input, mistake, shape, typed};
 use differences::{Case, assert_differentiates};
 use downhill_graph::dim::Dim;
-use downhill_graph::types::ElementType::{Bool, I32};
+use downhill_graph::types::ElementType::{Bool, F32, I32};
 use downhill_nn::builder::{Builder, Mode, Value};
 use downhill_nn::value::*;
 
@@ -272,4 +272,46 @@ fn parts_and_orders_refuse_what_they_cannot_take() {
         "`chunk` divides batch into 2, which only a run can tell\n   \
          = help: make the size an argument of the network, or a number"
     );
+}
+
+#[test]
+fn sizes_that_arguments_tell_are_numbers_when_the_network_is_built_and_open_before() {
+    let shapes = |b: &Builder, width: Dim, height: Dim| {
+        let x = b.input("x", F32, [height, width]);
+        let made = [
+            cumprod(&x, 1),
+            cummax(&x, 1),
+            quantile(&x, 0.5, 1, true),
+            roll(&x, 9, Some(1)),
+            diagonal(&x, 1, [0, 1]),
+            split(&x, 3, 1, 1),
+            chunk(&x, 2, 1, 1),
+        ];
+        made.map(|value| shape(&value).split('\'').next().unwrap_or_default().to_owned())
+    };
+    let b = Builder::new(Mode::Train);
+    let (width, height) = (b.argument("width", 5), b.argument("height", 3));
+    let built = shapes(&b, width, height);
+    assert_eq!(
+        built,
+        [
+            "[height, width]",
+            "[height, width]",
+            "[height, 1]",
+            "[height, width]",
+            "[3]",
+            "[height, 2]",
+            "[height, 2]"
+        ]
+    );
+
+    let b = Builder::for_checking();
+    let (width, height) = (b.open_argument("width"), b.open_argument("height"));
+    let open = shapes(&b, width, height);
+    let whole = ["[height, width]", "[height, width]", "[height, 1]", "[height, width]"];
+    assert_eq!(open[..4], whole);
+    assert_eq!(open[4..6], ["[diagonal", "[height, piece"]);
+    let run = b.input("run", F32, [Dim::symbol("batch")]);
+    assert!(mistake(&cumprod(&run, 0)).contains("which only a run can tell"));
+    assert!(mistake(&chunk(&run, 2, 0, 0)).contains("which only a run can tell"));
 }

@@ -170,7 +170,10 @@ impl Kind {
         let words = match self {
             Kind::Word(words) => {
                 let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-                return quoted.join(" or ");
+                return match &quoted[..] {
+                    [all @ .., last] if !all.is_empty() => format!("{} or {last}", all.join(", ")),
+                    _ => quoted.concat(),
+                };
             }
             Kind::Equation => "an equation of axes in quotes, such as `\"ij,jk->ik\"`",
             Kind::Tensor | Kind::Tensors => "a value",

@@ -3,6 +3,7 @@
 use super::align::{resolve_axis, spoken};
 use super::movement::{concatenate, expand, reshape, slice};
 use super::reduce::Over;
+use super::told::{Told, told};
 use crate::builder::{Builder, Value};
 use crate::call::{AXES, Arguments, Composite, Default, Kind, Parameter, X, bound, given, optional, row};
 use downhill_graph::dim::Dim;
@@ -47,10 +48,12 @@ pub fn roll(x: impl Borrow<Value>, shift: i64, axis: Option<i64>) -> Value {
     let Some(position) = resolve_axis(x, axis, shape.rank()) else { return x.builder().unknown() };
 
     let size = &shape.dims()[position];
-    let shift = match size.as_constant() {
-        Some(0) => 0,
-        Some(size) => shift.rem_euclid(size),
-        None => shift,
+    let shift = match told(x.builder(), size) {
+        Told::Now(0) => 0,
+        Told::Now(size) => shift.rem_euclid(size),
+        // The shape stays.
+        Told::Later => 0,
+        Told::Run => shift,
     };
     if shift == 0 {
         return x.clone();

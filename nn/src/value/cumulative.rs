@@ -8,11 +8,10 @@ use super::elementwise::{and, equal, greater, less, multiply, not_equal, or, sel
 use super::lookup::moved;
 use super::movement::{concatenate, index, slice};
 use super::reduce::numbers;
+use super::told::number_along;
 use crate::builder::Value;
-use crate::call::{Composite, LAST, X, bound, row};
+use crate::call::{Composite, LAST, X, row};
 use downhill_graph::dim::Dim;
-use downhill_graph::error::Error;
-use downhill_graph::graph::Undecided;
 use downhill_graph::op::{Op, Reduction};
 use std::borrow::Borrow;
 
@@ -85,14 +84,7 @@ fn extreme(user: &str, x: &Value, axis: i64, kind: Reduction) -> Option<Value> {
 /// How far each pass reaches; none while the size is not known yet.
 fn steps(user: &str, x: &Value, axis: usize) -> Option<Vec<i64>> {
     let size = x.shape()?.0.swap_remove(axis);
-    let Some(count) = bound(x.builder(), &size) else {
-        if x.builder().with_graph(|graph| graph.undecided == Undecided::Accept) {
-            return Some(Vec::new());
-        }
-        let error = Error::new(format!("`{user}` along a size of {size}, which only a run can tell"));
-        x.builder().error(error.help("make it an argument of the network, or a number"));
-        return None;
-    };
+    let count = number_along(user, x, &size).ok()?.unwrap_or(0);
     Some(std::iter::successors(Some(1), |step| Some(step * 2)).take_while(|step| *step < count).collect())
 }
 

@@ -2,11 +2,11 @@
 
 use super::align::{resolve_axis, spoken};
 use super::movement::{reshape, slice};
+use super::told::{Told, told};
 use crate::builder::{Builder, Value};
 use crate::call::{Arguments, Composite, Default, Kind, Parameter, X, bound, given, row};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
-use downhill_graph::graph::Undecided;
 use std::borrow::Borrow;
 
 /// The element with this index along `axis`, which is gone: one of those that [`stack`](super::stack) joins, and PyTorch's `select`. A
@@ -81,7 +81,7 @@ fn share(x: &Value, chunks: i64, index: i64, axis: i64) -> Option<Value> {
         None => whole.divide(&Dim::from(chunks)),
     };
     let is_exact = x.builder().with_graph(|graph| graph.agrees(&(&size * &Dim::from(chunks)), whole));
-    if bound(x.builder(), whole).is_none() && !is_exact {
+    if matches!(told(x.builder(), whole), Told::Run) && !is_exact {
         let error = Error::new(format!("`chunk` divides {whole} into {chunks}, which only a run can tell"));
         x.builder().error(error.help("make the size an argument of the network, or a number"));
         return None;
@@ -109,8 +109,8 @@ fn piece(user: &str, x: &Value, size: &Dim, index: i64, axis: usize) -> Option<V
             }
             Dim::from(whole.min((index + 1) * size))
         }
-        // While rustc runs, the last piece may still be shorter.
-        _ if builder.with_graph(|graph| graph.undecided == Undecided::Accept) => {
+        // What is told later may leave less for the last piece.
+        _ if matches!(told(builder, &whole), Told::Later) || matches!(told(builder, size), Told::Later) => {
             &start + &builder.fresh_dim("piece")
         }
         _ => &start + size,

@@ -9,6 +9,7 @@ use super::lookup::moved;
 use super::movement::{expand, index, slice};
 use super::pieces::unstack;
 use super::reduce::{Over, numbers, sum_over};
+use super::told::number_along;
 use super::truth::any;
 use crate::builder::{Builder, Value};
 use crate::call::{
@@ -108,11 +109,8 @@ pub fn quantile(x: impl Borrow<Value>, q: f64, axis: i64, keep: bool) -> Value {
         return x.builder().fail(Error::new(format!("`quantile` of {q}")).help("a share is from 0 to 1"));
     }
     ranked("quantile", x, axis, keep, |sorted, size| {
-        let Some(count) = bound(x.builder(), size) else {
-            let error = Error::new(format!("`quantile` along a size of {size}, which only a run can tell"));
-            x.builder().error(error.help("make it an argument of the network, or a number"));
-            return None;
-        };
+        // While the number is not told yet, any element has the shape.
+        let count = number_along("quantile", x, size).ok()?.unwrap_or(1);
         let place = q * (count - 1) as f64;
         let (low, share) = (place.floor() as i64, place.fract());
         let below = at(sorted, Dim::from(low), axis);

@@ -4,9 +4,10 @@ use super::align::{resolve_axis, spoken};
 use super::elementwise::{add, and, greater_equal, less_equal, multiply, select, subtract};
 use super::movement::{index, reshape, slice, transpose_by};
 use super::reduce::sum_over;
+use super::told::{Told, told};
 use crate::builder::{Builder, Value};
 use crate::call::{Arguments, Composite, Default, Kind, Parameter, X, of_two, optional, row};
-use downhill_graph::dim::Dim;
+use downhill_graph::dim::{Agreement, Dim};
 use downhill_graph::error::Error;
 use downhill_graph::op::Op;
 use downhill_graph::types::{ElementType, Shape};
@@ -98,18 +99,25 @@ fn along_diagonal(user: &str, x: &Value, offset: i64, axes: [i64; 2]) -> Option<
 
 /// How many elements the diagonal has.
 fn length(user: &str, x: &Value, sizes: &[Dim], offset: i64) -> Option<Dim> {
+    let builder = x.builder();
     let [rows, columns] = [&sizes[0] - &Dim::from((-offset).max(0)), &sizes[1] - &Dim::from(offset.max(0))];
-    let count = if let (Some(m), Some(n)) = (rows.as_constant(), columns.as_constant()) {
-        Dim::from(m.min(n))
-    } else if x.builder().with_graph(|graph| graph.agrees(&sizes[0], &sizes[1])) {
-        &sizes[0] - &Dim::from(offset.abs())
-    } else {
-        let error = Error::new(format!(
-            "`{user}` of {} by {}, of which only a run tells the lesser",
-            sizes[0], sizes[1]
-        ));
-        x.builder().error(error.help("`slice` it to a square first"));
-        return None;
+    let count = match [told(builder, &rows), told(builder, &columns)] {
+        [Told::Now(m), Told::Now(n)] => Dim::from(m.min(n)),
+        _ if builder.with_graph(|graph| graph.compare(&sizes[0], &sizes[1])) == Agreement::Equal => {
+            &sizes[0] - &Dim::from(offset.abs())
+        }
+        // Which is the lesser is told when the network is built.
+        [Told::Later, Told::Later | Told::Now(_)] | [Told::Now(_), Told::Later] => {
+            builder.fresh_dim("diagonal")
+        }
+        _ => {
+            let error = Error::new(format!(
+                "`{user}` of {} by {}, of which only a run tells the lesser",
+                sizes[0], sizes[1]
+            ));
+            builder.error(error.help("`slice` it to a square first"));
+            return None;
+        }
     };
     if count.as_constant().is_some_and(|count| count < 0) {
         let error =
