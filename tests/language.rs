@@ -307,3 +307,62 @@ fn pictures_are_made_small_and_large() {
     assert!(last < first, "the loss went from {first} to {last}");
     assert_eq!(net.forward(&x).expect("pictures").shape(), [2, 4, 5, 5]);
 }
+
+network! {
+    /// Sums of products by the names of axes.
+    pub Sums(width: usize) {
+        input  x: [batch, 3];
+        target y: [batch, 2];
+        let h = linear(x, width);
+        output p = einsum("bn,bn,nm->bm", h, h, ones([width, 2]));
+        loss squared_error(p, y);
+    }
+}
+
+#[test]
+fn a_sum_of_products_is_written_by_the_names_of_axes() {
+    let mut net = Sums::new(4).seed(3).optimizer(sgd(0.01)).build().expect("no mistakes");
+    let x = [[1.0, 2.0, -1.0], [0.5, 0.0, 3.0]];
+    let first = net.step(&x, &[[1.0, 0.5], [0.0, 1.0]]).expect("a step");
+    for _ in 0..2000 {
+        net.step(&x, &[[1.0, 0.5], [0.0, 1.0]]).expect("a step");
+    }
+    // Both columns are one sum: the best that can be is their mean.
+    let last = net.step(&x, &[[1.0, 0.5], [0.0, 1.0]]).expect("a step");
+    assert!(last < first && (last - 0.156_25).abs() < 1e-3, "{first} {last}");
+}
+
+network! {
+    /// Words, slopes that are learned or drawn, and functions that order.
+    pub Words(width: usize) {
+        input  x: [batch, 6];
+        target y: [batch, 2];
+        param  w: [6, width] = kaiming_normal(mode: fan_out, nonlinearity: relu);
+        let h = prelu(x @ w, channels: width, init: constant(0.5));
+        h = rrelu(linear(h, width, init: xavier_uniform(nonlinearity: tanh)), lower: 0.1, upper: 0.2);
+        let best = top_k(clamp(h, min: -1.0, max: 1.0), 2);
+        output p = swiglu(stack(linear(best, 2), split(cumprod(tanh(h), axis: 1), 2, 0, axis: 1), axis: 1), axis: 1);
+        output order = argsort(x);
+        loss squared_error(reshape(p, [batch, 2]), y) + 1e-3 * norm(w);
+    }
+}
+
+#[test]
+fn words_and_new_functions_are_trained() {
+    let mut net = Words::new(8).seed(5).optimizer(sgd(0.05)).build().expect("no mistakes");
+    let x = [[0.5, -1.0, 2.0, 0.25, -0.5, 1.5], [1.0, 0.0, -2.0, -0.25, 0.75, -1.5]];
+    let y = [[0.2, -0.1], [0.0, 0.3]];
+    let deviation = |values: &[f32]| (values.iter().map(|x| x * x).sum::<f32>() / values.len() as f32).sqrt();
+    let start = deviation(net.parameter("w").expect("a parameter").as_f32().expect("f32"));
+    assert!((start / 0.5 - 1.0).abs() < 0.4, "√2/√8 is 0.5, but {start}");
+
+    let first = net.step(&x, &y).expect("a step");
+    for _ in 0..300 {
+        net.step(&x, &y).expect("a step");
+    }
+    let last = net.step(&x, &y).expect("a step");
+    assert!(last < first && last.is_finite(), "{first} {last}");
+    let outputs = net.forward_all(&x).expect("outputs");
+    let order = outputs.get("order").expect("an output").to_f64_vec();
+    assert_eq!(order, [1.0, 4.0, 3.0, 0.0, 5.0, 2.0, 2.0, 5.0, 3.0, 1.0, 4.0, 0.0]);
+}

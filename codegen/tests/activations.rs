@@ -2,36 +2,24 @@
 
 mod common;
 
-use downhill_graph::dim::Bindings;
-use downhill_graph::graph::Purpose;
-use downhill_graph::interpret::Environment;
-use downhill_graph::passes::optimize;
-use downhill_graph::tensor::Tensor;
-use downhill_graph::types::ElementType;
-use downhill_nn::builder::{Builder, Mode, Value};
+use common::units::{Measured, NOTHING, arguments, assert_within_units, compiled};
 use downhill_nn::composite::{elu, gelu, gelu_tanh, leaky_relu, relu, sigmoid, silu};
-use downhill_nn::value::{gradient, softplus, sum, tanh};
+use downhill_nn::value::{softplus, tanh};
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
-/// What an activation should be, and how far it may be off.
-struct Case {
-    name: &'static str,
-    function: fn(&Value) -> Value,
-    value: fn(f64) -> f64,
-    slope: fn(f64) -> f64,
-    /// Units in the last place, of the value and of the slope; and what each may be off beside that.
-    units: [f64; 2],
-    beside: [fn(f64) -> f64; 2],
-}
-
-const NOTHING: fn(f64) -> f64 = |_| 0.0;
 /// What is left of x·p where p has no bits any more: half the least float for each unit of x.
 const BELOW: fn(f64) -> f64 = |x| x.abs() * 2f64.powi(-149);
 
-fn cases() -> Vec<Case> {
+fn cases() -> Vec<Measured> {
     let (exact, two) = ([1.0, 1.0], [NOTHING, NOTHING]);
-    let case =
-        |name, function, value, slope, units, beside| Case { name, function, value, slope, units, beside };
+    let case = |name, function, value, slope, units, beside| Measured {
+        name,
+        function,
+        value,
+        slope,
+        units,
+        beside,
+    };
     vec![
         case("relu", |x| relu(x), |x| x.max(0.0), |x| f64::from(u8::from(x > 0.0)), exact, two),
         case("leaky_relu", |x| leaky_relu(x, 0.25), |x| x.max(x / 4.0), leak, exact, two),
@@ -144,56 +132,9 @@ fn tail(x: f64) -> f64 {
     if x < 0.0 && x > -20.0 { x.abs() * logistic(twice(x)) * twice(x).abs() * 2f64.powi(-22) } else { 0.0 }
 }
 
-/// All over f32 and, more of them, where activations bend.
-fn arguments() -> Vec<f32> {
-    let all = (0..=u32::MAX).step_by(131_071).map(f32::from_bits).filter(|x| x.is_finite());
-    let bend = (-60_000..60_000).map(|step| step as f32 * 0.001_937);
-    all.chain(bend).chain([0.0, -0.0, f32::MAX, f32::MIN]).collect()
-}
-
-/// The activation and its slope by machine code, which is the same on every target.
-fn compiled(case: &Case, arguments: &[f32]) -> [Vec<f64>; 2] {
-    let b = Builder::new(Mode::Train);
-    let x = b.input("x", ElementType::F32, [arguments.len()]);
-    let y = (case.function)(&x);
-    let slope = gradient(sum(&y), &x);
-    let mut graph = b.finish().expect("no mistakes").graph;
-    graph.results.push((Purpose::Output("y".into()), y.node().expect("known")));
-    graph.results.push((Purpose::Gradient("x".into()), slope.node().expect("known")));
-    let given = Tensor::new([arguments.len()], arguments.to_vec()).expect("a tensor");
-    let outcome = common::run(&optimize(&graph), &Environment::new().input("x", given), &Bindings::new());
-    let results = outcome.expect("it compiles").results;
-    [0, 1].map(|at| results[at].1.to_f64_vec())
-}
-
-fn unit(exact: f64) -> f64 {
-    let exponent = if exact == 0.0 { -126.0 } else { exact.abs().log2().floor() };
-    (exponent.clamp(-126.0, 127.0) - 23.0).exp2()
-}
-
 #[test]
 fn values_and_gradients_keep_their_accuracy_over_all_of_f32() {
-    let arguments = arguments();
-    let mut beyond = Vec::new();
-    for case in cases() {
-        let found = compiled(&case, &arguments);
-        for (which, (found, exact)) in found.iter().zip([case.value, case.slope]).enumerate() {
-            let mut worst = (0.0, 0.0, 0.0);
-            for (&x, &found) in arguments.iter().zip(found) {
-                let x = f64::from(x);
-                let (exact, room) = (exact(x), case.beside[which](x));
-                let off = ((found - exact).abs() - room) / unit(exact);
-                let off = if off.is_nan() { f64::INFINITY } else { off };
-                worst = if off <= worst.0 { worst } else { (off, x, found) };
-            }
-            let (units, x, found) = worst;
-            let what = ["", "' slope"][which];
-            let line = format!("{}{what}: {units:.2} at {x:e}: {found:e}, not {:e}", case.name, exact(x));
-            println!("{line}");
-            beyond.extend((units > case.units[which]).then_some(line));
-        }
-    }
-    assert!(beyond.is_empty(), "{}", beyond.join("\n"));
+    assert_within_units(&cases(), &arguments());
 }
 
 #[test]

@@ -43,6 +43,7 @@ pub(crate) fn written(expression: &Expression) -> String {
         ExpressionKind::Integer(number) => number.to_string(),
         ExpressionKind::Number(number) => format!("{number:?}"),
         ExpressionKind::Bool(flag) => flag.to_string(),
+        ExpressionKind::Text(text) => format!("{text:?}"),
         ExpressionKind::Name(name) => name.to_string(),
         ExpressionKind::Parameter(path) => path.join("."),
         ExpressionKind::Negate(operand) => format!("-{}", within(operand)),

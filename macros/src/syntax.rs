@@ -148,6 +148,8 @@ pub(crate) enum ExpressionKind {
     Integer(i64),
     Number(f64),
     Bool(bool),
+    /// Text in quotes.
+    Text(String),
     /// A value, an argument, a dim.
     Name(Ident),
     /// A parameter by its name: `h.weight`, `h.0.weight`.

@@ -3,10 +3,13 @@
 //! In: a name and arguments, as a declaration writes them. Out: an [`Initializer`], or mistakes.
 
 use crate::builder::Builder;
-use crate::call::{Argument, Arguments, Default, Head, Kind, Mistake, Parameter, given, judge_given, likely};
+use crate::call::{
+    Argument, Arguments, Default, Head, Kind, Mistake, Parameter, given, judge_given, likely, optional,
+};
+use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
 use downhill_graph::graph::bug;
-use downhill_graph::random::Initializer;
+use downhill_graph::random::{Fan, Initializer};
 
 /// An initialiser that declarations call by name.
 pub struct NamedInitializer {
@@ -25,6 +28,53 @@ const fn number(name: &'static str, default: Option<Default>) -> Parameter<'stat
 
 const GAIN: Parameter<'static> = number("gain", Some(Default::Number(1.0)));
 const SLOPE: Parameter<'static> = number("slope", Some(Default::Number(0.0)));
+const DEVIATION: Parameter<'static> = number("deviation", Some(Default::Number(1.0)));
+const MEAN: Parameter<'static> = number("mean", Some(Default::Number(0.0)));
+const MODE: Parameter<'static> =
+    optional("mode", Kind::Word(&["fan_in", "fan_out"]), Default::Word("fan_in"));
+
+const FOLLOWED_BY: Kind = Kind::Word(&["linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"]);
+const AFTER_XAVIER: Parameter<'static> = optional("nonlinearity", FOLLOWED_BY, Default::Word("linear"));
+const AFTER_KAIMING: Parameter<'static> = optional("nonlinearity", FOLLOWED_BY, Default::Word("leaky_relu"));
+
+/// What keeps the size of signals from layer to layer where this nonlinearity follows: PyTorch's `calculate_gain`.
+fn gain_before(nonlinearity: Option<&str>, slope: f64) -> f64 {
+    match nonlinearity {
+        Some("tanh") => 5.0 / 3.0,
+        Some("relu") => std::f64::consts::SQRT_2,
+        Some("leaky_relu") => (2.0 / (1.0 + slope * slope)).sqrt(),
+        Some("selu") => 0.75,
+        _ => 1.0,
+    }
+}
+
+/// Of all but `linear` the gain is that of the nonlinearity, times the one that is given.
+fn xavier_gain(given: &Arguments<'_>) -> f64 {
+    // PyTorch's slope of a leaky rectifier that is not given.
+    given.number("gain") * gain_before(given.word("nonlinearity"), 0.01)
+}
+
+fn kaiming(given: &Arguments<'_>, is_normal: bool) -> Initializer {
+    let (slope, nonlinearity) = (given.number("slope"), given.word("nonlinearity"));
+    match (given.word("mode"), nonlinearity, is_normal) {
+        (Some("fan_in"), Some("leaky_relu"), true) => Initializer::KaimingNormal { slope },
+        (Some("fan_in"), Some("leaky_relu"), false) => Initializer::KaimingUniform { slope },
+        (mode, ..) => {
+            let fan = if mode == Some("fan_out") { Fan::Out } else { Fan::In };
+            Initializer::Scaled { gain: gain_before(nonlinearity, slope), fan, is_normal }
+        }
+    }
+}
+
+/// SIREN's: within ±1/fan_in for the layer that sees the inputs, else within ±√(6/fan_in)/omega.
+fn siren(given: &Arguments<'_>) -> Initializer {
+    let (gain, fan) = if given.flag("first") {
+        (3f64.sqrt().recip(), Fan::InSquared)
+    } else {
+        (std::f64::consts::SQRT_2 / given.number("omega"), Fan::In)
+    };
+    Initializer::Scaled { gain, fan, is_normal: false }
+}
 
 const fn entry(
     name: &'static str,
@@ -35,6 +85,10 @@ const fn entry(
     NamedInitializer { name, parameters, about, make }
 }
 
+const XAVIER: &[Parameter<'static>] = &[GAIN, AFTER_XAVIER];
+const KAIMING: &[Parameter<'static>] = &[SLOPE, MODE, AFTER_KAIMING];
+const LECUN_UNIFORM: Initializer = Initializer::Scaled { gain: 1.0, fan: Fan::In, is_normal: false };
+
 static TABLE: &[NamedInitializer] = &[
     entry("zeros", &[], "0", |_| Initializer::Zeros),
     entry("ones", &[], "1", |_| Initializer::Ones),
@@ -44,41 +98,81 @@ static TABLE: &[NamedInitializer] = &[
     entry("uniform", &[number("low", None), number("high", None)], "uniform in low..high", |given| {
         Initializer::Uniform { low: given.number("low"), high: given.number("high") }
     }),
+    entry("normal", &[MEAN, DEVIATION], "normal", |given| Initializer::Normal {
+        mean: given.number("mean"),
+        deviation: given.number("deviation"),
+    }),
     entry(
-        "normal",
-        &[number("mean", Some(Default::Number(0.0))), number("deviation", Some(Default::Number(1.0)))],
-        "normal",
-        |given| Initializer::Normal { mean: given.number("mean"), deviation: given.number("deviation") },
+        "truncated_normal",
+        &[
+            MEAN,
+            DEVIATION,
+            number("low", Some(Default::Number(-2.0))),
+            number("high", Some(Default::Number(2.0))),
+        ],
+        "normal, of which only what lies in low..high is drawn",
+        |given| {
+            let [mean, deviation, low, high] =
+                ["mean", "deviation", "low", "high"].map(|name| given.number(name));
+            Initializer::TruncatedNormal { mean, deviation, low, high }
+        },
     ),
-    entry("xavier", &[GAIN], "as `xavier_uniform`", |given| Initializer::XavierUniform {
-        gain: given.number("gain"),
+    entry("xavier", XAVIER, "as `xavier_uniform`", |given| Initializer::XavierUniform {
+        gain: xavier_gain(given),
     }),
     entry(
         "xavier_uniform",
-        &[GAIN],
+        XAVIER,
         "Xavier/Glorot: uniform within ±gain·√(6/(fan_in + fan_out))",
-        |given| Initializer::XavierUniform { gain: given.number("gain") },
+        |given| Initializer::XavierUniform { gain: xavier_gain(given) },
     ),
     entry(
         "xavier_normal",
-        &[GAIN],
+        XAVIER,
         "Xavier/Glorot: normal with deviation gain·√(2/(fan_in + fan_out))",
-        |given| Initializer::XavierNormal { gain: given.number("gain") },
+        |given| Initializer::XavierNormal { gain: xavier_gain(given) },
     ),
-    entry("kaiming", &[SLOPE], "as `kaiming_uniform`", |given| Initializer::KaimingUniform {
-        slope: given.number("slope"),
-    }),
+    entry("kaiming", KAIMING, "as `kaiming_uniform`", |given| kaiming(given, false)),
     entry(
         "kaiming_uniform",
-        &[SLOPE],
-        "Kaiming/He: uniform within ±√(6/((1 + slope²)·fan_in))",
-        |given| Initializer::KaimingUniform { slope: given.number("slope") },
+        KAIMING,
+        "Kaiming/He: uniform within ±gain·√(3/fan), gain² being 2/(1 + slope²)",
+        |given| kaiming(given, false),
     ),
     entry(
         "kaiming_normal",
-        &[SLOPE],
-        "Kaiming/He: normal with deviation √(2/((1 + slope²)·fan_in))",
-        |given| Initializer::KaimingNormal { slope: given.number("slope") },
+        KAIMING,
+        "Kaiming/He: normal with deviation gain/√fan, gain² being 2/(1 + slope²)",
+        |given| kaiming(given, true),
+    ),
+    entry("lecun", &[], "as `lecun_uniform`", |_| LECUN_UNIFORM),
+    entry("lecun_uniform", &[], "LeCun: uniform within ±√(3/fan_in)", |_| LECUN_UNIFORM),
+    entry("lecun_normal", &[], "LeCun: normal with deviation 1/√fan_in", |_| Initializer::Scaled {
+        gain: 1.0,
+        fan: Fan::In,
+        is_normal: true,
+    }),
+    entry(
+        "siren",
+        &[number("omega", Some(Default::Number(30.0))), optional("first", Kind::Bool, Default::Bool(false))],
+        "what `sine` follows: uniform within ±√(6/fan_in)/omega, of the first layer ±1/fan_in",
+        siren,
+    ),
+    entry("identity", &[], "the identity of [in, out]", |_| Initializer::Identity),
+    entry(
+        "dirac",
+        &[optional("groups", Kind::Dim, Default::Integer(1))],
+        "a convolution that hands its channels on",
+        |given| Initializer::Dirac { groups: given.dim("groups").cloned().unwrap_or(Dim::from(1)) },
+    ),
+    entry(
+        "sparse",
+        &[number("sparsity", None), number("deviation", Some(Default::Number(0.01)))],
+        "normal, with a share of the outputs of each input 0",
+        |given| Initializer::Sparse {
+            sparsity: given.number("sparsity"),
+            deviation: given.number("deviation"),
+        },
     ),
     entry("orthogonal", &[GAIN], "orthonormal rows or columns, times gain", |given| {
         Initializer::Orthogonal { gain: given.number("gain") }

@@ -47,6 +47,8 @@ fn layer(b: &Builder, name: &str, case: &Case, input: impl Fn(&str) -> Value) ->
         "instance_norm_plain" => instance_norm(x(), InstanceNorm::default()),
         "sinusoidal_positions" => sinusoidal_positions(b, 6, 8),
         "sinusoidal_positions_odd" => sinusoidal_positions(b, 4, 5),
+        "prelu" => prelu(x(), Prelu::default()),
+        "prelu_of_channels" => prelu(x(), Prelu { channels: Dim::from(3), ..Prelu::default() }),
         "rotary" => rotary(x(), 10_000.0),
         "rotary_base" => rotary(x(), 100.0),
         name if name.starts_with("scaled_dot_product_attention") => {

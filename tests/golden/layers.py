@@ -397,7 +397,20 @@ def bordered():
                             {"before": before, "after": after} | values, eighths)
 
 
-FAMILIES = (norms, scaled, attention, positions, convolutions, pools, transposed_convolutions, resampled, shuffled, bordered)
+# Slopes that are learned
+
+
+def slopes():
+    def sloped(x, weight):
+        return F.prelu(x, weight)
+
+    kinked = eighths(2, 3, 4)
+    kinked[0, 1, 2] = kinked[1, 0, 0] = 0
+    yield from case("prelu", sloped, {"x": kinked}, {"weight": eighths(1)}, None, eighths)
+    yield from case("prelu_of_channels", sloped, {"x": eighths(2, 3, 2, 2)}, {"weight": eighths(3)}, None, eighths)
+
+
+FAMILIES = (norms, scaled, attention, positions, convolutions, pools, transposed_convolutions, resampled, shuffled, bordered, slopes)
 
 
 def main():

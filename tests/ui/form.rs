@@ -20,7 +20,7 @@ network! {
         let mut a = relu(x);
         let b: f32 = relu(x);
         let c = x.relu();
-        let d = "text";
+        let d = 'c';
         let e = 1.0f32 * x;
         let f = 0.0 < x < 1.0;
     }

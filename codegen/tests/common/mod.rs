@@ -23,6 +23,7 @@ use std::ffi::c_void;
 
 pub(crate) mod case;
 mod memory;
+pub(crate) mod units;
 
 use memory::Memory;
 

@@ -29,8 +29,17 @@ fn bind_input(input: &mut Input, bindings: &Bindings) {
 
 fn bind_storage(storage: &mut Storage, bindings: &Bindings) {
     storage.ty = bind_type(&storage.ty, bindings);
-    if let Initializer::FanIn(dim) = &mut storage.initializer {
-        *dim = dim.bind(bindings);
+    bind_initializer(&mut storage.initializer, bindings);
+}
+
+fn bind_initializer(initializer: &mut Initializer, bindings: &Bindings) {
+    match initializer {
+        Initializer::FanIn(dim) | Initializer::Dirac { groups: dim } => *dim = dim.bind(bindings),
+        Initializer::ZeroRow { of, row } => {
+            *row = row.bind(bindings);
+            bind_initializer(of, bindings);
+        }
+        _ => {}
     }
 }
 

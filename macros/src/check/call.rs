@@ -7,7 +7,7 @@ use crate::callee::{Callee, Function};
 use crate::syntax::{Arguments, Expression, ExpressionKind, Layer, Location};
 use downhill_graph::error::Error;
 use downhill_graph::random::Initializer;
-use downhill_nn::composite::{self, Argument, Head, Kind, Mistake, find_initializer, judge};
+use downhill_nn::composite::{self, Argument, Head, Kind, Mistake, Parameter, find_initializer, judge};
 use syn::Ident;
 
 impl<'a> Checker<'a> {
@@ -29,11 +29,11 @@ impl<'a> Checker<'a> {
 
         let called = shared.as_ref().map_or(function, |shared| shared.function);
         let Some(callee) = Callee::find(self.program, called) else {
-            self.arguments(arguments, None, 0);
+            self.arguments(arguments, &[], 0);
             return self.unknown_function(function);
         };
 
-        let mut handed = self.arguments(arguments, Some(&callee), 0);
+        let mut handed = self.arguments(arguments, &callee.parameters(), 0);
         let Some(shared) = shared else { return self.apply(&callee, &handed, location) };
         handed.positional.extend(shared.handed.positional);
         handed.named.extend(shared.handed.named);
@@ -88,22 +88,21 @@ impl<'a> Checker<'a> {
             return self.unknown_function(function);
         };
         // Positional arguments of an instance follow those of each use, which is the one tensor as a rule.
-        let handed = self.arguments(arguments, Some(&callee), 1);
+        let handed = self.arguments(arguments, &callee.parameters(), 1);
         let instance = self.builder.instance(&name.to_string());
         let shared = Shared { instance, function, handed };
         self.scopes.declare(&name.to_string(), Named::Instance(shared));
         AbstractValue::Unknown
     }
 
-    /// Evaluates the arguments of a call whose first positional one is the parameter at `first`.
+    /// Evaluates the arguments of a call whose first positional one is the one at `first` of `parameters`.
     fn arguments(
         &mut self,
         arguments: &'a Arguments,
-        callee: Option<&Callee<'_>>,
+        parameters: &[Parameter<'_>],
         first: usize,
     ) -> Handed<'a> {
-        let parameters = callee.map(Callee::parameters).unwrap_or_default();
-        let head = Head { name: "", parameters: &parameters };
+        let head = Head { name: "", parameters };
         let positional = arguments.positional.iter().enumerate();
         let positional = positional
             .map(|(position, expression)| self.argument(expression, head.kind_at(first + position)))
@@ -126,20 +125,29 @@ impl<'a> Checker<'a> {
                 Argument::Initializer(self.initializer(function, arguments, expression.location)),
             ),
             (ExpressionKind::If(choice), _) => self.choice(choice, kind, expression.location),
-            (ExpressionKind::Name(name), Some(Kind::Padding)) if name == "same" => {
-                self.same(expression.location)
-            }
+            (ExpressionKind::Name(name), _) => self.word(name, kind).unwrap_or_else(|| self.name(name)),
             _ => self.expression(expression),
         }
     }
 
-    /// The word `same`, where nothing else is called so.
-    fn same(&mut self, location: Location) -> AbstractValue {
-        if self.scopes.find("same").is_none() {
-            return AbstractValue::Known(Argument::Same);
+    /// A word that a parameter of `kind` knows; nothing where the name may mean something else.
+    pub(super) fn word(&mut self, name: &Ident, kind: Option<Kind>) -> Option<AbstractValue> {
+        let vocabulary = kind.map_or(&[][..], Kind::vocabulary);
+        let (text, location) = (name.to_string(), Location::at(name.span()));
+        let is_named = self.scopes.find(&text).is_some();
+        match vocabulary.iter().find(|word| **word == text) {
+            Some(word) if !is_named => Some(AbstractValue::Known(Argument::Word(word))),
+            Some(word) => {
+                let error = Error::new(format!("`{word}` is a word here, and a name of this network"));
+                Some(self.fail(location, error.help("give it another name")))
+            }
+            None if !is_named && matches!(kind, Some(Kind::Word(_))) => {
+                let words = kind.map(Kind::words).unwrap_or_default();
+                let error = Error::new(format!("`{text}` is no word here"));
+                Some(self.fail(location, error.help(format!("it must be {words}"))))
+            }
+            None => None,
         }
-        let error = Error::new("`same` is a word of `padding` here, and a name of this network");
-        self.fail(location, error.help("give it another name"))
     }
 
     pub(super) fn initializer(
@@ -148,15 +156,16 @@ impl<'a> Checker<'a> {
         arguments: &'a Arguments,
         location: Location,
     ) -> Initializer {
-        let handed = self.arguments(arguments, None, 0);
         let initializer = match find_initializer(&name.to_string()) {
             Ok(initializer) => initializer,
             Err(error) => {
+                self.arguments(arguments, &[], 0);
                 self.error(Location::at(name.span()), error);
                 return Initializer::Zeros;
             }
         };
 
+        let handed = self.arguments(arguments, initializer.parameters, 0);
         let Some(arguments) = self.judged(initializer.head(), &handed, location) else {
             return Initializer::Zeros;
         };

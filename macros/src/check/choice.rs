@@ -157,10 +157,11 @@ impl<'a> Checker<'a> {
             ExpressionKind::Integer(_)
             | ExpressionKind::Number(_)
             | ExpressionKind::Bool(_)
+            | ExpressionKind::Text(_)
             | ExpressionKind::Whatever
             | ExpressionKind::Rust(_) => {}
             ExpressionKind::Name(name) => {
-                self.name(name);
+                self.word(name, kind).unwrap_or_else(|| self.name(name));
             }
             ExpressionKind::Parameter(path) => {
                 if self.scopes.find(&path[0]).is_none() {

@@ -16,6 +16,7 @@ impl<'a> Checker<'a> {
             ExpressionKind::Integer(number) => AbstractValue::Known(Argument::Integer(*number)),
             ExpressionKind::Number(number) => AbstractValue::Known(Argument::Number(*number)),
             ExpressionKind::Bool(flag) => AbstractValue::Known(Argument::Bool(*flag)),
+            ExpressionKind::Text(text) => AbstractValue::Known(Argument::Text(text.as_str().into())),
             ExpressionKind::Name(name) => self.name(name),
             ExpressionKind::Parameter(path) => self.parameter(path, location),
             ExpressionKind::Negate(operand) => {

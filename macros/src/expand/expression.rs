@@ -3,7 +3,7 @@
 use super::expander::{Expander, SharedCall, builder, layer_function, local};
 use crate::callee::{Callee, Function};
 use crate::syntax::{Arguments, Choice, Connective, Expression, ExpressionKind};
-use downhill_nn::composite::{Head, Kind, Spot};
+use downhill_nn::composite::{Head, Kind, Spot, find_initializer};
 use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote};
 use syn::Ident;
@@ -18,6 +18,7 @@ impl<'a> Expander<'a> {
             }
             ExpressionKind::Number(number) => quote!(__Argument::Number(#number)),
             ExpressionKind::Bool(flag) => quote!(__Argument::Bool(#flag)),
+            ExpressionKind::Text(text) => quote!(__Argument::from(#text)),
             ExpressionKind::Name(name) => {
                 let name = local(name);
                 quote!(#name.clone())
@@ -102,6 +103,7 @@ impl<'a> Expander<'a> {
             ExpressionKind::Integer(number) => Literal::i64_unsuffixed(*number).into_token_stream(),
             ExpressionKind::Number(number) => Literal::f64_unsuffixed(*number).into_token_stream(),
             ExpressionKind::Bool(flag) => quote!(#flag),
+            ExpressionKind::Text(text) => quote!(#text),
             ExpressionKind::Rust(tokens) => quote!({ #tokens }),
             ExpressionKind::If(choice) if self.is_plain(expression) => {
                 let (builder, condition) = (builder(), self.reference(&choice.condition));
@@ -130,6 +132,7 @@ impl<'a> Expander<'a> {
             ExpressionKind::Integer(_)
             | ExpressionKind::Number(_)
             | ExpressionKind::Bool(_)
+            | ExpressionKind::Text(_)
             | ExpressionKind::Rust(_) => true,
             _ => false,
         }
@@ -195,16 +198,24 @@ impl<'a> Expander<'a> {
                 quote!(__Argument::Initializer(#initializer))
             }
             (ExpressionKind::If(choice), _) => self.choice(choice, kind),
-            (ExpressionKind::Name(name), Some(Kind::Padding)) if name == "same" => quote!(__Argument::Same),
+            (ExpressionKind::Name(name), Some(kind)) if is_word(name, kind) => {
+                let word = name.to_string();
+                quote!(__Argument::Word(#word))
+            }
             _ => self.expression(expression),
         }
     }
 
     pub(super) fn initializer(&self, function: &'a Ident, arguments: &'a Arguments) -> TokenStream {
         let (name, builder) = (function.to_string(), builder());
-        let positional = arguments.positional.iter().map(|expression| self.expression(expression));
+        // Nothing is expanded that the check has refused.
+        let parameters = find_initializer(&name).map_or(&[][..], |known| known.parameters);
+        let head = Head { name: "", parameters };
+        let positional = arguments.positional.iter().enumerate();
+        let positional = positional.map(|(n, expression)| self.argument(expression, head.kind_at(n)));
         let named = arguments.named.iter().map(|(name, expression)| {
-            let (name, value) = (name.to_string(), self.expression(expression));
+            let name = name.to_string();
+            let value = self.argument(expression, head.kind_of(&name));
             quote!((#name, #value))
         });
         quote!(__language::initializer(#builder, #name, &[#(#positional),*], &[#(#named),*]))
@@ -241,4 +252,9 @@ impl<'a> Expander<'a> {
         let named = words.iter().zip(&named).map(|(name, (_, value))| quote!((#name, #value)));
         quote!(__language::call(#builder, #name, &[#(#positional),*], &[#(#named),*]))
     }
+}
+
+/// Whether a parameter of this kind takes a name for a word.
+fn is_word(name: &Ident, kind: Kind) -> bool {
+    kind.vocabulary().iter().any(|word| name == word)
 }

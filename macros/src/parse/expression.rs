@@ -170,6 +170,10 @@ fn primary_kind(input: ParseStream) -> syn::Result<ExpressionKind> {
     if path_begins || input.peek(Token![::]) || input.peek2(Token![::]) {
         return path_call(input);
     }
+    if input.peek(Token![where]) {
+        let help = "`select(mask, a, b)` takes a where the mask holds, else b";
+        return Err(mistake(here(input), "`where` is a word of Rust's own", help));
+    }
     if !input.peek(Ident) {
         return Err(syn::Error::new(here(input), "expected an expression"));
     }
@@ -261,6 +265,7 @@ fn literal(input: ParseStream) -> syn::Result<ExpressionKind> {
             Ok(ExpressionKind::Number(number.base10_parse()?))
         }
         Lit::Bool(value) => Ok(ExpressionKind::Bool(value.value)),
+        Lit::Str(text) => Ok(ExpressionKind::Text(text.value())),
         other => Err(mistake(
             other.span(),
             "expected a number, `true` or `false`",

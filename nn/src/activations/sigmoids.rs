@@ -2,7 +2,10 @@
 
 use crate::builder::{Builder, Value};
 use crate::call::{Arguments, Composite, Default, Kind, X, of_one, optional, row};
-use crate::value::{add, logistic, minimum, multiply, normal_cdf, softplus, square, tanh};
+use crate::value::{
+    abs, add, divide, greater, less, logistic, maximum, minimum, multiply, negate, normal_cdf, select,
+    softplus, square, tanh,
+};
 use std::borrow::Borrow;
 use std::f64::consts::PI;
 
@@ -36,6 +39,28 @@ pub fn silu(x: impl Borrow<Value>) -> Value {
     multiply(x, logistic(x))
 }
 
+/// x·tanh(ln(1 + eˣ)) (Misra: Mish; BMVC 2020). Value and gradient have their limits at the infinities, 0 below and x above.
+pub fn mish(x: impl Borrow<Value>) -> Value {
+    let x = x.borrow();
+    // From −1,000 down the gate is 0, from 1,000 up it is 1.
+    let gated = multiply(maximum(x, -1e3), tanh(softplus(x)));
+    select(greater(x, 1e3), x, gated)
+}
+
+/// ln sigmoid(x) = −ln(1 + e⁻ˣ), without overflow.
+pub fn log_sigmoid(x: impl Borrow<Value>) -> Value {
+    negate(softplus(negate(x)))
+}
+
+/// x/(1 + |x|). Beyond ±1 it is taken as ±(1 − 1/(1 + |x|)), whose gradient keeps its bits; at the infinities it is ±1.
+pub fn softsign(x: impl Borrow<Value>) -> Value {
+    let x = x.borrow();
+    let above = 1.0 - divide(x.builder().constant(1.0), add(x, 1.0));
+    let below = divide(x.builder().constant(1.0), 1.0 - x) - 1.0;
+    let outside = select(less(x, 0.0), below, above);
+    select(less(abs(x), 1.0), divide(x, abs(x) + 1.0), outside)
+}
+
 fn gelu_row(_: &Builder, arguments: &Arguments<'_>) -> Value {
     let x = arguments.tensor("x");
     if arguments.flag("approximate") { gelu_tanh(x) } else { gelu(x) }
@@ -46,6 +71,9 @@ pub(super) const ROWS: &[Composite] = &[
     row("gelu", &[X, optional("approximate", Kind::Bool, Default::Bool(false))], "x·Φ(x)", gelu_row),
     of_one!("gelu_tanh", gelu_tanh, "x·Φ(x), approximated by tanh"),
     of_one!("silu", silu, "x·sigmoid(x)"),
+    of_one!("mish", mish, "x·tanh(ln(1 + eˣ))"),
+    of_one!("log_sigmoid", log_sigmoid, "ln sigmoid(x), without overflow"),
+    of_one!("softsign", softsign, "x/(1 + |x|)"),
     of_one!("softplus", softplus, "ln(1 + eˣ)"),
     of_one!("sigmoid", sigmoid, "1/(1 + e⁻ˣ)"),
     of_one!("tanh", tanh, "tanh x"),

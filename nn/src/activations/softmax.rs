@@ -2,7 +2,7 @@
 
 use crate::builder::Value;
 use crate::call::{Composite, LAST, X, row};
-use crate::value::{Over, exp, log, reduce, require_float, stop_gradient, subtract};
+use crate::value::{Over, exp, log, negate, reduce, require_float, stop_gradient, subtract};
 use downhill_graph::graph::NodeId;
 use downhill_graph::op::{Binary, Op, Reduction, Unary};
 use std::borrow::Borrow;
@@ -16,6 +16,12 @@ pub fn softmax(x: impl Borrow<Value>, axis: i64) -> Value {
     let e = exp(shifted(x, axis));
     let total = reduce(Reduction::Sum, &e, &along(axis));
     e / total
+}
+
+/// [`softmax`] of −x.
+pub fn softmin(x: impl Borrow<Value>, axis: i64) -> Value {
+    let x = x.borrow();
+    if require_float(x, "softmin") { softmax(negate(x), axis) } else { x.builder().unknown() }
 }
 
 /// ln softmax, without overflow.
@@ -66,6 +72,9 @@ pub(crate) fn softmax_operand(p: &Value) -> Option<(Value, i64)> {
 pub(super) const ROWS: &[Composite] = &[
     row("softmax", &[X, LAST], "eˣ/Σeˣ along an axis", |_, given| {
         softmax(given.tensor("x"), given.integer("axis"))
+    }),
+    row("softmin", &[X, LAST], "e⁻ˣ/Σe⁻ˣ along an axis", |_, given| {
+        softmin(given.tensor("x"), given.integer("axis"))
     }),
     row("log_softmax", &[X, LAST], "ln softmax along an axis", |_, given| {
         log_softmax(given.tensor("x"), given.integer("axis"))

@@ -4,12 +4,14 @@
 //!
 //! Must hold: what is not known yet (while rustc runs) is [`Argument::Unknown`].
 
+use super::equation::Equation;
 use crate::builder::{Builder, Value};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
 use downhill_graph::op::Op;
 use downhill_graph::random::Initializer;
 use downhill_graph::types::ElementType;
+use std::sync::Arc;
 
 /// A parameter of what can be called.
 #[derive(Clone, Copy)]
@@ -45,6 +47,10 @@ pub enum Kind {
     Sizes,
     /// [`Kind::Sizes`], or the word `same`.
     Padding,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// An equation of axes in quotes: `"ij,jk->ik"`.
+    Equation,
     /// How a parameter starts: `normal(0.0, 1.0)`.
     Initializer,
     /// Whatever is given: what a layer of the user's own makes of it shows later.
@@ -60,6 +66,8 @@ pub enum Default {
     Bool(bool),
     /// This whole number.
     Integer(i64),
+    /// This word.
+    Word(&'static str),
     /// What the composite chooses, in words.
     Unset(&'static str),
 }
@@ -81,8 +89,10 @@ pub enum Argument {
     Shape(Vec<Dim>),
     /// How a parameter starts.
     Initializer(Initializer),
-    /// The word `same`: as much padding as keeps sizes.
-    Same,
+    /// A word that a parameter knows, such as `same` of `padding`.
+    Word(&'static str),
+    /// Text in quotes.
+    Text(Arc<str>),
     /// Something of which nothing is known yet.
     Unknown,
 }
@@ -107,7 +117,10 @@ pub(super) fn convert(
         (Kind::Number, _) => argument.as_number(builder).map(Argument::Number),
         (Kind::Integer, _) => argument.as_integer(builder).map(Argument::Integer),
         (Kind::Axes, _) => argument.as_axes(builder).map(Argument::Shape),
-        (Kind::Sizes | Kind::Padding, Argument::Shape(_)) | (Kind::Padding, Argument::Same) => {
+        (Kind::Sizes | Kind::Padding, Argument::Shape(_)) => Some(argument.clone()),
+        (kind, Argument::Word(word)) if kind.vocabulary().contains(word) => Some(argument.clone()),
+        (Kind::Equation, Argument::Text(text)) => {
+            Equation::parse(text)?;
             Some(argument.clone())
         }
         (Kind::Sizes | Kind::Padding, _) => argument.as_dim().map(|dim| Argument::Shape(vec![dim])),
@@ -115,7 +128,7 @@ pub(super) fn convert(
         | (Kind::Shape, Argument::Shape(_))
         | (Kind::Initializer, Argument::Initializer(_))
         | (Kind::Any, _) => Some(argument.clone()),
-        (Kind::Bool | Kind::Shape | Kind::Initializer, _) => None,
+        (Kind::Bool | Kind::Shape | Kind::Initializer | Kind::Word(_) | Kind::Equation, _) => None,
     };
     match converted {
         Some(argument) => Ok(Some(argument)),
@@ -136,15 +149,33 @@ impl Default {
             Default::Number(number) => Some(Argument::Number(number)),
             Default::Bool(flag) => Some(Argument::Bool(flag)),
             Default::Integer(number) => Some(Argument::Integer(number)),
+            Default::Word(word) => Some(Argument::Word(word)),
             Default::Unset(_) => None,
         }
     }
 }
 
 impl Kind {
-    /// What the kind is called in messages.
-    pub fn words(self) -> &'static str {
+    /// The words that are taken, where nothing else is called so.
+    pub fn vocabulary(self) -> &'static [&'static str] {
         match self {
+            Kind::Padding => &["same"],
+            Kind::Word(words) => words,
+            _ => &[],
+        }
+    }
+
+    /// What the kind is called in messages.
+    pub fn words(self) -> String {
+        let words = match self {
+            Kind::Word(words) => {
+                let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+                return match &quoted[..] {
+                    [all @ .., last] if !all.is_empty() => format!("{} or {last}", all.join(", ")),
+                    _ => quoted.concat(),
+                };
+            }
+            Kind::Equation => "an equation of axes in quotes, such as `\"ij,jk->ik\"`",
             Kind::Tensor | Kind::Tensors => "a value",
             Kind::Dim => "a size",
             Kind::Number => "a number known when the network is built",
@@ -156,7 +187,8 @@ impl Kind {
             Kind::Padding => "a size, a list of sizes or `same`",
             Kind::Initializer => "an initialiser such as `normal(0.0, 1.0)`",
             Kind::Any => "anything",
-        }
+        };
+        words.into()
     }
 
     /// The placeholder for an unknown argument: any value will do where no shape depends on it.
@@ -184,7 +216,8 @@ impl Argument {
             Argument::Integer(number) => format!("the number `{number}`"),
             Argument::Shape(_) => "a list".into(),
             Argument::Initializer(_) => "an initialiser".into(),
-            Argument::Same => "`same`".into(),
+            Argument::Word(word) => format!("`{word}`"),
+            Argument::Text(text) => format!("the text `\"{text}\"`"),
             Argument::Unknown => "not known".into(),
         }
     }
@@ -212,7 +245,7 @@ impl Argument {
             Argument::Dim(dim) => Some(Argument::Value(builder.dim_value(dim))),
             Argument::Unknown => Some(Argument::Value(builder.unknown())),
             Argument::Bool(flag) => Some(Argument::Value(builder.flag(*flag))),
-            Argument::Shape(_) | Argument::Initializer(_) | Argument::Same => None,
+            Argument::Shape(_) | Argument::Initializer(_) | Argument::Word(_) | Argument::Text(_) => None,
         }
     }
 
@@ -289,6 +322,12 @@ from! {
     u32 => Integer;
     Vec<Dim> => Shape;
     Initializer => Initializer;
+}
+
+impl From<&str> for Argument {
+    fn from(text: &str) -> Argument {
+        Argument::Text(text.into())
+    }
 }
 
 impl From<&Value> for Argument {

@@ -5,6 +5,8 @@
 //!
 //! Must hold: one function judges arguments, [`judge`], for the builder and for `network!` alike, and words all mistakes.
 
+mod equation;
+
 mod argument;
 mod judge;
 
@@ -18,6 +20,7 @@ pub use likely::likely;
 pub use row::Composite;
 
 pub(crate) use argument::bound;
+pub(crate) use equation::{Equation, Label};
 pub(crate) use judge::judge_given;
 pub(crate) use row::{
     AXES, KEEP, LAST, P, SHAPE, X, Y, families, given, of_one, of_pair, of_two, optional, row,

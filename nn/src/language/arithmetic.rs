@@ -270,11 +270,10 @@ pub fn value(builder: &Builder, argument: &Argument) -> Option<Value> {
         }
         Argument::Unknown => Some(builder.unknown()),
         Argument::Bool(flag) => Some(builder.flag(*flag)),
-        Argument::Shape(_) | Argument::Initializer(_) | Argument::Same => {
+        Argument::Shape(_) | Argument::Initializer(_) | Argument::Word(_) | Argument::Text(_) => {
             let what = match argument {
-                Argument::Shape(_) => "a list of sizes",
-                Argument::Same => "`same`",
-                _ => "an initialiser",
+                Argument::Shape(_) => "a list of sizes".into(),
+                other => other.words(),
             };
             builder.error(Error::new(format!("{what} stands where a tensor is needed")));
             None
@@ -299,7 +298,7 @@ pub fn dim(builder: &Builder, argument: &Argument) -> Option<Dim> {
         Argument::Bool(flag) => format!("`{flag}`"),
         Argument::Shape(_) => "a list".into(),
         Argument::Initializer(_) => "an initialiser".into(),
-        Argument::Same => "`same`".into(),
+        Argument::Word(_) | Argument::Text(_) => argument.words(),
     };
 
     builder.error(

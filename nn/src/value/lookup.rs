@@ -206,7 +206,7 @@ fn without(shape: &Shape, axis: usize) -> impl Iterator<Item = &Dim> {
 }
 
 /// The value with one axis moved elsewhere.
-fn moved(value: &Value, from: usize, to: usize) -> Value {
+pub(super) fn moved(value: &Value, from: usize, to: usize) -> Value {
     let Some(shape) = value.shape().filter(|_| from != to) else { return value.clone() };
     let mut order: Vec<usize> = (0..shape.rank()).filter(|axis| *axis != from).collect();
     order.insert(to, from);

@@ -1,7 +1,7 @@
 //! Folding axes away.
 
 use super::align::{require_float, resolve_axis, spoken};
-use super::elementwise::{dim_value, divide, square};
+use super::elementwise::{dim_value, divide, negate, not, square};
 use crate::builder::Value;
 use crate::call::{AXES, Arguments, Composite, KEEP, LAST, X, of_one, row};
 use downhill_graph::dim::Dim;
@@ -10,22 +10,28 @@ use downhill_graph::op::{Op, Reduction};
 use downhill_graph::types::{ElementType, Shape, Type};
 use std::borrow::Borrow;
 
-/// Which axes to fold, and whether they stay as axes of size 1.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Over {
+/// Which axes to fold, and whether they stay as axes of size 1. By default all are folded away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Over {
     /// Negative ones count from the end; `None` for all.
-    pub(crate) axes: Option<Vec<i64>>,
+    pub axes: Option<Vec<i64>>,
     /// Stay as axes of size 1, which broadcast back.
-    pub(crate) keep: bool,
+    pub keep: bool,
 }
 
 impl Over {
-    fn axes(axes: &[i64]) -> Over {
+    /// These axes, folded away.
+    pub fn axes(axes: &[i64]) -> Over {
         Over { axes: Some(axes.to_vec()), keep: false }
     }
 
+    /// The same axes, which stay as axes of size 1.
+    pub(super) fn kept(&self) -> Over {
+        Over { axes: self.axes.clone(), keep: true }
+    }
+
     /// The axes of `x`, ascending; a mistake is recorded.
-    fn resolve(&self, x: &Value, rank: usize) -> Option<Vec<usize>> {
+    pub(super) fn resolve(&self, x: &Value, rank: usize) -> Option<Vec<usize>> {
         let Some(axes) = &self.axes else { return Some((0..rank).collect()) };
         let mut resolved =
             axes.iter().map(|&axis| resolve_axis(x, axis, rank)).collect::<Option<Vec<usize>>>()?;
@@ -84,6 +90,17 @@ pub fn argmax(x: impl Borrow<Value>, axis: i64) -> Value {
         Some(axis) => x.builder().apply(Op::ArgMax { axis }, &[x]),
         None => x.builder().unknown(),
     }
+}
+
+/// Index of the least element along `axis`, as i32; the first of equals, and the first NaN before all else.
+///
+/// # Errors
+/// As [`argmax`].
+pub fn argmin(x: impl Borrow<Value>, axis: i64) -> Value {
+    let x = x.borrow();
+    let Some(ty) = numbers(x) else { return x.builder().unknown() };
+    // The least integer has no negative; `not` turns the order of all of them round.
+    argmax(if ty.element.is_integer() { not(x) } else { negate(x) }, axis)
 }
 
 /// The sum of each element and of those before it along `axis`, which counts from the end when negative: yᵢ = Σ x_j over j ≤ i, as
@@ -145,7 +162,7 @@ fn fold(kind: Reduction, x: &Value, over: &Over) -> Option<Value> {
 }
 
 /// The type of `x`; a mask is a mistake.
-fn numbers(x: &Value) -> Option<Type> {
+pub(super) fn numbers(x: &Value) -> Option<Type> {
     let ty = x.ty()?;
     if ty.element == ElementType::Bool {
         let error = Error::new(format!(
@@ -171,7 +188,8 @@ pub(crate) fn average(x: &Value, over: &Over) -> Value {
     if count.is(1) { total } else { divide(total, dim_value(x.builder(), &count)) }
 }
 
-fn over(arguments: &Arguments<'_>) -> Over {
+/// What a row says of axes.
+pub(super) fn over(arguments: &Arguments<'_>) -> Over {
     Over { axes: arguments.axes("axes"), keep: arguments.flag("keep") }
 }
 
@@ -192,6 +210,9 @@ pub(super) const ROWS: &[Composite] = &[
     of_one!("squares", squares, "Σ x²"),
     row("argmax", &[X, LAST], "index of the greatest", |_, given| {
         argmax(given.tensor("x"), given.integer("axis"))
+    }),
+    row("argmin", &[X, LAST], "index of the least", |_, given| {
+        argmin(given.tensor("x"), given.integer("axis"))
     }),
     row("cumsum", &[X, LAST], "the sum of each element and of those before it along an axis", |_, given| {
         cumsum(given.tensor("x"), given.integer("axis"))

@@ -1,0 +1,119 @@
+//! Products and extremes of each element and of those before it.
+//!
+//! They double what they reach: after a step each element knows of the one before it, then of two more, then of four. So an axis of n takes
+//! log₂ n passes, and its size must be known when the network is built.
+
+use super::align::resolve_axis;
+use super::elementwise::{and, equal, greater, less, multiply, not_equal, or, select};
+use super::lookup::moved;
+use super::movement::{concatenate, index, slice};
+use super::reduce::numbers;
+use super::told::number_along;
+use crate::builder::Value;
+use crate::call::{Composite, LAST, X, row};
+use downhill_graph::dim::Dim;
+use downhill_graph::op::{Op, Reduction};
+use std::borrow::Borrow;
+
+/// The product of each element and of those before it along `axis`, as PyTorch's `cumprod`, off by log₂ n roundings at most. Its gradient
+/// divides by nothing: zeros among the elements are fine.
+///
+/// # Shapes
+/// That of `x`, and its element type; integers wrap.
+///
+/// # Errors
+/// A mask, an axis that `x` does not have, and a size that only a run tells are mistakes of the declaration.
+pub fn cumprod(x: impl Borrow<Value>, axis: i64) -> Value {
+    let x = x.borrow();
+    product(x, axis).unwrap_or_else(|| x.builder().unknown())
+}
+
+fn product(x: &Value, axis: i64) -> Option<Value> {
+    let ty = numbers(x)?;
+    let axis = resolve_axis(x, axis, ty.rank())?;
+    steps("cumprod", x, axis)?
+        .into_iter()
+        .try_fold(x.clone(), |reached, step| Some(multiply(&reached, later(&reached, step, axis, 1.0)?)))
+}
+
+/// The greatest of each element and of those before it along `axis`, as PyTorch's `cummax`; NaN from the first NaN on. The gradient goes to
+/// the element that it is, the last of equals.
+///
+/// # Shapes
+/// That of `x`, and its element type.
+///
+/// # Errors
+/// Those of [`cumprod`].
+pub fn cummax(x: impl Borrow<Value>, axis: i64) -> Value {
+    let x = x.borrow();
+    extreme("cummax", x, axis, Reduction::Max).unwrap_or_else(|| x.builder().unknown())
+}
+
+/// The least of each element and of those before it along `axis`, as PyTorch's `cummin`.
+///
+/// # Shapes
+/// Those of [`cummax`].
+///
+/// # Errors
+/// Those of [`cumprod`].
+pub fn cummin(x: impl Borrow<Value>, axis: i64) -> Value {
+    let x = x.borrow();
+    extreme("cummin", x, axis, Reduction::Min).unwrap_or_else(|| x.builder().unknown())
+}
+
+fn extreme(user: &str, x: &Value, axis: i64, kind: Reduction) -> Option<Value> {
+    let ty = numbers(x)?;
+    let axis = resolve_axis(x, axis, ty.rank())?;
+    let end = ty.rank() - 1;
+    let last = moved(x, axis, end);
+
+    let mut reached = last.clone();
+    let mut at = index(x.builder(), last.shape()?, end);
+    for step in steps(user, x, axis)? {
+        let before = later(&reached, step, end, kind.of_nothing(ty.element))?;
+        let wins = if kind == Reduction::Max { greater(&before, &reached) } else { less(&before, &reached) };
+        // A NaN goes on, but for the sake of another one.
+        let wins = or(wins, and(not_equal(&before, &before), equal(&reached, &reached)));
+        at = select(&wins, later(&at, step, end, 0.0)?, &at);
+        reached = select(&wins, before, &reached);
+    }
+    let found = x.builder().apply(Op::Gather { axis: end, batch: end }, &[&last, &at]);
+    Some(moved(&found, end, axis))
+}
+
+/// How far each pass reaches; none while the size is not known yet.
+fn steps(user: &str, x: &Value, axis: usize) -> Option<Vec<i64>> {
+    let size = x.shape()?.0.swap_remove(axis);
+    let count = number_along(user, x, &size).ok()?.unwrap_or(0);
+    Some(std::iter::successors(Some(1), |step| Some(step * 2)).take_while(|step| *step < count).collect())
+}
+
+/// The elements `step` places later, behind as many of `first`.
+fn later(x: &Value, step: i64, axis: usize, first: f64) -> Option<Value> {
+    let (builder, ty) = (x.builder(), x.ty()?);
+    let mut shape = ty.shape.clone();
+    let kept = &shape.dims()[axis] - &Dim::from(step);
+    shape.0[axis] = Dim::from(step);
+    let node = builder.with_graph(|graph| {
+        let scalar = graph.constant(ty.element, first);
+        graph.spread(scalar, &shape)
+    });
+    let parts = [builder.value(node), slice(x, axis as i64, 0, Some(kept), 1)];
+    Some(concatenate(builder, &parts, axis as i64))
+}
+
+/// What declarations call these functions by.
+pub(super) const ROWS: &[Composite] = &[
+    row(
+        "cumprod",
+        &[X, LAST],
+        "the product of each element and of those before it along an axis",
+        |_, given| cumprod(given.tensor("x"), given.integer("axis")),
+    ),
+    row("cummax", &[X, LAST], "the greatest of each element and of those before it", |_, given| {
+        cummax(given.tensor("x"), given.integer("axis"))
+    }),
+    row("cummin", &[X, LAST], "the least of each element and of those before it", |_, given| {
+        cummin(given.tensor("x"), given.integer("axis"))
+    }),
+];
