@@ -174,10 +174,27 @@ impl Packing<'_> {
         let by_value = reads.iter().any(|read| read.access.by.is_some());
         let looked_up = reads.iter().any(is_row);
         let together = if looked_up { 1 } else { divisor(gcd_of(chunk, pictures), near / picture) };
-        let lines = if together > 1 { lines } else { divisor(lines, near / line) };
         let fits = !by_row && !by_value && (!looked_up || chunk == 1 || chunk == pictures);
+        let walks = picture * pictures > second / 2 && self.walks(nested, tile);
+
+        // Lines of a product too long for the first cache are copied, for the second, where each is one term.
+        let in_place = if together > 1 { lines } else { divisor(lines, near / line) };
+        let far = divisor(lines, second / 4 / line);
+        let has_loop = inner.body.iter().any(|item| matches!(item, Item::Loop(_)));
+        let is_flat = !has_loop && sum.is_product() && !looked_up && nested.outer.is_empty();
+        if together == 1
+            && in_place < TERMS[0]
+            && far >= 2 * in_place
+            && is_flat
+            && fits
+            && self.is_contiguous(nested, sum)
+        {
+            let strip = Some(self.strip_of(tile));
+            return Some(Blocks { together, lines: far, strip, pays: walks && far >= FEW_TERMS, ..blocks });
+        }
+        let lines = in_place;
         let is_short = together * lines * self.terms_of_line(inner) < FEW_TERMS;
-        let pays = picture * pictures > second / 2 && self.walks(nested, tile) && !is_short;
+        let pays = walks && !is_short;
         fits.then_some(Blocks { together, lines, pays, ..blocks })
     }
 
@@ -189,7 +206,6 @@ impl Packing<'_> {
         blocks: Blocks,
     ) -> Option<Blocks> {
         let [first, second] = [self.caches.first.bytes, self.caches.second.bytes].map(|bytes| bytes as i64);
-        let reads = sum.reads();
         let of_term = |rows: i64, columns: i64| self.of_term(nested, sum, [rows, columns]);
         let is_product = sum.is_product();
         let all = of_term(tile.rows * tile.groups[0], tile.columns * tile.groups[1]) * blocks.pictures;
@@ -211,19 +227,27 @@ impl Packing<'_> {
 
         // Blocks for the second cache, whose operands are copied.
         let far = second / 4 / each;
-        let width = self.width(&Dim::from(tile.columns));
-        let width = if tile.columns % width == 0 { width } else { tile.columns };
-        let apart = |read: &Read<'_>| {
-            let by = read.access.at.coefficient(nested.wide.axis);
-            !by.is(0) && !by.is(1)
-        };
-        let copies = far >= least && !reads.iter().any(apart);
+        let copies = far >= least && self.is_contiguous(nested, sum);
         copies.then(|| Blocks {
             together: divisor_or(blocks.chunk, far.min(length)),
-            strip: Some(width),
+            strip: Some(self.strip_of(tile)),
             pays,
             ..blocks
         })
+    }
+
+    /// Whether what a sum reads for its columns lies next to each other, so that it can be copied to panels.
+    fn is_contiguous(&self, nested: &Nest<'_>, sum: &Sum<'_>) -> bool {
+        sum.reads().iter().all(|read| {
+            let by = read.access.at.coefficient(nested.wide.axis);
+            by.is(0) || by.is(1)
+        })
+    }
+
+    /// The width of strips, all of which are equal: all columns where they divide into no such strips.
+    fn strip_of(&self, tile: &Tile) -> i64 {
+        let width = self.width(&Dim::from(tile.columns));
+        if tile.columns % width == 0 { width } else { tile.columns }
     }
 
     /// Bytes that one term of all sums takes for so many rows and columns.

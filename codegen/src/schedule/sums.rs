@@ -21,7 +21,7 @@
 //! - Groups are those that read least: of 512×512 sums, which are 1 MB, four groups of 256×256 read each operand twice; groups of all rows
 //!   and few columns read one of them eight times.
 
-use super::pack::Packing;
+use super::pack::{Packing, reads_of_fold};
 use super::sum_blocks::Blocks;
 use super::sum_nest::{Nest, Sum, Tile};
 use crate::ir::affine::{Affine, Axis};
@@ -238,79 +238,88 @@ impl Packing<'_> {
         blocks: &Blocks,
         (start, count, each): (&Affine, i64, i64),
     ) -> Vec<Item> {
-        let (block, term) = (self.axis(Dim::from(count)), self.axis(Dim::from(each)));
+        let block = self.axis(Dim::from(count));
         let first = start.plus(&Affine::axis(block).times(&Dim::from(each)));
-        let summed = first.plus(&Affine::axis(term));
+        let index = |at: &Affine, term: &Affine| at.substitute(sum.fold.axis, &first.plus(term));
+        let added = self.block(nested, tile, (sum.fold, so_far), (blocks.strip, each), &index);
+        nest(&[block], added)
+    }
 
+    /// A block of `each` iterations of a fold, for all rows and columns of a group; its operands are copied first where there is a width of
+    /// strips. `index` is an index in the iteration that it is given.
+    fn block(
+        &mut self,
+        nested: &Nest<'_>,
+        tile: &Tile,
+        (fold, so_far): (&Loop, &[SoFar]),
+        (strip, each): (Option<i64>, i64),
+        index: &dyn Fn(&Affine, &Affine) -> Affine,
+    ) -> Vec<Item> {
+        let term = self.axis(Dim::from(each));
         let (rows, row) = self.row_loop(nested, tile);
         let strips: Vec<Axis> =
-            blocks.strip.map(|width| self.axis(Dim::from(tile.columns / width))).into_iter().collect();
-        let width = blocks.strip.unwrap_or(tile.columns);
+            strip.map(|width| self.axis(Dim::from(tile.columns / width))).into_iter().collect();
+        let width = strip.unwrap_or(tile.columns);
         let lane = self.lane_loop(width);
-        let from =
-            strips.first().map_or(Affine::default(), |&strip| Affine::axis(strip).times(&Dim::from(width)));
-        let column = from.plus(&Affine::axis(lane));
+        let number = strips.first().map_or(Affine::default(), |&strip| Affine::axis(strip));
+        let column = number.times(&Dim::from(width)).plus(&Affine::axis(lane));
 
         let (mut items, mut copied) = (Vec::new(), Vec::new());
-        if blocks.strip.is_some() {
-            (items, copied) = self.copies(nested, tile, sum, (&first, each, width));
+        if strip.is_some() {
+            (items, copied) = self.copies(nested, tile, fold, (each, width), index);
         }
-        let index = |at: &Affine| tile.place(nested, at, &row, &column).substitute(sum.fold.axis, &summed);
-        let mut body = map_items(&sum.fold.body, &index, &Dim::clone);
+        let within = |at: &Affine| index(&tile.place(nested, at, &row, &column), &Affine::axis(term));
+        let mut body = map_items(&fold.body, &within, &Dim::clone);
         for item in &mut body {
             let Item::Let(value, expression) = item else { continue };
             let Some(copy) = copied.iter().find(|copy| copy.value == *value) else { continue };
-            let (outer, inner, size) = match copy.by_strips {
-                true => (Affine::axis(term), Affine::axis(lane), width),
-                false => (row.clone(), Affine::axis(term), each),
+            let at = match copy.by_strips {
+                true => in_panel(&number, (&Affine::axis(term), each), (&Affine::axis(lane), width)),
+                false => row.times(&Dim::from(each)).plus(&Affine::axis(term)),
             };
-            let outer = match strips.first() {
-                Some(&strip) if copy.by_strips => Affine::axis(strip).times(&Dim::from(each)).plus(&outer),
-                _ => outer,
-            };
-            let at = outer.times(&Dim::from(size)).plus(&inner);
             *expression = Expression::Load(copy.buffer, Access::at(at));
         }
 
         let at = self.place_of_sum(nested, tile, &row, &column);
-        let fold = Loop { axis: term, body, accumulators: sum.fold.accumulators.clone() };
+        let fold = Loop { axis: term, body, accumulators: fold.accumulators.clone() };
         let added = self.going_on(fold, so_far, &at);
-        let product = nest(&[&*nested.outer, &*strips, &[lane], &*rows].concat(), added);
-        items.extend(product);
-        nest(&[block], items)
+        items.extend(nest(&[&*nested.outer, &*strips, &[lane], &*rows].concat(), added));
+        items
     }
 
-    /// Copies of what a block of `each` terms from `first` on reads for all rows of a column, or all columns of a row.
+    /// Copies of what a block of `each` iterations reads for all rows of a column, or all columns of a row.
     fn copies(
         &mut self,
         nested: &Nest<'_>,
         tile: &Tile,
-        sum: &Sum<'_>,
-        (first, each, width): (&Affine, i64, i64),
+        fold: &Loop,
+        (each, width): (i64, i64),
+        index: &dyn Fn(&Affine, &Affine) -> Affine,
     ) -> (Vec<Item>, Vec<Copied>) {
         let (mut items, mut copied) = (Vec::new(), Vec::new());
-        for read in sum.reads() {
+        let mut reads = Vec::new();
+        reads_of_fold(fold, &mut Vec::new(), &mut reads);
+        for read in reads {
             let of_row = nested.rows.is_some_and(|rows| read.access.uses(rows.axis));
             let of_column = read.access.uses(nested.wide.axis);
             if of_row == of_column {
                 continue;
             }
-            let term = self.axis(Dim::from(each));
-            let (loops, from, to, size) = if of_column {
+            let axis = self.axis(Dim::from(each));
+            let term = Affine::axis(axis);
+            let (loops, [row, column], to, size) = if of_column {
                 let (strip, lane) = (self.axis(Dim::from(tile.columns / width)), self.lane_loop(width));
-                let column = Affine::axis(strip).times(&Dim::from(width)).plus(&Affine::axis(lane));
-                let from = tile.place(nested, &read.access.at, &Affine::default(), &column);
-                let to = Affine::axis(strip).times(&Dim::from(each)).plus(&Affine::axis(term));
-                let to = to.times(&Dim::from(width)).plus(&Affine::axis(lane));
-                (vec![term, strip, lane], from, to, tile.columns * each)
+                let (number, lane_of) = (Affine::axis(strip), Affine::axis(lane));
+                let column = number.times(&Dim::from(width)).plus(&lane_of);
+                let to = in_panel(&number, (&term, each), (&lane_of, width));
+                (vec![axis, strip, lane], [Affine::default(), column], to, tile.columns * each)
             } else {
                 let row = self.axis(Dim::from(tile.rows));
-                self.lanes.insert(term);
-                let from = tile.place(nested, &read.access.at, &Affine::axis(row), &Affine::default());
-                let to = Affine::axis(row).times(&Dim::from(each)).plus(&Affine::axis(term));
-                (vec![row, term], from, to, tile.rows * each)
+                self.lanes.insert(axis);
+                let to = Affine::axis(row).times(&Dim::from(each)).plus(&term);
+                (vec![row, axis], [Affine::axis(row), Affine::default()], to, tile.rows * each)
             };
-            let from = from.substitute(sum.fold.axis, &first.plus(&Affine::axis(term)));
+            let from = index(&tile.place(nested, &read.access.at, &row, &column), &term);
             let (value, element) = (self.value(read.value), self.kernel.element(read.value));
             let buffer = self.scratch.own(&Dim::from(size), element);
             let body = vec![load(value, read.buffer, from), store(buffer, to, value)];
@@ -357,21 +366,14 @@ impl Packing<'_> {
         };
 
         let lines = extent(&self.kernel, inner.axis).divide(&Dim::from(blocks.lines));
-        let (block, within) = (self.axis(lines), self.axis(Dim::from(blocks.lines)));
+        let block = self.axis(lines);
         loops.push(block);
-        let line = Affine::axis(block).times(&Dim::from(blocks.lines)).plus(&Affine::axis(within));
-
-        let ((rows, row), lane) = (self.row_loop(nested, tile), self.lane_loop(tile.columns));
-        let column = Affine::axis(lane);
-        let index = |at: &Affine| {
-            let at = tile.place(nested, at, &row, &column);
+        let index = |at: &Affine, line: &Affine| {
+            let line = Affine::axis(block).times(&Dim::from(blocks.lines)).plus(line);
             at.substitute(pictures, &picture).substitute(inner.axis, &line)
         };
-        let body = map_items(&inner.body, &index, &Dim::clone);
-        let fold = Loop { axis: within, accumulators: inner.accumulators.clone(), body };
-        let at = self.place_of_sum(nested, tile, &row, &column);
-        let added = self.going_on(fold, so_far, &at);
-        nest(&[&*loops, &*nested.outer, &[lane], &*rows].concat(), added)
+        let added = self.block(nested, tile, (inner, so_far), (blocks.strip, blocks.lines), &index);
+        nest(&loops, added)
     }
 
     /// What is done with the whole sums, with lanes along memory.
@@ -395,4 +397,9 @@ impl Packing<'_> {
         body.append(&mut map_items(&nested.rest, &index, &Dim::clone));
         nest(&[&*nested.outer, loops].concat(), body)
     }
+}
+
+/// Where a term of a strip's lane lies among panels, one for each strip.
+fn in_panel(strip: &Affine, (term, terms): (&Affine, i64), (lane, width): (&Affine, i64)) -> Affine {
+    strip.times(&Dim::from(terms)).plus(term).times(&Dim::from(width)).plus(lane)
 }
