@@ -74,8 +74,8 @@ pub struct Check {
     pub help: &'static str,
     /// The value.
     pub value: NodeId,
-    /// What the user computes from it: an entry that needs this node must make the check.
-    pub term: NodeId,
+    /// What the user computes from it: an entry that needs one of these nodes must make the check.
+    pub terms: Vec<NodeId>,
     /// Where the check is made.
     pub made: Made,
     /// Where the use was declared.

@@ -116,7 +116,9 @@ impl<'a> Walker<'a> {
     }
 
     fn walk(&mut self) -> Result<(), Error> {
-        for id in self.graph.ids().rev() {
+        // Two seeds of one node were added up behind the nodes that were there.
+        let beyond = self.graph.len() - self.on_path.len();
+        for id in self.graph.ids().rev().skip(beyond) {
             let op = self.graph.op(id).clone();
             self.graph.set_origin(self.graph.origin(id).clone());
             if let Some(forward) = ScanParts::of(self.graph, id) {

@@ -269,6 +269,31 @@ impl Graph {
         (0..self.len() as u32).map(NodeId)
     }
 
+    /// The nodes from position `first` on.
+    pub fn ids_from(&self, first: usize) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
+        (first as u32..self.len() as u32).map(NodeId)
+    }
+
+    /// Takes back all nodes but the first `nodes`, and all inputs but the first `inputs`: what was written there is the body of a loop,
+    /// which has a graph of its own.
+    pub fn truncate(&mut self, nodes: usize, inputs: usize) {
+        for id in self.ids_from(nodes).rev() {
+            let hash = hash_of(&(self.op(id), self.operands_of(id)));
+            match self.same_hash[id.index()] {
+                Some(previous) => self.known.insert(hash, previous),
+                None => self.known.remove(&hash),
+            };
+            self.labels.remove(&id);
+        }
+
+        self.nodes.truncate(nodes);
+        self.ends.truncate(nodes);
+        self.origins.truncate(nodes);
+        self.same_hash.truncate(nodes);
+        self.operands.truncate(self.ends.last().map_or(0, |&end| end as usize));
+        self.inputs.truncate(inputs);
+    }
+
     /// The node.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]

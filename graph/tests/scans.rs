@@ -127,6 +127,28 @@ fn gradients_of_a_recurrence_to_second_order() {
 }
 
 #[test]
+fn a_value_that_is_carried_and_stacked_takes_both_gradients() {
+    let mut body = Graph::new();
+    let (h, x) = (body_input(&mut body, &[]), body_input(&mut body, &[]));
+    let sum = binary(&mut body, Binary::Add, h, x);
+    let next = unary(&mut body, Unary::Tanh, sum);
+    body.results = vec![(Purpose::Output("h".into()), next), (Purpose::Output("y".into()), next)];
+
+    let (mut graph, body) = (Graph::new(), Arc::new(body));
+    let operands = [input(&mut graph, &[]), input(&mut graph, &[3])];
+    let (last, stacked) =
+        (scan(&mut graph, &body, 3, &operands, 0), scan(&mut graph, &body, 3, &operands, 1));
+    let weights = input(&mut graph, &[3]);
+    let of_stacked = inner_product(&mut graph, weights, stacked);
+    let sum = binary(&mut graph, Binary::Add, last, of_stacked);
+    let gradients = differentiate(&mut graph, sum, &operands).expect("gradients");
+    let mut numbers = Numbers::new(9);
+    let shapes: [&[usize]; 3] = [&[], &[3], &[3]];
+    let point: Vec<Tensor> = shapes.into_iter().map(|shape| numbers.tensor(shape, -1.0, 1.0)).collect();
+    assert_gradients(&graph, sum, &gradients, &point);
+}
+
+#[test]
 fn only_what_is_asked_for() {
     let (mut graph, sum, operands, point) = network();
     let by_w = differentiate(&mut graph, sum, &operands[3..]).expect("a gradient")[0];

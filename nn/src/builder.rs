@@ -9,21 +9,23 @@
 //! - only this layer inserts broadcasts. Shapes are aligned at their last axes; an axis of the number 1 stretches, a missing axis
 //!   is added; an axis written as a symbol never stretches, even when its value is 1.
 
+use crate::body::Bodies;
 pub use crate::declaration::{Declaration, Loss, Mode, StateUpdate};
 use crate::instance::{Instance, Instances, Meant};
+use crate::looped::{Loop, close};
 use crate::naming::Names;
+use crate::region::Labels;
 use crate::states::StateUpdates;
 use downhill_graph::agreement::When;
 use downhill_graph::check::{Check, Made};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::{Error, Errors, Origin};
-use downhill_graph::graph::{Graph, Input, NodeId, Role, Storage, StorageKind, Undecided};
+use downhill_graph::graph::{Graph, Input, NodeId, Role, Storage, StorageKind, Undecided, bug};
 use downhill_graph::op::Op;
 use downhill_graph::random::Initializer;
 use downhill_graph::rebuild::ancestors;
 use downhill_graph::types::{ElementType, Shape, Type};
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -31,6 +33,8 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Builder {
     state: Rc<RefCell<State>>,
+    /// By itself, so that a value can be asked for its node while somebody works on the graph.
+    bodies: Rc<RefCell<Bodies>>,
 }
 
 struct State {
@@ -43,7 +47,7 @@ struct State {
     errors: Vec<Error>,
     names: Names,
     instances: Instances,
-    labels: HashMap<NodeId, Arc<str>>,
+    labels: Labels,
     streams: u32,
     fresh_dims: u32,
 }
@@ -54,6 +58,8 @@ struct State {
 pub struct Value {
     builder: Builder,
     node: Option<NodeId>,
+    /// The number of the loop's body that it belongs to; 0 outside of all.
+    body: u32,
 }
 
 impl Builder {
@@ -70,10 +76,11 @@ impl Builder {
                 errors: Vec::new(),
                 names: Names::default(),
                 instances: Instances::default(),
-                labels: HashMap::new(),
+                labels: Labels::new(),
                 streams: 0,
                 fresh_dims: 0,
             })),
+            bodies: Rc::default(),
         }
     }
 
@@ -155,6 +162,9 @@ impl Builder {
     }
 
     fn declare_input(&self, name: &str, ty: Type, role: Role) -> Value {
+        if !self.is_outside(&format!("input `{name}`")) {
+            return self.unknown();
+        }
         let node = {
             let mut state = self.state.borrow_mut();
             if state.graph.input_index(name).is_some() {
@@ -187,9 +197,10 @@ impl Builder {
 
     /// The checks that are made where `value` is computed.
     pub(crate) fn checks_below(&self, value: &Value) -> Vec<Check> {
-        let (state, Some(node)) = (self.state.borrow(), value.node) else { return Vec::new() };
+        let (Some(node), state) = (value.node(), self.state.borrow()) else { return Vec::new() };
         let needed = ancestors(&state.graph, &[node]);
-        state.checks.iter().filter(|check| needed[check.term.index()]).cloned().collect()
+        let is_needed = |check: &&Check| check.terms.iter().any(|term| needed[term.index()]);
+        state.checks.iter().filter(is_needed).cloned().collect()
     }
 
     /// The current origin, with the layer of the open scopes.
@@ -212,7 +223,14 @@ impl Builder {
     /// part of ([`Builder::gives`]), else on what `value` is made of. Updates of a layer's call are simultaneous; several calls with one
     /// state, as the uses of a shared instance make them, change it one after the other. Inference changes nothing.
     pub fn update(&self, state: &Value, value: &Value) {
-        let (Some(node), Some(next)) = (state.node, value.node) else { return };
+        let (Some(node), Some(next)) = (state.node(), value.node()) else { return };
+        if self.is_in_body() {
+            let error =
+                Error::new(format!("{} would be updated in every iteration of a `scan`", state.label()));
+            return self.error(error.help(
+                "carry what changes from iteration to iteration, and update the state behind the scan",
+            ));
+        }
         let storage = self.with_graph(|graph| {
             let Op::Storage(index) = graph.op(node) else { return None };
             (graph.storages[*index].kind == StorageKind::State).then_some(*index)
@@ -244,7 +262,8 @@ impl Builder {
 
     /// Says what the layer's call in progress gives: a loss that depends on it takes the call's updates.
     pub fn gives(&self, value: &Value) {
-        self.state.borrow_mut().updates.gives(value.node);
+        let node = value.node();
+        self.state.borrow_mut().updates.gives(node);
     }
 
     fn declare_storage(&self, name: &str, ty: Type, kind: StorageKind, initializer: Initializer) -> Value {
@@ -418,8 +437,54 @@ impl Builder {
         state.streams - 1
     }
 
+    /// Whether the body of a loop is being written.
+    pub(crate) fn is_in_body(&self) -> bool {
+        self.bodies.borrow().any()
+    }
+
+    /// Begins the body of a loop: what is written until [`Builder::leave_body`] is part of it.
+    pub(crate) fn enter_body(&self) {
+        let state = self.state.borrow();
+        self.bodies.borrow_mut().enter(&state.graph, state.checks.len());
+    }
+
+    /// What an iteration of the innermost body is given under `name`: a slice of `whole`, where it is one.
+    pub(crate) fn placeholder(&self, name: &str, ty: Type, whole: Option<NodeId>) -> Value {
+        let node = self.with_graph(|graph| self.bodies.borrow_mut().declare(graph, name, ty, whole));
+        self.value(node).named(name)
+    }
+
+    /// Ends the innermost body, and gives all results of the loop: the last carried values, then what was yielded, stacked along a new
+    /// axis 0. Without a loop the body is dropped.
+    pub(crate) fn leave_body(&self, of: Option<&Loop>) -> Vec<Value> {
+        let results = {
+            let state = &mut *self.state.borrow_mut();
+            let Some(open) = self.bodies.borrow_mut().leave() else { bug("a body ends that did not begin") };
+            close(&mut state.graph, &mut state.labels, &mut state.checks, &open, of)
+        };
+        results.into_iter().map(|node| self.value(node)).collect()
+    }
+
+    /// The input or storage whose elements those of the placeholder at `input` are.
+    pub(crate) fn whole(&self, input: usize) -> Option<NodeId> {
+        self.bodies.borrow().whole(input)
+    }
+
+    /// Refuses what belongs to a network as a whole within the body of a loop.
+    fn is_outside(&self, what: &str) -> bool {
+        let inside = self.is_in_body();
+        if inside {
+            let error = Error::new(format!("{what} within the body of a `scan`"));
+            self.error(error.help("declare it outside: the body may use values from there"));
+        }
+        !inside
+    }
+
     /// Declares an output.
     pub fn output(&self, name: &str, value: &Value) {
+        if !self.is_outside(&format!("output `{name}`")) {
+            return;
+        }
         if let Some(target) = self.target_below(value) {
             let error = Error::new(format!("output `{name}` is computed from target `{target}`"))
                 .note("`forward` is given the inputs only")
@@ -427,23 +492,25 @@ impl Builder {
             return self.error(error);
         }
 
+        let node = value.node();
         let mut state = self.state.borrow_mut();
         if state.outputs.iter().any(|(known, _)| &**known == name) {
             drop(state);
             self.error(Error::new(format!("output `{name}` is declared twice")));
-        } else if let Some(node) = value.node {
+        } else if let Some(node) = node {
             state.outputs.push((name.into(), node));
         }
     }
 
     /// A target that `value` is computed from.
     fn target_below(&self, value: &Value) -> Option<Arc<str>> {
+        let first = value.node();
         let state = self.state.borrow();
         let graph = &state.graph;
         let is_target = |input: usize| graph.inputs[input].role == Role::Target;
         let mut seen = vec![false; graph.len()];
 
-        let mut open: Vec<NodeId> = value.node.into_iter().collect();
+        let mut open: Vec<NodeId> = first.into_iter().collect();
         while let Some(node) = open.pop() {
             if std::mem::replace(&mut seen[node.index()], true) {
                 continue;
@@ -461,7 +528,10 @@ impl Builder {
 
     /// Declares a loss, a scalar to minimise over the storages `over` (all when `None`).
     pub fn loss(&self, name: &str, value: &Value, over: Option<Vec<usize>>) {
-        let Some(node) = value.node else { return };
+        let Some(node) = value.node() else { return };
+        if !self.is_outside(&format!("loss `{name}`")) {
+            return;
+        }
         let ty = value.ty();
         if ty.as_ref().is_some_and(|ty| ty.rank() != 0 || !ty.element.is_float()) {
             let shape = ty.map(|ty| ty.to_string()).unwrap_or_default();
@@ -509,7 +579,7 @@ impl Builder {
 
     /// A value nothing is known of.
     pub fn unknown(&self) -> Value {
-        Value { builder: self.clone(), node: None }
+        Value { builder: self.clone(), node: None, body: 0 }
     }
 
     /// Takes the mistakes recorded so far.
@@ -519,7 +589,8 @@ impl Builder {
 
     /// The handle of a node.
     pub fn value(&self, node: NodeId) -> Value {
-        Value { builder: self.clone(), node: Some(node) }
+        let body = self.bodies.borrow().holding(node);
+        Value { builder: self.clone(), node: Some(node), body }
     }
 
     /// A scalar f32 constant.
@@ -552,7 +623,7 @@ impl Builder {
 
     /// Adds a primitive; a refusal is recorded as a mistake, and an unknown operand makes an unknown value.
     pub fn apply(&self, op: Op, operands: &[&Value]) -> Value {
-        let Some(nodes) = operands.iter().map(|value| value.node).collect::<Option<Vec<_>>>() else {
+        let Some(nodes) = operands.iter().map(|value| value.node()).collect::<Option<Vec<_>>>() else {
             return self.unknown();
         };
 
@@ -608,14 +679,21 @@ impl Value {
         &self.builder
     }
 
-    /// Its node; `None` when unknown.
+    /// Its node; `None` when unknown. A mistake where it belongs to a loop's body that is complete.
     pub fn node(&self) -> Option<NodeId> {
-        self.node
+        if self.builder.bodies.borrow().is_open(self.body) {
+            return self.node;
+        }
+        let error = Error::new("a value of the body of a `scan` is used outside of it");
+        if self.builder.state.try_borrow_mut().is_ok() {
+            self.builder.error(error.help("the body gives what is used outside: yield it, or carry it"));
+        }
+        None
     }
 
     /// Its type; `None` when unknown.
     pub fn ty(&self) -> Option<Type> {
-        self.node.map(|node| self.builder.state.borrow().graph.ty(node).clone())
+        self.node().map(|node| self.builder.state.borrow().graph.ty(node).clone())
     }
 
     /// Its shape; `None` when unknown.
@@ -626,7 +704,7 @@ impl Value {
     /// Names it for messages and pictures; the first name stays.
     #[must_use]
     pub fn named(self, name: &str) -> Value {
-        if let Some(node) = self.node {
+        if let Some(node) = self.node() {
             self.builder.state.borrow_mut().labels.entry(node).or_insert_with(|| name.into());
         }
         self
@@ -634,7 +712,7 @@ impl Value {
 
     /// How messages speak of it: its name in backticks, or what made it.
     pub fn label(&self) -> String {
-        let Some(node) = self.node else { return "an unknown value".into() };
+        let Some(node) = self.node() else { return "an unknown value".into() };
         let state = self.builder.state.borrow();
         if let Some(name) = state.labels.get(&node) {
             return format!("`{name}`");

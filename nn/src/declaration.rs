@@ -66,7 +66,7 @@ impl Declaration {
     /// The checks that are to be made where these nodes are computed.
     pub fn checks_of(&self, roots: &[NodeId]) -> impl Iterator<Item = &Check> {
         let needed = ancestors(&self.graph, roots);
-        self.checks.iter().filter(move |check| needed[check.term.index()])
+        self.checks.iter().filter(move |check| check.terms.iter().any(|term| needed[term.index()]))
     }
 
     /// The same without checks: broken elements give whatever they give.

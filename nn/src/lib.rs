@@ -15,6 +15,11 @@ pub mod declaration;
 
 mod states;
 
+mod body;
+mod region;
+
+mod looped;
+
 pub mod builder;
 
 mod call;

@@ -27,6 +27,8 @@ mod lookup;
 
 mod derivative;
 
+mod scan;
+
 use crate::call::Composite;
 
 pub use check::one_hot;
@@ -42,6 +44,7 @@ pub use matmul::matmul;
 pub use movement::{concatenate, expand, flatten, index, reshape, reverse, slice, transpose, transpose_by};
 pub use operand::Operand;
 pub use reduce::{argmax, cumsum, max, max_over, mean, mean_over, min, min_over, squares, sum, sum_over};
+pub use scan::{Iteration, Scan, Scanned, Slices, scan};
 pub use window::window;
 
 pub(crate) use align::{bare, both_shapes, require_float, spoken};

@@ -8,12 +8,13 @@ use super::elementwise::{
     and, convert, dim_value, equal, greater_equal, less, less_equal, or, select, surrogate,
 };
 use super::movement::{expand, index};
-use crate::builder::Value;
+use crate::builder::{Builder, Value};
 use crate::call::{Composite, Kind, given, row};
 use downhill_graph::check::{Check, Made, ROUNDING, Rule};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
 use downhill_graph::facts::Class;
+use downhill_graph::graph::{Graph, NodeId, Role};
 use downhill_graph::op::Op;
 use downhill_graph::types::{ElementType, Shape};
 use std::borrow::Borrow;
@@ -42,8 +43,8 @@ pub(crate) struct Demand<'a> {
 pub(crate) fn demand(value: &Value, rule: Rule, user: User) -> Demand<'_> {
     let builder = value.builder();
     let Some(node) = value.node() else { return Demand { value, rule, user, made: None } };
-    let (constant, input) =
-        builder.with_graph(|graph| (graph.constant_value(node), input_below(graph, node)));
+    let constant = builder.with_graph(|graph| graph.constant_value(node));
+    let input = input_below(builder, node);
 
     // With a constant and a known number of classes, the rule can be judged at once.
     let classes = rule.below().map_or(Some(0), Dim::as_constant);
@@ -64,11 +65,19 @@ pub(crate) fn demand(value: &Value, rule: Rule, user: User) -> Demand<'_> {
     Demand { value, rule, user, made }
 }
 
-/// The input whose elements, all of them, `node` consists of.
-fn input_below(
-    graph: &downhill_graph::graph::Graph,
-    mut node: downhill_graph::graph::NodeId,
-) -> Option<usize> {
+/// The input whose elements, all of them, `node` consists of: in the body of a loop, over all iterations.
+fn input_below(builder: &Builder, mut node: NodeId) -> Option<usize> {
+    loop {
+        let input = builder.with_graph(|graph| first_below(graph, node))?;
+        if builder.with_graph(|graph| graph.inputs[input].role != Role::Body) {
+            return Some(input);
+        }
+        node = builder.whole(input)?;
+    }
+}
+
+/// The input, or what a loop gives its body, of which `node` is a view of all elements.
+fn first_below(graph: &Graph, mut node: NodeId) -> Option<usize> {
     loop {
         let op = graph.op(node);
         if let Op::Input(input) = op {
@@ -129,7 +138,7 @@ impl Demand<'_> {
             user: self.user.name,
             help: self.user.help,
             value,
-            term: term_node,
+            terms: vec![term_node],
             made,
             origin: builder.origin_with_layer(),
         });

@@ -42,7 +42,7 @@ fn with_checks(y: &Value, derivative: Value) -> Value {
             let broken = sum(select(builder.value(right), 0.0, 1.0));
             poisoned = surrogate(select(equal(broken, 0.0), &poisoned, f64::NAN), poisoned);
         }
-        builder.keep_check(Check { term, ..check });
+        builder.keep_check(Check { terms: vec![term], ..check });
     }
     poisoned
 }
