@@ -48,6 +48,8 @@ impl<'a> Checker<'a> {
                 self.at(location);
                 AbstractValue::Known(language::list(&self.builder, &parts))
             }
+            ExpressionKind::Tuple(parts) => self.together(parts, location),
+            ExpressionKind::Scan(scan) => self.scan(scan, location),
             ExpressionKind::Rust(_) | ExpressionKind::Whatever => AbstractValue::Unknown,
         }
     }
@@ -90,7 +92,7 @@ impl<'a> Checker<'a> {
         self.fail(location, error)
     }
 
-    fn unknown_size(&mut self, name: &Ident) -> AbstractValue {
+    pub(super) fn unknown_size(&mut self, name: &Ident) -> AbstractValue {
         let error = Error::new(format!("no size is called `{name}` here"));
         let near = nearest(&name.to_string(), self.scopes.names());
         let near = near.map(|near| format!("did you mean `{near}`?"));
@@ -174,7 +176,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn known(&mut self, argument: Argument) -> AbstractValue {
+    pub(super) fn known(&mut self, argument: Argument) -> AbstractValue {
         match argument {
             Argument::Value(value) => self.result(value),
             Argument::Unknown => {
