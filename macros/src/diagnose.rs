@@ -40,6 +40,15 @@ impl Diagnostics {
         self.found.iter().map(|(_, error)| error.message.clone()).collect()
     }
 
+    /// The mistakes as one of a parser, if there are any.
+    pub(crate) fn into_syn(self) -> Option<syn::Error> {
+        let errors = self.found.iter().map(|(location, error)| syn::Error::new(location.start, text(error)));
+        errors.reduce(|mut all, error| {
+            all.combine(error);
+            all
+        })
+    }
+
     /// One `compile_error!` a mistake, in the order of the source.
     pub(crate) fn into_tokens(mut self) -> TokenStream {
         self.found.sort_by_key(|(location, _)| {

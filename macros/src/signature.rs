@@ -2,7 +2,7 @@
 //!
 //! Read alike by the check and the expansion, so that both bind the same names in the same order.
 
-use crate::syntax::{Choice, Expression, ExpressionKind, Layer};
+use crate::syntax::{Choice, Expression, ExpressionKind, Layer, Statement, StatementKind, TensorType};
 use quote::ToTokens;
 use syn::Ident;
 
@@ -37,6 +37,31 @@ pub(crate) fn axes(layer: &Layer) -> Vec<(usize, Vec<Axis<'_>>)> {
         .collect()
 }
 
+/// Names with the types that a head or an input gives them.
+pub(crate) type Typed<'a> = Vec<(&'a Ident, &'a TensorType)>;
+
+/// The names of a layer's head.
+pub(crate) fn typed(layer: &Layer) -> Typed<'_> {
+    layer.arguments.iter().filter_map(|argument| Some((&argument.name, argument.ty.as_ref()?))).collect()
+}
+
+/// The inputs of a network.
+pub(crate) fn typed_inputs(statements: &[Statement]) -> Typed<'_> {
+    let typed = |statement| match statement {
+        &Statement { kind: StatementKind::Input { ref name, ref ty, .. }, .. } => Some((name, ty)),
+        _ => None,
+    };
+    statements.iter().filter_map(typed).collect()
+}
+
+/// The axis that a name was declared with under a size: equal sizes do not matter then.
+pub(crate) fn axis_called(typed: &Typed<'_>, of: &Expression, size: &Ident) -> Option<usize> {
+    let ExpressionKind::Name(name) = &of.kind else { return None };
+    let (_, ty) = typed.iter().find(|(known, _)| *known == name)?;
+    let is_it = |dim: &Expression| matches!(&dim.kind, ExpressionKind::Name(dim) if dim == size);
+    ty.dims.iter().position(is_it)
+}
+
 /// An expression as it is written, for messages.
 pub(crate) fn written(expression: &Expression) -> String {
     match &expression.kind {
@@ -67,6 +92,8 @@ pub(crate) fn written(expression: &Expression) -> String {
             format!("{}(…)", path.to_token_stream().to_string().replace(' ', ""))
         }
         ExpressionKind::Shape(dims) => format!("[{}]", list(dims)),
+        ExpressionKind::Tuple(parts) => format!("({})", list(parts)),
+        ExpressionKind::Scan(_) => "scan …".into(),
         ExpressionKind::Whatever => "_".into(),
         ExpressionKind::Rust(_) => "{ … }".into(),
     }

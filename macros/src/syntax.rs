@@ -84,20 +84,22 @@ pub(crate) struct TensorType {
 }
 
 /// What stands before a `;`, or a loop.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Statement {
     pub(crate) kind: StatementKind,
     pub(crate) location: Location,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum StatementKind {
     /// `input x: …`, `target y: …`.
     Input { target: bool, name: Ident, ty: TensorType },
-    /// `let name = value`.
-    Let { name: Ident, value: Expression },
-    /// `name = value`.
-    Rebind { name: Ident, value: Expression },
+    /// `let name = value`, `let (a, b) = value`: one name or more.
+    Let { names: Vec<Ident>, value: Expression },
+    /// `name = value`, `(a, b) = value`.
+    Rebind { names: Vec<Ident>, value: Expression },
+    /// `yield value`, in the body of a `scan`.
+    Yield(Expression),
     /// `shared name = function(arguments)`.
     Shared { name: Ident, function: Ident, arguments: Arguments },
     /// `param name: … = initializer(…)`, `state …`.
@@ -115,7 +117,7 @@ pub(crate) enum StatementKind {
 }
 
 /// What a loop runs over.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Over {
     /// `from..to`.
     Range { from: Expression, to: Expression },
@@ -124,7 +126,7 @@ pub(crate) enum Over {
 }
 
 /// One output: a known name, or a new one for a value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Output {
     pub(crate) name: Ident,
     pub(crate) value: Option<Expression>,
@@ -174,6 +176,10 @@ pub(crate) enum ExpressionKind {
     },
     /// `[batch, units]` as an argument.
     Shape(Vec<Expression>),
+    /// `(a, b)`.
+    Tuple(Vec<Expression>),
+    /// `scan step in x along time, h = start { … }`.
+    Scan(Box<Scan>),
     /// `_` in the shape that a layer gives: whatever comes out.
     Whatever,
     /// `{ … }`.
@@ -195,6 +201,37 @@ pub(crate) struct Choice {
     pub(crate) condition: Expression,
     pub(crate) then: Expression,
     pub(crate) otherwise: Expression,
+}
+
+/// `scan reverse step in x along time, h = start { statements }`.
+#[derive(Clone, Debug)]
+pub(crate) struct Scan {
+    pub(crate) reverse: bool,
+    pub(crate) slices: Vec<Slices>,
+    pub(crate) carried: Vec<Carried>,
+    pub(crate) body: Vec<Statement>,
+}
+
+/// `step in x along time`.
+#[derive(Clone, Debug)]
+pub(crate) struct Slices {
+    pub(crate) name: Ident,
+    pub(crate) of: Expression,
+    pub(crate) along: Along,
+}
+
+/// An axis, by its number or its size.
+#[derive(Clone, Debug)]
+pub(crate) enum Along {
+    Axis(i64),
+    Size(Ident),
+}
+
+/// `h = start`, `(h, c) = start`.
+#[derive(Clone, Debug)]
+pub(crate) struct Carried {
+    pub(crate) names: Vec<Ident>,
+    pub(crate) start: Expression,
 }
 
 impl Connective {

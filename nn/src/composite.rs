@@ -9,7 +9,7 @@ pub use crate::activations::*;
 use crate::builder::{Builder, Value};
 use crate::call::judge_given;
 pub use crate::call::{
-    Argument, Arguments, Composite, Default, Head, Kind, Mistake, Parameter, Spot, judge, likely,
+    Argument, Arguments, Composite, Default, Head, Kind, Mistake, Parameter, Several, Spot, judge, likely,
 };
 pub use crate::initializers::{NamedInitializer, find_initializer, initializer, initializers};
 pub use crate::layers::*;
@@ -48,14 +48,31 @@ pub fn signature(name: &str) -> String {
     find(name).map(|composite| composite.head().signature()).unwrap_or_default()
 }
 
-/// Calls the composite `name`. Mistakes are recorded and give the unknown value.
+/// Calls the composite `name`: its value, or the first of several where it stands for all. Mistakes are recorded and give the unknown
+/// value.
 pub fn call(builder: &Builder, name: &str, positional: Vec<Argument>, named: Vec<(&str, Argument)>) -> Value {
-    let Some(composite) = find(name) else { return builder.fail(unknown(name)) };
+    match results(builder, name, positional, named) {
+        Argument::Value(value) => value,
+        Argument::Several(several) => several.alone().cloned().unwrap_or_else(|| {
+            builder.fail(Error::new(format!("`{name}` gives {} values", several.values.len())))
+        }),
+        _ => builder.unknown(),
+    }
+}
+
+/// Calls the composite `name`: all that it gives. Mistakes are recorded and give the unknown value.
+pub fn results(
+    builder: &Builder,
+    name: &str,
+    positional: Vec<Argument>,
+    named: Vec<(&str, Argument)>,
+) -> Argument {
+    let Some(composite) = find(name) else { return builder.fail(unknown(name)).into() };
     match judge_given(builder, composite.head(), &positional, &named) {
         Ok(arguments) => composite.apply(builder, &arguments),
         Err(mistakes) => {
             mistakes.into_iter().for_each(|mistake| builder.error(mistake.error));
-            builder.unknown()
+            builder.unknown().into()
         }
     }
 }

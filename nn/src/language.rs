@@ -9,10 +9,15 @@
 mod arithmetic;
 mod condition;
 mod layer;
+mod several;
+
+mod scan;
 
 pub use arithmetic::{Operator, binary, compare, dim, list, negate, tensor, value};
 pub use condition::{and, condition, not, or};
 pub use layer::{LayerInput, fits, given, layer, returned};
+pub use scan::{Looped, ScanHead, SliceOf, axis, scan};
+pub use several::{together, unpack};
 
 use crate::builder::{Builder, Value};
 use crate::call::Argument;
@@ -28,10 +33,14 @@ pub fn place(file: &str, line: u32, column: u32) -> Origin {
     Origin { file: file.into(), line, column, ..Origin::default() }
 }
 
-/// Names the value of a binding.
-pub fn named(name: &str, argument: Argument) -> Argument {
+/// Names the value of a binding; a mistake where it is several.
+pub fn named(builder: &Builder, name: &str, argument: Argument) -> Argument {
     match argument {
         Argument::Value(value) => Argument::Value(value.named(name)),
+        Argument::Several(_) => match value(builder, &argument) {
+            Some(value) => Argument::Value(value.named(name)),
+            None => Argument::Unknown,
+        },
         other => other,
     }
 }
@@ -123,6 +132,7 @@ pub fn no_list(builder: &Builder, argument: &Argument) {
         | Argument::Number(_)
         | Argument::Bool(_)
         | Argument::Initializer(_)
+        | Argument::Several(_)
         | Argument::Word(_)
         | Argument::Text(_) => {
             "write `0..depth`, a list such as `[16, 32]` or an argument of type `Vec<usize>`".into()
@@ -160,7 +170,7 @@ pub fn state(
 
 /// A composite called by its name.
 pub fn call(builder: &Builder, name: &str, positional: &[Argument], named: &[(&str, Argument)]) -> Argument {
-    composite::call(builder, name, positional.to_vec(), named.to_vec()).into()
+    composite::results(builder, name, positional.to_vec(), named.to_vec())
 }
 
 /// An initialiser by its name; zeros after a mistake.
@@ -197,8 +207,10 @@ pub fn update(builder: &Builder, state: &Argument, argument: &Argument) {
 
 /// Says what the layer's call in progress gives.
 pub fn gives(builder: &Builder, result: &Argument) {
-    if let Argument::Value(value) = result {
-        builder.gives(value);
+    match result {
+        Argument::Value(value) => builder.gives(value),
+        Argument::Several(several) => several.values.iter().take(1).for_each(|value| builder.gives(value)),
+        _ => {}
     }
 }
 

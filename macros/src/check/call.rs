@@ -200,8 +200,8 @@ impl<'a> Checker<'a> {
                 let Some(arguments) = self.judged(head, handed, location) else {
                     return AbstractValue::Unknown;
                 };
-                let value = composite.apply(&self.builder, &arguments);
-                self.result(value)
+                let given = composite.apply(&self.builder, &arguments);
+                self.known(given)
             }
         }
     }

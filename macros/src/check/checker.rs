@@ -2,6 +2,7 @@
 
 use super::scope::{AbstractValue, Scopes};
 use crate::diagnose::Diagnostics;
+use crate::signature::Typed;
 use crate::syntax::{Declarations, Location};
 use downhill_graph::error::{Error, Origin};
 use downhill_nn::builder::{Builder, Value};
@@ -15,6 +16,10 @@ pub(super) struct Checker<'a> {
     /// What each number in [`Origin::token`] (from 1) stands for.
     pub(super) tokens: Vec<(Location, Vec<String>)>,
     pub(super) scopes: Scopes<'a>,
+    /// The axes that names in sight were declared with.
+    pub(super) typed: Typed<'a>,
+    /// What the bodies of scans have yielded so far, innermost last.
+    pub(super) yields: Vec<Vec<AbstractValue>>,
     /// The layers being called, innermost last.
     pub(super) frames: Vec<Frame>,
     /// Name of the innermost binding.
@@ -48,6 +53,8 @@ impl<'a> Checker<'a> {
             builder: Builder::for_checking(),
             tokens: Vec::new(),
             scopes: Scopes::default(),
+            typed: Typed::new(),
+            yields: Vec::new(),
             frames: Vec::new(),
             binding: String::new(),
             run_symbols: HashSet::new(),

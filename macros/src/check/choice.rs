@@ -178,7 +178,13 @@ impl<'a> Checker<'a> {
                 self.names(&choice.then, kind);
                 self.names(&choice.otherwise, kind);
             }
-            ExpressionKind::Shape(parts) => parts.iter().for_each(|part| self.names(part, None)),
+            ExpressionKind::Shape(parts) | ExpressionKind::Tuple(parts) => {
+                parts.iter().for_each(|part| self.names(part, None));
+            }
+            ExpressionKind::Scan(scan) => {
+                scan.slices.iter().for_each(|slices| self.names(&slices.of, None));
+                scan.carried.iter().for_each(|carried| self.names(&carried.start, None));
+            }
             ExpressionKind::PathCall { arguments, .. } => {
                 for argument in arguments {
                     if !self.is_rust_value(argument) {

@@ -49,6 +49,8 @@ impl<'a> Checker<'a> {
                 self.at(location);
                 AbstractValue::Known(language::list(&self.builder, &parts))
             }
+            ExpressionKind::Tuple(parts) => self.together(parts, location),
+            ExpressionKind::Scan(scan) => self.scan(scan, location),
             ExpressionKind::Rust(_) | ExpressionKind::Whatever => AbstractValue::Unknown,
         }
     }
@@ -91,7 +93,7 @@ impl<'a> Checker<'a> {
         self.fail(location, error)
     }
 
-    fn unknown_size(&mut self, name: &Ident) -> AbstractValue {
+    pub(super) fn unknown_size(&mut self, name: &Ident) -> AbstractValue {
         let error = Error::new(format!("no size is called `{name}` here"));
         let near = nearest(&name.to_string(), self.scopes.names());
         let near = near.map(|near| format!("did you mean `{near}`?"));
@@ -175,7 +177,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn known(&mut self, argument: Argument) -> AbstractValue {
+    pub(super) fn known(&mut self, argument: Argument) -> AbstractValue {
         match argument {
             Argument::Value(value) => self.result(value),
             Argument::Unknown => {

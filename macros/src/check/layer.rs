@@ -61,6 +61,7 @@ impl<'a> Checker<'a> {
     ) -> AbstractValue {
         // A layer's body sees no names of its caller.
         let outer = std::mem::take(&mut self.scopes);
+        let typed = std::mem::replace(&mut self.typed, signature::typed(layer));
         let arguments: Vec<Argument> =
             given.iter().map(|item| self.plain(item.clone(), Kind::Tensor)).collect();
         let names: Vec<String> = layer.arguments.iter().map(|argument| argument.name.to_string()).collect();
@@ -86,7 +87,7 @@ impl<'a> Checker<'a> {
             item
         });
 
-        self.scopes = outer;
+        (self.scopes, self.typed) = (outer, typed);
         item
     }
 

@@ -27,6 +27,8 @@ mod repeat;
 
 mod statement;
 
+mod scan;
+
 use crate::diagnose::Diagnostics;
 use crate::signature::{self, Axis};
 use crate::syntax::{ArgumentKind, Declarations, Layer, Location, Network};
@@ -101,6 +103,7 @@ impl<'a> Checker<'a> {
             self.scopes.declare(&name, named);
         }
 
+        self.typed = signature::typed_inputs(&network.body);
         self.statements(&network.body);
         self.report();
         if !self.broken {

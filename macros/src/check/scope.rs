@@ -111,11 +111,13 @@ pub(super) struct Given<'a> {
 /// Names by block, innermost last; there is always one.
 pub(super) struct Scopes<'a> {
     blocks: Vec<BTreeMap<String, Named<'a>>>,
+    /// Which blocks are bodies of a `scan`: what is bound outside of one stays what it is in it.
+    bodies: Vec<usize>,
 }
 
 impl Default for Scopes<'_> {
     fn default() -> Self {
-        Scopes { blocks: vec![BTreeMap::new()] }
+        Scopes { blocks: vec![BTreeMap::new()], bodies: Vec::new() }
     }
 }
 
@@ -126,6 +128,28 @@ impl<'a> Scopes<'a> {
 
     pub(super) fn close(&mut self) {
         self.blocks.pop();
+    }
+
+    /// Opens the body of a `scan`.
+    pub(super) fn open_body(&mut self) {
+        self.bodies.push(self.blocks.len());
+        self.open();
+    }
+
+    pub(super) fn close_body(&mut self) {
+        self.bodies.pop();
+        self.close();
+    }
+
+    /// Whether the innermost block is the body of a `scan`.
+    pub(super) fn is_body(&self) -> bool {
+        self.bodies.last() == Some(&(self.blocks.len() - 1))
+    }
+
+    /// Whether a name is from outside of the innermost body of a `scan`.
+    pub(super) fn is_outside(&self, name: &str) -> bool {
+        let block = self.blocks.iter().rposition(|block| block.contains_key(name));
+        self.bodies.last().zip(block).is_some_and(|(&body, block)| block < body)
     }
 
     /// Number of open blocks.

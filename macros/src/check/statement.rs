@@ -30,12 +30,18 @@ impl<'a> Checker<'a> {
                     self.input(*target, name, ty);
                 }
             }
-            StatementKind::Let { name, value } => {
-                let item = self.bound(&name.to_string(), value);
-                self.shadows_nothing(name);
-                self.declare(name, Named::Value(item), true);
+            StatementKind::Let { names, value } => {
+                let items = self.bound_to(names, value);
+                for (name, item) in names.iter().zip(items) {
+                    self.shadows_nothing(name);
+                    self.declare(name, Named::Value(item), true);
+                }
             }
-            StatementKind::Rebind { name, value } => self.rebind(name, value),
+            StatementKind::Rebind { names, value } => {
+                let items = self.bound_to(names, value);
+                names.iter().zip(items).for_each(|(name, item)| self.rebind(name, item));
+            }
+            StatementKind::Yield(value) => self.yielded(value, location),
             StatementKind::Shared { name, function, arguments } => {
                 if self.is_free(name, false) {
                     self.declare_shared(name, function, arguments);
@@ -68,6 +74,7 @@ impl<'a> Checker<'a> {
     /// Whether statements that belong straight in a network may stand here.
     fn at_top(&mut self, word: &str, location: Location) -> bool {
         let inside = match self.frames.last() {
+            _ if self.scopes.is_body() => Some("in a `scan`".to_owned()),
             Some(frame) => Some(format!("in layer `{}`", frame.layer)),
             None if self.scopes.depth() > 1 => Some("in a loop".to_owned()),
             None if self.lone => Some("in a layer".to_owned()),
@@ -80,13 +87,33 @@ impl<'a> Checker<'a> {
     }
 
     /// Evaluates the value of a binding, whose parameters are named after it.
-    fn bound(&mut self, name: &str, value: &'a Expression) -> AbstractValue {
+    pub(super) fn bound(&mut self, name: &str, value: &'a Expression) -> AbstractValue {
         let builder = self.builder.clone();
         let outer = std::mem::replace(&mut self.binding, name.to_owned());
         let item = builder.scope(name, || self.expression(value));
         self.binding = outer;
-        match item {
-            AbstractValue::Known(argument) => AbstractValue::Known(language::named(name, argument)),
+        item
+    }
+
+    /// What each of some names stands for.
+    fn bound_to(&mut self, names: &[Ident], value: &'a Expression) -> Vec<AbstractValue> {
+        if let [name] = names {
+            return vec![self.bound_alone(&name.to_string(), value)];
+        }
+        let texts: Vec<String> = names.iter().map(Ident::to_string).collect();
+        let item = self.bound(&texts[0], value);
+        self.at(value.location);
+        self.unpacked(&texts, item)
+    }
+
+    /// The value of a binding to one name.
+    fn bound_alone(&mut self, name: &str, value: &'a Expression) -> AbstractValue {
+        match self.bound(name, value) {
+            AbstractValue::Known(argument) => {
+                self.at(value.location);
+                let named = language::named(&self.builder, name, argument);
+                self.known(named)
+            }
             other => other,
         }
     }
@@ -119,6 +146,7 @@ impl<'a> Checker<'a> {
             return;
         }
         let help = match self.scopes.find(&text) {
+            Some(Named::Value(_)) if self.scopes.is_outside(&text) => "take another name".to_owned(),
             Some(Named::Value(_)) => format!("write `{name} = …` to carry it from turn to turn"),
             Some(_) => "take another name".to_owned(),
             None => return,
@@ -134,11 +162,20 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn rebind(&mut self, name: &Ident, value: &'a Expression) {
+    fn rebind(&mut self, name: &Ident, item: AbstractValue) {
         let text = name.to_string();
-        let item = self.bound(&text, value);
         let location = Location::at(name.span());
 
+        match self.scopes.find(&text) {
+            Some(Named::Value(_)) if self.scopes.is_outside(&text) => {
+                let error = Error::new(format!("`{name}` is from outside of the scan and stays what it is"));
+                return self.error(
+                    location,
+                    error.help(format!("carry it: `scan … along …, {name} = {name} {{ … }}`")),
+                );
+            }
+            _ => {}
+        }
         match self.scopes.find_mut(&text) {
             Some(Named::Value(known)) => *known = item,
             Some(named) => {
@@ -284,7 +321,7 @@ impl<'a> Checker<'a> {
         let (name, location) = (output.name.to_string(), Location::at(output.name.span()));
         let item = match &output.value {
             Some(value) => {
-                let item = self.bound(&name, value);
+                let item = self.bound_alone(&name, value);
                 self.declare(&output.name, Named::Value(item.clone()), false);
                 item
             }
@@ -313,7 +350,7 @@ impl<'a> Checker<'a> {
 
     fn loss(&mut self, name: Option<&Ident>, over: &[Ident], value: &'a Expression) {
         let text = name.map_or_else(|| "loss".to_owned(), Ident::to_string);
-        let item = self.bound(&text, value);
+        let item = self.bound_alone(&text, value);
         let trained = self.over(over);
         self.at(name.map_or(value.location, |name| Location::at(name.span())));
         if let Some(value) = self.tensor(item) {

@@ -1,5 +1,6 @@
 //! The state of an expansion: the names in scope, and helpers that write the tokens used everywhere.
 
+use crate::signature::Typed;
 use crate::syntax::{Declarations, Location};
 use downhill_graph::types::ElementType;
 use proc_macro2::{Span, TokenStream};
@@ -8,21 +9,25 @@ use std::collections::HashMap;
 use syn::Ident;
 
 /// Writes the code of one network or layer.
+#[derive(Clone)]
 pub(super) struct Expander<'a> {
     pub(super) program: &'a Declarations,
     /// What instances in sight stand for, by block.
     pub(super) instances: Vec<HashMap<String, SharedCall<'a>>>,
     /// Names that Rust code in `{ … }` can use: arguments of the network, variables of loops.
     pub(super) rust: Vec<String>,
+    /// The axes that names in sight were declared with.
+    pub(super) typed: Typed<'a>,
 }
 
 impl<'a> Expander<'a> {
     pub(super) fn new(program: &'a Declarations) -> Expander<'a> {
-        Expander { program, instances: vec![HashMap::new()], rust: Vec::new() }
+        Expander { program, instances: vec![HashMap::new()], rust: Vec::new(), typed: Typed::new() }
     }
 }
 
 /// `shared g = function(…)`: `g` is a pair of the instance and an array of its arguments, positional ones first.
+#[derive(Clone)]
 pub(super) struct SharedCall<'a> {
     pub(super) function: &'a Ident,
     pub(super) positional: usize,

@@ -62,6 +62,11 @@ impl<'a> Expander<'a> {
                 let parts = self.list(parts);
                 quote!(__language::list(#builder, &#parts))
             }
+            ExpressionKind::Tuple(parts) => {
+                let parts = self.list(parts);
+                quote!(__language::together(#builder, &#parts))
+            }
+            ExpressionKind::Scan(scan) => self.scan(scan, expression.location),
             ExpressionKind::Rust(tokens) => quote!(__Argument::from({ #tokens })),
             // Stands only where it is never evaluated.
             ExpressionKind::Whatever => quote!(__Argument::Unknown),

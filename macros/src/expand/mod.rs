@@ -14,6 +14,8 @@ mod expression;
 
 mod statement;
 
+mod scan;
+
 use crate::signature::{self, Axis, written};
 use crate::syntax::{ArgumentKind, Declarations, ExpressionKind, Layer, Network};
 use expander::{Expander, builder, layer_function, local, location, optional_element};
@@ -106,6 +108,7 @@ impl<'a> Expander<'a> {
         self.rust = network.arguments.iter().map(|argument| argument.name.to_string()).collect();
         let arguments: TokenStream = network.arguments.iter().map(bind_argument).collect();
         let sizes = self.run_sizes(&network.body);
+        self.typed = signature::typed_inputs(&network.body);
 
         let body = self.statements(&network.body);
         quote! {
@@ -128,6 +131,7 @@ impl<'a> Expander<'a> {
         let name = layer.name.to_string();
         let locals: Vec<Ident> = layer.arguments.iter().map(|argument| local(&argument.name)).collect();
         let texts: Vec<String> = layer.arguments.iter().map(|argument| argument.name.to_string()).collect();
+        self.typed = signature::typed(layer);
         let head = self.head(layer);
         let body = self.statements(&layer.body);
         let location = location(layer.value.location);

@@ -40,13 +40,19 @@ impl<'a> Expander<'a> {
                 let function = if *target { quote!(target) } else { quote!(input) };
                 quote!(let mut #variable = __language::#function(#builder, #text, #element, &#dims);)
             }
-            StatementKind::Let { name, value } => {
-                let (variable, value) = (local(name), self.bound(name, value));
-                quote!(let mut #variable = #value;)
+            StatementKind::Let { names, value } => {
+                let (variables, value) = (names.iter().map(local), self.bound_to(names, value));
+                let number = 0..names.len();
+                quote!(let __given = #value; #(let mut #variables = __given[#number].clone();)*)
             }
-            StatementKind::Rebind { name, value } => {
-                let (variable, value) = (local(name), self.bound(name, value));
-                quote!(#variable = #value;)
+            StatementKind::Rebind { names, value } => {
+                let (variables, value) = (names.iter().map(local), self.bound_to(names, value));
+                let number = 0..names.len();
+                quote!(let __given = #value; #(#variables = __given[#number].clone();)*)
+            }
+            StatementKind::Yield(value) => {
+                let value = self.expression(value);
+                quote!(__yields.push(#builder.scope("yield", || #value));)
             }
             StatementKind::Shared { name, function, arguments } => {
                 let (variable, text) = (local(name), name.to_string());
@@ -88,7 +94,19 @@ impl<'a> Expander<'a> {
     /// The value of a binding, inside its scope.
     fn bound(&self, name: &Ident, value: &'a Expression) -> TokenStream {
         let (text, builder, value) = (name.to_string(), builder(), self.expression(value));
-        quote!(__language::named(#text, #builder.scope(#text, || #value)))
+        quote!(__language::named(#builder, #text, #builder.scope(#text, || #value)))
+    }
+
+    /// A list with the value of each name of a binding.
+    pub(super) fn bound_to(&self, names: &[Ident], value: &'a Expression) -> TokenStream {
+        let first = &names[0];
+        if names.len() == 1 {
+            let value = self.bound(first, value);
+            return quote!([#value]);
+        }
+        let (builder, text, value) = (builder(), first.to_string(), self.expression(value));
+        let texts = names.iter().map(Ident::to_string);
+        quote!(__language::unpack(#builder, &[#(#texts),*], &#builder.scope(#text, || #value)))
     }
 
     fn storage(

@@ -1,6 +1,6 @@
 //! Expressions, by operator precedence (after Pratt).
 
-use super::token::{comma_separated, here, mistake, nothing_left, since};
+use super::token::{comma_separated, here, mistake, nothing_left, since, word};
 use crate::syntax::{Arguments, Choice, Connective, Expression, ExpressionKind, Location, Operator};
 use proc_macro2::Span;
 use syn::parse::ParseStream;
@@ -144,6 +144,11 @@ fn primary_kind(input: ParseStream) -> syn::Result<ExpressionKind> {
         let content;
         parenthesized!(content in input);
         let inner = expression(&content)?;
+        if content.peek(Token![,]) {
+            content.parse::<Token![,]>()?;
+            let rest = comma_separated(&content, expression)?;
+            return Ok(ExpressionKind::Tuple([vec![inner], rest].concat()));
+        }
         nothing_left(&content, "`)` or an operator")?;
         return Ok(inner.kind);
     }
@@ -162,6 +167,9 @@ fn primary_kind(input: ParseStream) -> syn::Result<ExpressionKind> {
 
     if input.peek(Token![if]) {
         return choice(input);
+    }
+    if word(input, "scan") && input.peek2(Ident) {
+        return Ok(ExpressionKind::Scan(Box::new(input.parse()?)));
     }
     if input.peek(Lit) {
         return literal(input);

@@ -12,14 +12,16 @@
 //! result      = a type, with "_" for any of its sizes
 //!
 //! statement   = ("input" | "target") NAME ":" type ";"
-//!             | "let" NAME "=" expression ";"
-//!             | NAME "=" expression ";"
+//!             | "let" names "=" expression ";"
+//!             | names "=" expression ";"
 //!             | "shared" NAME "=" NAME [arguments] ";"
 //!             | ("param" | "state") NAME ":" type "=" NAME arguments ";"
 //!             | "update" NAME "=" expression ";"
 //!             | "output" NAME ["=" expression] ("," NAME ["=" expression])* ";"
 //!             | "loss" [NAME] ["over" NAME ("," NAME)*] ["="] expression ";"    -- "=" where a name or "over" stands
 //!             | "for" (NAME | "_") "in" expression [".." expression] "{" statement* "}"
+//!             | "yield" expression [";"]                                        -- the last one of a body needs no ";"
+//! names       = NAME | "(" NAME ("," NAME)* ")"
 //!
 //! expression  = both ("||" both)*
 //! both        = comparison ("&&" comparison)*
@@ -29,7 +31,10 @@
 //! unary       = ("-" | "!") unary | primary
 //! primary     = INTEGER | FLOAT | BOOL | NAME | NAME ("." (NAME | INTEGER))+ | NAME arguments | PATH "(" … ")"
 //!             | "(" expression ")" | "[" [expression ("," expression)*] "]" | "{" RUST "}"
-//!             | if
+//!             | "(" expression "," [expression ("," expression)*] ")"
+//!             | if | scan
+//! scan        = "scan" ["reverse"] slices ("," slices)* ("," names "=" expression)* "{" statement* "}"
+//! slices      = NAME "in" expression ["along" (NAME | ["-"] INTEGER)]           -- left out, it is that of the next one
 //! if          = "if" expression "{" expression "}" "else" (if | "{" expression "}")
 //! arguments   = "(" [expression ("," expression)*] ["," NAME ":" expression …] ")"
 //! ```
@@ -41,6 +46,8 @@ mod expression;
 mod types;
 
 mod statement;
+
+mod scan;
 
 mod item;
 

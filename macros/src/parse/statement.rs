@@ -1,7 +1,7 @@
 //! Statements.
 
 use super::expression;
-use super::token::{here, mistake, nothing_left, semicolon, since, word};
+use super::token::{comma_separated, here, mistake, nothing_left, semicolon, since, word};
 use super::types::tensor_type;
 use crate::diagnose::Diagnostics;
 use crate::syntax::{
@@ -11,11 +11,10 @@ use downhill_graph::graph::StorageKind;
 use proc_macro2::TokenTree;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Attribute, Ident, Token, braced, token};
+use syn::{Attribute, Ident, Token, braced, parenthesized, token};
 
 /// Words that begin a statement when a name follows.
-const KEYWORDS: [&str; 9] =
-    ["input", "target", "shared", "param", "state", "update", "output", "loss", "scan"];
+const KEYWORDS: [&str; 8] = ["input", "target", "shared", "param", "state", "update", "output", "loss"];
 
 /// Reads statements to the end, going on after a mistake with the next one.
 pub(super) fn statements(input: ParseStream, diagnostics: &mut Diagnostics) -> Vec<Statement> {
@@ -46,7 +45,7 @@ fn skip_comments(input: ParseStream, diagnostics: &mut Diagnostics) {
 /// Reads a statement. After a mistake it is skipped; the name it would have declared is kept, so that uses of it are no mistakes.
 fn statement_or_broken(input: ParseStream, diagnostics: &mut Diagnostics) -> Statement {
     let (start, declared) = (here(input), declared_name(input));
-    let (before, has_block) = (input.fork(), input.peek(Token![for]) || word(input, "scan"));
+    let (before, has_block) = (input.fork(), input.peek(Token![for]));
     statement(input, diagnostics).unwrap_or_else(|error| {
         diagnostics.add_syn(&error);
         skip_statement(input, before.cursor() == input.cursor(), has_block);
@@ -111,11 +110,26 @@ fn begins_statement(input: ParseStream) -> bool {
 
 fn begins_with_keyword(input: ParseStream) -> bool {
     let keyword = KEYWORDS.iter().any(|keyword| word(input, keyword)) && input.peek2(Ident);
-    keyword || input.peek(Token![let]) || input.peek(Token![for])
+    keyword || input.peek(Token![let]) || input.peek(Token![for]) || input.peek(Token![yield])
 }
 
 fn begins_rebinding(input: ParseStream) -> bool {
-    input.peek(Ident) && input.peek2(Token![=]) && !input.peek2(Token![==])
+    let names = input.peek(Ident) || input.peek(token::Paren);
+    names && input.peek2(Token![=]) && !input.peek2(Token![==])
+}
+
+/// `name`, or `(a, b, …)`.
+pub(super) fn names(input: ParseStream) -> syn::Result<Vec<Ident>> {
+    if !input.peek(token::Paren) {
+        return Ok(vec![input.parse()?]);
+    }
+    let content;
+    let parens = parenthesized!(content in input);
+    let names = comma_separated(&content, |input| input.parse())?;
+    if names.is_empty() {
+        return Err(mistake(parens.span.open(), "names are missing", "write `(a, b) = …`"));
+    }
+    Ok(names)
 }
 
 /// Skips behind the next `;` (or the block of a statement that ends in one), or to the keyword of another statement.
@@ -151,9 +165,11 @@ fn statement_kind(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Res
     }
 
     if begins_rebinding(input) {
-        let name = input.parse()?;
-        let value = value_behind_equals(input)?;
-        return Ok(StatementKind::Rebind { name, value });
+        let names = names(input)?;
+        return Ok(StatementKind::Rebind { names, value: value_behind_equals(input)? });
+    }
+    if input.peek(Token![yield]) {
+        return yielded(input);
     }
 
     let keyword = KEYWORDS.into_iter().find(|keyword| word(input, keyword)).unwrap_or("");
@@ -161,7 +177,7 @@ fn statement_kind(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Res
         return no_statement(input);
     }
 
-    let span = input.call(Ident::parse_any)?.span();
+    input.call(Ident::parse_any)?;
     match keyword {
         "input" => declared(input, false),
         "target" => declared(input, true),
@@ -170,12 +186,7 @@ fn statement_kind(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Res
         "state" => storage(input, StorageKind::State),
         "update" => update(input),
         "output" => outputs(input),
-        "loss" => loss(input),
-        _ => Err(mistake(
-            span,
-            "`scan` cannot be compiled yet",
-            "a recurrence over a known number of steps can be written with `for`",
-        )),
+        _ => loss(input),
     }
 }
 
@@ -184,6 +195,7 @@ fn no_statement(input: ParseStream) -> syn::Result<StatementKind> {
     let found: Option<Ident> = input.fork().call(Ident::parse_any).ok();
     if let Some(found) = &found
         && input.peek2(Ident)
+        && found != "scan"
     {
         let wrong = found.to_string();
         let known = KEYWORDS.into_iter().chain(["let", "for"]);
@@ -213,11 +225,28 @@ fn binding(input: ParseStream) -> syn::Result<StatementKind> {
     if input.peek(Token![mut]) {
         return Err(mistake(here(input), "`mut` is not needed", "every name can be bound anew: `name = …;`"));
     }
-    let name: Ident = input.parse()?;
+    let names = names(input)?;
     if input.peek(Token![:]) {
         return Err(mistake(here(input), "a `let` has no type", "shapes follow from the value"));
     }
-    Ok(StatementKind::Let { name, value: value_behind_equals(input)? })
+    Ok(StatementKind::Let { names, value: value_behind_equals(input)? })
+}
+
+/// `yield value`: the last one of a body needs no `;`.
+fn yielded(input: ParseStream) -> syn::Result<StatementKind> {
+    input.parse::<Token![yield]>()?;
+    let value = expression::expression(input)?;
+    if !input.is_empty() {
+        semicolon(input)?;
+    }
+    Ok(StatementKind::Yield(value))
+}
+
+/// Reads the body of a `scan`, in which all mistakes are told at once.
+pub(super) fn scan_body(input: ParseStream) -> syn::Result<Vec<Statement>> {
+    let mut diagnostics = Diagnostics::default();
+    let body = statements(input, &mut diagnostics);
+    diagnostics.into_syn().map_or(Ok(body), Err)
 }
 
 fn declared(input: ParseStream, target: bool) -> syn::Result<StatementKind> {

@@ -93,8 +93,26 @@ pub enum Argument {
     Word(&'static str),
     /// Text in quotes.
     Text(Arc<str>),
+    /// Several values together.
+    Several(Several),
     /// Something of which nothing is known yet.
     Unknown,
+}
+
+/// Values that come together, as a recurrence gives its outputs and its last state.
+#[derive(Clone)]
+pub struct Several {
+    /// The values.
+    pub values: Vec<Value>,
+    /// How many of the first ones may stand for all: of one, it is the value where one is wanted.
+    pub least: usize,
+}
+
+impl Several {
+    /// The value where one is wanted; `None` where that would leave out what counts.
+    pub fn alone(&self) -> Option<&Value> {
+        self.values.first().filter(|_| self.least == 1)
+    }
 }
 
 impl Parameter<'_> {
@@ -218,6 +236,7 @@ impl Argument {
             Argument::Initializer(_) => "an initialiser".into(),
             Argument::Word(word) => format!("`{word}`"),
             Argument::Text(text) => format!("the text `\"{text}\"`"),
+            Argument::Several(several) => format!("{} values together", several.values.len()),
             Argument::Unknown => "not known".into(),
         }
     }
@@ -245,6 +264,7 @@ impl Argument {
             Argument::Dim(dim) => Some(Argument::Value(builder.dim_value(dim))),
             Argument::Unknown => Some(Argument::Value(builder.unknown())),
             Argument::Bool(flag) => Some(Argument::Value(builder.flag(*flag))),
+            Argument::Several(several) => several.alone().cloned().map(Argument::Value),
             Argument::Shape(_) | Argument::Initializer(_) | Argument::Word(_) | Argument::Text(_) => None,
         }
     }
@@ -312,6 +332,7 @@ macro_rules! from {
 
 from! {
     Value => Value;
+    Several => Several;
     Dim => Dim;
     &Dim => Dim;
     f64 => Number;

@@ -2,7 +2,7 @@
 //!
 //! A family's file ends in its `ROWS`; a folder's `mod.rs` gathers those of its families with [`families!`].
 
-use super::argument::{Argument, Default, Kind, Parameter};
+use super::argument::{Argument, Default, Kind, Parameter, Several};
 use super::judge::{Arguments, Head};
 use crate::builder::{Builder, Value};
 
@@ -14,7 +14,13 @@ pub struct Composite {
     pub parameters: &'static [Parameter<'static>],
     /// What it does, in a line.
     pub about: &'static str,
-    call: fn(&Builder, &Arguments<'_>) -> Value,
+    call: Gives,
+}
+
+/// What a composite gives.
+enum Gives {
+    One(fn(&Builder, &Arguments<'_>) -> Value),
+    Several(fn(&Builder, &Arguments<'_>) -> Several),
 }
 
 impl Composite {
@@ -25,9 +31,15 @@ impl Composite {
 
     /// Its value; the unknown one where a tensor, size or shape is unknown. An unknown number or flag does not matter: no shape depends
     /// on it.
-    pub fn apply(&self, builder: &Builder, arguments: &Arguments<'_>) -> Value {
+    pub fn apply(&self, builder: &Builder, arguments: &Arguments<'_>) -> Argument {
         let is_unknown = |argument: &Argument| matches!(argument, Argument::Unknown);
-        if arguments.all().any(is_unknown) { builder.unknown() } else { (self.call)(builder, arguments) }
+        let unknown = arguments.all().any(is_unknown);
+        match self.call {
+            Gives::One(_) if unknown => Argument::Value(builder.unknown()),
+            Gives::Several(_) if unknown => Argument::Unknown,
+            Gives::One(call) => Argument::Value(call(builder, arguments)),
+            Gives::Several(call) => Argument::Several(call(builder, arguments)),
+        }
     }
 }
 
@@ -37,7 +49,17 @@ pub(crate) const fn row(
     about: &'static str,
     call: fn(&Builder, &Arguments<'_>) -> Value,
 ) -> Composite {
-    Composite { name, parameters, about, call }
+    Composite { name, parameters, about, call: Gives::One(call) }
+}
+
+/// The row of a function that gives several values.
+pub(crate) const fn row_of_several(
+    name: &'static str,
+    parameters: &'static [Parameter<'static>],
+    about: &'static str,
+    call: fn(&Builder, &Arguments<'_>) -> Several,
+) -> Composite {
+    Composite { name, parameters, about, call: Gives::Several(call) }
 }
 
 pub(crate) const fn given(name: &'static str, kind: Kind) -> Parameter<'static> {

@@ -270,6 +270,14 @@ pub fn value(builder: &Builder, argument: &Argument) -> Option<Value> {
         }
         Argument::Unknown => Some(builder.unknown()),
         Argument::Bool(flag) => Some(builder.flag(*flag)),
+        Argument::Several(several) => {
+            let value = several.alone().cloned();
+            if value.is_none() {
+                let error = Error::new(format!("{} stand where one is needed", argument.words()));
+                builder.error(error.help("name each: `let (a, b) = …;`"));
+            }
+            value
+        }
         Argument::Shape(_) | Argument::Initializer(_) | Argument::Word(_) | Argument::Text(_) => {
             let what = match argument {
                 Argument::Shape(_) => "a list of sizes".into(),
@@ -298,7 +306,7 @@ pub fn dim(builder: &Builder, argument: &Argument) -> Option<Dim> {
         Argument::Bool(flag) => format!("`{flag}`"),
         Argument::Shape(_) => "a list".into(),
         Argument::Initializer(_) => "an initialiser".into(),
-        Argument::Word(_) | Argument::Text(_) => argument.words(),
+        Argument::Word(_) | Argument::Text(_) | Argument::Several(_) => argument.words(),
     };
 
     builder.error(

@@ -21,9 +21,11 @@ pub fn condition(builder: &Builder, asks: &str, argument: &Argument) -> Option<b
             return None;
         }
         Argument::Dim(_) | Argument::Integer(_) | Argument::Number(_) => "compare it, as in `depth > 0`",
-        Argument::Shape(_) | Argument::Initializer(_) | Argument::Word(_) | Argument::Text(_) => {
-            "compare numbers, sizes or arguments"
-        }
+        Argument::Shape(_)
+        | Argument::Initializer(_)
+        | Argument::Word(_)
+        | Argument::Text(_)
+        | Argument::Several(_) => "compare numbers, sizes or arguments",
     };
     let error = Error::new(format!("`{asks}` needs `true` or `false`, but this is {}", argument.words()));
     builder.error(error.help(help));

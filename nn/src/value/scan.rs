@@ -227,6 +227,8 @@ fn keeps_type(builder: &Builder, name: &str, initial: &Value, next: &Value) -> b
     }
 
     let error = Error::new(format!("`{name}` is carried as {old}, but its next value is {new}"));
+    let origin = next.node().map(|node| builder.with_graph(|graph| graph.origin(node).clone()));
+    let error = error.at(origin.unwrap_or_default());
     builder.error(if old.element == new.element {
         error.help(format!(
             "start with that shape, `{name} = zeros({})`, or make the next value like the first",

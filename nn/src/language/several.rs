@@ -1,0 +1,37 @@
+//! Several values together: `(a, b)`, and names for each.
+
+use super::arithmetic;
+use crate::builder::Builder;
+use crate::call::{Argument, Several};
+use downhill_graph::error::Error;
+
+/// `(a, b)`: values together, of which none stands for all.
+pub fn together(builder: &Builder, parts: &[Argument]) -> Argument {
+    let values: Vec<_> = parts.iter().map(|part| arithmetic::tensor(builder, part)).collect();
+    Argument::Several(Several { least: values.len(), values })
+}
+
+/// `(a, b, …) = argument`: what each of `names` stands for; unknown values after a mistake.
+pub fn unpack(builder: &Builder, names: &[&str], argument: &Argument) -> Vec<Argument> {
+    let unknown = || vec![Argument::Unknown; names.len()];
+    let several = match argument {
+        Argument::Unknown => return unknown(),
+        Argument::Value(value) if value.node().is_none() => return unknown(),
+        Argument::Several(several) => several,
+        _ => {
+            let error = Error::new(format!("{} names for one value, {}", names.len(), argument.words()));
+            builder.error(error.help(format!("give it one name: `{} = …`", names[0])));
+            return unknown();
+        }
+    };
+
+    let (least, most) = (several.least, several.values.len());
+    if !(least..=most).contains(&names.len()) {
+        let count = if least == most { most.to_string() } else { format!("{least} to {most}") };
+        let error = Error::new(format!("{} names for {count} values", names.len()));
+        builder.error(error.help("name each of them"));
+        return unknown();
+    }
+    let values = several.values.iter().zip(names);
+    values.map(|(value, name)| Argument::Value(value.clone().named(name))).collect()
+}

@@ -1,0 +1,177 @@
+//! `scan` in `network!`: recurrences as they are declared, against what they unroll to, on the interpreter.
+
+use downhill::__private::graph::interpret::{Environment, Precision, interpret};
+use downhill::__private::graph::tensor::Tensor;
+use downhill::__private::graph::types::ElementType;
+use downhill::__private::nn::builder::{Declaration, Mode};
+use downhill::__private::nn::entry::{forward, gradients};
+use downhill::__private::nn::network::Network as _;
+use downhill::prelude::*;
+
+network! {
+    layer elman(x: [batch, time, n], units) -> [batch, time, units] {
+        param u: [n, units] = xavier();
+        param w: [units, units] = orthogonal();
+        param b: [units] = zeros();
+        scan step in x along time, h = zeros([batch, units]) {
+            h = tanh(step @ u + h @ w + b);
+            yield h
+        }
+    }
+
+    /// As on the page of the language.
+    pub Tagger(units: usize, tags: usize) {
+        input  x: [batch, time, 3];
+        target y: i32[batch, time];
+        output logits = linear(elman(x, units), tags);
+        loss   cross_entropy(logits, y);
+    }
+
+    /// The same over three steps, unrolled.
+    pub Unrolled(units: usize, tags: usize) {
+        input  a: [batch, 3];
+        input  b: [batch, 3];
+        input  c: [batch, 3];
+        target y: i32[batch, 3];
+        shared logits = steps(units, tags);
+        output z = logits(a, b, c);
+        loss   cross_entropy(z, y);
+    }
+
+    layer steps(first: [batch, n], second: [batch, n], third: [batch, n], units, tags) -> [batch, 3, tags] {
+        param u: [n, units] = zeros();
+        param w: [units, units] = zeros();
+        param b: [units] = zeros();
+        let h = tanh(first @ u + b);
+        let i = tanh(second @ u + h @ w + b);
+        let j = tanh(third @ u + i @ w + b);
+        linear(concatenate(expand(h, 1), expand(i, 1), expand(j, 1), axis: 1), tags)
+    }
+
+    /// Several slices, carried values and yields; layers in the body; in reverse.
+    pub Rich() {
+        input  x: [batch, time, 3];
+        input  z: [time, batch];
+        target t: [batch];
+        let (hs, sums, last, total) = scan reverse u in x along time, v in z along time,
+            (h, s) = (zeros([batch, 2]), zeros([batch])), n = 0.0
+        {
+            (h, s) = pair(linear(concatenate(u, h), 2), s + v);
+            n = n + 1.0;
+            yield h;
+            for turn in 0..2 { s = s + 1.0; }
+            yield s
+        };
+        let inner = scan a in hs along -1 { yield a * 2 };
+        output hs, sums, last, inner;
+        loss mean(t * total) + mean(hs) + mean(last);
+    }
+
+    layer pair(a: [batch, n], b: [batch]) {
+        (tanh(a), b * 0.5)
+    }
+}
+
+fn wave(dims: &[usize], by: f64) -> Tensor {
+    let values: Vec<f64> = (0..dims.iter().product()).map(|n: usize| (n as f64 * by + 0.3).sin()).collect();
+    Tensor::from_f64(ElementType::F64, dims, &values).expect("a tensor")
+}
+
+/// The parameters of a declaration: those of one last name are alike.
+fn parameters(declaration: &Declaration, at: Environment) -> Environment {
+    let storages = declaration.graph.storages.iter();
+    storages.fold(at, |at, storage| {
+        let dims = storage.ty.shape.evaluate(&declaration.graph.bindings).expect("numbers");
+        let last = storage.name.rsplit('.').next().expect("a name");
+        let seed: usize = last.bytes().map(usize::from).sum();
+        at.storage(&storage.name, wave(&dims, 0.1 + seed as f64 / 1000.0))
+    })
+}
+
+fn results(graph: &downhill::__private::graph::graph::Graph, at: &Environment) -> Vec<Vec<f64>> {
+    let found = interpret(graph, at, Precision::F64).expect("values");
+    found.into_iter().map(|(_, tensor)| tensor.to_f64_vec()).collect()
+}
+
+fn near(found: &[Vec<f64>], expected: &[Vec<f64>]) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+        assert!((found - expected).abs() < 1e-12, "{found} where {expected} is right");
+    }
+}
+
+#[test]
+fn a_recurrence_is_what_it_unrolls_to() {
+    let tagger = Tagger::new(4, 2).declaration(Mode::Train).expect("a declaration");
+    let unrolled = Unrolled::new(4, 2).declaration(Mode::Train).expect("a declaration");
+    let names: Vec<&str> = tagger.graph.storages.iter().map(|storage| &*storage.name).collect();
+    assert_eq!(names, ["logits.0.u", "logits.0.w", "logits.0.b", "logits.1.weight", "logits.1.bias"]);
+
+    let (x, labels) = (wave(&[2, 3, 3], 0.7), Tensor::new([2, 3], vec![0, 1, 1, 0, 1, 0]).expect("labels"));
+    let step = |t: usize| {
+        let all = x.to_f64_vec();
+        let rows: Vec<f64> = (0..2).flat_map(|row| all[row * 9 + t * 3..][..3].to_vec()).collect();
+        Tensor::from_f64(ElementType::F64, [2, 3], &rows).expect("a step")
+    };
+    let at = Environment::new().input("x", x.clone()).input("y", labels.clone());
+    let at = parameters(&tagger, at);
+    let steps =
+        Environment::new().input("a", step(0)).input("b", step(1)).input("c", step(2)).input("y", labels);
+    let steps = parameters(&unrolled, steps);
+    near(&results(&forward(&tagger).expect("f"), &at), &results(&forward(&unrolled).expect("f"), &steps));
+    let of = |declaration| gradients(declaration, None, &[]).expect("gradients");
+    near(&results(&of(&tagger), &at), &results(&of(&unrolled), &steps));
+}
+
+#[test]
+fn slices_carried_values_and_yields_may_be_several() {
+    let rich = Rich::new().declaration(Mode::Train).expect("a declaration");
+    let names: Vec<&str> = rich.graph.storages.iter().map(|storage| &*storage.name).collect();
+    assert_eq!(names, ["hs.h.weight", "hs.h.bias"]);
+    let at = Environment::new()
+        .input("x", wave(&[2, 3, 3], 0.7))
+        .input("z", Tensor::from_f64(ElementType::F64, [3, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).expect("z"))
+        .input("t", wave(&[2], 0.2));
+    let at = parameters(&rich, at);
+    let found = results(&forward(&rich).expect("f"), &at);
+    // s ← (s + v)/2, yielded with 2 more, from the last step to the first.
+    let by_hand = |z: [f64; 3]| {
+        let (mut s, mut yields) = (0.0, [0.0; 3]);
+        for t in [2, 1, 0] {
+            s = (s + z[t]) * 0.5 + 2.0;
+            yields[t] = s;
+        }
+        yields
+    };
+    near(&found[1..2], &[[by_hand([1.0, 3.0, 5.0]), by_hand([2.0, 4.0, 6.0])].concat()]);
+    // What is carried in the end is what the first step gave.
+    let first: Vec<f64> = (0..2).flat_map(|row| found[0][row * 6..][..2].to_vec()).collect();
+    near(&found[2..3], &[first]);
+    near(&found[3..], &[found[0].iter().map(|h| 2.0 * h).collect()]);
+}
+
+network! {
+    layer running(x: [batch, time, n]) -> [batch, time, n] {
+        scan step in x along time, h = zeros([batch, n]) {
+            h = h + step;
+            yield h
+        }
+    }
+
+    /// The sizes of all axes are equal: an axis is found by the name that the head gives it.
+    pub Equal() {
+        input x: [3, 3, 3];
+        output y = running(x);
+        param w: [3] = zeros();
+        loss mean(y * w);
+    }
+}
+
+#[test]
+fn an_axis_is_found_by_its_name_where_sizes_are_equal() {
+    let equal = Equal::new().declaration(Mode::Infer).expect("a declaration");
+    let x = Tensor::from_f64(ElementType::F64, [3, 3, 3], &(0..27).map(f64::from).collect::<Vec<_>>())
+        .expect("x");
+    let found = results(&forward(&equal).expect("f"), &Environment::new().input("x", x));
+    assert_eq!(found[0][3..9], [3.0, 5.0, 7.0, 9.0, 12.0, 15.0]);
+}

@@ -1,0 +1,67 @@
+//! Mistakes of a `scan`: its head, what is carried and yielded, what its body may not.
+
+use downhill::prelude::*;
+
+network! {
+    layer elman(x: [batch, time, n], units) -> [batch, time, units] {
+        param u: [units, n] = xavier();
+        param w: [units, units] = orthogonal();
+        scan step in x along time, h = zeros([batch, units]) {
+            h = tanh(step @ u + h @ w);
+            yield h
+        }
+    }
+
+    pub Types() {
+        input x: [batch, time, 3];
+        input z: [batch, time, time];
+        let a = scan step in x along time, h = 0.0 { h = h + step; yield h };
+        let b = scan step in x along batch, n = zeros([time, 3]) { n = step > 0.0; yield step };
+        let c = scan step in x along depth { yield step };
+        let d = scan step in 2 * x along width { yield step };
+        let e = scan step in z * 1.0 along time { yield step };
+        let f = scan s in x along time, t in z along batch { yield s };
+        output y = elman(x, 4);
+        loss mean(y);
+    }
+
+    pub Bodies() {
+        input x: [batch, time, 3];
+        state seen: [3] = zeros();
+        let total = 0.0;
+        let a = scan step in x along time { let twice = 2 * step; };
+        let b = scan step in x along time { total = total + sum(step); yield total };
+        let c = scan step in x along time { update seen = seen + 1.0; yield step };
+        let d = scan step in x along time { output y = step; yield step };
+        let e = scan step in x along time { for i in 0..2 { yield step * i; } yield step };
+        let (f, g, h) = scan step in x along time { yield step };
+        let i = scan step in x along time { yield step; yield 2 * step };
+        let (j, k) = 2 * x;
+        let l = scan step in x along time, step = x { yield step };
+        step = x;
+        yield x;
+        output a;
+        loss mean(b);
+    }
+}
+
+network! {
+    pub Form() {
+        input x: [batch, time, 3];
+        let a = scan step in x { yield step };
+        let b = scan step along time { yield step };
+        let c = scan h = zeros([batch]) { yield h };
+        let d = scan step in x along { yield step };
+        let e = scan step in x along time h = x { yield step };
+        let f = scan step in x along time { let h = ; yield step };
+        scan step in x along time { yield step };
+        output a;
+        loss mean(a);
+    }
+}
+
+fn main() {
+    let _ = Types::new();
+    let _ = Bodies::new();
+    let _ = Form::new();
+}
