@@ -21,6 +21,8 @@ pub(crate) struct Loop {
     pub(crate) sliced: Vec<NodeId>,
     /// The number of iterations.
     pub(crate) length: Dim,
+    /// Whether the first iteration takes the last slices, and gives the last ones of what is stacked.
+    pub(crate) reversed: bool,
     /// In the body: what is carried on, with its names, then what is stacked.
     pub(crate) results: Vec<(Arc<str>, NodeId)>,
 }
@@ -77,7 +79,7 @@ fn add(graph: &mut Graph, of: &Loop, body: Body, names: &[Arc<str>]) -> Vec<Node
         carried,
         sliced,
         length: of.length.clone(),
-        reversed: false,
+        reversed: of.reversed,
         result,
     };
     (0..count).map(|position| graph.add(result(position), &operands)).collect()

@@ -599,8 +599,10 @@ mod tests {
         Kernel { name: "z".into(), extents, values: vec![ElementType::F32; 3], body }
     }
 
+    /// For a second cache of 1 MiB.
     fn packed(kernel: &Kernel) -> (Vec<(Kernel, BTreeSet<Axis>)>, Arena) {
-        packed_for(kernel, InstructionSet::Avx512, Caches::default())
+        let second = Cache { bytes: 1 << 20, ways: 16 };
+        packed_for(kernel, InstructionSet::Avx512, Caches { second, ..Caches::default() })
     }
 
     fn packed_for(

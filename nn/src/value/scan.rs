@@ -1,7 +1,7 @@
 //! `scan`: a loop over the slices of tensors, which carries values from iteration to iteration.
 
 use super::align::{resolve_axis, spoken};
-use super::movement::{reverse, transpose_by};
+use super::movement::transpose_by;
 use crate::builder::{Builder, Value};
 use crate::looped::Loop;
 use downhill_graph::dim::Dim;
@@ -83,13 +83,10 @@ pub fn scan(
     }
 
     let stacked = results.split_off(over.carried.len());
-    Scanned {
-        yields: stacked.into_iter().map(|value| sliced.back(value, over.reverse)).collect(),
-        last: results,
-    }
+    Scanned { yields: stacked.into_iter().map(|value| sliced.back(value)).collect(), last: results }
 }
 
-/// What is sliced, along axis 0 and in the order of the iterations; nothing where it is unknown.
+/// What is sliced, along axis 0; nothing where it is unknown.
 struct Sliced {
     wholes: Option<Vec<Value>>,
     length: Option<Dim>,
@@ -146,8 +143,7 @@ impl Sliced {
 
         let order: Vec<i64> =
             std::iter::once(axis).chain((0..shape.rank()).filter(|&i| i != axis)).map(|i| i as i64).collect();
-        let front = if axis == 0 { slices.of.clone() } else { transpose_by(&slices.of, &order) };
-        Some(if over.reverse { reverse(front, 0) } else { front })
+        Some(if axis == 0 { slices.of.clone() } else { transpose_by(&slices.of, &order) })
     }
 
     /// The placeholders of an iteration's slices.
@@ -173,13 +169,13 @@ impl Sliced {
         let results = nodes(&mut next.iter().chain(yields))?;
         let carried = over.carried.iter().enumerate().map(|(n, (name, _))| format!("{name}.{n}").into());
         let names = carried.chain((0..yields.len()).map(|n| format!("yield.{n}").into()));
-        Some(Loop { initial, sliced, length: self.length.clone()?, results: names.zip(results).collect() })
+        let (length, results) = (self.length.clone()?, names.zip(results).collect());
+        Some(Loop { initial, sliced, length, reversed: over.reverse, results })
     }
 
     /// What was stacked along axis 0, along the axis of the slices.
-    fn back(&self, stacked: Value, reversed: bool) -> Value {
+    fn back(&self, stacked: Value) -> Value {
         let Some(rank) = stacked.shape().map(|shape| shape.rank()) else { return stacked };
-        let stacked = if reversed { reverse(stacked, 0) } else { stacked };
         let axis = self.axis.min(rank - 1);
         if axis == 0 {
             return stacked;
