@@ -123,7 +123,7 @@ pub fn no_list(builder: &Builder, argument: &Argument) {
         | Argument::Number(_)
         | Argument::Bool(_)
         | Argument::Initializer(_)
-        | Argument::Same => {
+        | Argument::Word(_) => {
             "write `0..depth`, a list such as `[16, 32]` or an argument of type `Vec<usize>`".into()
         }
     };

@@ -44,7 +44,7 @@ pub use operand::Operand;
 pub use reduce::{argmax, cumsum, max, max_over, mean, mean_over, min, min_over, squares, sum, sum_over};
 pub use window::window;
 
-pub(crate) use align::{bare, both_shapes, require_float, spoken};
+pub(crate) use align::{bare, both_shapes, require_float, resolve_axis, spoken};
 pub(crate) use check::{Demand, User, demand, label_mask};
 pub(crate) use lookup::rows_of;
 pub(crate) use reduce::{Over, average, reduce};

@@ -126,20 +126,28 @@ impl<'a> Checker<'a> {
                 Argument::Initializer(self.initializer(function, arguments, expression.location)),
             ),
             (ExpressionKind::If(choice), _) => self.choice(choice, kind, expression.location),
-            (ExpressionKind::Name(name), Some(Kind::Padding)) if name == "same" => {
-                self.same(expression.location)
-            }
+            (ExpressionKind::Name(name), Some(kind)) => match self.word(name, kind) {
+                Some(Ok(word)) => AbstractValue::Known(Argument::Word(word)),
+                Some(Err(error)) => self.fail(expression.location, error),
+                None => self.expression(expression),
+            },
             _ => self.expression(expression),
         }
     }
 
-    /// The word `same`, where nothing else is called so.
-    fn same(&mut self, location: Location) -> AbstractValue {
-        if self.scopes.find("same").is_none() {
-            return AbstractValue::Known(Argument::Same);
+    /// The word that a bare name is to a parameter of `kind`, or why it cannot be one; `None` where it names a value.
+    pub(super) fn word(&self, name: &Ident, kind: Kind) -> Option<Result<&'static str, Error>> {
+        let text = name.to_string();
+        if let Some(error) = kind.refuses(&text) {
+            return Some(Err(error));
+        }
+        let word = kind.word(&text)?;
+        // Where a padding is taken, a name may be a size.
+        if kind != Kind::Padding || self.scopes.find(word).is_none() {
+            return Some(Ok(word));
         }
         let error = Error::new("`same` is a word of `padding` here, and a name of this network");
-        self.fail(location, error.help("give it another name"))
+        Some(Err(error.help("give it another name")))
     }
 
     pub(super) fn initializer(

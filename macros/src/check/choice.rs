@@ -159,9 +159,13 @@ impl<'a> Checker<'a> {
             | ExpressionKind::Bool(_)
             | ExpressionKind::Whatever
             | ExpressionKind::Rust(_) => {}
-            ExpressionKind::Name(name) => {
-                self.name(name);
-            }
+            ExpressionKind::Name(name) => match kind.and_then(|kind| self.word(name, kind)) {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => self.error(expression.location, error),
+                None => {
+                    self.name(name);
+                }
+            },
             ExpressionKind::Parameter(path) => {
                 if self.scopes.find(&path[0]).is_none() {
                     self.unknown_name(&path[0], expression.location);

@@ -189,13 +189,17 @@ impl<'a> Expander<'a> {
     }
 
     fn argument(&self, expression: &'a Expression, kind: Option<Kind>) -> TokenStream {
+        if let (ExpressionKind::Name(name), Some(kind)) = (&expression.kind, kind)
+            && let Some(word) = kind.word(&name.to_string())
+        {
+            return quote!(__Argument::Word(#word));
+        }
         match (&expression.kind, kind) {
             (ExpressionKind::Call { function, arguments }, Some(Kind::Initializer)) => {
                 let initializer = self.initializer(function, arguments);
                 quote!(__Argument::Initializer(#initializer))
             }
             (ExpressionKind::If(choice), _) => self.choice(choice, kind),
-            (ExpressionKind::Name(name), Some(Kind::Padding)) if name == "same" => quote!(__Argument::Same),
             _ => self.expression(expression),
         }
     }

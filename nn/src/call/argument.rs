@@ -6,7 +6,7 @@
 
 use crate::builder::{Builder, Value};
 use downhill_graph::dim::Dim;
-use downhill_graph::error::Error;
+use downhill_graph::error::{Error, nearest};
 use downhill_graph::op::Op;
 use downhill_graph::random::Initializer;
 use downhill_graph::types::ElementType;
@@ -45,6 +45,8 @@ pub enum Kind {
     Sizes,
     /// [`Kind::Sizes`], or the word `same`.
     Padding,
+    /// One of these words.
+    Word(&'static [&'static str]),
     /// How a parameter starts: `normal(0.0, 1.0)`.
     Initializer,
     /// Whatever is given: what a layer of the user's own makes of it shows later.
@@ -60,6 +62,8 @@ pub enum Default {
     Bool(bool),
     /// This whole number.
     Integer(i64),
+    /// This word.
+    Word(&'static str),
     /// What the composite chooses, in words.
     Unset(&'static str),
 }
@@ -81,8 +85,8 @@ pub enum Argument {
     Shape(Vec<Dim>),
     /// How a parameter starts.
     Initializer(Initializer),
-    /// The word `same`: as much padding as keeps sizes.
-    Same,
+    /// A word that the parameter knows, such as `same` for a padding.
+    Word(&'static str),
     /// Something of which nothing is known yet.
     Unknown,
 }
@@ -107,15 +111,16 @@ pub(super) fn convert(
         (Kind::Number, _) => argument.as_number(builder).map(Argument::Number),
         (Kind::Integer, _) => argument.as_integer(builder).map(Argument::Integer),
         (Kind::Axes, _) => argument.as_axes(builder).map(Argument::Shape),
-        (Kind::Sizes | Kind::Padding, Argument::Shape(_)) | (Kind::Padding, Argument::Same) => {
-            Some(argument.clone())
+        (Kind::Sizes | Kind::Padding, Argument::Shape(_)) => Some(argument.clone()),
+        (Kind::Padding | Kind::Word(_), Argument::Word(word)) => {
+            parameter.kind.word(word).map(Argument::Word)
         }
         (Kind::Sizes | Kind::Padding, _) => argument.as_dim().map(|dim| Argument::Shape(vec![dim])),
         (Kind::Bool, Argument::Bool(_))
         | (Kind::Shape, Argument::Shape(_))
         | (Kind::Initializer, Argument::Initializer(_))
         | (Kind::Any, _) => Some(argument.clone()),
-        (Kind::Bool | Kind::Shape | Kind::Initializer, _) => None,
+        (Kind::Bool | Kind::Shape | Kind::Initializer | Kind::Word(_), _) => None,
     };
     match converted {
         Some(argument) => Ok(Some(argument)),
@@ -136,6 +141,7 @@ impl Default {
             Default::Number(number) => Some(Argument::Number(number)),
             Default::Bool(flag) => Some(Argument::Bool(flag)),
             Default::Integer(number) => Some(Argument::Integer(number)),
+            Default::Word(word) => Some(Argument::Word(word)),
             Default::Unset(_) => None,
         }
     }
@@ -143,8 +149,8 @@ impl Default {
 
 impl Kind {
     /// What the kind is called in messages.
-    pub fn words(self) -> &'static str {
-        match self {
+    pub fn words(self) -> String {
+        let words = match self {
             Kind::Tensor | Kind::Tensors => "a value",
             Kind::Dim => "a size",
             Kind::Number => "a number known when the network is built",
@@ -154,9 +160,42 @@ impl Kind {
             Kind::Shape => "a list of sizes such as `[batch, 2]`",
             Kind::Sizes => "a size or a list of sizes",
             Kind::Padding => "a size, a list of sizes or `same`",
+            Kind::Word(words) => return alternatives(words),
             Kind::Initializer => "an initialiser such as `normal(0.0, 1.0)`",
             Kind::Any => "anything",
-        }
+        };
+        words.into()
+    }
+
+    /// The word that a bare name stands for, where a parameter of this kind takes it.
+    pub fn word(self, name: &str) -> Option<&'static str> {
+        let known: &[&str] = match self {
+            Kind::Padding => &["same"],
+            Kind::Word(words) => words,
+            Kind::Tensor
+            | Kind::Tensors
+            | Kind::Dim
+            | Kind::Number
+            | Kind::Bool
+            | Kind::Integer
+            | Kind::Axes
+            | Kind::Shape
+            | Kind::Sizes
+            | Kind::Initializer
+            | Kind::Any => &[],
+        };
+        known.iter().find(|word| **word == name).copied()
+    }
+
+    /// The refusal of a bare name where words alone are taken; `None` where it is one of them, or may be a value.
+    pub fn refuses(self, name: &str) -> Option<Error> {
+        let Kind::Word(words) = self else { return None };
+        let error = Error::new(format!("`{name}` is no word that stands here"));
+        let takes = format!("it is {}", self.words());
+        (!words.contains(&name)).then(|| match nearest(name, words.iter().copied()) {
+            Some(near) => error.note(takes).help(format!("did you mean `{near}`?")),
+            None => error.help(takes),
+        })
     }
 
     /// The placeholder for an unknown argument: any value will do where no shape depends on it.
@@ -167,6 +206,16 @@ impl Kind {
             Kind::Initializer => Argument::Initializer(Initializer::Zeros),
             _ => Argument::Unknown,
         }
+    }
+}
+
+/// `` `mean`, `sum` or `none` ``.
+fn alternatives(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
     }
 }
 
@@ -184,7 +233,7 @@ impl Argument {
             Argument::Integer(number) => format!("the number `{number}`"),
             Argument::Shape(_) => "a list".into(),
             Argument::Initializer(_) => "an initialiser".into(),
-            Argument::Same => "`same`".into(),
+            Argument::Word(word) => format!("`{word}`"),
             Argument::Unknown => "not known".into(),
         }
     }
@@ -212,7 +261,7 @@ impl Argument {
             Argument::Dim(dim) => Some(Argument::Value(builder.dim_value(dim))),
             Argument::Unknown => Some(Argument::Value(builder.unknown())),
             Argument::Bool(flag) => Some(Argument::Value(builder.flag(*flag))),
-            Argument::Shape(_) | Argument::Initializer(_) | Argument::Same => None,
+            Argument::Shape(_) | Argument::Initializer(_) | Argument::Word(_) => None,
         }
     }
 

@@ -57,6 +57,7 @@ impl<'a> Head<'a> {
                 Some(Default::Number(number)) => write!(text, ": {number:?}"),
                 Some(Default::Bool(flag)) => write!(text, ": {flag}"),
                 Some(Default::Integer(number)) => write!(text, ": {number}"),
+                Some(Default::Word(word)) => write!(text, ": {word}"),
                 Some(Default::Unset(words)) => write!(text, ": {words}"),
             };
         }
@@ -294,6 +295,11 @@ impl Arguments<'_> {
         if let Some(Argument::Integer(number)) = self.of(name).first() { *number } else { 0 }
     }
 
+    /// The whole number given for a [`Kind::Integer`]; `None` when unset.
+    pub(crate) fn optional_integer(&self, name: &str) -> Option<i64> {
+        if let Some(Argument::Integer(number)) = self.of(name).first() { Some(*number) } else { None }
+    }
+
     /// The flag given for a [`Kind::Bool`].
     pub(crate) fn flag(&self, name: &str) -> bool {
         matches!(self.of(name).first(), Some(Argument::Bool(true)))
@@ -307,9 +313,9 @@ impl Arguments<'_> {
         }
     }
 
-    /// Whether `same` is given for a [`Kind::Padding`].
-    pub(crate) fn is_same(&self, name: &str) -> bool {
-        matches!(self.of(name).first(), Some(Argument::Same))
+    /// The word given for a [`Kind::Padding`] or a [`Kind::Word`]; `None` where it is no word.
+    pub(crate) fn word(&self, name: &str) -> Option<&'static str> {
+        if let Some(Argument::Word(word)) = self.of(name).first() { Some(word) } else { None }
     }
 
     /// The sizes given for a [`Kind::Shape`], a [`Kind::Sizes`] or a [`Kind::Padding`]; none where it is unset.

@@ -19,6 +19,4 @@ pub use row::Composite;
 
 pub(crate) use argument::bound;
 pub(crate) use judge::judge_given;
-pub(crate) use row::{
-    AXES, KEEP, LAST, P, SHAPE, X, Y, families, given, of_one, of_pair, of_two, optional, row,
-};
+pub(crate) use row::{AXES, KEEP, LAST, P, SHAPE, X, Y, families, given, of_one, of_two, optional, row};

@@ -270,11 +270,11 @@ pub fn value(builder: &Builder, argument: &Argument) -> Option<Value> {
         }
         Argument::Unknown => Some(builder.unknown()),
         Argument::Bool(flag) => Some(builder.flag(*flag)),
-        Argument::Shape(_) | Argument::Initializer(_) | Argument::Same => {
+        Argument::Shape(_) | Argument::Initializer(_) | Argument::Word(_) => {
             let what = match argument {
-                Argument::Shape(_) => "a list of sizes",
-                Argument::Same => "`same`",
-                _ => "an initialiser",
+                Argument::Shape(_) => "a list of sizes".into(),
+                Argument::Word(word) => format!("`{word}`"),
+                _ => "an initialiser".into(),
             };
             builder.error(Error::new(format!("{what} stands where a tensor is needed")));
             None
@@ -299,7 +299,7 @@ pub fn dim(builder: &Builder, argument: &Argument) -> Option<Dim> {
         Argument::Bool(flag) => format!("`{flag}`"),
         Argument::Shape(_) => "a list".into(),
         Argument::Initializer(_) => "an initialiser".into(),
-        Argument::Same => "`same`".into(),
+        Argument::Word(word) => format!("`{word}`"),
     };
 
     builder.error(

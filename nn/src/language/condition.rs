@@ -21,7 +21,7 @@ pub fn condition(builder: &Builder, asks: &str, argument: &Argument) -> Option<b
             return None;
         }
         Argument::Dim(_) | Argument::Integer(_) | Argument::Number(_) => "compare it, as in `depth > 0`",
-        Argument::Shape(_) | Argument::Initializer(_) | Argument::Same => {
+        Argument::Shape(_) | Argument::Initializer(_) | Argument::Word(_) => {
             "compare numbers, sizes or arguments"
         }
     };
