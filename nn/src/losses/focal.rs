@@ -7,7 +7,7 @@ use crate::activations::sigmoid;
 use crate::builder::Value;
 use crate::call::{Arguments, Composite, Default, Kind, P, Y, optional, row};
 use crate::value::{
-    Operand, greater, logistic, multiply, negate, pow, resolve_axis, select, softplus, sum_over, surrogate,
+    Operand, less_equal, logistic, multiply, negate, pow, resolve_axis, select, softplus, sum_over, surrogate,
 };
 use downhill_graph::error::Error;
 use downhill_graph::option::{Allowed, check};
@@ -57,8 +57,8 @@ pub fn focal(
 
 /// x^γ, and 0 below 10⁻¹²: there the term is less than 10⁻¹² anyway, and derivatives of a power below 1 or 2 have no end.
 fn power(x: &Value, gamma: f64) -> Value {
-    let is_some = greater(x, 1e-12);
-    select(&is_some, pow(select(&is_some, x, 1.0), gamma), 0.0)
+    let is_none = less_equal(x, 1e-12);
+    select(&is_none, 0.0, pow(select(&is_none, 1.0, x), gamma))
 }
 
 /// Options of [`dice`].

@@ -6,8 +6,8 @@ use crate::activations::relu;
 use crate::builder::Value;
 use crate::call::{Arguments, Composite, Default, Kind, Parameter, Y, given, optional, row};
 use crate::value::{
-    Operand, abs, both_shapes, expand, greater, minimum, multiply, pow, require_float, select, spoken, sqrt,
-    square, subtract, sum_over,
+    Operand, abs, both_shapes, expand, greater, less_equal, minimum, multiply, pow, require_float, select,
+    spoken, sqrt, square, subtract, sum_over,
 };
 use downhill_graph::error::Error;
 use downhill_graph::option::{Allowed, check};
@@ -139,15 +139,15 @@ fn distance(d: &Value, p: f64) -> Value {
         return sum_over(size, &[-1]);
     }
     let total = sum_over(if p == 2.0 { square(d) } else { positive_power(&size, p) }, &[-1]);
-    let is_some = greater(&total, 0.0);
-    let held = select(&is_some, total, 1.0);
-    select(is_some, if p == 2.0 { sqrt(held) } else { pow(held, 1.0 / p) }, 0.0)
+    let is_none = less_equal(&total, 0.0);
+    let held = select(&is_none, 1.0, total);
+    select(is_none, 0.0, if p == 2.0 { sqrt(held) } else { pow(held, 1.0 / p) })
 }
 
 /// xᵖ for x of 0 or more, flat at 0.
 fn positive_power(x: &Value, p: f64) -> Value {
-    let is_some = greater(x, 0.0);
-    select(&is_some, pow(select(&is_some, x, 1.0), p), 0.0)
+    let is_none = less_equal(x, 0.0);
+    select(&is_none, 0.0, pow(select(&is_none, 1.0, x), p))
 }
 
 /// Whether two operands have one shape of at least one axis; a mistake is recorded.
