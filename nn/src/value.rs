@@ -41,7 +41,9 @@ pub use lookup::{gather, pick, scatter_add, take};
 pub use matmul::matmul;
 pub use movement::{concatenate, expand, flatten, index, reshape, reverse, slice, transpose, transpose_by};
 pub use operand::Operand;
-pub use reduce::{argmax, cumsum, max, max_over, mean, mean_over, min, min_over, squares, sum, sum_over};
+pub use reduce::{
+    absolutes, argmax, cumsum, max, max_over, mean, mean_over, min, min_over, squares, sum, sum_over,
+};
 pub use window::window;
 
 pub(crate) use align::{bare, both_shapes, require_float, resolve_axis, spoken};

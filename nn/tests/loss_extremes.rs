@@ -145,7 +145,8 @@ fn small_differences_keep_their_digits_in_log_cosh() {
 
 #[test]
 fn broken_operands_make_nan_where_they_are_computed() {
-    let cases: [(&str, fn(&Value) -> Value); 6] = [
+    type Make = fn(&Value) -> Value;
+    let cases: [(&str, Make); 6] = [
         ("kl_divergence", |y| kl_divergence(log_softmax(y, -1), y * 2.0, false, LossOptions::default())),
         ("gaussian_nll", |y| gaussian_nll(y, 0.0, y - 2.0, false, 1e-6, LossOptions::default())),
         ("poisson_nll", |y| poisson_nll(y, y - 2.0, PoissonNll::default(), LossOptions::default())),

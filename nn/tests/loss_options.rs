@@ -7,7 +7,7 @@ use downhill_graph::interpret::Environment;
 use downhill_graph::types::ElementType::I32;
 use downhill_nn::builder::{Builder, Mode, Value};
 use downhill_nn::composite::*;
-use downhill_nn::value::{pick, stop_gradient};
+use downhill_nn::value::{pick, squares, stop_gradient};
 
 fn weighted(weight: &Value) -> LossOptions {
     LossOptions { weight: Some(weight.clone()), ..LossOptions::default() }
@@ -177,6 +177,26 @@ fn options_out_of_their_range_are_told() {
 }
 
 #[test]
+fn a_penalty_is_on_the_parameters_that_are_chosen() {
+    let b = Builder::new(Mode::Train);
+    let x = input(&b, "x", &["2", "3"]);
+    let h = b.scope("h", || linear(&x, 2, Linear::default()));
+    b.scope("p", || linear(&h, 1, Linear::default()));
+    let loss = penalty(&b, 0.5, 0.25, |name| name == "h.weight");
+    let [weight, other] = ["h.weight", "p.weight"].map(|name| b.find_storage(name).expect("declared"));
+    let told = mistake(&penalty(&b, 0.5, 0.25, |name| name == "weight"));
+    assert!(told.contains("there are `h.weight`, `h.bias`, `p.weight`, `p.bias`"), "{told}");
+    assert!(mistake(&penalty(&b, -1.0, 0.0, |_| true)).starts_with("`penalty` with an l1 of -1"));
+
+    let weights = tensor(&[3, 2], &[1.0, -2.0, 0.0, 4.0, 0.0, -1.0]);
+    let others = tensor(&[2, 1], &[1.0, 1.0]);
+    let environment = Environment::new().storage("h.weight", weights).storage("p.weight", others);
+    let found = run(b, &(&loss + squares(other) * 0.0), &[&weight], &environment);
+    assert_eq!(found[1], [1.0, -1.5, 0.0, 2.5, 0.0, -1.0]);
+    assert_eq!(found[0], [0.5 * 8.0 + 0.25 * 22.0]);
+}
+
+#[test]
 fn a_word_that_is_none_is_told() {
     let b = Builder::new(Mode::Train);
     let p = input(&b, "p", &["batch"]);
@@ -186,4 +206,13 @@ fn a_word_that_is_none_is_told() {
     let expected = "`reduction` of `squared_error` must be `mean`, `sum` or `none`, but is `batchmean`";
     assert_eq!(told, expected);
     assert!(mistake(&given(1.0.into())).starts_with("`reduction` of `squared_error` must be `mean`"));
+
+    // As `network!` judges a bare name.
+    let kind = Kind::Word(&["mean", "sum", "none"]);
+    assert!(kind.refuses("sum").is_none() && kind.word("sum") == Some("sum"));
+    let refused = |name| kind.refuses(name).expect("no such word").to_string();
+    assert!(refused("sums").starts_with("`sums` is no word that stands here"));
+    assert!(refused("sums").ends_with("did you mean `sum`?"), "{}", refused("sums"));
+    assert!(refused("average").ends_with("it is `mean`, `sum` or `none`"), "{}", refused("average"));
+    assert!(Kind::Padding.refuses("size").is_none() && Kind::Tensor.word("same").is_none());
 }

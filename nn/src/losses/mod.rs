@@ -31,9 +31,12 @@ mod similarity;
 
 mod contrastive;
 
+mod penalty;
+
 use crate::call::families;
 
 pub use options::{LossOptions, LossReduction};
+pub use penalty::penalty;
 pub use targets::CrossEntropy;
 
 families!(squared, margin, binary, cross_entropy, classes, focal, likelihood, similarity, contrastive);
