@@ -92,6 +92,7 @@ use proc_macro::TokenStream;
 /// | `h.weight`, `h.0.weight` | a parameter by its name |
 /// | `gradient(y, x)` | ∂(sum of y)/∂x, a value like any other, to be differentiated again |
 /// | `[batch, 2]` | a list of sizes, as an argument |
+/// | `padding: same`, `reduction: sum` | a word, where an argument takes one |
 /// | `{ … }` | any Rust expression of the network's arguments and loop variables: an integer, a float, a `bool` or a tensor `Value` |
 /// | `my_crate::swish(x, 1.5)` | a Rust function by its path (`self::f` for one beside the network) |
 ///

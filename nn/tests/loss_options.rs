@@ -177,6 +177,35 @@ fn options_out_of_their_range_are_told() {
 }
 
 #[test]
+fn what_a_loss_certainly_does_not_take_is_told() {
+    type Make = fn(&Value) -> Value;
+    let cases: [(&str, Make); 6] = [
+        ("leave the `sigmoid` out", |z| focal(sigmoid(z), 1.0, 2.0, None, LossOptions::default())),
+        ("leave the `softmax` out", |z| {
+            multilabel_soft_margin(softmax(z, -1), 1.0, None, LossOptions::default())
+        }),
+        ("say `from_logits: true`, or take the `sigmoid` of it", |z| {
+            dice(z, z, Dice::default(), LossOptions::default())
+        }),
+        ("leave the `sigmoid` out", |z| {
+            dice(sigmoid(z), z, Dice { from_logits: true, ..Dice::default() }, LossOptions::default())
+        }),
+        ("take `cross_entropy`, or the `log_softmax` of it", |z| {
+            kl_divergence(z, 1.0, false, LossOptions::default())
+        }),
+        ("take `categorical_cross_entropy`, or `log_softmax` instead", |z| {
+            kl_divergence(softmax(z, -1), 1.0, false, LossOptions::default())
+        }),
+    ];
+    for (mend, make) in cases {
+        let b = Builder::new(Mode::Train);
+        let z = linear(input(&b, "x", &["batch", "4"]), 3, Linear::default());
+        let told = mistake(&make(&z));
+        assert!(told.contains(mend), "{told}");
+    }
+}
+
+#[test]
 fn a_penalty_is_on_the_parameters_that_are_chosen() {
     let b = Builder::new(Mode::Train);
     let x = input(&b, "x", &["2", "3"]);

@@ -3,7 +3,7 @@
 use downhill_graph::error::nearest;
 
 /// What other libraries call it, and what it is called here.
-const ALIASES: [(&str, &str); 38] = [
+const ALIASES: [(&str, &str); 48] = [
     ("adaptive_avg_pool2d", "adaptive_average_pool"),
     ("average", "mean"),
     ("avg_pool", "average_pool"),
@@ -11,6 +11,7 @@ const ALIASES: [(&str, &str); 38] = [
     ("avg_pool2d", "average_pool"),
     ("avg_pool3d", "average_pool"),
     ("bce", "binary_cross_entropy"),
+    ("binary_cross_entropy_with_logits", "bce_with_logits"),
     ("cat", "concatenate"),
     ("concat", "concatenate"),
     ("constant_pad", "pad"),
@@ -31,17 +32,26 @@ const ALIASES: [(&str, &str); 38] = [
     ("he_uniform", "kaiming_uniform"),
     ("he_normal", "kaiming_normal"),
     ("interpolate", "upsample"),
+    ("kl_div", "kl_divergence"),
+    ("kld", "kl_divergence"),
+    ("l1_loss", "absolute_error"),
     ("l2", "squared_error"),
     ("mae", "absolute_error"),
     ("max_pool1d", "max_pool"),
     ("max_pool2d", "max_pool"),
     ("max_pool3d", "max_pool"),
+    ("mse_loss", "squared_error"),
     ("multi_head_attention", "attention"),
     ("multihead_attention", "attention"),
+    ("nll_loss", "nll"),
+    ("nt_xent", "info_nce"),
+    ("pinball", "quantile"),
     ("reflection_pad", "reflect_pad"),
     ("replication_pad", "replicate_pad"),
+    ("sigmoid_focal_loss", "focal"),
     ("stochastic_depth", "drop_path"),
     ("swish", "silu"),
+    ("triplet", "triplet_margin"),
 ];
 
 /// The known name that `wrong` likely means: what another library calls so, or else the [`nearest`].
