@@ -83,8 +83,8 @@ def reduced(terms, reduction, weight=None):
 def each_reduction(name, terms, inputs, by, options=None):
     """`terms(**inputs)` in each reduction, and weighted by row and by element."""
     shape = terms(**inputs()).shape
-    for variant, reduction, weight in (("mean", "mean", None), ("sum", "sum", None), ("none", "none", None),
-                                       ("rows", "mean", shape[:1]), ("elements", "sum", shape)):
+    for variant, reduction, weight in (("mean", "mean", None), ("none", "none", None), ("rows", "mean", shape[:1]),
+                                       ("elements", "sum", shape)):
         weighted = {} if weight is None else {"weight": positive(*weight)}
         yield from case(f"{name}_{variant}", lambda weight=None, **given: reduced(terms(**given), reduction, weight),
                         inputs() | weighted, (*by, *weighted), (options or {}) | {"reduction": reduction})
