@@ -171,6 +171,25 @@ fn several(name: &str, count: usize) -> Vec<f64> {
     (0..count).map(|_| next()).collect()
 }
 
+/// Σ ⟨w, ∂total/∂leaf⟩, and the weights w by the names of their inputs.
+fn weighted_slopes(
+    declared: &Declared,
+    total: &Value,
+    leaves: &[(&str, &Recorded)],
+) -> (Value, BTreeMap<String, Vec<f64>>) {
+    let mut weights = BTreeMap::new();
+    let terms: Vec<Value> = leaves
+        .iter()
+        .map(|(leaf, recorded)| {
+            let name = format!("{WEIGHTS}{leaf}");
+            weights.insert(name.clone(), several(&name, recorded.values.len()));
+            let given = declared.builder.input(&name, F32, shape(recorded));
+            sum(gradient(total, &declared.inputs[*leaf]) * given)
+        })
+        .collect();
+    (terms.into_iter().reduce(|a, b| a + b).expect("a gradient"), weights)
+}
+
 /// For s = Σ upstream · loss and s₂ = Σ ⟨w, ∂s/∂leaf⟩: how s₂ changes along a random direction, by differences and as derived.
 #[test]
 fn second_derivatives_are_those_of_differences() {
@@ -180,22 +199,13 @@ fn second_derivatives_are_those_of_differences() {
         let declared = declared(name, case);
         let total = total(&declared, case);
         let leaves: Vec<(&str, &Recorded)> = under(case, "gradient/").collect();
-        let mut others = BTreeMap::new();
-        let mut terms = Vec::new();
-        for (leaf, recorded) in &leaves {
-            let weights = format!("{WEIGHTS}{leaf}");
-            others.insert(weights.clone(), several(&weights, recorded.values.len()));
-            let weights = declared.builder.input(&weights, F32, shape(recorded));
-            terms.push(sum(gradient(&total, &declared.inputs[*leaf]) * weights));
-        }
-
-        let sum_of_all = terms.into_iter().reduce(|a, b| a + b).expect("a gradient");
-        let node = sum_of_all.node().expect("known");
-        let needed = declared.builder.with_graph(|graph| ancestors(graph, &[node]));
+        let (sloped, others) = weighted_slopes(&declared, &total, &leaves);
+        let needed = declared.builder.with_graph(|graph| ancestors(graph, &[sloped.node().expect("known")]));
         let depends = |leaf: &str| needed[declared.inputs[leaf].node().expect("known").index()];
         let bent: Vec<_> = leaves.iter().filter(|(leaf, _)| depends(leaf)).collect();
-        let mut results = vec![sum_of_all.clone()];
-        results.extend(bent.iter().map(|(leaf, _)| gradient(&sum_of_all, &declared.inputs[*leaf])));
+        let mut results = vec![sloped.clone()];
+        results.extend(bent.iter().map(|(leaf, _)| gradient(&sloped, &declared.inputs[*leaf])));
+
         let graph = graph_of(declared.builder, &results);
         let at = |distance: f64| {
             let mut moved = others.clone();
