@@ -23,6 +23,8 @@ pub enum Rule {
     Probability,
     /// −1 or 1.
     Sign,
+    /// 0 or more.
+    FromZero,
 }
 
 /// How far beyond 0 and 1 sums that were rounded may lie.
@@ -33,7 +35,7 @@ impl Rule {
     pub fn below(&self) -> Option<&Dim> {
         match self {
             Rule::Class(count) | Rule::Index(count) => Some(count),
-            Rule::Probability | Rule::Sign => None,
+            Rule::Probability | Rule::Sign | Rule::FromZero => None,
         }
     }
 
@@ -43,6 +45,7 @@ impl Rule {
             Rule::Class(_) | Rule::Index(_) => value >= 0.0 && value < classes as f64,
             Rule::Probability => (-ROUNDING..=1.0 + ROUNDING).contains(&value),
             Rule::Sign => value.abs() == 1.0,
+            Rule::FromZero => value >= 0.0,
         }
     }
 
@@ -57,6 +60,7 @@ impl Rule {
             Rule::Index(_) => format!("indices 0 to {}", classes - 1),
             Rule::Probability => "numbers from 0 to 1".into(),
             Rule::Sign => "-1 and 1".into(),
+            Rule::FromZero => "numbers from 0".into(),
         }
     }
 }

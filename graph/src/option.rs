@@ -18,6 +18,8 @@ pub enum Allowed {
     AboveZero,
     /// From 0 to below 1.
     ZeroToOne,
+    /// From 0 to 1.
+    Share,
 }
 
 impl Allowed {
@@ -27,6 +29,7 @@ impl Allowed {
             Allowed::FromZero => number.is_finite() && number >= 0.0,
             Allowed::AboveZero => number.is_finite() && number > 0.0,
             Allowed::ZeroToOne => (0.0..1.0).contains(&number),
+            Allowed::Share => (0.0..=1.0).contains(&number),
         }
     }
 
@@ -36,6 +39,7 @@ impl Allowed {
             Allowed::FromZero => "it must be finite and at least 0",
             Allowed::AboveZero => "it must be finite and above 0",
             Allowed::ZeroToOne => "it must be at least 0 and below 1",
+            Allowed::Share => "it must be from 0 to 1",
         }
     }
 }
@@ -81,6 +85,8 @@ mod tests {
         let says = |number, allowed| check("a share", number, allowed).map_err(|error| error.message);
         assert_eq!(says(0.1, Allowed::ZeroToOne), Ok(()));
         assert_eq!(says(0.0, Allowed::FromZero), Ok(()));
+        assert_eq!(says(1.0, Allowed::Share), Ok(()));
+        assert_eq!(says(1.1, Allowed::Share), Err("a share of 1.1".into()));
         assert_eq!(says(1e39, Allowed::Finite), Err("a share of 1e39, which is inf in f32".into()));
         assert_eq!(says(1e-50, Allowed::FromZero), Err("a share of 1e-50, which is 0 in f32".into()));
         assert_eq!(says(0.99999999999, Allowed::ZeroToOne), {

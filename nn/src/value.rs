@@ -83,7 +83,8 @@ pub use operand::Operand;
 pub use pieces::{chunk, split, unstack};
 pub use powers::{exp2, hypot, log2, log10, reciprocal, rsqrt};
 pub use reduce::{
-    Over, argmax, argmin, cumsum, max, max_over, mean, mean_over, min, min_over, squares, sum, sum_over,
+    Over, absolutes, argmax, argmin, cumsum, max, max_over, mean, mean_over, min, min_over, squares, sum,
+    sum_over,
 };
 pub use rounding::{ceil, fract, round, trunc};
 pub use scan::{Iteration, Scan, Scanned, Slices, scan};

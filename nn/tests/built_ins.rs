@@ -14,8 +14,9 @@ fn head(text: &mut String, title: &str) {
 
 fn manual() -> String {
     let mut text = "# Built-ins\n\n\
-        After a colon stands what an argument is when it is not given. Every loss is one number; `p` is what the \
-        network says, `y` the truth.\n"
+        After a colon stands what an argument is when it is not given. A loss is the mean of its terms, one for \
+        each element or each row, unless `reduction` says `sum` or `none`; `weight` is a factor of each term. `p` is what the network \
+        says, `y` the truth.\n"
         .to_owned();
     for (title, composites) in composite::groups() {
         head(&mut text, title);

@@ -11,7 +11,8 @@ use downhill_graph::passes::optimize;
 use downhill_graph::types::{ElementType, Shape};
 use downhill_nn::builder::{Builder, Declaration, Mode};
 use downhill_nn::composite::{
-    bce_with_logits, binary_cross_entropy, cross_entropy, sigmoid, softmax, squared_error,
+    CrossEntropy, LossOptions, bce_with_logits, binary_cross_entropy, cross_entropy, cross_entropy_with,
+    sigmoid, softmax, squared_error,
 };
 use support::show;
 
@@ -63,6 +64,24 @@ fn gradients_of_cross_entropies_end_in_softmax_minus_labels() {
         let (z, y) = (b.input("z", ElementType::F32, rows()), b.target("y", ElementType::F32, rows()));
         b.loss("loss", &cross_entropy(z, y), None);
     });
+    let by_weighted_labels = loss_gradient(|b| {
+        let z = b.input("z", ElementType::F32, rows());
+        let y = b.target("y", ElementType::I32, [Dim::symbol("batch")]);
+        let w = b.target("w", ElementType::F32, [Dim::symbol("batch")]);
+        let terms = LossOptions { weight: Some(w), ..LossOptions::default() };
+        let options = CrossEntropy { terms, ..CrossEntropy::default() };
+        b.loss("loss", &cross_entropy_with(z, y, options), None);
+    });
+    // (softmax − label)·w/batch, the weight taken once a row.
+    let weight = "mul(w, spread(div(1, batch)))";
+    let own = "equal(iota { shape: [batch, 10], axis: 1 }(), broadcast[0](y))";
+    let total = format!("div(broadcast[0]({weight}), reshape[batch, 1](sum[1]({e})))");
+    assert_eq!(
+        by_weighted_labels,
+        format!(
+            "add(select({own}, broadcast[0](neg({weight})), spread(0)), mul(broadcast[0](reshape[batch]({total})), {e}))"
+        )
+    );
     // The labels may be any numbers: 1/batch stays where it is.
     let scaled = "mul(y, spread(div(1, batch)))";
     let weighted = format!("mul(broadcast[0](div(sum[1]({scaled}), sum[1]({e}))), {e})");

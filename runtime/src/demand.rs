@@ -76,6 +76,7 @@ impl Demand {
         let range = (-ROUNDING as f32, (1.0 + ROUNDING) as f32);
         let broken = match self.check.rule {
             Rule::Probability => broken(numbers, of, |x| (x >= range.0) & (x <= range.1)),
+            Rule::FromZero => broken(numbers, of, |x| x >= 0.0),
             _ => broken(numbers, of, |x| x.abs() == 1.0),
         };
         broken.map_or(Ok(()), |position| {

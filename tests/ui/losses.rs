@@ -51,6 +51,17 @@ network! {
         output p, error = p - y;
         loss squared_error(p, y);
     }
+
+    pub Words() {
+        input x: [batch, 2];
+        target y: [batch, 1];
+        target w: [2];
+        let p = linear(x, 1);
+        output p;
+        loss squared_error(p, y, reduction: average);
+        loss apart = squared_error(p, y, reduction: none);
+        loss weighted = squared_error(p, y, weight: w);
+    }
 }
 
 network! {

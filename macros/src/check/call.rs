@@ -5,7 +5,7 @@ use super::checker::Checker;
 use super::scope::{AbstractValue, Given, Handed, Named, Shared};
 use crate::callee::{Callee, Function};
 use crate::syntax::{Arguments, Expression, ExpressionKind, Layer, Location};
-use downhill_graph::error::Error;
+use downhill_graph::error::{Error, nearest};
 use downhill_graph::random::Initializer;
 use downhill_nn::composite::{self, Argument, Head, Kind, Mistake, Parameter, find_initializer, judge};
 use syn::Ident;
@@ -134,17 +134,23 @@ impl<'a> Checker<'a> {
     pub(super) fn word(&mut self, name: &Ident, kind: Option<Kind>) -> Option<AbstractValue> {
         let vocabulary = kind.map_or(&[][..], Kind::vocabulary);
         let (text, location) = (name.to_string(), Location::at(name.span()));
+        // Where words alone are taken, nothing else can be meant.
+        let is_word = matches!(kind, Some(Kind::Word(_)));
         let is_named = self.scopes.find(&text).is_some();
         match vocabulary.iter().find(|word| **word == text) {
-            Some(word) if !is_named => Some(AbstractValue::Known(Argument::Word(word))),
+            Some(word) if is_word || !is_named => Some(AbstractValue::Known(Argument::Word(word))),
             Some(word) => {
                 let error = Error::new(format!("`{word}` is a word here, and a name of this network"));
                 Some(self.fail(location, error.help("give it another name")))
             }
-            None if !is_named && matches!(kind, Some(Kind::Word(_))) => {
-                let words = kind.map(Kind::words).unwrap_or_default();
+            None if is_word => {
+                let takes = format!("it must be {}", kind.map(Kind::words).unwrap_or_default());
                 let error = Error::new(format!("`{text}` is no word here"));
-                Some(self.fail(location, error.help(format!("it must be {words}"))))
+                let error = match nearest(&text, vocabulary.iter().copied()) {
+                    Some(near) => error.note(takes).help(format!("did you mean `{near}`?")),
+                    None => error.help(takes),
+                };
+                Some(self.fail(location, error))
             }
             None => None,
         }

@@ -186,13 +186,6 @@ impl Kind {
     /// What the kind is called in messages.
     pub fn words(self) -> String {
         let words = match self {
-            Kind::Word(words) => {
-                let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-                return match &quoted[..] {
-                    [all @ .., last] if !all.is_empty() => format!("{} or {last}", all.join(", ")),
-                    _ => quoted.concat(),
-                };
-            }
             Kind::Equation => "an equation of axes in quotes, such as `\"ij,jk->ik\"`",
             Kind::Tensor | Kind::Tensors => "a value",
             Kind::Dim => "a size",
@@ -203,6 +196,7 @@ impl Kind {
             Kind::Shape => "a list of sizes such as `[batch, 2]`",
             Kind::Sizes => "a size or a list of sizes",
             Kind::Padding => "a size, a list of sizes or `same`",
+            Kind::Word(words) => return alternatives(words),
             Kind::Initializer => "an initialiser such as `normal(0.0, 1.0)`",
             Kind::Any => "anything",
         };
@@ -217,6 +211,16 @@ impl Kind {
             Kind::Initializer => Argument::Initializer(Initializer::Zeros),
             _ => Argument::Unknown,
         }
+    }
+}
+
+/// `` `mean`, `sum` or `none` ``.
+fn alternatives(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
     }
 }
 

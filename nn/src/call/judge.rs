@@ -312,12 +312,7 @@ impl Arguments<'_> {
         }
     }
 
-    /// Whether `same` is given for a [`Kind::Padding`].
-    pub(crate) fn is_same(&self, name: &str) -> bool {
-        self.word(name) == Some("same")
-    }
-
-    /// The word given for a [`Kind::Word`]; `None` when unset.
+    /// The word given for a [`Kind::Padding`] or a [`Kind::Word`]; `None` where it is no word.
     pub(crate) fn word(&self, name: &str) -> Option<&'static str> {
         if let Some(Argument::Word(word)) = self.of(name).first() { Some(word) } else { None }
     }

@@ -23,5 +23,5 @@ pub(crate) use argument::bound;
 pub(crate) use equation::{Equation, Label};
 pub(crate) use judge::judge_given;
 pub(crate) use row::{
-    AXES, KEEP, LAST, P, SHAPE, X, Y, families, given, of_one, of_pair, of_two, optional, row, row_of_several,
+    AXES, KEEP, LAST, P, SHAPE, X, Y, families, given, of_one, of_two, optional, row, row_of_several,
 };

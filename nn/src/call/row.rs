@@ -100,15 +100,6 @@ macro_rules! of_two {
     };
 }
 
-/// The row of a loss of `p` and `y`.
-macro_rules! of_pair {
-    ($name:literal, $function:path, $about:literal) => {
-        $crate::call::row($name, &[$crate::call::P, $crate::call::Y], $about, |_, given| {
-            $function(given.tensor("p"), given.tensor("y"))
-        })
-    };
-}
-
 /// What a folder's families export: their functions, and the rows of all.
 macro_rules! families {
     ($($family:ident),* $(,)?) => {
@@ -119,4 +110,4 @@ macro_rules! families {
     };
 }
 
-pub(crate) use {families, of_one, of_pair, of_two};
+pub(crate) use {families, of_one, of_two};

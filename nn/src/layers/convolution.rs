@@ -188,7 +188,7 @@ fn conv_row(builder: &Builder, arguments: &Arguments<'_>) -> Value {
     let (Some(channels), Some(groups)) = (arguments.dim("channels"), arguments.dim("groups")) else {
         return builder.unknown();
     };
-    let is_same = arguments.is_same("padding");
+    let is_same = arguments.word("padding") == Some("same");
     let options = Convolution {
         stride: arguments.shape("stride"),
         padding: if is_same { vec![Dim::default()] } else { arguments.shape("padding") },

@@ -55,6 +55,9 @@ pub(super) fn confused(name: &str, takes: Takes, p: &Value) -> Option<Value> {
     };
 
     let (what, help) = match (takes, shown) {
+        (Takes::Probabilities, Shown::Score(_)) if name == "dice" => {
+            ("probabilities", "say `from_logits: true`, or take the `sigmoid` of it".into())
+        }
         (Takes::Probabilities, Shown::Score(_)) => {
             let function = if of_one == "binary_cross_entropy" { "sigmoid" } else { "softmax" };
             ("probabilities", format!("take `{of_many}`, or the `{function}` of it"))
@@ -62,7 +65,7 @@ pub(super) fn confused(name: &str, takes: Takes, p: &Value) -> Option<Value> {
         (Takes::Logits, Shown::Sigmoid) if of_one == "binary_cross_entropy" => {
             ("logits", format!("take `{of_one}`, or leave the `sigmoid` out"))
         }
-        (Takes::Logits, Shown::Softmax) if of_one != "binary_cross_entropy" && name != "logistic_loss" => {
+        (Takes::Logits, Shown::Softmax) if name == "cross_entropy" => {
             ("logits", format!("take `{of_one}`, or leave the `softmax` out"))
         }
         (Takes::Logits, Shown::Sigmoid) => ("logits", "leave the `sigmoid` out".into()),

@@ -5,7 +5,11 @@
 //! Must hold: logits of ±10⁴ give finite losses and gradients. Losses on probabilities recognise the sigmoid or softmax that made
 //! them and take the logits instead: p·(1 − p) cannot be cancelled in f32 afterwards.
 
+mod options;
+
 mod operands;
+
+mod targets;
 
 mod confusion;
 
@@ -17,6 +21,22 @@ mod binary;
 
 mod cross_entropy;
 
+mod classes;
+
+mod focal;
+
+mod likelihood;
+
+mod similarity;
+
+mod contrastive;
+
+mod penalty;
+
 use crate::call::families;
 
-families!(squared, margin, binary, cross_entropy);
+pub use options::{LossOptions, LossReduction};
+pub use penalty::penalty;
+pub use targets::CrossEntropy;
+
+families!(squared, margin, binary, cross_entropy, classes, focal, likelihood, similarity, contrastive);

@@ -1,30 +1,39 @@
 //! What losses take: pairs of one shape, rows with labels, probabilities.
 //!
-//! In: the operands of a loss. Out: a mean, or a recorded mistake.
+//! In: the operands of a loss. Out: what it makes of them, or a recorded mistake.
 
+use super::options::LossOptions;
 use crate::builder::Value;
-use crate::value::{Demand, Operand, User, bare, both_shapes, demand, mean, require_float, spoken};
+use crate::value::{Demand, Operand, User, bare, both_shapes, demand, require_float, resolve_axis, spoken};
 use downhill_graph::check::Rule;
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
 use downhill_graph::op::Op;
-use downhill_graph::types::{ElementType, Shape};
+use downhill_graph::types::ElementType;
 
-/// The mean of `f` of two operands of one shape; the second may be a scalar. They do not broadcast otherwise: `[batch, 1]` beside
-/// `[batch]` would silently make a loss of batch² elements.
+/// What `options` make of `f` of two operands that are of one shape: [`is_pair`].
 pub(super) fn on_pair(
     name: &str,
     p: &Value,
     y: impl Operand,
+    options: &LossOptions,
     f: impl FnOnce(&Value, &Value) -> Value,
 ) -> Value {
-    let (builder, y) = (p.builder(), &y.beside(p));
-    let (Some(left), Some(right)) = (p.shape(), y.shape()) else { return builder.unknown() };
+    let y = &y.beside(p);
+    if is_pair(name, p, y) { options.reduce(name, &f(p, y)) } else { p.builder().unknown() }
+}
+
+/// Whether two operands are of one shape; the second may be a scalar. They do not broadcast otherwise: `[batch, 1]` beside `[batch]` would
+/// silently make a loss of batch² elements. A mistake is recorded.
+pub(super) fn is_pair(name: &str, p: &Value, y: &Value) -> bool {
+    let builder = p.builder();
+    let (Some(left), Some(right)) = (p.shape(), y.shape()) else { return false };
     if !require_float(p, name) || !is_literal(y) && !require_float(y, name) {
-        return builder.unknown();
+        return false;
     }
 
-    if right.rank() > 0 && !agree(p, left.dims(), right.dims()) {
+    let agrees = right.rank() == 0 || agree(p, left.dims(), right.dims());
+    if !agrees {
         let (a, b) = (spoken(p, "the first operand"), spoken(y, "the second"));
         let error = Error::new(format!("`{name}` compares {a}, which is {left}, with {b}, which is {right}"));
         let both = "both must have the same shape, or the second be a scalar";
@@ -32,10 +41,9 @@ pub(super) fn on_pair(
             Some(column) => format!("{both}; `{column}` makes them so"),
             None => format!("{both}; `reshape` makes them so"),
         };
-        return builder.fail(error.help(help));
+        builder.error(error.help(help));
     }
-
-    mean(f(p, y))
+    agrees
 }
 
 /// `value` with a last axis of 1, where it is then of the other's shape.
@@ -46,7 +54,8 @@ fn column(value: &Value, other: &Value) -> Option<String> {
         .then(|| format!("expand({}, {})", bare(value), short.rank()))
 }
 
-fn agree(value: &Value, a: &[Dim], b: &[Dim]) -> bool {
+/// Whether two shapes are one.
+pub(super) fn agree(value: &Value, a: &[Dim], b: &[Dim]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| value.builder().with_graph(|graph| graph.agrees(a, b)))
 }
 
@@ -54,8 +63,8 @@ fn is_literal(value: &Value) -> bool {
     value.node().is_some_and(|id| value.builder().with_graph(|graph| matches!(graph.op(id), Op::Constant(_))))
 }
 
-/// Whether a loss over rows can take these operands; a mistake is recorded.
-pub(super) fn takes_rows(name: &str, z: &Value, y: &Value) -> bool {
+/// Whether a loss over rows can take these operands, whose classes lie along `axis`; a mistake is recorded.
+pub(super) fn takes_rows(name: &str, z: &Value, y: &Value, axis: i64) -> bool {
     let (Some(left), Some(right)) = (z.ty(), y.ty()) else { return false };
     if !require_float(z, name) {
         return false;
@@ -63,17 +72,31 @@ pub(super) fn takes_rows(name: &str, z: &Value, y: &Value) -> bool {
 
     if left.rank() == 0 {
         let error = Error::new(format!("`{name}` of a scalar")).note(both_shapes(z, y));
-        z.builder().error(error.help("the last axis of its first operand holds the classes"));
+        z.builder().error(error.help("an axis of its first operand holds the classes"));
         return false;
     }
 
-    let rows = if is_index(y) { &left.shape.dims()[..left.rank() - 1] } else { left.shape.dims() };
-    if !agree(z, rows, right.shape.dims()) {
+    let Some(axis) = resolve_axis(z, axis, left.rank()) else { return false };
+    let rows = |axis: usize| {
+        let mut rows = left.shape.clone();
+        if is_index(y) {
+            rows.0.remove(axis);
+        }
+        rows
+    };
+    let expected = rows(axis);
+    if !agree(z, expected.dims(), right.shape.dims()) {
         let (a, b) = (spoken(z, "the first operand"), spoken(y, "the second"));
-        let expected = Shape(rows.to_vec());
         let error =
             Error::new(format!("`{name}` needs {b} to be {expected} for {a}, but it is {}", right.shape));
-        let help = "labels are class indices, `i32` with one axis less, or probabilities of the same shape";
+        let other = (0..left.rank()).find(|other| agree(z, rows(*other).dims(), right.shape.dims()));
+        let help = match other {
+            Some(other) => {
+                format!("`axis: {other}` says that the classes are there; they are along axis {axis}")
+            }
+            None => "labels are class indices, `i32` with one axis less, or probabilities of the same shape"
+                .into(),
+        };
         z.builder().error(error.note(both_shapes(z, y)).help(help));
         return false;
     }
@@ -89,4 +112,25 @@ pub(super) fn is_index(y: &Value) -> bool {
 /// Demands probabilities.
 pub(super) fn probabilities<'a>(user: &'static str, p: &'a Value, help: &'static str) -> Demand<'a> {
     demand(p, Rule::Probability, User { name: user, role: "the first operand", help })
+}
+
+/// Demands targets from 0 to 1.
+pub(super) fn target_shares<'a>(user: &'static str, y: &'a Value) -> Demand<'a> {
+    let help = "targets are 0, 1 or shares between them; labels -1 and 1 are for `hinge` and `logistic_loss`";
+    demand(y, Rule::Probability, User { name: user, role: "the target", help })
+}
+
+/// Demands labels of −1 and 1.
+pub(super) fn signs<'a>(user: &'static str, y: &'a Value, help: &'static str) -> Demand<'a> {
+    demand(y, Rule::Sign, User { name: user, role: "the label", help })
+}
+
+/// Demands numbers of 0 or more.
+pub(super) fn from_zero<'a>(
+    user: &'static str,
+    value: &'a Value,
+    role: &'static str,
+    help: &'static str,
+) -> Demand<'a> {
+    demand(value, Rule::FromZero, User { name: user, role, help })
 }

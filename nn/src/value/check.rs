@@ -98,6 +98,7 @@ fn right(value: &Value, rule: &Rule) -> Value {
         }
         Rule::Probability => and(greater_equal(value, -ROUNDING), less_equal(value, 1.0 + ROUNDING)),
         Rule::Sign => or(equal(value, -1.0), equal(value, 1.0)),
+        Rule::FromZero => greater_equal(value, 0.0),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Folding axes away.
 
 use super::align::{require_float, resolve_axis, spoken};
-use super::elementwise::{dim_value, divide, negate, not, square};
+use super::elementwise::{abs, dim_value, divide, negate, not, square};
 use crate::builder::Value;
 use crate::call::{AXES, Arguments, Composite, KEEP, LAST, X, of_one, row};
 use downhill_graph::dim::Dim;
@@ -80,6 +80,11 @@ pub fn mean_over(x: impl Borrow<Value>, axes: &[i64]) -> Value {
 /// Sum of the squares of all elements: `Σ w²`, the penalty that shrinks weights.
 pub fn squares(w: impl Borrow<Value>) -> Value {
     sum(square(w))
+}
+
+/// Sum of the sizes of all elements: `Σ |w|`, the penalty that makes weights 0.
+pub fn absolutes(w: impl Borrow<Value>) -> Value {
+    sum(abs(w))
 }
 
 /// Index of the greatest element along `axis`, as i32; the first of equals.
@@ -208,6 +213,7 @@ pub(super) const ROWS: &[Composite] = &[
     folding!("max", Max, "the greatest"),
     folding!("min", Min, "the least"),
     of_one!("squares", squares, "Σ x²"),
+    of_one!("absolutes", absolutes, "Σ |x|"),
     row("argmax", &[X, LAST], "index of the greatest", |_, given| {
         argmax(given.tensor("x"), given.integer("axis"))
     }),
