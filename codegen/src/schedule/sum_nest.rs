@@ -137,8 +137,10 @@ impl<'a> Sum<'a> {
         all.then_some(Sum { fold, inner: Some(inner) })
     }
 
+    /// Whether it adds products.
     pub(super) fn is_product(&self) -> bool {
-        self.fold.accumulators.iter().any(|sum| matches!(sum.term, Term::Product(..)))
+        let adds = &self.inner.unwrap_or(self.fold).accumulators;
+        adds.iter().any(|sum| matches!(sum.term, Term::Product(..)))
     }
 
     pub(super) fn results(&self) -> impl Iterator<Item = ValueId> + use<'a> {
