@@ -149,7 +149,9 @@ fn layers(
         });
     }
 
-    let (mut input, mut last) = (x.clone(), vec![Vec::new(); cell.states.len()]);
+    // What stands beyond a sample's length has no part, in gradients of weights neither, even if it is no number.
+    let within = seen.as_ref().map(|seen| select(expand(seen, -1), x, 0.0));
+    let (mut input, mut last) = (within.unwrap_or_else(|| x.clone()), vec![Vec::new(); cell.states.len()]);
     for layer in 0..options.layers {
         if layer > 0 {
             input = dropout(input, options.dropout);
