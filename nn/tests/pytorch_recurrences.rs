@@ -98,7 +98,7 @@ fn run(
     let float = if precision == Precision::F64 { F64 } else { F32 };
     let given = |name: &str, dims: &[usize], values: &[f64]| {
         let element = if name == "lengths" { I32 } else { float };
-        Tensor::from_f64(element, dims.to_vec(), values).expect("a tensor")
+        Tensor::from_f64(element, dims, values).expect("a tensor")
     };
     let mut at = Environment::new();
     for (name, recorded) in under(case, "input") {
