@@ -151,6 +151,73 @@ fn slices_carried_values_and_yields_may_be_several() {
 }
 
 network! {
+    /// Pictures to words: attention and a cell in the body.
+    layer decoder(words: i32[batch, time], memory: [batch, places, width], vocab, units) -> [batch, time, vocab] {
+        let e = embedding(words, vocab, units);
+        let hs = scan word in e along time, (h, c) = (zeros([batch, units]), zeros([batch, units])) {
+            let seen = attention(expand(h, 1), key: memory, value: memory, heads: 1);
+            (h, c) = lstm_cell(concatenate(word, flatten(seen)), h, c);
+            yield h
+        };
+        linear(hs, vocab)
+    }
+
+    /// A word at a time.
+    pub Captions(vocab: usize, units: usize) {
+        input  words: i32[batch, time];
+        input  memory: [batch, 4, 6];
+        target next: i32[batch, time];
+        output logits = decoder(words, memory, vocab, units);
+        loss   cross_entropy(logits, next);
+    }
+
+    /// Recurrences of the library: the outputs alone, with the last states, with options, in a value.
+    pub Sequences(units: usize, deep: usize) {
+        input  x: [batch, time, 3];
+        input  lengths: i32[batch];
+        target t: [batch];
+        let (y, h, c) = lstm(x, units);
+        let z = gru(y, units, lengths: lengths, bidirectional: true);
+        let (last, state) = rnn(z, 2, h: h @ ones([units, 2]), relu: true);
+        output logits = linear(gru(last, units, layers: deep), 1);
+        loss squared_error(flatten(sum(logits, axis: 1)), expand(t + sum(c, axis: 1) + sum(state, axis: 1), 1));
+    }
+}
+
+#[test]
+fn layers_work_in_bodies_and_recurrences_in_formulas() {
+    let captions = Captions::new(5, 4).declaration(Mode::Train).expect("a declaration");
+    let names: Vec<&str> = captions.graph.storages.iter().map(|storage| &*storage.name).collect();
+    assert_eq!(names[0], "logits.e.weight");
+    assert_eq!(names[1], "logits.hs.seen.query.weight");
+    assert_eq!(
+        names[9..13].join(" "),
+        "logits.hs.h.weight_ih logits.hs.h.weight_hh logits.hs.h.bias_ih logits.hs.h.bias_hh"
+    );
+    let words = || Tensor::new([2, 3], vec![0, 1, 4, 3, 2, 0]).expect("words");
+    let at = Environment::new()
+        .input("words", words())
+        .input("memory", wave(&[2, 4, 6], 0.3))
+        .input("next", words());
+    let at = parameters(&captions, at);
+    let found = results(&gradients(&captions, None, &[]).expect("gradients"), &at);
+    for (name, by) in names.iter().zip(&found[1..]) {
+        // What all keys share shifts a row of scores as a whole, which a softmax does not see.
+        let moves = by.iter().any(|by| by.abs() > 1e-9) || name.ends_with("key.bias");
+        assert!(moves && by.iter().all(|by| by.is_finite()), "{name}: {by:?}");
+    }
+
+    let sequences = Sequences::new(4, 2).declaration(Mode::Train).expect("a declaration");
+    let names: Vec<&str> = sequences.graph.storages.iter().map(|storage| &*storage.name).collect();
+    assert_eq!(names.len(), 4 + 8 + 4 + 8 + 2);
+    assert_eq!(
+        [names[0], names[8], names[12]],
+        ["y.weight_ih_l0", "z.weight_ih_l0_reverse", "last.weight_ih_l0"]
+    );
+    assert_eq!([names[23], names[24]], ["logits.0.bias_hh_l1", "logits.1.weight"]);
+}
+
+network! {
     layer running(x: [batch, time, n]) -> [batch, time, n] {
         scan step in x along time, h = zeros([batch, n]) {
             h = h + step;

@@ -41,7 +41,7 @@ fn told(graph: &Graph) -> (BTreeSet<usize>, Vec<(Arc<str>, NodeId)>) {
 
     let mut asked: BTreeSet<usize> = read_inputs(graph).collect();
     let (mut untold, mut seen) = (Vec::new(), BTreeSet::new());
-    let needed = graph.ids().flat_map(|id| needed_dims(graph, id).map(move |dim| (id, dim)));
+    let needed = graph.ids().flat_map(|id| needed_dims(graph, id).into_iter().map(move |dim| (id, dim)));
     for (id, dim) in needed {
         // What is asked for has sizes of its own, which must be told as well.
         let mut open: Vec<Arc<str>> = dim.symbols();
@@ -63,9 +63,15 @@ fn told(graph: &Graph) -> (BTreeSet<usize>, Vec<(Arc<str>, NodeId)>) {
     (asked, untold)
 }
 
-/// The dims that a node's code can need: those of its shape, and those in its attributes (bounds of slices, padding, …).
-fn needed_dims(graph: &Graph, id: NodeId) -> impl Iterator<Item = &Dim> {
-    graph.shape(id).dims().iter().chain(graph.op(id).dims())
+/// The dims that a node's code can need: those of its shape, those in its attributes (bounds of slices, padding, …), and those of all
+/// nodes in the body of a loop.
+fn needed_dims(graph: &Graph, id: NodeId) -> Vec<&Dim> {
+    let op = graph.op(id);
+    let mut dims: Vec<&Dim> = graph.shape(id).dims().iter().chain(op.dims()).collect();
+    if let Op::Scan { body, .. } = op {
+        dims.extend(body.ids().flat_map(|inner| needed_dims(body, inner)));
+    }
+    dims
 }
 
 fn symbols_of(graph: &Graph, input: usize) -> impl Iterator<Item = Arc<str>> {

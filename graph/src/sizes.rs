@@ -7,7 +7,8 @@
 //! 2. sizes are not negative, and no value has more elements than memory can hold;
 //! 3. a slice lies inside its axis, a window fits in it, and no padding is negative;
 //! 4. indices, positions and sizes that are counted in an `i32` fit in one;
-//! 5. an axis in which something is looked up has elements.
+//! 5. an axis in which something is looked up has elements;
+//! 6. the body of a loop holds all of this, whatever its number of iterations.
 //!
 //! Dims whose symbols are not bound are not checked: while only the arguments of a network are known, they depend on the data.
 
@@ -37,6 +38,9 @@ pub fn check(graph: &Graph, bindings: &Bindings) -> Result<(), Error> {
         check_shape(&subject, graph.shape(id), bindings)
             .and_then(|()| check_attributes(graph, id, bindings))
             .map_err(|error| placed(graph, id, error, bindings))?;
+        if let Op::Scan { body, .. } = graph.op(id) {
+            check(body, bindings)?;
+        }
     }
     Ok(())
 }

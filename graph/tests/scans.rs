@@ -3,11 +3,13 @@
 
 mod support;
 
+use downhill_graph::asked::asked_inputs;
 use downhill_graph::differentiate::differentiate;
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::{Graph, Input, NodeId, Purpose, Role};
 use downhill_graph::op::{Binary, Op, Unary};
 use downhill_graph::passes::optimize;
+use downhill_graph::sizes::check as check_sizes;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Shape, Type};
 use downhill_graph::verify::verify;
@@ -199,4 +201,64 @@ fn bodies_are_simplified() {
     let optimized = optimize(&graph);
     let Op::Scan { body, .. } = optimized.op(optimized.results[0].1) else { panic!("no loop is left") };
     assert_eq!(support::show(body, body.results[0].1), "mul(b0, b1)");
+}
+
+/// A loop over `x: [time]` whose iterations look up in `table: [places]` and count in `other`.
+fn looks_up() -> Graph {
+    let mut body = Graph::new();
+    let x = body_input(&mut body, &[]);
+    let ty = Type::new(ElementType::F64, [Dim::symbol("places")]);
+    let table = body.add_input(Input { name: "table".into(), ty: ty.clone(), role: Role::Body, below: None });
+    let index = body.constant(ElementType::I32, 0.0);
+    let found = body.add(Op::Gather { axis: 0, batch: 0 }, &[table, index]);
+    let other = body.add(Op::DimValue { dim: Dim::symbol("other"), element: ElementType::F64 }, &[]);
+    let sum = binary(&mut body, Binary::Add, found, x);
+    let sum = binary(&mut body, Binary::Mul, sum, other);
+    body.results = vec![(Purpose::Output("y".into()), sum)];
+
+    let mut graph = Graph::new();
+    let length = Dim::symbol("time");
+    let xs = input_of(&mut graph, ElementType::F64, [length.clone()]);
+    let table = graph.add_input(Input { name: "table".into(), ty, role: Role::Input, below: None });
+    input_of(&mut graph, ElementType::F64, [Dim::symbol("other")]);
+    let op = Op::Scan { body: Arc::new(body), carried: 0, sliced: 1, length, reversed: false, result: 0 };
+    let y = graph.add(op, &[xs, table]);
+    graph.results = vec![(Purpose::Output("y".into()), y)];
+    graph
+}
+
+#[test]
+fn sizes_within_a_body_are_checked_and_asked_for() {
+    let graph = looks_up();
+    let bound =
+        |places| [("time", 2), ("places", places), ("other", 3)].map(|(name, size)| (name.into(), size));
+    assert_eq!(check_sizes(&graph, &bound(1).into()), Ok(()));
+    let error = check_sizes(&graph, &bound(0).into()).expect_err("nothing to look up");
+    assert!(error.message.starts_with("elements are looked up"), "{error}");
+    // The third input is not read, but it tells a size that the body needs.
+    let needed = optimize(&graph);
+    assert!(!needed.ids().any(|id| *needed.op(id) == Op::Input(2)));
+    assert_eq!(asked_inputs(&needed).into_iter().collect::<Vec<_>>(), [0, 1, 2]);
+}
+
+#[test]
+fn what_is_taken_back_was_never_there() {
+    let mut graph = Graph::new();
+    let x = input(&mut graph, &[2]);
+    let kept = unary(&mut graph, Unary::Exp, x);
+    let before = graph.clone();
+    let (nodes, inputs) = (graph.len(), graph.inputs.len());
+    let y = input(&mut graph, &[3]);
+    let of_y = unary(&mut graph, Unary::Exp, y);
+    unary(&mut graph, Unary::Log, kept);
+    graph.set_label(of_y, "gone".into());
+    graph.truncate(nodes, inputs);
+    assert_eq!(graph, before);
+
+    // What is added again is new, and what was there is found.
+    assert_eq!(unary(&mut graph, Unary::Exp, x), kept);
+    let again = unary(&mut graph, Unary::Log, kept);
+    assert_eq!((again.index(), graph.len()), (nodes, nodes + 1));
+    assert_eq!(graph.label(again), None);
+    verify(&graph).expect("sound");
 }

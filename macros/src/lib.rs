@@ -58,6 +58,7 @@ use proc_macro::TokenStream;
 /// |---|---|
 /// | `input x: [dims];` `input t: i32[dims];` | what every entry that reads it is given; f32 unless said otherwise |
 /// | `target y: [dims];` | what only losses read: `forward` needs no targets |
+/// | `let (y, h) = lstm(x, 8);` `(h, c) = lstm_cell(x, h, c);` | names each of several values. Where the first ones may stand for all, fewer names will do |
 /// | `let h = value;` | names a value. The name is that of its layer: in messages, graphs, profiles, and of its parameters |
 /// | `h = value;` | binds the name of a `let` anew, in a loop for the iterations that follow. Inputs, targets, parameters, states and arguments stay what they are |
 /// | `param a: [dims] = normal(0.0, 1.0);` | a trainable tensor, in a layer or straight in a network |
@@ -91,6 +92,8 @@ use proc_macro::TokenStream;
 /// | `f(x, 3, slope: 0.2)` | a built-in composite, a layer of this macro or a shared instance; positional arguments, then named ones |
 /// | `h.weight`, `h.0.weight` | a parameter by its name |
 /// | `gradient(y, x)` | ∂(sum of y)/∂x, a value like any other, to be differentiated again |
+/// | `scan step in x along time, h = start { …; yield h }` | a loop over the steps of a sequence; see below |
+/// | `(a, b)` | several values together, for names of each |
 /// | `[batch, 2]` | a list of sizes, as an argument |
 /// | `einsum("ij,jk->ik", a, b)` `kaiming_normal(mode: fan_out)` | text in quotes, or a word, for an argument that takes one |
 /// | `{ … }` | any Rust expression of the network's arguments and loop variables: an integer, a float, a `bool` or a tensor `Value` |
@@ -145,6 +148,36 @@ use proc_macro::TokenStream;
 /// Everything in a step reads a state as it was before the step, the right-hand sides of updates too. Where a shared instance is used
 /// several times in a step, its updates are taken one after the other: each reads what the one before has made, while the values of the
 /// loss are made of the state before the step. A step that is stopped, as by a loss that is not finite, changes no state.
+///
+/// # Recurrences
+///
+/// A `scan` runs its body once for each slice of a tensor, one after the other, and carries values from iteration to iteration. It is
+/// written down once and never unrolled, so its length may be that of a run.
+///
+/// ```ignore
+/// layer elman(x: [batch, time, n], units) -> [batch, time, units] {
+///     param u: [n, units] = xavier();
+///     param w: [units, units] = orthogonal();
+///     param b: [units] = zeros();
+///     scan step in x along time, h = zeros([batch, units]) {
+///         h = tanh(step @ u + h @ w + b);
+///         yield h
+///     }
+/// }
+/// ```
+///
+/// `along time` is the axis that has this size, `along 1` that of this number; `step` has all other axes of `x`. Several tensors are
+/// sliced together, `scan a in x, b in z along time`, if they have the same length; `scan reverse step in x …` goes from the last slice to
+/// the first. What is carried has a value before the first iteration, `h = …` or `(h, c) = …`, and a type that stays; in the body it is
+/// bound anew. All other values from outside may be used and stay what they are.
+///
+/// Each `yield` is stacked along the axis that was sliced, so that element t belongs to slice t, in reverse, too. These are the values of
+/// the scan, and behind them stands what is carried in the end: `let y = scan …`, `let (y, h) = scan …`. Without a `yield` the scan is what
+/// is carried.
+///
+/// A layer called in the body, or a `param` there, has one set of parameters for all iterations. Random numbers, as `dropout` draws them,
+/// are others in each. A body updates no state. What is the same in every iteration is computed once. A product with all steps, `x @ u`,
+/// is fastest before the scan, where it is one product: `rnn`, `gru` and `lstm` do it so.
 ///
 /// # Names of parameters
 ///

@@ -41,9 +41,6 @@ network! {
         param v: [2] = zeros;
         for i in 0..=3 { let f = relu(x); }
         for i in 0 { let f = relu(x); }
-        scan step in x along time, h = zeros([batch, 2]) {
-            yield h
-        }
         output sigmoid(a);
         loss squared_error(a, y)
     }

@@ -2,7 +2,7 @@
 
 use super::program;
 use crate::signature::written;
-use crate::syntax::{Network, Statement, StatementKind};
+use crate::syntax::{Along, ExpressionKind, Network, Statement, StatementKind};
 use proc_macro2::TokenStream;
 
 /// The first network of `source`, and the mistakes of form.
@@ -87,6 +87,31 @@ fn words_of_the_language_may_be_names() {
         read("Net { input input: [batch]; let loss = input; loss = loss * 2; output loss; }");
     assert_eq!(mistakes, [""; 0]);
     assert!(matches!(network.body[2].kind, StatementKind::Rebind { .. }));
+}
+
+#[test]
+fn scans() {
+    let source = "scan reverse a in x, b in f(y) along time, c in z along -1, (h, g) = (p, q), n = 2 { h = a; yield h; yield b }";
+    let (network, mistakes) = read(&format!("Net {{ let (v, w) = {source}; }}"));
+    assert_eq!(mistakes, [""; 0]);
+    let StatementKind::Let { names, value } = &network.body[0].kind else { panic!("no let") };
+    let ExpressionKind::Scan(scan) = &value.kind else { panic!("no scan") };
+    assert_eq!(names.len(), 2);
+    assert!(scan.reverse);
+    let along = |position: usize| match &scan.slices[position].along {
+        Along::Axis(axis) => axis.to_string(),
+        Along::Size(name) => name.to_string(),
+    };
+    assert_eq!([along(0), along(1), along(2)], ["time", "time", "-1"]);
+    assert_eq!(scan.carried.iter().map(|carried| carried.names.len()).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(scan.body.len(), 3);
+}
+
+#[test]
+fn all_mistakes_of_a_body_are_told() {
+    let (_, mistakes) =
+        read("Net { let a = scan s in x along time { let b = ; c = c +; yield s }; output a; }");
+    assert_eq!(mistakes.len(), 2, "{mistakes:?}");
 }
 
 #[test]

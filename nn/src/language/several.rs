@@ -19,17 +19,21 @@ pub fn unpack(builder: &Builder, names: &[&str], argument: &Argument) -> Vec<Arg
         Argument::Value(value) if value.node().is_none() => return unknown(),
         Argument::Several(several) => several,
         _ => {
-            let error = Error::new(format!("{} names for one value, {}", names.len(), argument.words()));
-            builder.error(error.help(format!("give it one name: `{} = …`", names[0])));
+            let error = Error::new(format!("{} names for one value", names.len()));
+            builder.error(error.help(format!("give it one name, `{}`", names[0])));
             return unknown();
         }
     };
 
     let (least, most) = (several.least, several.values.len());
     if !(least..=most).contains(&names.len()) {
-        let count = if least == most { most.to_string() } else { format!("{least} to {most}") };
-        let error = Error::new(format!("{} names for {count} values", names.len()));
-        builder.error(error.help("name each of them"));
+        let count = match (least, most) {
+            (1, 1) => "one value".into(),
+            _ if least == most => format!("{most} values"),
+            _ => format!("{least} to {most} values"),
+        };
+        let error = Error::new(format!("{} names for {count}", names.len()));
+        builder.error(error.help("give each a name"));
         return unknown();
     }
     let values = several.values.iter().zip(names);

@@ -28,8 +28,19 @@ mod scaled_attention;
 
 mod attention;
 
+mod recurrent_operands;
+
+mod recurrent;
+
+mod recurrent_rows;
+
+mod gru;
+mod lstm;
+mod rnn;
+
 use crate::call::families;
 
+pub use recurrent::{Recurred, Recurrent};
 pub use seen::Seen;
 
 families!(
@@ -46,5 +57,8 @@ families!(
     attention,
     scaled_attention,
     positions,
+    rnn,
+    gru,
+    lstm,
     dropout,
 );
