@@ -1,16 +1,11 @@
-//! `scan` in `network!`: recurrences as they are declared, against what they unroll to, on the interpreter.
+//! Recurrences, declared as one would write them: they build, train, answer, and give the same bits for every target and number of threads.
 
-use downhill::__private::graph::interpret::{Environment, Precision, interpret};
-use downhill::__private::graph::tensor::Tensor;
-use downhill::__private::graph::types::ElementType;
-use downhill::__private::nn::builder::{Declaration, Mode};
-use downhill::__private::nn::entry::{forward, gradients};
-use downhill::__private::nn::network::Network as _;
+use downhill::InstructionSet;
 use downhill::prelude::*;
 
 network! {
     layer elman(x: [batch, time, n], units) -> [batch, time, units] {
-        param u: [n, units] = xavier();
+        param u: [n, units] = xavier_uniform();
         param w: [units, units] = orthogonal();
         param b: [units] = zeros();
         scan step in x along time, h = zeros([batch, units]) {
@@ -19,226 +14,118 @@ network! {
         }
     }
 
-    /// As on the page of the language.
+    /// A recurrence of one's own: a tag for each step.
     pub Tagger(units: usize, tags: usize) {
-        input  x: [batch, time, 3];
+        input  x: [batch, time, 5];
         target y: i32[batch, time];
         output logits = linear(elman(x, units), tags);
         loss   cross_entropy(logits, y);
     }
-
-    /// The same over three steps, unrolled.
-    pub Unrolled(units: usize, tags: usize) {
-        input  a: [batch, 3];
-        input  b: [batch, 3];
-        input  c: [batch, 3];
-        target y: i32[batch, 3];
-        shared logits = steps(units, tags);
-        output z = logits(a, b, c);
-        loss   cross_entropy(z, y);
-    }
-
-    layer steps(first: [batch, n], second: [batch, n], third: [batch, n], units, tags) -> [batch, 3, tags] {
-        param u: [n, units] = zeros();
-        param w: [units, units] = zeros();
-        param b: [units] = zeros();
-        let h = tanh(first @ u + b);
-        let i = tanh(second @ u + h @ w + b);
-        let j = tanh(third @ u + i @ w + b);
-        linear(concatenate(expand(h, 1), expand(i, 1), expand(j, 1), axis: 1), tags)
-    }
-
-    /// Several slices, carried values and yields; layers in the body; in reverse.
-    pub Rich() {
-        input  x: [batch, time, 3];
-        input  z: [time, batch];
-        target t: [batch];
-        let (hs, sums, last, total) = scan reverse u in x along time, v in z along time,
-            (h, s) = (zeros([batch, 2]), zeros([batch])), n = 0.0
-        {
-            (h, s) = pair(linear(concatenate(u, h), 2), s + v);
-            n = n + 1.0;
-            yield h;
-            for turn in 0..2 { s = s + 1.0; }
-            yield s
-        };
-        let inner = scan a in hs along -1 { yield a * 2 };
-        output hs, sums, last, inner;
-        loss mean(t * total) + mean(hs) + mean(last);
-    }
-
-    layer pair(a: [batch, n], b: [batch]) {
-        (tanh(a), b * 0.5)
-    }
-}
-
-fn wave(dims: &[usize], by: f64) -> Tensor {
-    let values: Vec<f64> = (0..dims.iter().product()).map(|n: usize| (n as f64 * by + 0.3).sin()).collect();
-    Tensor::from_f64(ElementType::F64, dims, &values).expect("a tensor")
-}
-
-/// The parameters of a declaration: those of one last name are alike.
-fn parameters(declaration: &Declaration, at: Environment) -> Environment {
-    let storages = declaration.graph.storages.iter();
-    storages.fold(at, |at, storage| {
-        let dims = storage.ty.shape.evaluate(&declaration.graph.bindings).expect("numbers");
-        let last = storage.name.rsplit('.').next().expect("a name");
-        let seed: usize = last.bytes().map(usize::from).sum();
-        at.storage(&storage.name, wave(&dims, 0.1 + seed as f64 / 1000.0))
-    })
-}
-
-fn results(graph: &downhill::__private::graph::graph::Graph, at: &Environment) -> Vec<Vec<f64>> {
-    let found = interpret(graph, at, Precision::F64).expect("values");
-    found.into_iter().map(|(_, tensor)| tensor.to_f64_vec()).collect()
-}
-
-fn near(found: &[Vec<f64>], expected: &[Vec<f64>]) {
-    assert_eq!(found.len(), expected.len());
-    for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
-        assert!((found - expected).abs() < 1e-12, "{found} where {expected} is right");
-    }
-}
-
-#[test]
-fn a_recurrence_is_what_it_unrolls_to() {
-    let tagger = Tagger::new(4, 2).declaration(Mode::Train).expect("a declaration");
-    let unrolled = Unrolled::new(4, 2).declaration(Mode::Train).expect("a declaration");
-    let names: Vec<&str> = tagger.graph.storages.iter().map(|storage| &*storage.name).collect();
-    assert_eq!(names, ["logits.0.u", "logits.0.w", "logits.0.b", "logits.1.weight", "logits.1.bias"]);
-
-    let (x, labels) = (wave(&[2, 3, 3], 0.7), Tensor::new([2, 3], vec![0, 1, 1, 0, 1, 0]).expect("labels"));
-    let step = |t: usize| {
-        let all = x.to_f64_vec();
-        let rows: Vec<f64> = (0..2).flat_map(|row| all[row * 9 + t * 3..][..3].to_vec()).collect();
-        Tensor::from_f64(ElementType::F64, [2, 3], &rows).expect("a step")
-    };
-    let at = Environment::new().input("x", x.clone()).input("y", labels.clone());
-    let at = parameters(&tagger, at);
-    let steps =
-        Environment::new().input("a", step(0)).input("b", step(1)).input("c", step(2)).input("y", labels);
-    let steps = parameters(&unrolled, steps);
-    near(&results(&forward(&tagger).expect("f"), &at), &results(&forward(&unrolled).expect("f"), &steps));
-    let of = |declaration| gradients(declaration, None, &[]).expect("gradients");
-    near(&results(&of(&tagger), &at), &results(&of(&unrolled), &steps));
-}
-
-#[test]
-fn slices_carried_values_and_yields_may_be_several() {
-    let rich = Rich::new().declaration(Mode::Train).expect("a declaration");
-    let names: Vec<&str> = rich.graph.storages.iter().map(|storage| &*storage.name).collect();
-    assert_eq!(names, ["hs.h.weight", "hs.h.bias"]);
-    let at = Environment::new()
-        .input("x", wave(&[2, 3, 3], 0.7))
-        .input("z", Tensor::from_f64(ElementType::F64, [3, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).expect("z"))
-        .input("t", wave(&[2], 0.2));
-    let at = parameters(&rich, at);
-    let found = results(&forward(&rich).expect("f"), &at);
-    // s ← (s + v)/2, yielded with 2 more, from the last step to the first.
-    let by_hand = |z: [f64; 3]| {
-        let (mut s, mut yields) = (0.0, [0.0; 3]);
-        for t in [2, 1, 0] {
-            s = (s + z[t]) * 0.5 + 2.0;
-            yields[t] = s;
-        }
-        yields
-    };
-    near(&found[1..2], &[[by_hand([1.0, 3.0, 5.0]), by_hand([2.0, 4.0, 6.0])].concat()]);
-    // What is carried in the end is what the first step gave.
-    let first: Vec<f64> = (0..2).flat_map(|row| found[0][row * 6..][..2].to_vec()).collect();
-    near(&found[2..3], &[first]);
-    near(&found[3..], &[found[0].iter().map(|h| 2.0 * h).collect()]);
 }
 
 network! {
-    /// Pictures to words: attention and a cell in the body.
-    layer decoder(words: i32[batch, time], memory: [batch, places, width], vocab, units) -> [batch, time, vocab] {
-        let e = embedding(words, vocab, units);
-        let hs = scan word in e along time, (h, c) = (zeros([batch, units]), zeros([batch, units])) {
-            let seen = attention(expand(h, 1), key: memory, value: memory, heads: 1);
-            (h, c) = lstm_cell(concatenate(word, flatten(seen)), h, c);
-            yield h
-        };
-        linear(hs, vocab)
-    }
-
-    /// A word at a time.
-    pub Captions(vocab: usize, units: usize) {
-        input  words: i32[batch, time];
-        input  memory: [batch, 4, 6];
-        target next: i32[batch, time];
-        output logits = decoder(words, memory, vocab, units);
-        loss   cross_entropy(logits, next);
-    }
-
-    /// Recurrences of the library: the outputs alone, with the last states, with options, in a value.
-    pub Sequences(units: usize, deep: usize) {
-        input  x: [batch, time, 3];
+    /// Two layers in both directions, with dropout between them and lengths.
+    Both(units: usize) {
+        input  x: [batch, time, 5];
         input  lengths: i32[batch];
-        target t: [batch];
-        let (y, h, c) = lstm(x, units);
-        let z = gru(y, units, lengths: lengths, bidirectional: true);
-        let (last, state) = rnn(z, 2, h: h @ ones([units, 2]), relu: true);
-        output logits = linear(gru(last, units, layers: deep), 1);
-        loss squared_error(flatten(sum(logits, axis: 1)), expand(t + sum(c, axis: 1) + sum(state, axis: 1), 1));
+        target y: [batch, time];
+        let h = lstm(x, units, layers: 2, bidirectional: true, dropout: 0.25, lengths: lengths);
+        let g = gru(h, units, lengths: lengths);
+        output p = reshape(linear(g, 1), [batch, time]);
+        loss   squared_error(p, y);
     }
-}
-
-#[test]
-fn layers_work_in_bodies_and_recurrences_in_formulas() {
-    let captions = Captions::new(5, 4).declaration(Mode::Train).expect("a declaration");
-    let names: Vec<&str> = captions.graph.storages.iter().map(|storage| &*storage.name).collect();
-    assert_eq!(names[0], "logits.e.weight");
-    assert_eq!(names[1], "logits.hs.seen.query.weight");
-    assert_eq!(
-        names[9..13].join(" "),
-        "logits.hs.h.weight_ih logits.hs.h.weight_hh logits.hs.h.bias_ih logits.hs.h.bias_hh"
-    );
-    let words = || Tensor::new([2, 3], vec![0, 1, 4, 3, 2, 0]).expect("words");
-    let at = Environment::new()
-        .input("words", words())
-        .input("memory", wave(&[2, 4, 6], 0.3))
-        .input("next", words());
-    let at = parameters(&captions, at);
-    let found = results(&gradients(&captions, None, &[]).expect("gradients"), &at);
-    for (name, by) in names.iter().zip(&found[1..]) {
-        // What all keys share shifts a row of scores as a whole, which a softmax does not see.
-        let moves = by.iter().any(|by| by.abs() > 1e-9) || name.ends_with("key.bias");
-        assert!(moves && by.iter().all(|by| by.is_finite()), "{name}: {by:?}");
-    }
-
-    let sequences = Sequences::new(4, 2).declaration(Mode::Train).expect("a declaration");
-    let names: Vec<&str> = sequences.graph.storages.iter().map(|storage| &*storage.name).collect();
-    assert_eq!(names.len(), 4 + 8 + 4 + 8 + 2);
-    assert_eq!(
-        [names[0], names[8], names[12]],
-        ["y.weight_ih_l0", "z.weight_ih_l0_reverse", "last.weight_ih_l0"]
-    );
-    assert_eq!([names[23], names[24]], ["logits.0.bias_hh_l1", "logits.1.weight"]);
 }
 
 network! {
-    layer running(x: [batch, time, n]) -> [batch, time, n] {
-        scan step in x along time, h = zeros([batch, n]) {
-            h = h + step;
-            yield h
+    /// How often a running sum has been positive: only what is carried can know.
+    Sums(units: usize) {
+        input  x: [batch, time, 1];
+        target y: [batch, 1];
+        let (all, h) = rnn(x, units);
+        output p = linear(h, 1);
+        loss   squared_error(p, y);
+    }
+}
+
+fn noise(count: usize) -> Vec<f32> {
+    (0..count).map(|n| (n * 7919 % 10_007) as f32 / 5_003.5 - 1.0).collect()
+}
+
+fn bits(tensor: &Tensor) -> Vec<u32> {
+    tensor.as_f32().expect("f32").iter().map(|value| value.to_bits()).collect()
+}
+
+/// Whether the sum of the first inputs so far is above zero: what a step sees does not tell.
+fn tagged(batch: usize, time: usize) -> (Tensor, Tensor) {
+    let x = noise(batch * time * 5);
+    let mut tags = Vec::new();
+    for row in x.chunks(time * 5) {
+        let mut sum = 0.0;
+        for step in row.chunks(5) {
+            sum += step[0];
+            tags.push(i32::from(sum > 0.0));
         }
     }
+    let x = Tensor::new([batch, time, 5], x).expect("as many as the shape says");
+    (x, Tensor::new([batch, time], tags).expect("a tag for each step"))
+}
 
-    /// The sizes of all axes are equal: an axis is found by the name that the head gives it.
-    pub Equal() {
-        input x: [3, 3, 3];
-        output y = running(x);
-        param w: [3] = zeros();
-        loss mean(y * w);
+#[test]
+fn a_recurrence_of_ones_own_learns_what_it_must_remember() {
+    let mut net = Tagger::new(16, 2).seed(3).optimizer(adam(0.01)).build().expect("it builds");
+    let (x, y) = tagged(24, 20);
+    let first = net.step(&x, &y).expect("a step");
+    let last = (0..150).map(|_| net.step(&x, &y).expect("a step")).last().expect("a loss");
+    assert!(first > 0.6 && last < 0.15, "{first} to {last}");
+    assert_eq!(net.forward(&x).expect("logits").shape(), [24, 20, 2]);
+    // Longer ones run through the same code.
+    let (longer, tags) = tagged(4, 50);
+    let logits = net.forward(&longer).expect("logits");
+    let tags = tags.as_i32().expect("i32").to_vec();
+    let right =
+        logits.as_f32().expect("f32").chunks(2).zip(tags).filter(|(z, tag)| (z[1] > z[0]) == (*tag == 1));
+    assert!(right.count() > 150, "of 200");
+}
+
+/// The bits of some steps' losses, of all parameters, and of an answer.
+fn trained(target: InstructionSet, threads: usize, sizes: &[usize]) -> Vec<u32> {
+    let build = Both::new(24).seed(5).optimizer(adam(0.01)).target(target).threads(threads);
+    let mut net = build.batch_sizes(sizes.to_vec()).build().expect("it builds");
+    let mut all = Vec::new();
+    for (batch, time) in [(7, 9), (16, 4), (1, 1), (3, 30)] {
+        let x = Tensor::new([batch, time, 5], noise(batch * time * 5)).expect("steps");
+        let y = Tensor::new([batch, time], noise(batch * time)).expect("targets");
+        let lengths: Vec<i32> = (0..batch).map(|row| 1 + (row * 5 % time) as i32).collect();
+        for _ in 0..2 {
+            let loss = net.step((&x, &lengths), &y).expect("a step");
+            assert!(loss.is_finite());
+            all.push(loss.to_bits());
+        }
+        all.extend(bits(&net.forward((&x, &lengths)).expect("an answer")));
+    }
+    let names: Vec<String> = net.parameters().map(|(name, _)| name.to_owned()).collect();
+    for name in names {
+        all.extend(bits(&net.parameter(&name).expect("a parameter")));
+    }
+    all
+}
+
+#[test]
+fn the_same_bits_for_every_target_thread_and_variant() {
+    let one = trained(InstructionSet::Portable, 1, &[]);
+    for target in downhill::host::available() {
+        for (threads, sizes) in [(1, &[][..]), (1, &[7, 16]), (3, &[][..]), (2, &[16])] {
+            assert!(trained(target, threads, sizes) == one, "{target:?}, {threads} threads, {sizes:?}");
+        }
     }
 }
 
 #[test]
-fn an_axis_is_found_by_its_name_where_sizes_are_equal() {
-    let equal = Equal::new().declaration(Mode::Infer).expect("a declaration");
-    let x = Tensor::from_f64(ElementType::F64, [3, 3, 3], &(0..27).map(f64::from).collect::<Vec<_>>())
-        .expect("x");
-    let found = results(&forward(&equal).expect("f"), &Environment::new().input("x", x));
-    assert_eq!(found[0][3..9], [3.0, 5.0, 7.0, 9.0, 12.0, 15.0]);
+fn ten_thousand_steps_of_time() {
+    let mut net = Sums::new(4).seed(1).optimizer(sgd(1e-3)).build().expect("it builds");
+    let x = Tensor::new([2, 10_000, 1], noise(20_000)).expect("steps");
+    let y = Tensor::new([2, 1], vec![0.5_f32, -0.5]).expect("targets");
+    let losses: Vec<f32> = (0..3).map(|_| net.step(&x, &y).expect("a step")).collect();
+    assert!(losses.iter().all(|loss| loss.is_finite()), "{losses:?}");
+    assert!(losses[2] < losses[0], "{losses:?}");
 }
