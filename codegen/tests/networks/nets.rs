@@ -274,6 +274,26 @@ fn behind_dense((name, layer): (&str, fn(&Value) -> Value)) -> Net {
     })
 }
 
+/// Recurrences of rows with a time axis, [batch, time, 6], and a derivative through one in the network's own loss.
+pub(crate) fn recurrences() -> Vec<Net> {
+    type Layer = (&'static str, fn(&Value) -> Value);
+    let all: [Layer; 5] = [
+        ("rnn", |x| rnn(x, 6, Nonlinearity::Tanh, None, &Recurrent::default()).output),
+        ("gru", |x| gru(x, 5, None, &Recurrent::default()).output),
+        ("lstm", |x| lstm(x, 5, [None, None], &Recurrent::default()).output),
+        ("lstm of two layers in both directions, dropping", |x| {
+            let options = Recurrent { layers: 2, bidirectional: true, dropout: 0.25, ..Recurrent::default() };
+            lstm(x, 3, [None, None], &options).output
+        }),
+        ("derivatives of gru", |x| {
+            let y = gru(x, 4, None, &Recurrent::default()).output;
+            let by_x = gradient(&sum(square(&y)), x);
+            concatenate(x.builder(), &[y, by_x], -1)
+        }),
+    ];
+    all.into_iter().map(behind_dense).collect()
+}
+
 /// Attention of rows with a time axis, [batch, time, 6]: masked in every way, with rows that see nothing, of grouped heads, and with
 /// derivatives of the network in its own loss.
 pub(crate) fn attentions() -> Vec<Net> {
@@ -413,7 +433,16 @@ pub(crate) fn residual() -> Net {
 /// All of them.
 pub(crate) fn all() -> Vec<Net> {
     let single = vec![lecture(), deep(), long(), heat(), classes("digits", 64, 32, sgd(0.1).momentum(0.9))];
-    let groups = [activations(), losses(), optimizers(), with_time(), layers(), attentions(), normalised()];
+    let groups = [
+        activations(),
+        losses(),
+        optimizers(),
+        with_time(),
+        layers(),
+        recurrences(),
+        attentions(),
+        normalised(),
+    ];
     let pictures = vec![convolutions(), residual()];
     [vec![single, pictures], groups.into()].into_iter().flatten().flatten().collect()
 }

@@ -124,6 +124,11 @@ fn every_layer_trains() {
 }
 
 #[test]
+fn every_recurrence_trains() {
+    assert_steps(nets::recurrences(), &[1, 2, 7]);
+}
+
+#[test]
 fn every_attention_trains() {
     assert_steps(nets::attentions(), &[1, 3]);
 }
