@@ -109,7 +109,7 @@ fn pieces_behind_each_other_are_one_value() {
     assert!(matches!(ops[2], Op::Pad(_)));
     assert!(!matches!(ops[3], Op::Concatenate { .. } | Op::Pad(_)), "they overlap");
     let values: Vec<f64> = (0..14).map(|n| f64::from(n) / 7.0).collect();
-    let at = environment(&[Tensor::new(&[2, 7], values).expect("14 numbers")]);
+    let at = environment(&[Tensor::new([2, 7], values).expect("14 numbers")]);
     for (number, (_, id)) in simple.results.iter().enumerate() {
         assert_eq!(value(&simple, *id, &at), value(&graph, results[number], &at), "{number}");
     }

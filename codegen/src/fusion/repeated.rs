@@ -6,21 +6,33 @@ use downhill_graph::graph::{Graph, NodeId, Purpose};
 use downhill_graph::hash::Map;
 use downhill_graph::op::Op;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Whether two nodes are results of one loop.
 pub(crate) fn is_same_loop(graph: &Graph, one: NodeId, other: NodeId) -> bool {
+    let (Op::Scan { body, .. }, Op::Scan { body: b, .. }) = (graph.op(one), graph.op(other)) else {
+        return false;
+    };
+    takes_the_same(graph, one, other) && (Arc::ptr_eq(body, b) || body == b)
+}
+
+/// Whether two nodes are results of loops that have the same operands and turns.
+fn takes_the_same(graph: &Graph, one: NodeId, other: NodeId) -> bool {
     let (
-        Op::Scan { body, carried, sliced, length, reversed, .. },
-        Op::Scan { body: b, carried: c, sliced: s, length: l, reversed: r, .. },
+        Op::Scan { carried, sliced, length, reversed, .. },
+        Op::Scan { carried: c, sliced: s, length: l, reversed: r, .. },
     ) = (graph.op(one), graph.op(other))
     else {
         return false;
     };
-    (carried, sliced, length, reversed) == (c, s, l, r)
-        && graph.operands_of(one) == graph.operands_of(other)
-        && (Arc::ptr_eq(body, b) || body == b)
+    (carried, sliced, length, reversed) == (c, s, l, r) && graph.operands_of(one) == graph.operands_of(other)
+}
+
+/// Loops that take the same.
+struct Alike {
+    /// A result of one of them.
+    of: NodeId,
+    bodies: Vec<Arc<Graph>>,
 }
 
 /// A loop that several were merged to.
@@ -29,34 +41,30 @@ struct Merged {
     carried: usize,
 }
 
+/// What loops that take the same are together.
+struct Whole {
+    alike: Alike,
+    body: Arc<Graph>,
+    /// For each of their bodies, which of the whole one's results are its own.
+    results: Vec<Vec<usize>>,
+}
+
 /// The graph with loops that take the same and carry the same made one: the gradient of a loop runs it once more, to keep what each turn
 /// began with.
 pub(crate) fn merge_loops(graph: &Graph) -> Cow<'_, Graph> {
-    let mut alike: BTreeMap<(Vec<NodeId>, usize, usize, bool, String), Vec<Arc<Graph>>> = BTreeMap::new();
+    let mut all: Vec<Alike> = Vec::new();
     for id in graph.ids() {
-        if let Op::Scan { body, carried, sliced, length, reversed, .. } = graph.op(id) {
-            let key = (graph.operands(id), *carried, *sliced, *reversed, length.to_string());
-            let bodies = alike.entry(key).or_default();
-            if !bodies.contains(body) {
-                bodies.push(body.clone());
-            }
+        let Op::Scan { body, .. } = graph.op(id) else { continue };
+        match all.iter_mut().find(|alike| takes_the_same(graph, id, alike.of)) {
+            Some(alike) if alike.bodies.contains(body) => {}
+            Some(alike) => alike.bodies.push(body.clone()),
+            None => all.push(Alike { of: id, bodies: vec![body.clone()] }),
         }
     }
-    alike.retain(|_, bodies| bodies.len() > 1);
-    if alike.is_empty() {
+    all.retain(|alike| alike.bodies.len() > 1);
+    let wholes: Vec<Whole> = all.into_iter().filter_map(|alike| Whole::of(graph, alike)).collect();
+    if wholes.is_empty() {
         return Cow::Borrowed(graph);
-    }
-
-    // For each body the one that it is part of, and which of that one's results are its own.
-    let mut homes: Vec<(Vec<NodeId>, Arc<Graph>, Arc<Graph>, Vec<usize>)> = Vec::new();
-    for ((operands, carried, ..), bodies) in alike {
-        let mut merged = Merged { body: bodies[0].same_interface(), carried };
-        let parts: Option<Vec<Vec<usize>>> = bodies.iter().map(|body| merged.add(body)).collect();
-        let Some(parts) = parts else { continue };
-        let whole = Arc::new(merged.body);
-        for (body, part) in bodies.into_iter().zip(parts) {
-            homes.push((operands.clone(), body, whole.clone(), part));
-        }
     }
 
     let mut into = graph.same_interface();
@@ -65,18 +73,26 @@ pub(crate) fn merge_loops(graph: &Graph) -> Cow<'_, Graph> {
         into.set_origin(graph.origin(id).clone());
         let operands: Vec<NodeId> = graph.operands_of(id).iter().map(|it| copies[it.index()]).collect();
         let mut op = graph.op(id).clone();
-        if let Op::Scan { body, result, .. } = &mut op {
-            let own = |(operands, part, ..): &&(Vec<NodeId>, Arc<Graph>, Arc<Graph>, Vec<usize>)| {
-                operands == graph.operands_of(id) && part == body
-            };
-            if let Some((_, _, whole, part)) = homes.iter().find(own) {
-                (*body, *result) = (whole.clone(), part[*result]);
-            }
+        if let Op::Scan { body, result, .. } = &mut op
+            && let Some(whole) = wholes.iter().find(|whole| takes_the_same(graph, id, whole.alike.of))
+            && let Some(part) = whole.alike.bodies.iter().position(|part| part == body)
+        {
+            (*body, *result) = (whole.body.clone(), whole.results[part][*result]);
         }
         copies.push(into.add(op, &operands));
     }
     into.results = graph.results.iter().map(|(purpose, id)| (purpose.clone(), copies[id.index()])).collect();
     Cow::Owned(into)
+}
+
+impl Whole {
+    /// Loops as one; `None` where they carry different things.
+    fn of(graph: &Graph, alike: Alike) -> Option<Whole> {
+        let Op::Scan { carried, .. } = graph.op(alike.of) else { return None };
+        let mut merged = Merged { body: alike.bodies[0].same_interface(), carried: *carried };
+        let results = alike.bodies.iter().map(|body| merged.add(body)).collect::<Option<_>>()?;
+        Some(Whole { body: Arc::new(merged.body), results, alike })
+    }
 }
 
 impl Merged {

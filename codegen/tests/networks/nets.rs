@@ -287,7 +287,7 @@ pub(crate) fn recurrences() -> Vec<Net> {
         }),
         ("derivatives of gru", |x| {
             let y = gru(x, 4, None, &Recurrent::default()).output;
-            let by_x = gradient(&sum(square(&y)), x);
+            let by_x = gradient(sum(square(&y)), x);
             concatenate(x.builder(), &[y, by_x], -1)
         }),
     ];
