@@ -15,6 +15,7 @@
 mod guard;
 mod rules;
 mod masked;
+mod products;
 mod scan;
 
 use crate::error::Error;

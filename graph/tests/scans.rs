@@ -255,3 +255,19 @@ fn what_is_taken_back_was_never_there() {
     assert_eq!(graph.label(again), None);
     verify(&graph).expect("sound");
 }
+
+#[test]
+fn gradients_of_weights_are_products_of_all_iterations() {
+    let (mut graph, sum, operands, _) = network();
+    let gradients = differentiate(&mut graph, sum, &operands).expect("gradients");
+    for (operand, by) in operands.iter().zip(&gradients).skip(2) {
+        let Op::DotGeneral { contract, .. } = graph.op(*by) else { panic!("{:?}", graph.op(*by)) };
+        assert_eq!(contract[0], (0, 0));
+        assert_eq!(graph.shape(*by), graph.shape(*operand));
+    }
+    // The reversed loop carries the gradient of the state alone.
+    let carried = graph
+        .ids()
+        .filter_map(|id| if let Op::Scan { carried, .. } = graph.op(id) { Some(*carried) } else { None });
+    assert!(carried.into_iter().all(|carried| carried == 1));
+}
