@@ -2,8 +2,11 @@
 //!
 //! In: the graph that the body was written into, what the loop is given. Out: the loop's results.
 //!
-//! Must hold: a check that was written in the body is made for all iterations, where anything is used that the loop gives. Its mask and
-//! the value are stacked by a loop of its own, which only a diagnosis runs: a step pays nothing for it.
+//! Must hold:
+//! - in a graph that is trained, what is carried is stacked, too: a gradient needs what each iteration began with, and would run the loop
+//!   again for it;
+//! - a check that was written in the body is made for all iterations, where anything is used that the loop gives. Its mask and the
+//!   value are stacked by a loop of its own, which only a diagnosis runs: a step pays nothing for it.
 
 use crate::body::Open;
 use crate::region::{Body, Labels, Region};
@@ -23,6 +26,8 @@ pub(crate) struct Loop {
     pub(crate) length: Dim,
     /// In the body: what is carried on, with its names, then what is stacked.
     pub(crate) results: Vec<(Arc<str>, NodeId)>,
+    /// Whether gradients of it will be wanted.
+    pub(crate) trained: bool,
 }
 
 /// Takes the body out of `graph` and adds the loop there. Without a loop, the body and its checks are dropped.
@@ -45,7 +50,11 @@ pub(crate) fn close(
     let region = Region::cut(graph, labels, open, &of.length, &roots);
 
     let names: Vec<Arc<str>> = of.results.iter().map(|(name, _)| name.clone()).collect();
-    let given = add(graph, of, region.body(graph, &results), &names);
+    let (carried, stacked) = results.split_at(of.initial.len());
+    let is_missing = |node: &&NodeId| of.trained && !stacked.contains(node);
+    let kept: Vec<NodeId> = carried.iter().filter(is_missing).copied().collect();
+    let mut given = add(graph, of, region.body(graph, &[&results[..], &kept].concat()), &names);
+    given.truncate(results.len());
     for check in own {
         let check = for_all_iterations(graph, of, &region, &given, check);
         checks.push(check);

@@ -8,13 +8,16 @@ use differences::{Case, assert_differentiates};
 use downhill_graph::dim::Dim;
 use downhill_graph::graph::Purpose;
 use downhill_graph::interpret::{Environment, Precision, interpret};
+use downhill_graph::op::Op;
 use downhill_graph::passes::optimize;
 use downhill_graph::random::Initializer;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::ElementType::{F32, I32};
 use downhill_nn::builder::{Builder, Mode, Value};
 use downhill_nn::composite::*;
+use downhill_nn::entry::gradients;
 use downhill_nn::value::*;
+use std::collections::HashSet;
 
 /// All that a recurrence gives, as one value.
 fn all(given: &Recurred) -> Value {
@@ -258,4 +261,27 @@ fn what_they_refuse() {
     assert!(
         refused(three, &|_, x| gru(convert(x, I32), 2, None, &plain()).output).starts_with("`gru` needs"),
     );
+}
+
+#[test]
+fn a_step_runs_each_recurrence_once_forward_and_once_back() {
+    for lengths in [false, true] {
+        let b = Builder::new(Mode::Train);
+        let x = input(&b, "x", &["batch", "time", "3"]);
+        let lengths = lengths.then(|| typed(&b, "lengths", I32, &["batch"]));
+        let options = Recurrent { layers: 2, lengths, ..plain() };
+        let given = b.scope("l", || lstm(&x, 4, [None, None], &options));
+        b.loss("loss", &sum(square(given.output)), None);
+        let graph = gradients(&b.finish().expect("a declaration"), None, &[]).expect("gradients");
+        let loops: HashSet<_> = graph
+            .ids()
+            .filter_map(|id| {
+                let Op::Scan { body, .. } = graph.op(id) else { return None };
+                // No gradient of a weight is added up in a loop.
+                assert!(body.results.iter().all(|(_, id)| body.shape(*id).to_string() != "[4, 16]"));
+                Some((body.clone(), graph.operands(id)))
+            })
+            .collect();
+        assert_eq!(loops.len(), 4);
+    }
 }

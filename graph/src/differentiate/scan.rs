@@ -4,7 +4,8 @@
 //!
 //! The body is differentiated by the walker that calls this file; it passes itself as a function ([`Differentiate`]).
 //!
-//! The forward loop runs again and stacks the carried values that each iteration began with. The reversed loop takes one of them in each
+//! The carried values that each iteration began with are those that the one before carried on. Where the forward loop stacks these, they
+//! are there; else it runs again and stacks what its iterations begin with. The reversed loop takes one of them in each
 //! iteration, runs the body on it and differentiates the body there. It carries the gradients of the carried values and the sums of
 //! the captured values' gradients, but for those that are products, which are made at once behind it (`products.rs`); it stacks the
 //! gradients of the slices. It is made of the same primitives, so it can be differentiated again.
@@ -14,8 +15,8 @@ use crate::dim::Dim;
 use crate::error::Error;
 use crate::graph::{Graph, Input, NodeId, Purpose, Role};
 use crate::hash::Map;
-use crate::op::{Binary, Op};
-use crate::types::Type;
+use crate::op::{self, Binary, Op};
+use crate::types::{Shape, Type};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -281,6 +282,38 @@ fn stacked_at(results: &mut Vec<NodeId>, first: usize, node: NodeId) -> usize {
 
 /// The values that each iteration began with, stacked from the last to the first.
 fn residuals(graph: &mut Graph, forward: &ScanParts) -> Vec<NodeId> {
+    let (carried, stacked) = forward.body.results.split_at(forward.carried);
+    let place = |next: NodeId| stacked.iter().position(|(_, id)| *id == next);
+    let places: Option<Vec<usize>> = carried.iter().map(|(_, next)| place(*next)).collect();
+    match places {
+        Some(places) => {
+            places.into_iter().enumerate().map(|(i, place)| behind_start(graph, forward, i, place)).collect()
+        }
+        None => stacked_again(graph, forward),
+    }
+}
+
+/// What was carried first, and then all but the last of what the stacked result at `place` holds, from the last to the first.
+fn behind_start(graph: &mut Graph, forward: &ScanParts, carried: usize, place: usize) -> NodeId {
+    let result = forward.carried + place;
+    let ScanParts { body, carried: count, sliced, length, operands } = forward;
+    let scan =
+        Op::Scan { body: body.clone(), carried: *count, sliced: *sliced, length: length.clone(), result };
+    let stack = graph.add(scan, operands);
+
+    let start = operands[carried];
+    let row = Shape([&[Dim::from(1)], graph.shape(start).dims()].concat());
+    let first = graph.add(Op::Reshape(row), &[start]);
+    let all = graph.add(Op::Concatenate { axis: 0 }, &[first, stack]);
+    // Also without iterations there is the start, which none begins with.
+    let mut ranges: Vec<op::Range> = graph.shape(all).dims().iter().map(op::Range::whole).collect();
+    ranges[0] = op::Range::whole(length);
+    let began = graph.add(Op::Slice(ranges), &[all]);
+    graph.add(Op::Reverse(vec![0]), &[began])
+}
+
+/// The same by running the forward loop again.
+fn stacked_again(graph: &mut Graph, forward: &ScanParts) -> Vec<NodeId> {
     let mut body = (*forward.body).clone();
     let first = body.results.len();
     for i in 0..forward.carried {

@@ -3,6 +3,7 @@
 use super::align::{resolve_axis, spoken};
 use super::movement::{reverse, transpose_by};
 use crate::builder::{Builder, Value};
+use crate::declaration::Mode;
 use crate::looped::Loop;
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
@@ -173,7 +174,9 @@ impl Sliced {
         let results = nodes(&mut next.iter().chain(yields))?;
         let carried = over.carried.iter().enumerate().map(|(n, (name, _))| format!("{name}.{n}").into());
         let names = carried.chain((0..yields.len()).map(|n| format!("yield.{n}").into()));
-        Some(Loop { initial, sliced, length: self.length.clone()?, results: names.zip(results).collect() })
+        let (length, results) = (self.length.clone()?, names.zip(results).collect());
+        let trained = over.slices[0].of.builder().mode() == Mode::Train;
+        Some(Loop { initial, sliced, length, results, trained })
     }
 
     /// What was stacked along axis 0, along the axis of the slices.
