@@ -1,10 +1,11 @@
 //! `scan` in `network!`: recurrences as they are declared, against what they unroll to, on the interpreter.
 
+use downhill::__private::graph::graph::Purpose;
 use downhill::__private::graph::interpret::{Environment, Precision, interpret};
 use downhill::__private::graph::tensor::Tensor;
 use downhill::__private::graph::types::ElementType;
 use downhill::__private::nn::builder::{Declaration, Mode};
-use downhill::__private::nn::entry::{forward, gradients};
+use downhill::__private::nn::entry::{forward, gradients, step};
 use downhill::__private::nn::network::Network as _;
 use downhill::prelude::*;
 
@@ -67,7 +68,7 @@ network! {
         loss mean(t * total) + mean(hs) + mean(last);
     }
 
-    layer pair(a: [batch, n], b: [batch]) {
+    layer pair(a: [batch, n], b: [batch]) -> ([batch, n], [_]) {
         (tanh(a), b * 0.5)
     }
 }
@@ -215,6 +216,31 @@ fn layers_work_in_bodies_and_recurrences_in_formulas() {
         ["y.weight_ih_l0", "z.weight_ih_l0_reverse", "last.weight_ih_l0"]
     );
     assert_eq!([names[23], names[24]], ["logits.0.bias_hh_l1", "logits.1.weight"]);
+}
+
+network! {
+    /// Gives two values, and keeps how often it was used.
+    layer counted(x: [batch, n]) -> ([batch, n], [batch]) {
+        state uses: [1] = zeros();
+        update uses = uses + 1.0;
+        (2.0 * x, sum(x, axis: 1))
+    }
+
+    /// Its loss needs the second value alone.
+    pub Counted() {
+        input x: [batch, 3];
+        param w: [3] = ones();
+        let (twice, total) = counted(x * w);
+        output twice;
+        loss mean(total * total);
+    }
+}
+
+#[test]
+fn a_layer_of_several_values_is_updated_where_one_of_them_is_used() {
+    let counted = Counted::new().declaration(Mode::Train).expect("a declaration");
+    let step = step(&counted, None, &sgd(0.1).into()).expect("a step");
+    assert!(step.results.iter().any(|(purpose, _)| *purpose == Purpose::Update(1)));
 }
 
 network! {
