@@ -39,6 +39,15 @@ network! {
         loss mean(y);
     }
 
+    pub Open(rate: f32, both: bool, layers: usize) {
+        input x: [batch, time, 3];
+        let a = lstm(x, 4, dropout: rate) + zeros([5]);
+        let b = lstm(x, 4, bidirectional: both) + zeros([5]);
+        let c = gru(x, 4, layers: layers) + zeros([5]);
+        output a;
+        loss mean(a) + mean(b) + mean(c);
+    }
+
     pub Bodies() {
         input x: [batch, time, 3];
         state seen: [3] = zeros();
@@ -76,6 +85,7 @@ network! {
 
 fn main() {
     let _ = Types::new();
+    let _ = Open::new(0.1, true, 2);
     let _ = Bodies::new();
     let _ = Form::new();
 }
