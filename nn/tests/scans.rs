@@ -15,8 +15,9 @@ use downhill_graph::random::Initializer;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Shape, Type};
 use downhill_graph::verify::assert_valid;
-use downhill_nn::builder::{Builder, Mode, Value};
+use downhill_nn::builder::{Builder, Declaration, Mode, Value};
 use downhill_nn::composite::*;
+use downhill_nn::entry::{Watched, diagnosis, gradients};
 use downhill_nn::value::*;
 
 /// The value of a declaration's only output of interest, with inputs by name.
@@ -233,6 +234,13 @@ fn a_check_in_the_body_is_made_for_all_iterations() {
     assert!(value_of(&slope, &at)[0].is_nan());
 
     let declaration = b.finish().expect("a declaration");
+    let told = diagnosis(&declaration, None, None).expect("a diagnosis");
+    assert_valid(&told.graph);
+    assert!(told.watched.iter().any(|watch| matches!(watch.what, Watched::Check(_))));
+    let unchecked = declaration.clone().unchecked();
+    assert_valid(&unchecked.graph);
+    assert!(!forward_of(&unchecked, &at)[0].is_nan());
+
     let loss = declaration.losses[0].node;
     let masks: Vec<_> = declaration
         .checks_of(&[loss])
@@ -245,6 +253,37 @@ fn a_check_in_the_body_is_made_for_all_iterations() {
         .fold(Environment::new(), |environment, (name, tensor)| environment.input(name, tensor.clone()));
     let found = interpret(&graph, &environment, Precision::F64).expect("a mask")[0].1.to_f64_vec();
     assert_eq!(found, [1.0, 1.0, 1.0, 0.0]);
+}
+
+/// The loss of a declaration.
+fn forward_of(declaration: &Declaration, at: &[(&str, Tensor)]) -> Vec<f64> {
+    let mut graph = declaration.graph.clone();
+    graph.results = vec![(Purpose::Output("loss".into()), declaration.losses[0].node)];
+    let given =
+        |environment: Environment, (name, tensor): &(&str, Tensor)| environment.input(name, tensor.clone());
+    let environment = at.iter().fold(Environment::new(), given);
+    interpret(&graph, &environment, Precision::F64).expect("a loss")[0].1.to_f64_vec()
+}
+
+#[test]
+fn a_graph_with_a_loop_can_be_read() {
+    let b = Builder::new(Mode::Train);
+    let x = input(&b, "x", &["time", "2"]);
+    let w = b.parameter("w", [2], Initializer::Ones);
+    let over = Scan {
+        slices: vec![Slices { name: "step", of: x, axis: 0 }],
+        carried: vec![("h", &w * 0.0)],
+        reverse: false,
+    };
+    let y = scan(&b, over, |step, h| {
+        let next = tanh(&step[0] * &w + &h[0]);
+        Iteration { yields: vec![next.clone()], next: vec![next] }
+    });
+    b.loss("loss", &sum(&y.yields[0]), None);
+    let graph = gradients(&b.finish().expect("a declaration"), None, &[]).expect("gradients");
+    assert!(graph.to_text().contains("scan @1 result 1"), "{}", graph.to_text());
+    assert!(graph.to_formulas().contains("scan"), "{}", graph.to_formulas());
+    assert!(graph.to_dot().contains("scan"), "{}", graph.to_dot());
 }
 
 /// The mistake of a loop over `x: [batch, time, 3]` that starts with `start` and goes on with `next`.
