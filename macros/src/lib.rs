@@ -78,7 +78,7 @@ use proc_macro::TokenStream;
 ///
 /// In the head of a layer, a name mentioned for the first time is whatever size is given; every other size must agree. An argument
 /// without a type is a value, a size, a number, a flag, a list of sizes: whatever its uses take. In the shape that a layer gives, `_` is
-/// whatever comes out: `-> [batch, units, _]`.
+/// whatever comes out: `-> [batch, units, _]`. One that gives several values, `(a, b)`, has a shape for each: `-> ([batch, n], [batch])`.
 ///
 /// # Expressions
 ///

@@ -57,13 +57,14 @@ pub(crate) enum ArgumentKind {
     Rust,
 }
 
-/// `layer name(parameters) -> [dims] { body; value }`.
+/// `layer name(parameters) -> [dims] { body; value }`, `-> ([dims], [dims])`.
 #[derive(Debug)]
 pub(crate) struct Layer {
     pub(crate) attributes: Vec<syn::Attribute>,
     pub(crate) name: Ident,
     pub(crate) arguments: Vec<LayerArgument>,
-    pub(crate) result: Option<TensorType>,
+    /// Of each value that it gives; none where it does not say.
+    pub(crate) results: Vec<TensorType>,
     pub(crate) body: Vec<Statement>,
     pub(crate) value: Expression,
 }

@@ -262,8 +262,13 @@ impl Builder {
 
     /// Says what the layer's call in progress gives: a loss that depends on it takes the call's updates.
     pub fn gives(&self, value: &Value) {
-        let node = value.node();
-        self.state.borrow_mut().updates.gives(node);
+        self.gives_all(std::slice::from_ref(value));
+    }
+
+    /// The same of a call that gives several values: a loss that depends on one of them takes the updates.
+    pub fn gives_all(&self, values: &[Value]) {
+        let nodes: Vec<NodeId> = values.iter().filter_map(Value::node).collect();
+        self.state.borrow_mut().updates.gives(&nodes);
     }
 
     fn declare_storage(&self, name: &str, ty: Type, kind: StorageKind, initializer: Initializer) -> Value {

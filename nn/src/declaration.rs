@@ -40,7 +40,7 @@ pub struct StateUpdate {
     /// The call of a layer that it is part of, from 1; 0 straight in the network. Those of one call are simultaneous.
     pub call: usize,
     /// What that call gives, where it is known.
-    pub gives: Option<NodeId>,
+    pub gives: Vec<NodeId>,
     /// Where it was declared.
     pub origin: Origin,
 }

@@ -15,7 +15,7 @@ mod scan;
 
 pub use arithmetic::{Operator, binary, compare, dim, list, negate, tensor, value};
 pub use condition::{and, condition, not, or};
-pub use layer::{LayerInput, fits, given, layer, returned};
+pub use layer::{LayerInput, fits, given, layer, parts, returned};
 pub use scan::{Looped, ScanHead, SliceOf, axis, scan};
 pub use several::{together, unpack};
 
@@ -209,7 +209,7 @@ pub fn update(builder: &Builder, state: &Argument, argument: &Argument) {
 pub fn gives(builder: &Builder, result: &Argument) {
     match result {
         Argument::Value(value) => builder.gives(value),
-        Argument::Several(several) => several.values.iter().take(1).for_each(|value| builder.gives(value)),
+        Argument::Several(several) => builder.gives_all(&several.values),
         _ => {}
     }
 }

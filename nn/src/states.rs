@@ -43,17 +43,17 @@ impl StateUpdates {
         let call = self.open.last().map_or(0, |call| call.number);
         let is_first = self.updated.insert((call, storage));
         if is_first {
-            self.all.push(StateUpdate { storage, node, call, gives: None, origin });
+            self.all.push(StateUpdate { storage, node, call, gives: Vec::new(), origin });
         }
         is_first
     }
 
     /// What the call in progress gives.
-    pub(crate) fn gives(&mut self, node: Option<NodeId>) {
+    pub(crate) fn gives(&mut self, nodes: &[NodeId]) {
         let Some(&Call { number, first }) = self.open.last() else { return };
         // Calls within this one have updates of their own.
         for update in self.all[first..].iter_mut().filter(|update| update.call == number) {
-            update.gives = node;
+            update.gives = nodes.to_vec();
         }
     }
 

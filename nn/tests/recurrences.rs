@@ -65,6 +65,16 @@ const CASES: &[Case] = &[
         layer: |x| all(&lstm(&x[0], 2, [Some(x[1].clone()), Some(x[2].clone())], &plain())),
     },
     Case {
+        name: "lstm of layers, both directions and lengths",
+        inputs: &[&[2, 2, 1]],
+        layer: |x| all(&lstm(&x[0], 1, [None, None], &Recurrent { lengths: Some(lengths(&x[0])), ..deep() })),
+    },
+    Case {
+        name: "rnn with relu",
+        inputs: &[&[2, 3, 3]],
+        layer: |x| all(&rnn(&x[0], 4, Nonlinearity::Relu, None, &plain())),
+    },
+    Case {
         name: "lstm_cell",
         inputs: &[&[2, 3], &[2, 2], &[2, 2]],
         layer: |x| {

@@ -13,10 +13,11 @@ use downhill_graph::op::Op;
 use downhill_graph::passes::optimize;
 use downhill_graph::random::Initializer;
 use downhill_graph::tensor::Tensor;
-use downhill_graph::types::{ElementType, Type};
+use downhill_graph::types::{ElementType, Shape, Type};
 use downhill_graph::verify::assert_valid;
-use downhill_nn::builder::{Builder, Mode, Value};
+use downhill_nn::builder::{Builder, Declaration, Mode, Value};
 use downhill_nn::composite::*;
+use downhill_nn::entry::{Watched, diagnosis, gradients};
 use downhill_nn::value::*;
 
 /// The value of a declaration's only output of interest, with inputs by name.
@@ -233,6 +234,13 @@ fn a_check_in_the_body_is_made_for_all_iterations() {
     assert!(value_of(&slope, &at)[0].is_nan());
 
     let declaration = b.finish().expect("a declaration");
+    let told = diagnosis(&declaration, None, None).expect("a diagnosis");
+    assert_valid(&told.graph);
+    assert!(told.watched.iter().any(|watch| matches!(watch.what, Watched::Check(_))));
+    let unchecked = declaration.clone().unchecked();
+    assert_valid(&unchecked.graph);
+    assert!(!forward_of(&unchecked, &at)[0].is_nan());
+
     let loss = declaration.losses[0].node;
     let masks: Vec<_> = declaration
         .checks_of(&[loss])
@@ -245,6 +253,37 @@ fn a_check_in_the_body_is_made_for_all_iterations() {
         .fold(Environment::new(), |environment, (name, tensor)| environment.input(name, tensor.clone()));
     let found = interpret(&graph, &environment, Precision::F64).expect("a mask")[0].1.to_f64_vec();
     assert_eq!(found, [1.0, 1.0, 1.0, 0.0]);
+}
+
+/// The loss of a declaration.
+fn forward_of(declaration: &Declaration, at: &[(&str, Tensor)]) -> Vec<f64> {
+    let mut graph = declaration.graph.clone();
+    graph.results = vec![(Purpose::Output("loss".into()), declaration.losses[0].node)];
+    let given =
+        |environment: Environment, (name, tensor): &(&str, Tensor)| environment.input(name, tensor.clone());
+    let environment = at.iter().fold(Environment::new(), given);
+    interpret(&graph, &environment, Precision::F64).expect("a loss")[0].1.to_f64_vec()
+}
+
+#[test]
+fn a_graph_with_a_loop_can_be_read() {
+    let b = Builder::new(Mode::Train);
+    let x = input(&b, "x", &["time", "2"]);
+    let w = b.parameter("w", [2], Initializer::Ones);
+    let over = Scan {
+        slices: vec![Slices { name: "step", of: x, axis: 0 }],
+        carried: vec![("h", &w * 0.0)],
+        reverse: false,
+    };
+    let y = scan(&b, over, |step, h| {
+        let next = tanh(&step[0] * &w + &h[0]);
+        Iteration { yields: vec![next.clone()], next: vec![next] }
+    });
+    b.loss("loss", &sum(&y.yields[0]), None);
+    let graph = gradients(&b.finish().expect("a declaration"), None, &[]).expect("gradients");
+    assert!(graph.to_text().contains("scan @1 result 1"), "{}", graph.to_text());
+    assert!(graph.to_formulas().contains("scan"), "{}", graph.to_formulas());
+    assert!(graph.to_dot().contains("scan"), "{}", graph.to_dot());
 }
 
 /// The mistake of a loop over `x: [batch, time, 3]` that starts with `start` and goes on with `next`.
@@ -352,4 +391,78 @@ fn slices_have_one_length_and_something_comes_out() {
     );
     scan(&b, Scan::default(), |_, _| Iteration { next: vec![], yields: vec![b.constant(1.0)] });
     assert!(b.take_errors()[0].message.starts_with("a `scan` over nothing"));
+}
+
+/// Layers of one input, with its shape in each iteration.
+type Inner = (&'static str, &'static [usize], fn(&Value) -> Value);
+
+const INNER: &[Inner] = &[
+    ("linear", &[2, 3], |x| linear(x, 4, Linear::default())),
+    ("layer_norm", &[2, 3], |x| layer_norm(x, LayerNorm::default())),
+    ("attention", &[2, 3, 4], |x| attention(x, 2, Attention::default())),
+    ("conv", &[2, 1, 4, 4], |x| conv(x, 2, &[3.into()], Convolution::default())),
+    ("max_pool", &[2, 1, 4, 4], |x| max_pool(x, &[2.into()], Pooling::default())),
+    ("batch_norm", &[2, 3], |x| batch_norm(x, BatchNorm::default())),
+    ("softmax of a selection", &[2, 3], |x| softmax(select(greater(x, 0.0), x, square(x)), -1)),
+    ("cumsum", &[2, 3], |x| cumsum(x, 1)),
+    ("pick", &[2, 3], |x| pick(x, argmax(x, 1), 1)),
+    ("gru", &[2, 3, 2], |x| gru(x, 2, None, &Recurrent::default()).output),
+    ("gradient", &[2, 3], |x| gradient(sum(tanh(linear(x, 2, Linear::default()))), x)),
+];
+
+#[test]
+fn layers_in_a_body_are_what_they_are_outside() {
+    for (name, dims, layer) in INNER {
+        let b = Builder::new(Mode::Infer);
+        let of = |first: Option<usize>| first.into_iter().chain(dims.iter().copied()).collect::<Vec<usize>>();
+        let x = b.input("x", ElementType::F32, shape_of(&of(Some(3))));
+        let shared = b.instance("l");
+        let over = Scan { slices: vec![Slices { name: "step", of: x.clone(), axis: 0 }], ..Scan::default() };
+        let inside = scan(&b, over, |step, _| Iteration {
+            next: vec![],
+            yields: vec![b.shared(shared, || layer(&step[0]))],
+        });
+        let steps = (0..3).map(|t| {
+            let step = reshape(slice(&x, 0, t, Some(Dim::from(t + 1)), 1), shape_of(dims));
+            expand(b.shared(shared, || layer(&step)), 0)
+        });
+        let outside = concatenate(&b, &steps.collect::<Vec<Value>>(), 0);
+        let away = sum(square(&inside.yields[0] - &outside));
+        let size = sum(square(&outside));
+
+        let node = |value: &Value| value.node().unwrap_or_else(|| panic!("{name}: {}", b.take_errors()[0]));
+        let results = [node(&away), node(&size)];
+        let mut graph = b.finish().unwrap_or_else(|errors| panic!("{name}: {errors}")).graph;
+        graph.results = results.map(|node| (Purpose::Output(node.index().to_string().into()), node)).to_vec();
+        assert_valid(&graph);
+        let mut at = Environment::new().input("x", tensor(&of(Some(3))));
+        for storage in &graph.storages {
+            let dims = storage.ty.shape.evaluate(&graph.bindings).expect("numbers");
+            let values =
+                tensor(&dims).to_f64_vec().into_iter().map(|value| value + 1.1).collect::<Vec<f64>>();
+            at = at.storage(&storage.name, Tensor::new(&dims, values).expect("a tensor"));
+        }
+        for graph in [&graph, &optimize(&graph)] {
+            let found = interpret(graph, &at, Precision::F64).expect("values");
+            let [away, size] = [0, 1].map(|result| found[result].1.to_f64_vec()[0]);
+            assert!(away < 1e-20 && size > 1e-3, "{name}: {away} beside {size}");
+        }
+    }
+}
+
+fn shape_of(dims: &[usize]) -> Shape {
+    Shape(dims.iter().map(|&dim| Dim::from(dim)).collect())
+}
+
+#[test]
+fn a_norm_of_batches_updates_no_state_in_a_body() {
+    let b = Builder::new(Mode::Train);
+    let x = input(&b, "x", &["time", "batch", "3"]);
+    let over = Scan { slices: vec![Slices { name: "step", of: x, axis: 0 }], ..Scan::default() };
+    scan(&b, over, |step, _| Iteration {
+        next: vec![],
+        yields: vec![batch_norm(&step[0], BatchNorm::default())],
+    });
+    let errors = b.take_errors();
+    assert!(errors[0].message.ends_with("would be updated in every iteration of a `scan`"), "{errors:?}");
 }

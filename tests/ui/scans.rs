@@ -12,6 +12,14 @@ network! {
         }
     }
 
+    layer pair(x: [batch, time, n]) -> ([batch, n], [batch]) {
+        (sum(x, axis: 1), sum(x, axis: 1))
+    }
+
+    layer single(x: [batch, time, n]) -> ([batch, n], [batch]) {
+        sum(x, axis: 1)
+    }
+
     pub Types() {
         input x: [batch, time, 3];
         input z: [batch, time, time];
@@ -21,8 +29,23 @@ network! {
         let d = scan step in 2 * x along width { yield step };
         let e = scan step in z * 1.0 along time { yield step };
         let f = scan s in x along time, t in z along batch { yield s };
+        let (g, h) = pair(x);
+        let (i, j) = single(x);
+        let k = lstm_cell(sum(x, axis: 1), zeros([batch, 2]), zeros([batch, 2]));
+        let (l, m, n) = gru(x, 4);
+        let o = gru(x, 4, h: zeros([batch, 3]));
+        let p = linear(lstm(x, 4), 2) + lstm(x, 3);
         output y = elman(x, 4);
         loss mean(y);
+    }
+
+    pub Open(rate: f32, both: bool, layers: usize) {
+        input x: [batch, time, 3];
+        let a = lstm(x, 4, dropout: rate) + zeros([5]);
+        let b = lstm(x, 4, bidirectional: both) + zeros([5]);
+        let c = gru(x, 4, layers: layers) + zeros([5]);
+        output a;
+        loss mean(a) + mean(b) + mean(c);
     }
 
     pub Bodies() {
@@ -62,6 +85,7 @@ network! {
 
 fn main() {
     let _ = Types::new();
+    let _ = Open::new(0.1, true, 2);
     let _ = Bodies::new();
     let _ = Form::new();
 }

@@ -270,3 +270,53 @@ impl Added {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fusion::repeated::merge_loops;
+    use downhill_graph::differentiate::differentiate;
+    use downhill_graph::graph::{Input, Role};
+    use downhill_graph::op::Unary;
+    use downhill_graph::passes::optimize;
+    use downhill_graph::types::{ElementType, Type};
+
+    fn input(graph: &mut Graph, role: Role, sizes: &[i64]) -> NodeId {
+        let shape: Vec<_> = sizes.iter().map(|&size| size.into()).collect();
+        let (name, ty) = (format!("i{}", graph.inputs.len()).into(), Type::new(ElementType::F32, shape));
+        graph.add_input(Input { name, ty, role, below: None })
+    }
+
+    /// h ← tanh(x + h·w), from zeros: the gradient of the sum of all h by w, and by what h is before.
+    #[test]
+    fn the_gradient_of_a_weight_is_one_product_behind_the_loop() {
+        let mut body = Graph::new();
+        let [h, x, w] = [[3, 4], [3, 4], [4, 4]].map(|sizes| input(&mut body, Role::Body, &sizes));
+        let product = body.add(Op::DotGeneral { batch: vec![], contract: vec![(1, 0)] }, &[h, w]);
+        let sum = body.add(Op::Binary(Binary::Add), &[x, product]);
+        let next = body.add(Op::Unary(Unary::Tanh), &[sum]);
+        body.results = vec![(named(0), next), (named(1), next)];
+
+        let mut graph = Graph::new();
+        let operands = [&[3, 4][..], &[9, 3, 4], &[4, 4]].map(|sizes| input(&mut graph, Role::Input, sizes));
+        let (body, length) = (Arc::new(body), 9.into());
+        let all = Op::Scan { body, carried: 1, sliced: 1, length, reversed: false, result: 1 };
+        let all = graph.add(all, &operands);
+        let loss = graph.add(Op::Reduce { kind: Reduction::Sum, axes: vec![0, 1, 2] }, &[all]);
+        let gradients = differentiate(&mut graph, loss, &[operands[2], operands[0]]).expect("gradients");
+        graph.results = (0..).map(named).zip(gradients).collect();
+
+        let graph = optimize(&graph);
+        let merged = merge_loops(&graph).into_owned();
+        let lean = sums_behind_loops(&merged);
+        let loops: Vec<NodeId> = lean.ids().filter(|&id| matches!(lean.op(id), Op::Scan { .. })).collect();
+        let carried = |id: &NodeId| if let Op::Scan { carried, .. } = lean.op(*id) { *carried } else { 0 };
+        assert!(loops.iter().all(|id| carried(id) == 1), "the state's gradient, and nothing else");
+        let apart = loops
+            .iter()
+            .filter(|&&id| loops.iter().all(|&other| other >= id || !is_same_loop(&lean, id, other)));
+        assert_eq!(apart.count(), 2, "one loop forward, one back");
+        let Op::DotGeneral { contract, .. } = lean.op(lean.results[0].1) else { panic!("no product") };
+        assert_eq!(contract[0], (0, 0), "over the turns");
+    }
+}

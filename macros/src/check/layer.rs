@@ -3,7 +3,7 @@
 use super::checker::{Checker, Frame};
 use super::scope::{AbstractValue, Given, Named};
 use crate::signature::{self, Axis, written};
-use crate::syntax::{ExpressionKind, Layer, Location};
+use crate::syntax::{Expression, ExpressionKind, Layer, Location};
 use downhill_graph::error::Error;
 use downhill_nn::composite::{Argument, Kind};
 use downhill_nn::language::{self, LayerInput};
@@ -134,18 +134,20 @@ impl<'a> Checker<'a> {
     }
 
     fn result_fits(&mut self, layer: &'a Layer, item: &AbstractValue) {
-        let Some(ty) = &layer.result else { return };
-        let dims: Vec<Option<Argument>> = ty
-            .dims
-            .iter()
-            .map(|dim| {
-                let is_open = matches!(dim.kind, ExpressionKind::Whatever);
-                (!is_open).then(|| Argument::Dim(self.size(dim)))
-            })
-            .collect();
-        if let Some(result) = item.clone().stand_in() {
+        let Some(result) = item.clone().stand_in().filter(|_| !layer.results.is_empty()) else { return };
+        let name = layer.name.to_string();
+        self.at(layer.value.location);
+        let parts = language::parts(&self.builder, &name, &result, layer.results.len());
+        for (ty, part) in layer.results.iter().zip(parts) {
+            let dims: Vec<Option<Argument>> = ty.dims.iter().map(|dim| self.returned_dim(dim)).collect();
             self.at(layer.value.location);
-            language::returned(&self.builder, &layer.name.to_string(), &result, ty.element, &dims);
+            language::returned(&self.builder, &name, &part, ty.element, &dims);
         }
+    }
+
+    /// A size of what a layer gives; nothing where it may be any.
+    fn returned_dim(&mut self, dim: &'a Expression) -> Option<Argument> {
+        let is_open = matches!(dim.kind, ExpressionKind::Whatever);
+        (!is_open).then(|| Argument::Dim(self.size(dim)))
     }
 }

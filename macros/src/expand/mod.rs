@@ -128,7 +128,6 @@ impl<'a> Expander<'a> {
     fn layer(&mut self, layer: &'a Layer) -> TokenStream {
         let builder = builder();
         let function = layer_function(&layer.name);
-        let name = layer.name.to_string();
         let locals: Vec<Ident> = layer.arguments.iter().map(|argument| local(&argument.name)).collect();
         let texts: Vec<String> = layer.arguments.iter().map(|argument| argument.name.to_string()).collect();
         self.typed = signature::typed(layer);
@@ -137,18 +136,7 @@ impl<'a> Expander<'a> {
         let location = location(layer.value.location);
         let value = self.expression(&layer.value);
 
-        let returned = layer.result.as_ref().map(|ty| {
-            let element = optional_element(ty.element);
-            let dims = ty.dims.iter().map(|dim| match dim.kind {
-                ExpressionKind::Whatever => quote!(::core::option::Option::None),
-                _ => {
-                    let dim = self.expression(dim);
-                    quote!(::core::option::Option::Some(#dim))
-                }
-            });
-            quote!(__language::returned(#builder, #name, &__result, #element, &[#(#dims),*]);)
-        });
-
+        let returned = self.returned(layer);
         let attributes = &layer.attributes;
         quote! {
             #(#attributes)*
@@ -167,6 +155,29 @@ impl<'a> Expander<'a> {
                     __result
                 })
             }
+        }
+    }
+
+    /// Checks what a layer gives against its head.
+    fn returned(&self, layer: &'a Layer) -> TokenStream {
+        let (builder, name, count) = (builder(), layer.name.to_string(), layer.results.len());
+        if count == 0 {
+            return TokenStream::new();
+        }
+        let checks = layer.results.iter().enumerate().map(|(number, ty)| {
+            let element = optional_element(ty.element);
+            let dims = ty.dims.iter().map(|dim| match dim.kind {
+                ExpressionKind::Whatever => quote!(::core::option::Option::None),
+                _ => {
+                    let dim = self.expression(dim);
+                    quote!(::core::option::Option::Some(#dim))
+                }
+            });
+            quote!(__language::returned(#builder, #name, &__parts[#number], #element, &[#(#dims),*]);)
+        });
+        quote! {
+            let __parts = __language::parts(#builder, #name, &__result, #count);
+            #(#checks)*
         }
     }
 

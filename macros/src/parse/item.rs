@@ -1,7 +1,7 @@
 //! Layers and networks.
 
 use super::token::{comma_separated, here, mistake, word};
-use super::types::{result_type, tensor_type};
+use super::types::{result_types, tensor_type};
 use super::{expression, statement};
 use crate::diagnose::Diagnostics;
 use crate::syntax::{Argument, ArgumentKind, Declarations, Layer, LayerArgument, Network, StatementKind};
@@ -64,11 +64,11 @@ fn layer(
     parenthesized!(content in input);
     let arguments = comma_separated(&content, layer_argument)?;
 
-    let result = if input.peek(Token![->]) {
+    let results = if input.peek(Token![->]) {
         input.parse::<Token![->]>()?;
-        Some(result_type(input)?)
+        result_types(input)?
     } else {
-        None
+        Vec::new()
     };
 
     let content;
@@ -88,7 +88,7 @@ fn layer(
         expression::placeholder(name.span())
     });
 
-    Ok(Layer { attributes, name, arguments, result, body, value })
+    Ok(Layer { attributes, name, arguments, results, body, value })
 }
 
 fn layer_argument(input: ParseStream) -> syn::Result<LayerArgument> {

@@ -9,7 +9,7 @@
 //! layer_arg   = NAME [":" type]
 //! network     = attributes visibility NAME ["(" [NAME ":" RUST_TYPE ("," …)*] ")"] "{" statement* "}"
 //! type        = [f32 | f64 | i32 | u32 | bool] "[" [expression ("," expression)*] "]"
-//! result      = a type, with "_" for any of its sizes
+//! result      = a type, with "_" for any of its sizes, or "(" result ("," result)* ")"
 //!
 //! statement   = ("input" | "target") NAME ":" type ";"
 //!             | "let" names "=" expression ";"

@@ -5,7 +5,7 @@ use super::token::{comma_separated, here, mistake, since};
 use crate::syntax::{Expression, ExpressionKind, Location, TensorType};
 use downhill_graph::types::ElementType;
 use syn::parse::ParseStream;
-use syn::{Ident, Token, bracketed, token};
+use syn::{Ident, Token, bracketed, parenthesized, token};
 
 /// `[dims]` or `i32[dims]`.
 pub(super) fn tensor_type(input: ParseStream) -> syn::Result<TensorType> {
@@ -18,8 +18,26 @@ pub(super) fn tensor_type(input: ParseStream) -> syn::Result<TensorType> {
     })
 }
 
-/// The same for what a layer gives, where `_` is whatever comes out.
-pub(super) fn result_type(input: ParseStream) -> syn::Result<TensorType> {
+/// What a layer gives: one type, or several in parentheses.
+pub(super) fn result_types(input: ParseStream) -> syn::Result<Vec<TensorType>> {
+    if !input.peek(token::Paren) {
+        return Ok(vec![result_type(input)?]);
+    }
+    let content;
+    let parens = parenthesized!(content in input);
+    let types = comma_separated(&content, result_type)?;
+    if types.is_empty() {
+        return Err(mistake(
+            parens.span.open(),
+            "a layer gives a value",
+            "write its shape: `-> [batch, units]`",
+        ));
+    }
+    Ok(types)
+}
+
+/// The same as a type, where `_` is whatever comes out.
+fn result_type(input: ParseStream) -> syn::Result<TensorType> {
     typed(input, |input| {
         if !input.peek(Token![_]) {
             return expression::expression(input);

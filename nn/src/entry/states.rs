@@ -116,7 +116,9 @@ impl Reach<'_> {
 
     /// For each loss, whether its steps take the update.
     fn losses(&self, update: &StateUpdate) -> Vec<bool> {
-        let of_result = update.gives.map(|node| self.that_need(node)).filter(|losses| losses.contains(&true));
+        let either = |a: Vec<bool>, b: Vec<bool>| a.into_iter().zip(b).map(|(a, b)| a | b).collect();
+        let of_each = update.gives.iter().map(|&node| self.that_need(node));
+        let of_result = of_each.reduce(either).filter(|losses| losses.contains(&true));
         // A loss may see through what a layer gives, as one of probabilities sees the logits.
         of_result.unwrap_or_else(|| {
             let is_of_data = self.of_data[update.node.index()];

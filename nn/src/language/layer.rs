@@ -99,6 +99,28 @@ pub fn fits(
     });
 }
 
+/// The `count` values that the head of a layer declares; unknown ones after a mistake.
+pub fn parts(builder: &Builder, layer: &str, result: &Argument, count: usize) -> Vec<Argument> {
+    let unknown = vec![Argument::Unknown; count];
+    let several = match result {
+        _ if count == 1 => return vec![result.clone()],
+        Argument::Unknown => return unknown,
+        Argument::Several(several) => several.values.len(),
+        _ => 1,
+    };
+    match result {
+        Argument::Several(together) if several == count => {
+            together.values.iter().map(Argument::from).collect()
+        }
+        _ => {
+            let gives = if several == 1 { "one".to_owned() } else { several.to_string() };
+            let error = Error::new(format!("layer `{layer}` declares {count} values but gives {gives}"));
+            builder.error(error.help("end its body with as many: `(a, b)`"));
+            unknown
+        }
+    }
+}
+
 /// Checks what a layer gives against the shape that its head declares; `None` is a size that may be any.
 pub fn returned(
     builder: &Builder,

@@ -1,7 +1,7 @@
 //! Gated recurrent units: over time, and one step of them.
 
 use super::recurrent::{Cell, Recurred, Recurrent, recur, split, stepped};
-use super::recurrent_rows::{BIASED, BIDIRECTIONAL, DROPPED, LAYERED, START, STEPS, options, several};
+use super::recurrent_rows::{BIASED, BIDIRECTIONAL, DROPPED, LAYERED, START, STEPS, options, several, units};
 use crate::activations::sigmoid;
 use crate::builder::{Builder, Value};
 use crate::call::{Arguments, Composite, Kind, Several, X, given, row, row_of_several};
@@ -58,7 +58,7 @@ fn next(given: &Value, from_state: &Value, states: &[Value]) -> Vec<Value> {
 }
 
 fn gru_row(builder: &Builder, given: &Arguments<'_>) -> Several {
-    let (Some(units), true) = (given.dim("units"), given.certain()) else { return several(builder, 2) };
+    let Some(units) = units(given) else { return several(builder, 2) };
     let start = given.optional_tensor("h").cloned();
     let Recurred { output, last } = gru(given.tensor("x"), units.clone(), start, &options(given));
     Several { values: [vec![output], last].concat(), least: 1 }

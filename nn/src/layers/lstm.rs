@@ -1,7 +1,7 @@
 //! Long short-term memory: over time, and one step of it.
 
 use super::recurrent::{Cell, Recurred, Recurrent, recur, split, stepped};
-use super::recurrent_rows::{BIASED, BIDIRECTIONAL, DROPPED, LAYERED, START, STEPS, options, several};
+use super::recurrent_rows::{BIASED, BIDIRECTIONAL, DROPPED, LAYERED, START, STEPS, options, several, units};
 use crate::activations::sigmoid;
 use crate::builder::{Builder, Value};
 use crate::call::{Arguments, Composite, Default, Kind, Several, X, given, optional, row_of_several};
@@ -60,7 +60,7 @@ fn next(given: &Value, from_state: &Value, states: &[Value]) -> Vec<Value> {
 }
 
 fn lstm_row(builder: &Builder, given: &Arguments<'_>) -> Several {
-    let (Some(units), true) = (given.dim("units"), given.certain()) else { return several(builder, 3) };
+    let Some(units) = units(given) else { return several(builder, 3) };
     let start = ["h", "c"].map(|name| given.optional_tensor(name).cloned());
     let Recurred { output, last } = lstm(given.tensor("x"), units.clone(), start, &options(given));
     Several { values: [vec![output], last].concat(), least: 1 }

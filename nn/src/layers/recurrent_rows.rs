@@ -3,6 +3,7 @@
 use super::recurrent::Recurrent;
 use crate::builder::Builder;
 use crate::call::{Arguments, Default, Kind, Parameter, Several, optional};
+use downhill_graph::dim::Dim;
 
 pub(super) const LAYERED: Parameter<'static> = optional("layers", Kind::Integer, Default::Integer(1));
 pub(super) const BIDIRECTIONAL: Parameter<'static> =
@@ -21,6 +22,11 @@ pub(super) fn options(given: &Arguments<'_>) -> Recurrent {
         dropout: given.number("dropout"),
         lengths: given.optional_tensor("lengths").cloned(),
     }
+}
+
+/// The units of a call; `None` where a shape that it gives is not known: a flag that is not stands as `true`.
+pub(super) fn units<'a>(given: &'a Arguments<'_>) -> Option<&'a Dim> {
+    given.dim("units").filter(|_| given.certain() || !given.flag("bidirectional"))
 }
 
 /// So many values that are not known, of which the first stands for all.

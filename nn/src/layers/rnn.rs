@@ -1,7 +1,7 @@
 //! The plain recurrence: over time, and one step of it.
 
 use super::recurrent::{Cell, Recurred, Recurrent, recur, stepped};
-use super::recurrent_rows::{BIASED, BIDIRECTIONAL, DROPPED, LAYERED, START, STEPS, options, several};
+use super::recurrent_rows::{BIASED, BIDIRECTIONAL, DROPPED, LAYERED, START, STEPS, options, several, units};
 use crate::activations::relu;
 use crate::builder::{Builder, Value};
 use crate::call::{
@@ -83,7 +83,7 @@ fn nonlinearity(given: &Arguments<'_>) -> Nonlinearity {
 }
 
 fn rnn_row(builder: &Builder, given: &Arguments<'_>) -> Several {
-    let (Some(units), true) = (given.dim("units"), given.certain()) else { return several(builder, 2) };
+    let Some(units) = units(given) else { return several(builder, 2) };
     let (x, start) = (given.tensor("x"), given.optional_tensor("h").cloned());
     let Recurred { output, last } = rnn(x, units.clone(), nonlinearity(given), start, &options(given));
     Several { values: [vec![output], last].concat(), least: 1 }

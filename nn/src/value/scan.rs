@@ -62,6 +62,25 @@ pub struct Scanned {
 /// # Errors
 /// No slices, slices of different lengths, a carried value whose next has another type or shape, a body that carries and yields
 /// nothing, an update of a state or a declaration of an input, output or loss in the body, a use of its values outside of it.
+///
+/// # Examples
+/// ```
+/// use downhill_graph::{dim::Dim, types::ElementType};
+/// use downhill_nn::builder::{Builder, Mode};
+/// use downhill_nn::value::{Iteration, Scan, Slices, scan};
+///
+/// // Sums so far, along the last axis.
+/// let b = Builder::new(Mode::Train);
+/// let x = b.input("x", ElementType::F32, [Dim::symbol("time")]);
+/// let slices = vec![Slices { name: "step", of: x, axis: 0 }];
+/// let over = Scan { slices, carried: vec![("sum", b.constant(0.0))], reverse: false };
+/// let sums = scan(&b, over, |step, sum| {
+///     let next = &sum[0] + &step[0];
+///     Iteration { yields: vec![next.clone()], next: vec![next] }
+/// });
+/// assert_eq!(sums.yields[0].ty().map(|ty| ty.to_string()).as_deref(), Some("f32[time]"));
+/// assert!(b.finish().is_ok());
+/// ```
 pub fn scan(
     builder: &Builder,
     over: Scan<'_>,
