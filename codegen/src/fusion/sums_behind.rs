@@ -68,10 +68,7 @@ pub(crate) fn sums_behind_loops(graph: &Graph) -> Cow<'_, Graph> {
     for id in graph.ids() {
         into.set_origin(graph.origin(id).clone());
         let operands: Vec<NodeId> = graph.operands_of(id).iter().map(|it| copies[it.index()]).collect();
-        let leaner = match graph.op(id) {
-            Op::Scan { .. } => lean.iter().find(|leaner| is_same_loop(graph, id, leaner.of)),
-            _ => None,
-        };
+        let leaner = lean.iter().find(|leaner| is_same_loop(graph, id, leaner.of));
         let copy = match leaner {
             Some(leaner) => leaner.rebuilt(&mut into, graph.op(id), &operands),
             None => into.add(graph.op(id).clone(), &operands),
@@ -100,13 +97,11 @@ impl Leaner {
         lean.results.clear();
         let mut copies: Map<NodeId, NodeId> = Map::default();
         for node in body.ids() {
-            let op = match body.op(node) {
-                Op::Input(place) => match operands.iter().position(|left| left == place) {
-                    Some(place) => Op::Input(place),
-                    None => continue,
-                },
-                other => other.clone(),
-            };
+            let mut op = body.op(node).clone();
+            if let Op::Input(place) = &mut op {
+                let Some(left) = operands.iter().position(|left| left == place) else { continue };
+                *place = left;
+            }
             // What hangs on a sum is the sum itself.
             let Some(of) =
                 body.operands_of(node).iter().map(|it| copies.get(it).copied()).collect::<Option<Vec<_>>>()
@@ -131,18 +126,19 @@ impl Leaner {
         let carried = carried - sums.len();
         let mut stacks: Map<NodeId, Stack> = Map::default();
         for node in sums.values().flatten().flat_map(Added::operands) {
-            let stack = match body.op(node) {
-                Op::Input(place) if slices.contains(place) => Stack::Operand(*place),
-                _ => {
-                    let stacked = lean.results.iter().skip(carried);
-                    let known = stacked.map(|(_, id)| *id).position(|id| id == copies[&node]);
-                    Stack::Result(known.map_or(lean.results.len(), |place| carried + place))
-                }
-            };
-            if matches!(stack, Stack::Result(place) if place == lean.results.len()) {
-                lean.results.push((named(lean.results.len()), copies[&node]));
+            if let Op::Input(place) = body.op(node)
+                && slices.contains(place)
+            {
+                stacks.insert(node, Stack::Operand(*place));
+                continue;
             }
-            stacks.insert(node, stack);
+            let stacked = lean.results.iter().skip(carried);
+            let known = stacked.map(|(_, id)| *id).position(|id| id == copies[&node]);
+            let place = known.map_or(lean.results.len(), |place| carried + place);
+            if place == lean.results.len() {
+                lean.results.push((named(place), copies[&node]));
+            }
+            stacks.insert(node, Stack::Result(place));
         }
         Some(Leaner { of: id, body: Arc::new(lean), carried, results, operands, stacks })
     }
@@ -222,10 +218,8 @@ fn depends(body: &Graph, node: NodeId, on: NodeId) -> bool {
 
 impl Added {
     fn of(body: &Graph, term: NodeId, place: usize, slices: &std::ops::Range<usize>) -> Option<Added> {
-        let is_made = |node: NodeId| match body.op(node) {
-            Op::Input(input) => *input != place && *input < slices.end,
-            _ => true,
-        };
+        let is_same = |input: usize| input == place || input >= slices.end;
+        let is_made = |node: NodeId| !matches!(body.op(node), Op::Input(input) if is_same(*input));
         if let Op::DotGeneral { batch, contract } = body.op(term) {
             let operands = [0, 1].map(|side| body.operand(term, side));
             let made = operands.into_iter().all(is_made);

@@ -192,11 +192,10 @@ impl Body {
         for id in body.ids() {
             let operands: Vec<NodeId> = body.operands_of(id).iter().map(|it| copies[it.index()]).collect();
             entry.set_origin(body.origin(id).clone());
-            let op = match body.op(id) {
-                Op::Input(place) if place < carried => Op::Storage(*place),
-                Op::Input(place) => Op::Input(place - carried),
-                other => other.clone(),
-            };
+            let mut op = body.op(id).clone();
+            if let Op::Input(place) = op {
+                op = if place < *carried { Op::Storage(place) } else { Op::Input(place - carried) };
+            }
             copies.push(entry.add(op, &operands));
         }
 

@@ -216,13 +216,14 @@ impl Turn {
     /// The nodes of the forward body that the forward loop is to stack: what a turn began with and costly values, as far as gradients
     /// need them.
     fn kept(&self, forward: &ScanParts) -> Vec<NodeId> {
-        let is_kept = |id: NodeId| match forward.body.op(id) {
-            Op::Input(place) => *place < forward.carried,
-            op => {
-                let facts = op.facts();
-                let is_product = matches!(facts.class, Class::Contraction | Class::Loop);
-                is_product || facts.cost.again >= Cost::TRANSCENDENTAL.again
+        let is_kept = |id: NodeId| {
+            let op = forward.body.op(id);
+            if let Op::Input(place) = op {
+                return *place < forward.carried;
             }
+            let facts = op.facts();
+            let is_product = matches!(facts.class, Class::Contraction | Class::Loop);
+            is_product || facts.cost.again >= Cost::TRANSCENDENTAL.again
         };
         let candidates: Vec<NodeId> = forward.body.ids().filter(|&id| is_kept(id)).collect();
         let needed = self.needed(&candidates);

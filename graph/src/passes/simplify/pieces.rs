@@ -37,9 +37,9 @@ pub(super) fn one_behind_another(graph: &mut Rewriting, op: &Op, operands: &[Nod
     let mut paddings = vec![Padding::none(); graph.shape(pieces[0].value).rank()];
     let high = pieces.last().map(|piece| piece.high.clone()).unwrap_or_default();
     paddings[axis] = Padding { low: Dim::from(pieces[0].low), high, ..Padding::none() };
-    let parts = pieces.iter().flat_map(|piece| match graph.op(piece.value) {
-        Op::Concatenate { axis: along } if *along == axis => graph.operands(piece.value),
-        _ => vec![piece.value],
+    let parts = pieces.iter().flat_map(|piece| {
+        let is_along = matches!(graph.op(piece.value), Op::Concatenate { axis: along } if *along == axis);
+        if is_along { graph.operands(piece.value) } else { vec![piece.value] }
     });
     let parts: Vec<NodeId> = parts.collect();
     let whole = add(graph, Op::Concatenate { axis }, &parts);
