@@ -5,9 +5,10 @@ mod common;
 
 use common::case::Case;
 use downhill_graph::differentiate::differentiate;
-use downhill_graph::dim::Dim;
+use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, Input, NodeId, Purpose, Role};
 use downhill_graph::op::{Binary, Op, Range, Reduction, Unary};
+use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Shape, Type};
 use std::sync::Arc;
 
@@ -294,6 +295,71 @@ fn operands_that_do_not_lie_in_memory() {
     case.output("square", square);
     case.output("turned", turned);
     case.check(1e-5);
+}
+
+/// What a loop begins with is a storage's next value, which the loop does not even look at.
+#[test]
+fn a_loop_that_begins_with_an_update() {
+    let mut case = Case::new();
+    let state = case.storage("state", &[4]);
+    let xs = case.input("x", &["time", "4"], &[3, 4]);
+    let mut body = Body::new();
+    let (_, x) = (body.input(&["4"]), body.input(&["4"]));
+    let next = binary(&mut body.0, Binary::Mul, x, x);
+    let body = body.finish(&[next]);
+    let g = &mut case.graph;
+    let share = g.full_like(state, 0.9);
+    let updated = binary(g, Binary::Mul, state, share);
+    let last = scan(g, &body, [1, 1], &Dim::symbol("time"), &[updated, xs], 0);
+    let loss = total(g, last);
+    g.results = vec![
+        (Purpose::Loss("loss".into()), loss),
+        (Purpose::Update(0), updated),
+        (Purpose::Output("last".into()), last),
+    ];
+    case.check(1e-6);
+}
+
+fn tensor(case: &mut Case, name: &str, shape: &[usize], values: &[f32]) {
+    let tensor = Tensor::new(shape, values.to_vec()).expect("as many as the shape says");
+    case.environment = std::mem::take(&mut case.environment).storage(name, tensor);
+}
+
+/// A loop makes a finite loss of an infinite beginning; the gradient in front of it is none.
+#[test]
+fn what_a_loop_washes_away_changes_nothing() {
+    let mut case = Case::new();
+    let (v, w) = (case.storage("v", &[2, 2]), case.storage("w", &[2, 2]));
+    let x = case.storage("x", &[1, 2]);
+    tensor(&mut case, "v", &[2, 2], &[1e30, 0.0, 0.0, 0.0]);
+    tensor(&mut case, "x", &[1, 2], &[1e30, 0.0]);
+    let xs = case.input("xs", &["time", "1", "2"], &[3, 1, 2]);
+    let mut body = Body::new();
+    let (h, step) = (body.input(&["1", "2"]), body.input(&["1", "2"]));
+    let sum = binary(&mut body.0, Binary::Add, h, step);
+    let next = body.0.add(Op::Unary(Unary::Tanh), &[sum]);
+    let body = body.finish(&[next]);
+    let g = &mut case.graph;
+    let first = product(g, x, v);
+    let start = product(g, first, w);
+    let last = scan(g, &body, [1, 1], &Dim::symbol("time"), &[start, xs], 0);
+    let square = binary(g, Binary::Mul, last, last);
+    let loss = total(g, square);
+    let gradients = differentiate(g, loss, &[v, w]).expect("gradients");
+    let updated = [(v, gradients[0]), (w, gradients[1])].map(|(w, by)| binary(g, Binary::Sub, w, by));
+    g.results = vec![
+        (Purpose::Loss("loss".into()), loss),
+        (Purpose::Update(0), updated[0]),
+        (Purpose::Update(1), updated[1]),
+    ];
+    for sizes in [Bindings::new(), case.environment.bindings(&case.graph).expect("sizes")] {
+        let outcome = common::run(&case.graph, &case.environment, &sizes).expect("it compiles");
+        assert_eq!((outcome.stopped, outcome.updated), (0, 0), "before anything is changed");
+        assert!(outcome.results[0].1.item().expect("a loss").is_finite());
+        for (name, (_, found)) in ["v", "w"].iter().zip(&outcome.results[1..]) {
+            assert_eq!(common::bits(found), common::bits(&case.environment.storages[*name]), "{name}");
+        }
+    }
 }
 
 /// Numbers that look random, the same each time.

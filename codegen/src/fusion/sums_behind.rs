@@ -10,6 +10,7 @@ use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
 use downhill_graph::hash::Map;
 use downhill_graph::op::{Binary, Op, Reduction};
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What a turn adds to a sum.
@@ -36,7 +37,7 @@ struct Leaner {
 
 enum Kept {
     Result(usize),
-    Sum(Vec<Added>),
+    Sum(Added),
 }
 
 /// The values of a node in all turns: an operand of the loop as it was, or a result of it as it is.
@@ -84,8 +85,11 @@ impl Leaner {
     fn of(graph: &Graph, id: NodeId) -> Option<Leaner> {
         let Op::Scan { body, carried, sliced, .. } = graph.op(id) else { return None };
         let slices = *carried..carried + sliced;
-        let sums: Map<usize, Vec<Added>> =
-            (0..*carried).filter_map(|place| Some((place, added_up(body, place, &slices)?))).collect();
+        // From nothing, and one term a turn: a sum that adds up otherwise could overflow in another order.
+        let starts = |place: &usize| is_zero(graph, graph.operand(id, *place));
+        let sums =
+            (0..*carried).filter(starts).filter_map(|place| Some((place, added_up(body, place, &slices)?)));
+        let sums: Map<usize, Added> = sums.collect();
         if sums.is_empty() {
             return None;
         }
@@ -125,7 +129,7 @@ impl Leaner {
         }
         let carried = carried - sums.len();
         let mut stacks: Map<NodeId, Stack> = Map::default();
-        for node in sums.values().flatten().flat_map(Added::operands) {
+        for node in sums.values().flat_map(Added::operands) {
             if let Op::Input(place) = body.op(node)
                 && slices.contains(place)
             {
@@ -161,16 +165,7 @@ impl Leaner {
             Stack::Operand(place) => operands[place],
             Stack::Result(result) => scan(graph, result),
         };
-        let start = operands[*result];
-        let mut sum = (!is_zero(graph, start)).then_some(start);
-        for added in added {
-            let whole = added.over_all(graph, &stack);
-            sum = Some(match sum {
-                Some(sum) => graph.add(Op::Binary(Binary::Add), &[sum, whole]),
-                None => whole,
-            });
-        }
-        sum.unwrap_or(start)
+        added.over_all(graph, &stack)
     }
 }
 
@@ -184,40 +179,29 @@ fn is_zero(graph: &Graph, id: NodeId) -> bool {
     graph.constant_value(constant) == Some(0.0)
 }
 
-/// What the turns add to a carried value that is nothing but their sum.
-fn added_up(body: &Graph, place: usize, slices: &std::ops::Range<usize>) -> Option<Vec<Added>> {
+/// What each turn adds to a carried value that is nothing but the sum of that.
+fn added_up(body: &Graph, place: usize, slices: &Range<usize>) -> Option<Added> {
     let input = body.ids().find(|&id| *body.op(id) == Op::Input(place))?;
-    let mut node = body.results[place].1;
-    let mut terms = Vec::new();
-    let mut path = vec![input];
-    while node != input {
-        if *body.op(node) != Op::Binary(Binary::Add) {
-            return None;
-        }
-        path.push(node);
-        let [x, y] = [0, 1].map(|side| body.operand(node, side));
-        let (sum, term) = if depends(body, x, input) { (x, y) } else { (y, x) };
-        terms.push(term);
-        node = sum;
+    let sum = body.results[place].1;
+    if *body.op(sum) != Op::Binary(Binary::Add) {
+        return None;
     }
+    let term = match [0, 1].map(|side| body.operand(sum, side)) {
+        [x, term] if x == input => term,
+        [term, x] if x == input => term,
+        _ => return None,
+    };
 
-    // Nobody else looks at the sum, and its terms are products or sums of what each turn makes.
-    let alone = path.iter().all(|&node| {
-        let users = body.ids().filter(|&user| body.operands_of(user).contains(&node)).count();
-        let named = body.results.iter().filter(|(_, id)| *id == node).count();
-        users + named == 1
-    });
-    let added: Option<Vec<Added>> =
-        terms.into_iter().map(|term| Added::of(body, term, place, slices)).collect();
-    added.filter(|added| alone && !added.is_empty())
-}
-
-fn depends(body: &Graph, node: NodeId, on: NodeId) -> bool {
-    downhill_graph::rebuild::ancestors(body, &[node])[on.index()]
+    // Nobody else looks at what it has come to.
+    let users = body.ids().filter(|&user| body.operands_of(user).contains(&input)).count();
+    let of_sum = body.ids().filter(|&user| body.operands_of(user).contains(&sum)).count();
+    let named = |node: NodeId| body.results.iter().filter(|(_, id)| *id == node).count();
+    let alone = users + named(input) == 1 && of_sum + named(sum) == 1;
+    alone.then(|| Added::of(body, term, place, slices))?
 }
 
 impl Added {
-    fn of(body: &Graph, term: NodeId, place: usize, slices: &std::ops::Range<usize>) -> Option<Added> {
+    fn of(body: &Graph, term: NodeId, place: usize, slices: &Range<usize>) -> Option<Added> {
         let is_same = |input: usize| input == place || input >= slices.end;
         let is_made = |node: NodeId| !matches!(body.op(node), Op::Input(input) if is_same(*input));
         if let Op::DotGeneral { batch, contract } = body.op(term) {

@@ -70,6 +70,7 @@ pub(crate) fn guard(graph: &Graph, steps: Vec<Step>, arena: &[Dim]) -> Vec<Step>
                 Buffer::Input(n) if graph.inputs[n].role == Role::Hyper => {}
                 _ if late.contains(&buffer) => {}
                 Buffer::Arena(_) | Buffer::Input(_) => looks.add(look(update, buffer, access)),
+                _ if by_loops.contains(&buffer) => looks.add(look(update, buffer, access)),
                 _ => {}
             }
         }
@@ -112,7 +113,12 @@ fn uncovered(steps: &[Step], wanted: Set<Buffer>, arena: &[Dim]) -> Set<Buffer> 
     let (mut seen, mut watched) = (Set::from_iter([Buffer::Loss]), Set::default());
 
     // Backwards: the readers of a buffer are seen before the kernel that stores it.
-    for kernel in steps.iter().rev().filter_map(Step::kernel) {
+    for step in steps.iter().rev() {
+        // What a loop begins with may be infinite, and what it ends with finite.
+        let Some(kernel) = step.kernel() else {
+            step.touched().1.iter().for_each(|buffer| _ = seen.remove(buffer));
+            continue;
+        };
         let is_wanted = |buffer: &Buffer| wanted.contains(buffer) && !seen.contains(buffer);
         let open: Vec<Buffer> = stored(kernel).into_iter().filter(is_wanted).collect();
         if is_light(kernel, &|buffer| wanted.contains(&buffer) || seen.contains(&buffer)) {

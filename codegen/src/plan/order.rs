@@ -67,10 +67,9 @@ impl Queue {
         let mut makers: BTreeMap<Buffer, Vec<usize>> = BTreeMap::new();
 
         for (number, (reads, writes)) in steps.enumerate() {
-            // What earlier kernels make.
+            // What earlier steps make. What a loop carries is written twice: the copy that it begins with comes first.
             let makers_of = |buffer: &Buffer| makers.get(buffer).cloned().unwrap_or_default();
-
-            let first: Vec<usize> = reads.iter().flat_map(makers_of).collect();
+            let first: BTreeSet<usize> = reads.union(&writes).flat_map(makers_of).collect();
             first.iter().for_each(|&maker| waiting[maker].feeds.push(number));
             for buffer in writes.iter().filter(|buffer| storage(**buffer).is_none()) {
                 makers.entry(*buffer).or_default().push(number);

@@ -112,7 +112,7 @@ pub(crate) fn schedule(
 ) -> Vec<Instance> {
     let mut known: Map<Kernel, Special> = Map::default();
     let (mut instances, mut count) = (Vec::new(), 0);
-    let mut before = 0;
+    let (mut before, mut steady) = (0, None);
 
     for (position, kernel) in kernels.iter().enumerate() {
         let (form, mut numbers) = form(kernel);
@@ -135,8 +135,8 @@ pub(crate) fn schedule(
         let [inner, outer] = [repeats.iter().position(around), repeats.iter().rposition(around)];
         if outer.is_none_or(|outer| repeats[outer].kernels.start == position) {
             before = instances.len();
+            steady = outer.map(|outer| Steady::of(kernels, repeats, &repeats[outer].kernels));
         }
-        let steady = outer.map(|outer| Steady::of(kernels, repeats, &repeats[outer].kernels));
         for form in &special.forms {
             let instance = Instance {
                 form: form.clone(),

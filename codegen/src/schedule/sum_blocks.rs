@@ -227,7 +227,7 @@ impl Packing<'_> {
 
         // Blocks for the second cache, whose operands are copied.
         let far = second / 4 / each;
-        let copies = far >= least && self.is_contiguous(nested, sum);
+        let copies = far >= least && nested.outer.is_empty() && self.is_contiguous(nested, sum);
         copies.then(|| Blocks {
             together: divisor_or(blocks.chunk, far.min(length)),
             strip: Some(self.strip_of(tile)),

@@ -181,8 +181,13 @@ impl Turn {
             take(&mut body, self.copies[id.index()], stack);
         }
         let needed = self.needed(&kept);
-        let input = |place: usize| self.graph.ids().find(|&id| *self.graph.op(id) == Op::Input(place));
-        let taken = |place: &usize| input(*place).filter(|id| needed[id.index()]);
+        let mut inputs: Vec<Option<NodeId>> = vec![None; self.graph.inputs.len()];
+        for id in self.graph.ids() {
+            if let Op::Input(place) = self.graph.op(id) {
+                inputs[*place] = Some(id);
+            }
+        }
+        let taken = |place: &usize| inputs[*place].filter(|id| needed[id.index()]);
         let slices: Vec<(usize, NodeId)> =
             forward.slices().filter_map(|place| Some((place, taken(&place)?))).collect();
         slices.iter().for_each(|&(place, id)| take(&mut body, id, forward.operands[place]));
@@ -232,11 +237,11 @@ impl Turn {
 
     /// For each node whether a result needs it, if these nodes of the forward body are given.
     fn needed(&self, given: &[NodeId]) -> Vec<bool> {
-        let given: Vec<NodeId> = given.iter().map(|id| self.copies[id.index()]).collect();
-        let mut needed = vec![false; self.graph.len()];
+        let (mut is_given, mut needed) = (vec![false; self.graph.len()], vec![false; self.graph.len()]);
+        given.iter().for_each(|id| is_given[self.copies[id.index()].index()] = true);
         self.graph.results.iter().for_each(|(_, id)| needed[id.index()] = true);
         for id in self.graph.ids().rev() {
-            if needed[id.index()] && !given.contains(&id) {
+            if needed[id.index()] && !is_given[id.index()] {
                 self.graph.operands_of(id).iter().for_each(|operand| needed[operand.index()] = true);
             }
         }
