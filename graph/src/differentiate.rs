@@ -19,6 +19,7 @@ mod scan;
 
 use crate::error::Error;
 use crate::graph::{Graph, NodeId};
+use crate::loops::result_of;
 use crate::rebuild::ancestors;
 use masked::Masked;
 use scan::ScanParts;
@@ -143,7 +144,7 @@ impl<'a> Walker<'a> {
     fn through_loop(&mut self, id: NodeId, forward: &ScanParts) -> Result<(), Error> {
         let mut arrived: Vec<Option<NodeId>> = vec![None; forward.results()];
         for member in self.graph.ids().take(self.on_path.len()) {
-            if let Some(result) = forward.result_of(self.graph, member) {
+            if let Some(result) = result_of(self.graph, id, member) {
                 if member < id {
                     return Ok(());
                 }

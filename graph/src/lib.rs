@@ -25,6 +25,7 @@ pub mod hash;
 pub mod random;
 
 pub mod graph;
+pub mod loops;
 
 pub mod tensor;
 

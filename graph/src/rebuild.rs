@@ -4,7 +4,7 @@
 //! Must hold: only nodes that a result needs are visited, operands before users; nodes keep their origins and names; equal nodes become
 //! one as they are added; bodies of loops are passed on to the same pass.
 
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, NodeId, Purpose};
 use crate::op::Op;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -68,6 +68,27 @@ pub fn remake(
         replaced.insert(id, copy);
     }
     graph.set_origin(outer);
+}
+
+/// Adds all nodes of `graph` to `into`, as `rule` makes of each node and its operands in `into`; gives what became of each. Origins are
+/// kept; results are the caller's to say.
+pub fn copy_into(
+    into: &mut Graph,
+    graph: &Graph,
+    rule: &mut dyn FnMut(&mut Graph, NodeId, &[NodeId]) -> NodeId,
+) -> Vec<NodeId> {
+    let mut copies: Vec<NodeId> = Vec::with_capacity(graph.len());
+    for id in graph.ids() {
+        let operands: Vec<NodeId> = graph.operands_of(id).iter().map(|it| copies[it.index()]).collect();
+        into.set_origin(graph.origin(id).clone());
+        copies.push(rule(into, id, &operands));
+    }
+    copies
+}
+
+/// The results of `graph` among the copies of its nodes.
+pub fn results_of(graph: &Graph, copies: &[NodeId]) -> Vec<(Purpose, NodeId)> {
+    graph.results.iter().map(|(purpose, id)| (purpose.clone(), copies[id.index()])).collect()
 }
 
 /// Adds `graph`'s live nodes to `into` and maps the results. `rule` adds each node, given its op and its operands in `into`. `into`

@@ -19,12 +19,12 @@
 
 use super::root::{Read, Root, domain};
 use crate::fusion::prepare::innermost_axis;
-use crate::fusion::repeated::is_same_loop;
 use crate::ir::affine::Axis;
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, NodeId, Purpose};
 use downhill_graph::hash::{Map, Set};
+use downhill_graph::loops::is_same_loop;
 use downhill_graph::op::Op;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};

@@ -12,6 +12,7 @@ use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, NodeId, bug};
 use downhill_graph::infer::without_axes;
 use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Window};
+use downhill_graph::rebuild::{copy_into, results_of};
 use downhill_graph::types::{ElementType, Shape};
 use std::collections::{BTreeMap, HashMap};
 
@@ -28,42 +29,38 @@ pub fn prepare(graph: &Graph) -> Prepared {
     let graph = &*merge_loops(graph);
     let graph = &*sums_behind_loops(graph);
     let mut prepared = graph.same_interface();
-    let mut map: Vec<NodeId> = Vec::with_capacity(graph.len());
     let mut rectified = HashMap::new();
-    for id in graph.ids() {
-        let operands: Vec<NodeId> = graph.operands(id).iter().map(|operand| map[operand.index()]).collect();
-        prepared.set_origin(graph.origin(id).clone());
+    let copies = copy_into(&mut prepared, graph, &mut |prepared, id, operands| {
         let op = graph.op(id);
-        let new = if let Op::ArgMax { axis } = op {
-            first_of_greatest(&mut prepared, operands[0], *axis)
+        if let Op::ArgMax { axis } = op {
+            first_of_greatest(prepared, operands[0], *axis)
         } else if let Op::Fold { window, size } = op {
-            tap_by_tap(&mut prepared, operands[0], window, size)
+            tap_by_tap(prepared, operands[0], window, size)
         } else if *op == Op::Select {
-            select(&mut prepared, &mut rectified, &operands)
+            select(prepared, &mut rectified, operands)
         } else if op.class() == Class::Marker {
             operands[0]
         } else if let Op::Gather { axis, .. } = op {
             let size = prepared.shape(operands[0]).dims()[*axis].clone();
             if size.is(1) {
-                only_element(&mut prepared, operands[0], *axis, graph.shape(id))
+                only_element(prepared, operands[0], *axis, graph.shape(id))
             } else {
-                let indices = within(&mut prepared, operands[1], &size);
+                let indices = within(prepared, operands[1], &size);
                 prepared.add(op.clone(), &[operands[0], indices])
             }
         } else if let Op::ScatterAdd { axis, batch, size } = op {
-            let indices = within(&mut prepared, operands[1], size);
+            let indices = within(prepared, operands[1], size);
             let one_each = prepared.ty(indices).rank() == *batch;
             let each = (*axis, graph.shape(id));
             match one_each {
-                true => put_at(&mut prepared, operands[0], indices, each),
+                true => put_at(prepared, operands[0], indices, each),
                 false => prepared.add(op.clone(), &[operands[0], indices]),
             }
         } else {
-            prepared.add(op.clone(), &operands)
-        };
-        map.push(new);
-    }
-    prepared.results = graph.results.iter().map(|(purpose, id)| (purpose.clone(), map[id.index()])).collect();
+            prepared.add(op.clone(), operands)
+        }
+    });
+    prepared.results = results_of(graph, &copies);
     let row_updates = updates_of_rows(&mut prepared);
     Prepared { graph: prepared, row_updates }
 }

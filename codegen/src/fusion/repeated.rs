@@ -4,29 +4,11 @@
 
 use downhill_graph::graph::{Graph, NodeId, Purpose};
 use downhill_graph::hash::Map;
+use downhill_graph::loops::takes_the_same;
 use downhill_graph::op::Op;
+use downhill_graph::rebuild::{copy_into, results_of};
 use std::borrow::Cow;
 use std::sync::Arc;
-
-/// Whether two nodes are results of one loop.
-pub(crate) fn is_same_loop(graph: &Graph, one: NodeId, other: NodeId) -> bool {
-    let (Op::Scan { body, .. }, Op::Scan { body: b, .. }) = (graph.op(one), graph.op(other)) else {
-        return false;
-    };
-    takes_the_same(graph, one, other) && (Arc::ptr_eq(body, b) || body == b)
-}
-
-/// Whether two nodes are results of loops that have the same operands and turns.
-fn takes_the_same(graph: &Graph, one: NodeId, other: NodeId) -> bool {
-    let (
-        Op::Scan { carried, sliced, length, reversed, .. },
-        Op::Scan { carried: c, sliced: s, length: l, reversed: r, .. },
-    ) = (graph.op(one), graph.op(other))
-    else {
-        return false;
-    };
-    (carried, sliced, length, reversed) == (c, s, l, r) && graph.operands_of(one) == graph.operands_of(other)
-}
 
 /// Loops that take the same.
 struct Alike {
@@ -68,10 +50,7 @@ pub(crate) fn merge_loops(graph: &Graph) -> Cow<'_, Graph> {
     }
 
     let mut into = graph.same_interface();
-    let mut copies: Vec<NodeId> = Vec::with_capacity(graph.len());
-    for id in graph.ids() {
-        into.set_origin(graph.origin(id).clone());
-        let operands: Vec<NodeId> = graph.operands_of(id).iter().map(|it| copies[it.index()]).collect();
+    let copies = copy_into(&mut into, graph, &mut |into, id, operands| {
         let mut op = graph.op(id).clone();
         if let Op::Scan { body, result, .. } = &mut op
             && let Some(whole) = wholes.iter().find(|whole| takes_the_same(graph, id, whole.alike.of))
@@ -79,9 +58,9 @@ pub(crate) fn merge_loops(graph: &Graph) -> Cow<'_, Graph> {
         {
             (*body, *result) = (whole.body.clone(), whole.results[part][*result]);
         }
-        copies.push(into.add(op, &operands));
-    }
-    into.results = graph.results.iter().map(|(purpose, id)| (purpose.clone(), copies[id.index()])).collect();
+        into.add(op, operands)
+    });
+    into.results = results_of(graph, &copies);
     Cow::Owned(into)
 }
 
@@ -98,12 +77,8 @@ impl Whole {
 impl Merged {
     /// Adds what another body makes. Which results those are; `None` if it carries something else.
     fn add(&mut self, body: &Graph) -> Option<Vec<usize>> {
-        let mut copies: Vec<NodeId> = Vec::with_capacity(body.len());
-        for id in body.ids() {
-            let operands: Vec<NodeId> = body.operands_of(id).iter().map(|it| copies[it.index()]).collect();
-            self.body.set_origin(body.origin(id).clone());
-            copies.push(self.body.add(body.op(id).clone(), &operands));
-        }
+        let plain = &mut |into: &mut Graph, id, operands: &[NodeId]| into.add(body.op(id).clone(), operands);
+        let copies = copy_into(&mut self.body, body, plain);
         let made: Vec<NodeId> = body.results.iter().map(|(_, id)| copies[id.index()]).collect();
         let is_first = self.body.results.is_empty();
         let mut known: Map<NodeId, usize> = Map::default();

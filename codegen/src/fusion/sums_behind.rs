@@ -5,10 +5,11 @@
 //!
 //! Must hold: what is decided depends on the graph alone, since it decides the order of additions.
 
-use crate::fusion::repeated::is_same_loop;
 use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
 use downhill_graph::hash::Map;
+use downhill_graph::loops::is_same_loop;
 use downhill_graph::op::{Binary, Op, Reduction};
+use downhill_graph::rebuild::{copy_into, results_of};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -65,18 +66,14 @@ pub(crate) fn sums_behind_loops(graph: &Graph) -> Cow<'_, Graph> {
     }
 
     let mut into = graph.same_interface();
-    let mut copies: Vec<NodeId> = Vec::with_capacity(graph.len());
-    for id in graph.ids() {
-        into.set_origin(graph.origin(id).clone());
-        let operands: Vec<NodeId> = graph.operands_of(id).iter().map(|it| copies[it.index()]).collect();
-        let leaner = lean.iter().find(|leaner| is_same_loop(graph, id, leaner.of));
-        let copy = match leaner {
-            Some(leaner) => leaner.rebuilt(&mut into, graph.op(id), &operands),
-            None => into.add(graph.op(id).clone(), &operands),
-        };
-        copies.push(copy);
-    }
-    into.results = graph.results.iter().map(|(purpose, id)| (purpose.clone(), copies[id.index()])).collect();
+    let copies = copy_into(&mut into, graph, &mut |into, id, operands| match lean
+        .iter()
+        .find(|leaner| is_same_loop(graph, id, leaner.of))
+    {
+        Some(leaner) => leaner.rebuilt(into, graph.op(id), operands),
+        None => into.add(graph.op(id).clone(), operands),
+    });
+    into.results = results_of(graph, &copies);
     Cow::Owned(into)
 }
 

@@ -22,6 +22,7 @@ use downhill_graph::graph::{Graph, NodeId, Purpose, Role, Storage, StorageKind, 
 use downhill_graph::op::Op;
 use downhill_graph::passes::optimize;
 use downhill_graph::random::Initializer;
+use downhill_graph::rebuild::copy_into;
 use downhill_graph::types::Type;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -179,7 +180,6 @@ impl Body {
         entry.inputs.drain(..*carried);
         entry.inputs.iter_mut().for_each(|input| input.role = Role::Input);
         entry.results.clear();
-        let mut copies: Vec<NodeId> = Vec::with_capacity(body.len());
         for (place, input) in body.inputs[..*carried].iter().enumerate() {
             entry.storages.push(Storage {
                 name: format!("carried.{place}").into(),
@@ -189,15 +189,13 @@ impl Body {
                 origin: Origin::default(),
             });
         }
-        for id in body.ids() {
-            let operands: Vec<NodeId> = body.operands_of(id).iter().map(|it| copies[it.index()]).collect();
-            entry.set_origin(body.origin(id).clone());
+        let copies = copy_into(&mut entry, body, &mut |entry, id, operands| {
             let mut op = body.op(id).clone();
             if let Op::Input(place) = op {
                 op = if place < *carried { Op::Storage(place) } else { Op::Input(place - carried) };
             }
-            copies.push(entry.add(op, &operands));
-        }
+            entry.add(op, operands)
+        });
 
         let mut stacked: Vec<(usize, NodeId)> = nodes
             .iter()

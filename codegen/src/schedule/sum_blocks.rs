@@ -139,7 +139,7 @@ impl Packing<'_> {
     /// Whether the terms are walked through several times.
     fn walks(&self, nested: &Nest<'_>, tile: &Tile) -> bool {
         let (lanes, vectors) = self.target.block_columns();
-        let (rows, columns) = (tile.rows * tile.groups[0], tile.columns * tile.groups[1]);
+        let [rows, columns] = tile.whole();
         !nested.outer.is_empty() || rows > i64::from(self.target.block_sums()) || columns > lanes * vectors
     }
 
@@ -206,14 +206,13 @@ impl Packing<'_> {
         blocks: Blocks,
     ) -> Option<Blocks> {
         let [first, second] = [self.caches.first.bytes, self.caches.second.bytes].map(|bytes| bytes as i64);
-        let of_term = |rows: i64, columns: i64| self.of_term(nested, sum, [rows, columns]);
         let is_product = sum.is_product();
-        let all = of_term(tile.rows * tile.groups[0], tile.columns * tile.groups[1]) * blocks.pictures;
+        let all = self.of_term(nested, sum, tile.whole()) * blocks.pictures;
         let pays = all > second / 2
             && self.walks(nested, tile)
             && if is_product { self.is_worth(nested, tile, sum) } else { self.is_strided(nested, sum) };
 
-        let each = of_term(tile.rows, tile.columns);
+        let each = self.of_term(nested, sum, [tile.rows, tile.columns]);
         let least = if is_product { TERMS[0] } else { FEW_TERMS };
         let near = first * 3 / 4 / each;
         let length = blocks.chunk.min(TERMS[1]);
@@ -287,8 +286,7 @@ impl Packing<'_> {
     /// line for each of its terms.
     fn is_worth(&self, nested: &Nest<'_>, tile: &Tile, sum: &Sum<'_>) -> bool {
         let second = self.caches.second.bytes as i64;
-        let (terms, rows, columns) =
-            (self.size(sum.fold.axis), tile.rows * tile.groups[0], tile.columns * tile.groups[1]);
+        let (terms, [rows, columns]) = (self.size(sum.fold.axis), tile.whole());
         let width = self.width(&Dim::from(columns));
         let at_once = (i64::from(self.target.block_sums()) + width) * 4;
         let is_large =

@@ -156,6 +156,11 @@ impl<'a> Sum<'a> {
 }
 
 impl Tile {
+    /// The rows and columns of all groups.
+    pub(super) fn whole(&self) -> [i64; 2] {
+        [self.rows * self.groups[0], self.columns * self.groups[1]]
+    }
+
     /// Which rows and columns the groups of these numbers have.
     pub(super) fn place_groups(&mut self, [by_row, by_column]: [Axis; 2]) {
         let first = |axis: Axis, groups: i64, each: i64| match groups {

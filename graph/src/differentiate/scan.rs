@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::facts::{Class, Cost};
 use crate::graph::{Graph, Input, NodeId, Purpose, Role};
 use crate::op::{Binary, Op};
+use crate::rebuild::copy_into;
 use crate::types::Type;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -44,16 +45,6 @@ impl ScanParts {
     /// How many results it has.
     pub(super) fn results(&self) -> usize {
         self.body.results.len()
-    }
-
-    /// Which of its results a node is.
-    pub(super) fn result_of(&self, graph: &Graph, id: NodeId) -> Option<usize> {
-        let other = ScanParts::of(graph, id)?;
-        let attributes = |loop_: &ScanParts| (loop_.carried, loop_.sliced, loop_.reversed);
-        let same =
-            attributes(self) == attributes(&other) && self.length == other.length && self.body == other.body;
-        let Op::Scan { result, .. } = graph.op(id) else { return None };
-        (same && other.operands == self.operands).then_some(*result)
     }
 
     /// A result of the loop with another body of the same interface.
@@ -126,7 +117,9 @@ impl Turn {
 
         let mut graph = forward.body.same_interface();
         graph.results.clear();
-        let copies = copy(&mut graph, &forward.body);
+        let body = &forward.body;
+        let copies =
+            copy_into(&mut graph, body, &mut |graph, id, operands| graph.add(body.op(id).clone(), operands));
         let ty = |operand: usize| forward.body.inputs[operand].ty.clone();
         let carried = [&moving[..], &captured[..]].concat();
         let carried: Vec<(usize, NodeId)> =
@@ -263,15 +256,4 @@ fn with_results(body: &Graph, stacked: &[NodeId]) -> Graph {
         body.results.push((Purpose::Output(name.into()), id));
     }
     body
-}
-
-/// Adds the nodes of a body to a graph of the same interface; gives the copy of each.
-fn copy(into: &mut Graph, body: &Graph) -> Vec<NodeId> {
-    let mut copies: Vec<NodeId> = Vec::with_capacity(body.len());
-    for id in body.ids() {
-        let operands: Vec<NodeId> = body.operands_of(id).iter().map(|it| copies[it.index()]).collect();
-        into.set_origin(body.origin(id).clone());
-        copies.push(into.add(body.op(id).clone(), &operands));
-    }
-    copies
 }

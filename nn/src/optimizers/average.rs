@@ -64,12 +64,8 @@ impl UpdateRule for Average {
         self.inner.check()
     }
 
-    fn check_names(&self, names: &[&str]) -> Result<(), Error> {
-        self.inner.check_names(names)
-    }
-
-    fn trains(&self, name: &str) -> bool {
-        self.inner.trains(name)
+    fn inner(&self) -> Option<&Optimizer> {
+        Some(&self.inner)
     }
 
     fn append(&self, updates: &Updates) {

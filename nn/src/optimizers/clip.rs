@@ -79,12 +79,8 @@ impl UpdateRule for ClipValue {
         self.inner.check()
     }
 
-    fn check_names(&self, names: &[&str]) -> Result<(), Error> {
-        self.inner.check_names(names)
-    }
-
-    fn trains(&self, name: &str) -> bool {
-        self.inner.trains(name)
+    fn inner(&self) -> Option<&Optimizer> {
+        Some(&self.inner)
     }
 
     fn append(&self, updates: &Updates) {
@@ -107,12 +103,8 @@ impl UpdateRule for ClipNorm {
         self.inner.check()
     }
 
-    fn check_names(&self, names: &[&str]) -> Result<(), Error> {
-        self.inner.check_names(names)
-    }
-
-    fn trains(&self, name: &str) -> bool {
-        self.inner.trains(name)
+    fn inner(&self) -> Option<&Optimizer> {
+        Some(&self.inner)
     }
 
     fn append(&self, updates: &Updates) {

@@ -25,12 +25,8 @@ impl UpdateRule for Maximize {
         self.inner.check()
     }
 
-    fn check_names(&self, names: &[&str]) -> Result<(), Error> {
-        self.inner.check_names(names)
-    }
-
-    fn trains(&self, name: &str) -> bool {
-        self.inner.trains(name)
+    fn inner(&self) -> Option<&Optimizer> {
+        Some(&self.inner)
     }
 
     fn append(&self, updates: &Updates) {

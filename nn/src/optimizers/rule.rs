@@ -63,20 +63,23 @@ pub trait UpdateRule: Debug + Send + Sync + 'static {
     /// What is refused, and what may be written instead.
     fn check(&self) -> Result<(), Error>;
 
+    /// The optimizer that the rule hands steps on to, if there is one: it answers for what this rule does not say itself.
+    fn inner(&self) -> Option<&Optimizer> {
+        None
+    }
+
     /// Refuses names that the rule looks for and that none of the network's parameters has. A rule that hands steps on to others asks them.
     ///
     /// # Errors
     /// What it looks for, and the names that there are.
     fn check_names(&self, names: &[&str]) -> Result<(), Error> {
-        let _ = names;
-        Ok(())
+        self.inner().map_or(Ok(()), |inner| inner.check_names(names))
     }
 
     /// Whether the rule trains the parameter of this name, as it does unless it says otherwise. One that it does not is frozen: a step computes
     /// no gradient by it, and [`UpdateRule::append`] is not given it. A rule that hands steps on to others asks them.
     fn trains(&self, name: &str) -> bool {
-        let _ = name;
-        true
+        self.inner().is_none_or(|inner| inner.trains(name))
     }
 
     /// Writes the next value of each parameter, and of the states that the rule declares. Mistakes are recorded and told when the step is built.

@@ -53,12 +53,8 @@ impl UpdateRule for SharpnessAware {
         self.inner.check()
     }
 
-    fn check_names(&self, names: &[&str]) -> Result<(), Error> {
-        self.inner.check_names(names)
-    }
-
-    fn trains(&self, name: &str) -> bool {
-        self.inner.trains(name)
+    fn inner(&self) -> Option<&Optimizer> {
+        Some(&self.inner)
     }
 
     fn append(&self, updates: &Updates) {
