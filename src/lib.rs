@@ -57,7 +57,7 @@
 //!
 //! # Layers that keep something
 //! A `state` of a declaration is kept from call to call; its `update` is taken by the training steps whose loss reaches it, never by
-//! `forward`. `batch_norm` keeps its running statistics so. [`Model::state`](model::Model::state) reads one.
+//! `forward`. `batch_norm` keeps its running statistics so. [`Model::state_of`](model::Model::state_of) reads one.
 //!
 //! ```
 //! use downhill::prelude::*;
@@ -82,7 +82,7 @@
 //! # fn main() -> Result<(), downhill::Error> {
 //! let mut net = Line::new().optimizer(sgd(0.1)).build()?;
 //! net.step(&[[1.0, 2.0], [3.0, 4.0]], &[[1.0], [0.0]])?;
-//! assert_eq!(net.state("h.centre")?.to_f64_vec(), [1.0, 1.5]);
+//! assert_eq!(net.state_of("h.centre")?.to_f64_vec(), [1.0, 1.5]);
 //! # Ok(())
 //! # }
 //! ```
@@ -136,7 +136,8 @@ pub use downhill_runtime::error::Error;
 pub use downhill_runtime::host::InstructionSet;
 pub use downhill_runtime::program::Specialize;
 pub use downhill_runtime::{
-    cause, dataset, dump, epoch, host, model, outputs, profile, program, report, view,
+    cause, dataset, dump, epoch, evaluate, host, mismatch, model, outputs, profile, program, report, state,
+    view,
 };
 
 pub mod build;

@@ -4,6 +4,7 @@
 //! stands for a bug of downhill's own.
 
 use crate::cause::{Cause, Part, Violation};
+use crate::mismatch::Mismatch;
 use downhill_graph::error::{Errors, nearest};
 use downhill_graph::types::ElementType;
 use std::fmt;
@@ -123,6 +124,8 @@ pub enum Error {
         /// The symbol that is 0.
         symbol: String,
     },
+    /// A state that is not this network's, with all that does not fit.
+    State(Box<Mismatch>),
     /// Something was asked of a network that it does not offer as it was built.
     Usage {
         /// What is the matter.
@@ -216,6 +219,7 @@ impl fmt::Display for Error {
             Error::EmptyBatch { symbol } => {
                 write!(f, "a training step needs at least one row, but `{symbol}` is 0")
             }
+            Error::State(mismatch) => mismatch.fmt(f),
             Error::Usage { message, help } => write!(f, "{message}\n   = help: {help}"),
         }
     }
