@@ -136,8 +136,9 @@ impl Model {
         self.steps_made
     }
 
-    /// Whose random numbers the gradients to come draw: those of training step `step`, counted from 0. With `None`, as in the
-    /// beginning, they are those of the step to come, so that all gradients between two steps have the same dropout masks.
+    /// Whose random numbers the gradients to come draw, and inference where it draws any (`normal([batch, 8], inference: true)`): those of
+    /// training step `step`, counted from 0. With `None`, as in the beginning, they are those of the step to come, so that all gradients
+    /// between two steps have the same dropout masks.
     ///
     /// Training draws its own, whatever is said here. The same seed, step and declaration give the same numbers.
     /// `for n in 0..100 { net.set_random_step(Some(n)); net.gradients_into(None, ["w"], &x, &y, [&mut slope])?; … }` draws a hundred masks.

@@ -30,8 +30,8 @@ pub(crate) struct Runnable {
     pub(crate) keys: Vec<[u32; 2]>,
     /// Whether its code takes rows through a table.
     pub(crate) looks_up: bool,
-    /// Whether it draws the random numbers of the step that was said ([`crate::model::Model::set_random_step`]), if one was: gradients that
-    /// are asked for do.
+    /// Whether it draws the random numbers of the step that was said ([`crate::model::Model::set_random_step`]), if one was: what changes
+    /// nothing does.
     pub(crate) draws_as_said: bool,
 }
 
@@ -40,7 +40,8 @@ impl Runnable {
         let code = entry.generic().clone();
         let keys = keys_of(&code, seed);
         let looks_up = code.entry.inputs.iter().any(|slot| slot.lookup);
-        Runnable { keys, looks_up, draws_as_said: false, entry, prepared: Vec::new(), last: 0, code }
+        let draws_as_said = !entry.updates;
+        Runnable { keys, looks_up, draws_as_said, entry, prepared: Vec::new(), last: 0, code }
     }
 
     /// Draws the random numbers of this seed from here on.

@@ -35,9 +35,7 @@ impl Worker<'_> {
     /// The position of an entry of gradients.
     pub(crate) fn gradients_entry(&mut self, loss: Option<&str>, by: &[&str]) -> Result<usize, Error> {
         let entry = self.program.gradients(self.program.loss_name(loss)?, by)?;
-        let index = self.entry_at(entry);
-        self.work.entries[index].draws_as_said = true;
-        Ok(index)
+        Ok(self.entry_at(entry))
     }
 
     /// The position of an entry that was compiled on demand.
