@@ -137,10 +137,8 @@ impl Model {
 
 impl Worker<'_> {
     fn predicted(&mut self, data: &Dataset) -> Result<Outputs, Error> {
-        // A data set without rows goes through once: the shapes of outputs are known for it too.
-        let batches: Vec<Range<usize>> = if data.rows() == 0 { vec![0..0] } else { batches(data).collect() };
         let mut whole: Vec<(Vec<usize>, OutputBuffer)> = Vec::new();
-        for rows in batches {
+        for rows in batches(data) {
             self.on_rows(FORWARD, data, rows.clone(), |worker| {
                 if whole.is_empty() {
                     whole = worker.room_for(data.rows(), rows.len())?;
@@ -217,7 +215,8 @@ fn behind(error: Error, data: &Dataset, first: usize) -> Error {
     }
 }
 
+/// At least one, so that the shapes of outputs are known of a data set without rows too.
 fn batches(data: &Dataset) -> impl Iterator<Item = Range<usize>> {
     let rows = data.rows();
-    (0..rows).step_by(BATCH).map(move |first| first..rows.min(first + BATCH))
+    (0..rows.max(1)).step_by(BATCH).map(move |first| first..rows.min(first + BATCH))
 }
