@@ -131,7 +131,7 @@
 pub use downhill_graph::{dim, error, graph, op, option, random, tensor, types};
 pub use downhill_macros::network;
 pub use downhill_nn::optimizers as optimizer;
-pub use downhill_nn::{builder, composite, network, value};
+pub use downhill_nn::{builder, composite, network, summary, value};
 pub use downhill_runtime::error::Error;
 pub use downhill_runtime::host::InstructionSet;
 pub use downhill_runtime::program::Specialize;

@@ -15,6 +15,7 @@ use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Storage, StorageKind};
 use downhill_graph::sizes::concrete;
 use downhill_graph::tensor::Tensor;
+use downhill_nn::summary::Summary;
 use std::fmt;
 use std::sync::Arc;
 
@@ -200,6 +201,11 @@ impl Model {
     /// There is no such state; another type or shape.
     pub fn set_state(&mut self, name: &str, value: &(impl Data + ?Sized)) -> Result<(), Error> {
         self.write(StorageKind::State, name, value)
+    }
+
+    /// The network as a table: `println!("{}", net.summary())` tells its values, their shapes, and the parameters that each brings.
+    pub fn summary(&self) -> Summary {
+        self.program.summary()
     }
 
     /// How many numbers its parameters hold.

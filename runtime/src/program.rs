@@ -26,6 +26,7 @@ use downhill_nn::builder::{Declaration, Mode};
 use downhill_nn::entry::{self, Watch};
 use downhill_nn::network::hangs_on_data;
 use downhill_nn::optimizers::Optimizer;
+use downhill_nn::summary::Summary;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -189,6 +190,11 @@ impl Program {
         drop(known);
         let variants = self.entries().chain(later).flat_map(|entry| entry.own_variants().collect::<Vec<_>>());
         Report { variants: variants.collect(), ..self.report.clone() }
+    }
+
+    /// The network as a table: its values, their shapes, their parameters.
+    pub fn summary(&self) -> Summary {
+        Summary::new(&self.name, &self.infer, &self.storages)
     }
 
     /// The vectors that its code is made of.
