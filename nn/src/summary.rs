@@ -170,7 +170,7 @@ fn grouped(number: usize) -> String {
 fn bytes(count: usize) -> String {
     match count {
         ..1024 => format!("{count} bytes"),
-        ..1_048_576 => format!("{:.1} KiB", count as f64 / 1024.0),
+        1024..1_048_576 => format!("{:.1} KiB", count as f64 / 1024.0),
         _ => format!("{:.1} MiB", count as f64 / 1_048_576.0),
     }
 }
