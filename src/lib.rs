@@ -143,6 +143,8 @@ pub mod build;
 
 pub mod data;
 
+pub mod sampling;
+
 /// What most programs need: `use downhill::prelude::*;`.
 pub mod prelude {
     pub use crate::build::Configure;
