@@ -143,6 +143,9 @@ pub mod build;
 
 pub mod data;
 
+#[cfg(feature = "pictures")]
+pub mod pictures;
+
 /// What most programs need: `use downhill::prelude::*;`.
 pub mod prelude {
     pub use crate::build::Configure;
