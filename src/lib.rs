@@ -145,6 +145,9 @@ pub mod data;
 
 pub mod sampling;
 
+#[cfg(feature = "pictures")]
+pub mod pictures;
+
 /// What most programs need: `use downhill::prelude::*;`.
 pub mod prelude {
     pub use crate::build::Configure;
