@@ -144,6 +144,7 @@ pub mod build;
 
 pub mod data;
 pub mod metrics;
+pub mod schedules;
 
 /// What most programs need: `use downhill::prelude::*;`.
 pub mod prelude {
