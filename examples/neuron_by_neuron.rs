@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let x: Vec<f32> = (0..PICTURES * PIXELS).map(|i| (i * 7919 % 256) as f32 / 255.0).collect();
 
     // As a matrix product.
-    let mut layer = Layer::new(NEURONS).seed(1).batch_sizes([PICTURES]).build()?;
+    let layer = Layer::new(NEURONS).seed(1).batch_sizes([PICTURES]).build()?;
     let mut whole = vec![0.0_f32; PICTURES * NEURONS];
     let matrix = measure(50, || layer.forward_into(&x, &mut whole))?;
 
