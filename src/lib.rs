@@ -143,11 +143,19 @@ pub use downhill_runtime::{
 pub mod build;
 
 pub mod data;
+pub mod metrics;
+pub mod schedules;
+
+pub mod sampling;
+
+#[cfg(feature = "pictures")]
+pub mod pictures;
 
 /// What most programs need: `use downhill::prelude::*;`.
 pub mod prelude {
     pub use crate::build::Configure;
-    pub use crate::data::{accuracy, binary_accuracy, one_hot, split};
+    pub use crate::data::{one_hot, split};
+    pub use crate::metrics::{accuracy, binary_accuracy};
     pub use downhill_graph::tensor::Tensor;
     pub use downhill_macros::network;
     pub use downhill_nn::builder::Value;
