@@ -146,6 +146,8 @@ pub mod data;
 pub mod metrics;
 pub mod schedules;
 
+pub mod fit;
+
 pub mod sampling;
 
 #[cfg(feature = "pictures")]
@@ -155,6 +157,7 @@ pub mod pictures;
 pub mod prelude {
     pub use crate::build::Configure;
     pub use crate::data::{one_hot, split};
+    pub use crate::fit::{Fit, Training};
     pub use crate::metrics::{accuracy, binary_accuracy};
     pub use downhill_graph::tensor::Tensor;
     pub use downhill_macros::network;

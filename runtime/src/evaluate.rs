@@ -95,11 +95,18 @@ impl Model {
         if names.is_empty() {
             self.program.loss_name(None)?;
         }
-        if data.rows() == 0 {
-            return Err(Error::usage("a data set without rows has no loss", "give at least one row"));
-        }
+        check_rows(data)?;
         let losses = names.into_iter().map(|name| Ok((name.to_owned(), self.evaluated(name, data)?)));
         Ok(Evaluation { rows: data.rows(), losses: losses.collect::<Result<_, Error>>()? })
+    }
+
+    /// One loss over a whole data set, as [`Model::evaluate`] has it: the only one when none is named.
+    ///
+    /// # Errors
+    /// As [`Model::evaluate`]; several losses and none named; an unknown loss.
+    pub fn evaluate_loss(&self, loss: Option<&str>, data: &Dataset) -> Result<f64, Error> {
+        check_rows(data)?;
+        self.evaluated(self.program.loss_name(loss)?, data)
     }
 
     fn evaluated(&self, loss: &str, data: &Dataset) -> Result<f64, Error> {
@@ -184,6 +191,13 @@ impl Worker<'_> {
         let ready = self.ready(index, |interface, given| place_rows(interface, data, rows.clone(), given));
         ready.and_then(|()| run(self)).map_err(|error| behind(error, data, rows.start))
     }
+}
+
+fn check_rows(data: &Dataset) -> Result<(), Error> {
+    if data.rows() == 0 {
+        return Err(Error::usage("a data set without rows has no loss", "give at least one row"));
+    }
+    Ok(())
 }
 
 /// Puts these rows of each column that the entry reads into its slot.

@@ -261,6 +261,14 @@ impl Model {
         Ok(())
     }
 
+    /// The learning rate of a loss; of the only one that has steps when none is named.
+    ///
+    /// # Errors
+    /// Those of [`Model::learning_rate`] and [`Model::learning_rate_of`].
+    pub fn rate_of(&self, loss: Option<&str>) -> Result<f32, Error> {
+        loss.map_or_else(|| self.learning_rate(), |loss| self.learning_rate_of(loss))
+    }
+
     fn check_trains(&self) -> Result<(), Error> {
         if self.rates.is_empty() {
             let help = "add `.optimizer(sgd(0.1))` before `.build()`";
