@@ -148,6 +148,9 @@ pub mod schedules;
 
 pub mod fit;
 
+mod file;
+pub mod checkpoint;
+
 pub mod sampling;
 
 #[cfg(feature = "pictures")]
@@ -156,6 +159,7 @@ pub mod pictures;
 /// What most programs need: `use downhill::prelude::*;`.
 pub mod prelude {
     pub use crate::build::Configure;
+    pub use crate::checkpoint::Saving;
     pub use crate::data::{one_hot, split};
     pub use crate::fit::{Fit, Training};
     pub use crate::metrics::{accuracy, binary_accuracy};

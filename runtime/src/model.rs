@@ -99,6 +99,11 @@ pub(crate) fn check_rate(rate: f32) -> Result<(), Error> {
     ))
 }
 
+/// The rate that training takes: steps calculate with f32s.
+fn checked_rate(rate: f64) -> Result<f32, Error> {
+    check_rate(rate as f32).map(|()| rate as f32)
+}
+
 fn initial(storage: &Storage, seed: u64, bindings: &Bindings) -> Result<Buffer, Error> {
     let name = format!("`{}`", storage.name);
     let shape = concrete(&name, &storage.ty.shape, &Bindings::new())?;
@@ -204,11 +209,13 @@ impl Model {
     }
 
     /// The network as a table: `println!("{}", net.summary())` tells its values, their shapes, and the parameters that each brings.
+    #[doc(alias("print", "info", "num_params"))]
     pub fn summary(&self) -> Summary {
         self.program.summary()
     }
 
     /// How many numbers its parameters hold.
+    #[doc(alias("count_params", "num_parameters"))]
     pub fn parameter_count(&self) -> usize {
         self.parameters().map(|(_, shape)| elements(&shape)).sum()
     }
@@ -217,6 +224,7 @@ impl Model {
     ///
     /// # Errors
     /// No loss has an optimizer, or several have.
+    #[doc(alias("lr"))]
     pub fn learning_rate(&self) -> Result<f32, Error> {
         self.check_trains()?;
         match *self.rates {
@@ -243,8 +251,9 @@ impl Model {
     ///
     /// # Errors
     /// A rate that is negative, infinite or NaN; no loss has an optimizer.
-    pub fn set_learning_rate(&mut self, rate: f32) -> Result<(), Error> {
-        check_rate(rate)?;
+    #[doc(alias("lr", "scheduler"))]
+    pub fn set_learning_rate(&mut self, rate: impl Into<f64>) -> Result<(), Error> {
+        let rate = checked_rate(rate.into())?;
         self.check_trains()?;
         self.rates.fill(rate);
         Ok(())
@@ -254,8 +263,8 @@ impl Model {
     ///
     /// # Errors
     /// There is no such loss, or it has no step; a rate that is negative, infinite or NaN.
-    pub fn set_learning_rate_of(&mut self, loss: &str, rate: f32) -> Result<(), Error> {
-        check_rate(rate)?;
+    pub fn set_learning_rate_of(&mut self, loss: &str, rate: impl Into<f64>) -> Result<(), Error> {
+        let rate = checked_rate(rate.into())?;
         let step = self.program.step_of(Some(loss))?;
         self.rates[step - FIRST_STEP] = rate;
         Ok(())

@@ -1,7 +1,8 @@
 //! What all charts share: a sheet with a title, two axes, and a file in the end.
 
 use super::axis::Axis;
-use super::{file, ink};
+use super::ink;
+use crate::file;
 use downhill_runtime::error::Error;
 use plotters::coord::Shift;
 use plotters::drawing::DrawingAreaErrorKind;
