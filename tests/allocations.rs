@@ -74,6 +74,9 @@ fn allocate_nothing(width: usize, threads: usize) {
     let label = Tensor::from((0..rows as i32).map(|i| i % 4).collect::<Vec<_>>());
     let data =
         Dataset::new([("x", x.clone()), ("keep", keep.clone()), ("label", label.clone())]).expect("data");
+    // The same in types that are converted.
+    let wide = Tensor::new([rows, 8], x.to_f64_vec()).expect("x");
+    let places: Vec<usize> = (0..rows).map(|row| row % 4).collect();
     let rates = [0.01, 0.02, 0.03];
     let options = EpochOptions { learning_rates: Some(&rates), ..EpochOptions::default() };
     let mut report = EpochReport::default();
@@ -81,6 +84,7 @@ fn allocate_nothing(width: usize, threads: usize) {
     let mut slope = vec![0.0_f32; rows * 8];
     let mut turn = |net: &mut Model, seed: u64| {
         net.step((&x, &keep), &label).expect("a step");
+        net.step((&wide, &keep), &places).expect("a step");
         net.step_with(&[("label", &label), ("keep", &keep), ("x", &x)]).expect("a step");
         net.epoch_into(&data, Epoch { batch: 16, seed }, options, &mut report).expect("an epoch");
         net.forward_into((&x, &keep), &mut logits).expect("logits");

@@ -19,6 +19,7 @@ use crate::sizes::number_rows;
 use crate::specialize::Specialize;
 use crate::view::Extent;
 use crate::worker::Worker;
+use downhill_graph::error::counted;
 use downhill_graph::random::threefry;
 use std::time::{Duration, Instant};
 
@@ -147,7 +148,7 @@ impl Worker<'_> {
             && rates.len() != steps
         {
             return Err(Error::usage(
-                format!("{} learning rates were given for {steps} steps", rates.len()),
+                format!("{} given for {}", counted(rates.len(), "learning rate"), counted(steps, "step")),
                 "give one a step; `data.steps(batch)` says how many there are",
             ));
         }
@@ -228,11 +229,14 @@ impl Worker<'_> {
         Err(unsafe { self.not_finite(stopped) })
     }
 
-    /// Refuses columns that are no inputs, and inputs without rows.
+    /// Refuses columns that are no inputs or have other rows, and inputs without rows.
     fn check_columns(&self, step: usize, data: &Dataset) -> Result<(), Error> {
         let interface = &self.work.entries[step].entry.interface;
-        for (name, _) in data.columns() {
-            interface.data_slot(name)?;
+        for (name, column) in data.columns() {
+            let slot = &interface.slots[interface.data_slot(name)?];
+            if slot.read {
+                slot.check_column(column.shape())?;
+            }
         }
         match interface.slots.iter().find(|slot| slot.read && slot.is_data() && !slot.lookup) {
             None => Ok(()),
@@ -268,7 +272,7 @@ fn order_of_rows<'a>(
         return match rows.iter().find(|&&row| row as usize >= data.rows()) {
             Some(row) => Err(Error::usage(
                 format!("there is no row {row}"),
-                format!("the data set has {} rows", data.rows()),
+                format!("the data set has {}", counted(data.rows(), "row")),
             )),
             None => Ok(rows),
         };
