@@ -99,6 +99,24 @@ fn allocate_nothing(width: usize, threads: usize) {
     assert!(allocations(|| drop(net.forward((&x, &keep)))) > 0, "the counter counts");
 }
 
+/// Rows that lie scattered are packed, in memory that is kept.
+#[test]
+fn nor_do_epochs_of_scattered_rows() {
+    let mut net = Masked::new(4).seed(1).optimizer(adamw(0.01)).batch_sizes([16]).build().expect("a network");
+    let rows = 4096;
+    let x = Tensor::rand([rows, 8], 1).expect("x");
+    let keep = Tensor::full([rows, 8], true).expect("keep");
+    let label = Tensor::from((0..rows as u32).map(|row| row % 4).collect::<Vec<_>>());
+    let data = Dataset::new([("x", x), ("keep", keep), ("label", label)]).expect("data");
+    let mut report = EpochReport::default();
+    let mut epoch = |seed| {
+        let how = (Epoch { batch: 16, seed }, EpochOptions::default());
+        net.epoch_into(&data, how.0, how.1, &mut report).expect("an epoch");
+    };
+    epoch(0);
+    assert_eq!(allocations(|| epoch(1)), 0);
+}
+
 /// Calls are counted, code is made, and sizes take turns: only the call that has code made allocates.
 #[test]
 fn sizes_that_repeat_allocate_once() {

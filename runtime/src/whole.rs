@@ -82,7 +82,7 @@ impl<'a> Whole<'a> {
         each!(self, numbers => numbers[position].to_string())
     }
 
-    /// Appends each as the word `word` makes of it.
+    /// Appends each as an i32's bits, or as a u32.
     pub(crate) fn words(&self, signed: bool, words: &mut Vec<u32>) {
         match signed {
             true => each!(self, numbers => words.extend(numbers.iter().map(|&number| as_i32(number) as u32))),
@@ -93,10 +93,18 @@ impl<'a> Whole<'a> {
     /// Whether the number at a position is an i32, or a u32.
     pub(crate) fn fits(&self, signed: bool, position: usize) -> bool {
         match signed {
-            true => each!(self, numbers => i32::try_from(numbers[position]).is_ok()),
-            false => each!(self, numbers => u32::try_from(numbers[position]).is_ok()),
+            true => each!(self, numbers => is_i32(numbers[position])),
+            false => each!(self, numbers => is_u32(numbers[position])),
         }
     }
+}
+
+fn is_i32(number: impl TryInto<i32>) -> bool {
+    number.try_into().is_ok()
+}
+
+fn is_u32(number: impl TryInto<u32>) -> bool {
+    number.try_into().is_ok()
 }
 
 /// 0 for what is none: it is looked at once more where words are checked.
