@@ -39,7 +39,9 @@
 //! # What can be handed in
 //! [`Tensor`](tensor::Tensor)s, slices, `Vec`s, arrays, nested arrays, and `ndarray` views with the feature
 //! `ndarray`: whatever is [`Data`](view::Data). Numbers without a shape are taken as rows. Several inputs are a tuple:
-//! `net.step((&x, &t), &y)`.
+//! `net.step((&x, &t), &y)`. f64s become f32s, and labels may be whole numbers of any width.
+//!
+//! [`data`] reads files and makes numbers fit, [`metrics`] measures what comes out, [`schedules`] are learning rates.
 //!
 //! # Formulas of your own
 //! A network calls an ordinary Rust function by its path, `self::swish(x)`. The function works on

@@ -211,6 +211,9 @@ fn place_rows(
 ) -> Result<(), Error> {
     for (name, view) in data.views() {
         let slot = interface.data_slot(name)?;
+        if interface.slots[slot].read {
+            interface.slots[slot].check_column(data.column(name)?.shape())?;
+        }
         given[slot] = Some(Given::new(&view.rows(rows.clone())));
     }
     Ok(())

@@ -2,13 +2,14 @@
 //!
 //! In: a program, a seed. Out: [`Model`]. Running it is in `run` and [`crate::epoch`], its state as one value in [`crate::state`].
 
+use crate::convert::{convert, converts, first_misfit, misfit, refused};
 use crate::error::Error;
 use crate::given::Given;
 use crate::prepare::elements;
 use crate::program::Program;
 use crate::report::Report;
 use crate::storage::Buffer;
-use crate::view::{Data, Extent};
+use crate::view::{Data, Elements, Extent};
 use crate::worker::FIRST_STEP;
 use crate::workspace::Workspaces;
 use downhill_graph::dim::Bindings;
@@ -301,9 +302,10 @@ impl Model {
         let index = self.program.storage_of(kind, name)?;
         let storage = &self.program.storages()[index];
         let (view, shape) = (value.view(), storage_shape(storage));
-        let found = view.elements.element();
-        if found != storage.ty.element {
-            return Err(Error::Element { name: name.to_owned(), expected: storage.ty.element, found });
+        let element = storage.ty.element;
+        let is_native = Given::new(&view).width.is_none() && view.elements.element() == element;
+        if !is_native && !converts(&view.elements, element) {
+            return Err(refused(name, &view.elements, element));
         }
         let reason = match view.extent {
             Extent::Unfit(reason) => Some(reason.to_owned()),
@@ -319,7 +321,16 @@ impl Model {
             let (expected, found) = (storage.ty.shape.to_string(), Given::new(&view).describe());
             return Err(Error::Shape { name: name.to_owned(), expected, found, reason });
         }
-        self.storages[index].set_elements(view.elements);
+        if is_native {
+            self.storages[index].set_elements(view.elements);
+            return Ok(());
+        }
+        if let Some(at) = first_misfit(view.elements, element, 0..view.elements.len()) {
+            return Err(misfit(name, view.elements, element, at));
+        }
+        let mut words = Vec::new();
+        convert(view.elements, element, &mut words);
+        self.storages[index].set_elements(Elements::U32(&words));
         Ok(())
     }
 }
