@@ -1,7 +1,7 @@
 //! Attention of several heads, with projections of its own.
 
 use super::roles::Roles;
-use super::scaled_attention::{CAUSAL, DROPOUT, LENGTHS, MASK, ScaledAttention, attend, seen};
+use super::scaled_attention::{BLOCK, CAUSAL, DROPOUT, LENGTHS, MASK, ScaledAttention, attend, seen};
 use super::seen::Seen;
 use super::shares::{Division, share};
 use crate::builder::{Builder, Value};
@@ -28,12 +28,14 @@ pub struct Attention {
     pub bias: bool,
     /// The rate at which weights are dropped while training.
     pub dropout: f64,
+    /// How many queries attend at once, as [`ScaledAttention::block`] says.
+    pub block: Option<Dim>,
 }
 
 impl std::default::Default for Attention {
     fn default() -> Attention {
         let seen = Seen::default();
-        Attention { key: None, value: None, seen, kv_heads: None, bias: true, dropout: 0.0 }
+        Attention { key: None, value: None, seen, kv_heads: None, bias: true, dropout: 0.0, block: None }
     }
 }
 
@@ -88,8 +90,12 @@ fn several_heads(query: &Value, heads: &Dim, options: &Attention) -> Option<Valu
         let value = split(project("value", value, &narrow, shared_start), shared);
 
         let roles = Roles { user: "attention", query: &query, key: &key, value: &value };
-        let scaled =
-            ScaledAttention { seen: with_heads(&options.seen), scale: None, dropout: options.dropout };
+        let scaled = ScaledAttention {
+            seen: with_heads(&options.seen),
+            scale: None,
+            dropout: options.dropout,
+            block: options.block.clone(),
+        };
         let together = joined(&attend(&roles, &scaled)?, width)?;
         Some(project("output", &together, width, Initializer::FanIn(width.clone())))
     })
@@ -154,6 +160,7 @@ fn attention_row(builder: &Builder, given: &Arguments<'_>) -> Value {
         kv_heads: given.dim("kv_heads").cloned(),
         bias: given.flag("bias"),
         dropout: given.number("dropout"),
+        block: given.dim("block").cloned(),
     };
     attention(given.tensor("query"), heads, options)
 }
@@ -172,6 +179,7 @@ pub(super) const ROWS: &[Composite] = &[row(
         optional("kv_heads", Kind::Dim, Default::Unset("heads")),
         optional("bias", Kind::Bool, Default::Bool(true)),
         DROPOUT,
+        BLOCK,
     ],
     "attention of several heads, with projections of queries, keys, values and output",
     attention_row,
