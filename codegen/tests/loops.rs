@@ -61,8 +61,15 @@ fn scan(
     operands: &[NodeId],
     result: usize,
 ) -> NodeId {
-    let op =
-        Op::Scan { body: body.clone(), carried, sliced, length: length.clone(), reversed: false, result };
+    let op = Op::Scan {
+        body: body.clone(),
+        carried,
+        sliced,
+        length: length.clone(),
+        reversed: false,
+        recompute: false,
+        result,
+    };
     graph.add(op, operands)
 }
 
@@ -93,6 +100,7 @@ fn scan_back(
         sliced: 1,
         length: length.clone(),
         reversed: true,
+        recompute: false,
         result,
     };
     graph.add(op, operands)
@@ -430,11 +438,12 @@ fn random_loops_and_their_gradients() {
         operands.extend((0..2).map(|n| case.input(&format!("w{n}"), &[&width, &width], &[k, k])));
 
         let length = Dim::symbol("time");
-        let reversed = dice.below(2) == 0;
+        let [reversed, recompute] = [(); 2].map(|()| dice.below(2) == 0);
         let results: Vec<NodeId> = (0..body.results.len())
             .map(|result| {
                 let (body, length) = (body.clone(), length.clone());
-                case.graph.add(Op::Scan { body, carried, sliced, length, reversed, result }, &operands)
+                case.graph
+                    .add(Op::Scan { body, carried, sliced, length, reversed, recompute, result }, &operands)
             })
             .collect();
         let sums: Vec<NodeId> = results.iter().map(|&x| total(&mut case.graph, x)).collect();

@@ -160,9 +160,10 @@ impl Op {
             Op::ScatterAdd { axis, batch, size } => format!("axis {axis} batch {batch} size {size}"),
             Op::DotGeneral { batch, contract } if batch.is_empty() => format!("contract {contract:?}"),
             Op::DotGeneral { batch, contract } => format!("batch {batch:?} contract {contract:?}"),
-            Op::Scan { body: _, carried, sliced, length, reversed, result } => {
+            Op::Scan { body: _, carried, sliced, length, reversed, recompute, result } => {
                 let order = if *reversed { " reversed" } else { "" };
-                format!("result {result} carried {carried} sliced {sliced} length {length}{order}")
+                let again = if *recompute { " recompute" } else { "" };
+                format!("result {result} carried {carried} sliced {sliced} length {length}{order}{again}")
             }
             Op::Input(_)
             | Op::Storage(_)

@@ -267,7 +267,7 @@ fn infer_dot(
 }
 
 fn infer_scan(scope: &dyn Scope, op: &Op, types: &[&Type]) -> Result<Type, Error> {
-    let Op::Scan { body, carried, sliced, length, reversed: _, result } = op else {
+    let Op::Scan { body, carried, sliced, length, reversed: _, recompute: _, result } = op else {
         return Err(Error::new("not a scan"));
     };
     require(types.len() == body.inputs.len(), || {

@@ -215,7 +215,7 @@ impl Machine {
             }
             Op::DotGeneral { batch, contract } => x[0].dot(&x[1], batch, contract),
             Op::StopGradient | Op::Surrogate => Ok((*x[0]).clone()),
-            Op::Scan { body, carried, sliced, length, reversed, result } => {
+            Op::Scan { body, carried, sliced, length, reversed, recompute: _, result } => {
                 let iterations = self.size(length)?;
                 self.scan(body, [*carried, *sliced], (iterations, *reversed), x)?
                     .into_iter()

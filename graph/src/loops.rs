@@ -15,13 +15,14 @@ pub fn is_same_loop(graph: &Graph, one: NodeId, other: NodeId) -> bool {
 /// Whether two nodes are results of loops that have the same operands and turns.
 pub fn takes_the_same(graph: &Graph, one: NodeId, other: NodeId) -> bool {
     let (
-        Op::Scan { carried, sliced, length, reversed, .. },
-        Op::Scan { carried: c, sliced: s, length: l, reversed: r, .. },
+        Op::Scan { carried, sliced, length, reversed, recompute, .. },
+        Op::Scan { carried: c, sliced: s, length: l, reversed: r, recompute: again, .. },
     ) = (graph.op(one), graph.op(other))
     else {
         return false;
     };
-    (carried, sliced, length, reversed) == (c, s, l, r) && graph.operands_of(one) == graph.operands_of(other)
+    (carried, sliced, length, reversed, recompute) == (c, s, l, r, again)
+        && graph.operands_of(one) == graph.operands_of(other)
 }
 
 /// Which result of the loop that makes `one` another node is; `None` if it is none.

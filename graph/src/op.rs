@@ -183,6 +183,8 @@ pub enum Op {
         length: Dim,
         /// Whether the first iteration takes the last slices, and stacks the last values.
         reversed: bool,
+        /// Whether its gradient computes the values of an iteration anew from what the iteration began with, instead of keeping them.
+        recompute: bool,
         /// Which result: final carried values first, then stacked ones.
         result: usize,
     },
@@ -347,6 +349,8 @@ pub enum Binary {
     ShiftLeft,
     /// x » (y mod 32), zeros come in (integers).
     ShiftRight,
+    /// Random bits: the first word of Threefry of counter y under key x (integers; both have 0 as their second word).
+    Threefry,
 }
 
 /// Comparisons.

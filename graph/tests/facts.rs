@@ -30,7 +30,7 @@ const UNARIES: [Unary; 19] = [
     Unary::Not,
 ];
 
-const BINARIES: [Binary; 12] = [
+const BINARIES: [Binary; 13] = [
     Binary::Add,
     Binary::Sub,
     Binary::Mul,
@@ -43,6 +43,7 @@ const BINARIES: [Binary; 12] = [
     Binary::Xor,
     Binary::ShiftLeft,
     Binary::ShiftRight,
+    Binary::Threefry,
 ];
 
 const FINITE: [f32; 15] =

@@ -248,9 +248,12 @@ fn expectation(op: &Op) -> (String, bool) {
             | Unary::Abs => (format!("{function:?}"), true),
         },
         Op::Binary(function) => match function {
-            Binary::And | Binary::Or | Binary::Xor | Binary::ShiftLeft | Binary::ShiftRight => {
-                (format!("{function:?}"), false)
-            }
+            Binary::And
+            | Binary::Or
+            | Binary::Xor
+            | Binary::ShiftLeft
+            | Binary::ShiftRight
+            | Binary::Threefry => (format!("{function:?}"), false),
             Binary::Add
             | Binary::Sub
             | Binary::Mul

@@ -52,6 +52,7 @@ fn scan(
         sliced: 1,
         length: length.into(),
         reversed: false,
+        recompute: false,
         result,
     };
     graph.add(op, operands)
@@ -221,7 +222,15 @@ fn looks_up() -> Graph {
     let xs = input_of(&mut graph, ElementType::F64, [length.clone()]);
     let table = graph.add_input(Input { name: "table".into(), ty, role: Role::Input, below: None });
     input_of(&mut graph, ElementType::F64, [Dim::symbol("other")]);
-    let op = Op::Scan { body: Arc::new(body), carried: 0, sliced: 1, length, reversed: false, result: 0 };
+    let op = Op::Scan {
+        body: Arc::new(body),
+        carried: 0,
+        sliced: 1,
+        length,
+        reversed: false,
+        recompute: false,
+        result: 0,
+    };
     let y = graph.add(op, &[xs, table]);
     graph.results = vec![(Purpose::Output("y".into()), y)];
     graph

@@ -137,6 +137,7 @@ fn bodies() {
             sliced: 0,
             length: 3.into(),
             reversed: false,
+            recompute: false,
             result: 0,
         };
         let y = graph.add(scan, &[x]);

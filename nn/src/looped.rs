@@ -23,6 +23,8 @@ pub(crate) struct Loop {
     pub(crate) length: Dim,
     /// Whether the first iteration takes the last slices, and gives the last ones of what is stacked.
     pub(crate) reversed: bool,
+    /// Whether its gradient computes what an iteration makes anew.
+    pub(crate) recompute: bool,
     /// In the body: what is carried on, with its names, then what is stacked.
     pub(crate) results: Vec<(Arc<str>, NodeId)>,
 }
@@ -80,6 +82,7 @@ fn add(graph: &mut Graph, of: &Loop, body: Body, names: &[Arc<str>]) -> Vec<Node
         sliced,
         length: of.length.clone(),
         reversed: of.reversed,
+        recompute: of.recompute,
         result,
     };
     (0..count).map(|position| graph.add(result(position), &operands)).collect()

@@ -6,15 +6,16 @@
 //! Must hold:
 //! - what is the same in every iteration is computed once, before the loop, and captured; but constants, and whole tensors turned or
 //!   spread, are made inside, where they cost nothing;
-//! - random bits are drawn anew in each iteration: they are drawn before the loop, for all iterations, and sliced.
+//! - random bits are others in each iteration: one word is drawn before the loop, and each iteration hashes it with its number and the
+//!   elements' positions. So they are never kept for all iterations, and a loop in another one draws a word in each iteration of that.
 
 use crate::body::Open;
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Origin;
 use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, Input, NodeId, Role, bug};
-use downhill_graph::op::Op;
-use downhill_graph::types::{Shape, Type};
+use downhill_graph::op::{Binary, Op};
+use downhill_graph::types::{ElementType, Shape, Type};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub(crate) struct Region {
     inputs: Vec<Input>,
     nodes: Vec<Written>,
     places: Vec<Place>,
+    /// The numbers of the iterations, where any of them draws.
+    numbers: Option<NodeId>,
 }
 
 /// A node as it was written.
@@ -45,7 +48,7 @@ struct Written {
 enum Place {
     /// In each iteration.
     Inside,
-    /// In each iteration, as a slice of this one.
+    /// In each iteration, as bits made of its number and this word.
     Drawn(NodeId),
     /// Before the loop.
     Before(NodeId),
@@ -84,8 +87,14 @@ impl Region {
         graph.truncate(open.start, open.inputs);
 
         let places = vec![Place::Unneeded; nodes.len()];
-        let mut region = Region { start: open.start, first_input: open.inputs, inputs, nodes, places };
-        region.lay_out(graph, labels, length, roots);
+        let (start, first_input) = (open.start, open.inputs);
+        let mut region = Region { start, first_input, inputs, nodes, places, numbers: None };
+        region.lay_out(graph, labels, roots);
+        if region.places.iter().any(|place| matches!(place, Place::Drawn(_))) {
+            let number = Op::Iota { shape: Shape(vec![length.clone()]), axis: 0 };
+            let number = graph.add(number, &[]);
+            region.numbers = Some(graph.add(Op::Convert(ElementType::U32), &[number]));
+        }
         region
     }
 
@@ -111,16 +120,15 @@ impl Region {
     }
 
     /// Says where each node is computed, and adds to `graph` what is computed before the loop.
-    fn lay_out(&mut self, graph: &mut Graph, labels: &mut Labels, length: &Dim, roots: &[NodeId]) {
+    fn lay_out(&mut self, graph: &mut Graph, labels: &mut Labels, roots: &[NodeId]) {
         let needed = self.needed(roots, |_| true);
         let before = graph.current_origin().clone();
         for position in (0..self.nodes.len()).filter(|&position| needed[position]) {
             let Written { op, operands, origin, label, .. } = &self.nodes[position];
             let outside: Option<Vec<NodeId>> = operands.iter().map(|&id| self.before(id)).collect();
             graph.set_origin(origin.clone());
-            self.places[position] = if let Op::RandomBits { stream, shape } = op {
-                let shape = Shape([std::slice::from_ref(length), shape.dims()].concat());
-                Place::Drawn(graph.add(Op::RandomBits { stream: *stream, shape }, &[]))
+            self.places[position] = if let Op::RandomBits { stream, .. } = op {
+                Place::Drawn(graph.add(Op::RandomBits { stream: *stream, shape: Shape::scalar() }, &[]))
             } else if let Some(operands) = outside.filter(|_| !self.is_placeholder(op)) {
                 let node = graph.add(op.clone(), &operands);
                 if let Some(label) = label {
@@ -153,12 +161,17 @@ impl Region {
             self.inputs.iter().map(|input| writer.declare(&input.name, input.ty.clone())).collect();
 
         let mut copies: Vec<Option<NodeId>> = vec![None; self.nodes.len()];
-        let mut drawn = Vec::new();
-        for position in (0..self.nodes.len()).filter(|&position| needed[position]) {
-            if let Place::Drawn(all) = self.places[position] {
-                drawn.push(all);
-                copies[position] = Some(writer.declare("random", self.nodes[position].ty.clone()));
-            }
+        let words = (0..self.nodes.len()).filter(|&position| needed[position]);
+        let words = words.filter_map(|position| match self.places[position] {
+            Place::Drawn(word) => Some((position, word)),
+            Place::Inside | Place::Before(_) | Place::Unneeded => None,
+        });
+        let words: Vec<(usize, NodeId)> = words.collect();
+        let drawn: Vec<NodeId> = self.numbers.filter(|_| !words.is_empty()).into_iter().collect();
+        let number =
+            drawn.first().map(|_| writer.declare("iteration", Type::new(ElementType::U32, Shape::scalar())));
+        for (position, word) in words {
+            copies[position] = number.map(|number| writer.drawn(word, number, &self.nodes[position]));
         }
 
         for position in (0..self.nodes.len()).filter(|&position| needed[position] && is_inside(position)) {
@@ -237,6 +250,20 @@ impl Writer<'_> {
             self.known.insert(view, copy);
         }
         copy
+    }
+
+    /// The bits of a draw in the iteration of this number: each element's position hashed under the word that was drawn before the loop.
+    fn drawn(&mut self, word: NodeId, number: NodeId, draw: &Written) -> NodeId {
+        let word = self.given(word);
+        let (body, shape) = (&mut self.body, &draw.ty.shape);
+        body.set_origin(draw.origin.clone());
+        let key = body.add(Op::Binary(Binary::Add), &[word, number]);
+        let key = body.spread(key, shape);
+
+        let position = body.add(Op::Iota { shape: Shape(vec![shape.size()]), axis: 0 }, &[]);
+        let position = body.add(Op::Convert(ElementType::U32), &[position]);
+        let position = body.add(Op::Reshape(shape.clone()), &[position]);
+        body.add(Op::Binary(Binary::Threefry), &[key, position])
     }
 
     fn base(&mut self, node: NodeId) -> NodeId {

@@ -58,6 +58,8 @@ mod gamma;
 
 mod scan;
 
+mod recompute;
+
 use crate::call::Composite;
 
 pub use angles::{acos, asin, atan, atan2, sinc, tan};
@@ -85,6 +87,7 @@ pub use operand::Operand;
 pub use pieces::{chunk, split, unstack};
 pub use powers::{exp2, hypot, log2, log10, reciprocal, rsqrt};
 pub use random::{bernoulli, normal, normal_like, uniform, uniform_like};
+pub use recompute::recompute;
 pub use reduce::{
     Over, absolutes, argmax, argmin, cumsum, max, max_over, mean, mean_over, min, min_over, squares, sum,
     sum_over,

@@ -263,7 +263,8 @@ fn a_key_and_a_value_stand_before_the_heads_where_they_are_given() {
     assert_eq!(
         wrong(vec![x()], vec![]),
         "`attention` misses `heads`\n   = help: it is called as `attention(query, key: query, value: key, heads, causal: false, \
-         mask: none, lengths: none, kv_heads: heads, bias: true, dropout: 0.0)`"
+         mask: none, lengths: none, kv_heads: heads, bias: true, dropout: 0.0, \
+         block: by size)`"
     );
     assert!(wrong(vec![], heads()).starts_with("`attention` misses `query`"));
     assert!(

@@ -24,8 +24,17 @@ fn golden() -> BTreeMap<String, Case> {
         let (case, what) = name.split_once('/').expect("a case and a part");
         cases.entry(case.into()).or_default().insert(what.into(), record);
     }
+    // Attention in blocks of queries is the same attention.
+    let attends = |name: &&String| name.contains("attention");
+    let blocks: Vec<String> = cases.keys().filter(attends).cloned().collect();
+    for name in blocks {
+        cases.insert(format!("{name}{IN_BLOCKS}"), cases[&name].clone());
+    }
     cases
 }
+
+/// What the name of a case of attention ends with that takes two queries at a time.
+const IN_BLOCKS: &str = "_in_blocks";
 
 /// The layer of a case, on its inputs by name.
 fn layer(b: &Builder, name: &str, case: &Case, input: impl Fn(&str) -> Value) -> Value {
@@ -51,14 +60,7 @@ fn layer(b: &Builder, name: &str, case: &Case, input: impl Fn(&str) -> Value) ->
         "prelu_of_channels" => prelu(x(), Prelu { channels: Dim::from(3), ..Prelu::default() }),
         "rotary" => rotary(x(), 10_000.0),
         "rotary_base" => rotary(x(), 100.0),
-        name if name.starts_with("scaled_dot_product_attention") => {
-            let options = scaled_options(&name["scaled_dot_product_attention".len()..], &input);
-            scaled_dot_product_attention(input("query"), input("key"), input("value"), options)
-        }
-        name if name.starts_with("attention") => {
-            let (heads, options) = attention_options(&name["attention".len()..], &input);
-            attention(input("query"), heads, options)
-        }
+        name if name.contains("attention") => attend(name, input),
         other => panic!("no layer for {other}"),
     }
 }
@@ -116,6 +118,21 @@ fn border(case: &Case) -> Border {
     Border { before: option(case, "before", 0), after: option(case, "after", 0) }
 }
 
+/// A layer of attention.
+fn attend(name: &str, input: impl Fn(&str) -> Value) -> Value {
+    let (name, block) = match name.strip_suffix(IN_BLOCKS) {
+        Some(name) => (name, Some(Dim::from(2))),
+        None => (name, None),
+    };
+    if let Some(case) = name.strip_prefix("scaled_dot_product_attention") {
+        let options = ScaledAttention { block, ..scaled_options(case, &input) };
+        return scaled_dot_product_attention(input("query"), input("key"), input("value"), options);
+    }
+    let case = name.strip_prefix("attention").expect("attention");
+    let (heads, options) = attention_options(case, &input);
+    attention(input("query"), heads, Attention { block, ..options })
+}
+
 fn scaled_options(case: &str, input: &impl Fn(&str) -> Value) -> ScaledAttention {
     let masked = |name| Seen { mask: Some(input(name)), ..Seen::default() };
     let (seen, scale) = match case {
@@ -126,7 +143,7 @@ fn scaled_options(case: &str, input: &impl Fn(&str) -> Value) -> ScaledAttention
         "_grouped" => (Seen::default(), Some(0.3)),
         other => panic!("no options for {other}"),
     };
-    ScaledAttention { seen, scale, dropout: 0.0 }
+    ScaledAttention { seen, scale, ..ScaledAttention::default() }
 }
 
 fn attention_options(case: &str, input: &impl Fn(&str) -> Value) -> (i64, Attention) {

@@ -55,7 +55,7 @@ fn tensor(dims: &[usize]) -> Tensor {
 /// Sums along an axis so far, by a loop.
 fn running(x: &Value, start: &Value, axis: i64, reverse: bool) -> Scanned {
     let slices = vec![Slices { name: "step", of: x.clone(), axis }];
-    let over = Scan { slices, carried: vec![("h", start.clone())], reverse };
+    let over = Scan { slices, carried: vec![("h", start.clone())], reverse, ..Scan::default() };
     scan(x.builder(), over, |step, h| {
         let next = &h[0] + &step[0];
         Iteration { next: vec![next.clone()], yields: vec![next] }
@@ -105,7 +105,12 @@ fn rich(given: &[Value]) -> Value {
     let b = x.builder();
     let slices =
         vec![Slices { name: "u", of: x.clone(), axis: 1 }, Slices { name: "v", of: z.clone(), axis: 0 }];
-    let over = Scan { slices, carried: vec![("h", start.clone()), ("c", start * 2.0)], reverse: true };
+    let over = Scan {
+        slices,
+        carried: vec![("h", start.clone()), ("c", start * 2.0)],
+        reverse: true,
+        ..Scan::default()
+    };
     let Scanned { yields, last } = scan(b, over, |slices, carried| {
         let ([u, v], [h, c]) = (slices, carried) else { unreachable!() };
         let h = b.scope("h", || tanh(linear(u, 2, Linear::default()) + h * v + scale));
@@ -121,7 +126,7 @@ fn nested(given: &[Value]) -> Value {
     let over = |of: &Value, start: &Value| Scan {
         slices: vec![Slices { name: "step", of: of.clone(), axis: 0 }],
         carried: vec![("h", start.clone())],
-        reverse: false,
+        ..Scan::default()
     };
     let outer = scan(x.builder(), over(x, start), |step, h| {
         let inner = scan(x.builder(), over(&step[0], &h[0]), |inner, s| Iteration {
@@ -273,7 +278,7 @@ fn a_graph_with_a_loop_can_be_read() {
     let over = Scan {
         slices: vec![Slices { name: "step", of: x, axis: 0 }],
         carried: vec![("h", &w * 0.0)],
-        reverse: false,
+        ..Scan::default()
     };
     let y = scan(&b, over, |step, h| {
         let next = tanh(&step[0] * &w + &h[0]);

@@ -3,7 +3,8 @@
 //! In: a graph with loops. Out: the same, where what a loop only adds up, products or sums of each turn, is one product or sum over all turns
 //! behind it: the gradients of weights that every turn uses.
 //!
-//! Must hold: what is decided depends on the graph alone, since it decides the order of additions.
+//! Must hold: what is decided depends on the graph alone, since it decides the order of additions. Sums of a loop that recomputes what it
+//! makes stay inside: behind it, they would need the values of all turns in memory.
 
 use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
 use downhill_graph::hash::Map;
@@ -80,7 +81,7 @@ pub(crate) fn sums_behind_loops(graph: &Graph) -> Cow<'_, Graph> {
 impl Leaner {
     /// The loop of a result without its sums; `None` where it has none.
     fn of(graph: &Graph, id: NodeId) -> Option<Leaner> {
-        let Op::Scan { body, carried, sliced, .. } = graph.op(id) else { return None };
+        let Op::Scan { body, carried, sliced, recompute: false, .. } = graph.op(id) else { return None };
         let slices = *carried..carried + sliced;
         // From nothing, and one term a turn: a sum that adds up otherwise could overflow in another order.
         let starts = |place: &usize| is_zero(graph, graph.operand(id, *place));
@@ -146,12 +147,14 @@ impl Leaner {
 
     /// What a result of the loop as it was is now.
     fn rebuilt(&self, graph: &mut Graph, op: &Op, operands: &[NodeId]) -> NodeId {
-        let Op::Scan { sliced, length, reversed, result, .. } = op else { bug("a result of no loop") };
+        let Op::Scan { sliced, length, reversed, recompute, result, .. } = op else {
+            bug("a result of no loop")
+        };
         let left: Vec<NodeId> = self.operands.iter().map(|&place| operands[place]).collect();
         let scan = |graph: &mut Graph, result: usize| {
             let (body, carried, sliced) = (self.body.clone(), self.carried, *sliced);
-            let (length, reversed) = (length.clone(), *reversed);
-            graph.add(Op::Scan { body, carried, sliced, length, reversed, result }, &left)
+            let (length, reversed, recompute) = (length.clone(), *reversed, *recompute);
+            graph.add(Op::Scan { body, carried, sliced, length, reversed, recompute, result }, &left)
         };
         let added = match &self.results[*result] {
             Kept::Result(now) => return scan(graph, *now),
@@ -275,7 +278,8 @@ mod tests {
         let mut graph = Graph::new();
         let operands = [&[3, 4][..], &[9, 3, 4], &[4, 4]].map(|sizes| input(&mut graph, Role::Input, sizes));
         let (body, length) = (Arc::new(body), 9.into());
-        let all = Op::Scan { body, carried: 1, sliced: 1, length, reversed: false, result: 1 };
+        let all =
+            Op::Scan { body, carried: 1, sliced: 1, length, reversed: false, recompute: false, result: 1 };
         let all = graph.add(all, &operands);
         let loss = graph.add(Op::Reduce { kind: Reduction::Sum, axes: vec![0, 1, 2] }, &[all]);
         let gradients = differentiate(&mut graph, loss, &[operands[2], operands[0]]).expect("gradients");

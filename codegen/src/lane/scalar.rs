@@ -147,6 +147,10 @@ pub(crate) fn binary(b: &mut ProgramBuilder, binary: Binary, element: ElementTyp
         }
         Binary::ShiftLeft => B::ShiftLeft,
         Binary::ShiftRight => B::ShiftRightLogical,
+        Binary::Threefry => {
+            let zero = b.constant_i(0);
+            return random_bits(b, [x, zero], y);
+        }
     };
     b.binary(op, x, y)
 }

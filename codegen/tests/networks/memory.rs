@@ -3,7 +3,7 @@
 use super::{compile, nets};
 use downhill_codegen::plan::arena::ALIGNMENT;
 use downhill_codegen::plan::arena::Arena;
-use downhill_graph::dim::Bindings;
+use downhill_graph::dim::{Bindings, Dim};
 use downhill_nn::optimizers::*;
 
 /// At the worst moment: the bytes of the values that live then, and as many with what alignment may add to each.
@@ -43,6 +43,21 @@ fn the_arena_of_a_step_is_its_worst_moment() {
             assert!(layout.bytes >= most, "{}: living values overlap", net.name);
         }
     }
+}
+
+/// Attention in blocks of queries: a step over twice the time takes hardly more than twice the memory.
+#[test]
+fn memory_of_attention_in_blocks_grows_with_time() {
+    let bytes = |block: Option<Dim>, time: i64| {
+        let net = nets::attention_over_time(block);
+        let (entry, _) = compile(&net.step());
+        let sizes = Bindings::from([("batch".into(), 2), ("time".into(), time)]);
+        entry.arena.layout(&sizes).expect("sizes are known").bytes as f64
+    };
+    let block = || Some(Dim::from(64));
+    assert!(bytes(block(), 4096) < 2.05 * bytes(block(), 2048));
+    assert!(bytes(block(), 2048) < 0.1 * bytes(None, 2048));
+    assert!(bytes(None, 4096) > 3.5 * bytes(None, 2048), "all at once");
 }
 
 /// The gradient of a large weight goes into its update where it is made: no buffer of a step depends on what is trained alone.

@@ -298,7 +298,7 @@ pub(crate) fn recurrences() -> Vec<Net> {
 /// derivatives of the network in its own loss.
 pub(crate) fn attentions() -> Vec<Net> {
     type Layer = (&'static str, fn(&Value) -> Value);
-    let all: [Layer; 7] = [
+    let all: [Layer; 10] = [
         ("attention", |x| attention(x, 2, Attention::default())),
         ("causal attention", |x| {
             attention(
@@ -337,6 +337,24 @@ pub(crate) fn attentions() -> Vec<Net> {
                 1,
             )
         }),
+        ("attention of blocks", |x| {
+            let block = Some(2.into());
+            let seen = Seen { causal: true, ..Seen::default() };
+            attention(x, 2, Attention { seen, block, ..Attention::default() })
+        }),
+        ("attention of blocks across, grouped, masked, dropping", |x| {
+            let key = Some(slice(concatenate(x.builder(), &[x, x], 1), 1, 3, None, 1));
+            let mask = Some(greater(matmul(x, transpose(key.as_ref().unwrap_or(x))), 0.2));
+            let seen = Seen { mask, ..Seen::default() };
+            let (kv_heads, block) = (Some(3.into()), Some(3.into()));
+            attention(x, 6, Attention { key, seen, kv_heads, dropout: 0.2, block, ..Attention::default() })
+        }),
+        ("derivatives of attention of blocks", |x| {
+            let lengths = Some(x.builder().input("lengths", I32, [batch()]));
+            let seen = Seen { lengths, ..Seen::default() };
+            let y = attention(x, 2, Attention { seen, block: Some(2.into()), ..Attention::default() });
+            gradient(sum(square(y)), x)
+        }),
         ("derivatives of attention", |x| {
             let y = attention(
                 x,
@@ -347,6 +365,17 @@ pub(crate) fn attentions() -> Vec<Net> {
         }),
     ];
     all.into_iter().map(behind_dense).collect()
+}
+
+/// Causal attention of two heads that drops weights, over rows of eight; `block` queries at once.
+pub(crate) fn attention_over_time(block: Option<Dim>) -> Net {
+    Net::new("attention over time", sgd(0.1), |b| {
+        let x = b.input("x", F32, [batch(), Dim::symbol("time"), 8.into()]);
+        let seen = Seen { causal: true, ..Seen::default() };
+        let y = b
+            .scope("y", || attention(&x, 2, Attention { seen, dropout: 0.1, block, ..Attention::default() }));
+        b.loss("loss", &mean(square(y)), None);
+    })
 }
 
 /// Normalised over the batch, once by rows and once by channels of [batch, channels, time], a shared one used twice, and the gradient's

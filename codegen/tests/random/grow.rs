@@ -158,6 +158,7 @@ impl Generator<'_> {
             Binary::Xor,
             Binary::ShiftLeft,
             Binary::ShiftRight,
+            Binary::Threefry,
         ]);
         self.push(Op::Binary(function), &[x.node, y.node], x.sizes, any_integer());
     }

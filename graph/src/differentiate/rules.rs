@@ -182,9 +182,15 @@ impl Rule<'_> {
             (Binary::Min, _) => self.chosen(Compare::LessEqual, b, a),
             (Binary::Pow, 0) => self.pow_base(a, b),
             (Binary::Pow, _) => self.pow_exponent(a),
-            (Binary::And | Binary::Or | Binary::Xor | Binary::ShiftLeft | Binary::ShiftRight, _) => {
-                bug("a gradient through bits")
-            }
+            (
+                Binary::And
+                | Binary::Or
+                | Binary::Xor
+                | Binary::ShiftLeft
+                | Binary::ShiftRight
+                | Binary::Threefry,
+                _,
+            ) => bug("a gradient through bits"),
         }
     }
 

@@ -7,7 +7,8 @@
 //! How: a turn of the new loop is the forward body and the gradients of its operands. It carries the gradients of the carried values and the
 //! sums of the captured values' gradients; it stacks the gradients of the slices. Of the forward body's values those that its
 //! gradients need and that are costly (products, transcendental functions) are not computed again: the forward loop stacks them, as it does
-//! the carried values that a turn began with. It is made of the same primitives, so it can be differentiated again.
+//! the carried values that a turn began with. A loop that is to recompute them stacks the carried values alone, and its gradient is such a
+//! loop, too. It is made of the same primitives, so it can be differentiated again.
 
 use crate::dim::Dim;
 use crate::error::Error;
@@ -27,6 +28,7 @@ pub(super) struct ScanParts {
     sliced: usize,
     length: Dim,
     reversed: bool,
+    recompute: bool,
     operands: Vec<NodeId>,
 }
 
@@ -37,9 +39,12 @@ impl ScanParts {
 
     /// The loop that a node is a result of.
     pub(super) fn of(graph: &Graph, id: NodeId) -> Option<ScanParts> {
-        let Op::Scan { body, carried, sliced, length, reversed, .. } = graph.op(id) else { return None };
+        let Op::Scan { body, carried, sliced, length, reversed, recompute, .. } = graph.op(id) else {
+            return None;
+        };
         let (body, carried, sliced, length) = (body.clone(), *carried, *sliced, length.clone());
-        Some(ScanParts { body, carried, sliced, length, reversed: *reversed, operands: graph.operands(id) })
+        let (reversed, recompute) = (*reversed, *recompute);
+        Some(ScanParts { body, carried, sliced, length, reversed, recompute, operands: graph.operands(id) })
     }
 
     /// How many results it has.
@@ -55,6 +60,7 @@ impl ScanParts {
             sliced: self.sliced,
             length: self.length.clone(),
             reversed: self.reversed,
+            recompute: self.recompute,
             result,
         };
         graph.add(scan, &self.operands)
@@ -207,17 +213,21 @@ impl Turn {
             sliced,
             length: forward.length.clone(),
             reversed: !forward.reversed,
+            recompute: forward.recompute,
             operands,
         }
     }
 
-    /// The nodes of the forward body that the forward loop is to stack: what a turn began with and costly values, as far as gradients
-    /// need them.
+    /// The nodes of the forward body that the forward loop is to stack, as far as gradients need them: what a turn began with, and costly
+    /// values unless they are to be recomputed.
     fn kept(&self, forward: &ScanParts) -> Vec<NodeId> {
         let is_kept = |id: NodeId| {
             let op = forward.body.op(id);
             if let Op::Input(place) = op {
                 return *place < forward.carried;
+            }
+            if forward.recompute {
+                return false;
             }
             let facts = op.facts();
             let is_product = matches!(facts.class, Class::Contraction | Class::Loop);

@@ -231,6 +231,7 @@ impl Binary {
             Binary::Xor => bitwise("xor", Takes::Bits),
             Binary::ShiftLeft => bitwise("shift_left", Takes::Integers),
             Binary::ShiftRight => bitwise("shift_right", Takes::Integers),
+            Binary::Threefry => BinaryFacts { cost: Cost::RANDOM, ..bitwise("threefry", Takes::Integers) },
         }
     }
 }

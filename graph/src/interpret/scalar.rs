@@ -4,6 +4,7 @@
 //! functions, so a folded constant is what the interpreter would have computed.
 
 use crate::op::{Binary, Compare, Unary};
+use crate::random::threefry;
 use crate::types::ElementType;
 
 /// How exactly floats are computed.
@@ -67,6 +68,7 @@ pub(crate) fn binary(function: Binary, element: ElementType, x: f64, y: f64) -> 
         Binary::Xor => from_bits(element, to_bits(x) ^ to_bits(y)),
         Binary::ShiftLeft => from_bits(element, to_bits(x).wrapping_shl(to_bits(y))),
         Binary::ShiftRight => from_bits(element, to_bits(x).wrapping_shr(to_bits(y))),
+        Binary::Threefry => from_bits(element, threefry([to_bits(x), 0], [to_bits(y), 0])[0]),
     }
 }
 

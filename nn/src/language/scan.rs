@@ -39,7 +39,7 @@ pub fn scan(
 ) -> Argument {
     let slices = head.slices.iter().map(|slice| slices(builder, slice)).collect();
     let carried = head.carried.iter().map(|(name, initial)| (*name, arithmetic::tensor(builder, initial)));
-    let over = Scan { slices, carried: carried.collect(), reverse: head.reverse };
+    let over = Scan { slices, carried: carried.collect(), reverse: head.reverse, ..Scan::default() };
 
     let arguments = |values: &[Value]| values.iter().map(Argument::from).collect::<Vec<Argument>>();
     let values = |arguments: &[Argument]| -> Vec<Value> {

@@ -1,7 +1,7 @@
 //! Attention of several heads, with projections of its own.
 
 use super::roles::Roles;
-use super::scaled_attention::{CAUSAL, DROPOUT, LENGTHS, MASK, ScaledAttention, attend, seen};
+use super::scaled_attention::{BLOCK, CAUSAL, DROPOUT, LENGTHS, MASK, ScaledAttention, attend, seen};
 use super::seen::Seen;
 use super::shares::{Division, share};
 use crate::builder::{Builder, Value};
@@ -29,12 +29,14 @@ pub struct Attention {
     pub bias: bool,
     /// The rate at which weights are dropped while training.
     pub dropout: f64,
+    /// How many queries attend at once, as [`ScaledAttention::block`] says.
+    pub block: Option<Dim>,
 }
 
 impl std::default::Default for Attention {
     fn default() -> Attention {
         let seen = Seen::default();
-        Attention { key: None, value: None, seen, kv_heads: None, bias: true, dropout: 0.0 }
+        Attention { key: None, value: None, seen, kv_heads: None, bias: true, dropout: 0.0, block: None }
     }
 }
 
@@ -95,8 +97,12 @@ fn several_heads(query: &Value, heads: &Dim, options: &Attention) -> Option<Valu
         let value = split(project(Part::Value, value, &narrow, shared_start), shared);
 
         let roles = Roles { user: "attention", query: &query, key: &key, value: &value };
-        let scaled =
-            ScaledAttention { seen: with_heads(&options.seen), scale: None, dropout: options.dropout };
+        let scaled = ScaledAttention {
+            seen: with_heads(&options.seen),
+            scale: None,
+            dropout: options.dropout,
+            block: options.block.clone(),
+        };
         let together = joined(&attend(&roles, &scaled)?, width)?;
         Some(project(Part::Output, &together, width, Initializer::FanIn(width.clone())))
     })
@@ -218,6 +224,7 @@ fn attention_row(builder: &Builder, given: &Arguments<'_>) -> Value {
         kv_heads: given.dim("kv_heads").cloned(),
         bias: given.flag("bias"),
         dropout: given.number("dropout"),
+        block: given.dim("block").cloned(),
     };
     attention(given.tensor("query"), heads, options)
 }
@@ -236,6 +243,7 @@ pub(super) const ROWS: &[Composite] = &[row(
         optional("kv_heads", Kind::Dim, Default::Unset("heads")),
         optional("bias", Kind::Bool, Default::Bool(true)),
         DROPOUT,
+        BLOCK,
     ],
     "attention of several heads, with projections of queries, keys, values and output",
     attention_row,

@@ -24,6 +24,8 @@ mod positions;
 mod roles;
 mod seen;
 
+mod query_blocks;
+
 mod scaled_attention;
 
 mod attention;

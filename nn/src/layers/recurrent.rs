@@ -188,7 +188,7 @@ fn direction(
     let mut sliced = vec![slices("x", &weights.of_input(x, cell))];
     sliced.extend(seen.map(|seen| slices("seen", seen)));
     let carried = cell.states.iter().copied().zip(states).collect();
-    scan(x.builder(), Scan { slices: sliced, carried, reverse }, |slices, states| {
+    scan(x.builder(), Scan { slices: sliced, carried, reverse, ..Scan::default() }, |slices, states| {
         let next = (cell.next)(&slices[0], &weights.of_state(&states[0], cell), states);
         let Some(seen) = slices.get(1) else { return Iteration { yields: vec![next[0].clone()], next } };
         let seen = expand(seen, -1);

@@ -1,8 +1,9 @@
 //! Attention without parameters: means of values, weighted by how well keys fit queries.
 
 use super::dropout::dropout;
+use super::query_blocks::{block, by_block};
 use super::roles::Roles;
-use super::seen::Seen;
+use super::seen::{Rows, Seen};
 use super::shares::{Division, share};
 use crate::builder::{Builder, Value};
 use crate::call::{Arguments, Composite, Default, Kind, Parameter, bound, given, optional, row};
@@ -21,6 +22,8 @@ pub struct ScaledAttention {
     pub scale: Option<f64>,
     /// The rate at which weights are dropped while training.
     pub dropout: f64,
+    /// How many queries attend at once, so that memory grows with their number and not with its square: see below.
+    pub block: Option<Dim>,
 }
 
 /// softmax(query @ keyᵀ · scale) @ value, the softmax over the keys that are seen (Vaswani et al.: Attention Is All You Need; 2017).
@@ -30,6 +33,12 @@ pub struct ScaledAttention {
 ///
 /// Otherwise as PyTorch's: there such a query gives NaN, and a causal mask of fewer queries than keys lets the first query see the first
 /// key alone, where here the last query sees them all.
+///
+/// # Memory
+/// Scores of all queries at once are `[…, queries, keys]`. With a `block` so many queries attend at a time, to all keys, and their scores
+/// are computed once more for gradients: memory grows linearly with queries and keys (Rabe and Staats: Self-attention Does Not Need O(n²)
+/// Memory; 2021). By default there are blocks of 128 queries where the numbers of queries and keys are known when the network is built and
+/// their product is 2²⁰ or more. What is computed is the same; roundings differ.
 ///
 /// # Shapes
 /// `query` is `[…, queries, width]`, `key` `[…, keys, width]`, `value` `[…, keys, n]`; the result is `[…, queries, n]`. Grouped heads
@@ -52,23 +61,50 @@ pub(super) fn attend(roles: &Roles<'_>, options: &ScaledAttention) -> Option<Val
     roles.same_width(&query.dims()[rank - 1], &key.dims()[rank - 1])?;
     roles.same_count(&key.dims()[rank - 2], &value.dims()[rank - 2])?;
 
-    let grouped = grouped(roles, &query, &key)?;
-    let lined = grouped.as_ref().unwrap_or(&query);
+    let group = group(roles, &query, &key)?;
+    let lined = lined(&query, &key, group.as_ref());
     let leading = |shape: &Shape| shape.dims()[..rank - 2].to_vec();
-    roles.same_batch(&leading(lined), &leading(&key), &leading(&value))?;
+    roles.same_batch(&leading(&lined), &leading(&key), &leading(&value))?;
+    let (queries, keys) = (&query.dims()[rank - 2], &key.dims()[rank - 2]);
+    let block = block(roles, queries, keys, options.block.as_ref())?;
+    let scores = [&query.dims()[..rank - 1], std::slice::from_ref(keys)].concat();
+    options.seen.fits(roles.user, &Shape(scores))?;
 
     let scaled = multiply(roles.query, scale(roles.query, &query, options.scale)?);
-    let scores = matmul(reshape(scaled, lined.clone()), transpose(roles.key));
-    let weights = options.seen.weights(roles.user, &apart(&scores, &query, grouped.is_some()))?;
-    let weights = dropout(weights, options.dropout);
-
-    let lined = scores.shape()?;
-    Some(apart(&matmul(reshape(weights, lined), roles.value), &query, grouped.is_some()))
+    let attended = Attended { key: roles.key, value: roles.value, group, dropout: options.dropout };
+    let all = Rows { first: None, queries: queries.clone() };
+    match block {
+        Some(block) => {
+            by_block(&scaled, &options.seen, &block, |some, seen, rows| attended.by(some, seen, rows))
+        }
+        None => attended.by(&scaled, &options.seen, &all),
+    }
 }
 
-/// The shape of queries whose heads that share a key stand one after another, `[…, kv_heads, heads/kv_heads · queries, width]`; `None`
-/// where each head has keys of its own. Nothing after a mistake.
-fn grouped(roles: &Roles<'_>, query: &Shape, key: &Shape) -> Option<Option<Shape>> {
+/// What queries attend to.
+struct Attended<'a> {
+    key: &'a Value,
+    value: &'a Value,
+    /// How many heads of queries share one of keys, where they do.
+    group: Option<Dim>,
+    /// The rate at which weights are dropped.
+    dropout: f64,
+}
+
+impl Attended<'_> {
+    /// What queries give that are scaled already.
+    fn by(&self, queries: &Value, seen: &Seen, rows: &Rows) -> Option<Value> {
+        let (query, key) = (queries.shape()?, self.key.shape()?);
+        let lined = lined(&query, &key, self.group.as_ref());
+        let apart = |x: &Value| apart(x, &query, self.group.is_some());
+        let scores = matmul(reshape(queries, lined), transpose(self.key));
+        let weights = dropout(seen.weights(&apart(&scores), rows)?, self.dropout);
+        Some(apart(&matmul(reshape(weights, scores.shape()?), self.value)))
+    }
+}
+
+/// How many heads of queries share one of keys; `None` where each has keys of its own. Nothing after a mistake.
+fn group(roles: &Roles<'_>, query: &Shape, key: &Shape) -> Option<Option<Dim>> {
     let builder = roles.query.builder();
     let Some(axis) = query.rank().checked_sub(3).filter(|&axis| axis > 0) else { return Some(None) };
     let (heads, shared) = (&query.dims()[axis], &key.dims()[axis]);
@@ -82,19 +118,26 @@ fn grouped(roles: &Roles<'_>, query: &Shape, key: &Shape) -> Option<Option<Shape
     }
 
     let words = Division { user: roles.user, whole: "heads of queries", parts: "heads of keys" };
-    let group = share(builder, heads, shared, &words)?;
-    let mut dims = query.0.clone();
-    dims[axis] = shared.clone();
-    dims[axis + 1] = &group * &dims[axis + 1];
-    Some(Some(Shape(dims)))
+    share(builder, heads, shared, &words).map(Some)
 }
 
-/// `lined`, which was computed of queries lined up by [`grouped`], with each head by itself.
-fn apart(lined: &Value, query: &Shape, is_grouped: bool) -> Value {
-    let Some(shape) = lined.shape().filter(|_| is_grouped) else { return lined.clone() };
+/// The shape of queries whose heads that share a key stand one after another: `[…, kv_heads, group · queries, width]`.
+fn lined(query: &Shape, key: &Shape, group: Option<&Dim>) -> Shape {
+    let mut shape = query.clone();
+    if let Some(group) = group {
+        let axis = shape.rank() - 3;
+        shape.0[axis] = key.dims()[axis].clone();
+        shape.0[axis + 1] = group * &shape.0[axis + 1];
+    }
+    shape
+}
+
+/// `x`, which was computed of queries lined up by [`lined`], with each head by itself.
+fn apart(x: &Value, query: &Shape, is_grouped: bool) -> Value {
+    let Some(shape) = x.shape().filter(|_| is_grouped) else { return x.clone() };
     let (mut dims, axis) = (shape.0, query.rank() - 3);
     dims[axis..axis + 2].clone_from_slice(&query.dims()[axis..axis + 2]);
-    reshape(lined, dims)
+    reshape(x, dims)
 }
 
 /// What queries of this shape are multiplied by.
@@ -113,6 +156,7 @@ pub(super) const CAUSAL: Parameter<'static> = optional("causal", Kind::Bool, Def
 pub(super) const MASK: Parameter<'static> = optional("mask", Kind::Tensor, Default::Unset("none"));
 pub(super) const LENGTHS: Parameter<'static> = optional("lengths", Kind::Tensor, Default::Unset("none"));
 pub(super) const DROPOUT: Parameter<'static> = optional("dropout", Kind::Number, Default::Number(0.0));
+pub(super) const BLOCK: Parameter<'static> = optional("block", Kind::Dim, Default::Unset("by size"));
 
 /// What `causal`, `mask` and `lengths` of a call say.
 pub(super) fn seen(given: &Arguments<'_>) -> Seen {
@@ -128,6 +172,7 @@ fn scaled_row(_: &Builder, given: &Arguments<'_>) -> Value {
         seen: seen(given),
         scale: given.optional_number("scale"),
         dropout: given.number("dropout"),
+        block: given.dim("block").cloned(),
     };
     let [query, key, value] = ["query", "key", "value"].map(|name| given.tensor(name));
     scaled_dot_product_attention(query, key, value, options)
@@ -145,6 +190,7 @@ pub(super) const ROWS: &[Composite] = &[row(
         LENGTHS,
         optional("scale", Kind::Number, Default::Unset("1/√width")),
         DROPOUT,
+        BLOCK,
     ],
     "softmax(query @ keyᵀ · scale) @ value over the keys that are seen",
     scaled_row,

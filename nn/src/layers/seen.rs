@@ -1,6 +1,7 @@
 //! Which keys a query of an attention sees, and the weights that it gives to them.
 //!
-//! In: scores, `[…, queries, keys]`. Out: weights of the same shape, or a recorded mistake.
+//! In: scores, `[…, queries, keys]`, of all queries or of some that follow one another. Out: weights of the same shape, or a recorded
+//! mistake.
 //!
 //! Must hold: a row whose keys are all hidden gets weights of 0 and has no gradient, where the softmax of nothing but −∞ would be NaN. So
 //! hidden scores become a finite number below all others, and what a softmax makes of them is left out.
@@ -28,20 +29,34 @@ pub struct Seen {
 /// What stands for the score of a key that is not seen.
 const HIDDEN: f64 = f32::MIN as f64;
 
+/// Which queries scores belong to.
+pub(super) struct Rows {
+    /// The number of the first one, where they are not all.
+    pub(super) first: Option<Value>,
+    /// How many there are in all.
+    pub(super) queries: Dim,
+}
+
 impl Seen {
-    /// The softmax of each row of `scores` over the keys that are seen; 0 for the others.
-    pub(super) fn weights(&self, user: &str, scores: &Value) -> Option<Value> {
+    /// Whether masks and lengths fit scores of this shape; a mistake is recorded where they do not.
+    pub(super) fn fits(&self, user: &str, scores: &Shape) -> Option<()> {
+        self.lengths.as_ref().map_or(Some(()), |lengths| takes_lengths(user, lengths, scores))?;
+        self.mask.as_ref().map_or(Some(()), |mask| takes_mask(user, mask, scores))
+    }
+
+    /// The softmax of each row of `scores` over the keys that are seen; 0 for the others. Masks and lengths fit.
+    pub(super) fn weights(&self, scores: &Value, rows: &Rows) -> Option<Value> {
         let shape = scores.shape()?;
         let (mut scores, mut masks) = (scores.clone(), Vec::new());
         if self.causal {
-            masks.push(causal(&scores, &shape));
+            masks.push(causal(&scores, &shape, rows));
         }
         if let Some(lengths) = &self.lengths {
-            masks.push(within(user, lengths, &shape)?);
+            masks.push(within(lengths, &shape));
         }
 
         if let Some(mask) = &self.mask {
-            if takes_mask(user, mask, &shape)? == ElementType::Bool {
+            if mask.ty()?.element == ElementType::Bool {
                 masks.push(mask.clone());
             } else {
                 masks.push(greater(mask, f64::NEG_INFINITY));
@@ -55,18 +70,27 @@ impl Seen {
 }
 
 /// Mask `[queries, keys]` of j ≤ i + keys − queries.
-fn causal(scores: &Value, shape: &Shape) -> Value {
+fn causal(scores: &Value, shape: &Shape, rows: &Rows) -> Value {
     let (builder, axes) = (scores.builder(), &shape.dims()[shape.rank() - 2..]);
     let [query, key] = [0, 1].map(|axis| index(builder, axes.to_vec(), axis));
-    let ahead = &axes[1] - &axes[0];
+    let query = rows.first.as_ref().map_or(query.clone(), |first| add(query, first));
+    let ahead = &axes[1] - &rows.queries;
     let last = if ahead.is(0) { query } else { add(query, dim_value(builder, &ahead)) };
     less_equal(key, last)
 }
 
 /// Mask `[batch, 1, …, keys]` of the keys below a sample's length.
-fn within(user: &str, lengths: &Value, shape: &Shape) -> Option<Value> {
+fn within(lengths: &Value, shape: &Shape) -> Value {
+    let mut column = vec![shape.dims()[0].clone()];
+    column.resize(shape.rank(), Dim::from(1));
+    let keys = shape.dims()[shape.rank() - 1].clone();
+    less(index(lengths.builder(), [keys], 0), reshape(lengths, column))
+}
+
+/// Refuses lengths that are not one for each sample.
+fn takes_lengths(user: &str, lengths: &Value, shape: &Shape) -> Option<()> {
     let (builder, ty) = (lengths.builder(), lengths.ty()?);
-    let (batch, keys) = (&shape.dims()[0], &shape.dims()[shape.rank() - 1]);
+    let batch = &shape.dims()[0];
     let fits = shape.rank() > 2
         && ty.element == ElementType::I32
         && ty.rank() == 1
@@ -80,14 +104,11 @@ fn within(user: &str, lengths: &Value, shape: &Shape) -> Option<Value> {
         }));
         return None;
     }
-
-    let mut column = vec![batch.clone()];
-    column.resize(shape.rank(), Dim::from(1));
-    Some(less(index(builder, [keys.clone()], 0), reshape(lengths, column)))
+    Some(())
 }
 
-/// The element type of a mask over scores of `shape`; a mistake is recorded where it does not fit.
-fn takes_mask(user: &str, mask: &Value, shape: &Shape) -> Option<ElementType> {
+/// Refuses a mask that holds integers or does not spread over scores of `shape`.
+fn takes_mask(user: &str, mask: &Value, shape: &Shape) -> Option<()> {
     let (builder, ty) = (mask.builder(), mask.ty()?);
     let name = spoken(mask, "the mask");
     if ty.element.is_integer() {
@@ -110,5 +131,5 @@ fn takes_mask(user: &str, mask: &Value, shape: &Shape) -> Option<ElementType> {
         ));
         return None;
     }
-    Some(ty.element)
+    Some(())
 }

@@ -18,6 +18,9 @@ pub struct Scan<'a> {
     pub carried: Vec<(&'a str, Value)>,
     /// From the last slice to the first.
     pub reverse: bool,
+    /// Whether gradients compute what an iteration makes anew, instead of keeping it: what each iteration began with is kept alone. A step
+    /// takes less memory and more time, and its results stay what they are but for rounding.
+    pub recompute: bool,
 }
 
 /// The slices of a tensor along an axis.
@@ -73,7 +76,7 @@ pub struct Scanned {
 /// let b = Builder::new(Mode::Train);
 /// let x = b.input("x", ElementType::F32, [Dim::symbol("time")]);
 /// let slices = vec![Slices { name: "step", of: x, axis: 0 }];
-/// let over = Scan { slices, carried: vec![("sum", b.constant(0.0))], reverse: false };
+/// let over = Scan { slices, carried: vec![("sum", b.constant(0.0))], ..Scan::default() };
 /// let sums = scan(&b, over, |step, sum| {
 ///     let next = &sum[0] + &step[0];
 ///     Iteration { yields: vec![next.clone()], next: vec![next] }
@@ -189,7 +192,8 @@ impl Sliced {
         let carried = over.carried.iter().enumerate().map(|(n, (name, _))| format!("{name}.{n}").into());
         let names = carried.chain((0..yields.len()).map(|n| format!("yield.{n}").into()));
         let (length, results) = (self.length.clone()?, names.zip(results).collect());
-        Some(Loop { initial, sliced, length, reversed: over.reverse, results })
+        let (reversed, recompute) = (over.reverse, over.recompute);
+        Some(Loop { initial, sliced, length, reversed, recompute, results })
     }
 
     /// What was stacked along axis 0, along the axis of the slices.

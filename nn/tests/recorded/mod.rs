@@ -1,6 +1,7 @@
 //! PyTorch's values: files of `tests/golden`, a record a line: name, dims joined by `x`, values. Their formats stand at their heads.
 
 /// An array.
+#[derive(Clone)]
 pub(crate) struct Recorded {
     pub(crate) dims: Vec<usize>,
     pub(crate) values: Vec<f64>,
