@@ -25,6 +25,8 @@ fn whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if path.file_name().is_none() {
         return Err(io::Error::other("the path names no file"));
     }
+    // A link stays one: what it points to is written.
+    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut builder = Builder::new();
@@ -34,7 +36,8 @@ fn whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     partial.write_all(bytes)?;
     partial.as_file().sync_all()?;
     partial.persist(path)?;
-    synced(folder)
+    synced(folder);
+    Ok(())
 }
 
 /// With the permissions that other new files have: temporary ones are their owner's alone.
@@ -47,13 +50,11 @@ fn readable(builder: &mut Builder<'_, '_>) {
 #[cfg(not(unix))]
 fn readable(_: &mut Builder<'_, '_>) {}
 
-/// Has the new name on the disk too.
+/// Has the new name on the disk too, where the file system knows of that. The file is whole either way.
 #[cfg(unix)]
-fn synced(folder: &Path) -> io::Result<()> {
-    std::fs::File::open(folder)?.sync_all()
+fn synced(folder: &Path) {
+    _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
 }
 
 #[cfg(not(unix))]
-fn synced(_: &Path) -> io::Result<()> {
-    Ok(())
-}
+fn synced(_: &Path) {}

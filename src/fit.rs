@@ -49,7 +49,7 @@ mod rows;
 mod best;
 mod training;
 
-pub use self::history::{Ended, History, Record};
+pub use self::history::{Ended, History, Record, Resume};
 pub use self::options::{Callback, Fit, Verdict};
 pub use self::progress::Progress;
 pub use self::rows::seed_of;

@@ -153,6 +153,9 @@ pub mod fit;
 mod file;
 pub mod checkpoint;
 
+pub mod many;
+pub mod search;
+
 pub mod sampling;
 
 #[cfg(feature = "pictures")]

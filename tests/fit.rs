@@ -1,6 +1,6 @@
 //! `fit`: the bits of a loop of one's own, its limits, its best epoch.
 
-use downhill::fit::{Ended, Verdict, Watch, seed_of};
+use downhill::fit::{Ended, Resume, Verdict, Watch, seed_of};
 use downhill::prelude::*;
 use downhill::schedules::{ReduceOnPlateau, cosine};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,9 +67,49 @@ fn a_resumed_training_has_the_bits_of_a_whole_one() {
     first.fit(&data, Fit { epochs: 4, ..ten() }).expect("training");
     let mut resumed = Classifier::new(16).optimizer(adam(0.5)).build().expect("a network");
     resumed.restore(&first.state()).expect("the same network");
-    let history = resumed.fit(&data, Fit { epochs: 6, first: 4, ..ten() }).expect("training");
+    let resume = Resume { epoch: 4, ..Resume::default() };
+    let history = resumed.fit(&data, Fit { epochs: 6, resume: Some(resume), ..ten() }).expect("training");
     assert_eq!(resumed.state(), whole.state());
-    assert_eq!(history.epochs[0].epoch, 4);
+    assert_eq!((history.epochs[0].epoch, history.resume.epoch), (4, 10));
+}
+
+fn judged(validation: &Dataset) -> Fit<'_> {
+    Fit {
+        validation: Some(validation),
+        plateau: Some(ReduceOnPlateau::new(0.02).patience(1).factor(0.7)),
+        patience: Some(100),
+        keep_best: false,
+        ..ten()
+    }
+}
+
+#[test]
+fn pieces_of_any_length_are_a_whole_training() {
+    let (training, validation) = (points(100, 3), points(50, 0));
+    let mut whole = net();
+    let at_once = whole.fit(&training, Fit { epochs: 12, ..judged(&validation) }).expect("training");
+    // Ended within epochs, by a flag that another thread sets at any moment, and taken up again.
+    let mut pieces = net();
+    let (mut resume, mut ends) = (Resume::default(), 0);
+    while resume.epoch < 12 {
+        let stop = AtomicBool::new(false);
+        let history = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_micros(200 + 700 * ends));
+                stop.store(true, Ordering::Relaxed);
+            });
+            let options = Fit {
+                epochs: 12 - resume.epoch,
+                stop: Some(&stop),
+                resume: Some(resume),
+                ..judged(&validation)
+            };
+            pieces.fit(&training, options).expect("training")
+        });
+        (resume, ends) = (history.resume, ends + 1);
+    }
+    assert_eq!(pieces.state(), whole.state());
+    assert_eq!(resume, at_once.resume);
 }
 
 #[test]
@@ -84,7 +124,7 @@ fn the_best_epoch_is_kept_and_patience_ends() {
     assert_eq!(history.epochs.len() as u64, best.epoch + 16);
     let lowest = history.epochs.iter().filter_map(|it| it.validation).fold(f64::INFINITY, f64::min);
     assert_eq!(best.validation, Some(lowest));
-    assert_eq!(net.evaluate(&validation).expect("a loss").loss(), lowest);
+    assert_eq!(net.evaluate_loss(None, &validation, 20).expect("a loss"), lowest);
     assert!(history.last().expect("an epoch").validation.expect("a loss") > lowest, "{history}");
     assert!(history.to_string().contains("best\n"), "{history}");
     assert_eq!(history.to_csv().lines().count(), history.epochs.len() + 1);
@@ -154,4 +194,17 @@ fn what_makes_no_sense_is_said() {
     assert!(words(Fit { loss: Some("lost"), ..ten() }).contains("`lost`"));
     let mut untrained = Classifier::new(2).build().expect("a network");
     assert!(untrained.fit(&data, ten()).expect_err("no optimizer").to_string().contains("optimizer"));
+    assert!(
+        net().fit(&points(0, 0), ten()).expect_err("no rows").to_string().contains("no rows to train on")
+    );
+    let narrow = Dataset::new([("x", Tensor::from([[1.0_f32]])), ("t", Tensor::from([0]))]).expect("data");
+    let mut fresh = net();
+    let message =
+        fresh.fit(&data, Fit { validation: Some(&narrow), ..ten() }).expect_err("a misfit").to_string();
+    assert!(message.contains("`x`") && fresh.steps_made() == 0, "{message}");
+    // With no end of epochs, behind those that were made.
+    let resume = Resume { epoch: 20, ..Resume::default() };
+    let endless =
+        Fit { epochs: u64::MAX, time: Some(Duration::from_millis(5)), resume: Some(resume), ..ten() };
+    assert_eq!(net().fit(&data, endless).expect("training").ended, Ended::Time);
 }

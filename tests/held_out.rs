@@ -23,6 +23,20 @@ network! {
         loss far = absolute_error(v, stop_gradient(v + 1.0));
     }
 
+    /// What is not made of rows.
+    Whole() {
+        input  x: [batch, 2];
+        input  bank: [n, 2];
+        let p = linear(x, 1);
+        output seen = x @ transpose(bank), among = x @ transpose(x);
+        loss   mean(p * p);
+    }
+
+    Among() {
+        input x: [batch, 2];
+        output among = x @ transpose(x);
+    }
+
     /// For inference alone.
     Lookup(width: usize) {
         input x: [batch, 2];
@@ -136,6 +150,22 @@ fn rows_of_the_data_set_are_named() {
     assert_eq!(message, "`t` holds class 9 at position 613, but classes are 0 to 3");
     let none = Dataset::new([("x", Tensor::new([0, 3], Vec::<f32>::new()).expect("x"))]).expect("data");
     assert!(net.evaluate(&none).expect_err("no rows").to_string().contains("without rows"));
+}
+
+#[test]
+fn what_has_no_rows_does_not_go_through_in_batches() {
+    let x = Tensor::new([600, 2], numbers(1200)).expect("x");
+    let data = Dataset::new([("x", x.clone()), ("bank", x.clone())]).expect("data");
+    let message =
+        Whole::new().build().expect("a network").predict_all(&data).expect_err("a bank").to_string();
+    assert!(message.starts_with("input `bank`: [n, 2] has no rows that go through in batches"), "{message}");
+    let among = Among::new().build().expect("a network");
+    for rows in [512, 600] {
+        let data =
+            Dataset::new([("x", Tensor::new([rows, 2], numbers(2 * rows)).expect("x"))]).expect("data");
+        let message = among.predict(&data).expect_err("pairs").to_string();
+        assert!(message.starts_with("output `among`, [batch, batch], is not made of rows"), "{message}");
+    }
 }
 
 #[test]

@@ -13,6 +13,17 @@ network! {
         output b = bernoulli(sigmoid(x), inference: true);
     }
 
+    /// Behind dropout, which draws in training alone.
+    Behind() {
+        input x: [batch, 2];
+        let kept = dropout(x, 0.5);
+        let noise = normal_like(x, inference: true);
+        let high = uniform([batch, 2], low: 1000.0, high: 1001.0, inference: true);
+        let w = linear(kept, 2);
+        output noise, high;
+        loss   mean(noise * w);
+    }
+
     Means() {
         input x: [batch, 2];
         output n = normal_like(x, mean: 0.25);
@@ -98,6 +109,28 @@ fn numbers_are_those_of_a_seed_and_a_step() {
             assert_eq!(drawn(&net), first, "{target:?}, {threads} threads");
         }
     }
+}
+
+#[test]
+fn inference_draws_what_the_step_to_come_draws() {
+    let net = Behind::new().seed(3).build().expect("a network");
+    let x = [[1.0_f32, -1.0]; 4];
+    let [noise, high] = net.forward_all(&x).expect("outputs").into_array().expect("two");
+    // The gradient of the mean by the bias is the mean of the noise.
+    let gradients = net.gradients(&x, ()).expect("gradients");
+    let slope = gradients.get("w.bias").expect("a gradient").to_f64_vec();
+    let noise = noise.to_f64_vec();
+    let means = [0, 1].map(|column| noise.iter().skip(column).step_by(2).sum::<f64>() / 8.0);
+    assert!((slope[0] - means[0]).abs() < 1e-6 && (slope[1] - means[1]).abs() < 1e-6, "{slope:?} {means:?}");
+    // Rounding does not reach the bound.
+    let many = Tensor::full([100_000, 2], 1.0_f32).expect("x");
+    let [_, far] = net.forward_all(&many).expect("outputs").into_array().expect("two");
+    assert!(far.to_f64_vec().iter().chain(&high.to_f64_vec()).all(|x| (1000.0..1001.0).contains(x)));
+    // Batches of a data set draw numbers of their own.
+    let data = Dataset::new([("x", Tensor::full([600, 2], 1.0_f32).expect("x"))]).expect("data");
+    let [noise, _] = net.predict_all(&data).expect("outputs").into_array().expect("two");
+    let noise = noise.to_f64_vec();
+    assert!(noise[0] != noise[512] && noise[1] != noise[513] && noise[512] != noise[1024]);
 }
 
 #[test]

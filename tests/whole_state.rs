@@ -84,6 +84,9 @@ fn what_does_not_fit_is_told_at_once_and_changes_nothing() {
     let wide = Noisy::new(7).optimizer(adamw(0.01)).build().expect("a network");
     let message = net.restore(&wide.state()).expect_err("another width").to_string();
     assert!(message.contains("`p.weight` is f32[6, 1] but was given as f32[7, 1]"), "{message}");
+    let mut twice = net.state();
+    twice.parameters.push(("p.bias".into(), Tensor::from([1.0_f32, 2.0])));
+    assert!(net.restore(&twice).expect_err("twice").to_string().contains("`p.bias once more`"));
     let mut broken = net.state();
     broken.learning_rates[0].1 = f32::NAN;
     assert!(net.restore(&broken).expect_err("no rate").to_string().contains("learning rate of NaN"));

@@ -466,6 +466,11 @@ impl Builder {
         state.streams - 1
     }
 
+    /// Leaves out a stream that training draws from and inference does not, so that those behind it have the same numbers in both.
+    pub(crate) fn skip_stream(&self) {
+        self.random_stream();
+    }
+
     /// Whether the body of a loop is being written.
     pub(crate) fn is_in_body(&self) -> bool {
         self.bodies.borrow().any()

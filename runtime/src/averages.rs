@@ -17,21 +17,10 @@ impl Model {
     /// It is for inference: `net.averaged(|net| net.forward(&x))??`.
     ///
     /// # Errors
-    /// No average is kept; no training step has been made; several losses keep an average of one parameter; `body` made a training step,
-    /// which has changed averages and parameters as if each were the other.
-    pub fn averaged<R>(&mut self, body: impl FnOnce(&mut Model) -> R) -> Result<R, Error> {
+    /// No average is kept; no training step has been made; several losses keep an average of one parameter.
+    pub fn averaged<R>(&mut self, body: impl FnOnce(&Model) -> R) -> Result<R, Error> {
         let pairs = self.pairs()?;
-        let made = self.steps_made();
-
-        pairs.iter().for_each(|&(parameter, average)| self.storages.swap(parameter, average));
-        let result = body(self);
-        pairs.iter().for_each(|&(parameter, average)| self.storages.swap(parameter, average));
-
-        if self.steps_made() == made {
-            return Ok(result);
-        }
-        let message = "a training step was made while averages stood for the parameters";
-        Err(Error::usage(message, "train outside of `averaged`"))
+        Ok(body(Exchanged::new(self, pairs).model))
     }
 
     /// The places of parameters and of their averages.
@@ -84,5 +73,29 @@ impl Model {
             return Ok(());
         }
         Err(Error::usage("no training step has been made, so there are no averages", "train first"))
+    }
+}
+
+/// A model whose parameters and averages have changed places, for as long as this lives: after a panic too.
+struct Exchanged<'m> {
+    model: &'m mut Model,
+    pairs: Vec<(usize, usize)>,
+}
+
+impl Exchanged<'_> {
+    fn new(model: &mut Model, pairs: Vec<(usize, usize)>) -> Exchanged<'_> {
+        let mut exchanged = Exchanged { model, pairs };
+        exchanged.exchange();
+        exchanged
+    }
+
+    fn exchange(&mut self) {
+        self.pairs.iter().for_each(|&(parameter, average)| self.model.storages.swap(parameter, average));
+    }
+}
+
+impl Drop for Exchanged<'_> {
+    fn drop(&mut self) {
+        self.exchange();
     }
 }

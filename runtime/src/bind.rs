@@ -353,6 +353,11 @@ impl Slot {
         Ok(())
     }
 
+    /// Whether its first axis counts the rows of a batch.
+    pub(crate) fn has_rows(&self) -> bool {
+        self.rules.first() == Some(&ROWS)
+    }
+
     pub(crate) fn misfit(&self, given: &Given, reason: String) -> Error {
         Error::Shape {
             name: self.name.to_string(),
@@ -364,7 +369,7 @@ impl Slot {
 
     /// How many elements a row of `given` has, where the input has rows.
     pub(crate) fn row_len(&self, shape: &[usize]) -> Option<usize> {
-        (self.rules.first() == Some(&ROWS)).then(|| shape.iter().skip(1).product())
+        self.has_rows().then(|| shape.iter().skip(1).product())
     }
 }
 

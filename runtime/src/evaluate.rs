@@ -15,10 +15,11 @@ use crate::outputs::{OutputBuffer, Outputs, name_of};
 use crate::prepare::elements;
 use crate::view::Feed;
 use crate::worker::{FORWARD, Worker};
+use downhill_graph::dim::Dim;
 use downhill_graph::tensor::Tensor;
 use std::ops::Range;
 
-/// Rows that go through the network at once.
+/// Rows that go through the network at once, where nobody says how many.
 const BATCH: usize = 256;
 
 /// The losses of a network on data that it is not trained on.
@@ -86,8 +87,9 @@ impl Model {
         })
     }
 
-    /// Every loss over a whole data set, as [`Model::loss`] has it: `net.evaluate(&test)?.loss()`. Rows go through in batches; a loss is the
-    /// mean over them, each counted by its rows, which for a loss that is a mean over rows is the mean over all rows.
+    /// Every loss over a whole data set, as [`Model::loss`] has it: `net.evaluate(&test)?.loss()`. Rows go through in batches of 256; a loss is
+    /// the mean over them, each counted by its rows, which for a loss that is a mean over rows is the mean over all rows. Of other losses,
+    /// such as sums, [`Model::evaluate_loss`] says the batch.
     ///
     /// # Errors
     /// A column that is no input, or does not fit; labels and targets that a loss does not take; no rows; a network with no loss.
@@ -97,26 +99,25 @@ impl Model {
         if names.is_empty() {
             self.program.loss_name(None)?;
         }
-        check_rows(data)?;
-        let losses = names.into_iter().map(|name| Ok((name.to_owned(), self.evaluated(name, data)?)));
+        let losses =
+            names.into_iter().map(|name| Ok((name.to_owned(), self.evaluate_loss(Some(name), data, BATCH)?)));
         Ok(Evaluation { rows: data.rows(), losses: losses.collect::<Result<_, Error>>()? })
     }
 
-    /// One loss over a whole data set, as [`Model::evaluate`] has it: the only one when none is named.
+    /// One loss over a whole data set, as [`Model::evaluate`] has it, in batches of so many rows: the only loss when none is named.
     ///
     /// # Errors
-    /// As [`Model::evaluate`]; several losses and none named; an unknown loss.
-    pub fn evaluate_loss(&self, loss: Option<&str>, data: &Dataset) -> Result<f64, Error> {
-        check_rows(data)?;
-        self.evaluated(self.program.loss_name(loss)?, data)
-    }
-
-    fn evaluated(&self, loss: &str, data: &Dataset) -> Result<f64, Error> {
-        let entry = self.program.held_out(loss)?;
+    /// As [`Model::evaluate`]; several losses and none named; an unknown loss; a batch of 0.
+    pub fn evaluate_loss(&self, loss: Option<&str>, data: &Dataset, batch: usize) -> Result<f64, Error> {
+        if data.rows() == 0 {
+            return Err(Error::usage("a data set without rows has no loss", "give at least one row"));
+        }
+        let entry = self.program.held_out(self.program.loss_name(loss)?)?;
         self.reading(|worker| {
             let index = worker.entry_at(entry);
+            worker.check_rows(index)?;
             let mut sum = 0.0;
-            for rows in batches(data) {
+            for rows in batches(data, batch)? {
                 let loss =
                     worker.on_rows(index, data, rows.clone(), |worker| worker.launch_once(index, &mut []))?;
                 sum += f64::from(loss) * rows.len() as f64;
@@ -140,17 +141,26 @@ impl Model {
     /// # Errors
     /// A column that is no input, or does not fit; an output whose first axis does not count the rows; no memory.
     pub fn predict_all(&self, data: &Dataset) -> Result<Outputs, Error> {
-        self.reading(|worker| worker.predicted(data))
+        self.predict_batches(data, BATCH)
+    }
+
+    /// As [`Model::predict_all`], in batches of so many rows, for networks whose intermediate values need much memory.
+    ///
+    /// # Errors
+    /// As [`Model::predict_all`]; a batch of 0.
+    pub fn predict_batches(&self, data: &Dataset, batch: usize) -> Result<Outputs, Error> {
+        self.reading(|worker| worker.predicted(data, batch))
     }
 }
 
 impl Worker<'_> {
-    fn predicted(&mut self, data: &Dataset) -> Result<Outputs, Error> {
+    fn predicted(&mut self, data: &Dataset, batch: usize) -> Result<Outputs, Error> {
+        self.check_rows(FORWARD)?;
         let mut whole: Vec<(Vec<usize>, OutputBuffer)> = Vec::new();
-        for rows in batches(data) {
+        for rows in batches(data, batch)? {
             self.on_rows(FORWARD, data, rows.clone(), |worker| {
                 if whole.is_empty() {
-                    whole = worker.room_for(data.rows(), rows.len())?;
+                    whole = worker.room_for(data.rows())?;
                 }
                 let views = whole.iter_mut();
                 let views = views.map(|(shape, buffer)| buffer.rows_mut(elements(&shape[1..]), rows.clone()));
@@ -164,14 +174,26 @@ impl Worker<'_> {
         Ok(Outputs { loss: None, named: named.collect::<Result<_, Error>>()?, kind: "output" })
     }
 
-    /// Memory for the outputs of `all` rows, by what is ready for a `batch` of them.
-    fn room_for(&self, all: usize, batch: usize) -> Result<Vec<(Vec<usize>, OutputBuffer)>, Error> {
+    /// Memory for the outputs of `all` rows, by what is ready for a batch of them.
+    fn room_for(&self, all: usize) -> Result<Vec<(Vec<usize>, OutputBuffer)>, Error> {
         let runnable = &self.work.entries[FORWARD];
+        let interface = &runnable.entry.interface;
+        let counts = interface.rows.map(|rows| &*interface.symbols[rows]);
         let outputs = runnable.prepared().outputs.iter().zip(runnable.outputs());
         let room = outputs.map(|((shape, _), (purpose, ty))| {
-            if shape.first() != Some(&batch) {
+            let is_counted = |dim: &Dim| dim.symbols().iter().any(|symbol| Some(&**symbol) == counts);
+            let has_rows = match ty.shape.dims().split_first() {
+                Some((first, rest)) => {
+                    counts.is_some_and(|rows| *first == Dim::symbol(rows)) && !rest.iter().any(is_counted)
+                }
+                None => false,
+            };
+            if !has_rows {
+                let (name, shape) = (name_of(purpose), &ty.shape);
                 return Err(Error::usage(
-                    format!("output `{}` has shape {shape:?}, which has no rows", name_of(purpose)),
+                    format!(
+                        "output `{name}`, {shape}, is not made of rows that can be put one after the other"
+                    ),
                     "use `forward_all`, which gives outputs of one batch as they are",
                 ));
             }
@@ -182,6 +204,18 @@ impl Worker<'_> {
         room.collect()
     }
 
+    /// Refuses an entry that takes something whole, not row by row.
+    fn check_rows(&self, index: usize) -> Result<(), Error> {
+        let interface = &self.work.entries[index].entry.interface;
+        match interface.slots.iter().find(|slot| slot.read && slot.is_data() && !slot.has_rows()) {
+            None => Ok(()),
+            Some(slot) => Err(Error::usage(
+                format!("input `{}`: {} has no rows that go through in batches", slot.name, slot.shape),
+                "use `forward_all` or `loss`, which take such an input whole",
+            )),
+        }
+    }
+
     /// Runs an entry on these rows of a data set. Errors tell rows of the data set.
     fn on_rows<R>(
         &mut self,
@@ -190,16 +224,14 @@ impl Worker<'_> {
         rows: Range<usize>,
         run: impl FnOnce(&mut Self) -> Result<R, Error>,
     ) -> Result<R, Error> {
+        let said = self.random_step;
+        // Inference that draws numbers draws others for each batch: those of steps that training never comes to.
+        self.random_step = Some(said.unwrap_or(self.steps_made).wrapping_add((rows.start as u64) << 32));
         let ready = self.ready(index, |interface, given| place_rows(interface, data, rows.clone(), given));
-        ready.and_then(|()| run(self)).map_err(|error| behind(error, data, rows.start))
+        let made = ready.and_then(|()| run(self)).map_err(|error| behind(error, data, rows.start));
+        self.random_step = said;
+        made
     }
-}
-
-fn check_rows(data: &Dataset) -> Result<(), Error> {
-    if data.rows() == 0 {
-        return Err(Error::usage("a data set without rows has no loss", "give at least one row"));
-    }
-    Ok(())
 }
 
 /// Puts these rows of each column that the entry reads into its slot.
@@ -235,7 +267,10 @@ fn behind(error: Error, data: &Dataset, first: usize) -> Error {
 }
 
 /// At least one, so that the shapes of outputs are known of a data set without rows too.
-fn batches(data: &Dataset) -> impl Iterator<Item = Range<usize>> {
+fn batches(data: &Dataset, batch: usize) -> Result<impl Iterator<Item = Range<usize>>, Error> {
+    if batch == 0 {
+        return Err(Error::usage("batches of 0 rows were asked for", "a batch is at least 1"));
+    }
     let rows = data.rows();
-    (0..rows.max(1)).step_by(BATCH).map(move |first| first..rows.min(first + BATCH))
+    Ok((0..rows.max(1)).step_by(batch).map(move |first| first..rows.min(first.saturating_add(batch))))
 }

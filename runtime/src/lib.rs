@@ -1,7 +1,7 @@
 //! Running it: machine code and its owner, storage, the call into native code, epochs.
 //!
 //! Modules stand in the order in which data passes them. The only `unsafe` of downhill is here: the memory of machine code
-//! ([`code`]), the call into it (`call`, `launch`, `epoch`, `evaluate`), by several threads (`pool`, `float_control`), the marks that it calls
+//! ([`code`]), the call into it (`call`, `launch`, `epoch`), by several threads (`pool`, `float_control`), the marks that it calls
 //! (`marks`, `machine`), and reading data behind a checked pointer (`given`, `pack`, `demand`,
 //! `diagnose`).
 

@@ -234,7 +234,7 @@ impl Model {
                 "several losses have learning rates",
                 format!(
                     "name one: `net.learning_rate_of(\"{}\")`",
-                    self.program.losses().next().unwrap_or_default()
+                    self.program.steps()[0].loss.as_deref().unwrap_or_default()
                 ),
             )),
         }

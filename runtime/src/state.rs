@@ -105,7 +105,7 @@ impl Model {
             .extend(given.iter().filter(|loss| !known.contains(loss)).map(|loss| rate_of(&loss)));
         if mismatch != Mismatch::default() {
             if self.compare(state, Taken::Declared) == Mismatch::default() {
-                let help = "only what optimizers keep differs: build it with the same one, or say `restore_parameters`";
+                let help = "only what optimizers keep differs: build it with the same one, or take the parameters alone (`restore_parameters`, `load_parameters`)";
                 mismatch.help = Some(help.to_owned());
             }
             return Err(Error::State(Box::new(mismatch)));
@@ -156,6 +156,9 @@ impl Model {
             let given = state.of(kind);
             let by_name: HashMap<&str, &Tensor> =
                 given.iter().map(|(name, tensor)| (&**name, tensor)).collect();
+            let mut seen = HashSet::new();
+            let twice = given.iter().filter(|(name, _)| !seen.insert(&**name));
+            mismatch.unexpected.extend(twice.map(|(name, _)| format!("{name} once more")));
             for storage in of_kind().filter(|storage| self.takes(storage, taken)) {
                 match by_name.get(&*storage.name) {
                     None => mismatch.missing.push(storage.name.to_string()),

@@ -20,6 +20,11 @@ fn name_of(storage: &Storage) -> String {
     kept.iter().copied().chain([&*renamed.name]).collect::<Vec<_>>().join(".")
 }
 
+/// Whether a tensor of this name in a file is for one of the storages.
+pub(super) fn is_wanted(storages: &[Storage], name: &str) -> bool {
+    storages.iter().any(|storage| name_of(storage) == name)
+}
+
 /// The tensors of a state as a file has them.
 pub(super) fn outward(storages: &[Storage], state: &State) -> Result<Named, Error> {
     let known: HashMap<&str, &Storage> = storages.iter().map(|storage| (&*storage.name, storage)).collect();

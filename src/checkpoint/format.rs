@@ -10,6 +10,7 @@ use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 use safetensors::SafeTensors;
 use safetensors::tensor::{TensorView, serialize};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -18,6 +19,8 @@ use std::path::Path;
 pub struct Checkpoint {
     /// Every tensor by its name in the file, in the order of names.
     pub tensors: Vec<(String, Tensor)>,
+    /// Tensors that could not be read, and why: of a type that downhill has not.
+    pub unread: Vec<(String, String)>,
     /// Which of them are kept and not trained, as far as the file says.
     pub states: Vec<String>,
     /// The network's name; empty in a file that downhill did not write.
@@ -32,28 +35,24 @@ pub struct Checkpoint {
     pub notes: BTreeMap<String, String>,
 }
 
-/// What a note's key begins with in the header.
-const NOTE: &str = "note.";
-/// What the key of a loss's rate begins with.
-const RATE: &str = "learning_rate.";
+/// The header's entry that downhill writes.
+const OWN: &str = "downhill";
 
 impl Checkpoint {
     /// The file's bytes.
     pub(super) fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
-        let told = |(key, value): (&str, String)| (key.to_owned(), value);
-        let fixed = [
-            ("format", "pt".to_owned()),
-            ("writer", "downhill".to_owned()),
-            ("network", self.network.clone()),
-            ("steps_made", self.steps_made.to_string()),
-            ("seed", self.seed.to_string()),
-            ("states", self.states.join("\n")),
-        ];
-        let mut header: HashMap<String, String> = fixed.into_iter().map(told).collect();
-        header.extend(
-            self.learning_rates.iter().map(|(loss, rate)| (format!("{RATE}{loss}"), rate.to_string())),
-        );
-        header.extend(self.notes.iter().map(|(key, note)| (format!("{NOTE}{key}"), note.clone())));
+        let rates: BTreeMap<&str, String> =
+            self.learning_rates.iter().map(|(loss, rate)| (&**loss, rate.to_string())).collect();
+        let told = json!({
+            "network": self.network,
+            "steps_made": self.steps_made,
+            "seed": self.seed,
+            "learning_rates": rates,
+            "states": self.states,
+            "notes": self.notes,
+        });
+        // One text, so that a state has the same bytes whenever it is saved: the header's own entries are in no order.
+        let header = HashMap::from([(OWN.to_owned(), told.to_string())]);
         let bytes: Vec<_> =
             self.tensors.iter().map(|(name, tensor)| (name, tensor, bytes_of(tensor))).collect();
         let views = bytes.iter().map(|(name, tensor, (dtype, bytes))| {
@@ -70,46 +69,46 @@ impl Checkpoint {
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(no_file)?;
         let header = metadata.metadata().clone().unwrap_or_default();
         let file = SafeTensors::deserialize(bytes).map_err(no_file)?;
-        let mut tensors: Named = Vec::new();
+        let (mut tensors, mut unread): (Named, Vec<(String, String)>) = Default::default();
         for (name, view) in file.iter() {
-            let tensor = tensor_of(view.dtype(), view.shape(), view.data());
-            let tensor = tensor.map_err(|what| broken(path, format!("`{name}` {what}")))?;
-            tensors.push((name.to_owned(), tensor));
+            match tensor_of(view.dtype(), view.shape(), view.data()) {
+                Ok(tensor) => tensors.push((name.to_owned(), tensor)),
+                Err(what) => unread.push((name.to_owned(), what)),
+            }
         }
+        unread.sort();
         tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
 
-        let mut checkpoint = Checkpoint { tensors, ..Checkpoint::default() };
-        for (key, value) in header {
-            checkpoint.take(path, &key, value)?;
+        let mut checkpoint = Checkpoint { tensors, unread, ..Checkpoint::default() };
+        if let Some(told) = header.get(OWN) {
+            checkpoint.take(told).ok_or_else(|| broken(path, format!("has a broken entry `{OWN}`")))?;
         }
-        checkpoint.learning_rates.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(checkpoint)
     }
 
-    fn take(&mut self, path: &Path, key: &str, value: String) -> Result<(), Error> {
-        let no_number =
-            |_| broken(path, format!("says `{value}` for `{key}`, which is no number of its kind"));
-        match key {
-            "network" => self.network = value,
-            "states" => self.states = value.lines().map(str::to_owned).collect(),
-            "steps_made" => self.steps_made = value.parse().map_err(|_| no_number(()))?,
-            "seed" => self.seed = value.parse().map_err(|_| no_number(()))?,
-            _ => {
-                if let Some(loss) = key.strip_prefix(RATE) {
-                    self.learning_rates.push((loss.to_owned(), value.parse().map_err(|_| no_number(()))?));
-                } else if let Some(note) = key.strip_prefix(NOTE) {
-                    self.notes.insert(note.to_owned(), value);
-                }
-            }
+    /// Takes what is no tensor; nothing where it is not what was written.
+    fn take(&mut self, told: &str) -> Option<()> {
+        let told: Value = serde_json::from_str(told).ok()?;
+        self.network = told["network"].as_str()?.to_owned();
+        self.steps_made = told["steps_made"].as_u64()?;
+        self.seed = told["seed"].as_u64()?;
+        for (loss, rate) in told["learning_rates"].as_object()? {
+            self.learning_rates.push((loss.clone(), rate.as_str()?.parse().ok()?));
         }
-        Ok(())
+        for state in told["states"].as_array()? {
+            self.states.push(state.as_str()?.to_owned());
+        }
+        for (key, note) in told["notes"].as_object()? {
+            self.notes.insert(key.clone(), note.as_str()?.to_owned());
+        }
+        Some(())
     }
 }
 
 /// What a safetensors file holds, whoever wrote it.
 ///
 /// # Errors
-/// A file that cannot be read, is no safetensors file, or has tensors of a type that downhill has not.
+/// A file that cannot be read, or is no safetensors file.
 pub fn read(path: impl AsRef<Path>) -> Result<Checkpoint, Error> {
     let path = path.as_ref();
     let bytes = std::fs::read(path).map_err(|error| broken(path, format!("cannot be read: {error}")))?;

@@ -1,6 +1,6 @@
 //! Models to files, and files to models.
 
-use super::exchange::{inward, outward};
+use super::exchange::{inward, is_wanted, outward};
 use super::format::{Checkpoint, read};
 use crate::file;
 use downhill_runtime::error::Error;
@@ -53,6 +53,7 @@ impl Saving for Model {
             seed: state.seed,
             learning_rates: state.learning_rates,
             notes: notes.iter().map(|(key, note)| ((*key).to_owned(), (*note).to_owned())).collect(),
+            unread: Vec::new(),
         };
         let path = path.as_ref();
         file::write(path, &checkpoint.to_bytes(path)?)
@@ -79,7 +80,11 @@ impl Saving for Model {
 
 /// The state that a file holds for this model, its notes, and the name of the network that wrote it.
 fn taken(net: &Model, path: &Path) -> Result<(State, Notes, String), Error> {
-    let Checkpoint { tensors, states, network, steps_made, seed, learning_rates, notes } = read(path)?;
+    let Checkpoint { tensors, unread, states, network, steps_made, seed, learning_rates, notes } =
+        read(path)?;
+    if let Some((name, what)) = unread.iter().find(|(name, _)| is_wanted(net.program().storages(), name)) {
+        return Err(Error::File { path: path.into(), place: None, message: format!("`{name}` {what}") });
+    }
     let (parameters, states) = inward(net.program().storages(), tensors, &states)?;
     Ok((State { parameters, states, steps_made, seed, learning_rates }, notes, network))
 }

@@ -73,6 +73,10 @@ pub(super) fn turned(tensor: &Tensor, axes: &[usize]) -> Result<Tensor, Error> {
 }
 
 fn turn<E: Element>(shape: &[usize], axes: &[usize], numbers: &[E]) -> Result<Tensor, Error> {
+    if numbers.is_empty() {
+        // Beside an axis of nothing the others may be of any size.
+        return Ok(Tensor::new(axes.iter().map(|&axis| shape[axis]).collect::<Vec<_>>(), Vec::<E>::new())?);
+    }
     let mut strides = vec![1; shape.len()];
     for axis in (0..shape.len().saturating_sub(1)).rev() {
         strides[axis] = strides[axis + 1] * shape[axis + 1];

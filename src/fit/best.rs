@@ -1,5 +1,6 @@
 //! Which epoch is the best, and when nothing gets better.
 
+use super::history::Resume;
 use super::options::Fit;
 use super::watch::Watch;
 use downhill_runtime::error::Error;
@@ -19,10 +20,10 @@ pub(super) struct Best {
 }
 
 impl Best {
-    pub(super) fn new(options: &Fit<'_>) -> Best {
+    pub(super) fn new(options: &Fit<'_>, resume: &Resume) -> Best {
         let Fit { watch, least_gain, patience, .. } = *options;
         let keeps = options.keep_best && (options.validation.is_some() || patience.is_some());
-        Best { watch, least_gain, patience, keeps, best: None, since: 0, state: None }
+        Best { watch, least_gain, patience, keeps, best: resume.best, since: resume.since, state: None }
     }
 
     /// Looks at an epoch; tells whether it is the best so far. NaN never is.
@@ -42,6 +43,11 @@ impl Best {
             self.since += 1;
         }
         is_better
+    }
+
+    /// What was watched at its best, and the epochs since then.
+    pub(super) fn so_far(&self) -> (Option<f64>, u64) {
+        (self.best, self.since)
     }
 
     /// Whether nothing has got better for as long as the patience says.

@@ -1,6 +1,7 @@
 //! What training did, epoch by epoch.
 
 use super::watch::Watch;
+use crate::schedules::ReduceOnPlateau;
 use std::fmt;
 use std::time::Duration;
 
@@ -52,6 +53,21 @@ pub enum Ended {
     Callback,
 }
 
+/// Where training ended, and what it waits for: what [`Fit::resume`](crate::fit::Fit::resume) goes on from.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Resume {
+    /// The epoch that comes next, from 0.
+    pub epoch: u64,
+    /// How many rows of it were seen already.
+    pub row: usize,
+    /// What was watched, at its best.
+    pub best: Option<f64>,
+    /// Epochs since then.
+    pub since: u64,
+    /// The plateau with what it has observed.
+    pub plateau: Option<ReduceOnPlateau>,
+}
+
 /// What training did. It prints as a table; [`History::to_csv`] is for other programs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
@@ -63,6 +79,8 @@ pub struct History {
     pub ended: Ended,
     /// How long all of it took, judging and callbacks included.
     pub time: Duration,
+    /// What a further training goes on from.
+    pub resume: Resume,
 }
 
 impl History {
@@ -76,6 +94,16 @@ impl History {
     /// The best epoch.
     pub fn best(&self) -> Option<&Record> {
         self.epochs.get(self.best?)
+    }
+
+    /// The losses of training, epoch by epoch.
+    pub fn losses(&self) -> Vec<f64> {
+        self.epochs.iter().map(|record| record.loss).collect()
+    }
+
+    /// The losses on the validation data, epoch by epoch; NaN where there was none.
+    pub fn validations(&self) -> Vec<f64> {
+        self.epochs.iter().map(|record| record.validation.unwrap_or(f64::NAN)).collect()
     }
 
     /// The last epoch.

@@ -1,6 +1,6 @@
 //! How to train, and what ends it.
 
-use super::history::{Ended, Record};
+use super::history::{Ended, Record, Resume};
 use super::progress::Progress;
 use super::watch::{Metric, Watch};
 use crate::schedules::{ReduceOnPlateau, Schedule};
@@ -32,10 +32,11 @@ pub struct Fit<'a> {
     pub batch: usize,
     /// Of the orders of rows: each epoch has another.
     pub seed: u64,
-    /// Epochs that were made before: with `first: history.epochs.len() as u64`, after [`Model::restore`], training goes on with the bits of
-    /// one that was never interrupted.
-    pub first: u64,
-    /// Data that is not trained on, by which epochs are judged. Without it they are judged by the loss of training.
+    /// Where an earlier training ended: with `resume: Some(history.resume)` on the model as it ended, or after [`Model::restore`] of its state,
+    /// training goes on with the bits of one that was never interrupted. That state is the model's own where `keep_best` is false; else it
+    /// is what a callback saved.
+    pub resume: Option<Resume>,
+    /// Data that is not trained on, by which epochs are judged; it goes through in batches as large as those of training. Without it they are judged by the loss of training.
     pub validation: Option<&'a Dataset>,
     /// Which loss, where there are several.
     pub loss: Option<&'a str>,
@@ -70,7 +71,7 @@ impl Default for Fit<'_> {
             epochs: 1,
             batch: 32,
             seed: 0,
-            first: 0,
+            resume: None,
             validation: None,
             loss: None,
             schedule: None,

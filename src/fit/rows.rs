@@ -18,6 +18,8 @@ pub(super) struct Made {
     pub(super) loss: f64,
     pub(super) rate: f32,
     pub(super) rows: usize,
+    /// The place of the order at which it ended.
+    pub(super) end: usize,
     pub(super) time: Duration,
 }
 
@@ -34,40 +36,44 @@ impl<'a> Epochs<'a> {
         Epochs { data, batch: options.batch, order: Vec::new(), report: EpochReport::default() }
     }
 
-    /// Trains on every row once, or until a limit is reached; tells whether all were seen.
+    /// Trains on every row from place `first` of the order on, or until a limit is reached.
     pub(super) fn train(
         &mut self,
         net: &mut Model,
-        number: u64,
+        (number, first): (u64, usize),
         options: &Fit<'_>,
         limits: &Limits<'_>,
         teller: &mut Teller,
-    ) -> Result<(Made, bool), Error> {
+    ) -> Result<Made, Error> {
         let start = Instant::now();
         // The rows of a data set are numbered by u32s.
         self.order.clear();
         self.order.extend(0..self.data.rows() as u32);
         shuffle(&mut self.order, seed_of(options.seed, number));
 
-        let (mut sum, mut done, mut steps) = (0.0, 0, if limits.exist() { 1 } else { usize::MAX });
+        let looks = limits.exist() || teller.looks();
+        let (mut sum, mut done, mut steps) = (0.0, first, if looks { 1 } else { usize::MAX });
         while done < self.order.len() && limits.reached().is_none() {
             let rows = steps.saturating_mul(self.batch).min(self.order.len() - done);
             let called = Instant::now();
             self.call(net, done..done + rows, options)?;
-            sum += self.report.mean() * rows as f64;
+            // Step by step, so that the sum does not depend on where calls end.
+            for (step, &loss) in self.report.losses.iter().enumerate() {
+                sum += f64::from(loss) * (rows - step * self.batch).min(self.batch) as f64;
+            }
             done += rows;
             let (made, took) = (self.report.losses.len(), called.elapsed().as_secs_f64().max(1e-9));
             // At most twice as many at once as before: the first call may have compiled something.
             let fitting = (made as f64 * LOOK.as_secs_f64() / took) as usize;
-            steps = if limits.exist() || teller.looks() { fitting.clamp(1, 2 * made) } else { usize::MAX };
-            teller.steps(number, made, sum / done as f64);
+            steps = if looks { fitting.clamp(1, 2 * made) } else { usize::MAX };
+            teller.steps(number, made, sum / (done - first) as f64);
         }
         let rate = match &options.schedule {
             Some(schedule) => schedule.rate(net.steps_made().saturating_sub(1)),
             None => net.rate_of(options.loss)?,
         };
-        let made = Made { loss: sum / done as f64, rate, rows: done, time: start.elapsed() };
-        Ok((made, done == self.order.len()))
+        let rows = done - first;
+        Ok(Made { loss: sum / rows as f64, rate, rows, end: done, time: start.elapsed() })
     }
 
     /// Makes the steps of these places of the order in one call.

@@ -85,7 +85,11 @@ pub fn rrelu(x: impl Borrow<Value>, lower: f64, upper: f64) -> Value {
     if !require_float(x, "rrelu") {
         return builder.unknown();
     }
-    if builder.mode() == Mode::Infer || lower == upper {
+    let is_drawn = lower != upper;
+    if builder.mode() == Mode::Infer && is_drawn {
+        builder.skip_stream();
+    }
+    if builder.mode() == Mode::Infer || !is_drawn {
         return leaky_relu(x, f64::midpoint(lower, upper));
     }
     let slope = uniform(x) * (upper - lower) + lower;

@@ -84,10 +84,13 @@ fn several_heads(query: &Value, heads: &Dim, options: &Attention) -> Option<Valu
     let [start, shared_start] = starts(builder, is_one_width, heads, shared);
     let split = |x: Value, heads: &Dim| by_head(&x, heads, &each);
     builder.layer(|| {
-        let stacked = match (&options.kv_heads, is_one_width) {
-            (Some(_), _) => Stacked::None,
-            (None, true) => Stacked::All,
-            (None, false) => Stacked::Biases,
+        // By numbers, where they are known: PyTorch has no names for sizes.
+        let same =
+            |a: &Dim, b: &Dim| a == b || bound(builder, a).is_some_and(|a| Some(a) == bound(builder, b));
+        let stacked = match [key_dims, value_dims].iter().all(|dims| same(&dims[2], width)) {
+            _ if !same(shared, heads) => Stacked::None,
+            true => Stacked::All,
+            false => Stacked::Biases,
         };
         let project = |part: Part, x: &Value, units: &Dim, start| {
             projection(x, (part, stacked), units, start, options.bias)

@@ -75,7 +75,13 @@ fn drop_together(name: &str, x: &Value, rate: f64, whole: Whole) -> Value {
         return builder.fail(error.help("`dropout` drops each element by itself"));
     }
 
-    if builder.mode() == Mode::Infer || rate == 0.0 {
+    if rate == 0.0 {
+        return x.clone();
+    }
+    if builder.mode() == Mode::Infer {
+        if rate < 1.0 {
+            builder.skip_stream();
+        }
         return x.clone();
     }
     if rate == 1.0 {

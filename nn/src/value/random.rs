@@ -40,16 +40,16 @@ pub fn normal(
     if let Err(error) = checked {
         return builder.fail(error);
     }
-    if !draws(builder, inference) {
-        return full(builder, shape, mean);
-    }
     // From 2⁻³³ to 1: its logarithm is finite.
     let u = add(unit(builder, &shape), (-33.0_f64).exp2());
     let angle = multiply(unit(builder, &shape), std::f64::consts::TAU);
+    if !draws(builder, inference) {
+        return full(builder, shape, mean);
+    }
     add(multiply(multiply(sqrt(multiply(log(u), -2.0)), cos(angle)), deviation), mean)
 }
 
-/// Numbers that are as likely anywhere from `low` to below `high`, in steps of 2⁻³² of the way.
+/// Numbers that are as likely anywhere from `low` to below `high`, as far as f32s tell them apart; where both are alike, that number.
 ///
 /// # Shapes
 /// `shape`, f32.
@@ -67,12 +67,14 @@ pub fn uniform(builder: &Builder, shape: impl Into<Shape>, low: f64, high: f64, 
         let error = Error::new(format!("`uniform` from {low} to {high}"));
         return builder.fail(error.help("the lower bound comes first"));
     }
+    let unit = unit(builder, &shape);
     if !draws(builder, inference) {
         return full(builder, shape, low / 2.0 + high / 2.0);
     }
+    let (low, high) = (low as f32, high as f32);
+    let drawn = add(multiply(unit, f64::from(high) - f64::from(low)), f64::from(low));
     // Rounding must not reach the upper bound.
-    let below = minimum(unit(builder, &shape), 1.0 - (-24.0_f64).exp2());
-    add(multiply(below, high - low), low)
+    minimum(drawn, f64::from(high.next_down().max(low)))
 }
 
 /// As [`normal`], in the shape of `x`.
@@ -107,10 +109,10 @@ pub fn bernoulli(p: impl Borrow<Value>, inference: bool) -> Value {
     }
     let Some(shape) = p.shape() else { return builder.unknown() };
     let demand = demand(p, Rule::Probability, USER);
+    let below = minimum(unit(builder, &shape), 1.0 - (-24.0_f64).exp2());
     if !draws(builder, inference) {
         return demand.poison(p.clone());
     }
-    let below = minimum(unit(builder, &shape), 1.0 - (-24.0_f64).exp2());
     let drawn = select(less(below, p), full(builder, shape.clone(), 1.0), 0.0);
     demand.poison(drawn)
 }
@@ -120,7 +122,8 @@ fn draws(builder: &Builder, inference: bool) -> bool {
     inference || builder.mode() == Mode::Train
 }
 
-/// Fresh numbers from 0 to 1, 1 included: words of 32 bits, rounded to f32.
+/// Fresh numbers from 0 to 1, 1 included: words of 32 bits, rounded to f32. Called in both modes, whether or not the numbers are used, so
+/// that a stream has the same number in both.
 fn unit(builder: &Builder, shape: &Shape) -> Value {
     let stream = builder.random_stream();
     let bits = builder.apply(Op::RandomBits { stream, shape: shape.clone() }, &[]);

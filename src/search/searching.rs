@@ -1,0 +1,302 @@
+//! The search itself: trials in their order, several at once.
+//!
+//! Must hold: a trial's settings depend on the seed, its number and, for TPE, on the trials of earlier rounds; never on threads.
+
+use super::axis::Axis;
+use super::draws::Draws;
+use super::findings::{Finding, Findings};
+use super::trial::{Setting, Trial};
+use super::{grid, tpe};
+use crate::data::csv::Csv;
+use crate::data::table::Values;
+use crate::many;
+use downhill_runtime::error::Error;
+use std::sync::Mutex;
+
+/// How settings are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Every combination, with at most so many settings of an axis of numbers, ends included.
+    Grid(usize),
+    /// So many trials at random.
+    Random(usize),
+    /// So many trials, each like the good ones before it.
+    Tpe(usize),
+}
+
+/// Trials of a round of TPE, which learn from the rounds before.
+const ROUND: usize = 4;
+
+/// Axes to search over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Search {
+    names: Vec<String>,
+    axes: Vec<Axis>,
+    seed: u64,
+    threads: Option<usize>,
+    made: Vec<Finding>,
+}
+
+fn misuse<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, Error> {
+    Err(Error::Usage { message: message.into(), help: help.into() })
+}
+
+impl Search {
+    /// Over these axes, by name.
+    ///
+    /// # Errors
+    /// No axes, a name given twice, an axis that holds nothing.
+    pub fn new<N: Into<String>>(axes: impl IntoIterator<Item = (N, Axis)>) -> Result<Search, Error> {
+        let (names, axes): (Vec<String>, Vec<Axis>) =
+            axes.into_iter().map(|(name, axis)| (name.into(), axis)).unzip();
+        if axes.is_empty() {
+            return misuse("a search over no axes", "give at least one: `[(\"rate\", log(1e-4..=0.1))]`");
+        }
+        for (at, (name, axis)) in names.iter().zip(&axes).enumerate() {
+            if names[..at].contains(name) || ["trial", "error", "failure"].contains(&&**name) {
+                return Err(Error::Duplicate { kind: "axis", name: name.clone() });
+            }
+            if let Some(mistake) = axis.mistake() {
+                return misuse(
+                    format!("axis `{name}` {mistake}"),
+                    "give the lower end first, and something to choose from",
+                );
+            }
+        }
+        Ok(Search { names, axes, seed: 0, threads: None, made: Vec::new() })
+    }
+
+    /// Of what is chosen at random; 0 unless said.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Search {
+        Search { seed, ..self }
+    }
+
+    /// How many trials are made at once; as many as there are cores unless said. The findings are the same.
+    #[must_use]
+    pub fn threads(self, threads: usize) -> Search {
+        Search { threads: Some(threads), ..self }
+    }
+
+    /// Takes the trials of a table that [`Findings::to_csv`] made as made.
+    ///
+    /// # Errors
+    /// A table of other axes, or that is none.
+    pub fn resume(mut self, csv: &str) -> Result<Search, Error> {
+        let words = self.names.iter().zip(&self.axes).filter(|(_, axis)| matches!(axis, Axis::Choice(_)));
+        let words: Vec<&str> = words.map(|(name, _)| &**name).chain(["failure", "error"]).collect();
+        let table = Csv::new("the table of trials").categories(words).parse(csv)?;
+        let texts = |name: &str| -> Result<Vec<Option<String>>, Error> {
+            let names = || table.schema().categories(name);
+            Ok(match table.column(name)? {
+                Values::Numbers(numbers) => {
+                    numbers.iter().map(|number| Some(format!("{number:?}"))).collect()
+                }
+                Values::Categories(places) => {
+                    let names = names()?;
+                    places.iter().map(|place| names.get(usize::try_from(*place).ok()?).cloned()).collect()
+                }
+            })
+        };
+        let (numbers, errors, failures) = (texts("trial")?, texts("error")?, texts("failure")?);
+        let settings: Vec<Vec<Option<String>>> =
+            self.names.iter().map(|name| texts(name)).collect::<Result<_, _>>()?;
+        for row in 0..table.rows() {
+            let broken = |what: &str| format!("trial {row} of the table has no {what} of this search");
+            let parsed = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<f64>().ok());
+            let (Some(number), Some(error)) = (parsed(&numbers[row]), parsed(&errors[row])) else {
+                return misuse(broken("number or error"), "give what `to_csv` made of the same search");
+            };
+            let mut trial = Trial { number: number as u64, settings: Vec::new() };
+            for ((name, axis), column) in self.names.iter().zip(&self.axes).zip(&settings) {
+                let setting = column[row].as_deref().and_then(|text| read(axis, text));
+                let Some(setting) = setting.filter(|setting| axis.place(setting).is_some()) else {
+                    return misuse(
+                        broken(&format!("setting of `{name}`")),
+                        "give what `to_csv` made of the same search",
+                    );
+                };
+                trial.settings.push((name.clone(), setting));
+            }
+            let failure = failures[row].clone().filter(|failure| !failure.is_empty());
+            self.made.push(Finding { trial, error, failure });
+        }
+        Ok(self)
+    }
+
+    /// Makes all trials that were not made before: `train` is given one and gives its error, of which the lowest is the best. A trial that
+    /// ends with an error of its own, or with NaN, is told in the findings, and the others go on.
+    ///
+    /// # Errors
+    /// A method of no trials, a grid that is too large; the first failure, where all trials failed.
+    pub fn run(
+        &self,
+        method: Method,
+        train: impl Fn(&Trial) -> Result<f64, Error> + Sync,
+    ) -> Result<Findings, Error> {
+        let count = self.count(method)?;
+        let mut findings =
+            Findings { trials: self.made.iter().filter(|made| made.trial.number < count).cloned().collect() };
+        let first_failure = Mutex::new(None);
+        let mut number = 0;
+        while number < count {
+            let round =
+                if matches!(method, Method::Tpe(_)) { number.saturating_add(ROUND as u64) } else { count };
+            let round = round.min(count);
+            // What a round learns from is what came before it, however much of it was made at once.
+            let before = Findings {
+                trials: findings.trials.iter().filter(|it| it.trial.number < number).cloned().collect(),
+            };
+            let is_made = |number: &u64| findings.trials.iter().any(|made| made.trial.number == *number);
+            let open: Vec<Trial> = (number..round)
+                .filter(|number| !is_made(number))
+                .map(|number| self.trial(method, number, &before))
+                .collect();
+            let made = self.on_threads(open, |trial| {
+                let (error, failure) = match train(&trial) {
+                    Ok(error) if error.is_nan() => (f64::INFINITY, Some("its error is NaN".to_owned())),
+                    Ok(error) => (error, None),
+                    Err(error) => {
+                        let told = error.to_string();
+                        first_failure
+                            .lock()
+                            .unwrap_or_else(std::sync::PoisonError::into_inner)
+                            .get_or_insert(error);
+                        (f64::INFINITY, Some(told))
+                    }
+                };
+                Ok(Finding { trial, error, failure })
+            })?;
+            findings.trials.extend(made);
+            number = round;
+        }
+        findings.sort();
+        let failure = first_failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match failure {
+            Some(failure) if findings.best().is_none() => Err(failure),
+            _ => Ok(findings),
+        }
+    }
+
+    /// Successive halving (Jamieson, Talwalkar: Non-stochastic Best Arm Identification and Hyperparameter Optimization; AISTATS 2016): `count`
+    /// random trials are trained to the first budget, the better half of them on to the second, and so on; the last budgets are spent on few.
+    /// `train` is given the trial, the budget to reach, and what it kept of the trial at the budget before.
+    ///
+    /// # Errors
+    /// No trials or budgets, budgets that do not grow; the first failure, where all trials failed.
+    pub fn halving<K: Send>(
+        &self,
+        count: usize,
+        budgets: &[u64],
+        train: impl Fn(&Trial, u64, Option<K>) -> Result<(f64, K), Error> + Sync,
+    ) -> Result<Findings, Error> {
+        if budgets.is_empty() || budgets.windows(2).any(|pair| pair[0] >= pair[1]) {
+            return misuse(format!("budgets of {budgets:?}"), "give several that grow: `[1, 3, 9]`");
+        }
+        let total = self.count(Method::Random(count))?;
+        let nothing = Findings::default();
+        let mut open: Vec<(Trial, Option<K>)> =
+            (0..total).map(|number| (self.trial(Method::Random(count), number, &nothing), None)).collect();
+        let mut findings = Findings::default();
+        let mut failed = None;
+        for &budget in budgets {
+            let made = self.on_threads(open, |(trial, kept)| {
+                let made = train(&trial, budget, kept);
+                Ok((trial, made))
+            })?;
+            let mut alive: Vec<(f64, Trial, K)> = Vec::new();
+            for (trial, made) in made {
+                match made {
+                    Ok((error, kept)) if !error.is_nan() => alive.push((error, trial, kept)),
+                    Ok(_) => findings.trials.push(failure(trial, "its error is NaN".into())),
+                    Err(error) => {
+                        findings.trials.push(failure(trial, error.to_string()));
+                        failed.get_or_insert(error);
+                    }
+                }
+            }
+            alive.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.number.cmp(&b.1.number)));
+            let goes_on = if Some(&budget) == budgets.last() { 0 } else { alive.len().div_ceil(2) };
+            let rest = alive.split_off(goes_on);
+            let ended = rest.into_iter().map(|(error, trial, _)| Finding { trial, error, failure: None });
+            findings.trials.extend(ended);
+            open = alive.into_iter().map(|(_, trial, kept)| (trial, Some(kept))).collect();
+        }
+        findings.sort();
+        match failed {
+            Some(failure) if findings.best().is_none() => Err(failure),
+            _ => Ok(findings),
+        }
+    }
+
+    fn on_threads<J: Send, R: Send>(
+        &self,
+        jobs: Vec<J>,
+        work: impl Fn(J) -> Result<R, Error> + Sync,
+    ) -> Result<Vec<R>, Error> {
+        match self.threads {
+            Some(threads) => many::on_threads(threads, jobs, work),
+            None => many::each(jobs, work),
+        }
+    }
+
+    /// How many trials a method makes.
+    fn count(&self, method: Method) -> Result<u64, Error> {
+        const MOST: u64 = 1 << 20;
+        let (count, help) = match method {
+            Method::Grid(0) => (0, "give at least 1 setting an axis"),
+            Method::Grid(points) => (
+                grid::size(&self.axes, points).unwrap_or(u64::MAX),
+                "take fewer settings an axis, or `Method::Random`",
+            ),
+            Method::Random(count) | Method::Tpe(count) => (count as u64, "from 1 to 1048576"),
+        };
+        if count == 0 || count > MOST {
+            return misuse(format!("a search of {count} trials"), help);
+        }
+        Ok(count)
+    }
+
+    fn trial(&self, method: Method, number: u64, before: &Findings) -> Trial {
+        let settings = match method {
+            Method::Grid(points) => grid::settings(&self.axes, points, number).unwrap_or_default(),
+            Method::Random(_) => self.drawn(number),
+            Method::Tpe(_) if before.trials.len() < tpe::STARTUP => self.drawn(number),
+            Method::Tpe(_) => self.suggested(number, before),
+        };
+        Trial { number, settings: self.names.iter().cloned().zip(settings).collect() }
+    }
+
+    fn drawn(&self, number: u64) -> Vec<Setting> {
+        let axes = self.axes.iter().enumerate();
+        axes.map(|(at, axis)| axis.at(Draws::new(self.seed, number, at).unit())).collect()
+    }
+
+    fn suggested(&self, number: u64, before: &Findings) -> Vec<Setting> {
+        let mut before = before.clone();
+        before.sort();
+        let axes = self.names.iter().zip(&self.axes).enumerate();
+        axes.map(|(at, (name, axis))| {
+            let settings = before.trials.iter().filter_map(|made| made.trial.setting(name).ok());
+            let places: Vec<f64> = settings.filter_map(|setting| axis.place(setting)).collect();
+            let mut draws = Draws::new(self.seed, number, at);
+            if places.is_empty() { axis.at(draws.unit()) } else { tpe::suggest(axis, &places, &mut draws) }
+        })
+        .collect()
+    }
+}
+
+fn failure(trial: Trial, told: String) -> Finding {
+    Finding { trial, error: f64::INFINITY, failure: Some(told) }
+}
+
+/// A setting as a table has it.
+fn read(axis: &Axis, text: &str) -> Option<Setting> {
+    match axis {
+        Axis::Whole(..) => {
+            text.parse::<f64>().ok().filter(|it| it.fract() == 0.0).map(|it| Setting::Whole(it as i64))
+        }
+        Axis::Number(..) | Axis::Log(..) => text.parse().ok().map(Setting::Number),
+        Axis::Choice(_) => Some(Setting::Choice(text.to_owned())),
+    }
+}
