@@ -22,6 +22,7 @@ pub use several::{together, unpack};
 use crate::builder::{Builder, Value};
 use crate::call::Argument;
 use crate::composite;
+use crate::losses::fixed_term;
 use downhill_graph::dim::{Dim, Undefined};
 use downhill_graph::error::{Error, Origin, nearest};
 use downhill_graph::random::Initializer;
@@ -223,8 +224,10 @@ pub fn output(builder: &Builder, name: &str, argument: &Argument) {
 
 /// `loss name = argument`, over the storages of some instances or over all.
 pub fn loss(builder: &Builder, name: &str, argument: &Argument, over: Option<Vec<usize>>) {
-    if let Some(value) = value(builder, argument) {
-        builder.loss(name, &value, over);
+    let Some(value) = value(builder, argument) else { return };
+    match fixed_term(&value) {
+        Some(error) => builder.error(error),
+        None => builder.loss(name, &value, over),
     }
 }
 

@@ -353,8 +353,8 @@ impl<'a> Checker<'a> {
         let item = self.bound_alone(&text, value);
         let trained = self.over(over);
         self.at(name.map_or(value.location, |name| Location::at(name.span())));
-        if let Some(value) = self.tensor(item) {
-            self.builder.loss(&text, &value, trained);
+        if let Some(value) = item.stand_in() {
+            language::loss(&self.builder, &text, &value, trained);
         }
     }
 
