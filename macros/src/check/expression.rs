@@ -43,16 +43,25 @@ impl<'a> Checker<'a> {
                 self.unsure = true;
                 AbstractValue::Unknown
             }
-            ExpressionKind::Shape(parts) => {
-                let parts: Vec<Argument> =
-                    parts.iter().map(|part| self.size(part)).map(Argument::Dim).collect();
-                self.at(location);
-                AbstractValue::Known(language::list(&self.builder, &parts))
-            }
+            ExpressionKind::Shape(parts) => self.shape_of(parts, location),
             ExpressionKind::Tuple(parts) => self.together(parts, location),
             ExpressionKind::Scan(scan) => self.scan(scan, location),
             ExpressionKind::Rust(_) | ExpressionKind::Whatever => AbstractValue::Unknown,
         }
+    }
+
+    /// `[a, b]`, a list of sizes. What is no list is one mistake, at its first part that is no size.
+    fn shape_of(&mut self, parts: &'a [Expression], location: Location) -> AbstractValue {
+        let mut dims = Vec::new();
+        for part in parts {
+            let Some(dim) = self.size_if_any(part) else {
+                self.unsure = true;
+                return AbstractValue::Unknown;
+            };
+            dims.push(Argument::Dim(dim));
+        }
+        self.at(location);
+        AbstractValue::Known(language::list(&self.builder, &dims))
     }
 
     pub(super) fn is_rust_value(&self, expression: &Expression) -> bool {
@@ -85,12 +94,33 @@ impl<'a> Checker<'a> {
         let error = Error::new(format!("nothing is called `{name}` here"));
         let near = nearest(name, self.scopes.names()).map(str::to_owned);
         let callable = composite::find(name).is_some() || self.layer(name).is_some();
-        let error = match near {
-            _ if callable => error.help(format!("`{name}` is a function: `{name}(…)`")),
-            Some(near) => error.help(format!("did you mean `{near}`?")),
-            None => error.help(format!("declare it before: `let {name} = …;`")),
+        let help = match (composite::name_advice(name), near) {
+            _ if callable => format!("`{name}` is a function: `{name}(…)`"),
+            (Some(advice), None) => advice,
+            (Some(advice), Some(near)) => format!("did you mean `{near}`? {advice}"),
+            (None, Some(near)) => format!("did you mean `{near}`?"),
+            (None, None) => self.undeclared(name),
         };
-        self.fail(location, error)
+        self.fail(location, error.help(help))
+    }
+
+    /// What a name that stands for nothing was to be declared as.
+    fn undeclared(&self, name: &str) -> String {
+        match (self.in_loss, self.frames.last()) {
+            (true, None) => {
+                format!("declare it: `target {name}: [batch, …];` if it is given, or `let {name} = …;`")
+            }
+            (_, Some(frame)) => {
+                format!(
+                    "a layer sees its arguments alone: add `{name}` to those of `{}`, or write `let {name} = …;`",
+                    frame.layer
+                )
+            }
+            (false, None) if self.scopes.depth() == 1 && !self.lone => {
+                format!("declare it before: `input {name}: [batch, …];` if it is given, or `let {name} = …;`")
+            }
+            (false, None) => format!("declare it before: `let {name} = …;`"),
+        }
     }
 
     pub(super) fn unknown_size(&mut self, name: &Ident) -> AbstractValue {
@@ -190,6 +220,11 @@ impl<'a> Checker<'a> {
 
     /// An expression as a size: a new symbol where it is not known.
     pub(super) fn size(&mut self, expression: &'a Expression) -> Dim {
+        self.size_if_any(expression).unwrap_or_else(|| self.builder.fresh_dim("unknown"))
+    }
+
+    /// The same; `None` for what is no size, which is told.
+    fn size_if_any(&mut self, expression: &'a Expression) -> Option<Dim> {
         let item = match &expression.kind {
             ExpressionKind::Name(name) if self.scopes.find(&name.to_string()).is_none() => {
                 self.unknown_size(name)
@@ -197,12 +232,11 @@ impl<'a> Checker<'a> {
             _ => self.expression(expression),
         };
         self.at(expression.location);
-        let dim = match item {
+        match item {
             // A number may come out whole.
-            AbstractValue::Number | AbstractValue::Unknown => None,
+            AbstractValue::Number | AbstractValue::Unknown => Some(self.builder.fresh_dim("unknown")),
             other => other.stand_in().and_then(|argument| language::dim(&self.builder, &argument)),
-        };
-        dim.unwrap_or_else(|| self.builder.fresh_dim("unknown"))
+        }
     }
 }
 

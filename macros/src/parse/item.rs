@@ -60,6 +60,7 @@ fn layer(
 ) -> syn::Result<Layer> {
     input.call(Ident::parse_any)?;
     let name: Ident = input.parse()?;
+    no_type_arguments(input)?;
     let content;
     parenthesized!(content in input);
     let arguments = comma_separated(&content, layer_argument)?;
@@ -108,15 +109,10 @@ fn network(
     diagnostics: &mut Diagnostics,
 ) -> syn::Result<Network> {
     let visibility: Visibility = input.parse()?;
-    if let Some(keyword) =
-        ["struct", "fn", "let", "input", "mod"].into_iter().find(|keyword| word(input, keyword))
-    {
-        let message = format!("`{keyword}` begins neither a layer nor a network");
-        let help = "write `layer name(…) -> […] { … }` or `pub Name(arguments) { … }`";
-        return Err(mistake(here(input), message, help));
-    }
+    begins_network(input)?;
 
     let name: Ident = input.parse()?;
+    no_type_arguments(input)?;
     let arguments = if input.peek(token::Paren) {
         let content;
         parenthesized!(content in input);
@@ -125,6 +121,10 @@ fn network(
         Vec::new()
     };
 
+    if input.peek(Token![->]) {
+        let help = "leave it out: `output` and `loss` say what comes out";
+        return Err(mistake(here(input), format!("network `{name}` has no result"), help));
+    }
     if !input.peek(token::Brace) {
         return Err(syn::Error::new(here(input), format!("expected `{{` with the body of network `{name}`")));
     }
@@ -134,13 +134,51 @@ fn network(
     Ok(Network { attributes, visibility, name, arguments, body })
 }
 
+/// Refuses what begins no network.
+fn begins_network(input: ParseStream) -> syn::Result<()> {
+    const WORDS: [&str; 14] = [
+        "struct", "fn", "let", "input", "mod", "network", "model", "class", "def", "module", "net", "impl",
+        "const", "use",
+    ];
+    let found = WORDS.into_iter().find(|keyword| word(input, keyword) && !input.peek2(token::Brace));
+    // A network may be called so; it has no second name.
+    let Some(keyword) = found.filter(|_| !input.peek2(token::Paren)) else { return Ok(()) };
+    let message = format!("`{keyword}` begins neither a layer nor a network");
+    let help = match keyword {
+        "network" | "model" | "class" | "module" | "net" | "struct" => {
+            format!("leave `{keyword}` out: `pub Name(arguments) {{ … }}` is a network")
+        }
+        _ => "write `layer name(…) -> […] { … }` or `pub Name(arguments) { … }`".into(),
+    };
+    Err(mistake(here(input), message, help))
+}
+
+/// Refuses `<…>` behind a name.
+fn no_type_arguments(input: ParseStream) -> syn::Result<()> {
+    if input.peek(Token![<]) {
+        let help = "leave `<…>` out: sizes are arguments, `(units: usize)`, and elements are f32";
+        return Err(mistake(here(input), "networks and layers have no type arguments", help));
+    }
+    Ok(())
+}
+
 fn argument(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<Argument> {
     let attributes = input.call(Attribute::parse_outer)?;
+    if input.peek(Token![&]) || input.peek(Token![self]) || input.peek(Token![mut]) {
+        let help = "leave it out: arguments are `name: usize`, and others that Rust knows";
+        return Err(mistake(here(input), "a network has neither `self` nor references", help));
+    }
     let name: Ident = input.parse()?;
     if !input.peek(Token![:]) {
         let message = format!("argument `{name}` of a network has no type");
         // Taken for a size, so that the type is there and nothing else is refused.
         diagnostics.add_syn(&mistake(name.span(), message, format!("write `{name}: usize`")));
+        if input.peek(Token![=]) {
+            let help = "leave it out: `Name::new` is given all of them";
+            diagnostics.add_syn(&mistake(here(input), "an argument has no default", help));
+            input.parse::<Token![=]>()?;
+            input.parse::<TokenTree>()?;
+        }
         return Ok(Argument { attributes, name, ty: syn::parse_quote!(usize), kind: ArgumentKind::Size });
     }
     input.parse::<Token![:]>()?;

@@ -302,17 +302,19 @@ pub fn dim(builder: &Builder, argument: &Argument) -> Option<Dim> {
         Argument::Unknown => return None,
         Argument::Value(value) if value.node().is_none() => return None,
         Argument::Value(value) => value.label(),
-        Argument::Number(number) => format!("`{number}`"),
+        Argument::Number(number) => format!("`{number:?}`"),
         Argument::Bool(flag) => format!("`{flag}`"),
         Argument::Shape(_) => "a list".into(),
         Argument::Initializer(_) => "an initialiser".into(),
         Argument::Word(_) | Argument::Text(_) | Argument::Several(_) => argument.words(),
     };
 
-    builder.error(
-        Error::new(format!("{what} is no size"))
-            .help("sizes are whole numbers, arguments, axes' names and their sums and products"),
-    );
+    builder.error(Error::new(format!("{what} is no size")).help(match argument {
+        Argument::Number(_) => {
+            "sizes are whole numbers; a tensor of one number is `full([4], 0.5)`, of others an `input`"
+        }
+        _ => "sizes are whole numbers, arguments, axes' names and their sums and products",
+    }));
     None
 }
 

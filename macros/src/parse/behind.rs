@@ -1,0 +1,285 @@
+//! What stands behind a value and is no operator: methods, indices, calls of a value, macros, signs of other languages.
+//!
+//! In: the input behind a value. Out: nothing where an operator or an end may follow, else a mistake that says how it is written here.
+
+use super::foreign::{self, is_module};
+use super::index;
+use super::token::{here, mistake};
+use crate::signature::written;
+use crate::syntax::{Arguments, Expression, ExpressionKind};
+use downhill_nn::composite;
+use proc_macro2::TokenTree;
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::{Ident, Lit, Token, token};
+
+/// Refuses what stands behind `value` and belongs to another language.
+pub(super) fn nothing_foreign(input: ParseStream, value: &Expression) -> syn::Result<()> {
+    if input.is_empty() || input.peek(Token![;]) || input.peek(Token![,]) {
+        return Ok(());
+    }
+    if input.peek(Token![.]) && !input.peek(Token![..]) {
+        return Err(methods(input, &spelled(value))?);
+    }
+    if input.peek(token::Bracket) {
+        return Err(indexed(input, value));
+    }
+    if input.peek(token::Paren) {
+        return Err(called(input, value));
+    }
+    if input.peek(Token![!]) && !input.peek(Token![!=]) {
+        return Err(macro_call(input, value));
+    }
+    if let Some(error) = assigning(input, value).or_else(|| word_behind(input, value)) {
+        return Err(error);
+    }
+    foreign::operator(input).map_or(Ok(()), |(message, help)| Err(mistake(here(input), message, help)))
+}
+
+/// An expression as it is written, if that is short.
+pub(super) fn spelled(expression: &Expression) -> String {
+    let short = |text: String, or: String| if text.chars().count() <= 40 { text } else { or };
+    match &expression.kind {
+        ExpressionKind::Call { function, arguments } => {
+            short(format!("{function}({})", given(arguments)), format!("{function}(…)"))
+        }
+        _ => written(expression),
+    }
+}
+
+/// Arguments as they are written.
+fn given(arguments: &Arguments) -> String {
+    let named = arguments.named.iter().map(|(name, value)| format!("{name}: {}", spelled(value)));
+    arguments.positional.iter().map(spelled).chain(named).collect::<Vec<_>>().join(", ")
+}
+
+/// `.relu().sum(1)` behind `value`: methods, as calls around each other.
+fn methods(input: ParseStream, value: &str) -> syn::Result<syn::Error> {
+    match chain(input, value)? {
+        (Some(name), mend) => Ok(called_as_method(&name, &mend)),
+        (None, _) => {
+            let help =
+                "values together get names: `let (a, b) = …;`; `unstack(x, 0)` takes one along an axis";
+            Ok(mistake(here(input), "a value has no parts by number", help))
+        }
+    }
+}
+
+/// The first name of a chain of methods, and the chain as calls.
+fn chain(input: ParseStream, value: &str) -> syn::Result<(Option<Ident>, String)> {
+    let (mut mend, mut first): (String, Option<Ident>) = (value.to_owned(), None);
+    while input.peek(Token![.]) && input.peek2(Ident::peek_any) {
+        input.parse::<Token![.]>()?;
+        let name = input.call(Ident::parse_any)?;
+        let arguments =
+            if input.peek(token::Paren) { input.parse::<Arguments>()? } else { Arguments::default() };
+        mend = method(&mend, &name.to_string(), &arguments);
+        first.get_or_insert(name);
+    }
+    Ok((first, mend))
+}
+
+/// The mistake of `path.name(…)`: a method, or a function of another library's module.
+pub(super) fn member_called(input: ParseStream, path: &[String], name: &Ident) -> syn::Result<syn::Error> {
+    let (base, whole) = (path.first().map_or("", String::as_str), path.join("."));
+    if is_module(base) {
+        return in_module(&whole, name, input);
+    }
+    let arguments = input.parse::<Arguments>()?;
+    // The whole chain is one mistake, at its first method.
+    let (_, mend) = chain(input, &method(&whole, &name.to_string(), &arguments))?;
+    Ok(called_as_method(name, &mend))
+}
+
+/// The mistake of a method called `name`, which is `mend` here.
+pub(super) fn called_as_method(name: &Ident, mend: &str) -> syn::Error {
+    let help = match composite::advice(&name.to_string()) {
+        Some(advice) if composite::find(&name.to_string()).is_none() => advice.to_owned(),
+        _ => format!("write `{mend}`"),
+    };
+    mistake(name.span(), format!("`{name}` is called as a method"), help)
+}
+
+/// `value.name(arguments)` as a call.
+pub(super) fn method(value: &str, name: &str, arguments: &Arguments) -> String {
+    let function = match name {
+        "T" | "mT" => "transpose",
+        _ => composite::likely(name, composite::names()).unwrap_or(name),
+    };
+    let given = given(arguments);
+    let is_list = matches!(name, "view" | "reshape" | "permute" | "transpose") && !given.starts_with('[');
+    match (given.is_empty(), is_list) {
+        (true, _) => format!("{function}({value})"),
+        (false, true) => format!("{function}({value}, [{given}])"),
+        (false, false) => format!("{function}({value}, {given})"),
+    }
+}
+
+/// The mistake of `module.name` or `module::name`, with what follows it.
+pub(super) fn in_module(module: &str, name: &Ident, input: ParseStream) -> syn::Result<syn::Error> {
+    let mut calls = Vec::new();
+    while input.peek(token::Paren) {
+        calls.push(input.parse::<Arguments>()?);
+    }
+    let mend = match calls.as_slice() {
+        // A layer that is made first and called later.
+        [made, x, ..] => of(&name.to_string(), made, x),
+        [made]
+            if name.to_string().starts_with(char::is_uppercase) && made.positional.iter().all(is_number) =>
+        {
+            format!("write `{}`", applied(&name.to_string(), made, "x", 1))
+        }
+        [made] => with_arguments(&name.to_string(), &given(made)),
+        [] => with_arguments(&name.to_string(), "x"),
+    };
+    let message = format!("`{module}` is a module of another library: functions stand alone here");
+    Ok(mistake(name.span(), message, mend))
+}
+
+fn is_number(expression: &Expression) -> bool {
+    matches!(expression.kind, ExpressionKind::Integer(_) | ExpressionKind::Number(_))
+}
+
+fn with_arguments(name: &str, given: &str) -> String {
+    match (composite::likely(name, composite::names()), composite::advice(name)) {
+        (Some(known), _) => format!("write `{known}({given})`"),
+        (None, Some(advice)) => advice.to_owned(),
+        (None, None) => format!("write `{name}({given})`"),
+    }
+}
+
+/// `name(made)(x)`, a layer that is made first and called later, as one call.
+fn of(name: &str, made: &Arguments, x: &Arguments) -> String {
+    if let (None, Some(advice)) = (composite::likely(name, composite::names()), composite::advice(name)) {
+        return advice.to_owned();
+    }
+    let call = applied(name, made, &given(x), x.positional.len());
+    format!("write `{call}`: a layer is a function, and the size of what comes in follows from it")
+}
+
+/// What another library calls `name`, applied to `count` values: with as many arguments of those it is made of as it needs. What it has
+/// too many of are sizes of what comes in.
+fn applied(name: &str, made: &Arguments, x: &str, count: usize) -> String {
+    let Some(known) = composite::likely(name, composite::names()).and_then(composite::find) else {
+        return format!("{name}({x})");
+    };
+    let needed: Vec<&str> =
+        known.parameters.iter().filter(|it| it.default.is_none()).map(|it| it.name).collect();
+    let needed = needed.get(count..).unwrap_or_default();
+    let surplus = made.positional.len().saturating_sub(needed.len());
+    let is_share = |expression: &&Expression| matches!(expression.kind, ExpressionKind::Number(_));
+    let mut rest: Vec<String> = match needed {
+        [] => made.positional.iter().filter(is_share).map(spelled).collect(),
+        _ => made.positional.iter().skip(surplus).map(spelled).collect(),
+    };
+    rest.extend(needed.iter().skip(made.positional.len()).map(|name| (*name).to_owned()));
+    let rest: String = rest.iter().map(|argument| format!(", {argument}")).collect();
+    format!("{}({x}{rest})", known.name)
+}
+
+/// `Linear(4, 10)(x)`, `3(x)`.
+fn called(input: ParseStream, value: &Expression) -> syn::Error {
+    let span = here(input);
+    let ExpressionKind::Call { function, arguments: made } = &value.kind else {
+        return mistake(span, "a value is no function", "write `*` between factors");
+    };
+    match input.parse::<Arguments>() {
+        Ok(x) => {
+            let message = format!("`{function}(…)` gives a value, which is not called");
+            mistake(function.span(), message, of(&function.to_string(), made, &x))
+        }
+        Err(error) => error,
+    }
+}
+
+/// `println!(…)`, `vec![…]` behind its name.
+fn macro_call(input: ParseStream, value: &Expression) -> syn::Error {
+    let name = written(value);
+    let help = match name.as_str() {
+        "print" | "println" | "eprintln" | "dbg" | "debug" => {
+            "declare `output h;`: `forward` gives it, and Rust prints it"
+        }
+        "vec" => "a list of sizes is written `[16, 32]`",
+        "assert" | "assert_eq" | "debug_assert" => {
+            "shapes are checked by themselves; a layer's head says them"
+        }
+        _ => "Rust stands in `{ … }` as an argument, or outside of `network!`",
+    };
+    mistake(here(input), format!("`{name}!` is a macro of Rust"), help)
+}
+
+/// `h += x`.
+fn assigning(input: ParseStream, value: &Expression) -> Option<syn::Error> {
+    macro_rules! sign {
+        ($($token:tt)*) => {
+            [$((input.peek(Token![$token]), stringify!($token))),*].into_iter().find(|(is_next, _)| *is_next)
+        };
+    }
+    let (_, sign) = sign!(+= -= *= /= %= ^= &= |=)?;
+    let (name, operator) = (written(value), sign.trim_end_matches('='));
+    Some(mistake(
+        here(input),
+        format!("`{sign}` is not of this language"),
+        format!("write `{name} = {name} {operator} …;`"),
+    ))
+}
+
+/// A value or a function directly behind another one, on the same line.
+fn word_behind(input: ParseStream, value: &Expression) -> Option<syn::Error> {
+    let ExpressionKind::Name(name) = &value.kind else { return None };
+    let is_same_line = here(input).start().line == value.location.end.end().line;
+    if !is_same_line || !(input.peek(Ident) || input.peek(Lit)) {
+        return None;
+    }
+    let TokenTree::Ident(next) = input.cursor().token_tree()?.0 else {
+        return is_function(name).then(|| without_parentheses(input, name));
+    };
+    match name.to_string().as_str() {
+        "not" => Some(mistake(
+            name.span(),
+            "`not` is a function",
+            format!("write `not({next})`; of a condition `!{next}`"),
+        )),
+        "lambda" => Some(mistake(name.span(), foreign::CLOSURE.0, foreign::CLOSURE.1)),
+        _ if is_function(name) => Some(without_parentheses(input, name)),
+        _ => None,
+    }
+}
+
+fn is_function(name: &Ident) -> bool {
+    composite::find(&name.to_string()).is_some()
+}
+
+fn without_parentheses(input: ParseStream, name: &Ident) -> syn::Error {
+    let next = input.cursor().token_tree().map_or_else(String::new, |(tree, _)| tree.to_string());
+    mistake(name.span(), format!("`{name}` is called without parentheses"), format!("write `{name}({next})`"))
+}
+
+/// `x[…]`: one element or a range along an axis.
+fn indexed(input: ParseStream, value: &Expression) -> syn::Error {
+    let span = here(input);
+    let Some((TokenTree::Group(group), _)) = input.cursor().token_tree() else {
+        return syn::Error::new(span, "expected an index");
+    };
+    let name = spelled(value);
+    if let ExpressionKind::Parameter(path) = &value.kind
+        && path.last().is_some_and(|last| last == "shape" || last == "size")
+    {
+        return mistake(
+            span,
+            "a size is no element of a shape",
+            composite::advice("shape").unwrap_or_default(),
+        );
+    }
+    let mend = index::mend(&name, group.stream());
+    let help = match (mend, &value.kind) {
+        (Some(mend), ExpressionKind::Name(_)) if mend.ends_with("axis: 0)`") => {
+            format!("{mend}; of a list of sizes `{{ {name}[…] }}`")
+        }
+        (Some(mend), _) => mend,
+        (None, _) => format!(
+            "`unstack({name}, 0, axis: 0)` takes one along an axis, `slice({name}, start: 0, end: 2, axis: 0)` a range"
+        ),
+    };
+    mistake(span, "nothing has an index in this language", help)
+}

@@ -1,0 +1,162 @@
+//! Statements that declare: inputs, targets, shared instances, parameters and states, updates, outputs, losses.
+
+use super::binding::{begins_rebinding, value_behind_equals};
+use super::expression;
+use super::token::{here, mistake, semicolon, word};
+use super::types::tensor_type;
+use crate::syntax::{Arguments, Output, StatementKind};
+use downhill_graph::graph::StorageKind;
+use quote::ToTokens;
+use syn::parse::ParseStream;
+use syn::{Ident, Lit, Token, token};
+
+pub(super) fn declared(input: ParseStream, target: bool) -> syn::Result<StatementKind> {
+    let before = input.fork();
+    let name: Ident = input.parse()?;
+    let word = if target { "target" } else { "input" };
+    shape_follows(input, word, &name)?;
+    let ty = tensor_type(input)?;
+    if input.peek(Token![,]) {
+        let help = format!("end it with `;` and write `{word}` again");
+        return Err(mistake(here(input), format!("one `{word}` a statement"), help));
+    }
+    semicolon(input, &before)?;
+    Ok(StatementKind::Input { target, name, ty })
+}
+
+/// Reads the `:` before the shape of a tensor that is declared.
+fn shape_follows(input: ParseStream, word: &str, name: &Ident) -> syn::Result<()> {
+    if !input.peek(Token![:]) {
+        let help = match word {
+            "input" | "target" => format!("write `{word} {name}: [batch, 4];`, with the size of each axis"),
+            _ => format!("write `{word} {name}: [4, 8] = …;`, with the size of each axis"),
+        };
+        return Err(mistake(here(input), format!("expected `:` and the shape of `{name}`"), help));
+    }
+    input.parse::<Token![:]>().map(|_| ())
+}
+
+pub(super) fn shared(input: ParseStream) -> syn::Result<StatementKind> {
+    let before = input.fork();
+    let name = input.parse()?;
+    input.parse::<Token![=]>()?;
+    let function = input.parse()?;
+    let arguments = if input.peek(token::Paren) { input.parse()? } else { Arguments::default() };
+    semicolon(input, &before)?;
+    Ok(StatementKind::Shared { name, function, arguments })
+}
+
+pub(super) fn storage(input: ParseStream, kind: StorageKind) -> syn::Result<StatementKind> {
+    let before = input.fork();
+    let name: Ident = input.parse()?;
+    shape_follows(input, if kind == StorageKind::State { "state" } else { "param" }, &name)?;
+    let ty = tensor_type(input)?;
+
+    if !input.peek(Token![=]) {
+        let message = format!("`{name}` has no initial value");
+        return Err(mistake(here(input), message, "write `= zeros()` or another initialiser before the `;`"));
+    }
+
+    input.parse::<Token![=]>()?;
+    let initializer = initializer(input)?;
+    let arguments = input.parse()?;
+    semicolon(input, &before)?;
+    Ok(StatementKind::Storage { kind, name, ty, initializer, arguments })
+}
+
+/// The name of an initialiser, which is called.
+fn initializer(input: ParseStream) -> syn::Result<Ident> {
+    if input.peek(Lit) {
+        let number = input.fork().parse::<Lit>().map(|number| number.to_token_stream().to_string());
+        let number = number.unwrap_or_default();
+        let help = match number.parse::<f64>() {
+            Ok(0.0) => "write `zeros()`".to_owned(),
+            _ => format!("write `constant({number})`"),
+        };
+        return Err(mistake(here(input), "an initialiser is called by its name", help));
+    }
+    let name: Ident = input.parse()?;
+    if !input.peek(token::Paren) {
+        let message = format!("`{name}` is not called");
+        return Err(mistake(name.span(), message, format!("write `{name}()`")));
+    }
+    Ok(name)
+}
+
+pub(super) fn update(input: ParseStream) -> syn::Result<StatementKind> {
+    let name: Ident = input.parse()?;
+    if input.peek(Token![:]) {
+        let help = format!("declare it before, `state {name}: … = zeros();`, and write `update {name} = …;`");
+        return Err(mistake(here(input), "an update declares nothing", help));
+    }
+    Ok(StatementKind::Update { name, value: value_behind_equals(input)? })
+}
+
+pub(super) fn outputs(input: ParseStream) -> syn::Result<StatementKind> {
+    let before = input.fork();
+    let mut outputs = Vec::new();
+    loop {
+        let name: Ident = input.parse()?;
+        if input.peek(token::Paren) || input.peek(Token![::]) {
+            return Err(mistake(
+                name.span(),
+                "an output needs a name",
+                format!("write `output name = {name}(…);`"),
+            ));
+        }
+        let value = if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?;
+            Some(expression::expression(input)?)
+        } else {
+            None
+        };
+        outputs.push(Output { name, value });
+        if !input.peek(Token![,]) {
+            break;
+        }
+        input.parse::<Token![,]>()?;
+    }
+
+    semicolon(input, &before)?;
+    Ok(StatementKind::Output(outputs))
+}
+
+pub(super) fn loss(input: ParseStream) -> syn::Result<StatementKind> {
+    let over_follows = |input: ParseStream| word(input, "over") && input.peek2(Ident);
+    let second_is_over = || {
+        let fork = input.fork();
+        fork.parse::<Ident>().is_ok() && over_follows(&fork)
+    };
+
+    let named = begins_rebinding(input) || second_is_over();
+    let name = if named { Some(input.parse()?) } else { None };
+
+    let mut over = Vec::new();
+    if over_follows(input) {
+        input.parse::<Ident>()?;
+        over.push(input.parse()?);
+        while input.peek(Token![,]) {
+            input.parse::<Token![,]>()?;
+            over.push(input.parse()?);
+        }
+    }
+
+    if name.is_some() || !over.is_empty() {
+        return Ok(StatementKind::Loss { name, over, value: value_behind_equals(input)? });
+    }
+    if input.peek(Token![:]) {
+        return Err(mistake(
+            here(input),
+            "a loss has no `:`",
+            "write `loss squared_error(p, y);`, or `loss name = …;`",
+        ));
+    }
+    let before = input.fork();
+    let value = expression::expression(input)?;
+    if input.peek(Token![,]) {
+        let help = "add them up with `+`, or write `loss` again with a name for each: `loss first = …;`";
+        return Err(mistake(here(input), "one value a loss", help));
+    }
+    semicolon(input, &before)?;
+    Ok(StatementKind::Loss { name, over, value })
+}
