@@ -87,6 +87,31 @@ network! {
     }
 }
 
+network! {
+    pub Named() {
+        input  x: [batch, 4];
+        input  label: i32[batch];
+        target y: [batch, 1];
+        let a = torch.nn.functional.softmax(x, dim=1);
+        let b = torch.cat([x, x], dim=1);
+        let c = F.dropout(x, p=0.5, training=self.training);
+        let d = nn.Conv2d(3, 8, kernel_size=3)(x);
+        let e = layers.Dense(10, activation="relu")(x);
+        let f = nn.LSTM(4, 8, batch_first=True)(x);
+        let g = x.mean(-1, keepdim=True);
+        let h = torch.zeros(4, 4);
+        let i = jnp.where(x > 0, x, 0);
+        let j = Concatenate()([x, x]);
+        let k = nn.Parameter(torch.zeros(4));
+        let l = x.to("cuda");
+        let m = layer_norm(x, 4);
+        output p = linear(x, 1);
+        loss.backward();
+        optimizer.step();
+        loss cross_entropy(argmax(x), label);
+    }
+}
+
 fn main() {
-    let _ = (Modules::new(1), Calls::new(2), Arguments::new(3));
+    let _ = (Modules::new(1), Calls::new(2), Arguments::new(3), Named::new());
 }

@@ -105,6 +105,44 @@ network! {
     }
 }
 
+network! {
+    pub Bindings(hidden: usize, name: String) {
+        input  x: [batch, 4];
+        target y: [batch, 1];
+        let (a, _) = lstm(x, 8);
+        let b = relu(x), c = tanh(x);
+        let d == relu(x);
+        let 3 = relu(x);
+        let e = x = 3;
+        let f = x <> 3;
+        let g = x |> relu;
+        let h = 1e400 * x;
+        let i = 99999999999999999999 * x;
+        let j = { relu(x) };
+        let k = linear(x, hidden.max(3));
+        let l = linear(x, name);
+        let m = x + "1";
+        for (i, w) in [8, 16].iter().enumerate() { let n = relu(x); }
+        for i in (0..3).rev() { let n = relu(x); }
+        with torch.no_grad(): let o = x;
+        pub input q: [batch, 4];
+        shared r: linear(3);
+        output: linear(x, 1);
+        output p: linear(x, 1);
+        output (x, y);
+        loss mse = squared_error(p, y), mae = absolute_error(p, y);
+    }
+}
+
+network! {
+    pub Assigned() {
+        input  x: [batch, 4];
+        output = linear(x, 1);
+        loss = squared_error(x, x);
+    }
+}
+
 fn main() {
+    let _ = (Bindings::new(1, String::new()), Assigned::new());
     let _ = (Methods::new(1), Attributes::new(), Operators::new(2), Statements::new(3), Numbers::new());
 }

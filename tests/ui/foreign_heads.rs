@@ -51,6 +51,29 @@ network! {
 }
 
 network! {
+    layer result(x: [batch, n]): [batch, 1] { linear(x, 1) }
+    pub layer visible(x) { linear(x, 1) }
+    layer object(self, x) { linear(x, 1) }
+    layer default(x, units = 3) { linear(x, units) }
+    layer assigned(x) = linear(x, 1);
+    layer bare x { linear(x, 1) }
+    pub Lifetime(name: &str) { input x: [batch, 4]; }
+    pub Empty(hidden: usize);
+    pub Shapes() {
+        input: [batch, 4];
+        input a: [batch, 4] = zeros();
+        input b, c: [batch, 4];
+        input d: [batch; 4];
+        input e: [batch, 4], f32;
+        target y: [batch, 1];
+        param v: 4 = zeros();
+        param w: [2] = [1.0, 2.0];
+        output p = linear(e, 1);
+        loss squared_error(visible(p), y);
+    };
+}
+
+network! {
     pub Undeclared(hidden: usize) {
         output p = linear(x, 1);
         loss squared_error(p, y);
@@ -67,5 +90,5 @@ network! {
 }
 
 fn main() {
-    let _ = (Inputs::new(), Default::new(1), Undeclared::new(2), Products::new(3));
+    let _ = (Inputs::new(), Shapes::new(), Default::new(1), Undeclared::new(2), Products::new(3));
 }

@@ -7,6 +7,7 @@ use downhill_graph::dim::Dim;
 use downhill_graph::error::{Error, nearest};
 use downhill_nn::composite::{self, Argument};
 use downhill_nn::language;
+use proc_macro2::{TokenStream, TokenTree};
 use syn::Ident;
 
 impl<'a> Checker<'a> {
@@ -46,8 +47,31 @@ impl<'a> Checker<'a> {
             ExpressionKind::Shape(parts) => self.shape_of(parts, location),
             ExpressionKind::Tuple(parts) => self.together(parts, location),
             ExpressionKind::Scan(scan) => self.scan(scan, location),
-            ExpressionKind::Rust(_) | ExpressionKind::Whatever => AbstractValue::Unknown,
+            ExpressionKind::Rust(tokens) => self.rust(tokens),
+            ExpressionKind::Whatever => AbstractValue::Unknown,
         }
+    }
+
+    /// `{ … }`, which Rust computes: it sees the network's arguments, not its values.
+    fn rust(&mut self, tokens: &TokenStream) -> AbstractValue {
+        let trees: Vec<TokenTree> = tokens.clone().into_iter().collect();
+        match seen_in(&trees).into_iter().find(|name| self.is_tensor(name)) {
+            Some(name) if !binds(&trees) => {
+                let error = Error::new(format!(
+                    "`{name}` is a value of the network, which Rust in `{{ … }}` does not see"
+                ));
+                self.fail(Location::at(name.span()), error.help("leave out the braces"))
+            }
+            _ => AbstractValue::Unknown,
+        }
+    }
+
+    fn is_tensor(&self, name: &Ident) -> bool {
+        let item = match self.scopes.find(&name.to_string()) {
+            Some(Named::Value(item) | Named::Fixed(_, item)) => item,
+            _ => return false,
+        };
+        matches!(item, AbstractValue::Known(Argument::Value(_) | Argument::Several(_)))
     }
 
     /// `[a, b]`, a list of sizes. What is no list is one mistake, at its first part that is no size.
@@ -77,7 +101,8 @@ impl<'a> Checker<'a> {
             }
             Some(Named::Rust) => {
                 let error = Error::new(format!("`{name}` is neither a number nor a size"));
-                self.fail(location, error.help(format!("turn it into one with Rust: `{{ f({name}) }}`")))
+                let types = "sizes are declared as `usize`, lists of them as `Vec<usize>`, numbers as f32 or f64, flags as bool";
+                self.fail(location, error.help(format!("{types}; Rust turns it into one: `{{ f({name}) }}`")))
             }
             Some(Named::Instance(shared)) => {
                 let error = Error::new(format!(
@@ -238,6 +263,38 @@ impl<'a> Checker<'a> {
             other => other.stand_in().and_then(|argument| language::dim(&self.builder, &argument)),
         }
     }
+}
+
+/// Whether Rust's tokens may bind names of their own.
+fn binds(trees: &[TokenTree]) -> bool {
+    trees.iter().any(|tree| match tree {
+        TokenTree::Ident(word) => {
+            ["let", "move", "for", "match", "fn", "const"].iter().any(|known| word == known)
+        }
+        TokenTree::Punct(punct) => punct.as_char() == '|',
+        TokenTree::Group(group) => binds(&group.stream().into_iter().collect::<Vec<_>>()),
+        TokenTree::Literal(_) => false,
+    })
+}
+
+/// The names in Rust's tokens that are neither members of something nor paths.
+fn seen_in(trees: &[TokenTree]) -> Vec<Ident> {
+    let is_punct = |tree: Option<&TokenTree>, sign: char| matches!(tree, Some(TokenTree::Punct(punct)) if punct.as_char() == sign);
+    let mut names = Vec::new();
+    for (position, tree) in trees.iter().enumerate() {
+        let before = position.checked_sub(1).and_then(|before| trees.get(before));
+        let behind = trees.get(position + 1);
+        match tree {
+            TokenTree::Group(group) => names.extend(seen_in(&group.stream().into_iter().collect::<Vec<_>>())),
+            TokenTree::Ident(name)
+                if !is_punct(before, '.') && !is_punct(before, ':') && !is_punct(behind, ':') =>
+            {
+                names.push(name.clone());
+            }
+            TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+        }
+    }
+    names
 }
 
 fn is_flag(item: &AbstractValue) -> bool {

@@ -203,7 +203,14 @@ impl<'a> Checker<'a> {
                     Error::new(format!("nothing is called `{name}` here, so it cannot be bound anew"));
                 let near = nearest(&text, self.scopes.names());
                 let near = near.map(|near| format!("did you mean `{near}`?"));
-                self.error(location, error.help(near.unwrap_or_else(|| format!("write `let {name} = …;`"))));
+                // What seems to be missing at the end is this.
+                self.broken |= text == "loss" || text == "output";
+                let help = match text.as_str() {
+                    "loss" => "write `loss squared_error(p, y);`, or `loss name = …;`".to_owned(),
+                    "output" => "write `output p = …;`".to_owned(),
+                    _ => near.unwrap_or_else(|| format!("write `let {name} = …;`")),
+                };
+                self.error(location, error.help(help));
                 self.scopes.declare(&text, Named::Value(AbstractValue::Unknown));
             }
         }

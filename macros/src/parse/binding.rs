@@ -1,7 +1,7 @@
 //! Statements that bind names: `let`, `name = …`, `yield`.
 
 use super::expression;
-use super::token::{comma_separated, here, mistake, semicolon};
+use super::token::{comma_separated, here, mistake, name, semicolon};
 use crate::syntax::{Expression, StatementKind};
 use syn::parse::ParseStream;
 use syn::{Ident, Token, parenthesized, token};
@@ -14,11 +14,12 @@ pub(super) fn begins_rebinding(input: ParseStream) -> bool {
 /// `name`, or `(a, b, …)`.
 pub(super) fn names(input: ParseStream) -> syn::Result<Vec<Ident>> {
     if !input.peek(token::Paren) {
-        return Ok(vec![input.parse()?]);
+        return Ok(vec![name(input, "write `let h = …;`")?]);
     }
     let content;
     let parens = parenthesized!(content in input);
-    let names = comma_separated(&content, |input| input.parse())?;
+    let help = "every value has a name; where the first ones stand for all, fewer will do: `let (y, h) = …;`";
+    let names = comma_separated(&content, |input| name(input, help))?;
     if names.is_empty() {
         return Err(mistake(parens.span.open(), "names are missing", "write `(a, b) = …`"));
     }
@@ -29,6 +30,13 @@ pub(super) fn value_behind_equals(input: ParseStream) -> syn::Result<Expression>
     let before = input.fork();
     input.parse::<Token![=]>()?;
     let value = expression::expression(input)?;
+    if input.peek(Token![,]) {
+        return Err(mistake(
+            here(input),
+            "one value a statement",
+            "end it with `;` and begin another statement",
+        ));
+    }
     semicolon(input, &before)?;
     Ok(value)
 }
@@ -61,7 +69,7 @@ pub(super) fn binding(input: ParseStream) -> syn::Result<StatementKind> {
             "leave it out: shapes follow from the value",
         ));
     }
-    if !input.peek(Token![=]) {
+    if !input.peek(Token![=]) || input.peek(Token![==]) {
         return Err(mistake(here(input), "expected `=`", format!("write `let {} = …;`", names[0])));
     }
     Ok(StatementKind::Let { names, value: value_behind_equals(input)? })

@@ -1,9 +1,10 @@
 //! Statements that declare: inputs, targets, shared instances, parameters and states, updates, outputs, losses.
 
+use super::behind::methods;
 use super::binding::{begins_rebinding, value_behind_equals};
 use super::expression;
-use super::token::{here, mistake, semicolon, word};
-use super::types::tensor_type;
+use super::token::{here, mistake, name, semicolon, word};
+use super::types::{element_type, tensor_type};
 use crate::syntax::{Arguments, Output, StatementKind};
 use downhill_graph::graph::StorageKind;
 use quote::ToTokens;
@@ -12,20 +13,46 @@ use syn::{Ident, Lit, Token, token};
 
 pub(super) fn declared(input: ParseStream, target: bool) -> syn::Result<StatementKind> {
     let before = input.fork();
-    let name: Ident = input.parse()?;
     let word = if target { "target" } else { "input" };
+    let name = name(input, &format!("write `{word} x: [batch, 4];`"))?;
     shape_follows(input, word, &name)?;
     let ty = tensor_type(input)?;
-    if input.peek(Token![,]) {
-        let help = format!("end it with `;` and write `{word}` again");
-        return Err(mistake(here(input), format!("one `{word}` a statement"), help));
-    }
+    ends_with_shape(input, word)?;
     semicolon(input, &before)?;
     Ok(StatementKind::Input { target, name, ty })
 }
 
+/// Refuses what stands behind the shape of an input in other languages.
+fn ends_with_shape(input: ParseStream, word: &str) -> syn::Result<()> {
+    let is_type = |name: &Ident| element_type(name).is_ok();
+    let behind = input.fork();
+    let type_follows = (behind.parse::<Token![,]>().is_ok() || behind.parse::<Token![:]>().is_ok())
+        && behind.parse::<Ident>().is_ok_and(|name| is_type(&name));
+    if type_follows {
+        let help = "write it before the shape: `i32[batch, 4]`; f32 need not be said";
+        return Err(mistake(here(input), "the type of elements stands before the shape", help));
+    }
+    if input.peek(Token![,]) {
+        let help = format!("end it with `;` and write `{word}` again");
+        return Err(mistake(here(input), format!("one `{word}` a statement"), help));
+    }
+    if input.peek(Token![=]) {
+        let help = "leave it out; what is trained is a `param`, what is kept a `state`";
+        return Err(mistake(
+            here(input),
+            format!("an `{word}` is given with each call and has no value here"),
+            help,
+        ));
+    }
+    Ok(())
+}
+
 /// Reads the `:` before the shape of a tensor that is declared.
 fn shape_follows(input: ParseStream, word: &str, name: &Ident) -> syn::Result<()> {
+    if input.peek(Token![,]) && (word == "input" || word == "target") {
+        let help = format!("write `{word} {name}: [batch, 4];`, then `{word}` again");
+        return Err(mistake(here(input), format!("one `{word}` a statement"), help));
+    }
     if !input.peek(Token![:]) {
         let help = match word {
             "input" | "target" => format!("write `{word} {name}: [batch, 4];`, with the size of each axis"),
@@ -38,9 +65,13 @@ fn shape_follows(input: ParseStream, word: &str, name: &Ident) -> syn::Result<()
 
 pub(super) fn shared(input: ParseStream) -> syn::Result<StatementKind> {
     let before = input.fork();
-    let name = input.parse()?;
+    let help = "write `shared g = linear(8);`";
+    let name = name(input, help)?;
+    if !input.peek(Token![=]) {
+        return Err(mistake(here(input), "expected `=`", help));
+    }
     input.parse::<Token![=]>()?;
-    let function = input.parse()?;
+    let function = self::name(input, help)?;
     let arguments = if input.peek(token::Paren) { input.parse()? } else { Arguments::default() };
     semicolon(input, &before)?;
     Ok(StatementKind::Shared { name, function, arguments })
@@ -75,7 +106,8 @@ fn initializer(input: ParseStream) -> syn::Result<Ident> {
         };
         return Err(mistake(here(input), "an initialiser is called by its name", help));
     }
-    let name: Ident = input.parse()?;
+    let name =
+        name(input, "an initialiser is called by its name: `zeros()`, `normal(0.0, 1.0)`, `constant(0.5)`")?;
     if !input.peek(token::Paren) {
         let message = format!("`{name}` is not called");
         return Err(mistake(name.span(), message, format!("write `{name}()`")));
@@ -96,7 +128,10 @@ pub(super) fn outputs(input: ParseStream) -> syn::Result<StatementKind> {
     let before = input.fork();
     let mut outputs = Vec::new();
     loop {
-        let name: Ident = input.parse()?;
+        let name = name(input, "write `output p, q;`, or `output p = …;`")?;
+        if input.peek(Token![:]) && !input.peek(Token![::]) {
+            return Err(mistake(here(input), "an output has no `:`", format!("write `output {name} = …;`")));
+        }
         if input.peek(token::Paren) || input.peek(Token![::]) {
             return Err(mistake(
                 name.span(),
@@ -122,6 +157,10 @@ pub(super) fn outputs(input: ParseStream) -> syn::Result<StatementKind> {
 }
 
 pub(super) fn loss(input: ParseStream) -> syn::Result<StatementKind> {
+    if input.peek(Token![.]) {
+        // `loss.backward()`, as if it were a value.
+        return Err(methods(input, "loss")?);
+    }
     let over_follows = |input: ParseStream| word(input, "over") && input.peek2(Ident);
     let second_is_over = || {
         let fork = input.fork();

@@ -150,6 +150,10 @@ fn primary_kind(input: ParseStream) -> syn::Result<ExpressionKind> {
         let content;
         parenthesized!(content in input);
         let inner = expression(&content)?;
+        if content.peek(Token![..]) {
+            let help = "a loop counts up: `for i in 0..3 { … }`; a number of it in another order is Rust, `{ 2 - i }`";
+            return Err(mistake(here(&content), "a range is no value", help));
+        }
         if content.peek(Token![,]) {
             content.parse::<Token![,]>()?;
             let rest = comma_separated(&content, expression)?;

@@ -61,6 +61,7 @@ pub(super) const VALUES: &[(&str, Advice)] = &[
     (";", ("a value is missing before `;`", "write it, or leave out the operator before it")),
     (",", ("a value is missing before `,`", "write it, or leave out the `,`")),
     ("=", ("a value is missing before `=`", "a name is bound by `let name = …;`")),
+    (">", ("`>` stands between two values", "write `a > b`, or `a != b` for what is not equal")),
     (":", ("a value is missing before `:`", "a named argument is written `name: value`")),
 ];
 
@@ -73,7 +74,7 @@ pub(super) const OPERATORS: &[(&str, Advice)] = &[
     ("|", ("`|` is no operator", "join masks by `or(a, b)`, conditions by `||`")),
     ("and", ("`and` is a function", "join masks by `and(a, b)`, conditions by `&&`")),
     ("or", ("`or` is a function", "join masks by `or(a, b)`, conditions by `||`")),
-    ("as", ("`as` converts nothing here", "write `f32(x)` or `i32(x)`")),
+    ("as", ("`as` converts nothing here", "write `f32(x)` or `i32(x)`; sizes and numbers need nothing")),
     (
         "if",
         (
@@ -84,6 +85,14 @@ pub(super) const OPERATORS: &[(&str, Advice)] = &[
     (
         "where",
         ("`where` is a word of Rust's own", "`select(mask, a, b)` takes a where the mask holds, else b"),
+    ),
+    ("|>", ("`|>` is no operator", "functions stand around their values: `relu(linear(x, 8))`")),
+    (
+        "=",
+        (
+            "`=` gives a name",
+            "write `==` to compare; a name is bound by a statement of its own, `let name = …;`",
+        ),
     ),
     (
         "?",
@@ -115,6 +124,14 @@ pub(super) const STATEMENTS: &[(&str, Advice)] = &[
     ("trait", OUTSIDE),
     ("type", OUTSIDE),
     ("unsafe", ("`unsafe` is not of this language", "leave it out")),
+    (
+        "with",
+        (
+            "`with` is not of this language",
+            "leave it out: `forward` follows no gradient; `stop_gradient(x)` is a constant to it",
+        ),
+    ),
+    ("pub", ("a statement has no visibility", "leave `pub` out")),
     ("break", UNROLLED),
     ("continue", UNROLLED),
     ("var", LET),
@@ -222,8 +239,7 @@ fn next(input: ParseStream) -> Option<String> {
     match (&tree, rest.token_tree()) {
         (TokenTree::Punct(first), Some((TokenTree::Punct(second), _)))
             if first.spacing() == proc_macro2::Spacing::Joint
-                && first.as_char() == second.as_char()
-                && "*|&".contains(first.as_char()) =>
+                && ["**", "||", "&&", "==", "|>"].contains(&&*format!("{first}{second}")) =>
         {
             Some(format!("{first}{second}"))
         }

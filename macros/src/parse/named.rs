@@ -27,11 +27,22 @@ pub(super) fn literal(input: ParseStream) -> syn::Result<ExpressionKind> {
     match &literal {
         Lit::Int(integer) => {
             suffix(integer.base10_digits(), integer.suffix(), integer.span())?;
-            Ok(ExpressionKind::Integer(integer.base10_parse()?))
+            let number = integer.base10_parse().map_err(|_| {
+                mistake(integer.span(), "a whole number beyond 64 bits", "write a number with a point")
+            })?;
+            Ok(ExpressionKind::Integer(number))
         }
         Lit::Float(number) => {
             suffix(number.base10_digits(), number.suffix(), number.span())?;
-            Ok(ExpressionKind::Number(number.base10_parse()?))
+            let value: f64 = number.base10_parse()?;
+            match value.is_finite() {
+                true => Ok(ExpressionKind::Number(value)),
+                false => Err(mistake(
+                    number.span(),
+                    "a number beyond those of f64",
+                    "the greatest is some 1.8e308",
+                )),
+            }
         }
         Lit::Bool(value) => Ok(ExpressionKind::Bool(value.value)),
         Lit::Str(text) => Ok(ExpressionKind::Text(text.value())),

@@ -3,7 +3,7 @@
 use super::binding::{begins_rebinding, binding, names, value_behind_equals, yielded};
 use super::choice::{conditional, over};
 use super::declaration::{declared, loss, outputs, shared, storage, update};
-use super::token::{here, mistake, nothing_left, since, word};
+use super::token::{here, mistake, name, nothing_left, since, word};
 use super::{behind, expression, foreign};
 use crate::diagnose::Diagnostics;
 use crate::syntax::{Expression, ExpressionKind, Location, Statement, StatementKind};
@@ -71,6 +71,10 @@ fn declared_names(input: ParseStream) -> Vec<Ident> {
         return Vec::new();
     }
     let mut names = Vec::new();
+    // Another statement begins: nothing is declared by a word before it.
+    if begins_with_keyword(&fork) {
+        return names;
+    }
     while let Ok(tree) = fork.parse::<TokenTree>() {
         match tree {
             TokenTree::Ident(word) if word == "mut" => {}
@@ -255,11 +259,15 @@ pub(super) fn scan_body(input: ParseStream) -> syn::Result<Vec<Statement>> {
 
 fn for_loop(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<StatementKind> {
     input.parse::<Token![for]>()?;
+    if input.peek(token::Paren) {
+        let help = "write `for width in [16, 32] { … }`, or `for i in 0..depth { … }` for numbers";
+        return Err(mistake(here(input), "a loop has one variable", help));
+    }
     let variable = if input.peek(Token![_]) {
         input.parse::<Token![_]>()?;
         None
     } else {
-        Some(input.parse()?)
+        Some(name(input, "write `for i in 0..depth { … }`")?)
     };
 
     input.parse::<Token![in]>()?;

@@ -39,6 +39,18 @@ pub(super) fn since(start: Span, input: ParseStream, before: ParseStream) -> Loc
     Location { start, end: last }
 }
 
+/// Reads a name, or says that one is missing.
+pub(super) fn name(input: ParseStream, help: &str) -> syn::Result<Ident> {
+    if input.peek(Ident) {
+        return input.parse();
+    }
+    match input.fork().call(Ident::parse_any) {
+        Ok(word) if word == "_" => Err(mistake(here(input), "`_` is no name", help)),
+        Ok(word) => Err(mistake(here(input), format!("`{word}` is a word of Rust's own"), help)),
+        Err(_) => Err(mistake(here(input), "expected a name", help)),
+    }
+}
+
 /// Reads `;`, or says behind which token it is missing: `before` is the input where the statement's last part begins.
 pub(super) fn semicolon(input: ParseStream, before: ParseStream) -> syn::Result<()> {
     if input.peek(Token![;]) {

@@ -65,6 +65,7 @@ fn typed(
             false if input.peek(Token![&]) => {
                 "leave out `&` and the type: a tensor has a shape, `[batch, 2]`"
             }
+            false if input.peek(Lit) => "put the size into brackets: `[4]`",
             false => "write `[batch, 2]` or `i32[batch]`",
         };
         return Err(mistake(here(input), "expected a shape in brackets", help));
@@ -85,12 +86,18 @@ fn array(content: ParseStream) -> Option<syn::Error> {
     let element: Ident = fork.parse().ok()?;
     fork.parse::<Token![;]>().ok()?;
     let size = fork.cursor().token_stream().to_string();
-    let element = Some(element.to_string()).filter(|element| element != "f32").unwrap_or_default();
-    let help = format!("write `{element}[{size}]`: the sizes of all axes");
+    let element = element.to_string();
+    let help = match (element.as_str(), foreign::element(&element)) {
+        ("f32", _) | (_, Some("f32")) => format!("write `[{size}]`: the sizes of all axes"),
+        ("f64" | "i32" | "u32" | "bool", _) | (_, Some(_)) => {
+            format!("write `{element}[{size}]`: the sizes of all axes")
+        }
+        _ => format!("a comma stands between sizes: `[{element}, {size}]`"),
+    };
     Some(mistake(content.span(), "a shape is no array of Rust", help))
 }
 
-fn element_type(name: &Ident) -> syn::Result<ElementType> {
+pub(super) fn element_type(name: &Ident) -> syn::Result<ElementType> {
     let all = [ElementType::F32, ElementType::F64, ElementType::I32, ElementType::U32, ElementType::Bool];
     all.into_iter().find(|element| name == element.name()).ok_or_else(|| {
         let help = match (foreign::element(&name.to_string()), name.to_string().as_str()) {

@@ -4,6 +4,7 @@
 
 /// Functions without a counterpart by name, and what does their work.
 pub(super) const FUNCTION_ADVICE: &[(&str, &str)] = &[
+    ("accuracy", "it has no slope to follow: count it outside, `downhill::data::accuracy(&scores, &labels)`"),
     ("activation", "call the activation by its name: `relu(x)`"),
     ("adam", OPTIMIZER),
     ("adamw", OPTIMIZER),
@@ -16,13 +17,22 @@ pub(super) const FUNCTION_ADVICE: &[(&str, &str)] = &[
     ("broadcastto", "a size of 1 stretches by itself; `expand(x, axis)` adds an axis of 1"),
     ("cast", "`f32(x)` and `i32(x)` convert"),
     ("cosinesimilarity", "`sum(normalize(a) * normalize(b), axes: [1])`"),
+    ("clone", "values are shared by their names: leave it out"),
+    ("compile", OPTIMIZER),
+    ("cpu", DEVICE),
+    ("cuda", DEVICE),
     ("depthwiseconv", "say it to the convolution: `conv(x, channels, kernel: 3, groups: channels)`"),
+    ("eval", TRAINING),
     ("expandas", "a size of 1 stretches by itself; `expand(x, axis)` adds an axis of 1"),
+    ("fit", "a network is trained where it is built: `net.epoch(&data, Epoch { batch: 32, seed })?`"),
     ("globalmaxpool", "`max(x, axes: [2, 3])`"),
     ("globalmaxpooling", "`max(x, axes: [2, 3])`"),
     ("identity", "name the value itself: `let y = x;`"),
+    ("input", "declare it: `input x: [batch, 4];`"),
     ("isnan", "`not_equal(x, x)` holds for NaN alone"),
     ("item", "values are read from what `forward` and `step` give"),
+    ("jit", "leave it out: everything is compiled"),
+    ("l2", "`squared_error(p, y)` of a prediction, `squares(h.weight)` of a parameter"),
     ("len", SIZE),
     ("linspace", CONSTANT),
     ("modulelist", CHAIN),
@@ -46,15 +56,22 @@ pub(super) const FUNCTION_ADVICE: &[(&str, &str)] = &[
         "`cross_entropy` takes logits and `categorical_cross_entropy` probabilities; labels of both may be `i32` class indices",
     ),
     ("squeeze", "`reshape(x, […])` without the axis of 1, or `unstack(x, 0, axis: 1)`"),
+    ("step", OPTIMIZER),
     ("tensor", CONSTANT),
+    ("to", DEVICE),
     ("topkcategorical", "`top_k_indices(x, k)`"),
+    ("train", TRAINING),
+    ("unwrap", "leave it out: nothing fails here"),
+    ("vmap", "leave it out: the batch is an axis of the input, `[batch, 4]`"),
     ("vstack", "`concatenate(a, b, axis: 0)`"),
     ("weightdecay", "say it to the optimizer, or add `1e-4 * squares(h.weight)` to the loss"),
+    ("zerograd", OPTIMIZER),
     ("zeroslike", "`zeros([batch, n])` has the shape that is written"),
 ];
 
 const CHAIN: &str = "name one layer after the other: `let h = relu(linear(x, 8));`, then `let z = linear(h, 1);`; a `layer` block joins them";
 const CONSTANT: &str = "`full([2, 3], 0.5)`, or an `input`; a number stands for itself";
+const DEVICE: &str = "leave it out: code is made for this machine's processor; `f32(x)` and `i32(x)` convert";
 const OPTIMIZER: &str =
     "the optimizer is chosen where the network is built: `Net::new().optimizer(adam(0.01)).build()`";
 const PRINT: &str = "declare it as an output, `output h;`: `forward` gives it, and Rust prints it";

@@ -7,7 +7,7 @@
 
 use super::argument::{Argument, Default, Kind, Parameter};
 use super::convert::convert;
-use super::likely::mended_argument;
+use super::likely::{meant_argument, mended_argument};
 use crate::builder::{Builder, Value};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
@@ -22,6 +22,12 @@ pub struct Head<'a> {
     pub name: &'a str,
     /// What it takes, in order.
     pub parameters: &'a [Parameter<'a>],
+}
+
+/// The name of the parameter that an argument of another library is for.
+pub fn likely_argument<'a>(wrong: &str, parameters: &[Parameter<'a>]) -> Option<&'a str> {
+    let known: Vec<&str> = parameters.iter().map(|parameter| parameter.name).collect();
+    meant_argument(wrong, &known)
 }
 
 /// A position in a call.

@@ -57,14 +57,19 @@ pub(super) fn alias(wrong: &str) -> Option<&'static str> {
     find(FUNCTIONS, &plain(wrong))
 }
 
+/// The argument, among `known`, that is `wrong` but for case and `_`, or that another library calls so.
+pub(super) fn meant_argument<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
+    let written = plain(wrong);
+    let same = known.iter().copied().find(|name| plain(name) == written);
+    let mut aliases =
+        ARGUMENTS.iter().filter(|(alias, _)| *alias == written).flat_map(|(_, names)| names.iter());
+    same.or_else(|| aliases.find_map(|name| known.iter().copied().find(|known| known == name)))
+}
+
 /// `error` about the unknown argument `wrong` of a call that takes `known`, with the mend.
 pub(super) fn mended_argument(error: Error, wrong: &str, known: &[&str]) -> Error {
-    let written = plain(wrong);
-    let same = known.iter().find(|name| plain(name) == written);
-    let aliases = ARGUMENTS.iter().filter(|(alias, _)| *alias == written).flat_map(|(_, names)| names.iter());
-    let alias = || aliases.into_iter().find(|name| known.contains(name));
     let near = |name: &str| format!("did you mean `{name}`?");
-    if let Some(name) = same.or_else(alias) {
+    if let Some(name) = meant_argument(wrong, known) {
         return error.help(near(name));
     }
     if let Some(advice) = argument_advice(wrong) {

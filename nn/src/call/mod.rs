@@ -21,7 +21,7 @@ mod judge;
 mod row;
 
 pub use argument::{Argument, Default, Kind, OfRust, Parameter, Several};
-pub use judge::{Arguments, Head, Mistake, Spot, judge};
+pub use judge::{Arguments, Head, Mistake, Spot, judge, likely_argument};
 pub use likely::{advice, argument_advice, likely, mended, name_advice};
 pub use row::Composite;
 

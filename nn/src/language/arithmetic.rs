@@ -283,7 +283,17 @@ pub fn value(builder: &Builder, argument: &Argument) -> Option<Value> {
                 Argument::Shape(_) => "a list of sizes".into(),
                 other => other.words(),
             };
-            builder.error(Error::new(format!("{what} stands where a tensor is needed")));
+            let error = Error::new(format!("{what} stands where a tensor is needed"));
+            builder.error(match argument {
+                Argument::Text(text) if text.parse::<f64>().is_ok() => {
+                    error.help(format!("a number stands without quotes: `{text}`"))
+                }
+                Argument::Text(_) => error.help("text in quotes is for equations, as `einsum` takes them"),
+                Argument::Shape(_) => {
+                    error.help("a tensor of one number is `full([4], 0.5)`, of others an `input`")
+                }
+                _ => error,
+            });
             None
         }
     }

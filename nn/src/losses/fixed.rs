@@ -41,6 +41,22 @@ pub(super) fn is_softmax_of_one(name: &str, p: &Value, y: &Value) -> bool {
     is_one
 }
 
+/// Whether the first operand of the loss `name` is the index of a greatest element, which has no slope; the mistake is recorded.
+pub(super) fn is_choice(name: &str, p: &Value) -> bool {
+    let builder = p.builder();
+    let found = p.node().is_some_and(|node| {
+        builder.with_graph(|graph| {
+            let below = if let Op::Convert(_) = graph.op(node) { graph.operand(node, 0) } else { node };
+            matches!(graph.op(below), Op::ArgMax { .. })
+        })
+    });
+    if found {
+        let error = Error::new(format!("`{name}` of an `argmax`, which no training moves: its slope is 0"));
+        builder.error(error.help("give the loss what `argmax` is taken of: logits, or probabilities"));
+    }
+    found
+}
+
 /// Whether the loss `name` has but one class to choose from; the mistake is recorded.
 pub(super) fn is_one_class(name: &str, z: &Value, y: &Value, classes: &Dim) -> bool {
     if classes.is(1) {

@@ -2,7 +2,7 @@
 //!
 //! In: the operands of a loss. Out: what it makes of them, or a recorded mistake.
 
-use super::fixed::{is_one_class, is_softmax_of_one};
+use super::fixed::{is_choice, is_one_class, is_softmax_of_one};
 use super::options::LossOptions;
 use super::order::swapped;
 use crate::builder::Value;
@@ -30,7 +30,8 @@ pub(super) fn on_pair(
 pub(super) fn is_pair(name: &str, p: &Value, y: &Value) -> bool {
     let builder = p.builder();
     let (Some(left), Some(right)) = (p.shape(), y.shape()) else { return false };
-    if swapped(name, p, y) || is_softmax_of_one(name, p, y) || holds_classes(name, p, y) {
+    if is_choice(name, p) || swapped(name, p, y) || is_softmax_of_one(name, p, y) || holds_classes(name, p, y)
+    {
         return false;
     }
     if !require_float(p, name) || !is_literal(y) && !require_float(y, name) {
@@ -71,6 +72,9 @@ fn is_literal(value: &Value) -> bool {
 /// Whether a loss over rows can take these operands, whose classes lie along `axis`; a mistake is recorded.
 pub(super) fn takes_rows(name: &str, z: &Value, y: &Value, axis: i64) -> bool {
     let (Some(left), Some(right)) = (z.ty(), y.ty()) else { return false };
+    if is_choice(name, z) {
+        return false;
+    }
     if swapped(name, z, y) || !require_float(z, name) {
         return false;
     }
