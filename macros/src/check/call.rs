@@ -87,6 +87,7 @@ impl<'a> Checker<'a> {
         arguments: &'a Arguments,
     ) -> AbstractValue {
         let Some(callee) = Callee::find(self.program, function) else {
+            self.scopes.declare(&name.to_string(), Named::Value(AbstractValue::Unknown));
             return self.unknown_function(function);
         };
         // Positional arguments of an instance follow those of each use, which is the one tensor as a rule.

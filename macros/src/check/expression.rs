@@ -119,7 +119,10 @@ impl<'a> Checker<'a> {
         let error = Error::new(format!("nothing is called `{name}` here"));
         let near = nearest(name, self.scopes.names()).map(str::to_owned);
         let callable = composite::find(name).is_some() || self.layer(name).is_some();
-        let help = match (composite::name_advice(name), near) {
+        let advice = composite::name_advice(name).or_else(|| composite::advice(name).map(str::to_owned));
+        let error =
+            if near.is_none() && advice.is_none() && !callable { self.with_names(error) } else { error };
+        let help = match (advice, near) {
             _ if callable => format!("`{name}` is a function: `{name}(…)`"),
             (Some(advice), None) => advice,
             (Some(advice), Some(near)) => format!("did you mean `{near}`? {advice}"),
@@ -127,6 +130,20 @@ impl<'a> Checker<'a> {
             (None, None) => self.undeclared(name),
         };
         self.fail(location, error.help(help))
+    }
+
+    /// The mistake with the names of values in sight, if they are few.
+    fn with_names(&self, error: Error) -> Error {
+        let names = self
+            .scopes
+            .names()
+            .filter(|name| matches!(self.scopes.find(name), Some(Named::Value(_) | Named::Fixed(..))));
+        let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+        if names.is_empty() || names.len() > 8 {
+            error
+        } else {
+            error.note(format!("values here are {}", names.join(", ")))
+        }
     }
 
     /// What a name that stands for nothing was to be declared as.

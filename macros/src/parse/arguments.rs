@@ -1,9 +1,9 @@
 //! Arguments of calls: by position, then by name.
 
-use super::behind::{Foreign, spelled};
+use super::calls::{Foreign, spelled};
 use super::expression::expression;
 use super::token::{here, mistake, separated};
-use crate::syntax::Arguments;
+use crate::syntax::{Arguments, Expression, ExpressionKind, Location};
 use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream};
 use syn::{Ident, Token, parenthesized};
@@ -25,7 +25,12 @@ impl Parse for Foreign {
             match foreign(&content, &mut arguments) {
                 Ok(()) if content.is_empty() => break,
                 Ok(()) => content.parse::<Token![,]>().map(|_| ())?,
-                Err(_) => content.parse::<TokenStream>().map(|_| ())?,
+                Err(error) => {
+                    content.parse::<TokenStream>()?;
+                    let kind = ExpressionKind::Parameter(vec!["…".into()]);
+                    let location = Location::at(error.span());
+                    arguments.positional.push(Expression { kind, location });
+                }
             }
         }
         Ok(Foreign(arguments))

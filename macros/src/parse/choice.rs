@@ -3,6 +3,7 @@
 use super::expression;
 use super::token::{here, mistake};
 use crate::diagnose::Diagnostics;
+use crate::signature::written;
 use crate::syntax::{ExpressionKind, Over, StatementKind};
 use proc_macro2::TokenTree;
 use syn::parse::ParseStream;
@@ -11,6 +12,17 @@ use syn::{Token, token};
 /// `from..to`, or a list.
 pub(super) fn over(input: ParseStream) -> syn::Result<Over> {
     let first = expression::expression(input)?;
+    if let ExpressionKind::Call { function, arguments } = &first.kind
+        && function == "range"
+    {
+        let bounds: Vec<String> = arguments.positional.iter().map(written).collect();
+        let help = match bounds.as_slice() {
+            [from, to, ..] => format!("write `{from}..{to}`"),
+            [to] => format!("write `0..{to}`"),
+            [] => "write `0..depth`".into(),
+        };
+        return Err(mistake(function.span(), "a range is written with dots", help));
+    }
     if input.peek(Token![..=]) {
         return Err(mistake(here(input), "a loop ends before its bound", "write `from..to + 1`"));
     }

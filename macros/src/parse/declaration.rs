@@ -1,12 +1,14 @@
 //! Statements that declare: inputs, targets, shared instances, parameters and states, updates, outputs, losses.
 
-use super::behind::methods;
 use super::binding::{begins_rebinding, value_behind_equals};
-use super::expression;
+use super::calls::methods;
 use super::token::{here, mistake, name, semicolon, word};
 use super::types::{element_type, tensor_type};
+use super::{expression, foreign};
 use crate::syntax::{Arguments, Output, StatementKind};
 use downhill_graph::graph::StorageKind;
+use downhill_nn::composite;
+use proc_macro2::TokenTree;
 use quote::ToTokens;
 use syn::parse::ParseStream;
 use syn::{Ident, Lit, Token, token};
@@ -79,9 +81,14 @@ pub(super) fn shared(input: ParseStream) -> syn::Result<StatementKind> {
 
 pub(super) fn storage(input: ParseStream, kind: StorageKind) -> syn::Result<StatementKind> {
     let before = input.fork();
-    let name: Ident = input.parse()?;
-    shape_follows(input, if kind == StorageKind::State { "state" } else { "param" }, &name)?;
+    let word = if kind == StorageKind::State { "state" } else { "param" };
+    let name = name(input, &format!("write `{word} w: [4, 8] = …;`"))?;
+    shape_follows(input, word, &name)?;
     let ty = tensor_type(input)?;
+    if input.peek(Token![,]) {
+        let help = format!("write `{word} {name}: [4, 8] = …;`, then `{word}` again");
+        return Err(mistake(here(input), format!("one `{word}` a statement"), help));
+    }
 
     if !input.peek(Token![=]) {
         let message = format!("`{name}` has no initial value");
@@ -102,17 +109,44 @@ fn initializer(input: ParseStream) -> syn::Result<Ident> {
         let number = number.unwrap_or_default();
         let help = match number.parse::<f64>() {
             Ok(0.0) => "write `zeros()`".to_owned(),
-            _ => format!("write `constant({number})`"),
+            Ok(_) => format!("write `constant({number})`"),
+            Err(_) => format!("write `{}()`, without quotes", number.trim_matches('"')),
         };
         return Err(mistake(here(input), "an initialiser is called by its name", help));
     }
     let name =
         name(input, "an initialiser is called by its name: `zeros()`, `normal(0.0, 1.0)`, `constant(0.5)`")?;
+    if foreign::is_module(&name.to_string()) && (input.peek(Token![.]) || input.peek(Token![::])) {
+        return Err(initializer_of_module(input, &name));
+    }
     if !input.peek(token::Paren) {
         let message = format!("`{name}` is not called");
         return Err(mistake(name.span(), message, format!("write `{name}()`")));
     }
     Ok(name)
+}
+
+/// `torch.zeros`, `nn.init.xavier_uniform_`.
+fn initializer_of_module(input: ParseStream, module: &Ident) -> syn::Error {
+    let mut last = module.clone();
+    while let Ok(tree) = input.parse::<TokenTree>() {
+        if let TokenTree::Ident(name) = tree {
+            last = name;
+        }
+        if input.peek(token::Paren) || input.peek(Token![;]) {
+            break;
+        }
+    }
+    let known = composite::initializers().map(|known| known.name);
+    let help = match composite::likely(&last.to_string(), known) {
+        Some(known) => format!("write `{known}()`: the shape stands before it"),
+        None => "initialisers are called by their names: `zeros()`, `normal(0.0, 1.0)`".into(),
+    };
+    mistake(
+        module.span(),
+        format!("`{module}` is a module of another library: functions stand alone here"),
+        help,
+    )
 }
 
 pub(super) fn update(input: ParseStream) -> syn::Result<StatementKind> {

@@ -238,7 +238,7 @@ fn choice(input: ParseStream) -> syn::Result<ExpressionKind> {
 fn branch(input: ParseStream, or: &str) -> syn::Result<Expression> {
     if !input.peek(token::Brace) {
         let message = format!("expected `{{` with the value of the branch{or}");
-        return Err(syn::Error::new(here(input), message));
+        return Err(mistake(here(input), message, "write `if n == 1 { a } else { b }`"));
     }
 
     let content;

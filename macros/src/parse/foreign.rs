@@ -86,6 +86,7 @@ pub(super) const OPERATORS: &[(&str, Advice)] = &[
         "where",
         ("`where` is a word of Rust's own", "`select(mask, a, b)` takes a where the mask holds, else b"),
     ),
+    ("is", ("`is` is no operator", "write `==` or `!=`")),
     ("|>", ("`|>` is no operator", "functions stand around their values: `relu(linear(x, 8))`")),
     (
         "=",
@@ -124,6 +125,17 @@ pub(super) const STATEMENTS: &[(&str, Advice)] = &[
     ("trait", OUTSIDE),
     ("type", OUTSIDE),
     ("unsafe", ("`unsafe` is not of this language", "leave it out")),
+    ("repeat", LOOP),
+    ("do", LOOP),
+    ("try", ("nothing fails here", "leave `try` out")),
+    ("assert", ("nothing is asserted", "shapes are checked by themselves; the head of a layer says them")),
+    (
+        "forward",
+        (
+            "a network has no `forward`",
+            "its statements stand one after another; `output` says what comes out",
+        ),
+    ),
     (
         "with",
         (

@@ -44,6 +44,8 @@ mod token;
 mod foreign;
 mod index;
 
+mod calls;
+
 mod behind;
 
 mod named;

@@ -1,7 +1,7 @@
 //! Literals, paths of Rust functions, and parameters by their names.
 
 use super::token::{here, mistake};
-use super::{behind, foreign};
+use super::{calls, foreign};
 use crate::syntax::{Arguments, ExpressionKind};
 use proc_macro2::Span;
 use syn::ext::IdentExt;
@@ -88,7 +88,7 @@ fn foreign_path(path: &syn::Path, input: ParseStream) -> Option<syn::Result<syn:
     let is_class = last.to_string().starts_with(char::is_uppercase);
     let is_own = first == "nn" || first == "layers" || first == "functional";
     let is_foreign = foreign::is_module(&first.to_string()) && (is_class || !is_own);
-    is_foreign.then(|| behind::in_module(&first.to_string(), last, input))
+    is_foreign.then(|| calls::in_module(&first.to_string(), last, input))
 }
 
 /// `.weight`, `.0.weight` behind a name.
@@ -105,7 +105,7 @@ pub(super) fn parameter(input: ParseStream, base: &Ident) -> syn::Result<Express
         }
         let name = input.call(Ident::parse_any)?;
         if input.peek(token::Paren) {
-            return Err(behind::member_called(input, &path, &name)?);
+            return Err(calls::member_called(input, &path, &name)?);
         }
         path.push(name.to_string());
     }

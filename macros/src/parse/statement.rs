@@ -4,7 +4,7 @@ use super::binding::{begins_rebinding, binding, names, value_behind_equals, yiel
 use super::choice::{conditional, over};
 use super::declaration::{declared, loss, outputs, shared, storage, update};
 use super::token::{here, mistake, name, nothing_left, since, word};
-use super::{behind, expression, foreign};
+use super::{calls, expression, foreign};
 use crate::diagnose::Diagnostics;
 use crate::syntax::{Expression, ExpressionKind, Location, Statement, StatementKind};
 use downhill_graph::graph::StorageKind;
@@ -12,7 +12,7 @@ use downhill_nn::composite;
 use proc_macro2::TokenTree;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Attribute, Ident, Token, braced, token};
+use syn::{Attribute, Ident, Lit, Token, braced, token};
 
 /// Words that begin a statement when a name follows.
 const KEYWORDS: [&str; 8] = ["input", "target", "shared", "param", "state", "update", "output", "loss"];
@@ -133,7 +133,7 @@ fn layer_value(input: ParseStream) -> syn::Result<Expression> {
 
 /// The refusal of a value that stands for itself: what it most likely is.
 fn unused(value: &Expression) -> syn::Error {
-    let text = behind::spelled(value);
+    let text = calls::spelled(value);
     let (name, help) = match &value.kind {
         ExpressionKind::Call { function, .. } => {
             (function.to_string(), format!("name it: `let h = {text};`"))
@@ -222,7 +222,9 @@ fn statement_kind(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Res
 fn no_statement(input: ParseStream) -> syn::Result<StatementKind> {
     let span = here(input);
     let found: Option<Ident> = input.fork().call(Ident::parse_any).ok();
-    let declares = input.peek2(Ident) && !word(input, "scan");
+    let is_headed =
+        input.peek2(Lit) || input.peek2(token::Brace) || input.peek2(Token![:]) && !input.peek2(Token![::]);
+    let declares = (input.peek2(Ident) || is_headed) && !word(input, "scan");
     if let Some(found) = &found {
         if let Some((message, help)) = foreign::statement(&found.to_string(), declares) {
             return Err(mistake(span, message, help));

@@ -155,6 +155,8 @@ fn foreign_spellings_are_told_by_their_row() {
 fn names_that_are_words_elsewhere_stay_names() {
     assert_eq!(mistakes("label = 3; let print = 4; let weight = var * cost; weight = label;"), [""; 0]);
     assert_eq!(expression("h.size.T"), "h.size.T");
+    assert_eq!(mistakes("let a = scan step in 2 * x * 1.0 along time, h = 3.0 { yield step };"), [""; 0]);
+    assert_eq!(mistakes("let a = scan step in x * 2 along 1, h = x { h = step; yield h };"), [""; 0]);
     assert_eq!(expression("nn::swish(x) + functional::f(x)"), "nn::swish(…) + functional::f(…)");
     assert_eq!(expression("a == b && not_b || as_is"), "((a == b) && not_b) || as_is");
 }

@@ -323,6 +323,9 @@ pub fn dim(builder: &Builder, argument: &Argument) -> Option<Dim> {
         Argument::Number(_) => {
             "sizes are whole numbers; a tensor of one number is `full([4], 0.5)`, of others an `input`"
         }
+        Argument::Value(_) => {
+            "sizes are whole numbers, arguments, axes' names and their sums and products; values are joined by `stack` and `concatenate`"
+        }
         _ => "sizes are whole numbers, arguments, axes' names and their sums and products",
     }));
     None
