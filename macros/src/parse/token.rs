@@ -60,7 +60,7 @@ pub(super) fn semicolon(input: ParseStream, before: ParseStream) -> syn::Result<
     let last = since(here(before), input, before).end;
     let is_new_line = input.is_empty() || here(input).start().line > last.end().line;
     if is_new_line || input.peek(Ident::peek_any) {
-        return Err(syn::Error::new(last, "expected `;` behind this, at the end of the statement"));
+        return Err(mistake(last, "expected `;` behind this", "every statement ends with `;`"));
     }
     Err(syn::Error::new(here(input), "expected `;` or an operator"))
 }
@@ -80,7 +80,7 @@ pub(super) fn separated(content: ParseStream, before: ParseStream) -> syn::Resul
         return Ok(());
     }
     let last = since(here(before), content, before).end;
-    Err(syn::Error::new(last, "expected `,` or an operator behind this"))
+    Err(mistake(last, "expected `,` or an operator behind this", "a comma stands between the parts: `a, b`"))
 }
 
 /// True when the next token is the word `expected`, which Rust does not reserve.
