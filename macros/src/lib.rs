@@ -7,11 +7,13 @@ mod syntax;
 
 mod diagnose;
 
-mod parse;
-
 mod signature;
 
+mod parse;
+
 mod callee;
+
+mod shapes;
 
 mod check;
 
@@ -207,9 +209,9 @@ use proc_macro::TokenStream;
 pub fn network(tokens: TokenStream) -> TokenStream {
     let (program, mut diagnostics) = parse::program(tokens.into());
     // What parsed is checked even beside what did not: all mistakes at once.
-    check::program(&program, &mut diagnostics);
+    let shapes = check::program(&program, &mut diagnostics);
     if diagnostics.is_empty() {
-        return expand::program(&program).into();
+        return expand::program(&program, &shapes).into();
     }
     let stubs = expand::stubs(&program);
     let errors = diagnostics.into_tokens();

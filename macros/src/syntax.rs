@@ -113,8 +113,8 @@ pub(crate) enum StatementKind {
     Loss { name: Option<Ident>, over: Vec<Ident>, value: Expression },
     /// `for variable in … { … }`; no variable for `_`.
     For { variable: Option<Ident>, over: Over, body: Vec<Statement> },
-    /// What could not be read, with the name it would have declared.
-    Broken(Option<Ident>),
+    /// What could not be read, with the names it would have declared.
+    Broken(Vec<Ident>),
 }
 
 /// What a loop runs over.

@@ -9,7 +9,8 @@ pub use crate::activations::*;
 use crate::builder::{Builder, Value};
 use crate::call::judge_given;
 pub use crate::call::{
-    Argument, Arguments, Composite, Default, Head, Kind, Mistake, Parameter, Several, Spot, judge, likely,
+    Argument, Arguments, Composite, Default, Head, Kind, Mistake, OfRust, Parameter, Several, Spot, advice,
+    argument_advice, judge, likely, likely_argument, mended, name_advice,
 };
 pub use crate::initializers::{NamedInitializer, find_initializer, initializer, initializers};
 pub use crate::layers::*;
@@ -36,6 +37,12 @@ pub fn groups() -> impl Iterator<Item = (&'static str, impl Iterator<Item = &'st
 /// The composite called `name`.
 pub fn find(name: &str) -> Option<&'static Composite> {
     groups().flat_map(|(_, composites)| composites).find(|composite| composite.name == name)
+}
+
+/// Whether `name` is a loss, or likely means one.
+pub fn is_loss(name: &str) -> bool {
+    let is_row = |name: &str| losses::ROWS.iter().copied().flatten().any(|row| row.name == name);
+    likely(name, names()).is_some_and(is_row)
 }
 
 /// The names of all composites.
@@ -79,8 +86,6 @@ pub fn results(
 
 fn unknown(name: &str) -> Error {
     let error = Error::new(format!("nothing is called `{name}` here"));
-    match likely(name, names()) {
-        Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error.help("call a function of your own by its path: `my_crate::f(x)`"),
-    }
+    mended(error, name, names())
+        .unwrap_or_else(|error| error.help("call a function of your own by its path: `my_crate::f(x)`"))
 }

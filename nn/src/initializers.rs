@@ -4,7 +4,7 @@
 
 use crate::builder::Builder;
 use crate::call::{
-    Argument, Arguments, Default, Head, Kind, Mistake, Parameter, given, judge_given, likely, optional,
+    Argument, Arguments, Default, Head, Kind, Mistake, Parameter, given, judge_given, mended, optional,
 };
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
@@ -239,9 +239,8 @@ pub fn initializer(
 
 fn unknown(name: &str) -> Error {
     let error = Error::new(format!("no initialiser is called `{name}`"));
-    if let Some(near) = likely(name, initializers().map(|known| known.name)) {
-        return error.help(format!("did you mean `{near}`?"));
-    }
-    let known: Vec<String> = initializers().map(|known| format!("`{}`", known.name)).collect();
-    error.help(format!("there are {}", known.join(", ")))
+    mended(error, name, initializers().map(|known| known.name)).unwrap_or_else(|error| {
+        let known: Vec<String> = initializers().map(|known| format!("`{}`", known.name)).collect();
+        error.help(format!("there are {}", known.join(", ")))
+    })
 }

@@ -20,13 +20,19 @@ pub use scan::{Looped, ScanHead, SliceOf, axis, scan};
 pub use several::{together, unpack};
 
 use crate::builder::{Builder, Value};
-use crate::call::Argument;
+use crate::call::{Argument, OfRust};
 use crate::composite;
+use crate::losses::fixed_term;
 use downhill_graph::dim::{Dim, Undefined};
 use downhill_graph::error::{Error, Origin, nearest};
 use downhill_graph::random::Initializer;
 use downhill_graph::types::{ElementType, Shape, Type};
 use std::ops::Range;
+
+/// What a Rust function gives, or a `{ … }` of a declaration, as an argument.
+pub fn of_rust(given: impl OfRust) -> Argument {
+    given.argument()
+}
 
 /// A location in the user's source.
 pub fn place(file: &str, line: u32, column: u32) -> Origin {
@@ -66,9 +72,12 @@ pub fn stored(builder: &Builder, name: &str) -> Value {
         _ => error.note(format!("`{binding}` has no parameters")),
     };
 
-    builder.fail(match near {
-        Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error,
+    let member = name.rsplit('.').next().unwrap_or_default();
+    builder.fail(match (near, member, composite::advice(member)) {
+        (Some(near), ..) => error.help(format!("did you mean `{near}`?")),
+        (None, "T" | "mT", _) => error.help(format!("write `transpose({binding})`")),
+        (None, _, Some(advice)) => error.help(advice),
+        (None, ..) => error,
     })
 }
 
@@ -223,8 +232,10 @@ pub fn output(builder: &Builder, name: &str, argument: &Argument) {
 
 /// `loss name = argument`, over the storages of some instances or over all.
 pub fn loss(builder: &Builder, name: &str, argument: &Argument, over: Option<Vec<usize>>) {
-    if let Some(value) = value(builder, argument) {
-        builder.loss(name, &value, over);
+    let Some(value) = value(builder, argument) else { return };
+    match fixed_term(&value) {
+        Some(error) => builder.error(error),
+        None => builder.loss(name, &value, over),
     }
 }
 

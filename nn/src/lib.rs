@@ -36,6 +36,10 @@ mod losses;
 
 pub mod composite;
 
+#[doc(hidden)]
+#[rustfmt::skip]
+pub mod manual;
+
 pub mod optimizers;
 
 pub mod entry;

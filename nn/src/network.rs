@@ -13,6 +13,11 @@ use downhill_graph::op::Op;
 use std::collections::HashSet;
 
 /// A declared network with its arguments: `network!` implements it for the struct it makes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no network",
+    label = "no network",
+    note = "`network! {{ pub Name(arguments) {{ … }} }}` declares one; `Name::new(arguments)` is a value of it"
+)]
 pub trait Network {
     /// The network's name.
     fn name(&self) -> &str;

@@ -52,6 +52,7 @@ fn equations_of_axes_are_read_and_refused() {
     );
     assert_eq!(
         mistake(&called(Argument::Number(3.0))),
-        "`equation` of `einsum` must be an equation of axes in quotes, such as `\"ij,jk->ik\"`, but is the number `3`"
+        "`equation` of `einsum` must be an equation of axes in quotes, such as `\"ij,jk->ik\"`, but is the number `3`\n   \
+         = help: it is called as `einsum(equation, x, …)`"
     );
 }

@@ -323,7 +323,7 @@ fn wrong_calls_are_explained() {
     );
     assert_eq!(
         wrong("linear", vec![x(), x()], vec![]),
-        "`units` of `linear` must be a size, but is the value `x`"
+        "`units` of `linear` must be a size, but is the value `x`\n   = help: it is called as `linear(x, units, bias: true, init: fan_in)`"
     );
     assert_eq!(signature("mean"), "mean(x, axes: all, keep: false)");
 }

@@ -158,6 +158,13 @@ impl<'a> View<'a> {
 }
 
 /// Numbers that can be handed in.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` holds no numbers that a network can be given",
+    label = "not numbers that a network can be given",
+    note = "give a `Tensor`, or a slice, an array or a `Vec` of f32, i32, u32 or bool, or of rows `[f32; N]`",
+    note = "of f64 numbers make a tensor, `Tensor::new([rows, columns], numbers)?`, or f32 numbers, `numbers.iter().map(|&x| x as f32)`",
+    note = "`Vec`s of `Vec`s do not lie row after row: make a tensor of all elements one after another"
+)]
 pub trait Data {
     /// A look at them; nothing is copied.
     fn view(&self) -> View<'_>;
@@ -244,6 +251,11 @@ data_of! {
 
 /// An element of an `ndarray` that can be handed in.
 #[cfg(feature = "ndarray")]
+#[diagnostic::on_unimplemented(
+    message = "an `ndarray` of `{Self}` cannot be given to a network",
+    label = "not an array of f32, i32, u32 or bool",
+    note = "convert its elements: `array.mapv(|x| x as f32)`"
+)]
 pub trait Number: Sized {
     /// A slice of them.
     fn elements(slice: &[Self]) -> Elements<'_>;
@@ -263,6 +275,14 @@ impl<E: Number, S: ndarray::Data<Elem = E>, D: ndarray::Dimension> Data for ndar
 }
 
 /// Several [`Data`] in the order of declaration: `&x`, a tuple `(&x, &t)`, or `()` for none. `'a` is how long they are borrowed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not what a network is given",
+    label = "expected a reference to f32, i32, u32 or bool numbers, or a tuple of them",
+    note = "give a reference, `&x`, to a `Tensor`, or to a slice, an array or a `Vec` of f32, i32, u32 or bool, or of rows `[f32; N]`",
+    note = "for several inputs give a tuple of references in the order of the declaration, `(&x, &t)`; for none `()`",
+    note = "of f64 numbers make a tensor, `Tensor::new([rows, columns], numbers)?`, or f32 numbers, `numbers.iter().map(|&x| x as f32)`",
+    note = "`Vec`s of `Vec`s do not lie row after row: make a tensor of all elements one after another"
+)]
 pub trait Feed<'a> {
     /// How many.
     fn count(&self) -> usize;
@@ -311,6 +331,11 @@ feed_of!(6: A, B, C, D, E, F);
 
 /// Where an output is written: a slice, a `Vec` or an array of the output's size and element type, or a tensor of its shape. A mask is
 /// written as u32, 0 for false.
+#[diagnostic::on_unimplemented(
+    message = "an output cannot be written to `{Self}`",
+    label = "no place for an output",
+    note = "give a slice, an array or a `Vec` of f32, i32 or u32 that has the output's size, or a `Tensor` of its shape"
+)]
 pub trait DataMut {
     /// A look at it.
     fn view_mut(&mut self) -> ViewMut<'_>;

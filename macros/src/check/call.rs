@@ -29,7 +29,10 @@ impl<'a> Checker<'a> {
 
         let called = shared.as_ref().map_or(function, |shared| shared.function);
         let Some(callee) = Callee::find(self.program, called) else {
-            self.arguments(arguments, &[], 0);
+            // What another library has for it may take what does not exist here.
+            if composite::advice(&name).is_none() {
+                self.arguments(arguments, &[], 0);
+            }
             return self.unknown_function(function);
         };
 
@@ -61,12 +64,11 @@ impl<'a> Checker<'a> {
             return self.fail(location, error.help("write `*` between factors"));
         }
 
-        let known: Vec<String> = self.callables();
-        let error = Error::new(format!("no function is called `{name}`"));
-        self.fail(location, match composite::likely(&name, known.iter().map(String::as_str)) {
-            Some(near) => error.help(format!("did you mean `{near}`?")),
-            None => error.help(format!("declare `layer {name}(…) {{ … }}`, or call a Rust function by its path: `self::{name}(…)`")),
-        })
+        let (known, error) = (self.callables(), Error::new(format!("no function is called `{name}`")));
+        let mended = composite::mended(error, &name, known.iter().map(String::as_str));
+        self.fail(location, mended.unwrap_or_else(|error| {
+            error.help(format!("declare `layer {name}(…) {{ … }}`, or call a Rust function by its path: `self::{name}(…)`"))
+        }))
     }
 
     fn callables(&self) -> Vec<String> {
@@ -85,6 +87,7 @@ impl<'a> Checker<'a> {
         arguments: &'a Arguments,
     ) -> AbstractValue {
         let Some(callee) = Callee::find(self.program, function) else {
+            self.scopes.declare(&name.to_string(), Named::Value(AbstractValue::Unknown));
             return self.unknown_function(function);
         };
         // Positional arguments of an instance follow those of each use, which is the one tensor as a rule.
@@ -109,7 +112,19 @@ impl<'a> Checker<'a> {
             .collect();
         let named = arguments.named.iter();
         let named = named
-            .map(|(name, expression)| (name, self.argument(expression, head.kind_of(&name.to_string()))))
+            .map(|(name, expression)| {
+                let word = name.to_string();
+                let kind = head.kind_of(&word);
+                // What no call takes is a mistake by its name alone; a word may be its value.
+                let is_word = || match &expression.kind {
+                    ExpressionKind::Name(word) => self.scopes.find(&word.to_string()).is_none(),
+                    _ => false,
+                };
+                match kind.is_none() && (composite::argument_advice(&word).is_some() || is_word()) {
+                    true => (name, Given { expression, item: AbstractValue::Unknown }),
+                    false => (name, self.argument(expression, kind)),
+                }
+            })
             .collect();
         Handed { positional, named }
     }
@@ -125,9 +140,33 @@ impl<'a> Checker<'a> {
                 Argument::Initializer(self.initializer(function, arguments, expression.location)),
             ),
             (ExpressionKind::If(choice), _) => self.choice(choice, kind, expression.location),
+            (ExpressionKind::Name(name), Some(Kind::Initializer))
+                if self.scopes.find(&name.to_string()).is_none() =>
+            {
+                self.uncalled_initializer(name)
+            }
+            (ExpressionKind::Shape(_), Some(Kind::Tensors)) => {
+                let error = Error::new("values stand one after another, not in a list");
+                self.fail(
+                    expression.location,
+                    error.help("leave out the brackets: `concatenate(a, b)`, `stack(a, b)`"),
+                )
+            }
             (ExpressionKind::Name(name), _) => self.word(name, kind).unwrap_or_else(|| self.name(name)),
             _ => self.expression(expression),
         }
+    }
+
+    /// The mistake of an initialiser without parentheses.
+    fn uncalled_initializer(&mut self, name: &Ident) -> AbstractValue {
+        let location = Location::at(name.span());
+        let error = match find_initializer(&name.to_string()) {
+            Ok(known) => {
+                Error::new(format!("`{name}` is not called")).help(format!("write `{}()`", known.name))
+            }
+            Err(error) => error,
+        };
+        self.fail(location, error)
     }
 
     /// A word that a parameter of `kind` knows; nothing where the name may mean something else.
@@ -239,9 +278,13 @@ impl<'a> Checker<'a> {
         let stands = match (&item, kind) {
             (AbstractValue::Known(_), _) => true,
             (AbstractValue::Number | AbstractValue::Flag, Kind::Tensor | Kind::Tensors) => true,
+            (AbstractValue::Flag, kind) => !matches!(kind, Kind::Bool | Kind::Any),
+            (AbstractValue::Number, kind) => {
+                matches!(kind, Kind::Bool | Kind::Shape | Kind::Initializer | Kind::Word(_) | Kind::Equation)
+            }
             (AbstractValue::List, _) => !matches!(kind, Kind::Shape | Kind::Axes | Kind::Any),
             (AbstractValue::Unknown, Kind::Dim) => return Argument::Dim(self.builder.fresh_dim("unknown")),
-            (AbstractValue::Number | AbstractValue::Flag | AbstractValue::Unknown, _) => false,
+            (AbstractValue::Unknown, _) => false,
         };
         item.stand_in().filter(|_| stands).unwrap_or(Argument::Unknown)
     }

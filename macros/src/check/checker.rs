@@ -2,16 +2,21 @@
 
 use super::scope::{AbstractValue, Scopes};
 use crate::diagnose::Diagnostics;
+use crate::shapes::Shapes;
 use crate::signature::Typed;
 use crate::syntax::{Declarations, Location};
 use downhill_graph::error::{Error, Origin};
 use downhill_nn::builder::{Builder, Value};
+use downhill_nn::composite::Argument;
 use std::collections::HashSet;
+use syn::Ident;
 
 /// Interprets one network or layer.
 pub(super) struct Checker<'a> {
     pub(super) program: &'a Declarations,
     pub(super) diagnostics: &'a mut Diagnostics,
+    /// What the values of networks are, by name.
+    shapes: &'a mut Shapes,
     pub(super) builder: Builder,
     /// What each number in [`Origin::token`] (from 1) stands for.
     pub(super) tokens: Vec<(Location, Vec<String>)>,
@@ -28,6 +33,8 @@ pub(super) struct Checker<'a> {
     pub(super) run_symbols: HashSet<String>,
     /// Names of the layers called so far.
     pub(super) called: HashSet<String>,
+    /// The value of a loss is being checked.
+    pub(super) in_loss: bool,
     /// A layer is checked on its own.
     pub(super) lone: bool,
     /// A statement could not be read.
@@ -46,10 +53,15 @@ pub(super) struct Frame {
 }
 
 impl<'a> Checker<'a> {
-    pub(super) fn new(program: &'a Declarations, diagnostics: &'a mut Diagnostics) -> Checker<'a> {
+    pub(super) fn new(
+        program: &'a Declarations,
+        diagnostics: &'a mut Diagnostics,
+        shapes: &'a mut Shapes,
+    ) -> Checker<'a> {
         Checker {
             program,
             diagnostics,
+            shapes,
             builder: Builder::for_checking(),
             tokens: Vec::new(),
             scopes: Scopes::default(),
@@ -59,6 +71,7 @@ impl<'a> Checker<'a> {
             binding: String::new(),
             run_symbols: HashSet::new(),
             called: HashSet::new(),
+            in_loss: false,
             lone: false,
             broken: false,
             open_names: HashSet::new(),
@@ -107,6 +120,17 @@ impl<'a> Checker<'a> {
     fn add_with(&mut self, location: Location, mut notes: Vec<String>, error: Error) {
         notes.extend(error.notes.iter().cloned());
         self.diagnostics.add(location, Error { notes, ..error });
+    }
+
+    /// Notes for editors what a name stands for. In a layer that differs from call to call.
+    pub(super) fn note_shape(&mut self, name: &Ident, item: &AbstractValue) {
+        if let AbstractValue::Known(Argument::Value(value)) = item
+            && self.frames.is_empty()
+            && !self.lone
+            && let Some(ty) = value.ty()
+        {
+            self.shapes.note(name, &ty);
+        }
     }
 
     /// Gives the value, and notes when it is unknown.

@@ -7,6 +7,7 @@ use downhill_graph::dim::Dim;
 use downhill_graph::error::{Error, nearest};
 use downhill_nn::composite::{self, Argument};
 use downhill_nn::language;
+use proc_macro2::{TokenStream, TokenTree};
 use syn::Ident;
 
 impl<'a> Checker<'a> {
@@ -43,16 +44,48 @@ impl<'a> Checker<'a> {
                 self.unsure = true;
                 AbstractValue::Unknown
             }
-            ExpressionKind::Shape(parts) => {
-                let parts: Vec<Argument> =
-                    parts.iter().map(|part| self.size(part)).map(Argument::Dim).collect();
-                self.at(location);
-                AbstractValue::Known(language::list(&self.builder, &parts))
-            }
+            ExpressionKind::Shape(parts) => self.shape_of(parts, location),
             ExpressionKind::Tuple(parts) => self.together(parts, location),
             ExpressionKind::Scan(scan) => self.scan(scan, location),
-            ExpressionKind::Rust(_) | ExpressionKind::Whatever => AbstractValue::Unknown,
+            ExpressionKind::Rust(tokens) => self.rust(tokens),
+            ExpressionKind::Whatever => AbstractValue::Unknown,
         }
+    }
+
+    /// `{ … }`, which Rust computes: it sees the network's arguments, not its values.
+    fn rust(&mut self, tokens: &TokenStream) -> AbstractValue {
+        let trees: Vec<TokenTree> = tokens.clone().into_iter().collect();
+        match seen_in(&trees).into_iter().find(|name| self.is_tensor(name)) {
+            Some(name) if !binds(&trees) => {
+                let error = Error::new(format!(
+                    "`{name}` is a value of the network, which Rust in `{{ … }}` does not see"
+                ));
+                self.fail(Location::at(name.span()), error.help("leave out the braces"))
+            }
+            _ => AbstractValue::Unknown,
+        }
+    }
+
+    fn is_tensor(&self, name: &Ident) -> bool {
+        let item = match self.scopes.find(&name.to_string()) {
+            Some(Named::Value(item) | Named::Fixed(_, item)) => item,
+            _ => return false,
+        };
+        matches!(item, AbstractValue::Known(Argument::Value(_) | Argument::Several(_)))
+    }
+
+    /// `[a, b]`, a list of sizes. What is no list is one mistake, at its first part that is no size.
+    fn shape_of(&mut self, parts: &'a [Expression], location: Location) -> AbstractValue {
+        let mut dims = Vec::new();
+        for part in parts {
+            let Some(dim) = self.size_if_any(part) else {
+                self.unsure = true;
+                return AbstractValue::Unknown;
+            };
+            dims.push(Argument::Dim(dim));
+        }
+        self.at(location);
+        AbstractValue::Known(language::list(&self.builder, &dims))
     }
 
     pub(super) fn is_rust_value(&self, expression: &Expression) -> bool {
@@ -68,7 +101,8 @@ impl<'a> Checker<'a> {
             }
             Some(Named::Rust) => {
                 let error = Error::new(format!("`{name}` is neither a number nor a size"));
-                self.fail(location, error.help(format!("turn it into one with Rust: `{{ f({name}) }}`")))
+                let types = "sizes are declared as `usize`, lists of them as `Vec<usize>`, numbers as f32 or f64, flags as bool";
+                self.fail(location, error.help(format!("{types}; Rust turns it into one: `{{ f({name}) }}`")))
             }
             Some(Named::Instance(shared)) => {
                 let error = Error::new(format!(
@@ -85,12 +119,50 @@ impl<'a> Checker<'a> {
         let error = Error::new(format!("nothing is called `{name}` here"));
         let near = nearest(name, self.scopes.names()).map(str::to_owned);
         let callable = composite::find(name).is_some() || self.layer(name).is_some();
-        let error = match near {
-            _ if callable => error.help(format!("`{name}` is a function: `{name}(…)`")),
-            Some(near) => error.help(format!("did you mean `{near}`?")),
-            None => error.help(format!("declare it before: `let {name} = …;`")),
+        let advice = composite::name_advice(name).or_else(|| composite::advice(name).map(str::to_owned));
+        let error =
+            if near.is_none() && advice.is_none() && !callable { self.with_names(error) } else { error };
+        let help = match (advice, near) {
+            _ if callable => format!("`{name}` is a function: `{name}(…)`"),
+            (Some(advice), None) => advice,
+            (Some(advice), Some(near)) => format!("did you mean `{near}`? {advice}"),
+            (None, Some(near)) => format!("did you mean `{near}`?"),
+            (None, None) => self.undeclared(name),
         };
-        self.fail(location, error)
+        self.fail(location, error.help(help))
+    }
+
+    /// The mistake with the names of values in sight, if they are few.
+    fn with_names(&self, error: Error) -> Error {
+        let names = self
+            .scopes
+            .names()
+            .filter(|name| matches!(self.scopes.find(name), Some(Named::Value(_) | Named::Fixed(..))));
+        let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+        if names.is_empty() || names.len() > 8 {
+            error
+        } else {
+            error.note(format!("values here are {}", names.join(", ")))
+        }
+    }
+
+    /// What a name that stands for nothing was to be declared as.
+    fn undeclared(&self, name: &str) -> String {
+        match (self.in_loss, self.frames.last()) {
+            (true, None) => {
+                format!("declare it: `target {name}: [batch, …];` if it is given, or `let {name} = …;`")
+            }
+            (_, Some(frame)) => {
+                format!(
+                    "a layer sees its arguments alone: add `{name}` to those of `{}`, or write `let {name} = …;`",
+                    frame.layer
+                )
+            }
+            (false, None) if self.scopes.depth() == 1 && !self.lone => {
+                format!("declare it before: `input {name}: [batch, …];` if it is given, or `let {name} = …;`")
+            }
+            (false, None) => format!("declare it before: `let {name} = …;`"),
+        }
     }
 
     pub(super) fn unknown_size(&mut self, name: &Ident) -> AbstractValue {
@@ -190,6 +262,11 @@ impl<'a> Checker<'a> {
 
     /// An expression as a size: a new symbol where it is not known.
     pub(super) fn size(&mut self, expression: &'a Expression) -> Dim {
+        self.size_if_any(expression).unwrap_or_else(|| self.builder.fresh_dim("unknown"))
+    }
+
+    /// The same; `None` for what is no size, which is told.
+    fn size_if_any(&mut self, expression: &'a Expression) -> Option<Dim> {
         let item = match &expression.kind {
             ExpressionKind::Name(name) if self.scopes.find(&name.to_string()).is_none() => {
                 self.unknown_size(name)
@@ -197,13 +274,44 @@ impl<'a> Checker<'a> {
             _ => self.expression(expression),
         };
         self.at(expression.location);
-        let dim = match item {
+        match item {
             // A number may come out whole.
-            AbstractValue::Number | AbstractValue::Unknown => None,
+            AbstractValue::Number | AbstractValue::Unknown => Some(self.builder.fresh_dim("unknown")),
             other => other.stand_in().and_then(|argument| language::dim(&self.builder, &argument)),
-        };
-        dim.unwrap_or_else(|| self.builder.fresh_dim("unknown"))
+        }
     }
+}
+
+/// Whether Rust's tokens may bind names of their own.
+fn binds(trees: &[TokenTree]) -> bool {
+    trees.iter().any(|tree| match tree {
+        TokenTree::Ident(word) => {
+            ["let", "move", "for", "match", "fn", "const"].iter().any(|known| word == known)
+        }
+        TokenTree::Punct(punct) => punct.as_char() == '|',
+        TokenTree::Group(group) => binds(&group.stream().into_iter().collect::<Vec<_>>()),
+        TokenTree::Literal(_) => false,
+    })
+}
+
+/// The names in Rust's tokens that are neither members of something nor paths.
+fn seen_in(trees: &[TokenTree]) -> Vec<Ident> {
+    let is_punct = |tree: Option<&TokenTree>, sign: char| matches!(tree, Some(TokenTree::Punct(punct)) if punct.as_char() == sign);
+    let mut names = Vec::new();
+    for (position, tree) in trees.iter().enumerate() {
+        let before = position.checked_sub(1).and_then(|before| trees.get(before));
+        let behind = trees.get(position + 1);
+        match tree {
+            TokenTree::Group(group) => names.extend(seen_in(&group.stream().into_iter().collect::<Vec<_>>())),
+            TokenTree::Ident(name)
+                if !is_punct(before, '.') && !is_punct(before, ':') && !is_punct(behind, ':') =>
+            {
+                names.push(name.clone());
+            }
+            TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+        }
+    }
+    names
 }
 
 fn is_flag(item: &AbstractValue) -> bool {

@@ -30,6 +30,7 @@ mod statement;
 mod scan;
 
 use crate::diagnose::Diagnostics;
+use crate::shapes::Shapes;
 use crate::signature::{self, Axis};
 use crate::syntax::{ArgumentKind, Declarations, Layer, Location, Network, Statement};
 use checker::Checker;
@@ -44,8 +45,8 @@ use scope::{AbstractValue, Named};
 use std::collections::{BTreeSet, HashSet};
 use syn::Ident;
 
-/// Checks all networks, and the layers that none of them uses.
-pub(crate) fn program(program: &Declarations, diagnostics: &mut Diagnostics) {
+/// Checks all networks, and the layers that none of them uses. Gives what the values of networks are.
+pub(crate) fn program(program: &Declarations, diagnostics: &mut Diagnostics) -> Shapes {
     duplicates(program, diagnostics);
     if program.networks.is_empty() && diagnostics.is_empty() {
         let location = program.layers.first().map(|layer| Location::at(layer.name.span()));
@@ -54,16 +55,17 @@ pub(crate) fn program(program: &Declarations, diagnostics: &mut Diagnostics) {
         diagnostics.add(location.unwrap_or(Location::at(proc_macro2::Span::call_site())), error);
     }
 
-    let mut called = HashSet::new();
+    let (mut called, mut shapes) = (HashSet::new(), Shapes::default());
     for network in &program.networks {
-        let mut checker = Checker::new(program, diagnostics);
+        let mut checker = Checker::new(program, diagnostics, &mut shapes);
         checker.network(network);
         called.extend(checker.called);
     }
 
     for layer in program.layers.iter().filter(|layer| !called.contains(&layer.name.to_string())) {
-        Checker::new(program, diagnostics).lone_layer(layer);
+        Checker::new(program, diagnostics, &mut shapes).lone_layer(layer);
     }
+    shapes
 }
 
 fn duplicates(program: &Declarations, diagnostics: &mut Diagnostics) {

@@ -34,12 +34,16 @@ impl<'a> Checker<'a> {
                 let items = self.bound_to(names, value);
                 for (name, item) in names.iter().zip(items) {
                     self.shadows_nothing(name);
+                    self.note_shape(name, &item);
                     self.declare(name, Named::Value(item), true);
                 }
             }
             StatementKind::Rebind { names, value } => {
                 let items = self.bound_to(names, value);
-                names.iter().zip(items).for_each(|(name, item)| self.rebind(name, item));
+                for (name, item) in names.iter().zip(items) {
+                    self.note_shape(name, &item);
+                    self.rebind(name, item);
+                }
             }
             StatementKind::Yield(value) => self.yielded(value, location),
             StatementKind::Shared { name, function, arguments } => {
@@ -61,9 +65,9 @@ impl<'a> Checker<'a> {
                     self.loss(name.as_ref(), over, value);
                 }
             }
-            StatementKind::Broken(name) => {
+            StatementKind::Broken(names) => {
                 (self.unsure, self.broken) = (true, true);
-                if let Some(name) = name {
+                for name in names {
                     self.scopes.declare(&name.to_string(), Named::Value(AbstractValue::Unknown));
                 }
             }
@@ -199,7 +203,14 @@ impl<'a> Checker<'a> {
                     Error::new(format!("nothing is called `{name}` here, so it cannot be bound anew"));
                 let near = nearest(&text, self.scopes.names());
                 let near = near.map(|near| format!("did you mean `{near}`?"));
-                self.error(location, error.help(near.unwrap_or_else(|| format!("write `let {name} = …;`"))));
+                // What seems to be missing at the end is this.
+                self.broken |= text == "loss" || text == "output";
+                let help = match text.as_str() {
+                    "loss" => "write `loss squared_error(p, y);`, or `loss name = …;`".to_owned(),
+                    "output" => "write `output p = …;`".to_owned(),
+                    _ => near.unwrap_or_else(|| format!("write `let {name} = …;`")),
+                };
+                self.error(location, error.help(help));
                 self.scopes.declare(&text, Named::Value(AbstractValue::Unknown));
             }
         }
@@ -221,7 +232,9 @@ impl<'a> Checker<'a> {
         } else {
             ("an input", self.builder.input(&text, element, shape))
         };
-        self.scopes.declare(&text, Named::Fixed(what, AbstractValue::value(value)));
+        let item = AbstractValue::value(value);
+        self.note_shape(name, &item);
+        self.scopes.declare(&text, Named::Fixed(what, item));
     }
 
     /// Names in an input's dims that mean nothing yet are sizes that each run brings.
@@ -280,7 +293,9 @@ impl<'a> Checker<'a> {
             }
         };
 
-        self.scopes.declare(&text, Named::Fixed(what, AbstractValue::value(value)));
+        let item = AbstractValue::value(value);
+        self.note_shape(name, &item);
+        self.scopes.declare(&text, Named::Fixed(what, item));
     }
 
     fn update(&mut self, name: &Ident, value: &'a Expression) {
@@ -322,6 +337,7 @@ impl<'a> Checker<'a> {
         let item = match &output.value {
             Some(value) => {
                 let item = self.bound_alone(&name, value);
+                self.note_shape(&output.name, &item);
                 self.declare(&output.name, Named::Value(item.clone()), false);
                 item
             }
@@ -350,11 +366,13 @@ impl<'a> Checker<'a> {
 
     fn loss(&mut self, name: Option<&Ident>, over: &[Ident], value: &'a Expression) {
         let text = name.map_or_else(|| "loss".to_owned(), Ident::to_string);
+        self.in_loss = true;
         let item = self.bound_alone(&text, value);
+        self.in_loss = false;
         let trained = self.over(over);
         self.at(name.map_or(value.location, |name| Location::at(name.span())));
-        if let Some(value) = self.tensor(item) {
-            self.builder.loss(&text, &value, trained);
+        if let Some(value) = item.stand_in() {
+            language::loss(&self.builder, &text, &value, trained);
         }
     }
 

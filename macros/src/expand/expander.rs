@@ -1,5 +1,6 @@
 //! The state of an expansion: the names in scope, and helpers that write the tokens used everywhere.
 
+use crate::shapes::Shapes;
 use crate::signature::Typed;
 use crate::syntax::{Declarations, Location};
 use downhill_graph::types::ElementType;
@@ -12,6 +13,8 @@ use syn::Ident;
 #[derive(Clone)]
 pub(super) struct Expander<'a> {
     pub(super) program: &'a Declarations,
+    /// What values are, by the names that declare them.
+    shapes: &'a Shapes,
     /// What instances in sight stand for, by block.
     pub(super) instances: Vec<HashMap<String, SharedCall<'a>>>,
     /// Names that Rust code in `{ … }` can use: arguments of the network, variables of loops.
@@ -21,8 +24,22 @@ pub(super) struct Expander<'a> {
 }
 
 impl<'a> Expander<'a> {
-    pub(super) fn new(program: &'a Declarations) -> Expander<'a> {
-        Expander { program, instances: vec![HashMap::new()], rust: Vec::new(), typed: Typed::new() }
+    pub(super) fn new(program: &'a Declarations, shapes: &'a Shapes) -> Expander<'a> {
+        Expander { program, shapes, instances: vec![HashMap::new()], rust: Vec::new(), typed: Typed::new() }
+    }
+}
+
+impl Expander<'_> {
+    /// An item that says what the value called `name` is, where editors look for it: at the name.
+    pub(super) fn shape_of(&self, name: &Ident) -> TokenStream {
+        let Some(ty) = self.shapes.of(name) else { return TokenStream::new() };
+        let about = format!("`{name}`: {ty}");
+        let mut item = name.clone();
+        item.set_span(Span::call_site().located_at(name.span()));
+        quote!({
+            #[doc = #about]
+            const #item: () = ();
+        })
     }
 }
 
@@ -46,8 +63,9 @@ pub(super) fn local(name: &Ident) -> Ident {
     local
 }
 
+/// The function of a layer. It lies where the layer's name does, so that editors find one by the other.
 pub(super) fn layer_function(name: &Ident) -> Ident {
-    format_ident!("__layer_{name}", span = Span::call_site())
+    format_ident!("__layer_{name}", span = Span::call_site().located_at(name.span()))
 }
 
 /// The user's line, for the messages of `build`.

@@ -2,10 +2,10 @@
 
 use super::expander::{Expander, SharedCall, builder, layer_function, local};
 use crate::callee::{Callee, Function};
-use crate::syntax::{Arguments, Choice, Connective, Expression, ExpressionKind};
-use downhill_nn::composite::{Head, Kind, Spot, find_initializer};
-use proc_macro2::{Literal, TokenStream};
-use quote::{ToTokens, quote};
+use crate::syntax::{Arguments, Choice, Connective, Expression, ExpressionKind, Location};
+use downhill_nn::composite::{Head, Kind, Parameter, Spot, find_initializer};
+use proc_macro2::{Group, Literal, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::Ident;
 
 impl<'a> Expander<'a> {
@@ -51,12 +51,7 @@ impl<'a> Expander<'a> {
             }
             ExpressionKind::Call { function, arguments } => self.call(function, arguments),
             ExpressionKind::PathCall { path, arguments } => {
-                let arguments = arguments.iter().map(|argument| self.rust_argument(argument));
-                quote!(#builder.layer(|| {
-                    let __result = __Argument::from(#path(#(#arguments),*));
-                    __language::gives(#builder, &__result);
-                    __result
-                }))
+                self.path_call(path, arguments, expression.location)
             }
             ExpressionKind::Shape(parts) => {
                 let parts = self.list(parts);
@@ -67,7 +62,10 @@ impl<'a> Expander<'a> {
                 quote!(__language::together(#builder, &#parts))
             }
             ExpressionKind::Scan(scan) => self.scan(scan, expression.location),
-            ExpressionKind::Rust(tokens) => quote!(__Argument::from({ #tokens })),
+            ExpressionKind::Rust(tokens) => {
+                let span = Span::call_site().located_at(expression.location.start);
+                quote_spanned!(span=> __language::of_rust({ #tokens }))
+            }
             // Stands only where it is never evaluated.
             ExpressionKind::Whatever => quote!(__Argument::Unknown),
         }
@@ -127,6 +125,25 @@ impl<'a> Expander<'a> {
                 quote!(&__language::tensor(#builder, #value))
             }
         }
+    }
+
+    /// A Rust function by its path. Types that do not fit are told at the call or the argument, not at the whole macro.
+    fn path_call(&self, path: &syn::Path, arguments: &'a [Expression], location: Location) -> TokenStream {
+        let at = |span: Span| Span::call_site().located_at(span);
+        let arguments = arguments.iter().map(|argument| {
+            let value = self.rust_argument(argument);
+            match &argument.kind {
+                ExpressionKind::Rust(_) => value,
+                _ => relocated(value, at(argument.location.start)),
+            }
+        });
+        let (builder, span) = (builder(), at(location.start));
+        let call = quote_spanned!(span=> __language::of_rust(#path(#(#arguments),*)));
+        quote!(#builder.layer(|| {
+            let __result = #call;
+            __language::gives(#builder, &__result);
+            __result
+        }))
     }
 
     /// Whether it is a plain value of Rust, in each branch.
@@ -218,12 +235,14 @@ impl<'a> Expander<'a> {
         let head = Head { name: "", parameters };
         let positional = arguments.positional.iter().enumerate();
         let positional = positional.map(|(n, expression)| self.argument(expression, head.kind_at(n)));
+        let names = arguments.named.iter().map(|(name, _)| name);
+        let pointer = pointer(&quote!(manual::initializers), function, names, parameters);
         let named = arguments.named.iter().map(|(name, expression)| {
             let name = name.to_string();
             let value = self.argument(expression, head.kind_of(&name));
             quote!((#name, #value))
         });
-        quote!(__language::initializer(#builder, #name, &[#(#positional),*], &[#(#named),*]))
+        quote!({ #pointer __language::initializer(#builder, #name, &[#(#positional),*], &[#(#named),*]) })
     }
 
     fn plain_call(
@@ -236,7 +255,7 @@ impl<'a> Expander<'a> {
         let words: Vec<String> = named.iter().map(|(name, _)| name.to_string()).collect();
 
         let callee = Callee::find(self.program, function);
-        if let Some(callee) = callee
+        if let Some(callee) = &callee
             && let Function::Layer(layer) = callee.function
         {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -249,14 +268,46 @@ impl<'a> Expander<'a> {
                 Spot::Named(position) => named.get(position).map(|(_, value)| value),
                 Spot::Call | Spot::Name(_) => None,
             });
-            let function = layer_function(&layer.name);
-            return quote!(#function(#builder, #(#given),*));
+            let mut called = layer_function(&layer.name);
+            called.set_span(called.span().located_at(function.span()));
+            return quote!(#called(#builder, #(#given),*));
         }
 
         let name = function.to_string();
+        let parameters = callee.as_ref().map(Callee::parameters).unwrap_or_default();
+        let pointer = pointer(&quote!(manual), function, named.iter().map(|(name, _)| *name), &parameters);
         let named = words.iter().zip(&named).map(|(name, (_, value))| quote!((#name, #value)));
-        quote!(__language::call(#builder, #name, &[#(#positional),*], &[#(#named),*]))
+        quote!({ #pointer __language::call(#builder, #name, &[#(#positional),*], &[#(#named),*]) })
     }
+}
+
+/// An import that brings nothing: it leads editors from a call, and from the names of its arguments, to what the manual says of them.
+fn pointer<'n>(
+    manual: &TokenStream,
+    function: &Ident,
+    words: impl Iterator<Item = &'n Ident>,
+    parameters: &[Parameter<'_>],
+) -> TokenStream {
+    let at = |name: &str, span: Span| Ident::new(name, Span::call_site().located_at(span));
+    let words = words.filter_map(|word| {
+        let parameter = parameters.iter().find(|parameter| parameter.answers_to(&word.to_string()))?;
+        Some(at(parameter.name, word.span()))
+    });
+    let function = at(&function.to_string(), function.span());
+    quote!(use __nn::#manual::#function::{self as _, #(#words as _),*};)
+}
+
+/// Tokens at another place of the source, where messages of rustc about them stand; names mean what they meant.
+fn relocated(tokens: TokenStream, span: Span) -> TokenStream {
+    let relocated = |mut tree: TokenTree| {
+        if let TokenTree::Group(group) = &tree {
+            tree = TokenTree::Group(Group::new(group.delimiter(), relocated(group.stream(), span)));
+        }
+        let located = tree.span().located_at(span);
+        tree.set_span(located);
+        tree
+    };
+    tokens.into_iter().map(relocated).collect()
 }
 
 /// Whether a parameter of this kind takes a name for a word.

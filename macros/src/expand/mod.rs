@@ -16,6 +16,10 @@ mod statement;
 
 mod scan;
 
+#[cfg(test)]
+mod tests;
+
+use crate::shapes::Shapes;
 use crate::signature::{self, Axis, written};
 use crate::syntax::{ArgumentKind, Declarations, ExpressionKind, Layer, Network};
 use expander::{Expander, builder, layer_function, local, location, optional_element};
@@ -25,17 +29,18 @@ use std::collections::BTreeSet;
 use syn::Ident;
 
 /// The whole expansion.
-pub(crate) fn program(program: &Declarations) -> TokenStream {
+pub(crate) fn program(program: &Declarations, shapes: &Shapes) -> TokenStream {
     let types: TokenStream = program.networks.iter().map(network_type).collect();
     let layers: TokenStream =
-        program.layers.iter().map(|layer| Expander::new(program).layer(layer)).collect();
+        program.layers.iter().map(|layer| Expander::new(program, shapes).layer(layer)).collect();
 
     let networks: TokenStream =
-        program.networks.iter().map(|network| Expander::new(program).network(network)).collect();
+        program.networks.iter().map(|network| Expander::new(program, shapes).network(network)).collect();
     quote! {
         #types
         #[allow(
             unused_mut, unused_variables, unused_assignments, unused_imports, unused_braces, dead_code, non_snake_case,
+            non_upper_case_globals,
             clippy::all
         )]
         const _: () = {

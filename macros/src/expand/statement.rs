@@ -38,17 +38,20 @@ impl<'a> Expander<'a> {
                 let (variable, text) = (local(name), name.to_string());
                 let (dims, element) = (self.list(&ty.dims), element(ty.element.unwrap_or_default()));
                 let function = if *target { quote!(target) } else { quote!(input) };
-                quote!(let mut #variable = __language::#function(#builder, #text, #element, &#dims);)
+                let shape = self.shape_of(name);
+                quote!(let mut #variable = __language::#function(#builder, #text, #element, &#dims); #shape)
             }
             StatementKind::Let { names, value } => {
                 let (variables, value) = (names.iter().map(local), self.bound_to(names, value));
                 let number = 0..names.len();
-                quote!(let __given = #value; #(let mut #variables = __given[#number].clone();)*)
+                let shapes = names.iter().map(|name| self.shape_of(name));
+                quote!(#(#shapes)* let __given = #value; #(let mut #variables = __given[#number].clone();)*)
             }
             StatementKind::Rebind { names, value } => {
                 let (variables, value) = (names.iter().map(local), self.bound_to(names, value));
                 let number = 0..names.len();
-                quote!(let __given = #value; #(#variables = __given[#number].clone();)*)
+                let shapes = names.iter().map(|name| self.shape_of(name));
+                quote!(#(#shapes)* let __given = #value; #(#variables = __given[#number].clone();)*)
             }
             StatementKind::Yield(value) => {
                 let value = self.expression(value);
@@ -125,14 +128,15 @@ impl<'a> Expander<'a> {
                 quote!(state(#builder, #text, #element, &#dims, #initializer))
             }
         };
-        quote!(let mut #variable = __language::#call;)
+        let shape = self.shape_of(name);
+        quote!(let mut #variable = __language::#call; #shape)
     }
 
     fn output(&self, output: &'a Output) -> TokenStream {
         let (variable, text, builder) = (local(&output.name), output.name.to_string(), builder());
         let binding = output.value.as_ref().map(|value| {
-            let value = self.bound(&output.name, value);
-            quote!(let mut #variable = #value;)
+            let (value, shape) = (self.bound(&output.name, value), self.shape_of(&output.name));
+            quote!(let mut #variable = #value; #shape)
         });
         quote!(#binding __language::output(#builder, #text, &#variable);)
     }

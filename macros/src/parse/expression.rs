@@ -1,6 +1,8 @@
 //! Expressions, by operator precedence (after Pratt).
 
+use super::named::{literal, parameter, path_call};
 use super::token::{comma_separated, here, mistake, nothing_left, since, word};
+use super::{behind, foreign};
 use crate::syntax::{Arguments, Choice, Connective, Expression, ExpressionKind, Location, Operator};
 use proc_macro2::Span;
 use syn::parse::ParseStream;
@@ -57,7 +59,11 @@ pub(super) fn placeholder(span: Span) -> Expression {
 }
 
 fn binary(input: ParseStream, level: Precedence) -> syn::Result<Expression> {
-    let Some(tighter) = level.next() else { return unary(input) };
+    let Some(tighter) = level.next() else {
+        let value = unary(input)?;
+        behind::nothing_foreign(input, &value)?;
+        return Ok(value);
+    };
     let mut left = binary(input, tighter)?;
     while let Some(operator) = operator(input, level) {
         let right = binary(input, tighter)?;
@@ -144,6 +150,10 @@ fn primary_kind(input: ParseStream) -> syn::Result<ExpressionKind> {
         let content;
         parenthesized!(content in input);
         let inner = expression(&content)?;
+        if content.peek(Token![..]) {
+            let help = "a loop counts up: `for i in 0..3 { … }`; a number of it in another order is Rust, `{ 2 - i }`";
+            return Err(mistake(here(&content), "a range is no value", help));
+        }
         if content.peek(Token![,]) {
             content.parse::<Token![,]>()?;
             let rest = comma_separated(&content, expression)?;
@@ -178,25 +188,25 @@ fn primary_kind(input: ParseStream) -> syn::Result<ExpressionKind> {
     if path_begins || input.peek(Token![::]) || input.peek2(Token![::]) {
         return path_call(input);
     }
-    if input.peek(Token![where]) {
-        let help = "`select(mask, a, b)` takes a where the mask holds, else b";
-        return Err(mistake(here(input), "`where` is a word of Rust's own", help));
-    }
     if !input.peek(Ident) {
-        return Err(syn::Error::new(here(input), "expected an expression"));
+        return Err(no_value(input));
     }
     let name: Ident = input.parse()?;
     if input.peek(token::Paren) {
-        return Ok(ExpressionKind::Call { function: name, arguments: arguments(input)? });
+        return Ok(ExpressionKind::Call { function: name, arguments: input.parse::<Arguments>()? });
     }
     if input.peek(Token![.]) && !input.peek(Token![..]) {
         return parameter(input, &name);
     }
-    if input.peek(token::Bracket) {
-        let help = format!("take an element with Rust: `{{ {name}[…] }}`");
-        return Err(mistake(here(input), "nothing has an index in this language", help));
-    }
     Ok(ExpressionKind::Name(name))
+}
+
+/// The mistake of what is no expression.
+fn no_value(input: ParseStream) -> syn::Error {
+    match foreign::value(input) {
+        Some((message, help)) => mistake(here(input), message, help),
+        None => syn::Error::new(here(input), "expected an expression"),
+    }
 }
 
 /// `if condition { value } else { value }`; another `if` may follow `else`.
@@ -228,7 +238,7 @@ fn choice(input: ParseStream) -> syn::Result<ExpressionKind> {
 fn branch(input: ParseStream, or: &str) -> syn::Result<Expression> {
     if !input.peek(token::Brace) {
         let message = format!("expected `{{` with the value of the branch{or}");
-        return Err(syn::Error::new(here(input), message));
+        return Err(mistake(here(input), message, "write `if n == 1 { a } else { b }`"));
     }
 
     let content;
@@ -250,104 +260,4 @@ fn branch(input: ParseStream, or: &str) -> syn::Result<Expression> {
     }
     nothing_left(&content, "`}` or an operator")?;
     Ok(value)
-}
-
-fn literal(input: ParseStream) -> syn::Result<ExpressionKind> {
-    let literal: Lit = input.parse()?;
-    let suffix = |suffix: &str, span: Span| match suffix {
-        "" => Ok(()),
-        _ => Err(mistake(
-            span,
-            format!("a number without `{suffix}`"),
-            "types follow from where the number is used",
-        )),
-    };
-
-    match &literal {
-        Lit::Int(integer) => {
-            suffix(integer.suffix(), integer.span())?;
-            Ok(ExpressionKind::Integer(integer.base10_parse()?))
-        }
-        Lit::Float(number) => {
-            suffix(number.suffix(), number.span())?;
-            Ok(ExpressionKind::Number(number.base10_parse()?))
-        }
-        Lit::Bool(value) => Ok(ExpressionKind::Bool(value.value)),
-        Lit::Str(text) => Ok(ExpressionKind::Text(text.value())),
-        other => Err(mistake(
-            other.span(),
-            "expected a number, `true` or `false`",
-            "Rust values go inside `{ … }`",
-        )),
-    }
-}
-
-fn path_call(input: ParseStream) -> syn::Result<ExpressionKind> {
-    let path = input.call(syn::Path::parse_mod_style)?;
-    if !input.peek(token::Paren) {
-        let help = "call a function `path(x)`, or put a Rust value inside `{ … }`";
-        return Err(mistake(here(input), "expected `(` behind a path", help));
-    }
-    let arguments = arguments(input)?;
-    if let Some((name, _)) = arguments.named.first() {
-        let message = "a Rust function takes its arguments by position";
-        return Err(mistake(name.span(), message, format!("leave out `{name}:`")));
-    }
-    Ok(ExpressionKind::PathCall { path, arguments: arguments.positional })
-}
-
-/// `.weight`, `.0.weight` behind a name.
-fn parameter(input: ParseStream, base: &Ident) -> syn::Result<ExpressionKind> {
-    let mut path = vec![base.to_string()];
-    while input.peek(Token![.]) && !input.peek(Token![..]) {
-        input.parse::<Token![.]>()?;
-        if input.peek(Lit) {
-            // `0.1` in `h.0.1.weight` reads as one number.
-            let digits = input.parse::<Lit>()?;
-            let text = quote::ToTokens::to_token_stream(&digits).to_string();
-            path.extend(text.split('.').map(str::to_owned));
-            continue;
-        }
-        let name: Ident = input.parse()?;
-        if input.peek(token::Paren) {
-            let message = format!("`{name}` is called as a method");
-            let content;
-            parenthesized!(content in input);
-            let rest = if content.is_empty() { "" } else { ", …" };
-            content.parse::<proc_macro2::TokenStream>()?;
-            return Err(mistake(name.span(), message, format!("write `{name}({base}{rest})`")));
-        }
-        path.push(name.to_string());
-    }
-
-    Ok(ExpressionKind::Parameter(path))
-}
-
-/// `(positional, …, name: named, …)`.
-pub(super) fn arguments(input: ParseStream) -> syn::Result<Arguments> {
-    let content;
-    parenthesized!(content in input);
-
-    let mut arguments = Arguments::default();
-    while !content.is_empty() {
-        if content.peek(Ident) && content.peek2(Token![:]) && !content.peek2(Token![::]) {
-            let name = content.parse()?;
-            content.parse::<Token![:]>()?;
-            arguments.named.push((name, expression(&content)?));
-        } else {
-            let value = expression(&content)?;
-            if !arguments.named.is_empty() {
-                let help = "positional arguments come first";
-                return Err(mistake(value.location.start, "a positional argument behind a named one", help));
-            }
-            arguments.positional.push(value);
-        }
-        if content.peek(Token![,]) {
-            content.parse::<Token![,]>()?;
-        } else {
-            nothing_left(&content, "`,`, `)` or an operator")?;
-        }
-    }
-
-    Ok(arguments)
 }

@@ -1,6 +1,6 @@
 //! Layers and networks.
 
-use super::token::{comma_separated, here, mistake, word};
+use super::token::{comma_separated, here, mistake, name, word};
 use super::types::{result_types, tensor_type};
 use super::{expression, statement};
 use crate::diagnose::Diagnostics;
@@ -17,6 +17,15 @@ pub(super) fn items(input: ParseStream, program: &mut Declarations, diagnostics:
         diagnostics.add_syn(&error);
     }
     while !input.is_empty() {
+        if input.peek(Token![;]) {
+            diagnostics.add_syn(&mistake(
+                here(input),
+                "a network and a layer end with `}`",
+                "leave the `;` out",
+            ));
+            let _ = input.parse::<Token![;]>();
+            continue;
+        }
         let name = layer_name(input);
         if let Err(error) = item(input, program, diagnostics) {
             diagnostics.add_syn(&error);
@@ -39,7 +48,8 @@ fn item(input: ParseStream, program: &mut Declarations, diagnostics: &mut Diagno
 fn layer_name(input: ParseStream) -> Option<String> {
     let fork = input.fork();
     fork.call(Attribute::parse_outer).ok()?;
-    let is_layer = word(&fork, "layer");
+    let _ = fork.parse::<Visibility>();
+    let is_layer = word(&fork, "layer") || word(&fork, "fn") || word(&fork, "def");
     fork.call(Ident::parse_any).ok()?;
     fork.parse::<Ident>().ok().filter(|_| is_layer).map(|name| name.to_string())
 }
@@ -59,7 +69,12 @@ fn layer(
     diagnostics: &mut Diagnostics,
 ) -> syn::Result<Layer> {
     input.call(Ident::parse_any)?;
-    let name: Ident = input.parse()?;
+    let name = name(input, "write `layer name(x) { … }`")?;
+    no_type_arguments(input)?;
+    if !input.peek(token::Paren) {
+        let help = format!("write `layer {name}(x) {{ … }}`");
+        return Err(mistake(here(input), "the arguments of a layer stand in parentheses", help));
+    }
     let content;
     parenthesized!(content in input);
     let arguments = comma_separated(&content, layer_argument)?;
@@ -71,6 +86,13 @@ fn layer(
         Vec::new()
     };
 
+    if !input.peek(token::Brace) {
+        let help = match input.peek(Token![:]) {
+            true => "the shape that a layer gives stands behind `->`: `-> [batch, units] { … }`",
+            false => "write `{ … }` around it",
+        };
+        return Err(mistake(here(input), format!("expected `{{` with the body of layer `{name}`"), help));
+    }
     let content;
     let braces = braced!(content in input);
 
@@ -92,7 +114,11 @@ fn layer(
 }
 
 fn layer_argument(input: ParseStream) -> syn::Result<LayerArgument> {
-    let name = input.parse()?;
+    let name = name(input, "an argument of a layer is `x: [batch, n]`, or a name alone")?;
+    if input.peek(Token![=]) {
+        let help = format!("leave it out: every call gives `{name}`");
+        return Err(mistake(here(input), "an argument of a layer has no default", help));
+    }
     let ty = if input.peek(Token![:]) {
         input.parse::<Token![:]>()?;
         Some(tensor_type(input)?)
@@ -107,16 +133,19 @@ fn network(
     attributes: Vec<Attribute>,
     diagnostics: &mut Diagnostics,
 ) -> syn::Result<Network> {
+    let span = here(input);
     let visibility: Visibility = input.parse()?;
-    if let Some(keyword) =
-        ["struct", "fn", "let", "input", "mod"].into_iter().find(|keyword| word(input, keyword))
-    {
-        let message = format!("`{keyword}` begins neither a layer nor a network");
-        let help = "write `layer name(…) -> […] { … }` or `pub Name(arguments) { … }`";
-        return Err(mistake(here(input), message, help));
+    if word(input, "layer") && input.peek2(Ident) {
+        return Err(mistake(
+            span,
+            "a layer is seen in its macro alone",
+            "leave `pub` out: `layer name(x) { … }`",
+        ));
     }
+    begins_network(input)?;
 
-    let name: Ident = input.parse()?;
+    let name = name(input, "write `pub Name(arguments) { … }`")?;
+    no_type_arguments(input)?;
     let arguments = if input.peek(token::Paren) {
         let content;
         parenthesized!(content in input);
@@ -125,8 +154,13 @@ fn network(
         Vec::new()
     };
 
+    if input.peek(Token![->]) {
+        let help = "leave it out: `output` and `loss` say what comes out";
+        return Err(mistake(here(input), format!("network `{name}` has no result"), help));
+    }
     if !input.peek(token::Brace) {
-        return Err(syn::Error::new(here(input), format!("expected `{{` with the body of network `{name}`")));
+        let message = format!("expected `{{` with the body of network `{name}`");
+        return Err(mistake(here(input), message, "write `{ input …; output …; loss …; }`"));
     }
     let content;
     braced!(content in input);
@@ -134,17 +168,60 @@ fn network(
     Ok(Network { attributes, visibility, name, arguments, body })
 }
 
+/// Refuses what begins no network.
+fn begins_network(input: ParseStream) -> syn::Result<()> {
+    const WORDS: [&str; 14] = [
+        "struct", "fn", "let", "input", "mod", "network", "model", "class", "def", "module", "net", "impl",
+        "const", "use",
+    ];
+    let found = WORDS.into_iter().find(|keyword| word(input, keyword) && !input.peek2(token::Brace));
+    // A network may be called so; it has no second name.
+    let Some(keyword) = found.filter(|_| !input.peek2(token::Paren)) else { return Ok(()) };
+    let message = format!("`{keyword}` begins neither a layer nor a network");
+    let help = match keyword {
+        "network" | "model" | "class" | "module" | "net" | "struct" => {
+            format!("leave `{keyword}` out: `pub Name(arguments) {{ … }}` is a network")
+        }
+        _ => "write `layer name(…) -> […] { … }` or `pub Name(arguments) { … }`".into(),
+    };
+    Err(mistake(here(input), message, help))
+}
+
+/// Refuses `<…>` behind a name.
+fn no_type_arguments(input: ParseStream) -> syn::Result<()> {
+    if input.peek(Token![<]) {
+        let help = "leave `<…>` out: sizes are arguments, `(units: usize)`, and elements are f32";
+        return Err(mistake(here(input), "networks and layers have no type arguments", help));
+    }
+    Ok(())
+}
+
 fn argument(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<Argument> {
     let attributes = input.call(Attribute::parse_outer)?;
+    if input.peek(Token![&]) || input.peek(Token![self]) || input.peek(Token![mut]) {
+        let help = "leave it out: arguments are `name: usize`, and others that Rust knows";
+        return Err(mistake(here(input), "a network has neither `self` nor references", help));
+    }
     let name: Ident = input.parse()?;
     if !input.peek(Token![:]) {
         let message = format!("argument `{name}` of a network has no type");
         // Taken for a size, so that the type is there and nothing else is refused.
         diagnostics.add_syn(&mistake(name.span(), message, format!("write `{name}: usize`")));
+        if input.peek(Token![=]) {
+            let help = "leave it out: `Name::new` is given all of them";
+            diagnostics.add_syn(&mistake(here(input), "an argument has no default", help));
+            input.parse::<Token![=]>()?;
+            input.parse::<TokenTree>()?;
+        }
         return Ok(Argument { attributes, name, ty: syn::parse_quote!(usize), kind: ArgumentKind::Size });
     }
     input.parse::<Token![:]>()?;
+    let span = here(input);
     let ty: syn::Type = input.parse()?;
+    if matches!(&ty, syn::Type::Reference(reference) if reference.lifetime.is_none()) {
+        let help = "write the type without `&`, such as `usize`, `Vec<usize>` or `String`";
+        return Err(mistake(span, "a network owns its arguments", help));
+    }
     let kind = argument_kind(&ty);
     Ok(Argument { attributes, name, ty, kind })
 }

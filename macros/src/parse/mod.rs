@@ -41,9 +41,26 @@
 
 mod token;
 
+mod foreign;
+mod index;
+
+mod calls;
+
+mod behind;
+
+mod named;
+
 mod expression;
 
+mod arguments;
+
 mod types;
+
+mod binding;
+
+mod declaration;
+
+mod choice;
 
 mod statement;
 

@@ -1,5 +1,6 @@
 //! `scan reverse step in x along time, h = start { …; yield h }`.
 
+use super::binding::names;
 use super::expression;
 use super::statement;
 use super::token::{here, mistake, word};
@@ -85,7 +86,7 @@ fn carry(input: ParseStream) -> syn::Result<Carried> {
         let help = "write `step in x along time`, then `h = start` for what is carried";
         return Err(mistake(here(input), "expected what the scan runs over or carries", help));
     }
-    let names = statement::names(input)?;
+    let names = names(input)?;
     if !input.peek(Token![=]) {
         let help = format!("give it a value before the first iteration: `{} = zeros([…])`", names[0]);
         return Err(mistake(here(input), "expected `=`", help));

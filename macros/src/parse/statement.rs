@@ -1,17 +1,18 @@
-//! Statements.
+//! Statements: which one begins, and what is skipped after a mistake.
 
-use super::expression;
-use super::token::{comma_separated, here, mistake, nothing_left, semicolon, since, word};
-use super::types::tensor_type;
+use super::binding::{begins_rebinding, binding, names, value_behind_equals, yielded};
+use super::choice::{conditional, over};
+use super::declaration::{declared, loss, outputs, shared, storage, update};
+use super::token::{here, mistake, name, nothing_left, since, word};
+use super::{calls, expression, foreign};
 use crate::diagnose::Diagnostics;
-use crate::syntax::{
-    Arguments, Expression, ExpressionKind, Location, Output, Over, Statement, StatementKind,
-};
+use crate::syntax::{Expression, ExpressionKind, Location, Statement, StatementKind};
 use downhill_graph::graph::StorageKind;
+use downhill_nn::composite;
 use proc_macro2::TokenTree;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Attribute, Ident, Token, braced, parenthesized, token};
+use syn::{Attribute, Ident, Lit, Token, braced, token};
 
 /// Words that begin a statement when a name follows.
 const KEYWORDS: [&str; 8] = ["input", "target", "shared", "param", "state", "update", "output", "loss"];
@@ -42,10 +43,10 @@ fn skip_comments(input: ParseStream, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Reads a statement. After a mistake it is skipped; the name it would have declared is kept, so that uses of it are no mistakes.
+/// Reads a statement. After a mistake it is skipped; names it would have declared are kept, so that uses of them are no mistakes.
 fn statement_or_broken(input: ParseStream, diagnostics: &mut Diagnostics) -> Statement {
-    let (start, declared) = (here(input), declared_name(input));
-    let (before, has_block) = (input.fork(), input.peek(Token![for]));
+    let (start, declared) = (here(input), declared_names(input));
+    let (before, has_block) = (input.fork(), has_block(input));
     statement(input, diagnostics).unwrap_or_else(|error| {
         diagnostics.add_syn(&error);
         skip_statement(input, before.cursor() == input.cursor(), has_block);
@@ -53,14 +54,43 @@ fn statement_or_broken(input: ParseStream, diagnostics: &mut Diagnostics) -> Sta
     })
 }
 
-/// The name behind the first word.
-fn declared_name(input: ParseStream) -> Option<Ident> {
+/// Whether a statement ends with a block.
+fn has_block(input: ParseStream) -> bool {
+    [
+        "for", "while", "loop", "match", "fn", "def", "struct", "enum", "impl", "mod", "trait", "unsafe",
+        "layer",
+    ]
+    .into_iter()
+    .any(|keyword| word(input, keyword))
+}
+
+/// The names behind the first word, one or several together.
+fn declared_names(input: ParseStream) -> Vec<Ident> {
     let fork = input.fork();
-    fork.call(Ident::parse_any).ok()?;
-    if fork.peek(Token![mut]) {
-        fork.call(Ident::parse_any).ok()?;
+    if fork.call(Ident::parse_any).is_err() {
+        return Vec::new();
     }
-    fork.parse().ok()
+    let mut names = Vec::new();
+    // Another statement begins: nothing is declared by a word before it.
+    if begins_with_keyword(&fork) {
+        return names;
+    }
+    while let Ok(tree) = fork.parse::<TokenTree>() {
+        match tree {
+            TokenTree::Ident(word) if word == "mut" => {}
+            TokenTree::Ident(name) => names.push(name),
+            TokenTree::Group(group) => {
+                names.extend(group.stream().into_iter().filter_map(|tree| match tree {
+                    TokenTree::Ident(name) => Some(name),
+                    TokenTree::Group(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => None,
+                }));
+                break;
+            }
+            TokenTree::Punct(comma) if comma.as_char() == ',' => {}
+            TokenTree::Punct(_) | TokenTree::Literal(_) => break,
+        }
+    }
+    names
 }
 
 /// Reads the body of a layer: statements, then the value it gives.
@@ -94,14 +124,32 @@ pub(super) fn layer_body(
 fn layer_value(input: ParseStream) -> syn::Result<Expression> {
     let value = expression::expression(input)?;
     if input.peek(Token![;]) {
-        return Err(unused(value.location.start));
+        let help = "leave out the `;` where it is what the layer gives, or name it: `let name = …;`";
+        return Err(mistake(value.location.start, "this value is not used", help));
     }
     nothing_left(input, "the end of the layer or an operator")?;
     Ok(value)
 }
 
-fn unused(span: proc_macro2::Span) -> syn::Error {
-    mistake(span, "this value is not used", "name it: `let name = …;`")
+/// The refusal of a value that stands for itself: what it most likely is.
+fn unused(value: &Expression) -> syn::Error {
+    let text = calls::spelled(value);
+    let (name, help) = match &value.kind {
+        ExpressionKind::Call { function, .. } => {
+            (function.to_string(), format!("name it: `let h = {text};`"))
+        }
+        ExpressionKind::Name(_) => (String::new(), format!("leave it out, or write `output {text};`")),
+        _ => (String::new(), "name it: `let h = …;`".into()),
+    };
+    let help = match composite::advice(&name) {
+        Some(advice) => advice.to_owned(),
+        None if composite::is_loss(&name) => format!("write `loss {text};`"),
+        None if matches!(value.kind, ExpressionKind::Name(_)) => help,
+        None => format!(
+            "{help}; if it is what the network gives, `output p = …;`, if it is to be minimised, `loss …;`"
+        ),
+    };
+    mistake(value.location.start, "this value is not used", help)
 }
 
 fn begins_statement(input: ParseStream) -> bool {
@@ -111,25 +159,6 @@ fn begins_statement(input: ParseStream) -> bool {
 fn begins_with_keyword(input: ParseStream) -> bool {
     let keyword = KEYWORDS.iter().any(|keyword| word(input, keyword)) && input.peek2(Ident);
     keyword || input.peek(Token![let]) || input.peek(Token![for]) || input.peek(Token![yield])
-}
-
-fn begins_rebinding(input: ParseStream) -> bool {
-    let names = input.peek(Ident) || input.peek(token::Paren);
-    names && input.peek2(Token![=]) && !input.peek2(Token![==])
-}
-
-/// `name`, or `(a, b, …)`.
-pub(super) fn names(input: ParseStream) -> syn::Result<Vec<Ident>> {
-    if !input.peek(token::Paren) {
-        return Ok(vec![input.parse()?]);
-    }
-    let content;
-    let parens = parenthesized!(content in input);
-    let names = comma_separated(&content, |input| input.parse())?;
-    if names.is_empty() {
-        return Err(mistake(parens.span.open(), "names are missing", "write `(a, b) = …`"));
-    }
-    Ok(names)
 }
 
 /// Skips behind the next `;` (or the block of a statement that ends in one), or to the keyword of another statement.
@@ -193,53 +222,34 @@ fn statement_kind(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Res
 fn no_statement(input: ParseStream) -> syn::Result<StatementKind> {
     let span = here(input);
     let found: Option<Ident> = input.fork().call(Ident::parse_any).ok();
-    if let Some(found) = &found
-        && input.peek2(Ident)
-        && found != "scan"
-    {
-        let wrong = found.to_string();
-        let known = KEYWORDS.into_iter().chain(["let", "for"]);
-        let help = downhill_graph::error::nearest(&wrong, known).map_or_else(
-            || {
-                "statements begin with input, target, let, shared, param, state, update, for, output or loss"
-                    .to_owned()
-            },
-            |keyword| format!("write `{keyword}`"),
-        );
-        return Err(mistake(span, format!("`{found}` begins no statement"), help));
+    let is_headed =
+        input.peek2(Lit) || input.peek2(token::Brace) || input.peek2(Token![:]) && !input.peek2(Token![::]);
+    let declares = (input.peek2(Ident) || is_headed) && !word(input, "scan");
+    if let Some(found) = &found {
+        if let Some((message, help)) = foreign::statement(&found.to_string(), declares) {
+            return Err(mistake(span, message, help));
+        }
+        if declares && !is_function(found) {
+            return Err(no_keyword(found));
+        }
     }
 
-    expression::expression(input)?;
-    Err(unused(span))
+    Err(unused(&expression::expression(input)?))
 }
 
-fn value_behind_equals(input: ParseStream) -> syn::Result<Expression> {
-    input.parse::<Token![=]>()?;
-    let value = expression::expression(input)?;
-    semicolon(input)?;
-    Ok(value)
+fn is_function(name: &Ident) -> bool {
+    composite::find(&name.to_string()).is_some()
 }
 
-fn binding(input: ParseStream) -> syn::Result<StatementKind> {
-    input.parse::<Token![let]>()?;
-    if input.peek(Token![mut]) {
-        return Err(mistake(here(input), "`mut` is not needed", "every name can be bound anew: `name = …;`"));
-    }
-    let names = names(input)?;
-    if input.peek(Token![:]) {
-        return Err(mistake(here(input), "a `let` has no type", "shapes follow from the value"));
-    }
-    Ok(StatementKind::Let { names, value: value_behind_equals(input)? })
-}
-
-/// `yield value`: the last one of a body needs no `;`.
-fn yielded(input: ParseStream) -> syn::Result<StatementKind> {
-    input.parse::<Token![yield]>()?;
-    let value = expression::expression(input)?;
-    if !input.is_empty() {
-        semicolon(input)?;
-    }
-    Ok(StatementKind::Yield(value))
+/// The refusal of a word that begins no statement.
+fn no_keyword(found: &Ident) -> syn::Error {
+    let known = KEYWORDS.into_iter().chain(["let", "for"]);
+    let help = match downhill_graph::error::nearest(&found.to_string(), known) {
+        Some(keyword) => format!("write `{keyword}`"),
+        None => "statements begin with input, target, let, shared, param, state, update, for, output or loss"
+            .into(),
+    };
+    mistake(found.span(), format!("`{found}` begins no statement"), help)
 }
 
 /// Reads the body of a `scan`, in which all mistakes are told at once.
@@ -249,170 +259,27 @@ pub(super) fn scan_body(input: ParseStream) -> syn::Result<Vec<Statement>> {
     diagnostics.into_syn().map_or(Ok(body), Err)
 }
 
-fn declared(input: ParseStream, target: bool) -> syn::Result<StatementKind> {
-    let name = input.parse()?;
-    input.parse::<Token![:]>()?;
-    let ty = tensor_type(input)?;
-    semicolon(input)?;
-    Ok(StatementKind::Input { target, name, ty })
-}
-
-fn shared(input: ParseStream) -> syn::Result<StatementKind> {
-    let name = input.parse()?;
-    input.parse::<Token![=]>()?;
-    let function = input.parse()?;
-    let arguments =
-        if input.peek(token::Paren) { expression::arguments(input)? } else { Arguments::default() };
-    semicolon(input)?;
-    Ok(StatementKind::Shared { name, function, arguments })
-}
-
-fn storage(input: ParseStream, kind: StorageKind) -> syn::Result<StatementKind> {
-    let name: Ident = input.parse()?;
-    input.parse::<Token![:]>()?;
-    let ty = tensor_type(input)?;
-
-    if !input.peek(Token![=]) {
-        let message = format!("`{name}` has no initial value");
-        return Err(mistake(here(input), message, "write `= zeros()` or another initialiser before the `;`"));
-    }
-
-    input.parse::<Token![=]>()?;
-    let initializer: Ident = input.parse()?;
-    if !input.peek(token::Paren) {
-        let message = format!("`{initializer}` is not called");
-        return Err(mistake(initializer.span(), message, format!("write `{initializer}()`")));
-    }
-
-    let arguments = expression::arguments(input)?;
-    semicolon(input)?;
-    Ok(StatementKind::Storage { kind, name, ty, initializer, arguments })
-}
-
-fn update(input: ParseStream) -> syn::Result<StatementKind> {
-    let name: Ident = input.parse()?;
-    if input.peek(Token![:]) {
-        let help = format!("declare it before, `state {name}: … = zeros();`, and write `update {name} = …;`");
-        return Err(mistake(here(input), "an update declares nothing", help));
-    }
-    Ok(StatementKind::Update { name, value: value_behind_equals(input)? })
-}
-
-fn outputs(input: ParseStream) -> syn::Result<StatementKind> {
-    let mut outputs = Vec::new();
-    loop {
-        let name: Ident = input.parse()?;
-        if input.peek(token::Paren) || input.peek(Token![::]) {
-            return Err(mistake(
-                name.span(),
-                "an output needs a name",
-                format!("write `output name = {name}(…);`"),
-            ));
-        }
-        let value = if input.peek(Token![=]) {
-            input.parse::<Token![=]>()?;
-            Some(expression::expression(input)?)
-        } else {
-            None
-        };
-        outputs.push(Output { name, value });
-        if !input.peek(Token![,]) {
-            break;
-        }
-        input.parse::<Token![,]>()?;
-    }
-
-    semicolon(input)?;
-    Ok(StatementKind::Output(outputs))
-}
-
-fn loss(input: ParseStream) -> syn::Result<StatementKind> {
-    let over_follows = |input: ParseStream| word(input, "over") && input.peek2(Ident);
-    let second_is_over = || {
-        let fork = input.fork();
-        fork.parse::<Ident>().is_ok() && over_follows(&fork)
-    };
-
-    let named = begins_rebinding(input) || second_is_over();
-    let name = if named { Some(input.parse()?) } else { None };
-
-    let mut over = Vec::new();
-    if over_follows(input) {
-        input.parse::<Ident>()?;
-        over.push(input.parse()?);
-        while input.peek(Token![,]) {
-            input.parse::<Token![,]>()?;
-            over.push(input.parse()?);
-        }
-    }
-
-    if name.is_some() || !over.is_empty() {
-        return Ok(StatementKind::Loss { name, over, value: value_behind_equals(input)? });
-    }
-    let value = expression::expression(input)?;
-    semicolon(input)?;
-    Ok(StatementKind::Loss { name, over, value })
-}
-
 fn for_loop(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<StatementKind> {
     input.parse::<Token![for]>()?;
+    if input.peek(token::Paren) {
+        let help = "write `for width in [16, 32] { … }`, or `for i in 0..depth { … }` for numbers";
+        return Err(mistake(here(input), "a loop has one variable", help));
+    }
     let variable = if input.peek(Token![_]) {
         input.parse::<Token![_]>()?;
         None
     } else {
-        Some(input.parse()?)
+        Some(name(input, "write `for i in 0..depth { … }`")?)
     };
 
     input.parse::<Token![in]>()?;
     let over = over(input)?;
     if !input.peek(token::Brace) {
-        return Err(syn::Error::new(here(input), "expected `{` with the body of the loop"));
+        let help = "put the body into braces: `for i in 0..depth { h = relu(h); }`";
+        return Err(mistake(here(input), "expected `{` with the body of the loop", help));
     }
     let content;
     braced!(content in input);
     let body = statements(&content, diagnostics);
     Ok(StatementKind::For { variable, over, body })
-}
-
-/// `from..to`, or a list.
-fn over(input: ParseStream) -> syn::Result<Over> {
-    let first = expression::expression(input)?;
-    if input.peek(Token![..=]) {
-        return Err(mistake(here(input), "a loop ends before its bound", "write `from..to + 1`"));
-    }
-    if input.peek(Token![..]) {
-        input.parse::<Token![..]>()?;
-        return Ok(Over::Range { from: first, to: expression::bound(input)? });
-    }
-
-    let is_number = matches!(first.kind, ExpressionKind::Integer(_) | ExpressionKind::Number(_));
-    if is_number || !input.peek(token::Brace) {
-        let message =
-            if is_number { "expected `..`" } else { "expected `..`, or `{` with the body of the loop" };
-        let help = "write `for _ in 0..depth { … }`, or a list: `for width in [16, 32] { … }`";
-        return Err(mistake(here(input), message, help));
-    }
-    Ok(Over::List(first))
-}
-
-/// Refuses an `if` that stands for itself, with all of its branches.
-fn conditional(input: ParseStream, diagnostics: &mut Diagnostics) -> StatementKind {
-    let help = "write `let name = if … { … } else { … };`, or `name = …` for a name that is there";
-    diagnostics.add_syn(&mistake(here(input), "an `if` is a value, not a statement", help));
-
-    let mut behind_branch = false;
-    while !input.is_empty() && (!behind_branch || input.peek(Token![else])) {
-        behind_branch = input.peek(token::Brace);
-        if input.parse::<TokenTree>().is_err() {
-            break;
-        }
-        // Another `if` follows, or the last branch.
-        if input.peek(Token![;]) {
-            break;
-        }
-    }
-    if input.peek(Token![;]) {
-        let _ = input.parse::<Token![;]>();
-    }
-    StatementKind::Broken(None)
 }

@@ -1,6 +1,6 @@
 //! The parser on its own: what is read, and that one mistake hides no other.
 
-use super::program;
+use super::{foreign, program};
 use crate::signature::written;
 use crate::syntax::{Along, ExpressionKind, Network, Statement, StatementKind};
 use proc_macro2::TokenStream;
@@ -128,4 +128,58 @@ fn a_mistake_hides_no_other_statement() {
     );
     assert_eq!(mistakes.len(), 5, "{mistakes:?}");
     assert!(matches!(network.body.last().map(|last| &last.kind), Some(StatementKind::Output(_))));
+}
+
+/// The mistakes of a statement in a network.
+fn mistakes(statement: &str) -> Vec<String> {
+    read(&format!("Net {{ {statement} }}")).1
+}
+
+#[test]
+fn foreign_spellings_are_told_by_their_row() {
+    for (value, (message, _)) in foreign::VALUES {
+        let found = mistakes(&format!("let a = {value} b;"));
+        assert!(found[0].starts_with(message), "{value}: {found:?}");
+    }
+    for (operator, (message, _)) in foreign::OPERATORS {
+        let found = mistakes(&format!("let a = b {operator} c;"));
+        assert!(found[0].starts_with(message), "{operator}: {found:?}");
+    }
+    for (word, (message, _)) in foreign::STATEMENTS {
+        let found = mistakes(&format!("{word} a = 3;"));
+        assert!(found[0].starts_with(message), "{word}: {found:?}");
+    }
+}
+
+#[test]
+fn names_that_are_words_elsewhere_stay_names() {
+    assert_eq!(mistakes("label = 3; let print = 4; let weight = var * cost; weight = label;"), [""; 0]);
+    assert_eq!(expression("h.size.T"), "h.size.T");
+    assert_eq!(mistakes("let a = scan step in 2 * x * 1.0 along time, h = 3.0 { yield step };"), [""; 0]);
+    assert_eq!(mistakes("let a = scan step in x * 2 along 1, h = x { h = step; yield h };"), [""; 0]);
+    assert_eq!(expression("nn::swish(x) + functional::f(x)"), "nn::swish(…) + functional::f(…)");
+    assert_eq!(expression("a == b && not_b || as_is"), "((a == b) && not_b) || as_is");
+}
+
+#[test]
+fn methods_and_indices_are_written_as_calls() {
+    let help = |source: &str| {
+        let tokens: TokenStream = format!("Net {{ let a = {source}; }}").parse().expect("tokens");
+        let (_, diagnostics) = program(tokens);
+        let text = diagnostics.into_syn().map(|error| error.to_string()).unwrap_or_default();
+        text.rsplit_once("write `")
+            .map_or(text.clone(), |(_, mend)| mend.split('`').next().unwrap_or("").to_owned())
+    };
+    assert_eq!(help("x.relu()"), "relu(x)");
+    assert_eq!(help("x.view(batch, 4).sum(1)"), "sum(reshape(x, [batch, 4]), 1)");
+    assert_eq!(help("(p - y).pow(2).mean()"), "mean(pow(p - y, 2))");
+    assert_eq!(help("nn.Linear(4, 8)(x)"), "linear(x, 8)");
+    assert_eq!(help("Conv2d(3, 8, 5)(x)"), "conv(x, 8, 5)");
+    assert_eq!(help("nn.Dropout(0.5)(x)"), "dropout(x, 0.5)");
+    assert_eq!(help("nn.BatchNorm1d(8)(x)"), "batch_norm(x)");
+    assert_eq!(help("x[:, 1:3]"), "slice(x, start: 1, end: 3, axis: 1)");
+    assert_eq!(help("x[.., 1..]"), "slice(x, start: 1, axis: 1)");
+    assert_eq!(help("x[-1]"), "unstack(x, -1, axis: 0)");
+    assert_eq!(help("x[..., None]"), "expand(x, -1)");
+    assert_eq!(help("x[..., 0]"), "unstack(x, 0, axis: -1)");
 }

@@ -39,16 +39,30 @@ pub(super) fn since(start: Span, input: ParseStream, before: ParseStream) -> Loc
     Location { start, end: last }
 }
 
-/// Reads `;`, or says that it is missing.
-pub(super) fn semicolon(input: ParseStream) -> syn::Result<()> {
-    if input.is_empty() {
-        return Err(syn::Error::new(here(input), "expected `;` at the end of the statement"));
+/// Reads a name, or says that one is missing.
+pub(super) fn name(input: ParseStream, help: &str) -> syn::Result<Ident> {
+    if input.peek(Ident) {
+        return input.parse();
     }
-    if !input.peek(Token![;]) {
-        return Err(syn::Error::new(here(input), "expected `;` or an operator"));
+    match input.fork().call(Ident::parse_any) {
+        Ok(word) if word == "_" => Err(mistake(here(input), "`_` is no name", help)),
+        Ok(word) => Err(mistake(here(input), format!("`{word}` is a word of Rust's own"), help)),
+        Err(_) => Err(mistake(here(input), "expected a name", help)),
     }
-    input.parse::<Token![;]>()?;
-    Ok(())
+}
+
+/// Reads `;`, or says behind which token it is missing: `before` is the input where the statement's last part begins.
+pub(super) fn semicolon(input: ParseStream, before: ParseStream) -> syn::Result<()> {
+    if input.peek(Token![;]) {
+        input.parse::<Token![;]>()?;
+        return Ok(());
+    }
+    let last = since(here(before), input, before).end;
+    let is_new_line = input.is_empty() || here(input).start().line > last.end().line;
+    if is_new_line || input.peek(Ident::peek_any) {
+        return Err(mistake(last, "expected `;` behind this", "every statement ends with `;`"));
+    }
+    Err(syn::Error::new(here(input), "expected `;` or an operator"))
 }
 
 /// Refuses what is left inside brackets.
@@ -58,6 +72,15 @@ pub(super) fn nothing_left(content: ParseStream, expected: &str) -> syn::Result<
     } else {
         Err(syn::Error::new(here(content), format!("expected {expected}")))
     }
+}
+
+/// Refuses what is left behind a part of a list, which began at `before`: a comma is missing.
+pub(super) fn separated(content: ParseStream, before: ParseStream) -> syn::Result<()> {
+    if content.is_empty() {
+        return Ok(());
+    }
+    let last = since(here(before), content, before).end;
+    Err(mistake(last, "expected `,` or an operator behind this", "a comma stands between the parts: `a, b`"))
 }
 
 /// True when the next token is the word `expected`, which Rust does not reserve.
@@ -72,11 +95,12 @@ pub(super) fn comma_separated<T>(
 ) -> syn::Result<Vec<T>> {
     let mut parts = Vec::new();
     while !content.is_empty() {
+        let before = content.fork();
         parts.push(part(content)?);
         if content.peek(Token![,]) {
             content.parse::<Token![,]>()?;
         } else {
-            nothing_left(content, "`,` or an operator")?;
+            separated(content, &before)?;
         }
     }
     Ok(parts)

@@ -1,13 +1,9 @@
-//! What declarations hand over, and what is taken: kinds of parameters, forgiving conversions.
-//!
-//! In: an argument as it was written. Out: the same as the kind that a parameter takes, or a refusal.
+//! What declarations hand over, and what is taken: kinds of parameters, and arguments as each of them.
 //!
 //! Must hold: what is not known yet (while rustc runs) is [`Argument::Unknown`].
 
-use super::equation::Equation;
 use crate::builder::{Builder, Value};
 use downhill_graph::dim::Dim;
-use downhill_graph::error::Error;
 use downhill_graph::op::Op;
 use downhill_graph::random::Initializer;
 use downhill_graph::types::ElementType;
@@ -122,44 +118,6 @@ impl Parameter<'_> {
     }
 }
 
-/// `argument` as what the parameter of `callee` takes; `None` where that is not known yet.
-pub(super) fn convert(
-    builder: &Builder,
-    callee: &str,
-    parameter: &Parameter<'_>,
-    argument: Argument,
-) -> Result<Option<Argument>, Error> {
-    let converted = match (parameter.kind, &argument) {
-        (Kind::Tensor | Kind::Tensors, _) => argument.as_tensor(builder),
-        (Kind::Dim, _) => argument.as_dim().map(Argument::Dim),
-        (Kind::Number, _) => argument.as_number(builder).map(Argument::Number),
-        (Kind::Integer, _) => argument.as_integer(builder).map(Argument::Integer),
-        (Kind::Axes, _) => argument.as_axes(builder).map(Argument::Shape),
-        (Kind::Sizes | Kind::Padding, Argument::Shape(_)) => Some(argument.clone()),
-        (kind, Argument::Word(word)) if kind.vocabulary().contains(word) => Some(argument.clone()),
-        (Kind::Equation, Argument::Text(text)) => {
-            Equation::parse(text)?;
-            Some(argument.clone())
-        }
-        (Kind::Sizes | Kind::Padding, _) => argument.as_dim().map(|dim| Argument::Shape(vec![dim])),
-        (Kind::Bool, Argument::Bool(_))
-        | (Kind::Shape, Argument::Shape(_))
-        | (Kind::Initializer, Argument::Initializer(_))
-        | (Kind::Any, _) => Some(argument.clone()),
-        (Kind::Bool | Kind::Shape | Kind::Initializer | Kind::Word(_) | Kind::Equation, _) => None,
-    };
-    match converted {
-        Some(argument) => Ok(Some(argument)),
-        None if argument.is_unknown(builder, parameter.kind) => Ok(None),
-        None => Err(Error::new(format!(
-            "`{}` of `{callee}` must be {}, but is {}",
-            parameter.name,
-            parameter.kind.words(),
-            argument.words(),
-        ))),
-    }
-}
-
 impl Default {
     /// As the argument that it stands for.
     pub(super) fn argument(self) -> Option<Argument> {
@@ -245,13 +203,17 @@ impl Argument {
         }
     }
 
-    fn is_unknown(&self, builder: &Builder, kind: Kind) -> bool {
+    pub(super) fn is_unknown(&self, builder: &Builder, kind: Kind) -> bool {
         match self {
             Argument::Unknown => true,
             Argument::Value(value) => value.node().is_none(),
             // A size that is a number only later, where a number is wanted.
             Argument::Dim(dim) => {
-                kind != Kind::Shape && kind != Kind::Initializer && bound(builder, dim).is_none()
+                let takes_numbers = !matches!(
+                    kind,
+                    Kind::Shape | Kind::Initializer | Kind::Bool | Kind::Word(_) | Kind::Equation
+                );
+                takes_numbers && bound(builder, dim).is_none()
             }
             Argument::Shape(dims) => {
                 kind == Kind::Axes && dims.iter().any(|dim| bound(builder, dim).is_none())
@@ -260,7 +222,7 @@ impl Argument {
         }
     }
 
-    fn as_tensor(&self, builder: &Builder) -> Option<Argument> {
+    pub(super) fn as_tensor(&self, builder: &Builder) -> Option<Argument> {
         match self {
             Argument::Value(_) => Some(self.clone()),
             Argument::Number(number) => Some(Argument::Value(builder.constant(*number))),
@@ -273,7 +235,7 @@ impl Argument {
         }
     }
 
-    fn as_dim(&self) -> Option<Dim> {
+    pub(super) fn as_dim(&self) -> Option<Dim> {
         match self {
             Argument::Dim(dim) => Some(dim.clone()),
             Argument::Integer(number) => Some(Dim::from(*number)),
@@ -283,7 +245,7 @@ impl Argument {
         }
     }
 
-    fn as_number(&self, builder: &Builder) -> Option<f64> {
+    pub(super) fn as_number(&self, builder: &Builder) -> Option<f64> {
         match self {
             Argument::Number(number) => Some(*number),
             Argument::Integer(number) => Some(*number as f64),
@@ -293,11 +255,11 @@ impl Argument {
         }
     }
 
-    fn as_integer(&self, builder: &Builder) -> Option<i64> {
+    pub(super) fn as_integer(&self, builder: &Builder) -> Option<i64> {
         self.as_number(builder).and_then(whole)
     }
 
-    fn as_axes(&self, builder: &Builder) -> Option<Vec<Dim>> {
+    pub(super) fn as_axes(&self, builder: &Builder) -> Option<Vec<Dim>> {
         match self {
             Argument::Shape(dims) => dims.iter().map(|dim| bound(builder, dim).map(Dim::from)).collect(),
             _ => self.as_integer(builder).map(|axis| vec![Dim::from(axis)]),
@@ -384,3 +346,47 @@ impl From<usize> for Argument {
         Argument::Dim(Dim::from(value))
     }
 }
+
+/// What Rust gives to a declaration: the value of a function that is called by its path, or of `{ … }`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is nothing that a network computes with",
+    label = "neither a `Value` nor a number",
+    note = "a Rust function gives a `Value`; `{{ … }}` gives a `Value`, an integer, a float, a `bool` or a `Vec<usize>`"
+)]
+pub trait OfRust {
+    /// As an argument.
+    fn argument(self) -> Argument;
+}
+
+macro_rules! of_rust {
+    ($($type:ty),* $(,)?) => {
+        $(impl OfRust for $type {
+            fn argument(self) -> Argument {
+                self.into()
+            }
+        })*
+    };
+}
+
+// One by one: of all that can be made into an argument rustc would name the conversion that is missing.
+of_rust!(
+    Argument,
+    Value,
+    &Value,
+    Several,
+    Dim,
+    &Dim,
+    f64,
+    f32,
+    bool,
+    i32,
+    i64,
+    u32,
+    usize,
+    Vec<Dim>,
+    Vec<usize>,
+    &Vec<usize>,
+    &[usize],
+    &str,
+    Initializer,
+);

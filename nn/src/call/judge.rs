@@ -5,10 +5,12 @@
 //!
 //! Must hold: an argument's kind is judged only where all names and the count are right, so that no mistake is told twice.
 
-use super::argument::{Argument, Default, Kind, Parameter, convert};
+use super::argument::{Argument, Default, Kind, Parameter};
+use super::convert::convert;
+use super::likely::{meant_argument, mended_argument};
 use crate::builder::{Builder, Value};
 use downhill_graph::dim::Dim;
-use downhill_graph::error::{Error, nearest};
+use downhill_graph::error::Error;
 use downhill_graph::graph::bug;
 use downhill_graph::random::Initializer;
 use std::fmt::Write as _;
@@ -20,6 +22,12 @@ pub struct Head<'a> {
     pub name: &'a str,
     /// What it takes, in order.
     pub parameters: &'a [Parameter<'a>],
+}
+
+/// The name of the parameter that an argument of another library is for.
+pub fn likely_argument<'a>(wrong: &str, parameters: &[Parameter<'a>]) -> Option<&'a str> {
+    let known: Vec<&str> = parameters.iter().map(|parameter| parameter.name).collect();
+    meant_argument(wrong, &known)
 }
 
 /// A position in a call.
@@ -150,16 +158,19 @@ impl<'a> Head<'a> {
         let most = self.parameters.len();
         let plural = if most == 1 { "" } else { "s" };
         let error = Error::new(format!("`{}` takes {most} argument{plural} but is given {given}", self.name));
-        Mistake { at: Spot::Positional(most), error: error.help(self.usage()) }
+        let error = match self.parameters.last() {
+            Some(Parameter { name, kind: Kind::Shape | Kind::Axes | Kind::Sizes, .. }) => {
+                error.note(self.usage()).help(format!("`{name}` is one list: put it into brackets, `[…]`"))
+            }
+            _ => error.help(self.usage()),
+        };
+        Mistake { at: Spot::Positional(most), error }
     }
 
     fn unknown(&self, word: &str) -> Error {
-        let near = nearest(word, self.parameters.iter().map(|parameter| parameter.name));
+        let known: Vec<&str> = self.parameters.iter().map(|parameter| parameter.name).collect();
         let error = Error::new(format!("`{}` has no argument `{word}`", self.name)).note(self.usage());
-        match near {
-            Some(near) => error.help(format!("did you mean `{near}`?")),
-            None => error,
-        }
+        mended_argument(error, word, &known)
     }
 
     fn missing(&self, spots: &[Vec<Spot>]) -> Option<Mistake> {
@@ -193,6 +204,10 @@ pub fn judge<'a>(
                     certain = false;
                     taken.push(parameter.kind.stand_in());
                 }
+                // What a word may be stands in the message.
+                Err(error) if error.help.is_none() && !matches!(parameter.kind, Kind::Word(_)) => {
+                    mistakes.push(Mistake { at, error: error.help(head.usage()) });
+                }
                 Err(error) => mistakes.push(Mistake { at, error }),
             }
         }
@@ -206,6 +221,10 @@ pub fn judge<'a>(
         values.push(taken);
     }
 
+    // Arguments in a wrong order are one mistake.
+    if mistakes.len() > 1 && mistakes.iter().all(|mistake| matches!(mistake.at, Spot::Positional(_))) {
+        mistakes.truncate(1);
+    }
     if mistakes.is_empty() { Ok(Arguments { head, values, certain }) } else { Err(mistakes) }
 }
 

@@ -7,16 +7,22 @@
 
 mod equation;
 
+mod advice;
+mod spellings;
+
+mod likely;
+
 mod argument;
+
+mod convert;
+
 mod judge;
 
 mod row;
 
-mod likely;
-
-pub use argument::{Argument, Default, Kind, Parameter, Several};
-pub use judge::{Arguments, Head, Mistake, Spot, judge};
-pub use likely::likely;
+pub use argument::{Argument, Default, Kind, OfRust, Parameter, Several};
+pub use judge::{Arguments, Head, Mistake, Spot, judge, likely_argument};
+pub use likely::{advice, argument_advice, likely, mended, name_advice};
 pub use row::Composite;
 
 pub(crate) use argument::bound;

@@ -283,7 +283,17 @@ pub fn value(builder: &Builder, argument: &Argument) -> Option<Value> {
                 Argument::Shape(_) => "a list of sizes".into(),
                 other => other.words(),
             };
-            builder.error(Error::new(format!("{what} stands where a tensor is needed")));
+            let error = Error::new(format!("{what} stands where a tensor is needed"));
+            builder.error(match argument {
+                Argument::Text(text) if text.parse::<f64>().is_ok() => {
+                    error.help(format!("a number stands without quotes: `{text}`"))
+                }
+                Argument::Text(_) => error.help("text in quotes is for equations, as `einsum` takes them"),
+                Argument::Shape(_) => {
+                    error.help("a tensor of one number is `full([4], 0.5)`, of others an `input`")
+                }
+                _ => error,
+            });
             None
         }
     }
@@ -302,17 +312,22 @@ pub fn dim(builder: &Builder, argument: &Argument) -> Option<Dim> {
         Argument::Unknown => return None,
         Argument::Value(value) if value.node().is_none() => return None,
         Argument::Value(value) => value.label(),
-        Argument::Number(number) => format!("`{number}`"),
+        Argument::Number(number) => format!("`{number:?}`"),
         Argument::Bool(flag) => format!("`{flag}`"),
         Argument::Shape(_) => "a list".into(),
         Argument::Initializer(_) => "an initialiser".into(),
         Argument::Word(_) | Argument::Text(_) | Argument::Several(_) => argument.words(),
     };
 
-    builder.error(
-        Error::new(format!("{what} is no size"))
-            .help("sizes are whole numbers, arguments, axes' names and their sums and products"),
-    );
+    builder.error(Error::new(format!("{what} is no size")).help(match argument {
+        Argument::Number(_) => {
+            "sizes are whole numbers; a tensor of one number is `full([4], 0.5)`, of others an `input`"
+        }
+        Argument::Value(_) => {
+            "sizes are whole numbers, arguments, axes' names and their sums and products; values are joined by `stack` and `concatenate`"
+        }
+        _ => "sizes are whole numbers, arguments, axes' names and their sums and products",
+    }));
     None
 }
 

@@ -37,7 +37,12 @@ pub fn linear(x: impl Borrow<Value>, units: impl Into<Dim>, options: Linear) -> 
             "{} is a scalar, but `linear` needs an axis to work on",
             spoken(x, "the operand")
         ));
-        return builder.fail(error.help("give it a shape such as `[batch, 1]`"));
+        let is_number =
+            x.node().is_some_and(|id| builder.with_graph(|graph| graph.constant_value(id)).is_some());
+        return builder.fail(error.help(match is_number {
+            true => "a value comes first, then how many units: `linear(x, 8)`; the size of what comes in follows from `x`",
+            false => "give it a shape such as `[batch, 1]`",
+        }));
     };
 
     if units.as_constant().is_some_and(|units| units < 1) {

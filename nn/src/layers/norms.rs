@@ -168,6 +168,12 @@ struct Operand<'a> {
 impl Operand<'_> {
     /// `x` and what is added to its variance, where they can be taken; a mistake is recorded.
     fn check<'a>(user: &'static str, x: &'a Value, eps: f64) -> Option<Operand<'a>> {
+        if eps >= 1.0 {
+            let error = Error::new(format!("`{user}` with an eps of {eps}"));
+            let help = format!("an eps is far below 1; what comes in has its size by itself: `{user}(…)`");
+            x.builder().error(error.help(help));
+            return None;
+        }
         if let Err(error) = check(&format!("`{user}` with an eps"), eps, Allowed::FromZero) {
             x.builder().error(error);
             return None;

@@ -7,6 +7,10 @@
 
 mod options;
 
+mod order;
+
+mod fixed;
+
 mod operands;
 
 mod targets;
@@ -35,6 +39,7 @@ mod penalty;
 
 use crate::call::families;
 
+pub(crate) use fixed::fixed_term;
 pub use options::{LossOptions, LossReduction};
 pub use penalty::penalty;
 pub use targets::CrossEntropy;

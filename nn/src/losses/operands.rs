@@ -2,7 +2,9 @@
 //!
 //! In: the operands of a loss. Out: what it makes of them, or a recorded mistake.
 
+use super::fixed::{is_choice, is_one_class, is_softmax_of_one};
 use super::options::LossOptions;
+use super::order::swapped;
 use crate::builder::Value;
 use crate::value::{Demand, Operand, User, bare, both_shapes, demand, require_float, resolve_axis, spoken};
 use downhill_graph::check::Rule;
@@ -28,6 +30,10 @@ pub(super) fn on_pair(
 pub(super) fn is_pair(name: &str, p: &Value, y: &Value) -> bool {
     let builder = p.builder();
     let (Some(left), Some(right)) = (p.shape(), y.shape()) else { return false };
+    if is_choice(name, p) || swapped(name, p, y) || is_softmax_of_one(name, p, y) || holds_classes(name, p, y)
+    {
+        return false;
+    }
     if !require_float(p, name) || !is_literal(y) && !require_float(y, name) {
         return false;
     }
@@ -66,7 +72,10 @@ fn is_literal(value: &Value) -> bool {
 /// Whether a loss over rows can take these operands, whose classes lie along `axis`; a mistake is recorded.
 pub(super) fn takes_rows(name: &str, z: &Value, y: &Value, axis: i64) -> bool {
     let (Some(left), Some(right)) = (z.ty(), y.ty()) else { return false };
-    if !require_float(z, name) {
+    if is_choice(name, z) {
+        return false;
+    }
+    if swapped(name, z, y) || !require_float(z, name) {
         return false;
     }
 
@@ -77,6 +86,9 @@ pub(super) fn takes_rows(name: &str, z: &Value, y: &Value, axis: i64) -> bool {
     }
 
     let Some(axis) = resolve_axis(z, axis, left.rank()) else { return false };
+    if is_one_class(name, z, y, &left.shape.dims()[axis]) {
+        return false;
+    }
     let rows = |axis: usize| {
         let mut rows = left.shape.clone();
         if is_index(y) {
@@ -94,14 +106,50 @@ pub(super) fn takes_rows(name: &str, z: &Value, y: &Value, axis: i64) -> bool {
             Some(other) => {
                 format!("`axis: {other}` says that the classes are there; they are along axis {axis}")
             }
-            None => "labels are class indices, `i32` with one axis less, or probabilities of the same shape"
-                .into(),
+            None => labels_as(z, y, axis),
         };
         z.builder().error(error.note(both_shapes(z, y)).help(help));
         return false;
     }
 
     is_index(y) || require_float(y, name)
+}
+
+/// What labels must be for logits `z`, whose classes lie along `axis`.
+fn labels_as(z: &Value, y: &Value, axis: usize) -> String {
+    let (mut rows, found) = (z.shape().unwrap_or_default(), y.shape().unwrap_or_default());
+    if axis < rows.rank() {
+        rows.0.remove(axis);
+    }
+    let name = bare(y);
+    let behind = found.dims().split_last().filter(|(last, _)| last.is(1)).map(|(_, leading)| leading);
+    if !is_index(y) && agree(z, rows.dims(), found.dims()) {
+        return format!("labels are class indices: declare `target {name}: i32{rows}`");
+    }
+    match behind {
+        Some(leading) if is_index(y) && agree(z, rows.dims(), leading) => {
+            format!(
+                "labels have no axis of their own: declare `i32{rows}`, or take `reshape({name}, {rows})`"
+            )
+        }
+        _ => "labels are class indices, `i32` with one axis less, or probabilities of the same shape".into(),
+    }
+}
+
+/// Whether `y` holds a class index for each row of `p`, which a loss of pairs cannot take; the mistake is recorded.
+fn holds_classes(name: &str, p: &Value, y: &Value) -> bool {
+    let (Some(left), Some(right)) = (p.shape(), y.shape()) else { return false };
+    let Some((_, rows)) = left.dims().split_last().filter(|(last, _)| !last.is(1)) else { return false };
+    let found = is_index(y) && agree(p, rows, right.dims());
+    if found {
+        let (a, b) = (spoken(p, "the first operand"), spoken(y, "the second"));
+        let error = Error::new(format!(
+            "`{name}` compares {a}, which is {left}, with class indices: {b} is i32{right}"
+        ));
+        let help = format!("`cross_entropy({}, {})` takes logits and class indices", bare(p), bare(y));
+        p.builder().error(error.help(help));
+    }
+    found
 }
 
 /// Whether labels are class indices.

@@ -53,6 +53,11 @@ use std::sync::Arc;
 /// let error = Optimizer::from(RmsProp { learning_rate: 0.01, decay: 1.0 }).check().unwrap_err();
 /// assert_eq!(error.message, "a decay of 1");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no optimizer",
+    label = "no optimizer",
+    note = "give one of downhill's, such as `adam(1e-3)` or `sgd(0.1).momentum(0.9)`, or implement `UpdateRule`"
+)]
 pub trait UpdateRule: Debug + Send + Sync + 'static {
     /// The learning rate when a step names none; it must be 0 or more, which is checked before [`UpdateRule::check`].
     fn learning_rate(&self) -> f64;

@@ -295,7 +295,23 @@ fn misfit(a: &Value, b: &Value, from_end: usize) -> Error {
     let verb = if certain { "do not fit" } else { "may not fit" };
     Error::new(format!("{pair} {verb}: {axis} is {m} in one and {n} in the other"))
         .note(both_shapes(a, b))
-        .help(lacks_last(a, b).unwrap_or_else(|| misfit_help(m, n)))
+        .help(lacks_last(a, b).or_else(|| product(a, b)).unwrap_or_else(|| misfit_help(m, n)))
+}
+
+/// The mend where one is a matrix of parameters, with a row for each column of the other.
+fn product(a: &Value, b: &Value) -> Option<String> {
+    let is_table = |value: &Value| {
+        let node = value.node()?;
+        value.builder().with_graph(|graph| matches!(graph.op(node), Op::Storage(_))).then_some(())
+    };
+    let product = |x: &Value, w: &Value| {
+        is_table(w)?;
+        let (left, right) = (x.shape()?, w.shape()?);
+        let [rows, _] = right.dims() else { return None };
+        let fits = left.rank() > 1 && left.dims().last() == Some(rows);
+        fits.then(|| format!("`{} @ {}` is the product of matrices", bare(x), bare(w)))
+    };
+    product(a, b).or_else(|| product(b, a))
 }
 
 fn misfit_help(m: &Dim, n: &Dim) -> String {

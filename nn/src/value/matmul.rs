@@ -143,6 +143,10 @@ fn misfit(a: &Value, b: &Value, x: &Shape, y: &Shape) -> Error {
 
 /// The likely mend: the declaration of a parameter that follows, or a transpose that fits.
 fn mend(a: &Value, b: &Value, m: &Dim, y: &Shape) -> String {
+    let x = a.shape().unwrap_or_default();
+    if x.rank() == 2 && y.rank() == 2 && y.dims()[1] == x.dims()[0] {
+        return format!("`{} @ {}` would fit: rows are samples", named(b, "right"), named(a, "left"));
+    }
     let is_parameter =
         b.node().is_some_and(|id| b.builder().with_graph(|graph| matches!(graph.op(id), Op::Storage(_))));
 

@@ -118,7 +118,12 @@ fn join(values: &[&Value], axis: i64) -> Option<Value> {
             let (a, b) = (spoken(first, "the first operand"), spoken(other, "another"));
             let error = Error::new(format!("{a} and {b} do not fit beside each other along axis {axis}"));
             let error = error.note(both_shapes(first, other));
-            first.builder().error(error.help(format!("all axes but axis {axis} must be equal")));
+            let number =
+                other.node().and_then(|id| other.builder().with_graph(|graph| graph.constant_value(id)));
+            first.builder().error(error.help(match number.filter(|_| shape.rank() == 0) {
+                Some(number) => format!("the axis is said by its name: `axis: {number}`"),
+                None => format!("all axes but axis {axis} must be equal"),
+            }));
             return None;
         }
     }

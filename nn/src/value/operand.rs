@@ -3,6 +3,11 @@
 use crate::builder::Value;
 
 /// The second operand of a function of two: a value or a literal.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a value of a network nor a number",
+    label = "neither a value nor a number",
+    note = "give a `Value`, a reference to one, or an f64, f32 or i32"
+)]
 pub trait Operand {
     /// As a value beside `other`.
     fn beside(self, other: &Value) -> Value;
