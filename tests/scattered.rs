@@ -84,9 +84,10 @@ fn what_stops_a_step_is_told_as_of_a_step() {
     let error = packed.epoch_with(&data, Epoch { batch: BATCH, seed: 0 }, options).expect_err("NaN");
     let rates = vec![0.01; rows.len()];
     let expected = steps(&mut single, &data, &rows, &rates).expect_err("NaN").to_string();
-    // The step is counted within the call.
+    // An epoch counts steps within its call, and rows of the data set.
     let expected =
         expected.replace("in step 0 of this call", &format!("in step {} of this call", at / BATCH));
+    let expected = expected.replace(&format!("at row {}", at % BATCH), &format!("at row {}", rows[at]));
     assert_eq!(error.to_string(), expected);
     assert_eq!(packed.steps_made(), (at / BATCH) as u64);
     assert_eq!(

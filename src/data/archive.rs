@@ -6,7 +6,7 @@
 //! hold: every place and every length is checked before it is used, and what is unpacked has the length and the checksum that it
 //! should.
 
-use crate::data::mistake::broken;
+use crate::data::mistake::{broken, one_line};
 use downhill_runtime::error::Error;
 use std::path::Path;
 
@@ -83,7 +83,7 @@ impl<'a> Archive<'a> {
                 .get(at + 46..at + 46 + name)
                 .ok_or_else(|| self.wrong("a name is beyond its end"))?;
             entries.push(Entry {
-                name: String::from_utf8_lossy(text).into_owned(),
+                name: one_line(&String::from_utf8_lossy(text)),
                 method: u16::from_le_bytes(self.bytes(at + 10)?),
                 checksum: u32::from_le_bytes(self.bytes(at + 16)?),
                 packed: self.size(at + 20)?,

@@ -34,8 +34,6 @@ pub(crate) struct Header {
     /// Whether the first index goes fastest.
     pub(crate) fortran: bool,
     pub(crate) shape: Vec<usize>,
-    /// The product of the shape.
-    pub(crate) size: usize,
 }
 
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
@@ -76,7 +74,8 @@ impl Header {
                 format!("has {} axes; at most {MAX_RANK} can be read", shape.len()),
             ));
         }
-        Ok(Header { kind, big, fortran, size: product(&input.path, &shape)?, shape })
+        product(&input.path, &shape)?;
+        Ok(Header { kind, big, fortran, shape })
     }
 
     /// Bytes of an element, the lowest first.

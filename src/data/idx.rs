@@ -7,6 +7,7 @@
 
 use crate::data::input::{Input, product};
 use crate::data::mistake::{broken, misuse};
+use crate::data::pieces::Pieces;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 use downhill_runtime::view::MAX_RANK;
@@ -55,6 +56,21 @@ pub fn images(path: impl AsRef<Path>) -> Result<Tensor, Error> {
     Ok(Tensor::new([*count, 1, *height, *width], pixels)?)
 }
 
+/// The rows of a file that may be larger than memory: tensors of `rows` rows each, as [`read`] gives them, one after another.
+///
+/// # Errors
+/// As [`read`], for each piece; pieces of no rows; an array without axes.
+pub fn pieces(
+    path: impl AsRef<Path>,
+    rows: usize,
+) -> Result<Box<dyn Iterator<Item = Result<Tensor, Error>> + Send>, Error> {
+    let mut input = Input::open(path.as_ref())?;
+    let (kind, shape) = header(&mut input)?;
+    product(&input.path, &shape)?;
+    let pieces = Pieces::new(input, shape, rows, move |input, shape| elements(kind, input, shape))?;
+    Ok(Box::new(pieces))
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     U8,
@@ -67,7 +83,15 @@ enum Kind {
 
 fn decode(mut input: Input) -> Result<Tensor, Error> {
     let (kind, shape) = header(&mut input)?;
-    let size = product(&input.path, &shape)?;
+    product(&input.path, &shape)?;
+    let tensor = elements(kind, &mut input, &shape)?;
+    input.end()?;
+    Ok(tensor)
+}
+
+/// The next elements of a file, as many as a shape has.
+fn elements(kind: Kind, input: &mut Input, shape: &[usize]) -> Result<Tensor, Error> {
+    let size = shape.iter().product();
     let tensor = match kind {
         Kind::U8 => Tensor::new(shape, input.elements(size, |[byte]: [u8; 1]| i32::from(byte))?),
         Kind::I8 => Tensor::new(shape, input.elements(size, |bytes| i32::from(i8::from_be_bytes(bytes)))?),
@@ -76,7 +100,6 @@ fn decode(mut input: Input) -> Result<Tensor, Error> {
         Kind::F32 => Tensor::new(shape, input.elements(size, f32::from_be_bytes)?),
         Kind::F64 => Tensor::new(shape, input.elements(size, f64::from_be_bytes)?),
     };
-    input.end()?;
     Ok(tensor?)
 }
 

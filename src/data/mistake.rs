@@ -12,12 +12,21 @@ pub(crate) fn misuse(message: impl Into<String>, help: impl Into<String>) -> Err
 
 /// A file that does not hold what it should.
 pub(crate) fn broken(path: &Path, message: impl Into<String>) -> Error {
-    Error::File { path: path.into(), place: None, message: message.into() }
+    Error::File { path: path.into(), place: None, message: one_line(&message.into()) }
 }
 
 /// A text that does not hold what it should, at a line and a column, both from 1.
 pub(crate) fn broken_at(path: &Path, place: (u64, u64), message: impl Into<String>) -> Error {
-    Error::File { path: path.into(), place: Some(place), message: message.into() }
+    Error::File { path: path.into(), place: Some(place), message: one_line(&message.into()) }
+}
+
+/// A text in which line ends and the like, which a file may hold anywhere, are written out.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() { line.extend(letter.escape_debug()) } else { line.push(letter) }
+    }
+    line
 }
 
 /// What the system says of a file.

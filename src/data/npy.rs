@@ -9,7 +9,8 @@ use crate::data::archive::Archive;
 use crate::data::header::{Header, Kind, header_text};
 use crate::data::input::Input;
 use crate::data::mistake::{broken, unreadable};
-use downhill_graph::tensor::{Data, Tensor};
+use crate::data::pieces::Pieces;
+use downhill_graph::tensor::{Data, Element, Tensor};
 use downhill_runtime::error::Error;
 use std::io::Write;
 use std::path::Path;
@@ -75,43 +76,95 @@ pub fn write(path: impl AsRef<Path>, tensor: &Tensor) -> Result<(), Error> {
     written.map_err(|error| broken(path, format!("cannot be written: {error}")))
 }
 
+/// The rows of an `.npy` file that may be larger than memory: tensors of `rows` rows each, one after another.
+///
+/// # Errors
+/// As [`read`], for each piece; pieces of no rows; an array without axes, or one whose first index goes fastest (`fortran_order`), whose rows do
+/// not lie behind one another.
+///
+/// # Examples
+/// ```
+/// use downhill::data::npy;
+/// use downhill::prelude::*;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = std::env::temp_dir().join(format!("downhill-pieces-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let file = folder.join("x.npy");
+/// npy::write(&file, &Tensor::zeros([10, 3])?)?;
+/// let rows = npy::pieces(&file, 4)?.map(|piece| piece.map(|piece| piece.shape()[0]));
+/// assert_eq!(rows.collect::<Result<Vec<_>, _>>()?, [4, 4, 2]);
+/// # std::fs::remove_dir_all(folder)?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn pieces(
+    path: impl AsRef<Path>,
+    rows: usize,
+) -> Result<Box<dyn Iterator<Item = Result<Tensor, Error>> + Send>, Error> {
+    let mut input = Input::open(path.as_ref())?;
+    let header = Header::read(&mut input)?;
+    if header.fortran && header.shape.len() > 1 {
+        return Err(broken(
+            &input.path,
+            "has its first index go fastest: save it in C order to read it row by row",
+        ));
+    }
+    let shape = header.shape.clone();
+    let pieces = Pieces::new(input, shape, rows, move |input, shape| elements(&header, input, shape))?;
+    Ok(Box::new(pieces))
+}
+
 fn decode(mut input: Input) -> Result<Tensor, Error> {
     let header = Header::read(&mut input)?;
-    let count = header.size;
-    let tensor = match header.kind {
-        Kind::Bool => of(&header, input.elements(count, |[byte]: [u8; 1]| byte != 0)?),
-        Kind::U8 => of(&header, input.elements(count, |[byte]: [u8; 1]| i32::from(byte))?),
-        Kind::I8 => of(&header, input.elements(count, |[byte]: [u8; 1]| i32::from(byte as i8))?),
+    let tensor = elements(&header, &mut input, &header.shape)?;
+    input.end()?;
+    Ok(tensor)
+}
+
+/// The next elements of a file, as many as a shape has.
+fn elements(header: &Header, input: &mut Input, shape: &[usize]) -> Result<Tensor, Error> {
+    let count = shape.iter().product();
+    let order = Ordered { shape, fortran: header.fortran };
+    match header.kind {
+        Kind::Bool => order.tensor(input.elements(count, |[byte]: [u8; 1]| byte != 0)?),
+        Kind::U8 => order.tensor(input.elements(count, |[byte]: [u8; 1]| i32::from(byte))?),
+        Kind::I8 => order.tensor(input.elements(count, |[byte]: [u8; 1]| i32::from(byte as i8))?),
         Kind::U16 => {
-            of(&header, input.elements(count, |bytes| i32::from(u16::from_le_bytes(header.little(bytes))))?)
+            order.tensor(input.elements(count, |bytes| i32::from(u16::from_le_bytes(header.little(bytes))))?)
         }
         Kind::I16 => {
-            of(&header, input.elements(count, |bytes| i32::from(i16::from_le_bytes(header.little(bytes))))?)
+            order.tensor(input.elements(count, |bytes| i32::from(i16::from_le_bytes(header.little(bytes))))?)
         }
-        Kind::I32 => of(&header, input.elements(count, |bytes| i32::from_le_bytes(header.little(bytes)))?),
-        Kind::U32 => of(&header, input.elements(count, |bytes| u32::from_le_bytes(header.little(bytes)))?),
+        Kind::I32 => order.tensor(input.elements(count, |bytes| i32::from_le_bytes(header.little(bytes)))?),
+        Kind::U32 => order.tensor(input.elements(count, |bytes| u32::from_le_bytes(header.little(bytes)))?),
         Kind::I64 => {
             let wide = input.elements(count, |bytes| i64::from_le_bytes(header.little(bytes)))?;
-            of(&header, narrow(&input.path, &wide)?)
+            order.tensor(narrow(&input.path, &wide)?)
         }
         Kind::U64 => {
             let wide = input.elements(count, |bytes| u64::from_le_bytes(header.little(bytes)))?;
-            of(&header, narrow(&input.path, &wide)?)
+            order.tensor(narrow(&input.path, &wide)?)
         }
         Kind::F16 => {
-            of(&header, input.elements(count, |bytes| half(u16::from_le_bytes(header.little(bytes))))?)
+            order.tensor(input.elements(count, |bytes| half(u16::from_le_bytes(header.little(bytes))))?)
         }
-        Kind::F32 => of(&header, input.elements(count, |bytes| f32::from_le_bytes(header.little(bytes)))?),
-        Kind::F64 => of(&header, input.elements(count, |bytes| f64::from_le_bytes(header.little(bytes)))?),
-    };
-    input.end()?;
-    tensor
+        Kind::F32 => order.tensor(input.elements(count, |bytes| f32::from_le_bytes(header.little(bytes)))?),
+        Kind::F64 => order.tensor(input.elements(count, |bytes| f64::from_le_bytes(header.little(bytes)))?),
+    }
 }
 
-/// A tensor of elements in the order of the file.
-fn of<E: downhill_graph::tensor::Element>(header: &Header, elements: Vec<E>) -> Result<Tensor, Error> {
-    let elements = if header.fortran { row_major(&header.shape, &elements) } else { elements };
-    Ok(Tensor::new(&header.shape, elements)?)
+/// The order of a file's elements.
+struct Ordered<'a> {
+    shape: &'a [usize],
+    fortran: bool,
+}
+
+impl Ordered<'_> {
+    fn tensor<E: Element>(&self, elements: Vec<E>) -> Result<Tensor, Error> {
+        let elements = if self.fortran { row_major(self.shape, &elements) } else { elements };
+        Ok(Tensor::new(self.shape, elements)?)
+    }
 }
 
 /// Elements whose first index goes fastest, in the order in which the last does.
