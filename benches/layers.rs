@@ -49,8 +49,10 @@ network! {
 
 type Pass = Box<dyn FnMut()>;
 
-/// Names, and what prepares a pass.
-const ROWS: [(&str, fn() -> Pass); 16] = [
+/// A name, and what prepares a pass.
+type Row = (&'static str, fn() -> Pass);
+
+const ROWS: [Row; 16] = [
     ("attention_64", || attention(12, 64)),
     ("attention_512", || attention(4, 512)),
     ("attention_2048", || attention(1, 2048)),
