@@ -44,6 +44,30 @@ network! {
     }
 }
 
+network! {
+    /// The keys that are seen are told by a mask.
+    Masked() {
+        input x: [batch, 300, 8];
+        input seen: bool[300, 300];
+        output y = scaled_dot_product_attention(x, x, x, mask: seen);
+        loss sum(y * y);
+    }
+
+    /// Two parts.
+    Causal() {
+        input x: [batch, 300, 8];
+        output y = scaled_dot_product_attention(x, x, x, causal: true);
+        loss sum(y * y);
+    }
+
+    /// Two parts, each in blocks.
+    Blocks() {
+        input x: [batch, 300, 8];
+        output y = scaled_dot_product_attention(x, x, x, causal: true, block: 64);
+        loss sum(y * y);
+    }
+}
+
 /// `batch` rows of `time` one-hot symbols, and at each the last symbol before it that was another (or itself).
 fn sequences(batch: usize, time: usize, symbols: usize) -> (Tensor, Tensor) {
     let (mut x, mut next) = (vec![0.0_f32; batch * time * symbols], Vec::new());
@@ -115,5 +139,38 @@ fn attention_is_called_in_every_form() -> Result<(), downhill::Error> {
     }
     assert!(last.is_finite() && last < first, "the loss went from {first} to {last}");
     assert_eq!(net.forward((&x, &memory, &lengths, &hidden))?.shape(), [3, 1]);
+    Ok(())
+}
+
+/// What attention gives and its gradient.
+fn attended(net: &mut Model, x: &Tensor, seen: Option<&Tensor>) -> Result<[Vec<f32>; 2], downhill::Error> {
+    let (y, by_x) = match seen {
+        Some(seen) => (net.forward((x, seen))?, net.gradients_of(None, &["x"], (x, seen), ())?),
+        None => (net.forward(x)?, net.gradients_of(None, &["x"], x, ())?),
+    };
+    Ok([y.as_f32()?.to_vec(), by_x.get("x").expect("asked for").as_f32()?.to_vec()])
+}
+
+#[test]
+fn parts_and_blocks_of_causal_attention_are_what_a_mask_says() -> Result<(), downhill::Error> {
+    let numbers: Vec<f32> = (0..2 * 300 * 8).map(|n| (n * 7919 % 1013) as f32 / 506.5 - 1.0).collect();
+    let x = Tensor::new([2, 300, 8], numbers)?;
+    let seen = Tensor::new([300, 300], (0..300 * 300).map(|n| n % 300 <= n / 300).collect::<Vec<bool>>())?;
+    let expected = attended(&mut Masked::new().build()?, &x, Some(&seen))?;
+    let causal = attended(&mut Causal::new().build()?, &x, None)?;
+    let blocks = attended(&mut Blocks::new().build()?, &x, None)?;
+    for found in [&causal, &blocks] {
+        for (expected, found) in expected.iter().flatten().zip(found.iter().flatten()) {
+            assert!((expected - found).abs() <= 1e-5 * expected.abs().max(1.0), "{found} is not {expected}");
+        }
+    }
+
+    // The same bits for every target and number of threads, and with the batch fixed.
+    for target in downhill::host::available() {
+        let mut net = Causal::new().target(target).threads(3).batch_sizes([2]).build()?;
+        assert!(attended(&mut net, &x, None)? == causal, "parts on {target:?}");
+        let mut net = Blocks::new().target(target).threads(3).batch_sizes([2]).build()?;
+        assert!(attended(&mut net, &x, None)? == blocks, "blocks on {target:?}");
+    }
     Ok(())
 }

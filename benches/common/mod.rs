@@ -7,4 +7,5 @@
 pub(crate) mod elementwise;
 pub(crate) mod golden;
 pub(crate) mod numbers;
+pub(crate) mod networks;
 pub(crate) mod workload;

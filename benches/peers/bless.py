@@ -8,6 +8,7 @@ sets the tolerance that every peer, and downhill, is held to.
 import numpy as np
 import torch
 
+import torch_networks
 import torch_peer
 from workloads import GOLDEN, WORKLOADS, Elementwise
 
@@ -36,16 +37,23 @@ def heads(workload):
     yield "x", workload.x.ravel()[:4]
     yield "y", workload.y.ravel()[:8]
     yield "rows", workload.order.ravel()[:8]
-    for i, (weight, bias) in enumerate(workload.parameters):
-        yield f"layer{i}.weight", weight.ravel()[:4]
-        yield f"layer{i}.bias", bias[:4]
+    for i, values in enumerate(start(workload)):
+        yield f"parameter{i}", values.ravel()[:4]
+
+
+def start(workload):
+    """The initial values of the parameters, in the order in which downhill declares them."""
+    if workload.network == "dense":
+        return [values for layer in workload.parameters for values in layer]
+    return [values for _, values in torch_networks.start(workload)]
 
 
 def records(workload):
     exact = torch_peer.training_run(workload, dtype=torch.float64)()[1]
     single = torch_peer.training_run(workload)()[1]
-    if workload.convolutions:
+    if workload.picture:
         yield "picture", workload.picture
+    if workload.convolutions:
         yield "convolutions", [n for convolution in workload.convolutions for n in convolution]
     yield "widths", workload.widths
     yield "batch", [workload.batch]

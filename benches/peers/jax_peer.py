@@ -146,9 +146,14 @@ def step_run(workload):
     return one_step_a_call(workload) if workload.training else inference_run(workload)
 
 
+def is_here(workload):
+    """Whether the network is written in JAX here."""
+    return isinstance(workload, Elementwise) or workload.network == "dense"
+
+
 def peers():
     """{name: workload -> run, or None where the form does not apply}"""
     return {
-        "jax_step": step_run,
-        "jax_scan": lambda w: steps_in_scan(w) if w.training and not isinstance(w, Elementwise) else None,
+        "jax_step": lambda w: step_run(w) if is_here(w) else None,
+        "jax_scan": lambda w: steps_in_scan(w) if is_here(w) and w.training and not isinstance(w, Elementwise) else None,
     }

@@ -17,8 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-WORKLOADS = ["seed_b1", "seed_b64", "mlp_b1", "mlp_b64", "mlp512_b128", "mlp2048_b256", "lenet_b128", "eltwise_1M",
-             "infer_seed_b1", "infer_mlp_b1"]
+WORKLOADS = ["seed_b1", "seed_b64", "mlp_b1", "mlp_b64", "mlp512_b128", "mlp2048_b256", "lenet_b128", "resnet20_b32",
+             "gpt_b12", "lstm_b32", "eltwise_1M", "infer_seed_b1", "infer_mlp_b1"]
 PEERS = {
     "torch_eager": "PyTorch eager",
     "torch_compile": "torch.compile",

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import torch_networks
 from workloads import Elementwise, check_gradient
 
 
@@ -30,6 +31,10 @@ def set_threads(threads):
 
 
 def build_model(workload, dtype=torch.float32):
+    return dense(workload, dtype) if workload.network == "dense" else torch_networks.build(workload, dtype)
+
+
+def dense(workload, dtype):
     layers, convolutions = [], len(workload.convolutions)
     for i, (weight, bias) in enumerate(workload.parameters):
         is_convolution = i < convolutions
@@ -45,7 +50,8 @@ def build_model(workload, dtype=torch.float32):
 
 
 def batches(workload, dtype=torch.float32):
-    x = torch.from_numpy(workload.x).to(dtype)
+    x = torch.from_numpy(workload.x)
+    x = x if workload.of_letters else x.to(dtype)
     y = torch.from_numpy(workload.y)
     y = y.to(dtype) if workload.binary else y
     return [(x[rows], y[rows]) for rows in torch.from_numpy(workload.order)]
@@ -56,15 +62,17 @@ def training_run(workload, compiled=False, dtype=torch.float32):
     model = build_model(workload, dtype)
     initial = [p.detach().clone() for p in model.parameters()]
     criterion = F.binary_cross_entropy if workload.binary else F.cross_entropy
-    loss_of = lambda x, y: criterion(model(x), y)
+    flat = (lambda z, y: (z.flatten(0, 1), y.flatten())) if workload.of_letters else (lambda z, y: (z, y))
+    loss_of = lambda x, y: criterion(*flat(model(x), y))
     loss_of = torch.compile(loss_of) if compiled else loss_of
-    optimizer = torch.optim.SGD(model.parameters(), lr=workload.learning_rate)
+    optimizer_of = getattr(torch.optim, workload.optimizer)
     data = batches(workload, dtype)
 
     def run():
         with torch.no_grad():
             for parameter, value in zip(model.parameters(), initial):
                 parameter.copy_(value)
+        optimizer = optimizer_of(model.parameters(), lr=workload.learning_rate)
         times, losses = [], []
         for step in range(workload.steps):
             x, y = data[step % len(data)]

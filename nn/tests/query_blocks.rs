@@ -68,8 +68,9 @@ fn gradients_of_first_and_second_order_are_those_of_differences() {
     CASES.iter().for_each(assert_differentiates);
 }
 
-/// How many queries and keys there are.
+/// How many samples and heads, queries and keys there are.
 struct Sizes {
+    outer: usize,
     queries: usize,
     keys: usize,
 }
@@ -79,21 +80,33 @@ fn random(numbers: &mut Numbers, dims: &[usize]) -> Tensor {
         .expect("a tensor")
 }
 
-/// Values of attention and its derivatives of first and second order: a graph of them.
+/// Values of attention and its derivatives of first and second order, over times that a run says: a graph of them.
 fn derivatives(seen: &dyn Fn(&Builder) -> Seen, block: Option<i64>) -> Graph {
+    derivatives_over(["2", "queries", "keys"], 2, seen, block)
+}
+
+/// The same over these times, up to this order.
+fn derivatives_over(
+    [outer, queries, keys]: [&str; 3],
+    order: usize,
+    seen: &dyn Fn(&Builder) -> Seen,
+    block: Option<i64>,
+) -> Graph {
     let b = Builder::new(Mode::Train);
-    let x: Vec<Value> = [("query", "queries"), ("key", "keys"), ("value", "keys")]
-        .map(|(name, time)| input(&b, name, &["2", "2", time, "3"]))
+    let x: Vec<Value> = [("query", queries), ("key", keys), ("value", keys)]
+        .map(|(name, time)| input(&b, name, &[outer, outer, time, "3"]))
         .into();
     let y = scaled(&x, seen(&b), block);
-    let slopes: Vec<Value> = x.iter().map(|x| gradient(sum(square(&y)), x)).collect();
-    let second =
-        gradient(slopes.iter().map(|slope| sum(square(slope))).reduce(|a, b| a + b).expect("three"), &x[0]);
-    let results: Vec<_> =
-        [&[y], &slopes[..], &[second]].concat().iter().map(|value| value.node().expect("known")).collect();
+    let mut results = vec![y.clone()];
+    results.extend(x.iter().map(|x| gradient(sum(square(&y)), x)));
+    if order > 1 {
+        let steepness = results[1..].iter().map(|slope| sum(square(slope))).reduce(|a, b| a + b);
+        results.push(gradient(steepness.expect("three"), &x[0]));
+    }
+
+    let nodes: Vec<_> = results.iter().map(|value| value.node().expect("known")).collect();
     let mut graph = b.finish().unwrap_or_else(|errors| panic!("{errors}")).graph;
-    let named =
-        results.into_iter().enumerate().map(|(n, node)| (Purpose::Output(n.to_string().into()), node));
+    let named = nodes.into_iter().enumerate().map(|(n, node)| (Purpose::Output(n.to_string().into()), node));
     graph.results = named.collect();
     optimize(&graph)
 }
@@ -103,7 +116,7 @@ fn run(graph: &Graph, sizes: &Sizes) -> Vec<Vec<f64>> {
     let mut numbers = Numbers(5);
     let mut environment = Environment::new();
     for (name, time) in [("query", sizes.queries), ("key", sizes.keys), ("value", sizes.keys)] {
-        environment = environment.input(name, random(&mut numbers, &[2, 2, time, 3]));
+        environment = environment.input(name, random(&mut numbers, &[sizes.outer, sizes.outer, time, 3]));
     }
     let mask: Vec<f64> = (0..sizes.queries * sizes.keys).map(|n| f64::from(u8::from(n % 3 == 0))).collect();
     environment = environment
@@ -129,19 +142,41 @@ fn blocks_give_what_all_queries_at_once_give() {
     ];
     for (name, seen) in kinds {
         let (plain, blocks) = (derivatives(seen, None), derivatives(seen, Some(4)));
-        for sizes in [[8, 8], [9, 8], [3, 5], [1, 1], [7, 2]].map(|[queries, keys]| Sizes { queries, keys }) {
-            let (expected, found) = (run(&plain, &sizes), run(&blocks, &sizes));
-            for (n, (expected, found)) in expected.iter().zip(&found).enumerate() {
-                let near = |(x, y): (&f64, &f64)| (x - y).abs() <= 1e-12 * x.abs().max(1.0);
-                assert!(
-                    expected.iter().zip(found).all(near),
-                    "{name}, {} × {}: result {n}",
-                    sizes.queries,
-                    sizes.keys
-                );
-                assert_eq!(expected.len(), found.len());
-            }
+        for sizes in
+            [[8, 8], [9, 8], [3, 5], [1, 1], [7, 2]].map(|[queries, keys]| Sizes { outer: 2, queries, keys })
+        {
+            assert_alike(name, [&plain, &blocks], &sizes);
         }
+    }
+}
+
+#[test]
+fn parts_of_causal_attention_give_what_all_queries_at_once_give() {
+    let masked = |b: &Builder| {
+        let shape = [Dim::symbol("queries"), Dim::symbol("keys")];
+        Seen { mask: Some(b.input("mask", Bool, shape)), ..causal() }
+    };
+    let plain = derivatives_over(["1", "queries", "keys"], 1, &|_| causal(), None);
+    for (queries, keys, block) in [(260, 100, None), (257, 300, Some(100))] {
+        let (times, sizes) = ([queries.to_string(), keys.to_string()], Sizes { outer: 1, queries, keys });
+        let parts = derivatives_over(["1", &times[0], &times[1]], 1, &|_| causal(), block);
+        assert_alike("causal", [&plain, &parts], &sizes);
+        assert!(largest(&parts, 0) < (queries * keys) as i64, "each part has scores of its own");
+    }
+    let mask = |b: &Builder| Seen { mask: Some(b.input("mask", Bool, [256, 256])), ..causal() };
+    let parts = derivatives_over(["1", "256", "256"], 1, &mask, None);
+    let plain = derivatives_over(["1", "queries", "keys"], 1, &masked, None);
+    assert_alike("masked", [&plain, &parts], &Sizes { outer: 1, queries: 256, keys: 256 });
+}
+
+/// Asserts that two graphs have the same results, up to rounding.
+fn assert_alike(name: &str, [plain, other]: [&Graph; 2], sizes: &Sizes) {
+    let (expected, found) = (run(plain, sizes), run(other, sizes));
+    for (n, (expected, found)) in expected.iter().zip(&found).enumerate() {
+        let near = |(x, y): (&f64, &f64)| (x - y).abs() <= 1e-12 * x.abs().max(1.0);
+        let at = format!("{name}, {} × {}: result {n}", sizes.queries, sizes.keys);
+        assert_eq!(expected.len(), found.len(), "{at}");
+        assert!(expected.iter().zip(found).all(near), "{at}");
     }
 }
 

@@ -171,5 +171,5 @@ fn every_op_is_drawn() {
     for name in expected {
         assert!(drawn.contains(name), "{name} is never drawn: {drawn:?}");
     }
-    assert_eq!(drawn.len(), expected.len() + 19 + 12 + 6, "{drawn:?}");
+    assert_eq!(drawn.len(), expected.len() + 19 + 13 + 6, "{drawn:?}");
 }

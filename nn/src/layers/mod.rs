@@ -25,6 +25,7 @@ mod roles;
 mod seen;
 
 mod query_blocks;
+mod query_parts;
 
 mod scaled_attention;
 

@@ -9,12 +9,16 @@
 //! # Decisions
 //!
 //! - A block attends to all keys at once: its softmax is whole, as it is without blocks, and no sum is corrected later.
+//! - Blocks take a third more time, since scores are computed twice, so they begin where scores are many: values and gradients of 4 × 512
+//!   queries of 4 heads took 42 ms in blocks of 128 and 32 ms without (one Zen 3 core, AVX2). Blocks of 32, 64 and 128 take the same.
 
 use super::roles::Roles;
 use super::seen::{Rows, Seen};
 use crate::builder::Value;
 use crate::call::bound;
-use crate::value::{Iteration, Scan, Slices, dim_value, index, multiply, reshape, scan, slice, zero_padded};
+use crate::value::{
+    Iteration, Scan, Slices, add, dim_value, index, multiply, reshape, scan, slice, zero_padded,
+};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
 use downhill_graph::types::Shape;
@@ -50,12 +54,12 @@ pub(super) fn block(
     Some((!is_all).then(|| asked.clone()))
 }
 
-/// What `queries` give, `[…, queries, width]`, of which `rows` tells what some that follow one another do.
+/// What the queries of `all` give, `[…, queries, width]`, of which `some` tells what those of a block do.
 pub(super) fn by_block(
     queries: &Value,
-    seen: &Seen,
+    (seen, all): (&Seen, &Rows),
     block: &Dim,
-    rows: impl Fn(&Value, &Seen, &Rows) -> Option<Value>,
+    some: impl Fn(&Value, &Seen, &Rows) -> Option<Value>,
 ) -> Option<Value> {
     let (builder, shape) = (queries.builder(), queries.shape()?);
     let axis = shape.rank() - 2;
@@ -64,6 +68,7 @@ pub(super) fn by_block(
     let cut = |x: &Value, axis: usize| cut(x, axis, &blocks, block);
 
     let firsts = multiply(index(builder, [blocks.clone()], 0), dim_value(builder, block));
+    let firsts = all.first.as_ref().map_or(firsts.clone(), |first| add(&firsts, first));
     let mut slices = vec![sliced("queries", cut(queries, axis)?, axis), sliced("first", firsts, 0)];
     let row_mask = seen.mask.as_ref().and_then(|mask| Some((mask, axis_of_queries(mask)?)));
     if let Some((mask, axis)) = row_mask {
@@ -73,8 +78,8 @@ pub(super) fn by_block(
     let over = Scan { slices, recompute: true, ..Scan::default() };
     let given = scan(builder, over, |slices, _| {
         let mask = slices.get(2).cloned().or_else(|| seen.mask.clone());
-        let some = Rows { first: Some(slices[1].clone()), queries: count.clone() };
-        let given = rows(&slices[0], &Seen { mask, ..seen.clone() }, &some);
+        let rows = Rows { first: Some(slices[1].clone()), ahead: all.ahead.clone() };
+        let given = some(&slices[0], &Seen { mask, ..seen.clone() }, &rows);
         Iteration { next: Vec::new(), yields: vec![given.unwrap_or_else(|| builder.unknown())] }
     });
 
@@ -89,7 +94,7 @@ fn sliced(name: &str, of: Value, axis: usize) -> Slices<'_> {
 }
 
 /// The axis along which a mask differs from query to query.
-fn axis_of_queries(mask: &Value) -> Option<usize> {
+pub(super) fn axis_of_queries(mask: &Value) -> Option<usize> {
     let shape = mask.shape()?;
     let axis = shape.rank().checked_sub(2)?;
     (!shape.dims()[axis].is(1)).then_some(axis)

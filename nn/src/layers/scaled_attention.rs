@@ -2,6 +2,7 @@
 
 use super::dropout::dropout;
 use super::query_blocks::{block, by_block};
+use super::query_parts::{Operands, by_part, parts};
 use super::roles::Roles;
 use super::seen::{Rows, Seen};
 use super::shares::{Division, share};
@@ -33,6 +34,9 @@ pub struct ScaledAttention {
 ///
 /// Otherwise as PyTorch's: there such a query gives NaN, and a causal mask of fewer queries than keys lets the first query see the first
 /// key alone, where here the last query sees them all.
+///
+/// Where the number of queries is known when the network is built and is 256 or more, causal attention goes in parts of 128 queries or more, at most
+/// four, each of which leaves out the keys that none of it sees.
 ///
 /// # Memory
 /// Scores of all queries at once are `[…, queries, keys]`. With a `block` so many queries attend at a time, to all keys, and their scores
@@ -71,14 +75,21 @@ pub(super) fn attend(roles: &Roles<'_>, options: &ScaledAttention) -> Option<Val
     options.seen.fits(roles.user, &Shape(scores))?;
 
     let scaled = multiply(roles.query, scale(roles.query, &query, options.scale)?);
-    let attended = Attended { key: roles.key, value: roles.value, group, dropout: options.dropout };
-    let all = Rows { first: None, queries: queries.clone() };
-    match block {
-        Some(block) => {
-            by_block(&scaled, &options.seen, &block, |some, seen, rows| attended.by(some, seen, rows))
+    let rows = Rows { first: None, ahead: keys - queries };
+    let attend = |of: &Operands<'_>| {
+        let attended =
+            Attended { key: of.key, value: of.value, group: group.clone(), dropout: options.dropout };
+        match &block {
+            Some(block) => by_block(of.query, (of.seen, of.rows), block, |some, seen, rows| {
+                attended.by(some, seen, rows)
+            }),
+            None => attended.by(of.query, of.seen, of.rows),
         }
-        None => attended.by(&scaled, &options.seen, &all),
-    }
+    };
+    let (key, value, seen) = (roles.key, roles.value, &options.seen);
+    let all = Operands { query: &scaled, key, value, seen, rows: &rows };
+    let parts = parts(roles.query.builder(), seen, queries, keys);
+    if parts.is_empty() { attend(&all) } else { by_part(&all, &parts, attend) }
 }
 
 /// What queries attend to.

@@ -31,10 +31,10 @@ const HIDDEN: f64 = f32::MIN as f64;
 
 /// Which queries scores belong to.
 pub(super) struct Rows {
-    /// The number of the first one, where they are not all.
+    /// The number of the first one, where that is not 0.
     pub(super) first: Option<Value>,
-    /// How many there are in all.
-    pub(super) queries: Dim,
+    /// How many keys there are in all, less all queries.
+    pub(super) ahead: Dim,
 }
 
 impl Seen {
@@ -74,8 +74,7 @@ fn causal(scores: &Value, shape: &Shape, rows: &Rows) -> Value {
     let (builder, axes) = (scores.builder(), &shape.dims()[shape.rank() - 2..]);
     let [query, key] = [0, 1].map(|axis| index(builder, axes.to_vec(), axis));
     let query = rows.first.as_ref().map_or(query.clone(), |first| add(query, first));
-    let ahead = &axes[1] - &rows.queries;
-    let last = if ahead.is(0) { query } else { add(query, dim_value(builder, &ahead)) };
+    let last = if rows.ahead.is(0) { query } else { add(query, dim_value(builder, &rows.ahead)) };
     less_equal(key, last)
 }
 
