@@ -89,7 +89,7 @@ fn play(
     decide: impl Fn(f32, f32) -> bool,
 ) -> Result<Vec<Vec<Step>>, downhill::Error> {
     let mut carts: [Cart; CARTS] = std::array::from_fn(|cart| Cart::new(seed, cart as u64));
-    let mut episodes = vec![Vec::with_capacity(STEPS); CARTS];
+    let mut episodes = vec![Vec::new(); CARTS];
     let mut p = [0.0_f32; CARTS];
     for step in 0..STEPS {
         let states = carts.map(|cart| cart.state());

@@ -110,8 +110,11 @@ fn main() -> Result<ExitCode, downhill::Error> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Ranks, and the share that is right.
+type Shares = Vec<(f64, f64)>;
+
 /// The share that factors of each rank get right, and what those of rank 4 make of the matrix.
-fn by_factors(signs: &Signs) -> Result<(Vec<(f64, f64)>, Vec<f32>), downhill::Error> {
+fn by_factors(signs: &Signs) -> Result<(Shares, Vec<f32>), downhill::Error> {
     let (mut shares, mut pictures) = (Vec::new(), Vec::new());
     for rank in RANKS {
         let mut net = Factors::new(SIDE, rank).seed(1).optimizer(adamw(0.03).weight_decay(0.1)).build()?;
@@ -176,7 +179,7 @@ impl Signs {
         signs: Vec<f32>,
     ) -> Result<Signs, downhill::Error> {
         let all = Dataset::new(columns.into_iter().chain([("sign", signs.clone().into())]))?;
-        let chosen = |entry: &u32| random_bits(1, 0, 0, (*entry).into()) % 10 == 0;
+        let chosen = |entry: &u32| random_bits(1, 0, 0, (*entry).into()).is_multiple_of(10);
         let seen = (0..signs.len() as u32).filter(chosen).collect();
         Ok(Signs { signs, all, seen })
     }
