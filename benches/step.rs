@@ -102,7 +102,7 @@ fn compile(criterion: &mut Criterion) {
         group.bench_function(format!("{name}_first_step"), |bencher| {
             let (x, _) = batch.get_or_insert_with(|| workload.first_batch());
             bencher.iter_with_large_drop(|| {
-                let mut net = workload.build(false).expect("a network");
+                let net = workload.build(false).expect("a network");
                 let answer = net.forward(&*x).expect("an answer");
                 (net, answer)
             });
@@ -112,7 +112,7 @@ fn compile(criterion: &mut Criterion) {
     group.bench_function("eltwise_1M_first_step", |bencher| {
         let x = x.get_or_insert_with(elementwise::elements);
         bencher.iter_with_large_drop(|| {
-            let mut net = elementwise::build();
+            let net = elementwise::build();
             let gradient = net.gradients_of(None, &["x"], &*x, ()).expect("a gradient");
             (net, gradient)
         });

@@ -44,7 +44,7 @@ fn main() -> Result<ExitCode, downhill::Error> {
     let (mut returns, mut steps, mut time) = (Vec::new(), 0, Duration::ZERO);
     for iteration in 0..200 {
         let start = Instant::now();
-        let episodes = play(&mut net, iteration, |p, chance| chance < p)?;
+        let episodes = play(&net, iteration, |p, chance| chance < p)?;
         time += start.elapsed();
         let lengths: usize = episodes.iter().map(Vec::len).sum();
         steps += lengths;
@@ -66,7 +66,7 @@ fn main() -> Result<ExitCode, downhill::Error> {
     // The policy as it would be used: always the likelier push; four times 32 episodes that it has never seen.
     let mut lengths = Vec::new();
     for round in 0..4 {
-        lengths.extend(play(&mut net, 1_000_000 + round, |p, _| p > 0.5)?.iter().map(Vec::len));
+        lengths.extend(play(&net, 1_000_000 + round, |p, _| p > 0.5)?.iter().map(Vec::len));
     }
     let mean = lengths[..100].iter().sum::<usize>() as f64 / 100.0;
     println!("mean return of 100 episodes {mean:.1} after {} iterations", returns.len());
@@ -84,7 +84,7 @@ type Step = ([f32; 4], bool);
 
 /// An episode of each cart, all at once: `decide` is given the probability of a push to the right and a number from 0 to 1.
 fn play(
-    net: &mut Model,
+    net: &Model,
     seed: u64,
     decide: impl Fn(f32, f32) -> bool,
 ) -> Result<Vec<Vec<Step>>, downhill::Error> {

@@ -10,6 +10,7 @@
 //! cargo run --release --example overfit folder
 //! ```
 
+use downhill::fit::Record;
 use downhill::pictures::{Best, Boundary, Curves, Series, boundary, curves};
 use downhill::prelude::*;
 use downhill::random::random_bits;
@@ -39,7 +40,6 @@ network! {
 
 /// How steep: 30 is usual, for pictures.
 const OMEGA: f64 = 90.0;
-const EPOCHS: u64 = 300;
 const TRAINING: u64 = 60;
 const VALIDATION: u64 = 200;
 const TEST: u64 = 2000;
@@ -52,19 +52,14 @@ fn main() -> Result<ExitCode, downhill::Error> {
 
     let mut runs = [Run::new("waves", waves), Run::new("ReLUs", relus)];
     for run in &mut runs {
-        for seed in 0..EPOCHS {
-            run.net.epoch(&training, Epoch { batch: 20, seed })?;
-            run.training.push(loss(&mut run.net, &training)?);
-            run.validation.push(loss(&mut run.net, &validation)?);
-        }
-        run.mistakes = 1.0 - right(&mut run.net, &training)?;
+        // To the end, whatever the validation set says: it is to be seen what happens.
+        let options =
+            Fit { epochs: 300, batch: 20, validation: Some(&validation), keep_best: false, ..Fit::default() };
+        run.history = run.net.fit(&training, options)?.epochs;
+        run.mistakes = 1.0 - right(&run.net, &training)?;
         let (name, mistakes) = (run.name, 100.0 * run.mistakes);
-        let losses = (last(&run.training), last(&run.validation));
-        println!(
-            "{name}: {mistakes:.1} % mistakes in training; loss {:.4}, in validation {:.4}",
-            losses.0, losses.1
-        );
-        draw(&folder.join(format!("overfit-{name}.svg")), name, &mut run.net, &training)?;
+        println!("{name}: {mistakes:.1} % mistakes in training; loss in validation {:.4}", run.validation());
+        draw(&folder.join(format!("overfit-{name}.svg")), name, &run.net, &training)?;
     }
 
     let series: Vec<Series<'_>> = runs.iter().flat_map(Run::series).collect();
@@ -74,11 +69,11 @@ fn main() -> Result<ExitCode, downhill::Error> {
     println!("drawn in {}: overfit.svg, overfit-waves.svg, overfit-ReLUs.svg", folder.display());
 
     // The choice is the validation set's; the test set has its say afterwards.
-    runs.sort_by(|a, b| last(&a.validation).total_cmp(&last(&b.validation)));
+    runs.sort_by(|a, b| a.validation().total_cmp(&b.validation()));
     println!("the validation set picks: {}", runs[0].name);
     let mut tested = Vec::new();
-    for run in &mut runs {
-        let share = right(&mut run.net, &test)?;
+    for run in &runs {
+        let share = right(&run.net, &test)?;
         println!("{}: {:.1} % of {TEST} test points right", run.name, 100.0 * share);
         tested.push(share);
     }
@@ -87,13 +82,12 @@ fn main() -> Result<ExitCode, downhill::Error> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A network, and its losses after each epoch.
+/// A network, and what happened in its epochs.
 struct Run {
     name: &'static str,
     labels: [String; 2],
     net: Model,
-    training: Vec<f32>,
-    validation: Vec<f32>,
+    history: Vec<Record>,
     /// The share of the training points that it takes for the other class in the end.
     mistakes: f64,
 }
@@ -101,20 +95,22 @@ struct Run {
 impl Run {
     fn new(name: &'static str, net: Model) -> Run {
         let labels = ["training", "validation"].map(|set| format!("{name}, {set}"));
-        Run { name, labels, net, training: Vec::new(), validation: Vec::new(), mistakes: f64::NAN }
+        Run { name, labels, net, history: Vec::new(), mistakes: f64::NAN }
+    }
+
+    /// The validation loss in the end.
+    fn validation(&self) -> f64 {
+        self.history.last().and_then(|record| record.validation).unwrap_or(f64::NAN)
     }
 
     fn series(&self) -> [Series<'_>; 2] {
         let [training, validation] = &self.labels;
+        let judged = self.history.iter().filter_map(|record| record.validation);
         [
-            Series::epochs(training, self.training.iter().copied()),
-            Series::epochs(validation, self.validation.iter().copied()).mark(Best::Least),
+            Series::epochs(training, self.history.iter().map(|record| record.loss)),
+            Series::epochs(validation, judged).mark(Best::Least),
         ]
     }
-}
-
-fn last(losses: &[f32]) -> f32 {
-    losses.last().copied().unwrap_or(f32::NAN)
 }
 
 /// Points of two half-moons that reach into each other, with noise.
@@ -135,17 +131,12 @@ fn moons(seed: u64, points: u64) -> Result<Dataset, downhill::Error> {
     Dataset::new([("x", Tensor::from(x)), ("y", Tensor::from(y))])
 }
 
-/// The loss on a data set, without training.
-fn loss(net: &mut Model, data: &Dataset) -> Result<f32, downhill::Error> {
-    let gradients = net.gradients(data.column("x")?, data.column("y")?)?;
-    Ok(gradients.loss().unwrap_or(f32::NAN))
+/// The share of a data set that is told right.
+fn right(net: &Model, data: &Dataset) -> Result<f64, downhill::Error> {
+    binary_accuracy(&net.predict(data)?, data.column("y")?)
 }
 
-fn right(net: &mut Model, data: &Dataset) -> Result<f64, downhill::Error> {
-    binary_accuracy(&net.forward(data.column("x")?)?, data.column("y")?)
-}
-
-fn draw(path: &Path, name: &str, net: &mut Model, data: &Dataset) -> Result<(), downhill::Error> {
+fn draw(path: &Path, name: &str, net: &Model, data: &Dataset) -> Result<(), downhill::Error> {
     let title = format!("{name}: no mistake on sixty points");
     let options = Boundary { title: &title, range: Some([(-1.2, 1.2), (-1.2, 1.2)]), ..Boundary::default() };
     boundary(path, data.column("x")?, data.column("y")?, |places| net.forward(places), options)

@@ -17,6 +17,7 @@
 
 use downhill::pictures::{Colours, Curves, HeatMap, Series, curves, heat_map};
 use downhill::prelude::*;
+use downhill::schedules::cosine;
 use std::f64::consts::PI;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,7 +42,8 @@ network! {
 
 const POINTS: usize = 2048;
 const EPOCHS: u64 = 200;
-const LEARNING_RATE: f32 = 0.01;
+const BATCH: usize = 128;
+const LEARNING_RATE: f64 = 0.01;
 /// Places and times at which the solution is measured.
 const GRID: usize = 41;
 const GOOD: f64 = 1e-3;
@@ -49,20 +51,16 @@ const GOOD: f64 = 1e-3;
 fn main() -> Result<ExitCode, downhill::Error> {
     let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "target/pictures".into()));
     let places = places()?;
-    let mut net = Heat::new(24).seed(1).optimizer(adam(LEARNING_RATE.into())).batch_sizes([128]).build()?;
+    let mut net = Heat::new(24).seed(1).optimizer(adam(LEARNING_RATE)).batch_sizes([BATCH]).build()?;
 
-    let mut losses = Vec::new();
-    for epoch in 0..EPOCHS {
-        // Down along half a cosine: the last steps are fine ones.
-        let done = epoch as f32 / EPOCHS as f32;
-        net.set_learning_rate(LEARNING_RATE * (0.5 + 0.5 * (std::f32::consts::PI * done).cos()))?;
-        losses.push(net.epoch(&places, Epoch { batch: 128, seed: epoch })?.mean());
-        if (epoch + 1) % 50 == 0 {
-            println!("epoch {:3}   mean squared residual {:.2e}", epoch + 1, losses[epoch as usize]);
-        }
+    // Down along half a cosine: the last steps are fine ones.
+    let schedule = Some(cosine(LEARNING_RATE, EPOCHS * places.steps(BATCH) as u64));
+    let history = net.fit(&places, Fit { epochs: EPOCHS, batch: BATCH, schedule, ..Fit::default() })?;
+    for record in history.epochs.iter().skip(49).step_by(50) {
+        println!("epoch {:3}   mean squared residual {:.2e}", record.epoch + 1, record.loss);
     }
 
-    let (found, errors) = measure(&mut net)?;
+    let (found, errors) = measure(&net)?;
     let greatest = errors.iter().fold(0.0_f64, |greatest, error| greatest.max(error.abs()));
     println!("{} steps; greatest error on {GRID} × {GRID} points {greatest:.1e}", net.steps_made());
 
@@ -75,7 +73,11 @@ fn main() -> Result<ExitCode, downhill::Error> {
     heat_map(folder.join("physics-error.svg"), &errors, map)?;
     let options =
         Curves { title: "Both sides agree", y: "mean squared residual", log: true, ..Curves::default() };
-    curves(folder.join("physics-loss.svg"), &[Series::epochs("", losses)], options)?;
+    curves(
+        folder.join("physics-loss.svg"),
+        &[Series::epochs("", history.epochs.iter().map(|record| record.loss))],
+        options,
+    )?;
     println!("drawn in {}: physics.svg, physics-error.svg, physics-loss.svg", folder.display());
     Ok(if greatest <= GOOD { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -95,7 +97,7 @@ fn along(i: usize) -> f64 {
 }
 
 /// The network on the grid, a row for each time, and by how much it differs from the exact solution.
-fn measure(net: &mut Model) -> Result<(Tensor, Vec<f64>), downhill::Error> {
+fn measure(net: &Model) -> Result<(Tensor, Vec<f64>), downhill::Error> {
     let points: Vec<(f64, f64)> = (0..GRID * GRID).map(|i| (along(i % GRID), along(i / GRID))).collect();
     let x: Vec<f32> = points.iter().map(|&(x, _)| x as f32).collect();
     let t: Vec<f32> = points.iter().map(|&(_, t)| t as f32).collect();

@@ -17,7 +17,6 @@
 use downhill::pictures::{Curves, Grid, Series, curves, grid};
 use downhill::prelude::*;
 use downhill::random::random_bits;
-use downhill::view::Data;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -55,7 +54,6 @@ network! {
 const SIDE: usize = 300;
 const THREE_SIDE: usize = 60;
 const RANKS: [usize; 6] = [1, 2, 4, 8, 16, 32];
-const EPOCHS: u64 = 30;
 const GOOD: f64 = 0.9;
 
 fn main() -> Result<ExitCode, downhill::Error> {
@@ -186,18 +184,9 @@ impl Signs {
 
     /// Trains on what is seen. Gives the share of the others that come out right, and the scores of all.
     fn complete(&self, net: &mut Model) -> Result<(f64, Vec<f32>), downhill::Error> {
-        let seen = self.all.select(&self.seen)?;
-        for seed in 0..EPOCHS {
-            net.epoch(&seen, Epoch { batch: 64, seed })?;
-        }
-        let inputs: Vec<(&str, &dyn Data)> = self
-            .all
-            .columns()
-            .filter(|(name, _)| *name != "sign")
-            .map(|(name, column)| (name, column as _))
-            .collect();
-        let outputs = net.forward_with(&inputs)?;
-        let score = outputs.get("score")?.as_f32()?;
+        net.fit(&self.all.select(&self.seen)?, Fit { epochs: 30, batch: 64, ..Fit::default() })?;
+        let scores = net.predict(&self.all)?;
+        let score = scores.as_f32()?;
         let unseen = (0..self.signs.len()).filter(|&entry| self.seen.binary_search(&(entry as u32)).is_err());
         let (right, count) = unseen.fold((0, 0), |(right, count), entry| {
             (right + usize::from(score[entry] * self.signs[entry] > 0.0), count + 1)

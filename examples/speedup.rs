@@ -27,7 +27,6 @@ network! {
     Layer(inputs: usize, neurons: usize) {
         input x: [batch, inputs];
         output h = relu(linear(x, neurons));
-        loss sum(h);
     }
 }
 
@@ -94,14 +93,14 @@ struct Measured {
 impl Measured {
     fn of(rows: usize, inputs: usize, width: usize) -> Result<Measured, downhill::Error> {
         let x: Vec<f32> = (0..rows * inputs).map(|i| (i * 7919 % 256) as f32 / 255.0).collect();
-        let mut layer = Layer::new(inputs, width).seed(1).batch_sizes([rows]).build()?;
+        let layer = Layer::new(inputs, width).seed(1).batch_sizes([rows]).build()?;
         let mut whole = vec![0.0_f32; rows * width];
         let matrix = best(20, || layer.forward_into(&x, &mut whole))?;
 
-        let mut neurons = neurons(&layer, inputs, width, rows)?;
+        let neurons = neurons(&layer, inputs, width, rows)?;
         let mut alone = vec![vec![0.0_f32; rows]; width];
         let one_by_one = best(5, || {
-            neurons.iter_mut().zip(&mut alone).try_for_each(|(neuron, h)| neuron.forward_into(&x, h))
+            neurons.iter().zip(&mut alone).try_for_each(|(neuron, h)| neuron.forward_into(&x, h))
         })?;
 
         // The layer gives a row for each row of inputs, the neurons a row for each neuron.

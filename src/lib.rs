@@ -57,7 +57,7 @@
 //!
 //! # Layers that keep something
 //! A `state` of a declaration is kept from call to call; its `update` is taken by the training steps whose loss reaches it, never by
-//! `forward`. `batch_norm` keeps its running statistics so. [`Model::state`](model::Model::state) reads one.
+//! `forward`. `batch_norm` keeps its running statistics so. [`Model::state_of`](model::Model::state_of) reads one.
 //!
 //! ```
 //! use downhill::prelude::*;
@@ -82,7 +82,7 @@
 //! # fn main() -> Result<(), downhill::Error> {
 //! let mut net = Line::new().optimizer(sgd(0.1)).build()?;
 //! net.step(&[[1.0, 2.0], [3.0, 4.0]], &[[1.0], [0.0]])?;
-//! assert_eq!(net.state("h.centre")?.to_f64_vec(), [1.0, 1.5]);
+//! assert_eq!(net.state_of("h.centre")?.to_f64_vec(), [1.0, 1.5]);
 //! # Ok(())
 //! # }
 //! ```
@@ -131,17 +131,24 @@
 pub use downhill_graph::{dim, error, graph, op, option, random, tensor, types};
 pub use downhill_macros::network;
 pub use downhill_nn::optimizers as optimizer;
-pub use downhill_nn::{builder, composite, network, value};
+pub use downhill_nn::{builder, composite, network, summary, value};
 pub use downhill_runtime::error::Error;
 pub use downhill_runtime::host::InstructionSet;
 pub use downhill_runtime::program::Specialize;
 pub use downhill_runtime::{
-    cause, dataset, dump, epoch, host, model, outputs, profile, program, report, view,
+    cause, dataset, dump, epoch, evaluate, host, mismatch, model, outputs, profile, program, report, state,
+    view,
 };
 
 pub mod build;
 
 pub mod data;
+pub mod metrics;
+pub mod schedules;
+
+pub mod fit;
+
+pub mod sampling;
 
 #[cfg(feature = "pictures")]
 pub mod pictures;
@@ -149,7 +156,9 @@ pub mod pictures;
 /// What most programs need: `use downhill::prelude::*;`.
 pub mod prelude {
     pub use crate::build::Configure;
-    pub use crate::data::{accuracy, binary_accuracy, one_hot, split};
+    pub use crate::data::{one_hot, split};
+    pub use crate::fit::{Fit, Training};
+    pub use crate::metrics::{accuracy, binary_accuracy};
     pub use downhill_graph::tensor::Tensor;
     pub use downhill_macros::network;
     pub use downhill_nn::builder::Value;

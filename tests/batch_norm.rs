@@ -87,8 +87,8 @@ fn follow(curve: &str, build: impl Fn(f64, f64, f64) -> Model) -> Vec<Tensor> {
         net.parameter("w"),
         net.parameter("h.weight"),
         net.parameter("h.bias"),
-        net.state("h.running_mean"),
-        net.state("h.running_var"),
+        net.state_of("h.running_mean"),
+        net.state_of("h.running_var"),
         net.forward(&rows(&golden["x"], None)),
     ];
     let found = found.map(|value| value.expect("a value"));
@@ -169,13 +169,13 @@ fn a_shared_layer_keeps_one_set_of_statistics_and_an_optimizer_trains_none_of_th
     }
     assert!(net.parameters().all(|(name, _)| !name.contains("running")));
 
-    let start = net.state("d.1.running_var").expect("a state");
+    let start = net.state_of("d.1.running_var").expect("a state");
     let (noise, real) = ([[0.5, -1.0, 2.0], [1.5, 0.0, -2.0]], [[1.0, 2.0], [3.0, -1.0]]);
     net.step_loss("judge", (&noise, &real), ()).expect("a step");
-    let judged = net.state("d.1.running_var").expect("a state");
+    let judged = net.state_of("d.1.running_var").expect("a state");
     assert_ne!(start, judged);
     net.step_loss("artist", (&noise, &real), ()).expect("a step");
-    assert_ne!(judged, net.state("d.1.running_var").expect("a state"));
+    assert_ne!(judged, net.state_of("d.1.running_var").expect("a state"));
 }
 
 network! {
@@ -201,6 +201,6 @@ fn options_that_make_no_sense_are_refused() {
 fn one_row_is_finite() {
     let mut net = Options::new(0.1, 1e-5).optimizer(sgd(0.1)).build().expect("a network");
     net.step(&[[1.0, 2.0]], &[[0.0, 0.0]]).expect("a step");
-    let variance = net.state("p.running_var").expect("a state").to_f64_vec();
+    let variance = net.state_of("p.running_var").expect("a state").to_f64_vec();
     assert!(variance.iter().all(|variance| (variance - 0.9).abs() < 1e-6), "{variance:?}");
 }

@@ -285,7 +285,7 @@ fn every_way_of_asking_checks() {
 
 #[test]
 fn what_comes_out_of_a_broken_label_is_nan() {
-    let mut net = Shown::new().build().expect("a network");
+    let net = Shown::new().build().expect("a network");
     let outputs = net.forward_all(&[1, 2]).expect("outputs");
     assert_eq!(outputs.get("shifted").expect("it"), &Tensor::from([[1.0_f32, 0.0, 0.0], [0.0, 1.0, 0.0]]));
     let broken = net.forward_all(&[0, 1]).expect("outputs");

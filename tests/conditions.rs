@@ -93,7 +93,7 @@ fn plus(x: &Value, amount: f64) -> Value {
 
 fn all(depth: usize, rate: f64, flag: bool, sizes: &[usize]) -> f64 {
     let net = Conditions::new(depth, rate, flag, sizes.to_vec()).optimizer(sgd(0.1)).build();
-    let mut net = net.unwrap_or_else(|error| panic!("{error}"));
+    let net = net.unwrap_or_else(|error| panic!("{error}"));
     net.forward_all(&[[1.0, 2.0]]).expect("outputs").get("all").expect("a number").to_f64_vec()[0]
 }
 
@@ -116,7 +116,7 @@ fn storages_and_initialisers_follow_conditions() {
     let net = |depth, flag| Conditions::new(depth, 0.1, flag, vec![]);
     assert_eq!(storages(&net(3, true)), ["w: [2]", "f.weight: [2, 1]"]);
     assert_eq!(storages(&net(2, true)), ["w: [1]", "f.weight: [2, 1]", "f.bias: [1]"]);
-    let mut built = net(3, false).optimizer(sgd(0.1)).build().expect("a network");
+    let built = net(3, false).optimizer(sgd(0.1)).build().expect("a network");
     assert_eq!(built.parameter("w").expect("w").to_f64_vec(), [0.5, 0.5]);
     assert_eq!(built.parameter("f.weight").expect("a weight").to_f64_vec(), [1.0, 1.0]);
     let outputs = built.forward_all(&[[1.0, 2.0]]).expect("outputs");

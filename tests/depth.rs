@@ -81,7 +81,7 @@ network! {
 fn a_long_expression_is_several_kernels_of_the_same_bits() {
     with_little_stack(|| {
         let run = |turns: usize| {
-            let mut net = Nested::new(turns).build().expect("a network");
+            let net = Nested::new(turns).build().expect("a network");
             net.forward(&[0.5_f32, -2.0, 3.0]).expect("an answer").as_slice::<f32>().expect("floats").to_vec()
         };
         // A fixed point: what comes out no longer hangs on how often.

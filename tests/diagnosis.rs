@@ -145,7 +145,7 @@ fn an_epoch_names_the_row_of_the_data() {
 fn parameters_and_values_that_grow() {
     let (x, y) = (numbers(&[3, 2]), numbers(&[3, 1]));
     let mut net = built(Deep::new());
-    net.set_parameter("h.1.bias", &[0.0, f32::NAN]).expect("a bias");
+    net.set_parameter_unchecked("h.1.bias", &[0.0, f32::NAN]).expect("a bias");
     let (_, broken) = cause(net.step(&x, &y));
     assert_eq!((broken.kind, broken.name.as_str()), (Kind::Parameter, "`h.1.bias`"));
     assert_eq!(broken.at, Place { row: None, position: Some(1) });
@@ -206,7 +206,7 @@ fn a_class_that_cannot_be_costs_nothing_where_it_is_not_meant() {
     let (z, k) = ([[0.5, f32::NEG_INFINITY, 1.0], [0.1, 0.2, f32::NEG_INFINITY]], [2_i32, 0]);
     let y = [[0.0_f32, 0.0, 1.0], [1.0, 0.0, 0.0]];
     let mut net = built(Classes::new());
-    let mut looked_at = |loss: &str| {
+    let looked_at = |loss: &str| {
         let gradients = net.gradients_of(Some(loss), &["z", "b.weight"], &z, (&k, &y)).expect("gradients");
         let numbers = gradients.iter().flat_map(|(_, gradient)| gradient.to_f64_vec());
         numbers.chain(gradients.loss().map(f64::from)).collect::<Vec<f64>>()
@@ -261,7 +261,7 @@ fn whatever_is_declared_can_be_watched() {
         let (_, grown) = cause(net.step_loss("value", (&x, &on, &[0.0; 4], &rank), (&y, &k)));
         assert_eq!((grown.kind, grown.name.as_str()), (Kind::Value, "`h`"));
     }
-    let mut untrained = Odd::new(4).build().expect("a network");
+    let untrained = Odd::new(4).build().expect("a network");
     let bad = Tensor::from(vec![1_i32, 2, 3, 0, 1, 2, 3]);
     let error = untrained.gradients_of(Some("class"), &["x"], (&x, &on, &[0.0; 4], &rank), (&y, &bad));
     assert!(error.expect_err("a class -1").to_string().starts_with("the label holds -1 at row 3, but"));

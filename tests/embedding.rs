@@ -220,7 +220,7 @@ fn a_broken_index_that_is_computed_stops_the_step() {
 
 #[test]
 fn what_is_looked_up_in_data() {
-    let mut net = Looked::new().seed(1).optimizer(sgd(0.1)).build().expect("a network");
+    let net = Looked::new().seed(1).optimizer(sgd(0.1)).build().expect("a network");
     let x = Tensor::new([2, 4], (0..8).map(|i| i as f32).collect::<Vec<_>>()).expect("numbers");
     let (k, order) = (Tensor::from([3, 1]), Tensor::new([2, 2], vec![0, 3, 2, 2]).expect("four"));
     let column = Tensor::from([1, 1, 0]);

@@ -82,7 +82,7 @@ fn wrong_data() {
 
 #[test]
 fn wrong_sizes_of_symbols() {
-    let mut net = Twins::new().seed(1).optimizer(sgd(0.1)).build().expect("a network");
+    let net = Twins::new().seed(1).optimizer(sgd(0.1)).build().expect("a network");
     let ones = |shape: &[usize]| Tensor::full(shape, 1.0_f32).expect("a tensor");
     assert_eq!(says(net.forward_all((&ones(&[4, 3, 2]), &ones(&[4, 5])))), "`time` is 3 in `a` but 5 in `b`");
     assert_eq!(
@@ -101,7 +101,7 @@ fn several_outputs_and_losses() {
     let (a, b) = (Tensor::full([4, 3, 2], 1.0_f32).expect("a"), Tensor::full([4, 3], 1.0_f32).expect("b"));
     assert_eq!(
         says(net.forward((&a, &b))),
-        "this network has several outputs: `s`, `q`\n   = help: use `forward_all`, which gives each by its name"
+        "this network has several outputs: `s`, `q`\n   = help: use `forward_all`, which gives each by its name: `.get(\"s\")?`, or all as `.into_array()?`"
     );
     assert_eq!(
         says(net.step((&a, &b), &[0, 1, 2, 0])),
@@ -233,7 +233,7 @@ fn wrong_names_and_parameters() {
         says(net.parameter("encoder")),
         "there is no parameter `encoder`; there are `h.weight`, `h.bias`, `p.weight`, `p.bias`"
     );
-    assert_eq!(says(net.state("momentum")), "there is no state `momentum`; there are none");
+    assert_eq!(says(net.state_of("momentum")), "there is no state `momentum`; there are none");
     assert_eq!(says(net.set_learning_rate_of("lost", 0.1)), "there is no loss `lost`; did you mean `loss`?");
     assert_eq!(says(net.set_parameter("h.bias", &[1])), "`h.bias` is declared as f32, but was given i32");
     assert_eq!(
@@ -327,7 +327,7 @@ fn sizes_beyond_memory() {
         );
         assert!(error.contains("in `h`") && error.contains("with hidden = "), "{hidden}: {error}");
     }
-    let mut net = pair();
+    let net = pair();
     let odd = Tensor::new([usize::MAX, 0], Vec::<f32>::new()).expect("no elements");
     assert!(says(net.forward(&odd)).starts_with("`x` is declared as [batch, 2], but"));
 }
@@ -377,7 +377,7 @@ fn learning_rates_that_would_ruin_the_parameters() {
 
 #[test]
 fn room_for_an_output_that_is_none() {
-    let mut net = pair();
+    let net = pair();
     let x = [[0.1, 0.2], [0.3, 0.4]];
     let tensor = |shape: &[usize]| Tensor::full(shape, 0.0_f32).expect("a tensor");
     assert_eq!(
@@ -392,7 +392,7 @@ fn room_for_an_output_that_is_none() {
         says(net.gradients_into(None, ["h.weight"], &x, &[1.0, 0.0], [&mut tensor(&[3, 2])])),
         "`h.weight` is declared as [2, 3], but was given [3, 2]: the shapes differ"
     );
-    let mut signs = Signs::new().build().expect("a network");
+    let signs = Signs::new().build().expect("a network");
     assert_eq!(
         says(signs.forward_into(&x, &mut Tensor::full([2, 2], false).expect("a tensor"))),
         "`positive` is a mask, which is written as u32, not as bool\n   \

@@ -39,7 +39,7 @@ network! {
 
 fn everything(net: &Model) -> Vec<(String, Tensor)> {
     let parameters = net.parameters().map(|(name, _)| (name.to_owned(), net.parameter(name)));
-    let states = net.states().map(|(name, _)| (name.to_owned(), net.state(name)));
+    let states = net.states().map(|(name, _)| (name.to_owned(), net.state_of(name)));
     parameters.chain(states).map(|(name, value)| (name, value.expect("a value"))).collect()
 }
 

@@ -228,7 +228,7 @@ fn machine_code_can_be_looked_at() {
 
 #[test]
 fn gradients_are_written_where_they_are_wanted() {
-    let mut net = Gan::new(8).seed(1).build().expect("a network");
+    let net = Gan::new(8).seed(1).build().expect("a network");
     let (z, real) = (numbers(4 * 8), numbers(4 * 64));
     let by = ["d.1.weight", "z"];
     let expected = net.gradients_of(Some("artist"), &by, (&z, &real), ()).expect("gradients");
@@ -299,7 +299,7 @@ fn the_first_input_that_tells_a_size_is_asked_for() {
     assert!(net.forward(()).is_ok());
     let (x, z) = (Tensor::from([1.0_f32, 2.0]), Tensor::full([5, 3], 0.0_f32).expect("a tensor"));
     assert_eq!(net.step(&x, &[[0.0]; 3]).expect("a step"), 3.5);
-    let mut rows = Rows::new().batch_sizes([2]).build().expect("a network");
+    let rows = Rows::new().batch_sizes([2]).build().expect("a network");
     assert_eq!(rows.forward(&[[1.0; 3]; 2]).expect("outputs").shape(), [2, 1]);
     assert_eq!(rows.forward((&z, &[[1.0; 4]; 3])).expect("outputs").shape(), [3, 1]);
     let error = net.step(&x, ()).expect_err("no size").to_string();

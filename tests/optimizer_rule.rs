@@ -148,7 +148,7 @@ fn lion_is_what_its_paper_says() {
 #[test]
 fn rms_prop_is_what_its_formula_says_and_heeds_the_learning_rate() {
     let mut net = Line::new().seed(5).optimizer(RMS_PROP).build().expect("a network");
-    assert_eq!(net.state("p.weight.squares").expect("a state").to_f64_vec(), [1.0; 3]);
+    assert_eq!(net.state_of("p.weight.squares").expect("a state").to_f64_vec(), [1.0; 3]);
     net.set_learning_rate(0.03).expect("a rate");
     let (mut squares, mut velocity) = ([1.0; 4], [0.0; 4]);
     let losses = follow(net, |_, w, gradient| {

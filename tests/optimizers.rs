@@ -88,7 +88,7 @@ fn averages_stand_in_for_parameters_and_go_again() {
         let mut other = Curve::new().build().expect("a network");
         for name in &names {
             other
-                .set_parameter(name, &net.state(&format!("{name}.average")).expect("a state"))
+                .set_parameter(name, &net.state_of(&format!("{name}.average")).expect("a state"))
                 .expect("it fits");
         }
         let before = net.forward(&x).expect("outputs");
@@ -116,7 +116,7 @@ fn averages_that_there_are_not_are_told() {
     let mut one = one.build().expect("a network");
     one.step_loss("a", &[[1.0]], ()).expect("a step");
     let seen = one.averaged(|net| net.parameter("w")).expect("averages").expect("a parameter");
-    assert_eq!(seen, one.state("a.w.average").expect("a state"));
+    assert_eq!(seen, one.state_of("a.w.average").expect("a state"));
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn frozen_parameters_stay() {
     }
     for (name, before) in names.iter().zip(&before) {
         assert_eq!(parameter(&net, name) == *before, name.starts_with("h."), "{name}");
-        assert_eq!(net.state(&format!("{name}.average")).is_ok(), name.starts_with("p."), "{name}");
+        assert_eq!(net.state_of(&format!("{name}.average")).is_ok(), name.starts_with("p."), "{name}");
     }
     let says = Curve::new().optimizer(sgd(0.1).freeze("q.*")).build().expect_err("no such name").to_string();
     assert!(says.contains("no parameter is called `q.*`") && says.contains("`h.weight`"), "{says}");

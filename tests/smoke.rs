@@ -51,7 +51,7 @@ fn compiled_code_computes_what_the_interpreter_does() {
     let declaration = Classifier::new(5).declaration(Mode::Infer).unwrap_or_else(|errors| panic!("{errors}"));
     let graph = downhill_nn::entry::forward(&declaration).expect("a graph");
     for lanes in host::available() {
-        let mut net = Classifier::new(5).seed(3).target(lanes).build().expect("a network");
+        let net = Classifier::new(5).seed(3).target(lanes).build().expect("a network");
         let mut environment = Environment::default();
         environment.inputs.insert("x".into(), Tensor::from(X));
         for (name, _) in net.parameters() {
@@ -67,7 +67,7 @@ fn compiled_code_computes_what_the_interpreter_does() {
 
 #[test]
 fn gradients_are_slopes() {
-    let mut net = Classifier::new(5).seed(3).build().expect("a network");
+    let net = Classifier::new(5).seed(3).build().expect("a network");
     let gradients = net.gradients(&X, &Y).expect("gradients");
     let slope = gradients.get("h.weight").and_then(|tensor| Ok(tensor.as_f32()?[0])).expect("a gradient");
     let loss_at = |change: f32| {

@@ -63,7 +63,7 @@ fn own(net: &Model) -> Vec<String> {
 fn numbers(net: &Model) -> Vec<u32> {
     let bits = |tensor: Tensor| tensor.to_f64_vec().iter().map(|x| (*x as f32).to_bits()).collect::<Vec<_>>();
     let parameters = net.parameters().flat_map(|(name, _)| bits(net.parameter(name).expect("a parameter")));
-    let states = net.states().flat_map(|(name, _)| bits(net.state(name).expect("a state")));
+    let states = net.states().flat_map(|(name, _)| bits(net.state_of(name).expect("a state")));
     parameters.chain(states).collect()
 }
 

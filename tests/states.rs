@@ -29,7 +29,7 @@ network! {
 }
 
 fn state(net: &Model, name: &str) -> Vec<f64> {
-    net.state(name).unwrap_or_else(|error| panic!("{error}")).to_f64_vec()
+    net.state_of(name).unwrap_or_else(|error| panic!("{error}")).to_f64_vec()
 }
 
 const X: [[f32; 2]; 2] = [[1.0, 2.0], [3.0, 6.0]];
@@ -173,7 +173,7 @@ fn many_steps_in_one_call_update_as_single_ones() {
 
     assert_eq!(state(&many, "seen"), [12.0]);
     for (name, _) in one.states() {
-        assert_eq!(one.state(name).expect("a state"), many.state(name).expect("a state"), "{name}");
+        assert_eq!(one.state_of(name).expect("a state"), many.state_of(name).expect("a state"), "{name}");
     }
 }
 

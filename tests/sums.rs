@@ -40,7 +40,7 @@ fn means_over_many_rows() -> Result<(), downhill::Error> {
         let columns_expected: Vec<f64> = (0..columns).map(|at| column(at) / rows as f64).collect();
         let expected = columns_expected.iter().sum::<f64>() / columns as f64;
 
-        let mut net = Mean::new(columns).build()?;
+        let net = Mean::new(columns).build()?;
         let answers = net.forward_all(&Tensor::new([rows, columns], values)?)?;
         assert!(off(answers.get("all")?.as_f32()?[0], expected) <= 1e-6, "{rows} rows of {columns}");
         for (&found, expected) in answers.get("each")?.as_f32()?.iter().zip(columns_expected) {
@@ -54,7 +54,7 @@ fn means_over_many_rows() -> Result<(), downhill::Error> {
 #[test]
 fn ones_are_counted() -> Result<(), downhill::Error> {
     let rows = (1 << 25) + 3;
-    let mut net = Mean::new(1).build()?;
+    let net = Mean::new(1).build()?;
     let answers = net.forward_all(&Tensor::new([rows, 1], vec![1.0_f32; rows])?)?;
     assert_eq!((answers.get("all")?.as_f32()?[0], answers.get("each")?.as_f32()?[0]), (1.0, 1.0));
     Ok(())
@@ -68,7 +68,7 @@ fn gradients_over_many_rows() -> Result<(), downhill::Error> {
     let products = x.iter().zip(&y).map(|(&x, &y)| f64::from(x) * f64::from(y));
     let (weight, bias) =
         (products.sum::<f64>() / rows as f64, y.iter().map(|&y| f64::from(y)).sum::<f64>() / rows as f64);
-    let mut net = Line::new(1).optimizer(sgd(1.0)).build()?;
+    let net = Line::new(1).optimizer(sgd(1.0)).build()?;
     let gradients = net.gradients(&Tensor::new([rows, 1], x)?, &Tensor::new([rows, 1], y)?)?;
     assert!(off(gradients.get("p.weight")?.as_f32()?[0], weight) <= 1e-6);
     assert!(off(gradients.get("p.bias")?.as_f32()?[0], bias) <= 1e-6);

@@ -198,7 +198,7 @@ fn a_step_goes_down_the_gradient() {
 
 #[test]
 fn gradients_by_inputs() {
-    let mut net = lecture(4);
+    let net = lecture(4);
     let gradients = net.gradients_of(None, &["x"], &[[0.5, -0.5]], &[[1.0]]).expect("gradients");
     assert_eq!(gradients.get("x").expect("x").shape(), [1, 2]);
     assert!(gradients.get("h.weight").is_err());
@@ -224,7 +224,7 @@ fn states_are_read_and_written() {
     let states: Vec<String> = trained.states().map(|(name, _)| name.to_owned()).collect();
     assert!(!states.is_empty());
     for name in &states {
-        copy.set_state(name, &trained.state(name).expect("a state")).expect("set");
+        copy.set_state(name, &trained.state_of(name).expect("a state")).expect("set");
     }
     let names: Vec<String> = trained.parameters().map(|(name, _)| name.to_owned()).collect();
     for name in &names {
@@ -238,14 +238,14 @@ fn states_are_read_and_written() {
 
 #[test]
 fn an_empty_batch_gives_an_empty_result() {
-    let mut net = lecture(0);
+    let net = lecture(0);
     let nothing = Tensor::new([0, 2], Vec::<f32>::new()).expect("nothing");
     assert_eq!(net.forward(&nothing).expect("nothing").shape(), [0, 1]);
 }
 
 #[test]
 fn an_output_is_written_in_place() {
-    let mut net = lecture(9);
+    let net = lecture(9);
     let x = [[0.1, 0.2], [-0.3, 0.4], [0.5, -0.6]];
     let mut p = [[0.0_f32]; 3];
     net.forward_into(&x, &mut p).expect("probabilities");
@@ -295,7 +295,7 @@ network! {
 /// Compiled: the right side costs nothing, the wrong side its distance, and gradients end as p − y.
 #[test]
 fn logits_of_ten_thousand_give_finite_losses_and_gradients() {
-    let mut net = Extreme::new().build().expect("a network");
+    let net = Extreme::new().build().expect("a network");
     let z = Tensor::from([[1e4_f32, -1e4], [-1e4, 1e4]]);
     let (wrong, right) = ([[0.0_f32, 1.0], [1.0, 0.0]], [[1.0_f32, 0.0], [0.0, 1.0]]);
     for (y, labels, element, class) in [(right, [0, 1], 0.0, 0.0), (wrong, [1, 0], 1e4, 2e4)] {
@@ -338,7 +338,7 @@ fn targets_that_are_not_known_change_nothing() {
 
 #[test]
 fn an_output_is_written_to_a_tensor() {
-    let mut net = Dropped::new().seed(3).build().expect("a network");
+    let net = Dropped::new().seed(3).build().expect("a network");
     let x = Tensor::from([[1.0_f32, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]);
     let mut p = Tensor::full([2, 1], 0.0_f32).expect("a tensor");
     net.forward_into(&x, &mut p).expect("outputs");

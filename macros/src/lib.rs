@@ -133,7 +133,7 @@ use proc_macro::TokenStream;
 ///
 /// # States
 ///
-/// A `state` is kept from call to call, as a running mean is; `Model::state` and `Model::set_state` read and write it.
+/// A `state` is kept from call to call, as a running mean is; `Model::state_of` and `Model::set_state` read and write it.
 ///
 /// ```ignore
 /// layer centred(x: [batch, n]) -> [batch, n] {
@@ -198,9 +198,9 @@ use proc_macro::TokenStream;
 ///
 /// An entry asks for the inputs that it reads, and for one that tells a size it needs. A size that no input tells is an error.
 ///
-/// A network needs a loss and an output. A parameter that no loss depends on is an error: it would never be trained. (One that an output
-/// depends on passes when a loss trains another parameter of the same layer: from a loss made of derivatives, a bias drops out.) An
-/// output must not depend on a target.
+/// A network needs an output, and a loss to be trained with; one without is for inference. Beside a loss, a parameter that no loss depends
+/// on is an error: it would never be trained. (One that an output depends on passes when a loss trains another parameter of the same layer:
+/// from a loss made of derivatives, a bias drops out.) An output must not depend on a target.
 ///
 #[doc = include_str!("built_ins.md")]
 #[proc_macro]

@@ -85,6 +85,15 @@ fn derived(mut graph: Graph, loss: &Loss, gradients: Vec<(Arc<str>, NodeId)>) ->
     optimize(&graph)
 }
 
+/// A loss alone. `loss` may be left out where there is one only.
+///
+/// # Errors
+/// Unknown names, several losses and none named; a size that comes out negative for the network's arguments.
+pub fn loss(declaration: &Declaration, loss: Option<&str>) -> Result<Graph, Error> {
+    let loss = find_loss(declaration, loss)?;
+    Ok(derived(start(declaration)?, loss, Vec::new()))
+}
+
 /// One training step: a loss and the update of all that it trains. `loss` may be left out where there is one only.
 ///
 /// # Errors

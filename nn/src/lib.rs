@@ -40,6 +40,8 @@ pub mod optimizers;
 
 pub mod entry;
 
+pub mod summary;
+
 pub mod language;
 
 pub mod network;

@@ -58,9 +58,12 @@ fn with_numbers(errors: Errors, bindings: &Bindings) -> Errors {
 /// Parameters that no loss trains: a mistake each, where the parameter was declared.
 ///
 /// A parameter that an output depends on is let pass when a loss trains another one of its layer: a loss made of derivatives sees
-/// no constant term, so that `bias` drops out where `weight` does not.
+/// no constant term, so that `bias` drops out where `weight` does not. A network without a loss is for inference.
 pub fn untrained(declaration: &Declaration) -> Vec<Error> {
     let graph = &declaration.graph;
+    if declaration.losses.is_empty() {
+        return Vec::new();
+    }
     let mut trained = vec![false; graph.storages.len()];
     for loss in &declaration.losses {
         let reached = ancestors(graph, [loss.node], Through::Derivatives);

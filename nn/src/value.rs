@@ -44,6 +44,8 @@ mod matmul;
 
 mod check;
 
+mod random;
+
 mod lookup;
 
 mod cumulative;
@@ -82,6 +84,7 @@ pub use norm::{log_sum_exp, norm, normalize};
 pub use operand::Operand;
 pub use pieces::{chunk, split, unstack};
 pub use powers::{exp2, hypot, log2, log10, reciprocal, rsqrt};
+pub use random::{bernoulli, normal, normal_like, uniform, uniform_like};
 pub use reduce::{
     Over, absolutes, argmax, argmin, cumsum, max, max_over, mean, mean_over, min, min_over, squares, sum,
     sum_over,
@@ -136,5 +139,6 @@ pub(crate) const SHAPES: &[&[Composite]] = &[
     window::ROWS,
     elementwise::FILLED,
     check::ROWS,
+    random::ROWS,
     lookup::ROWS,
 ];

@@ -36,6 +36,7 @@ const CASES: &[Case] = &[
     case("geglu", |x| geglu(&x[0], 1)),
     case("swiglu", |x| swiglu(&x[0], 1)),
     case("softmin", |x| softmin(&x[0], 1)),
+    case("entropy", |x| entropy(&x[0], 1)),
     case("snake", |x| snake(&x[0], 2.0)),
     case("sine", |x| sine(&x[0], 3.0)),
     case("prelu", |x| prelu(&x[0], Prelu::default()) * &x[0]),
@@ -185,8 +186,9 @@ fn activations_refuse_what_they_cannot_take() {
          = help: make it an argument of the network, or a number"
     );
     type Refused = (&'static str, fn(&Value) -> Value);
-    let refused: [Refused; 6] = [
+    let refused: [Refused; 7] = [
         ("softmin", |x| softmin(x, 0)),
+        ("entropy", |x| entropy(x, 0)),
         ("sine", |x| sine(x, 1.0)),
         ("snake", |x| snake(x, 1.0)),
         ("prelu", |x| prelu(x, Prelu::default())),

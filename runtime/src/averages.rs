@@ -62,7 +62,10 @@ impl Model {
             let Ok(place) = self.program.storage_of(StorageKind::State, &state) else { continue };
             if found.replace((&**prefix, place)).is_some() {
                 let message = format!("several losses keep an average of `{name}`");
-                return Err(Error::usage(message, "read the one that is meant as a state: `net.state(…)`"));
+                return Err(Error::usage(
+                    message,
+                    "read the one that is meant as a state: `net.state_of(…)`",
+                ));
             }
         }
         Ok(found)
@@ -76,7 +79,7 @@ impl Model {
 
     /// Before the first step averages are of nothing.
     fn check_begun(&self, prefix: &str) -> Result<(), Error> {
-        let count = self.state(&format!("{prefix}optimizer.step"))?.to_f64_vec();
+        let count = self.state_of(&format!("{prefix}optimizer.step"))?.to_f64_vec();
         if count.iter().all(|&count| count > 0.0) {
             return Ok(());
         }

@@ -3,7 +3,8 @@
 //! In: buffers, bound inputs, sizes. Out: which step stopped the call, if any.
 //!
 //! Must hold, and is checked or ensured in `crate::bind`, `crate::prepare`, `crate::run` and [`crate::epoch`]:
-//! - every storage and the arena are as large as the entry says for these sizes, 64-byte aligned, and borrowed mutably;
+//! - every storage and the arena are as large as the entry says for these sizes, and 64-byte aligned; the arena is borrowed mutably, and
+//!   so are the storages where the entry updates any;
 //! - every input was checked against its slot and is still borrowed by the caller;
 //! - every output's memory is as large as its elements need;
 //! - `rows` has one row number for each row of each step, each below the number of rows of every looked-up input;
@@ -16,6 +17,7 @@ use crate::pool::{self, Pool};
 use crate::storage::Buffer;
 use downhill_codegen::abi::{Context, InputBinding};
 use downhill_graph::types::ElementType;
+use std::ops::Deref;
 
 /// The memory that a call needs; kept from call to call so that none allocates.
 #[derive(Debug, Default)]
@@ -41,11 +43,47 @@ pub(crate) struct Stop {
     pub(crate) updated: bool,
 }
 
+/// A model's parameters and states.
+pub(crate) enum Storages<'m> {
+    /// Shared with other callers: for entries that read them.
+    Read(&'m [Buffer]),
+    /// For entries that change them too.
+    Write(&'m mut [Buffer]),
+}
+
+impl Storages<'_> {
+    /// Where one begins. Of those that are only read, it may only be read from.
+    fn pointer(&mut self, index: usize) -> *mut u8 {
+        match self {
+            Storages::Read(buffers) => buffers[index].as_ptr().cast_mut(),
+            Storages::Write(buffers) => buffers[index].as_mut_ptr(),
+        }
+    }
+
+    /// Gives them the contents they had before.
+    pub(crate) fn put_back(&mut self, saved: Vec<Buffer>) {
+        if let Storages::Write(buffers) = self {
+            buffers.iter_mut().zip(saved).for_each(|(buffer, saved)| *buffer = saved);
+        }
+    }
+}
+
+impl Deref for Storages<'_> {
+    type Target = [Buffer];
+
+    fn deref(&self) -> &[Buffer] {
+        match self {
+            Storages::Read(buffers) => buffers,
+            Storages::Write(buffers) => buffers,
+        }
+    }
+}
+
 /// The arguments of a call.
-pub(crate) struct Work<'a> {
+pub(crate) struct Work<'a, 'm> {
     pub(crate) function: &'a Function,
     /// All storages of the model, and which of them the entry uses.
-    pub(crate) storages: (&'a mut [Buffer], &'a [usize]),
+    pub(crate) storages: (&'a mut Storages<'m>, &'a [usize]),
     pub(crate) arena: &'a mut Buffer,
     pub(crate) offsets: &'a [i64],
     pub(crate) numbers: &'a [i64],
@@ -82,10 +120,10 @@ impl Frame {
     ///
     /// # Safety
     /// What the head of this file says must hold.
-    pub(crate) unsafe fn call(&mut self, work: Work<'_>) -> Option<Stop> {
+    pub(crate) unsafe fn call(&mut self, work: Work<'_, '_>) -> Option<Stop> {
         let (storages, used) = work.storages;
         self.storages.clear();
-        self.storages.extend(used.iter().map(|&index| storages[index].as_mut_ptr()));
+        self.storages.extend(used.iter().map(|&index| storages.pointer(index)));
 
         let mut context = Context {
             storages: self.storages.as_ptr(),

@@ -15,9 +15,8 @@ use downhill_codegen::pipeline::{Planned, Purposes, Wanted, compile};
 use downhill_codegen::target::Target;
 use downhill_graph::check::Check;
 use downhill_graph::dim::Bindings;
-use downhill_graph::graph::{Graph, Storage, bug};
+use downhill_graph::graph::{Graph, Purpose, Storage, bug};
 use downhill_graph::stages::{Stage, Stages};
-use downhill_nn::optimizers::LEARNING_RATE;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -33,8 +32,10 @@ pub(crate) struct CompiledEntry {
     pub(crate) checks: Vec<Check>,
     /// Which of the program's storages it uses, in its own order.
     pub(crate) storages: Vec<usize>,
-    /// Values of the scalar inputs before anyone set them, by slot; 0 for other slots.
-    pub(crate) hypers: Vec<f32>,
+    /// The learning rate before anyone set it.
+    pub(crate) rate: f32,
+    /// Whether it changes storages.
+    pub(crate) updates: bool,
     /// The generic one first, then those for named sizes.
     variants: Vec<Arc<Variant>>,
     /// Those for sizes that repeat, where such sizes have any.
@@ -92,12 +93,12 @@ impl CompiledEntry {
         let index = |name: &Arc<str>| {
             known.get(&**name).copied().unwrap_or_else(|| bug("an entry's storage is not the program's"))
         };
-        let hyper = |name: &str| if name == LEARNING_RATE { rate } else { 0.0 };
         // Without symbols the generic code is made for the only size there is.
         let own = making.automatic && !interface.symbols.is_empty();
         CompiledEntry {
             storages: generic.storages.iter().map(|(name, _)| index(name)).collect(),
-            hypers: generic.inputs.iter().map(|input| hyper(&input.name)).collect(),
+            rate,
+            updates: planned.graph().results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Update(_))),
             planned,
             loss,
             checks,

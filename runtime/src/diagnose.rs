@@ -10,19 +10,18 @@ use crate::cause::{Part, Violation};
 use crate::error::Error;
 use crate::finding::{Copied, Examined, Finding, Stopped};
 use crate::given::Given;
-use crate::model::Model;
 use crate::outputs::OutputBuffer;
 use crate::view::{Extent, MAX_RANK, ViewMut};
-use downhill_nn::optimizers::LEARNING_RATE;
+use crate::worker::{FIRST_STEP, Worker};
 
-impl Model {
+impl Worker<'_> {
     /// The error of a stopped step. The model has made the steps before it and no more, or, where it has changed parameters, that step.
     ///
     /// # Safety
     /// What the entry was given is still borrowed.
     #[cold]
     pub(crate) unsafe fn not_finite(&mut self, stopped: Stopped<'_>) -> Error {
-        let loss = self.entries[stopped.index].entry.loss.as_deref().unwrap_or_default().to_owned();
+        let loss = self.work.entries[stopped.index].entry.loss.as_deref().unwrap_or_default().to_owned();
         if stopped.updated {
             let (concerned, steps_before) = (self.broken_storages(), self.steps_made.saturating_sub(1));
             let (part, cause, step) = (Part::Made, None, stopped.step);
@@ -45,7 +44,7 @@ impl Model {
 
     /// The names of parameters and states that are not finite.
     fn broken_storages(&self) -> Vec<String> {
-        let storages = self.program.storages().iter().zip(&self.storages);
+        let storages = self.program.storages().iter().zip(&*self.storages);
         let broken = storages.filter(|(storage, buffer)| buffer.first_broken(storage.ty.element).is_some());
         broken.map(|(storage, _)| storage.name.to_string()).collect()
     }
@@ -53,10 +52,10 @@ impl Model {
     /// The violated check by which a loss, of which gradients were asked for, is not finite, if it is that.
     ///
     /// # Safety
-    /// As [`Model::not_finite`].
+    /// As [`Worker::not_finite`].
     #[cold]
     pub(crate) unsafe fn violated(&mut self, index: usize, loss: f32) -> Result<(), Error> {
-        let name = self.entries[index].entry.loss.as_deref().unwrap_or_default().to_owned();
+        let name = self.work.entries[index].entry.loss.as_deref().unwrap_or_default().to_owned();
         if !self.program.computes_checks(&name) {
             return Ok(());
         }
@@ -71,7 +70,7 @@ impl Model {
     /// Makes the step once more, watched. `None` where that cannot be done.
     ///
     /// # Safety
-    /// As [`Model::not_finite`].
+    /// As [`Worker::not_finite`].
     unsafe fn examine(&mut self, stopped: Stopped<'_>, loss: &str) -> Option<Finding> {
         let diagnosis = self.program.diagnosis(loss)?;
         let index = self.entry_at(diagnosis.entry.clone());
@@ -79,29 +78,29 @@ impl Model {
         let data = unsafe { self.copies(stopped) };
         self.give_copies(index, &data);
         self.prepare(index).ok()?;
-        let rate = stopped.rate.or_else(|| self.entries[stopped.index].hyper(LEARNING_RATE));
-        self.entries[index].set_hyper(LEARNING_RATE, rate.unwrap_or(0.0));
-        self.entries[index].draws_as_said = self.entries[stopped.index].draws_as_said;
+        let rate = stopped.rate.or_else(|| self.rates.get(stopped.index.wrapping_sub(FIRST_STEP)).copied());
+        self.work.entries[index].draws_as_said = self.work.entries[stopped.index].draws_as_said;
 
-        let mut buffers = self.entries[index].output_buffers();
+        let mut buffers = self.work.entries[index].output_buffers();
         let mut views: Vec<ViewMut<'_>> = buffers.iter_mut().map(OutputBuffer::view_mut).collect();
-        self.entries[index].bind_outputs(&mut views, &mut self.frame.outputs).ok()?;
+        self.work.entries[index].bind_outputs(&mut views, &mut self.work.frame.outputs).ok()?;
         // SAFETY: the outputs were just bound, and they and the copies live until this function returns; no input is looked up, as
         // it updates nothing.
-        let stopped_again = unsafe { self.launch(index, &[], None, &mut [0.0], None) };
-        self.frame.given.clear();
-        let examined = Examined { model: self, stopped, index, data: &data, buffers: &buffers };
+        let stopped_again =
+            unsafe { self.launch(index, &[], Some(&[rate.unwrap_or(0.0)]), &mut [0.0], None) };
+        self.work.frame.given.clear();
+        let examined = Examined { worker: self, stopped, index, data: &data, buffers: &buffers };
         stopped_again.is_none().then(|| examined.finding(&diagnosis))
     }
 
     /// The data of a step, in the order of its rows.
     ///
     /// # Safety
-    /// As [`Model::not_finite`].
+    /// As [`Worker::not_finite`].
     unsafe fn copies(&self, stopped: Stopped<'_>) -> Vec<Copied> {
-        let runnable = &self.entries[stopped.index];
+        let runnable = &self.work.entries[stopped.index];
         let slots = runnable.entry.interface.slots.iter().enumerate();
-        let (prepared, given) = (runnable.prepared(), &self.frame.given);
+        let (prepared, given) = (runnable.prepared(), &self.work.frame.given);
         let read = slots.filter(|(_, slot)| slot.read && slot.is_data());
         let copied = read.filter_map(|(at, slot)| {
             let (given, ready) = (given[at].as_ref()?, &prepared.slots[at]);
@@ -125,9 +124,9 @@ impl Model {
 
     /// Puts the copies into the slots of the same names.
     fn give_copies(&mut self, index: usize, data: &[Copied]) {
-        let slots = &self.entries[index].entry.interface.slots;
-        self.frame.given.clear();
-        self.frame.given.resize(slots.len(), None);
+        let slots = &self.work.entries[index].entry.interface.slots;
+        self.work.frame.given.clear();
+        self.work.frame.given.resize(slots.len(), None);
         for copied in data {
             let (Some(slot), rank) =
                 (slots.get(copied.slot).filter(|slot| slot.is_data()), copied.shape.len())
@@ -136,7 +135,7 @@ impl Model {
             };
             let mut dims = [0; MAX_RANK];
             dims[..rank].copy_from_slice(&copied.shape);
-            self.frame.given[copied.slot] = Some(Given {
+            self.work.frame.given[copied.slot] = Some(Given {
                 base: copied.words.as_ptr().cast(),
                 element: slot.element,
                 len: copied.words.len(),
@@ -182,10 +181,12 @@ mod tests {
         let program = Arc::new(Program::build("test", declare, options).expect("a program"));
         let mut model = program.model(0).expect("a model");
         let x = [0.5_f32, 1.0, -1.0, 2.0];
-        model.ready(1, |interface, given| interface.place(Role::Input, &&x, given)).expect("a fit");
-        let stopped = Stopped { index: 1, step: 0, updated: false, rows: &[0, 1], loss: 1.0, rate: None };
-        // SAFETY: `x` lives.
-        unsafe { model.not_finite(stopped) }
+        model.training(|worker| {
+            worker.ready(1, |interface, given| interface.place(Role::Input, &&x, given)).expect("a fit");
+            let stopped = Stopped { index: 1, step: 0, updated: false, rows: &[0, 1], loss: 1.0, rate: None };
+            // SAFETY: `x` lives.
+            unsafe { worker.not_finite(stopped) }
+        })
     }
 
     fn parts(error: Error) -> (Part, Vec<String>, Kind, String) {

@@ -18,6 +18,7 @@ use crate::prepare::elements;
 use crate::sizes::number_rows;
 use crate::specialize::Specialize;
 use crate::view::Extent;
+use crate::worker::Worker;
 use downhill_graph::random::threefry;
 use std::time::{Duration, Instant};
 
@@ -109,9 +110,10 @@ impl Model {
         let (start, steps_before) = (Instant::now(), self.steps_made);
         report.losses.clear();
         (report.rows, report.batch) = (0, epoch.batch);
-        let step = self.step_of(options.loss)?;
+        let step = self.program.step_of(options.loss)?;
         let mut order = std::mem::take(&mut self.order);
-        let trained = self.train_rows(step, data, epoch, options, &mut order, report);
+        let trained =
+            self.training(|worker| worker.train_rows(step, data, epoch, options, &mut order, report));
         self.order = order;
 
         // The report keeps the losses of the steps that were made.
@@ -123,7 +125,9 @@ impl Model {
         report.time = start.elapsed();
         trained
     }
+}
 
+impl Worker<'_> {
     fn train_rows(
         &mut self,
         step: usize,
@@ -194,17 +198,17 @@ impl Model {
         if losses.is_empty() {
             return Ok(());
         }
-        let interface = &self.entries[step].entry.interface;
-        self.frame.given.clear();
-        self.frame.given.resize(interface.slots.len(), None);
-        place_columns(interface, data, batch, &mut self.frame.given);
+        let interface = &self.work.entries[step].entry.interface;
+        self.work.frame.given.clear();
+        self.work.frame.given.resize(interface.slots.len(), None);
+        place_columns(interface, data, batch, &mut self.work.frame.given);
         // SAFETY: the columns are borrowed until this function returns; every row is one of theirs.
         unsafe { self.take_in(step, Some(used)) }?;
         // The smaller batch at the end is one step of many. The others come again in the next epoch.
         let calls = if before > 0 { 1 } else { losses.len().max(Specialize::CALLS as usize + 1) };
         self.count_calls(step, u32::try_from(calls).unwrap_or(u32::MAX));
 
-        self.frame.outputs.clear();
+        self.work.frame.outputs.clear();
         // SAFETY: the columns are borrowed until this function returns and have `data.rows()` rows, which every row number is
         // below; `rows` has `batch` numbers a loss; a step has no outputs; there is a learning rate a loss.
         let stopped = unsafe { self.launch(step, rows, rates, losses, None) };
@@ -226,7 +230,7 @@ impl Model {
 
     /// Refuses columns that are no inputs, and inputs without rows.
     fn check_columns(&self, step: usize, data: &Dataset) -> Result<(), Error> {
-        let interface = &self.entries[step].entry.interface;
+        let interface = &self.work.entries[step].entry.interface;
         for (name, _) in data.columns() {
             interface.data_slot(name)?;
         }

@@ -4,9 +4,11 @@
 //! stands for a bug of downhill's own.
 
 use crate::cause::{Cause, Part, Violation};
+use crate::mismatch::Mismatch;
 use downhill_graph::error::{Errors, nearest};
 use downhill_graph::types::ElementType;
 use std::fmt;
+use std::path::PathBuf;
 
 /// Why downhill could not do what it was asked for.
 #[derive(Clone, PartialEq)]
@@ -123,6 +125,17 @@ pub enum Error {
         /// The symbol that is 0.
         symbol: String,
     },
+    /// A state that is not this network's, with all that does not fit.
+    State(Box<Mismatch>),
+    /// A file that cannot be read, or does not hold what it should.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Line and column of a text, from 1.
+        place: Option<(u64, u64)>,
+        /// What is the matter.
+        message: String,
+    },
     /// Something was asked of a network that it does not offer as it was built.
     Usage {
         /// What is the matter.
@@ -215,6 +228,11 @@ impl fmt::Display for Error {
             }
             Error::EmptyBatch { symbol } => {
                 write!(f, "a training step needs at least one row, but `{symbol}` is 0")
+            }
+            Error::State(mismatch) => mismatch.fmt(f),
+            Error::File { path, place: None, message } => write!(f, "{}: {message}", path.display()),
+            Error::File { path, place: Some((line, column)), message } => {
+                write!(f, "{}:{line}:{column}: {message}", path.display())
             }
             Error::Usage { message, help } => write!(f, "{message}\n   = help: {help}"),
         }

@@ -3,10 +3,10 @@
 //! In: the step's data, and the values that a diagnosis wrote. Out: a [`Finding`], the first value that is not finite or not allowed.
 
 use crate::cause::{Cause, Kind, Part, Place, Violation};
-use crate::model::Model;
 use crate::outputs::OutputBuffer;
 use crate::program::Diagnosis;
 use crate::storage::first_broken;
+use crate::worker::Worker;
 use downhill_graph::check::Rule;
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::error::Origin;
@@ -47,7 +47,7 @@ pub(crate) struct Copied {
 
 /// A step that was repeated for a diagnosis.
 pub(crate) struct Examined<'a> {
-    pub(crate) model: &'a Model,
+    pub(crate) worker: &'a Worker<'a>,
     pub(crate) stopped: Stopped<'a>,
     /// The diagnosis among the model's entries.
     pub(crate) index: usize,
@@ -106,7 +106,7 @@ impl Examined<'_> {
 
     /// The first input element that is not finite.
     fn input(&self) -> Option<Cause> {
-        let slots = &self.model.entries[self.stopped.index].entry.interface.slots;
+        let slots = &self.worker.work.entries[self.stopped.index].entry.interface.slots;
         self.data.iter().filter(|copied| slots[copied.slot].element == ElementType::F32).find_map(|copied| {
             let slot = &slots[copied.slot];
             let (position, value) =
@@ -119,11 +119,11 @@ impl Examined<'_> {
 
     /// The first element of a parameter or state that is not finite.
     fn storage(&self) -> Option<Cause> {
-        let (program, entry) = (&self.model.program, &self.model.entries[self.index].entry);
+        let (program, entry) = (&self.worker.program, &self.worker.work.entries[self.index].entry);
         let reads = |place: usize| entry.graph().ids().any(|id| *entry.graph().op(id) == Op::Storage(place));
         entry.storages.iter().enumerate().filter(|(place, _)| reads(*place)).find_map(|(_, &index)| {
             let storage = &program.storages()[index];
-            let buffer = &self.model.storages[index];
+            let buffer = &self.worker.storages[index];
             let (position, value) = buffer.first_broken(storage.ty.element)?;
             let kind = match storage.kind {
                 StorageKind::Parameter => Kind::Parameter,
@@ -196,16 +196,16 @@ impl Examined<'_> {
     }
 
     fn sizes(&self) -> Bindings {
-        let runnable = &self.model.entries[self.index];
-        runnable.entry.interface.bindings(&runnable.prepared().sizes, self.model.program.bindings())
+        let runnable = &self.worker.work.entries[self.index];
+        runnable.entry.interface.bindings(&runnable.prepared().sizes, self.worker.program.bindings())
     }
 
     /// The position of an element of an output: by row where its first axis is the batch.
     fn place_in(&self, output: usize, position: usize) -> Place {
-        let runnable = &self.model.entries[self.index];
+        let runnable = &self.worker.work.entries[self.index];
         let (shape, len) = &runnable.prepared().outputs[output];
         let first = runnable.outputs()[output].1.shape.dims().first();
-        let step = &self.model.entries[self.stopped.index].entry.interface;
+        let step = &self.worker.work.entries[self.stopped.index].entry.interface;
         let counts_rows = step.rows.is_some_and(|rows| first == Some(&Dim::symbol(&step.symbols[rows])));
         self.place(position, *len, counts_rows.then(|| shape.iter().skip(1).product()))
     }

@@ -1,11 +1,12 @@
 //! Running it: machine code and its owner, storage, the call into native code, epochs.
 //!
 //! Modules stand in the order in which data passes them. The only `unsafe` of downhill is here: the memory of machine code
-//! ([`code`]), the call into it (`call`, `run`, `epoch`), by several threads (`pool`, `float_control`), the marks that it calls
+//! ([`code`]), the call into it (`call`, `launch`, `epoch`, `evaluate`), by several threads (`pool`, `float_control`), the marks that it calls
 //! (`marks`, `machine`), and reading data behind a checked pointer (`demand`,
 //! `diagnose`).
 
 pub mod cause;
+pub mod mismatch;
 pub mod error;
 
 pub mod host;
@@ -32,16 +33,23 @@ mod storage;
 mod marks;
 mod call;
 mod runnable;
-pub mod model;
-mod averages;
+mod workspace;
+mod worker;
+mod choice;
 mod sizes;
 
 mod finding;
 mod diagnose;
+mod launch;
+
+pub mod model;
 mod run;
+pub mod state;
+mod averages;
 
 pub mod dataset;
 pub mod epoch;
+pub mod evaluate;
 
 mod machine;
 pub mod profile;

@@ -4,7 +4,7 @@
 //!
 //! Must hold: every figure is the best of many short runs, so that what else the machine does is not in it.
 
-use crate::call::{Frame, Work};
+use crate::call::{Frame, Storages, Work};
 use crate::code::{Executable, Function};
 use crate::error::Error;
 use crate::host;
@@ -127,7 +127,7 @@ impl Bench {
         let (mut arena, start) = (Buffer::default(), Instant::now());
         let work = Work {
             function,
-            storages: (&mut self.storages, &[0, 1]),
+            storages: (&mut Storages::Write(&mut self.storages), &[0, 1]),
             arena: &mut arena,
             offsets: &[],
             numbers: &[],

@@ -1,41 +1,43 @@
 //! A model: parameters, states and the memory to work in.
 //!
-//! In: a program, a seed. Out: [`Model`]. Running it is in `run` and [`crate::epoch`].
+//! In: a program, a seed. Out: [`Model`]. Running it is in `run` and [`crate::epoch`], its state as one value in [`crate::state`].
 
-use crate::call::Frame;
 use crate::error::Error;
 use crate::given::Given;
 use crate::prepare::elements;
 use crate::program::Program;
 use crate::report::Report;
-use crate::runnable::Runnable;
 use crate::storage::Buffer;
 use crate::view::{Data, Extent};
+use crate::worker::FIRST_STEP;
+use crate::workspace::Workspaces;
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Storage, StorageKind};
 use downhill_graph::sizes::concrete;
 use downhill_graph::tensor::Tensor;
-use downhill_nn::optimizers::LEARNING_RATE;
+use downhill_nn::summary::Summary;
+use std::fmt;
 use std::sync::Arc;
 
 /// A network that can be run and trained: a [`Program`] with parameters of its own.
 ///
-/// A model is `Send`; several share one program and run side by side.
-#[derive(Debug)]
+/// Inference and gradients take it by `&`, so that an `Arc<Model>` serves several threads at once; training takes it by `&mut`. A copy
+/// (`net.clone()`) has the same parameters, states, random numbers to come and learning rates, and goes its own way. Several models share one
+/// program and run side by side.
+///
+/// `{net:?}` is a line; [`Model::summary`] is a table.
 pub struct Model {
     pub(crate) program: Arc<Program>,
     pub(crate) storages: Vec<Buffer>,
-    pub(crate) arena: Buffer,
-    /// 0, 1, 2, …: the rows of a single step.
-    pub(crate) identity: Vec<u32>,
-    pub(crate) frame: Frame,
-    pub(crate) entries: Vec<Runnable>,
+    pub(crate) workspaces: Workspaces,
     /// Of the initial parameters and of all random numbers drawn in training.
     pub(crate) seed: u64,
     /// Training steps made so far.
     pub(crate) steps_made: u64,
     /// The step whose random numbers gradients draw, if one was said.
     pub(crate) random_step: Option<u64>,
+    /// The learning rate of each loss that has a step.
+    pub(crate) rates: Vec<f32>,
     /// An epoch's order of rows.
     pub(crate) order: Vec<u32>,
 }
@@ -51,17 +53,38 @@ impl Program {
             storages.push(initial(storage, seed, self.bindings())?);
         }
         Ok(Model {
-            entries: self.entries().map(|entry| Runnable::new(entry, seed)).collect(),
             seed,
             program: self.clone(),
             storages,
-            arena: Buffer::default(),
-            identity: Vec::new(),
-            frame: Frame::default(),
+            workspaces: Workspaces::new(self, seed),
             steps_made: 0,
             random_step: None,
+            rates: self.steps().iter().map(|step| step.rate).collect(),
             order: Vec::new(),
         })
+    }
+}
+
+impl Clone for Model {
+    fn clone(&self) -> Model {
+        Model {
+            program: self.program.clone(),
+            storages: self.storages.clone(),
+            workspaces: Workspaces::new(&self.program, self.seed),
+            seed: self.seed,
+            steps_made: self.steps_made,
+            random_step: self.random_step,
+            rates: self.rates.clone(),
+            order: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Model {
+    /// One line: what it is, how large, how far it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, parameters, seed) = (self.program.name(), self.parameter_count(), self.seed);
+        write!(f, "Model({name}, {parameters} parameters, {} steps made, seed {seed})", self.steps_made)
     }
 }
 
@@ -114,8 +137,9 @@ impl Model {
         self.steps_made
     }
 
-    /// Whose random numbers the gradients to come draw: those of training step `step`, counted from 0. With `None`, as in the
-    /// beginning, they are those of the step to come, so that all gradients between two steps have the same dropout masks.
+    /// Whose random numbers the gradients to come draw, and inference where it draws any (`normal([batch, 8], inference: true)`): those of
+    /// training step `step`, counted from 0. With `None`, as in the beginning, they are those of the step to come, so that all gradients
+    /// between two steps have the same dropout masks.
     ///
     /// Training draws its own, whatever is said here. The same seed, step and declaration give the same numbers.
     /// `for n in 0..100 { net.set_random_step(Some(n)); net.gradients_into(None, ["w"], &x, &y, [&mut slope])?; … }` draws a hundred masks.
@@ -141,19 +165,33 @@ impl Model {
         self.read(StorageKind::Parameter, name)
     }
 
-    /// A copy of a state.
+    /// A copy of one state: `net.state_of("h.running_mean")?`. All of them are in [`Model::state`].
     ///
     /// # Errors
     /// There is no such state.
-    pub fn state(&self, name: &str) -> Result<Tensor, Error> {
+    pub fn state_of(&self, name: &str) -> Result<Tensor, Error> {
         self.read(StorageKind::State, name)
     }
 
     /// Overwrites a parameter.
     ///
     /// # Errors
-    /// There is no such parameter; another type or shape.
+    /// There is no such parameter; another type or shape; a number that is infinite or NaN.
     pub fn set_parameter(&mut self, name: &str, value: &(impl Data + ?Sized)) -> Result<(), Error> {
+        if let Some((position, found)) = value.view().elements.first_broken() {
+            return Err(Error::usage(
+                format!("the value for parameter `{name}` holds {found} at position {position}"),
+                "give finite numbers, or say `set_parameter_unchecked`",
+            ));
+        }
+        self.write(StorageKind::Parameter, name, value)
+    }
+
+    /// Overwrites a parameter, with infinities and NaN too.
+    ///
+    /// # Errors
+    /// There is no such parameter; another type or shape.
+    pub fn set_parameter_unchecked(&mut self, name: &str, value: &(impl Data + ?Sized)) -> Result<(), Error> {
         self.write(StorageKind::Parameter, name, value)
     }
 
@@ -165,15 +203,50 @@ impl Model {
         self.write(StorageKind::State, name, value)
     }
 
+    /// The network as a table: `println!("{}", net.summary())` tells its values, their shapes, and the parameters that each brings.
+    pub fn summary(&self) -> Summary {
+        self.program.summary()
+    }
+
+    /// How many numbers its parameters hold.
+    pub fn parameter_count(&self) -> usize {
+        self.parameters().map(|(_, shape)| elements(&shape)).sum()
+    }
+
+    /// The learning rate of the steps to come, of the only loss that has steps.
+    ///
+    /// # Errors
+    /// No loss has an optimizer, or several have.
+    pub fn learning_rate(&self) -> Result<f32, Error> {
+        self.check_trains()?;
+        match *self.rates {
+            [rate] => Ok(rate),
+            _ => Err(Error::usage(
+                "several losses have learning rates",
+                format!(
+                    "name one: `net.learning_rate_of(\"{}\")`",
+                    self.program.losses().next().unwrap_or_default()
+                ),
+            )),
+        }
+    }
+
+    /// The learning rate of the steps to come, of one loss.
+    ///
+    /// # Errors
+    /// There is no such loss, or it has no step.
+    pub fn learning_rate_of(&self, loss: &str) -> Result<f32, Error> {
+        Ok(self.rates[self.program.step_of(Some(loss))? - FIRST_STEP])
+    }
+
     /// The learning rate of the steps to come, of every loss. Nothing is compiled again.
     ///
     /// # Errors
-    /// A rate that is negative, infinite or NaN.
+    /// A rate that is negative, infinite or NaN; no loss has an optimizer.
     pub fn set_learning_rate(&mut self, rate: f32) -> Result<(), Error> {
         check_rate(rate)?;
-        for runnable in &mut self.entries {
-            runnable.set_hyper(LEARNING_RATE, rate);
-        }
+        self.check_trains()?;
+        self.rates.fill(rate);
         Ok(())
     }
 
@@ -183,8 +256,24 @@ impl Model {
     /// There is no such loss, or it has no step; a rate that is negative, infinite or NaN.
     pub fn set_learning_rate_of(&mut self, loss: &str, rate: f32) -> Result<(), Error> {
         check_rate(rate)?;
-        let step = self.step_of(Some(loss))?;
-        self.entries[step].set_hyper(LEARNING_RATE, rate);
+        let step = self.program.step_of(Some(loss))?;
+        self.rates[step - FIRST_STEP] = rate;
+        Ok(())
+    }
+
+    /// The learning rate of a loss; of the only one that has steps when none is named.
+    ///
+    /// # Errors
+    /// Those of [`Model::learning_rate`] and [`Model::learning_rate_of`].
+    pub fn rate_of(&self, loss: Option<&str>) -> Result<f32, Error> {
+        loss.map_or_else(|| self.learning_rate(), |loss| self.learning_rate_of(loss))
+    }
+
+    fn check_trains(&self) -> Result<(), Error> {
+        if self.rates.is_empty() {
+            let help = "add `.optimizer(sgd(0.1))` before `.build()`";
+            return Err(Error::usage("this network has no optimizer, so there is no learning rate", help));
+        }
         Ok(())
     }
 
@@ -226,6 +315,6 @@ impl Model {
     }
 }
 
-fn storage_shape(storage: &Storage) -> Vec<usize> {
+pub(crate) fn storage_shape(storage: &Storage) -> Vec<usize> {
     storage.ty.shape.evaluate(&Bindings::new()).unwrap_or_default()
 }

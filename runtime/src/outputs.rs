@@ -7,6 +7,7 @@ use crate::view::{DataMut, ViewMut};
 use downhill_graph::graph::Purpose;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Type};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Named tensors that one call gave: outputs, or gradients with their loss.
@@ -32,6 +33,22 @@ impl Outputs {
     /// All, in the order of declaration.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.named.iter().map(|(name, tensor)| (&**name, tensor))
+    }
+
+    /// All tensors in the order of declaration: `let [logits, value] = net.forward_all(&x)?.into_array()?`.
+    ///
+    /// # Errors
+    /// There are more or fewer.
+    pub fn into_array<const N: usize>(self) -> Result<[Tensor; N], Error> {
+        let names: Vec<String> = self.iter().map(|(name, _)| name.to_owned()).collect();
+        let kind = self.kind;
+        let tensors: Vec<Tensor> = self.named.into_iter().map(|(_, tensor)| tensor).collect();
+        tensors.try_into().map_err(|_| {
+            Error::usage(
+                format!("{N} tensors were asked for, but there are {}: {}", names.len(), names.join(", ")),
+                format!("write a name for each {kind}, in this order"),
+            )
+        })
     }
 
     /// The loss whose gradients these are.
@@ -72,6 +89,37 @@ pub(crate) enum OutputBuffer {
 }
 
 impl OutputBuffer {
+    /// As [`OutputBuffer::new`], for what may be larger than memory.
+    ///
+    /// # Errors
+    /// No memory.
+    pub(crate) fn try_new(element: ElementType, len: usize) -> Result<OutputBuffer, Error> {
+        fn reserved<E: Copy + Default>(len: usize) -> Result<Vec<E>, Error> {
+            let mut elements = Vec::new();
+            let bytes = len.saturating_mul(size_of::<E>());
+            elements.try_reserve_exact(len).map_err(|_| Error::Memory { what: "outputs".into(), bytes })?;
+            elements.resize(len, E::default());
+            Ok(elements)
+        }
+        Ok(match element {
+            ElementType::F32 => OutputBuffer::F32(reserved(len)?),
+            ElementType::F64 => OutputBuffer::F64(reserved(len)?),
+            ElementType::I32 => OutputBuffer::I32(reserved(len)?),
+            ElementType::U32 | ElementType::Bool => OutputBuffer::U32(reserved(len)?),
+        })
+    }
+
+    /// The place of these rows.
+    pub(crate) fn rows_mut(&mut self, row_len: usize, rows: Range<usize>) -> ViewMut<'_> {
+        let place = rows.start * row_len..rows.end * row_len;
+        match self {
+            OutputBuffer::F32(elements) => ViewMut::F32(&mut elements[place]),
+            OutputBuffer::F64(elements) => ViewMut::F64(&mut elements[place]),
+            OutputBuffer::I32(elements) => ViewMut::I32(&mut elements[place]),
+            OutputBuffer::U32(elements) => ViewMut::U32(&mut elements[place]),
+        }
+    }
+
     pub(crate) fn new(element: ElementType, len: usize) -> OutputBuffer {
         match element {
             ElementType::F32 => OutputBuffer::F32(zeros(len)),

@@ -10,15 +10,16 @@
 use crate::bind::Interface;
 use crate::error::Error;
 use crate::given::Given;
+use crate::launch::place_both;
 pub use crate::machine::{Machine, MemoryLevel, Speed};
 use crate::marks::{Marks, middle};
 use crate::model::Model;
 use crate::outputs::OutputBuffer;
 use crate::pool::Pool;
 use crate::report::VariantReport;
-use crate::run::{FORWARD, place_both};
 use crate::storage::Buffer;
 use crate::view::{Feed, ViewMut};
+use crate::worker::{FORWARD, Worker};
 pub use downhill_codegen::schedule::cost::Counted;
 use downhill_graph::dim::Bindings;
 use std::fmt;
@@ -94,15 +95,26 @@ impl Model {
         inputs: impl Feed<'a>,
         targets: impl Feed<'a>,
     ) -> Result<Profile, Error> {
+        self.training(|worker| worker.profile_of(what, &inputs, &targets))
+    }
+}
+
+impl Worker<'_> {
+    fn profile_of<'a>(
+        &mut self,
+        what: Profiled<'_>,
+        inputs: &impl Feed<'a>,
+        targets: &impl Feed<'a>,
+    ) -> Result<Profile, Error> {
         let plain = match what {
             Profiled::Forward => FORWARD,
-            Profiled::Step(loss) => self.step_of(loss)?,
+            Profiled::Step(loss) => self.program.step_of(loss)?,
             Profiled::Gradients(loss, by) => self.gradients_entry(loss, by)?,
         };
-        let marked = self.program.marked(&self.entries[plain].entry)?;
+        let marked = self.program.marked(&self.work.entries[plain].entry)?;
         let marked = self.entry_at(marked);
         let place = |interface: &Interface, given: &mut [Option<Given>]| {
-            place_both(interface, &inputs, &targets, given)
+            place_both(interface, inputs, targets, given)
         };
         for index in [plain, marked] {
             self.ready(index, place)?;
@@ -111,10 +123,10 @@ impl Model {
             }
         }
         // It is about to run many times, so a size that may have code of its own has it made now; both forms run the same.
-        if self.entries[plain].prepared().calls_left > 0 {
+        if self.work.entries[plain].prepared().calls_left > 0 {
             self.take_own_code(plain);
         }
-        let fixed = |index: usize| &self.entries[index].code.entry.fixed;
+        let fixed = |index: usize| &self.work.entries[index].code.entry.fixed;
         if fixed(plain) != fixed(marked) {
             self.take_own_code(marked);
         }
@@ -122,7 +134,7 @@ impl Model {
         let saved = self.storages.iter().map(|storage| storage.copy("a copy of the parameters"));
         let saved = saved.collect::<Result<Vec<Buffer>, Error>>()?;
         let measured = self.measure([plain, marked], place);
-        self.storages = saved;
+        self.storages.put_back(saved);
         let Measured { mut functions, mut steps } = measured?;
         let overhead = Marks::overhead();
         // What is as short as the clock's own doubt took no time that anybody could tell.
@@ -134,10 +146,10 @@ impl Model {
             Row { kernels, cost, predicted: cost.seconds(&machine.speed), measured, least }
         });
         Ok(Profile {
-            entry: self.entries[plain].entry.name().to_owned(),
+            entry: self.work.entries[plain].entry.name().to_owned(),
             rows: rows.collect(),
             sizes: self.sizes(plain),
-            variant: self.entries[plain].code.report.clone(),
+            variant: self.work.entries[plain].code.report.clone(),
             step: middle(&mut steps),
             steps: functions.first().map_or(0, Vec::len),
             threads: self.program.pool().map_or(1, Pool::threads),
@@ -151,13 +163,13 @@ impl Model {
         [plain, marked]: [usize; 2],
         place: impl Fn(&Interface, &mut [Option<Given>]) -> Result<(), Error>,
     ) -> Result<Measured, Error> {
-        let mut buffers = self.entries[plain].output_buffers();
+        let mut buffers = self.work.entries[plain].output_buffers();
         let mut outputs: Vec<ViewMut<'_>> = buffers.iter_mut().map(OutputBuffer::view_mut).collect();
         let count = self.costs(marked).len();
-        let mut run = |model: &mut Model, index: usize, steps: usize, marks: Option<&mut Marks>| {
-            model.ready(index, &place)?;
+        let mut run = |worker: &mut Worker<'_>, index: usize, steps: usize, marks: Option<&mut Marks>| {
+            worker.ready(index, &place)?;
             let start = Instant::now();
-            model.launch_many(index, steps, &mut outputs, marks)?;
+            worker.launch_many(index, steps, &mut outputs, marks)?;
             Ok::<_, Error>(start.elapsed().as_secs_f64() / steps as f64)
         };
         // Twice, because what is touched first is slower.
@@ -180,9 +192,9 @@ impl Model {
 
     /// What the functions of a ready entry cost.
     fn costs(&self, index: usize) -> Vec<(Vec<String>, Counted)> {
-        let prepared = self.entries[index].prepared();
-        let entry = &self.entries[index].code.entry;
-        let interface = &self.entries[index].entry.interface;
+        let prepared = self.work.entries[index].prepared();
+        let entry = &self.work.entries[index].code.entry;
+        let interface = &self.work.entries[index].entry.interface;
         let sizes = interface.bindings(&prepared.sizes, &Bindings::new());
         let functions = entry.functions.iter();
         functions
@@ -191,7 +203,7 @@ impl Model {
     }
 
     fn sizes(&self, index: usize) -> Vec<(Arc<str>, i64)> {
-        let runnable = &self.entries[index];
+        let runnable = &self.work.entries[index];
         let names = runnable.entry.interface.symbols.iter().cloned();
         names.zip(runnable.prepared().sizes.iter().copied()).collect()
     }

@@ -26,6 +26,7 @@ use downhill_nn::builder::{Declaration, Mode};
 use downhill_nn::entry::{self, Watch};
 use downhill_nn::network::hangs_on_data;
 use downhill_nn::optimizers::Optimizer;
+use downhill_nn::summary::Summary;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -59,8 +60,14 @@ pub(crate) struct Diagnosis {
     pub(crate) watched: Vec<Watch>,
 }
 
-/// A loss, and what its gradients are by: all that it trains when empty.
-type GradientKey = (String, Vec<String>);
+/// What is compiled when first asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Later {
+    /// A loss, and what its gradients are by: all that it trains when empty.
+    Gradients(String, Vec<String>),
+    /// A loss as inference has it.
+    HeldOut(String),
+}
 
 /// Machine code of a network's entries, with what is known of them. Shared by the models that run it.
 pub struct Program {
@@ -69,6 +76,7 @@ pub struct Program {
     /// Threads beside the caller's, once an entry has kernels to share.
     pool: OnceLock<Pool>,
     train: Declaration,
+    infer: Declaration,
     /// For every loss that has none of its own, and by the name of a loss.
     optimizers: (Option<Optimizer>, Vec<(String, Optimizer)>),
     /// The network's arguments.
@@ -82,7 +90,7 @@ pub struct Program {
     storages: Vec<Storage>,
     forward: Arc<CompiledEntry>,
     steps: Vec<Arc<CompiledEntry>>,
-    gradients: Mutex<Vec<(GradientKey, Arc<CompiledEntry>)>>,
+    later: Mutex<Vec<(Later, Arc<CompiledEntry>)>>,
     /// By the name of a loss; nothing where one cannot be compiled.
     diagnoses: Mutex<Vec<(String, Option<Arc<Diagnosis>>)>>,
     report: Report,
@@ -144,6 +152,7 @@ impl Program {
             target,
             bindings: train.graph.bindings.clone(),
             train,
+            infer,
             optimizers: (options.optimizer, options.optimizers),
             batch_sizes: options.batch_sizes,
             automatic,
@@ -152,7 +161,7 @@ impl Program {
             storages,
             forward,
             steps: entries.collect(),
-            gradients: Mutex::default(),
+            later: Mutex::default(),
             diagnoses: Mutex::default(),
             report,
         };
@@ -176,12 +185,16 @@ impl Program {
 
     /// What building it took, and which sizes have code of their own by now.
     pub fn report(&self) -> Report {
-        let known = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
-        let gradients: Vec<Arc<CompiledEntry>> = known.iter().map(|(_, entry)| entry.clone()).collect();
+        let known = self.later.lock().unwrap_or_else(PoisonError::into_inner);
+        let later: Vec<Arc<CompiledEntry>> = known.iter().map(|(_, entry)| entry.clone()).collect();
         drop(known);
-        let variants =
-            self.entries().chain(gradients).flat_map(|entry| entry.own_variants().collect::<Vec<_>>());
+        let variants = self.entries().chain(later).flat_map(|entry| entry.own_variants().collect::<Vec<_>>());
         Report { variants: variants.collect(), ..self.report.clone() }
+    }
+
+    /// The network as a table: its values, their shapes, their parameters.
+    pub fn summary(&self) -> Summary {
+        Summary::new(&self.name, &self.infer, &self.storages)
     }
 
     /// The vectors that its code is made of.
@@ -253,28 +266,68 @@ impl Program {
         std::iter::once(&self.forward).chain(&self.steps).cloned()
     }
 
-    /// How many losses have a step.
-    pub(crate) fn step_count(&self) -> usize {
-        self.steps.len()
+    pub(crate) fn forward(&self) -> &CompiledEntry {
+        &self.forward
+    }
+
+    /// A step for each loss that has an optimizer.
+    pub(crate) fn steps(&self) -> &[Arc<CompiledEntry>] {
+        &self.steps
+    }
+
+    /// Whether a state is one of the declaration's: others are the optimizers'.
+    pub(crate) fn declares(&self, storage: &str) -> bool {
+        self.train.graph.storages.iter().any(|declared| *declared.name == *storage)
     }
 
     /// The entry that gives a loss and its gradients by these storages and inputs, or by all it trains; compiled when first
     /// asked for.
     pub(crate) fn gradients(&self, loss: &str, by: &[&str]) -> Result<Arc<CompiledEntry>, Error> {
-        let same = |key: &GradientKey| key.0 == loss && key.1.iter().eq(by);
-        let mut known = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = || Later::Gradients(loss.to_owned(), by.iter().map(|&name| name.to_owned()).collect());
+        let same =
+            |known: &Later| matches!(known, Later::Gradients(of, names) if of == loss && names.iter().eq(by));
+        self.later(same, key, || {
+            Ok(Draft {
+                name: entry_name(&self.train, "gradients", loss),
+                loss: Some(loss.into()),
+                graph: entry::gradients(&self.train, Some(loss), by)?,
+                rate: 0.0,
+                checks: checks_of_loss(&self.train, loss),
+            })
+        })
+    }
+
+    /// The entry that gives a loss as inference has it, without a gradient; compiled when first asked for.
+    pub(crate) fn held_out(&self, loss: &str) -> Result<Arc<CompiledEntry>, Error> {
+        let same = |known: &Later| matches!(known, Later::HeldOut(of) if of == loss);
+        self.later(
+            same,
+            || Later::HeldOut(loss.to_owned()),
+            || {
+                Ok(Draft {
+                    name: entry_name(&self.train, "loss", loss),
+                    loss: Some(loss.into()),
+                    graph: entry::loss(&self.infer, Some(loss))?,
+                    rate: 0.0,
+                    checks: checks_of_loss(&self.infer, loss),
+                })
+            },
+        )
+    }
+
+    fn later(
+        &self,
+        same: impl Fn(&Later) -> bool,
+        key: impl FnOnce() -> Later,
+        draft: impl FnOnce() -> Result<Draft, Error>,
+    ) -> Result<Arc<CompiledEntry>, Error> {
+        let mut known = self.later.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, entry)) = known.iter().find(|(key, _)| same(key)) {
             return Ok(entry.clone());
         }
-        let draft = Draft {
-            name: entry_name(&self.train, "gradients", loss),
-            loss: Some(loss.into()),
-            graph: entry::gradients(&self.train, Some(loss), by)?,
-            rate: 0.0,
-            checks: checks_of_loss(&self.train, loss),
-        };
+        let draft = draft()?;
         let entry = self.compile_later(self.making(false), |stages| draft.plan(stages))?;
-        known.push(((loss.to_owned(), by.iter().map(|&name| name.to_owned()).collect()), entry.clone()));
+        known.push((key(), entry.clone()));
         Ok(entry)
     }
 

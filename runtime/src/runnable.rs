@@ -1,4 +1,4 @@
-//! An entry as one model runs it: with prepared sizes, scalar inputs, keys of random streams.
+//! An entry as one caller runs it: with prepared sizes and keys of random streams.
 //!
 //! In: a compiled entry. Out: a [`Runnable`]. Must hold: once a size was prepared, `last` is the index of one, and `code` is the variant
 //! that it was prepared for.
@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::outputs::{OutputBuffer, name_of, stored_as};
 use crate::prepare::Prepared;
 use crate::view::ViewMut;
-use downhill_graph::graph::{Purpose, Role, bug};
+use downhill_graph::graph::{Purpose, bug};
 use downhill_graph::random::stream_seed;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Type};
@@ -26,24 +26,27 @@ pub(crate) struct Runnable {
     pub(crate) last: usize,
     /// The code that runs it, which lives at least as long as it is in use.
     pub(crate) code: Arc<Variant>,
-    /// Scalar inputs, by slot.
-    pub(crate) hypers: Vec<f32>,
     /// The key of each random stream.
     pub(crate) keys: Vec<[u32; 2]>,
     /// Whether its code takes rows through a table.
     pub(crate) looks_up: bool,
-    /// Whether it draws the random numbers of the step that was said ([`crate::model::Model::set_random_step`]), if one was: gradients that
-    /// are asked for do.
+    /// Whether it draws the random numbers of the step that was said ([`crate::model::Model::set_random_step`]), if one was: what changes
+    /// nothing does.
     pub(crate) draws_as_said: bool,
 }
 
 impl Runnable {
     pub(crate) fn new(entry: Arc<CompiledEntry>, seed: u64) -> Runnable {
         let code = entry.generic().clone();
-        let keys = code.entry.streams.iter().map(|&stream| stream_seed(seed, stream)).collect();
+        let keys = keys_of(&code, seed);
         let looks_up = code.entry.inputs.iter().any(|slot| slot.lookup);
-        let hypers = entry.hypers.clone();
-        Runnable { hypers, keys, looks_up, draws_as_said: false, entry, prepared: Vec::new(), last: 0, code }
+        let draws_as_said = !entry.updates;
+        Runnable { keys, looks_up, draws_as_said, entry, prepared: Vec::new(), last: 0, code }
+    }
+
+    /// Draws the random numbers of this seed from here on.
+    pub(crate) fn set_seed(&mut self, seed: u64) {
+        self.keys = keys_of(self.entry.generic(), seed);
     }
 
     /// Turns to a prepared size. `false` where its code has made way.
@@ -81,21 +84,6 @@ impl Runnable {
     /// The rows of a single step, of those that the model has numbered; none where the code takes none.
     pub(crate) fn rows<'a>(&self, identity: &'a [u32]) -> &'a [u32] {
         if self.looks_up { &identity[..self.prepared().batch.unwrap_or(0)] } else { &[] }
-    }
-
-    pub(crate) fn set_hyper(&mut self, name: &str, value: f32) {
-        for (slot, hyper) in self.entry.interface.slots.iter().zip(&mut self.hypers) {
-            if slot.role == Role::Hyper && *slot.name == *name {
-                *hyper = value;
-            }
-        }
-    }
-
-    /// The value of a scalar input.
-    pub(crate) fn hyper(&self, name: &str) -> Option<f32> {
-        let slots = self.entry.interface.slots.iter();
-        let position = slots.clone().position(|slot| slot.role == Role::Hyper && *slot.name == *name)?;
-        Some(self.hypers[position])
     }
 
     pub(crate) fn outputs(&self) -> &[(Purpose, Type)] {
@@ -163,4 +151,9 @@ impl Runnable {
         }
         Ok(())
     }
+}
+
+/// The key of each random stream. All code of an entry has the same streams.
+fn keys_of(code: &Variant, seed: u64) -> Vec<[u32; 2]> {
+    code.entry.streams.iter().map(|&stream| stream_seed(seed, stream)).collect()
 }

@@ -6,14 +6,14 @@
 //! that has code of its own.
 
 use crate::error::Error;
-use crate::model::Model;
 use crate::prepare::Prepared;
 use crate::specialize::Obtained;
+use crate::worker::Worker;
 
-impl Model {
+impl Worker<'_> {
     /// Finds the prepared size of the data in the slots, or prepares it.
     pub(crate) fn prepare(&mut self, index: usize) -> Result<(), Error> {
-        let (runnable, frame) = (&mut self.entries[index], &mut self.frame);
+        let (runnable, frame) = (&mut self.work.entries[index], &mut self.work.frame);
         let last = runnable.prepared.get(runnable.last);
         if last.is_some_and(|prepared| prepared.fits(&runnable.entry, &frame.given)) {
             return Ok(());
@@ -35,9 +35,9 @@ impl Model {
         let code = runnable.entry.variant(&frame.sizes);
         let prepared = Prepared::new(&runnable.entry, &code, &frame.sizes)?;
         prepared.check(&runnable.entry, &frame.given)?;
-        self.arena.grow(prepared.arena_bytes, "intermediate values")?;
+        self.work.arena.grow(prepared.arena_bytes, "intermediate values")?;
         if runnable.entry.interface.slots.iter().any(|slot| slot.lookup) {
-            number_rows(&mut self.identity, prepared.batch.unwrap_or(0))?;
+            number_rows(&mut self.work.identity, prepared.batch.unwrap_or(0))?;
         }
 
         runnable.take(prepared, code, known);
@@ -47,7 +47,7 @@ impl Model {
     /// Counts calls that a ready entry is about to make with sizes that it has no code for, and asks for that code when they were
     /// enough. Sizes that have code of their own are not counted.
     pub(crate) fn count_calls(&mut self, index: usize, calls: u32) {
-        let runnable = &mut self.entries[index];
+        let runnable = &mut self.work.entries[index];
         let prepared = &mut runnable.prepared[runnable.last];
         if prepared.calls_left == 0 {
             return;
@@ -62,13 +62,13 @@ impl Model {
     /// that fails, or somebody else is making code for the entry, the code there is goes on.
     #[cold]
     pub(crate) fn take_own_code(&mut self, index: usize) {
-        let runnable = &mut self.entries[index];
+        let runnable = &mut self.work.entries[index];
         let last = runnable.last;
         let generic = &mut runnable.prepared[last];
         match self.program.own_code(&runnable.entry, &generic.sizes) {
             Obtained::Code(code) => {
                 if let Ok(prepared) = Prepared::new(&runnable.entry, &code, &generic.sizes)
-                    && self.arena.grow(prepared.arena_bytes, "intermediate values").is_ok()
+                    && self.work.arena.grow(prepared.arena_bytes, "intermediate values").is_ok()
                 {
                     runnable.take(prepared, code, Some(last));
                 }
@@ -80,7 +80,7 @@ impl Model {
     }
 
     pub(crate) fn refuse_empty(&self, index: usize) -> Result<(), Error> {
-        let runnable = &self.entries[index];
+        let runnable = &self.work.entries[index];
         match (runnable.prepared().batch, runnable.entry.interface.rows) {
             (Some(0), Some(rows)) => {
                 Err(Error::EmptyBatch { symbol: runnable.entry.interface.symbols[rows].to_string() })

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::view::Elements;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::ElementType;
+use std::fmt;
 use std::mem::MaybeUninit;
 
 /// One cache line.
@@ -23,7 +24,7 @@ struct Line([u32; 16]);
 const LINE: usize = size_of::<Line>();
 
 /// Zeroed, 64-byte aligned memory.
-#[derive(Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Buffer {
     lines: Vec<Line>,
     bytes: usize,
@@ -67,6 +68,11 @@ impl Buffer {
     /// The first byte; aligned also when there is none.
     pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
         self.lines.as_mut_ptr().cast()
+    }
+
+    /// The first byte, to be read from.
+    pub(crate) fn as_ptr(&self) -> *const u8 {
+        self.lines.as_ptr().cast()
     }
 
     /// The words of 32 bits that it is made of.
@@ -146,6 +152,12 @@ impl Buffer {
         let mut copy = Buffer::new(self.bytes, what)?;
         copy.lines.clone_from_slice(&self.lines);
         Ok(copy)
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({} bytes)", self.bytes)
     }
 }
 

@@ -9,6 +9,7 @@
 
 use downhill_graph::tensor::{Data as Owned, Tensor};
 use downhill_graph::types::ElementType;
+use std::ops::Range;
 
 /// The most axes a tensor can have when it is handed in.
 pub const MAX_RANK: usize = 8;
@@ -28,7 +29,35 @@ pub enum Elements<'a> {
     Bool(&'a [bool]),
 }
 
+impl<'a> Elements<'a> {
+    /// Those at these positions, if there are as many.
+    fn part(self, positions: Range<usize>) -> Option<Elements<'a>> {
+        Some(match self {
+            Elements::F32(elements) => Elements::F32(elements.get(positions)?),
+            Elements::F64(elements) => Elements::F64(elements.get(positions)?),
+            Elements::I32(elements) => Elements::I32(elements.get(positions)?),
+            Elements::U32(elements) => Elements::U32(elements.get(positions)?),
+            Elements::Bool(elements) => Elements::Bool(elements.get(positions)?),
+        })
+    }
+}
+
 impl Elements<'_> {
+    /// Position and value of the first float that is infinite or NaN.
+    pub(crate) fn first_broken(&self) -> Option<(usize, f64)> {
+        match self {
+            Elements::F32(elements) => {
+                let position = elements.iter().position(|x| !x.is_finite())?;
+                Some((position, elements[position].into()))
+            }
+            Elements::F64(elements) => {
+                let position = elements.iter().position(|x| !x.is_finite())?;
+                Some((position, elements[position]))
+            }
+            Elements::I32(_) | Elements::U32(_) | Elements::Bool(_) => None,
+        }
+    }
+
     /// Their type.
     pub fn element(&self) -> ElementType {
         match self {
@@ -107,6 +136,17 @@ impl<'a> View<'a> {
             Extent::Shaped(shape.len() as u8, dims)
         };
         View { elements, extent }
+    }
+}
+
+impl<'a> View<'a> {
+    /// These rows of it: of numbers with a shape, along their first axis. Other numbers, and rows that there are not, stay as they are.
+    pub(crate) fn rows(self, rows: Range<usize>) -> View<'a> {
+        let Extent::Shaped(rank, mut dims) = self.extent else { return self };
+        let row: usize = dims.iter().take(rank.into()).skip(1).product();
+        let Some(elements) = self.elements.part(rows.start * row..rows.end * row) else { return self };
+        dims[0] = rows.len();
+        View { elements, extent: Extent::Shaped(rank, dims) }
     }
 }
 
@@ -261,6 +301,64 @@ pub trait DataMut {
     /// that length.
     fn sizes(&self) -> Option<&[usize]> {
         None
+    }
+}
+
+/// Several [`DataMut`] in the order of declaration: `&mut p`, or a tuple `(&mut p, &mut v)`.
+pub trait FeedMut {
+    /// How many.
+    fn count(&self) -> usize;
+    /// Looks at all of them at once: the sizes of their axes, and their numbers.
+    fn with<R>(self, body: impl FnOnce(&[Option<&[usize]>], &mut [ViewMut<'_>]) -> R) -> R;
+}
+
+impl<T: DataMut + ?Sized> FeedMut for &mut T {
+    fn count(&self) -> usize {
+        1
+    }
+    fn with<R>(self, body: impl FnOnce(&[Option<&[usize]>], &mut [ViewMut<'_>]) -> R) -> R {
+        (self,).with(body)
+    }
+}
+
+macro_rules! feed_mut_of {
+    ($count:literal: $($name:ident),*) => {
+        impl<$($name: DataMut + ?Sized),*> FeedMut for ($(&mut $name,)*) {
+            fn count(&self) -> usize {
+                $count
+            }
+            fn with<R>(self, body: impl FnOnce(&[Option<&[usize]>], &mut [ViewMut<'_>]) -> R) -> R {
+                #[allow(non_snake_case, reason = "the types' names serve as the bindings'")]
+                let ($($name,)*) = self;
+                // The sizes of a tensor are borrowed from it, as its numbers are: they are copied first.
+                let sizes = [$(Sizes::of($name.sizes())),*];
+                body(&sizes.each_ref().map(Sizes::get), &mut [$($name.view_mut()),*])
+            }
+        }
+    };
+}
+
+feed_mut_of!(1: A);
+feed_mut_of!(2: A, B);
+feed_mut_of!(3: A, B, C);
+feed_mut_of!(4: A, B, C, D);
+feed_mut_of!(5: A, B, C, D, E);
+feed_mut_of!(6: A, B, C, D, E, F);
+
+/// Sizes of axes, kept without allocating; nothing where there are none of its own, or too many for any output.
+struct Sizes(Option<(usize, [usize; MAX_RANK])>);
+
+impl Sizes {
+    fn of(sizes: Option<&[usize]>) -> Sizes {
+        Sizes(sizes.filter(|sizes| sizes.len() <= MAX_RANK).map(|sizes| {
+            let mut kept = [0; MAX_RANK];
+            kept[..sizes.len()].copy_from_slice(sizes);
+            (sizes.len(), kept)
+        }))
+    }
+
+    fn get(&self) -> Option<&[usize]> {
+        self.0.as_ref().map(|(rank, sizes)| &sizes[..*rank])
     }
 }
 

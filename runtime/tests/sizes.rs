@@ -53,7 +53,7 @@ fn a_parameter_has_one_size_in_all_entries() {
 
 #[test]
 fn a_parameter_of_training_alone_has_a_gradient() {
-    let mut model = build(None, |builder| {
+    let model = build(None, |builder| {
         let x = input(builder, &[Dim::symbol("batch")]);
         builder.output("p", &x);
         if builder.mode() == Mode::Train {
@@ -83,13 +83,13 @@ fn the_size_of_an_input_that_is_not_read_need_not_be_told() {
 
 #[test]
 fn sizes_whose_product_overflows_are_errors_or_nothing() {
-    let mut model = build(None, |builder| {
+    let model = build(None, |builder| {
         let x = input(builder, &[Dim::symbol("batch"), Dim::symbol("a"), Dim::symbol("c")]);
         builder.output("p", &sum(&x * &weight(builder, 1)));
         Ok(())
     })
     .expect("a network");
-    let mut forward = |shape: [usize; 3]| {
+    let forward = |shape: [usize; 3]| {
         let view = View::shaped(Elements::F32(&[]), &shape);
         model.forward(&view).map(|tensor| tensor.shape().to_vec()).map_err(|error| error.to_string())
     };
@@ -102,7 +102,7 @@ fn sizes_whose_product_overflows_are_errors_or_nothing() {
 
 #[test]
 fn a_slice_beyond_its_axis_is_an_error() {
-    let mut model = build(None, |builder| {
+    let model = build(None, |builder| {
         let x = input(builder, &[Dim::symbol("batch"), Dim::symbol("time")]);
         builder.output("p", &slice(&x * &weight(builder, 1), 1, 2, Some(Dim::from(5)), 1));
         Ok(())
@@ -180,7 +180,7 @@ fn half_of_the_rest() -> Dim {
 /// Checks and code once had a meaning of sizes each: this was checked as elements 0 to 10 and read as 1 to 11.
 #[test]
 fn a_slice_at_a_quotient_reads_what_was_checked() {
-    let mut model = build(None, |builder| {
+    let model = build(None, |builder| {
         let x = input(builder, &[dim("batch"), number(10)]);
         let start = &half_of_the_rest() + &number(1);
         let y = slice(&x, 1, start.clone(), Some(&start + &number(10)), 1) * 1.0;
@@ -199,7 +199,7 @@ fn a_slice_at_a_quotient_reads_what_was_checked() {
 /// This once wrote eight floats behind its output.
 #[test]
 fn an_output_is_as_large_as_what_is_written_to_it() {
-    let mut model = build(None, |builder| {
+    let model = build(None, |builder| {
         let x = input(builder, &[dim("batch"), number(4)]);
         let rows = &half_of_the_rest() + &number(2);
         builder.output("y", &(full(builder, vec![rows, number(8)], 7.5) + sum(&x)));
@@ -217,7 +217,7 @@ fn an_output_is_as_large_as_what_is_written_to_it() {
 /// `20/time` with no time once counted as 20, and read behind its input.
 #[test]
 fn a_division_by_a_size_of_0_is_an_error() {
-    let mut model = build(None, |builder| {
+    let model = build(None, |builder| {
         let x = input(builder, &[dim("batch"), number(20)]);
         let s = builder.input("s", ElementType::F32, [dim("batch"), dim("time")]);
         let start = number(20).divide(&dim("time"));
@@ -269,7 +269,7 @@ fn numbers_beyond_64_bits_are_errors_when_a_network_is_built() {
 /// Sizes that are numbers of this call only are met before code runs.
 #[test]
 fn sizes_that_a_call_makes_too_large_are_errors() {
-    let mut model = build(None, |builder| {
+    let model = build(None, |builder| {
         let x = input(builder, &[dim("batch")]);
         let cube = &(&dim("batch") * &dim("batch")) * &(&dim("batch") * &number(1 << 40));
         builder.output("y", &(full(builder, vec![cube], 1.0) + sum(&x)));
@@ -287,7 +287,7 @@ fn sizes_that_a_call_makes_too_large_are_errors() {
 /// A count is no i32 on the way to an f32: the mean of 46,341² ones was −1.
 #[test]
 fn a_mean_of_more_than_an_i32_counts() {
-    let mut model = build(None, |builder| {
+    let model = build(None, |builder| {
         let x = input(builder, &[dim("batch"), number(1)]);
         let differences = &x - &transpose(&x);
         builder.output("k", &mean(exp(-square(differences))));
@@ -316,7 +316,7 @@ fn an_index_that_no_i32_holds_is_refused() {
 /// A slice of a column is its only element or nothing, and is read where the column was made: it was loaded before it was stored.
 #[test]
 fn a_slice_of_a_column_is_the_column_that_was_made() {
-    let mut model = build(None, |builder| {
+    let model = build(None, |builder| {
         let x = input(builder, &[dim("batch"), number(4)]);
         let column = slice(&x, 1, number(2), None, 3);
         builder.output("part", &slice(&column, 1, number(0), Some(dim("batch").divide(&number(3))), 1));

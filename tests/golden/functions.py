@@ -293,7 +293,13 @@ def whole():
     yield from case("histogram:square", lambda x: x.histc(4, -1, 1), numbers(3, 4), bins=4, min=-1, max=1, gradient=False)
 
 
-FAMILIES = (folds, norms, limits, matrices, arranged, sums, activations, elementwise, ordered, pieces, gammas, whole)
+def entropies():
+    entropy = lambda x: torch.distributions.Categorical(logits=x).entropy()
+    yield from case("entropy:last", entropy, 3 * numbers(2, 4, 3))
+    yield from case("entropy:sure", entropy, tensor(1e4, -1e4, 0, 9.9e3, 0, 0).reshape(2, 3))
+
+
+FAMILIES = (folds, norms, limits, matrices, arranged, sums, activations, elementwise, ordered, pieces, gammas, whole, entropies)
 
 
 def main():

@@ -31,7 +31,7 @@ mod scan;
 
 use crate::diagnose::Diagnostics;
 use crate::signature::{self, Axis};
-use crate::syntax::{ArgumentKind, Declarations, Layer, Location, Network};
+use crate::syntax::{ArgumentKind, Declarations, Layer, Location, Network, Statement};
 use checker::Checker;
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
@@ -111,13 +111,16 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Checks what a network must have: a loss and an output.
+    /// Checks what a network must have: an output, and where it has targets a loss.
     fn conclude(&mut self, network: &Network, location: Location) {
-        use crate::syntax::StatementKind::{Loss, Output};
+        use crate::syntax::StatementKind::{Input, Loss, Output};
         let name = &network.name;
-        if !network.body.iter().any(|statement| matches!(statement.kind, Loss { .. })) {
-            let error = Error::new(format!("network `{name}` has no loss"));
-            self.error(location, error.help("say what to minimise: `loss squared_error(p, y);`"));
+        let has_loss = network.body.iter().any(|statement| matches!(statement.kind, Loss { .. }));
+        let is_target = |statement: &Statement| matches!(statement.kind, Input { target: true, .. });
+        if !has_loss && network.body.iter().any(is_target) {
+            let error = Error::new(format!("network `{name}` has a target and no loss"));
+            let error = error.help("say what to minimise: `loss squared_error(p, y);`");
+            self.error(location, error.note("a network for inference alone has neither"));
         }
 
         if !network.body.iter().any(|statement| matches!(statement.kind, Output(_))) {

@@ -2,7 +2,9 @@
 
 use crate::builder::Value;
 use crate::call::{Composite, LAST, X, row};
-use crate::value::{Over, exp, log, negate, reduce, require_float, stop_gradient, subtract};
+use crate::value::{
+    Over, exp, log, maximum, multiply, negate, reduce, require_float, stop_gradient, subtract,
+};
 use downhill_graph::graph::NodeId;
 use downhill_graph::op::{Binary, Op, Reduction, Unary};
 use std::borrow::Borrow;
@@ -33,6 +35,23 @@ pub fn log_softmax(x: impl Borrow<Value>, axis: i64) -> Value {
     let s = shifted(x, axis);
     let total = reduce(Reduction::Sum, &exp(&s), &along(axis));
     subtract(s, log(total))
+}
+
+/// −Σ p ln p of the probabilities p = softmax(x) along `axis`, which is left out: how undecided logits are, from 0 to ln n (Shannon: A
+/// Mathematical Theory of Communication; 1948). What has no probability adds nothing.
+///
+/// # Shapes
+/// `[…, n, …]` to `[…, …]`.
+pub fn entropy(x: impl Borrow<Value>, axis: i64) -> Value {
+    let x = x.borrow();
+    if !require_float(x, "entropy") {
+        return x.builder().unknown();
+    }
+    let logarithms = log_softmax(x, axis);
+    // 0 times the logarithm of 0 is 0.
+    let finite = maximum(&logarithms, -1e30);
+    let terms = multiply(exp(&logarithms), finite);
+    negate(reduce(Reduction::Sum, &terms, &Over { axes: Some(vec![axis]), keep: false }))
 }
 
 /// x less its greatest element along `axis`: the greatest is then 0 and no exponential overflows.
@@ -78,5 +97,8 @@ pub(super) const ROWS: &[Composite] = &[
     }),
     row("log_softmax", &[X, LAST], "ln softmax along an axis", |_, given| {
         log_softmax(given.tensor("x"), given.integer("axis"))
+    }),
+    row("entropy", &[X, LAST], "−Σ p ln p of p = softmax(x) along an axis", |_, given| {
+        entropy(given.tensor("x"), given.integer("axis"))
     }),
 ];

@@ -12,8 +12,11 @@ use downhill_graph::op::Op;
 use downhill_graph::rebuild::{ancestors, remake};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// Updates that no loss takes: a mistake each, where it was declared.
+/// Updates that no loss takes: a mistake each, where it was declared. A network without a loss is for inference.
 pub fn unchanging(declaration: &Declaration) -> Vec<Error> {
+    if declaration.losses.is_empty() {
+        return Vec::new();
+    }
     let reach = Reach::of(declaration);
     let never = declaration.updates.iter().filter(|update| !reach.losses(update).contains(&true));
     never

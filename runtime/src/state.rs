@@ -1,0 +1,202 @@
+//! All that a model has learned and where it is, as one value.
+//!
+//! In: a model. Out: [`State`], plain data; and a model that goes on from one.
+//!
+//! Must hold: a model that takes a state goes on, bit for bit, as the one that gave it would have, random numbers included. One that does
+//! not fit changes nothing, and everything that does not fit is told at once.
+
+use crate::error::Error;
+use crate::mismatch::Mismatch;
+use crate::model::{Model, check_rate, storage_shape};
+use crate::view::Data;
+use downhill_graph::graph::{Storage, StorageKind};
+use downhill_graph::tensor::Tensor;
+use std::collections::{HashMap, HashSet};
+
+/// All that a model has learned, and where it is: parameters, states (an optimizer's moments among them), the number of steps made, the
+/// seed, the learning rates. Hyper-parameters other than the rate belong to the program, as the architecture does.
+///
+/// ```
+/// # use downhill_runtime as downhill;
+/// # use downhill_graph::types::ElementType;
+/// # use downhill_graph::dim::Dim;
+/// # use downhill_graph::random::Initializer;
+/// # use downhill_nn::{builder::Builder, optimizers::adam, value::mean};
+/// # use downhill_runtime::program::{Options, Program};
+/// # let declare = |mode| {
+/// #     let builder = Builder::new(mode);
+/// #     let x = builder.input("x", ElementType::F32, [Dim::symbol("batch"), 2.into()]);
+/// #     let w = builder.parameter("w", [2], Initializer::Ones);
+/// #     builder.loss("loss", &mean(&x * &w * &w), None);
+/// #     builder.finish()
+/// # };
+/// # let options = Options { optimizer: Some(adam(0.1).into()), ..Options::default() };
+/// # let mut net = std::sync::Arc::new(Program::build("test", declare, options)?).model(0)?;
+/// net.step(&[1.0, 2.0], ())?;
+/// let kept = net.state();
+/// let ahead = net.step(&[3.0, 4.0], ())?;
+/// net.restore(&kept)?;
+/// assert_eq!(net.step(&[3.0, 4.0], ())?.to_bits(), ahead.to_bits());
+/// # Ok::<(), downhill::error::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// By name, in the order of declaration.
+    pub parameters: Vec<(String, Tensor)>,
+    /// What is kept and not trained, by name: the declaration's states and those of optimizers.
+    pub states: Vec<(String, Tensor)>,
+    /// Training steps made.
+    pub steps_made: u64,
+    /// Of the random numbers that training draws.
+    pub seed: u64,
+    /// By the name of the loss.
+    pub learning_rates: Vec<(String, f32)>,
+}
+
+/// Which entries a model takes of a state.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// Each has to be there, and no other.
+    All,
+    /// Those that the declaration has: what inference reads, and not what optimizers keep.
+    Declared,
+}
+
+impl Model {
+    /// All that it has learned, and where it is: [`Model::restore`] goes on from there.
+    pub fn state(&self) -> State {
+        let of_kind = |kind: StorageKind| {
+            let storages = self.program.storages().iter().zip(&self.storages);
+            let named =
+                storages.filter(|(storage, _)| storage.kind == kind).filter_map(|(storage, buffer)| {
+                    let tensor = buffer.tensor(storage.ty.element, storage_shape(storage)).ok()?;
+                    Some((storage.name.to_string(), tensor))
+                });
+            named.collect()
+        };
+        let losses =
+            self.program.steps().iter().map(|step| step.loss.as_deref().unwrap_or_default().to_owned());
+        State {
+            parameters: of_kind(StorageKind::Parameter),
+            states: of_kind(StorageKind::State),
+            steps_made: self.steps_made,
+            seed: self.seed,
+            learning_rates: losses.zip(self.rates.iter().copied()).collect(),
+        }
+    }
+
+    /// Goes on from a state of the same network with the same optimizer: the steps to come have the same bits as if they had been made
+    /// where the state was taken, dropout included.
+    ///
+    /// # Errors
+    /// [`Error::State`], with every name that is missing, unexpected or of another type or shape; a learning rate that is none. The model
+    /// is then as it was.
+    pub fn restore(&mut self, state: &State) -> Result<(), Error> {
+        state.learning_rates.iter().try_for_each(|(_, rate)| check_rate(*rate))?;
+        let mut mismatch = self.compare(state, Taken::All);
+        let known: Vec<&str> = self.program.steps().iter().filter_map(|step| step.loss.as_deref()).collect();
+        let given: Vec<&str> = state.learning_rates.iter().map(|(loss, _)| &**loss).collect();
+        let rate_of = |loss: &&&str| format!("learning rate of loss {loss}");
+        mismatch.missing.extend(known.iter().filter(|loss| !given.contains(loss)).map(|loss| rate_of(&loss)));
+        mismatch
+            .unexpected
+            .extend(given.iter().filter(|loss| !known.contains(loss)).map(|loss| rate_of(&loss)));
+        if mismatch != Mismatch::default() {
+            if self.compare(state, Taken::Declared) == Mismatch::default() {
+                let help = "only what optimizers keep differs: build it with the same one, or say `restore_parameters`";
+                mismatch.help = Some(help.to_owned());
+            }
+            return Err(Error::State(Box::new(mismatch)));
+        }
+
+        self.take(state, Taken::All);
+        for (step, rate) in self.program.steps().iter().zip(&mut self.rates) {
+            let given = state.learning_rates.iter().find(|(loss, _)| step.loss.as_deref() == Some(loss));
+            *rate = given.map_or(*rate, |(_, given)| *given);
+        }
+        (self.steps_made, self.seed) = (state.steps_made, state.seed);
+        self.workspaces.set_seed(state.seed);
+        Ok(())
+    }
+
+    /// Takes what inference reads from a state: the parameters, and the states of the declaration, such as running statistics. What
+    /// optimizers keep stays as it is, and so do the steps made, the seed and the learning rates. So a network that was built for inference
+    /// takes what one with an optimizer has learned.
+    ///
+    /// # Errors
+    /// [`Error::State`], with every name that is missing, unexpected or of another type or shape. The model is then as it was.
+    pub fn restore_parameters(&mut self, state: &State) -> Result<(), Error> {
+        let mismatch = self.compare(state, Taken::Declared);
+        if mismatch != Mismatch::default() {
+            return Err(Error::State(Box::new(mismatch)));
+        }
+        self.take(state, Taken::Declared);
+        Ok(())
+    }
+
+    /// As [`Model::restore_parameters`], from another model: `target.copy_parameters_from(&online)?`.
+    ///
+    /// # Errors
+    /// As [`Model::restore_parameters`].
+    pub fn copy_parameters_from(&mut self, other: &Model) -> Result<(), Error> {
+        self.restore_parameters(&other.state())
+    }
+
+    /// Whether it takes this storage of a state.
+    fn takes(&self, storage: &Storage, taken: Taken) -> bool {
+        taken == Taken::All || storage.kind == StorageKind::Parameter || self.program.declares(&storage.name)
+    }
+
+    fn compare(&self, state: &State, taken: Taken) -> Mismatch {
+        let mut mismatch = Mismatch::default();
+        for kind in [StorageKind::Parameter, StorageKind::State] {
+            let of_kind = || self.program.storages().iter().filter(|storage| storage.kind == kind);
+            let given = state.of(kind);
+            let by_name: HashMap<&str, &Tensor> =
+                given.iter().map(|(name, tensor)| (&**name, tensor)).collect();
+            for storage in of_kind().filter(|storage| self.takes(storage, taken)) {
+                match by_name.get(&*storage.name) {
+                    None => mismatch.missing.push(storage.name.to_string()),
+                    Some(tensor) => mismatch.misshaped.extend(misshaped(storage, tensor)),
+                }
+            }
+            // What optimizers keep differs from one to the next: where it is not taken, it is not compared.
+            if taken == Taken::All || kind == StorageKind::Parameter {
+                let known: HashSet<&str> = of_kind().map(|storage| &*storage.name).collect();
+                let unknown = given.iter().filter(|(name, _)| !known.contains(&**name));
+                mismatch.unexpected.extend(unknown.map(|(name, _)| name.clone()));
+            }
+        }
+        mismatch
+    }
+
+    /// Overwrites what has been compared.
+    fn take(&mut self, state: &State, taken: Taken) {
+        let program = self.program.clone();
+        for (index, storage) in program.storages().iter().enumerate() {
+            let found = state.of(storage.kind).iter().find(|(name, _)| **name == *storage.name);
+            if let Some((_, tensor)) = found.filter(|_| self.takes(storage, taken)) {
+                self.storages[index].set_elements(tensor.view().elements);
+            }
+        }
+    }
+}
+
+impl State {
+    fn of(&self, kind: StorageKind) -> &[(String, Tensor)] {
+        match kind {
+            StorageKind::Parameter => &self.parameters,
+            StorageKind::State => &self.states,
+        }
+    }
+}
+
+fn misshaped(storage: &Storage, tensor: &Tensor) -> Option<(String, String, String)> {
+    let shape = storage_shape(storage);
+    if storage.ty.element == tensor.element() && shape == tensor.shape() {
+        return None;
+    }
+    let told = |element, shape: &[usize]| format!("{element}{shape:?}");
+    let (expected, found) = (told(storage.ty.element, &shape), told(tensor.element(), tensor.shape()));
+    Some((storage.name.to_string(), expected, found))
+}

@@ -1,0 +1,272 @@
+//! Files of separated values: CSV, TSV and their kin.
+//!
+//! In: a file, packed by gzip or not. Out: a [`Table`], or one for each piece of a file that is larger than memory.
+
+use crate::data::column::Growing;
+use crate::data::input::Input;
+use crate::data::layout::{Column, Layout};
+use crate::data::mistake::{counted, misuse};
+use crate::data::records::Records;
+use crate::data::schema::Schema;
+use crate::data::table::Table;
+use downhill_runtime::error::Error;
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+
+/// How a file of separated values is read.
+///
+/// Its first line names the columns. A column holds numbers or texts, which become categories; a column that holds both is refused, at the
+/// line and the column of the field. A field that is empty or says `NA`, `N/A`, `nan`, `NaN`, `null` or `NULL` is missing. Fields may stand in
+/// quotes, lines may end in any way, a byte-order mark is passed over.
+///
+/// # Examples
+/// ```
+/// use downhill::data::csv::Csv;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = std::env::temp_dir().join(format!("downhill-csv-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let file = folder.join("iris.csv");
+/// std::fs::write(&file, "length,width,species\n5.1,3.5,setosa\n6.2,2.8,virginica\n")?;
+/// let table = Csv::new(&file).read()?;
+/// let data = table.dataset("species")?; // x: f32[2, 2], y: i32[2]
+/// assert_eq!(data.column("y")?.as_i32()?, [0, 1]);
+///
+/// // Another file, read with the columns and categories of the first.
+/// let known = table.schema().without(&["species"])?;
+/// let later = Csv::new("later.csv").schema(&known).parse("width,length\n3.0,5.0\n")?;
+/// assert_eq!(later.inputs(&["length", "width"])?.as_f32()?, [5.0, 3.0]);
+///
+/// let error = Csv::new("broken.csv").parse("a,b\n1,2\n3\n").unwrap_err();
+/// assert_eq!(error.to_string(), "broken.csv:3:1: this record has 1 field, the first line has 2");
+/// # std::fs::remove_dir_all(folder)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Csv {
+    path: PathBuf,
+    separator: char,
+    header: bool,
+    missing: Vec<String>,
+    numbers: Vec<String>,
+    categories: Vec<String>,
+    skip: Vec<String>,
+    schema: Option<Schema>,
+}
+
+impl Csv {
+    /// The file to read.
+    pub fn new(path: impl Into<PathBuf>) -> Csv {
+        let none = Vec::new;
+        let (missing, numbers, categories, skip) = (none(), none(), none(), none());
+        Csv {
+            path: path.into(),
+            separator: ',',
+            header: true,
+            missing,
+            numbers,
+            categories,
+            skip,
+            schema: None,
+        }
+    }
+
+    /// What separates fields: `,` unless another is said.
+    #[must_use]
+    pub fn separator(mut self, separator: char) -> Csv {
+        self.separator = separator;
+        self
+    }
+
+    /// The first line is a record like the others; columns are called `0`, `1`, ….
+    #[must_use]
+    pub fn without_header(mut self) -> Csv {
+        self.header = false;
+        self
+    }
+
+    /// Further texts that stand for a missing value.
+    #[must_use]
+    pub fn missing<T: Into<String>>(mut self, texts: impl IntoIterator<Item = T>) -> Csv {
+        self.missing.extend(texts.into_iter().map(Into::into));
+        self
+    }
+
+    /// Columns whose fields must be numbers.
+    #[must_use]
+    pub fn numbers<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Csv {
+        self.numbers.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Columns whose fields are categories, whatever they look like: postcodes, numbered kinds.
+    #[must_use]
+    pub fn categories<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Csv {
+        self.categories.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Columns that are left out.
+    #[must_use]
+    pub fn skip<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Csv {
+        self.skip.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// The columns to read, found by name, with their kinds and categories: those of an earlier file. Further columns are left out.
+    #[must_use]
+    pub fn schema(mut self, schema: &Schema) -> Csv {
+        self.schema = Some(schema.clone());
+        self
+    }
+
+    /// Reads the whole file.
+    ///
+    /// # Errors
+    /// A file that cannot be read; records of unequally many fields; an open quote; a text where a number must be; a category that the
+    /// schema does not know; no column of a name that was said. Mistakes name the file, the line and the column.
+    pub fn read(&self) -> Result<Table, Error> {
+        self.table(Input::open(&self.path)?.into_reader())
+    }
+
+    /// Reads a text; the path serves messages alone.
+    ///
+    /// # Errors
+    /// As [`Csv::read`].
+    pub fn parse(&self, text: impl Into<Vec<u8>>) -> Result<Table, Error> {
+        let input = Input::of(&self.path, std::io::Cursor::new(text.into()))?;
+        self.table(input.into_reader())
+    }
+
+    /// Reads a file that may be larger than memory: a table of `rows` rows, then the next. Needs a [`schema`](Csv::schema), since one
+    /// piece does not know the categories of another.
+    ///
+    /// # Errors
+    /// As [`Csv::read`], for each piece; no schema; pieces of no rows.
+    pub fn pieces(&self, rows: usize) -> Result<Pieces, Error> {
+        if rows == 0 || self.schema.is_none() {
+            return Err(misuse(
+                format!("pieces of {} of `{}`", counted(rows, "row"), self.path.display()),
+                "say how many rows a piece has and what the columns are: `.schema(table.schema())`",
+            ));
+        }
+        let (records, layout) = self.begin(Input::open(&self.path)?.into_reader())?;
+        Ok(Pieces { csv: self.clone(), records, layout, rows, done: false })
+    }
+
+    fn table(&self, reader: Box<dyn BufRead + Send>) -> Result<Table, Error> {
+        let (mut records, mut layout) = self.begin(reader)?;
+        layout.fill(&mut records, usize::MAX)?;
+        layout.finish()
+    }
+
+    /// Reads the first line.
+    fn begin(&self, reader: Box<dyn BufRead + Send>) -> Result<(Records, Layout), Error> {
+        let Some(separator) = u8::try_from(self.separator).ok().filter(u8::is_ascii) else {
+            return Err(misuse(
+                format!("a separator `{}`", self.separator),
+                "separators are ASCII characters",
+            ));
+        };
+        let mut records = Records::new(&self.path, reader, separator)?;
+        if !records.advance()? {
+            return Err(records.wrong(0, "there is nothing in this file"));
+        }
+
+        let names: Vec<String> = match self.header {
+            true => (0..records.len())
+                .map(|at| Ok(records.field(at)?.trim().to_owned()))
+                .collect::<Result<_, Error>>()?,
+            false => (0..records.len()).map(|at| at.to_string()).collect(),
+        };
+        if let Some(twice) = (0..names.len()).find(|&at| names[..at].contains(&names[at])) {
+            return Err(records.wrong(twice, format!("column `{}` is named twice", names[twice])));
+        }
+
+        let missing = self.missing.clone();
+        let mut layout = Layout { fields: names.len(), columns: self.columns(&names)?, missing };
+        if !self.header {
+            layout.take(&records)?;
+        }
+        Ok((records, layout))
+    }
+
+    /// The columns to fill.
+    fn columns(&self, names: &[String]) -> Result<Vec<Column>, Error> {
+        let position = |wanted: &str| {
+            names.iter().position(|name| name == wanted).ok_or_else(|| Error::Unknown {
+                kind: "column",
+                name: wanted.into(),
+                known: names.to_vec(),
+            })
+        };
+        if let Some(schema) = &self.schema {
+            let columns = schema.columns().map(|(name, kind)| {
+                Ok(Column { name: name.into(), field: position(name)?, growing: Growing::of(kind) })
+            });
+            return columns.collect();
+        }
+
+        for said in [&self.numbers, &self.categories, &self.skip].into_iter().flatten() {
+            position(said)?;
+        }
+        let kept = names.iter().enumerate().filter(|(_, name)| !self.skip.contains(name));
+        let columns = kept.map(|(field, name)| {
+            let growing = match (self.categories.contains(name), self.numbers.contains(name)) {
+                (true, _) => Growing::texts(),
+                (false, true) => Growing::numbers(),
+                (false, false) => Growing::Open(0),
+            };
+            Column { name: name.clone(), field, growing }
+        });
+        Ok(columns.collect())
+    }
+}
+
+/// The pieces of a file, one table after another.
+pub struct Pieces {
+    csv: Csv,
+    records: Records,
+    layout: Layout,
+    rows: usize,
+    done: bool,
+}
+
+impl Iterator for Pieces {
+    type Item = Result<Table, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let piece = self.piece().transpose();
+        self.done = !matches!(piece, Some(Ok(_)));
+        piece
+    }
+}
+
+impl Pieces {
+    fn piece(&mut self) -> Result<Option<Table>, Error> {
+        // A file without header has given its first record already.
+        let first = self.layout.rows();
+        let read = first + self.layout.fill(&mut self.records, self.rows - first)?;
+        let Some(schema) = self.csv.schema.as_ref().filter(|_| read > 0) else { return Ok(None) };
+        let next = self.layout.again(schema);
+        std::mem::replace(&mut self.layout, next).finish().map(Some)
+    }
+}
+
+impl std::fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pieces of {} of {}", counted(self.rows, "row"), self.csv.path.display())
+    }
+}
+
+/// A table that is read with no more said.
+///
+/// # Errors
+/// As [`Csv::read`].
+pub fn read(path: impl AsRef<Path>) -> Result<Table, Error> {
+    Csv::new(path.as_ref()).read()
+}

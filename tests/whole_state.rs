@@ -1,0 +1,127 @@
+//! A model's state as one value: copies, resuming with the same bits, what does not fit.
+
+use downhill::prelude::*;
+
+network! {
+    Noisy(hidden: usize) {
+        input  x: [batch, 3];
+        target y: [batch, 1];
+        let h = dropout(relu(batch_norm(linear(x, hidden))), 0.3);
+        output p = linear(h, 1);
+        loss   squared_error(p, y);
+    }
+
+    Other() {
+        input  x: [batch, 3];
+        target y: [batch, 1];
+        let h = relu(linear(x, 5));
+        output p = linear(h, 1);
+        loss   squared_error(p, y);
+    }
+}
+
+const Y: [f32; 4] = [1.0, 0.0, -1.0, 2.0];
+
+fn x(step: usize) -> Tensor {
+    let numbers = (0..12).map(|n| ((n + 5 * step) * 29 % 31) as f32 / 15.0 - 1.0);
+    Tensor::new([4, 3], numbers.collect::<Vec<f32>>()).expect("x")
+}
+
+fn noisy(seed: u64) -> Model {
+    Noisy::new(6).seed(seed).optimizer(adamw(0.01)).build().expect("a network")
+}
+
+fn train(net: &mut Model, steps: std::ops::Range<usize>) -> Vec<u32> {
+    steps.map(|step| net.step(&x(step), &Y).expect("a step").to_bits()).collect()
+}
+
+#[test]
+fn a_restored_model_goes_on_with_the_same_bits() {
+    let mut net = noisy(7);
+    train(&mut net, 0..5);
+    net.set_learning_rate(0.03).expect("a rate");
+    let state = net.state();
+    let ahead = train(&mut net, 5..12);
+    // Another seed, another number of steps, prepared sizes and random numbers of its own.
+    let mut other = noisy(8);
+    train(&mut other, 0..3);
+    other.restore(&state).expect("the same network");
+    assert_eq!(other.learning_rate().expect("a rate"), 0.03);
+    assert_eq!((other.steps_made(), other.state()), (5, state.clone()));
+    assert_eq!(train(&mut other, 5..12), ahead);
+    assert_eq!(other.state(), net.state());
+    // And back.
+    net.restore(&state).expect("the same network");
+    assert_eq!(train(&mut net, 5..12), ahead);
+}
+
+#[test]
+fn a_copy_goes_its_own_way() {
+    let mut net = noisy(7);
+    train(&mut net, 0..5);
+    let mut copy = net.clone();
+    assert_eq!(copy.state(), net.state());
+    let ahead = train(&mut copy, 5..9);
+    assert_ne!(copy.state(), net.state());
+    assert_eq!(train(&mut net, 5..9), ahead);
+}
+
+#[test]
+fn what_does_not_fit_is_told_at_once_and_changes_nothing() {
+    let mut net = noisy(7);
+    let other = Other::new().optimizer(sgd(0.1)).build().expect("a network");
+    let before = net.state();
+    let error = net.restore(&other.state()).expect_err("another network");
+    let message = error.to_string();
+    assert!(matches!(error, downhill::Error::State(_)), "{message}");
+    for words in [
+        "missing: `h.0.weight`, `h.0.bias`, `h.1.weight`",
+        "unexpected: `h.weight`, `h.bias`",
+        "the state is another network's",
+    ] {
+        assert!(message.contains(words), "{words} in {message}");
+    }
+    let wide = Noisy::new(7).optimizer(adamw(0.01)).build().expect("a network");
+    let message = net.restore(&wide.state()).expect_err("another width").to_string();
+    assert!(message.contains("`p.weight` is f32[6, 1] but was given as f32[7, 1]"), "{message}");
+    let mut broken = net.state();
+    broken.learning_rates[0].1 = f32::NAN;
+    assert!(net.restore(&broken).expect_err("no rate").to_string().contains("learning rate of NaN"));
+    assert_eq!(net.state(), before);
+}
+
+#[test]
+fn inference_takes_what_training_has_learned() {
+    let mut net = noisy(7);
+    train(&mut net, 0..5);
+    let mut served = Noisy::new(6).seed(1).build().expect("a network");
+    served.copy_parameters_from(&net).expect("the same network");
+    assert_eq!(served.forward(&x(0)).expect("p"), net.forward(&x(0)).expect("p"));
+    assert_eq!((served.steps_made(), served.state().seed), (0, 1));
+    // Without the optimizer's moments it is no state to go on training from.
+    let message = net.restore(&served.state()).expect_err("no moments").to_string();
+    assert!(
+        message.contains("missing: `optimizer.step`") && message.contains("`restore_parameters`"),
+        "{message}"
+    );
+    let narrow = Noisy::new(5).build().expect("a network");
+    let message = served.copy_parameters_from(&narrow).expect_err("another width").to_string();
+    assert_eq!(message.matches("but was given as").count(), 7, "{message}");
+}
+
+#[test]
+fn a_model_is_told_in_a_line() {
+    let mut net = noisy(7);
+    train(&mut net, 0..2);
+    assert_eq!(format!("{net:?}"), "Model(Noisy, 43 parameters, 2 steps made, seed 7)");
+    assert_eq!(net.parameter_count(), 43);
+}
+
+#[test]
+fn numbers_that_are_none_are_refused_unless_told() {
+    let mut net = noisy(7);
+    let message = net.set_parameter("p.bias", &[f32::NAN]).expect_err("NaN").to_string();
+    assert!(message.starts_with("the value for parameter `p.bias` holds NaN at position 0"), "{message}");
+    net.set_parameter_unchecked("p.bias", &[f32::INFINITY]).expect("a bias");
+    assert_eq!(net.parameter("p.bias").expect("a bias").to_f64_vec(), [f64::INFINITY]);
+}
