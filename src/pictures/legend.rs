@@ -8,8 +8,8 @@ use plotters::style::text_anchor::HPos;
 use plotters::style::{RGBColor, ShapeStyle};
 
 /// A series' name, its colour, and whether it is a line.
-pub(super) struct Entry<'a> {
-    pub(super) name: &'a str,
+pub(super) struct Entry {
+    pub(super) name: String,
     pub(super) colour: RGBColor,
     pub(super) line: bool,
 }
@@ -23,10 +23,10 @@ const SAMPLE: i32 = 52;
 pub(super) fn draw(
     chart: &Chart<'_, '_>,
     sheet: &Sheet<'_>,
-    entries: &[Entry<'_>],
+    entries: &[Entry],
     points: impl Iterator<Item = (f64, f64)>,
 ) -> Drawn {
-    let widest = entries.iter().map(|entry| paper::width(entry.name)).fold(0.0, f64::max);
+    let widest = entries.iter().map(|entry| paper::width(&entry.name)).fold(0.0, f64::max);
     let (width, height) = (widest as i32 + SAMPLE + MARGIN, entries.len() as i32 * ROW + 12);
     let (across, down) = chart.plotting_area().get_pixel_range();
     let room = (across.end - across.start - 2 * MARGIN - width, down.end - down.start - 2 * MARGIN - height);
@@ -49,7 +49,7 @@ pub(super) fn draw(
             sheet.draw(&Circle::new((left + 27, middle), 6, style))?;
         }
         let style = paper::text(paper::FONT, ink::TEXT);
-        paper::words(sheet, entry.name, (left + SAMPLE, middle), HPos::Left, &style)?;
+        paper::words(sheet, &entry.name, (left + SAMPLE, middle), HPos::Left, &style)?;
     }
     Ok(())
 }

@@ -113,7 +113,10 @@ pub fn curves(path: impl AsRef<Path>, series: &[Series<'_>], options: Curves<'_>
     let points: Vec<(f64, f64)> =
         series.iter().flat_map(|series| series.points.iter().copied().filter(placed)).collect();
     if points.is_empty() {
-        return Err(complain("no point of the series has a place on the axes: finite, and positive where an axis has powers of ten".into()));
+        return Err(Error::Usage {
+            message: "no point of the series has a place on the axes".into(),
+            help: "give finite numbers, and positive ones for an axis with powers of ten".into(),
+        });
     }
     let x = Axis::around(points.iter().map(|point| point.0), options.log_x, options.x)?;
     let y = Axis::around(points.iter().map(|point| point.1), options.log, options.y)?;
@@ -128,7 +131,7 @@ pub fn curves(path: impl AsRef<Path>, series: &[Series<'_>], options: Curves<'_>
         for (index, series) in series.iter().enumerate() {
             mark(chart, sheet, series, ink::class(index), place)?;
         }
-        let entries: Vec<Entry<'_>> =
+        let entries: Vec<Entry> =
             series.iter().enumerate().filter(|(_, series)| !series.name.is_empty()).map(entry).collect();
         if entries.is_empty() {
             Ok(())
@@ -152,8 +155,8 @@ fn covered(
     })
 }
 
-fn entry<'a>((index, series): (usize, &Series<'a>)) -> Entry<'a> {
-    Entry { name: series.name, colour: ink::class(index), line: series.line }
+fn entry((index, series): (usize, &Series<'_>)) -> Entry {
+    Entry { name: paper::shortened(series.name, 40), colour: ink::class(index), line: series.line }
 }
 
 /// Each stretch between gaps is a line.
@@ -172,10 +175,28 @@ fn draw(
             chart.draw_series(points.iter().map(|&point| Circle::new(point, 5, style)))?;
         }
         if series.line && points.len() > 1 {
-            chart.draw_series([PathElement::new(points, style)])?;
+            chart.draw_series([PathElement::new(thinned(points), style)])?;
         }
     }
     Ok(())
+}
+
+/// Of more points than a chart has pixels, the least and the greatest of each few: what is drawn looks the same.
+fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    const FEW: usize = 1500;
+    if points.len() <= 4 * FEW {
+        return points;
+    }
+    let extremes = points.chunks(points.len().div_ceil(FEW)).flat_map(|few| {
+        let place = |better: fn(f64, f64) -> bool| {
+            (0..few.len())
+                .reduce(|best, at| if better(few[at].1, few[best].1) { at } else { best })
+                .unwrap_or(0)
+        };
+        let (least, greatest) = (place(|a, b| a < b), place(|a, b| a > b));
+        [few[least.min(greatest)], few[least.max(greatest)]]
+    });
+    extremes.collect()
 }
 
 /// A ring around the best point, and its numbers.
