@@ -14,7 +14,6 @@
 
 use downhill::pictures::{Curves, Series, curves};
 use downhill::prelude::*;
-use downhill::random::random_bits;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -88,14 +87,18 @@ fn play(
     seed: u64,
     decide: impl Fn(f32, f32) -> bool,
 ) -> Result<Vec<Vec<Step>>, downhill::Error> {
-    let mut carts: [Cart; CARTS] = std::array::from_fn(|cart| Cart::new(seed, cart as u64));
+    // For each push, then for each cart's start.
+    let chances = Tensor::rand([CARTS * (STEPS + 4)], seed)?;
+    let chances = chances.as_f32()?;
+    let mut carts: [Cart; CARTS] =
+        std::array::from_fn(|cart| Cart::new(&chances[CARTS * STEPS + 4 * cart..]));
     let mut episodes = vec![Vec::new(); CARTS];
     let mut p = [0.0_f32; CARTS];
     for step in 0..STEPS {
         let states = carts.map(|cart| cart.state());
         net.forward_into(&states, &mut p)?;
         for (number, cart) in carts.iter_mut().enumerate().filter(|(_, cart)| cart.stands()) {
-            let right = decide(p[number], uniform(seed, 1 + step as u64, number as u64));
+            let right = decide(p[number], chances[step * CARTS + number]);
             episodes[number].push((states[number], right));
             cart.push(right);
         }
@@ -139,11 +142,6 @@ fn earned(length: usize) -> Vec<f32> {
     earned
 }
 
-/// A number from 0 to 1 that depends on nothing but these.
-fn uniform(seed: u64, step: u64, element: u64) -> f32 {
-    (random_bits(seed, step, 0, element) >> 8) as f32 / (1 << 24) as f32
-}
-
 /// A cart with a pole on it.
 #[derive(Clone, Copy)]
 struct Cart {
@@ -154,8 +152,9 @@ struct Cart {
 }
 
 impl Cart {
-    fn new(seed: u64, number: u64) -> Cart {
-        let small = |element: u64| 0.1 * f64::from(uniform(seed, 0, 4 * number + element)) - 0.05;
+    /// All nearly at rest; of four numbers from 0 to 1.
+    fn new(chances: &[f32]) -> Cart {
+        let small = |number: usize| 0.1 * f64::from(chances[number]) - 0.05;
         Cart { place: small(0), speed: small(1), angle: small(2), turning: small(3) }
     }
 

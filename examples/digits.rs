@@ -40,8 +40,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let training = moved(&training)?;
     let (x, digit) = (validation.column("x")?, validation.column("digit")?);
 
-    let mut net =
-        Digits::new(256).seed(seed).optimizer(sgd(LEARNING_RATE.into())).batch_sizes([BATCH]).build()?;
+    let mut net = Digits::new(256).seed(seed).optimizer(sgd(LEARNING_RATE)).batch_sizes([BATCH]).build()?;
     println!("{} pictures to learn from, {} to be examined on", training.rows(), validation.rows());
     println!("compiled in {:.1} ms", net.compile_time().as_secs_f64() * 1e3);
 

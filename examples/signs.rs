@@ -16,7 +16,6 @@
 
 use downhill::pictures::{Curves, Grid, Series, curves, grid};
 use downhill::prelude::*;
-use downhill::random::random_bits;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -177,8 +176,12 @@ impl Signs {
         signs: Vec<f32>,
     ) -> Result<Signs, downhill::Error> {
         let all = Dataset::new(columns.into_iter().chain([("sign", signs.clone().into())]))?;
-        let chosen = |entry: &u32| random_bits(1, 0, 0, (*entry).into()).is_multiple_of(10);
-        let seen = (0..signs.len() as u32).filter(chosen).collect();
+        let chances = Tensor::rand([signs.len()], 1)?;
+        let seen = (0..)
+            .zip(chances.as_f32()?)
+            .filter(|(_, chance)| **chance < 0.1)
+            .map(|(entry, _)| entry)
+            .collect();
         Ok(Signs { signs, all, seen })
     }
 

@@ -39,7 +39,9 @@
 //! # What can be handed in
 //! [`Tensor`](tensor::Tensor)s, slices, `Vec`s, arrays, nested arrays, and `ndarray` views with the feature
 //! `ndarray`: whatever is [`Data`](view::Data). Numbers without a shape are taken as rows. Several inputs are a tuple:
-//! `net.step((&x, &t), &y)`.
+//! `net.step((&x, &t), &y)`. f64s become f32s, and labels may be whole numbers of any width.
+//!
+//! [`data`] reads files and makes numbers fit, [`metrics`] measures what comes out, [`schedules`] are learning rates.
 //!
 //! # Formulas of your own
 //! A network calls an ordinary Rust function by its path, `self::swish(x)`. The function works on
@@ -151,6 +153,9 @@ pub mod schedules;
 
 pub mod fit;
 
+mod file;
+pub mod checkpoint;
+
 pub mod sampling;
 
 #[cfg(feature = "pictures")]
@@ -159,6 +164,7 @@ pub mod pictures;
 /// What most programs need: `use downhill::prelude::*;`.
 pub mod prelude {
     pub use crate::build::Configure;
+    pub use crate::checkpoint::Saving;
     pub use crate::data::{one_hot, split};
     pub use crate::fit::{Fit, Training};
     pub use crate::metrics::{accuracy, binary_accuracy};

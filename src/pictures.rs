@@ -18,7 +18,6 @@
 //! # }
 //! ```
 
-mod file;
 mod ink;
 mod ticks;
 mod axis;

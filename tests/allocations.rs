@@ -74,6 +74,9 @@ fn allocate_nothing(width: usize, threads: usize) {
     let label = Tensor::from((0..rows as i32).map(|i| i % 4).collect::<Vec<_>>());
     let data =
         Dataset::new([("x", x.clone()), ("keep", keep.clone()), ("label", label.clone())]).expect("data");
+    // The same in types that are converted.
+    let wide = Tensor::new([rows, 8], x.to_f64_vec()).expect("x");
+    let places: Vec<usize> = (0..rows).map(|row| row % 4).collect();
     let rates = [0.01, 0.02, 0.03];
     let options = EpochOptions { learning_rates: Some(&rates), ..EpochOptions::default() };
     let mut report = EpochReport::default();
@@ -81,6 +84,7 @@ fn allocate_nothing(width: usize, threads: usize) {
     let mut slope = vec![0.0_f32; rows * 8];
     let mut turn = |net: &mut Model, seed: u64| {
         net.step((&x, &keep), &label).expect("a step");
+        net.step((&wide, &keep), &places).expect("a step");
         net.step_with(&[("label", &label), ("keep", &keep), ("x", &x)]).expect("a step");
         net.epoch_into(&data, Epoch { batch: 16, seed }, options, &mut report).expect("an epoch");
         net.forward_into((&x, &keep), &mut logits).expect("logits");
@@ -93,6 +97,24 @@ fn allocate_nothing(width: usize, threads: usize) {
         assert_eq!(allocations(|| turn(&mut net, seed)), 0);
     }
     assert!(allocations(|| drop(net.forward((&x, &keep)))) > 0, "the counter counts");
+}
+
+/// Rows that lie scattered are packed, in memory that is kept.
+#[test]
+fn nor_do_epochs_of_scattered_rows() {
+    let mut net = Masked::new(4).seed(1).optimizer(adamw(0.01)).batch_sizes([16]).build().expect("a network");
+    let rows = 4096;
+    let x = Tensor::rand([rows, 8], 1).expect("x");
+    let keep = Tensor::full([rows, 8], true).expect("keep");
+    let label = Tensor::from((0..rows as u32).map(|row| row % 4).collect::<Vec<_>>());
+    let data = Dataset::new([("x", x), ("keep", keep), ("label", label)]).expect("data");
+    let mut report = EpochReport::default();
+    let mut epoch = |seed| {
+        let how = (Epoch { batch: 16, seed }, EpochOptions::default());
+        net.epoch_into(&data, how.0, how.1, &mut report).expect("an epoch");
+    };
+    epoch(0);
+    assert_eq!(allocations(|| epoch(1)), 0);
 }
 
 /// Calls are counted, code is made, and sizes take turns: only the call that has code made allocates.

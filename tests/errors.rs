@@ -62,8 +62,12 @@ fn wrong_data() {
         "`y` is declared as [batch, 1], but was given 6 numbers: it takes 5"
     );
     assert_eq!(says(net.step(&[[1, 2]], &flat(1))), "`x` is declared as f32, but was given i32");
-    let wide = Tensor::full([1, 2], 0.5_f64).expect("a tensor");
-    assert_eq!(says(net.step(&wide, &flat(1))), "`x` is declared as f32, but was given f64");
+    let wide = Tensor::full([1, 2], 1e300_f64).expect("a tensor");
+    assert_eq!(
+        says(net.step(&wide, &flat(1))),
+        "`x` is declared as f32, but holds 1e300 at position 0\n   = help: an f32 is up to 3.4e38"
+    );
+    assert!(says(net.step(&[[1_u8, 2]], &flat(1))).starts_with("`x` is declared as f32, but was given u8"));
     assert_eq!(
         says(net.step((&flat(2), &flat(2)), &flat(1))),
         "`step` takes 1 input (`x`), but 2 were given"
@@ -206,7 +210,7 @@ fn wrong_data_sets() {
     );
     assert_eq!(
         says(net.epoch(&data(&y, &y), epoch)),
-        "`x` is declared as [batch, 2], but was given [2, 1]: axis 1 has size 1, not 2"
+        "`x` is declared as [batch, 2], but was given [4, 1]: axis 1 has size 1, not 2"
     );
     let misnamed = Dataset::new([("x", x.clone()), ("yy", y.clone())]).expect("data");
     assert_eq!(says(net.epoch(&misnamed, epoch)), "there is no input `yy`; there are `x`, `y`");
@@ -219,7 +223,7 @@ fn wrong_data_sets() {
     );
     assert_eq!(
         says(net.epoch_with(&data(&x, &y), epoch, options(None, Some(&[0.1])))),
-        "1 learning rates were given for 2 steps\n   \
+        "1 learning rate given for 2 steps\n   \
          = help: give one a step; `data.steps(batch)` says how many there are"
     );
     assert_eq!(says(data(&x, &y).column("z").cloned()), "there is no column `z`; there are `x`, `y`");

@@ -27,6 +27,7 @@ fn step(element: ElementType) -> Graph {
         ty: ty([rows, columns]),
         kind: StorageKind::Parameter,
         initializer: Initializer::Constant(0.1),
+        exchange: Default::default(),
         origin: Default::default(),
     });
     let x = graph.add(Op::Input(0), &[]);

@@ -108,8 +108,30 @@ pub struct Storage {
     pub kind: StorageKind,
     /// How it starts.
     pub initializer: Initializer,
+    /// How files that are exchanged with PyTorch hold it.
+    pub exchange: Exchange,
     /// Where it was declared.
     pub origin: Origin,
+}
+
+/// How files that are exchanged with PyTorch hold a storage. By default under its own name and with its own axes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Exchange {
+    /// Its axes in PyTorch's order: `[1, 0]` of a matrix that is stored the other way round. In its own order when empty.
+    pub axes: Vec<usize>,
+    /// The name that it has there, where that is another.
+    pub renamed: Option<Renamed>,
+}
+
+/// A name in place of the last parts of a storage's own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Renamed {
+    /// How many parts of its own name it replaces: 2 of `a.query.weight`.
+    pub parts: usize,
+    /// `in_proj_weight`.
+    pub name: Arc<str>,
+    /// Its place among the storages that are one tensor under this name, one after the other along the first axis.
+    pub place: usize,
 }
 
 /// What a result is for.

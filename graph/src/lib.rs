@@ -28,6 +28,10 @@ pub mod graph;
 pub mod loops;
 
 pub mod tensor;
+mod nested;
+mod fill;
+mod rows;
+mod join;
 
 pub mod asked;
 pub mod rebuild;

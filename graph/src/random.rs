@@ -10,6 +10,7 @@
 mod threefry;
 
 mod source;
+mod numbers;
 
 mod fan;
 mod orthogonal;
@@ -20,4 +21,5 @@ mod initializer;
 
 pub use fan::Fan;
 pub use initializer::Initializer;
+pub use numbers::{normals, uniforms};
 pub use threefry::{Words, random_bits, stream_key, stream_seed, threefry};

@@ -1,9 +1,10 @@
 //! Concrete typed arrays: what goes into a network and what comes out.
 //!
-//! In: slices, vectors, nested arrays of `f32`, `f64`, `i32`, `u32` or `bool`. Out: [`Tensor`].
+//! In: slices, vectors, nested arrays of `f32`, `f64`, `i32`, `u32` or `bool` (`nested`: other whole numbers and rows of rows; `fill`: rules).
+//! Out: [`Tensor`] (`rows`: its parts; `join`: several as one).
 //! Must hold: the data is row-major and has exactly as many elements as the shape says.
 
-use crate::error::Error;
+use crate::error::{Error, counted};
 use crate::types::ElementType;
 use std::fmt;
 
@@ -79,7 +80,7 @@ pub enum Data {
 }
 
 /// A Rust type that can be the element of a [`Tensor`].
-pub trait Element: Copy + Sized + sealed::Sealed {
+pub trait Element: Copy + Sized + sealed::Sealed + 'static {
     /// The element type it stands for.
     const ELEMENT: ElementType;
     /// Wraps a vector of it.
@@ -133,11 +134,8 @@ impl Tensor {
                 Ok(Tensor { shape: Sizes::new(shape), data: E::into_data(data) })
             }
             Some(size) => {
-                let plural = if data.len() == 1 { "" } else { "s" };
-                Err(Error::new(format!(
-                    "{} element{plural} for the shape {shape:?}, which has {size}",
-                    data.len()
-                )))
+                let elements = counted(data.len(), "element");
+                Err(Error::new(format!("{elements} for the shape {shape:?}, which has {size}")))
             }
             None => Err(Error::new(format!("the shape {shape:?} has more elements than memory can hold"))),
         }

@@ -34,7 +34,14 @@ fn right() -> Graph {
 fn with_storage(graph: &mut Graph, name: &str) {
     let ty = Type::new(ElementType::F64, [3]);
     let (kind, initializer) = (StorageKind::Parameter, Initializer::Zeros);
-    graph.add_storage(Storage { name: name.into(), ty, kind, initializer, origin: Default::default() });
+    graph.add_storage(Storage {
+        name: name.into(),
+        ty,
+        kind,
+        initializer,
+        exchange: Default::default(),
+        origin: Default::default(),
+    });
 }
 
 #[test]

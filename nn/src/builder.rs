@@ -20,7 +20,7 @@ use downhill_graph::agreement::When;
 use downhill_graph::check::{Check, Made};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::{Error, Errors, Origin};
-use downhill_graph::graph::{Graph, Input, NodeId, Role, Storage, StorageKind, Undecided, bug};
+use downhill_graph::graph::{Exchange, Graph, Input, NodeId, Role, Storage, StorageKind, Undecided, bug};
 use downhill_graph::op::Op;
 use downhill_graph::random::Initializer;
 use downhill_graph::rebuild::ancestors;
@@ -214,6 +214,23 @@ impl Builder {
         self.declare_storage(name, Type::new(ElementType::F32, shape), StorageKind::Parameter, initializer)
     }
 
+    /// Says how files that are exchanged with PyTorch hold a parameter, where that is not as it is here.
+    pub fn exchange(&self, parameter: &Value, exchange: Exchange) {
+        let Some(node) = parameter.node() else { return };
+        self.with_graph(|graph| {
+            if let Op::Storage(index) = *graph.op(node) {
+                graph.storages[index].exchange = exchange;
+            }
+        });
+    }
+
+    /// Declares a matrix `[inputs, units]`, which PyTorch keeps as `[units, inputs]`.
+    pub(crate) fn turned(&self, name: &str, shape: [Dim; 2], initializer: Initializer) -> Value {
+        let matrix = self.parameter(name, shape, initializer);
+        self.exchange(&matrix, Exchange { axes: vec![1, 0], ..Exchange::default() });
+        matrix
+    }
+
     /// Declares a tensor that is kept but not trained.
     pub fn state(&self, name: &str, ty: Type, initializer: Initializer) -> Value {
         self.declare_storage(name, ty, StorageKind::State, initializer)
@@ -288,7 +305,14 @@ impl Builder {
         state.names.declare(index, name);
         state.instances.record(index);
         let origin = state.graph.current_origin().clone();
-        let node = state.graph.add_storage(Storage { name: name.into(), ty, kind, initializer, origin });
+        let node = state.graph.add_storage(Storage {
+            name: name.into(),
+            ty,
+            kind,
+            initializer,
+            exchange: Exchange::default(),
+            origin,
+        });
         drop(state);
         self.value(node).named(name)
     }

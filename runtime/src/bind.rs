@@ -28,8 +28,6 @@ pub(crate) struct Interface {
     pub(crate) symbols: Vec<Arc<str>>,
     /// The symbol that counts rows, if there is one.
     pub(crate) rows: Option<usize>,
-    /// Whether an input is a mask.
-    pub(crate) masks: bool,
     /// What is demanded of the elements of the data.
     pub(crate) demands: Vec<Demand>,
     inputs: Slots,
@@ -93,19 +91,9 @@ impl Interface {
         let slots: Vec<Slot> = slots.collect();
 
         let rows = entry.has_rows.then_some(0);
-        let masks = slots.iter().any(|slot| slot.element == ElementType::Bool);
         let demands = demands(&slots, checks, bindings);
         let [inputs, targets] = [Role::Input, Role::Target].map(|role| Slots::of(&slots, role));
-        Interface {
-            entry: name.to_owned(),
-            slots,
-            symbols: symbols.to_vec(),
-            rows,
-            masks,
-            demands,
-            inputs,
-            targets,
-        }
+        Interface { entry: name.to_owned(), slots, symbols: symbols.to_vec(), rows, demands, inputs, targets }
     }
 
     /// Puts data, given in the order of declaration, into its slots. Inputs that the entry does not read may be left out.
@@ -197,13 +185,6 @@ impl Interface {
 
     fn solve_shaped(&self, index: usize, all: &[Option<Given>], sizes: &mut [i64]) -> Result<(), Error> {
         let (slot, Some(given)) = (&self.slots[index], &all[index]) else { return Ok(()) };
-        if given.element != slot.element {
-            return Err(Error::Element {
-                name: slot.name.to_string(),
-                expected: slot.element,
-                found: given.element,
-            });
-        }
         let (rank, dims) = match given.extent {
             Extent::Flat => return Ok(()),
             Extent::Unfit(reason) => return Err(slot.misfit(given, reason.into())),
@@ -242,8 +223,8 @@ impl Interface {
 
     /// Data without a shape fits if its length makes whole rows.
     fn solve_flat(&self, slot: &Slot, len: usize, sizes: &mut [i64]) -> Result<(), Error> {
-        let flat =
-            Given { base: std::ptr::null(), element: slot.element, len, extent: Extent::Flat, whole: len };
+        let (base, element, extent) = (std::ptr::null(), slot.element, Extent::Flat);
+        let flat = Given { base, element, width: None, len, extent, whole: len };
         let mut row = 1_i64;
         for rule in slot.rules.iter().skip(1) {
             let size = rule.size(sizes).ok_or_else(|| {
@@ -339,6 +320,37 @@ impl Slot {
     /// Whether callers hand it in.
     pub(crate) fn is_data(&self) -> bool {
         matches!(self.role, Role::Input | Role::Target)
+    }
+
+    /// Refuses a column of a data set whose rows are not what it takes, in words of the whole column.
+    pub(crate) fn check_column(&self, shape: &[usize]) -> Result<(), Error> {
+        let axes = |n: usize| if n == 1 { "1 axis".into() } else { format!("{n} axes") };
+        let wrong = |reason: String| Error::Shape {
+            name: self.name.to_string(),
+            expected: self.shape.to_string(),
+            found: format!("{shape:?}"),
+            reason,
+        };
+
+        let (rank, wanted) = (shape.len(), self.rules.len());
+        if rank != wanted {
+            let reason = format!("it has {}, not {wanted}", axes(rank));
+            // What has one number a row may have an axis for it or not.
+            let other = match (rank, wanted, shape) {
+                (1, 2, [rows]) => format!("; give `{}.reshape([{rows}, 1])?`", self.name),
+                (2, 1, [rows, 1]) => format!("; give `{}.reshape([{rows}])?`", self.name),
+                _ => String::new(),
+            };
+            return Err(wrong(reason + &other));
+        }
+        for (axis, (rule, &size)) in self.rules.iter().zip(shape).enumerate().skip(1) {
+            if let Rule::Known(expected) = *rule
+                && i64::try_from(size) != Ok(expected)
+            {
+                return Err(wrong(format!("axis {axis} has size {size}, not {expected}")));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn misfit(&self, given: &Given, reason: String) -> Error {

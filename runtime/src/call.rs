@@ -10,13 +10,15 @@
 //! - `rows` has one row number for each row of each step, each below the number of rows of every looked-up input;
 //! - `losses` has one element for each step.
 
+use crate::bind::Slot;
 use crate::code::Function;
+use crate::convert::{convert, converts, first_misfit, misfit, refused};
+use crate::error::Error;
 use crate::given::Given;
 use crate::marks::{self, Marks};
 use crate::pool::{self, Pool};
 use crate::storage::Buffer;
 use downhill_codegen::abi::{Context, InputBinding};
-use downhill_graph::types::ElementType;
 use std::ops::Deref;
 
 /// The memory that a call needs; kept from call to call so that none allocates.
@@ -27,8 +29,8 @@ pub(crate) struct Frame {
     pub(crate) inputs: Vec<InputBinding>,
     pub(crate) outputs: Vec<*mut u8>,
     storages: Vec<*mut u8>,
-    /// Masks as native code reads them, by slot.
-    masks: Vec<Vec<u32>>,
+    /// What native code does not read as it was given, as it reads it, by slot.
+    converted: Vec<Vec<u32>>,
 }
 
 // SAFETY: every call makes the pointers of a frame again and never read after it.
@@ -99,21 +101,40 @@ pub(crate) struct Work<'a, 'm> {
 }
 
 impl Frame {
-    /// Copies what was given as `bool`s: in memory, native code's masks are words of 0 or 1.
+    /// Copies what native code does not read as it was given: its masks are words of 0 or 1, its floats f32, its integers of 32 bits.
+    /// Only the elements of `rows`, where they are said, must fit.
     ///
     /// # Safety
     /// What was given is still borrowed.
-    pub(crate) unsafe fn widen_masks(&mut self) {
-        self.masks.resize(self.given.len().max(self.masks.len()), Vec::new());
-        for (given, mask) in self.given.iter_mut().zip(&mut self.masks) {
-            if let Some(given) = given.as_mut().filter(|given| given.element == ElementType::Bool) {
-                // SAFETY: a borrow of this many `bool`s was taken apart into base and length.
-                let bools = unsafe { std::slice::from_raw_parts(given.base.cast::<bool>(), given.whole) };
-                mask.clear();
-                mask.extend(bools.iter().map(|&bit| u32::from(bit)));
-                given.base = mask.as_ptr().cast();
-            }
+    pub(crate) unsafe fn convert(&mut self, slots: &[Slot], rows: Option<&[u32]>) -> Result<(), Error> {
+        let is_foreign = |given: &Given, slot: &Slot| slot.read && !given.is_native(slot.element);
+        let mut all = self.given.iter().zip(slots);
+        if !all.any(|(given, slot)| given.as_ref().is_some_and(|given| is_foreign(given, slot))) {
+            return Ok(());
         }
+
+        self.converted.resize(self.given.len().max(self.converted.len()), Vec::new());
+        for ((given, words), slot) in self.given.iter_mut().zip(&mut self.converted).zip(slots) {
+            let Some(given) = given.as_mut().filter(|given| is_foreign(given, slot)) else { continue };
+            // SAFETY: as promised; each is converted once.
+            let elements = unsafe { given.elements() };
+            if !converts(&elements, slot.element) {
+                return Err(refused(&slot.name, &elements, slot.element));
+            }
+            let misfit_at = match rows.zip(given.row_len()) {
+                None => first_misfit(elements, slot.element, 0..given.whole),
+                Some((rows, row)) => {
+                    let positions = rows.iter().flat_map(|&at| (at as usize * row..).take(row));
+                    first_misfit(elements, slot.element, positions)
+                }
+            };
+            if let Some(at) = misfit_at {
+                return Err(misfit(&slot.name, elements, slot.element, at));
+            }
+            convert(elements, slot.element, words);
+            (given.base, given.element, given.width) = (words.as_ptr().cast(), slot.element, None);
+        }
+        Ok(())
     }
 
     /// Runs an entry. Gives the step that ended the call because something in it was not finite, if any.

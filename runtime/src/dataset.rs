@@ -1,11 +1,17 @@
 //! Data to train on: named columns of equally many rows.
 //!
-//! In: tensors. Out: [`Dataset`]; orders of its rows.
+//! In: tensors, or whatever is data. Out: [`Dataset`]; orders of its rows.
+//!
+//! Must hold: columns are of types that networks have. f64s become f32s, once, when a data set is made.
 
+use crate::convert::{convert, first_misfit, misfit};
 use crate::error::Error;
 use crate::prepare;
-use crate::view::{Data, View};
+use crate::view::{Data, Elements as Viewed, Extent, View};
+use downhill_graph::error::counted;
+use downhill_graph::graph::bug;
 use downhill_graph::tensor::{Data as Elements, Element, Tensor};
+use downhill_graph::types::ElementType;
 
 /// Named tensors whose first axes, the rows, are equally long.
 ///
@@ -28,13 +34,19 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Columns by the names of the inputs and targets they are for.
+    /// Columns by the names of the inputs and targets they are for. A column of f64s becomes one of f32s, which networks take.
     ///
     /// # Errors
-    /// No columns, a name given twice, a tensor without axes, columns of unequally many rows, or more rows than a u32 counts.
+    /// No columns, a name given twice, a tensor without axes, columns of unequally many rows, or more rows than a u32 counts; an f64 that no f32
+    /// holds.
     pub fn new<N: Into<String>>(columns: impl IntoIterator<Item = (N, Tensor)>) -> Result<Dataset, Error> {
-        let columns: Vec<(String, Tensor)> =
-            columns.into_iter().map(|(name, tensor)| (name.into(), tensor)).collect();
+        let columns: Vec<(String, Tensor)> = columns
+            .into_iter()
+            .map(|(name, tensor)| {
+                let name = name.into();
+                Ok((name.clone(), narrowed(&name, tensor)?))
+            })
+            .collect::<Result<_, Error>>()?;
         let Some((first, rows)) =
             columns.first().map(|(name, tensor)| (name, tensor.shape().first().copied()))
         else {
@@ -71,9 +83,40 @@ impl Dataset {
         Ok(Dataset { columns, rows })
     }
 
+    /// Columns of whatever is data: `Dataset::of(&[("x", &x), ("label", &labels)])?`. f64s become f32s, whole numbers of any width i32s; what has
+    /// no shape of its own is one number a row.
+    ///
+    /// # Errors
+    /// As [`Dataset::new`]; a number that its type does not hold.
+    ///
+    /// # Examples
+    /// ```
+    /// use downhill_runtime::dataset::Dataset;
+    ///
+    /// let (x, label): (Vec<[f64; 2]>, Vec<u8>) = (vec![[0.5, 1.0], [2.0, 3.0]], vec![1, 0]);
+    /// let data = Dataset::of(&[("x", &x), ("label", &label)])?;
+    /// assert_eq!(data.column("x")?.as_f32()?, [0.5, 1.0, 2.0, 3.0]);
+    /// assert_eq!(data.column("label")?.as_i32()?, [1, 0]);
+    /// # Ok::<(), downhill_runtime::error::Error>(())
+    /// ```
+    pub fn of(columns: &[(&str, &dyn Data)]) -> Result<Dataset, Error> {
+        let tensors = columns.iter().map(|(name, data)| Ok((*name, tensor_of(name, data.view())?)));
+        Dataset::new(tensors.collect::<Result<Vec<_>, Error>>()?)
+    }
+
     /// How many rows there are.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// How many rows there are, as [`Dataset::rows`].
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// True without rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
     }
 
     /// How many steps an epoch of this batch makes, the last of which may be smaller.
@@ -103,16 +146,140 @@ impl Dataset {
         if let Some(&row) = rows.iter().find(|&&row| row as usize >= self.rows) {
             return Err(Error::usage(
                 format!("there is no row {row}"),
-                format!("there are {} rows", self.rows),
+                format!("the data set has {}", counted(self.rows, "row")),
             ));
         }
         let columns = self.columns.iter().map(|(name, tensor)| Ok((name.clone(), select(tensor, rows)?)));
         Ok(Dataset { columns: columns.collect::<Result<_, Error>>()?, rows: rows.len() })
     }
 
+    /// Data sets of `batch` rows each, in order; the last may have fewer. Batches of 0 rows are batches of 1.
+    ///
+    /// # Examples
+    /// ```
+    /// use downhill_graph::tensor::Tensor;
+    /// use downhill_runtime::dataset::Dataset;
+    ///
+    /// let data = Dataset::new([("x", Tensor::from([1.0_f32, 2.0, 3.0]))])?;
+    /// let rows: Vec<usize> = data.batches(2).map(|batch| batch.rows()).collect();
+    /// assert_eq!(rows, [2, 1]);
+    /// # Ok::<(), downhill_runtime::error::Error>(())
+    /// ```
+    pub fn batches(&self, batch: usize) -> impl Iterator<Item = Dataset> {
+        let batch = batch.max(1);
+        (0..self.steps(batch)).map(move |step| {
+            let rows = step * batch..self.rows.min((step + 1) * batch);
+            let part = |tensor: &Tensor| {
+                tensor.rows(rows.clone()).unwrap_or_else(|_| bug("rows of a batch are there"))
+            };
+            let columns = self.columns.iter().map(|(name, tensor)| (name.clone(), part(tensor)));
+            Dataset { columns: columns.collect(), rows: rows.len() }
+        })
+    }
+
+    /// The rows of all of them, one set behind another.
+    ///
+    /// # Errors
+    /// No sets; sets with other columns, or columns of other types or rows.
+    pub fn concat(sets: &[&Dataset]) -> Result<Dataset, Error> {
+        let Some(first) = sets.first() else {
+            return Err(Error::usage("no data sets were given", "give at least one"));
+        };
+        let columns = first.columns().map(|(name, _)| {
+            let parts = sets.iter().map(|set| set.column(name)).collect::<Result<Vec<_>, _>>()?;
+            Ok((name, Tensor::concat(&parts, 0)?))
+        });
+        let columns = columns.collect::<Result<Vec<_>, Error>>()?;
+        match sets.iter().find(|set| set.columns.len() != columns.len()) {
+            None => Dataset::new(columns),
+            Some(other) => Err(Error::usage(
+                format!("data sets of {} and of {} columns", columns.len(), other.columns.len()),
+                "join sets of the same columns",
+            )),
+        }
+    }
+
+    /// The same columns, but for this one, which becomes what `of` makes of it: `data.map("x", |x| scale.apply(x))?`.
+    ///
+    /// # Errors
+    /// There is no such column; an error of `of`; other rows than the other columns have.
+    pub fn map<E: Into<Error>>(
+        &self,
+        name: &str,
+        of: impl FnOnce(&Tensor) -> Result<Tensor, E>,
+    ) -> Result<Dataset, Error> {
+        let mut made = Some(of(self.column(name)?).map_err(Into::into)?);
+        let columns = self.columns().map(|(known, tensor)| {
+            let tensor = if known == name { made.take() } else { None }.unwrap_or_else(|| tensor.clone());
+            (known, tensor)
+        });
+        Dataset::new(columns.collect::<Vec<_>>())
+    }
+
+    /// Refuses a number that is infinite or NaN.
+    ///
+    /// # Errors
+    /// The first one, by column and row.
+    pub fn check_finite(&self) -> Result<(), Error> {
+        for (name, view) in self.views() {
+            let Some((position, value)) = view.elements.first_broken() else { continue };
+            let row_len = prepare::elements(&self.column(name)?.shape()[1..]).max(1);
+            let (row, at) = (position / row_len, position % row_len);
+            let place = if row_len == 1 { String::new() } else { format!(", element {at}") };
+            return Err(Error::usage(
+                format!("column `{name}` holds {value} in row {row}{place}"),
+                "leave such rows out, or fill what is missing",
+            ));
+        }
+        Ok(())
+    }
+
     pub(crate) fn views(&self) -> impl Iterator<Item = (&str, View<'_>)> {
         self.columns().map(|(name, tensor)| (name, tensor.view()))
     }
+}
+
+/// f64s as f32s; other tensors as they are.
+fn narrowed(name: &str, tensor: Tensor) -> Result<Tensor, Error> {
+    match tensor.element() {
+        ElementType::F64 => tensor_of(name, tensor.view()),
+        ElementType::F32 | ElementType::I32 | ElementType::U32 | ElementType::Bool => Ok(tensor),
+    }
+}
+
+/// What a view shows, of a type that networks have.
+fn tensor_of(name: &str, view: View<'_>) -> Result<Tensor, Error> {
+    let shape = match view.extent {
+        Extent::Flat => vec![view.elements.len()],
+        Extent::Shaped(rank, dims) => dims[..usize::from(rank)].to_vec(),
+        Extent::Unfit(reason) => {
+            return Err(Error::usage(
+                format!("column `{name}` cannot be taken: {reason}"),
+                "give it row by row",
+            ));
+        }
+    };
+
+    let to = match view.elements.element() {
+        ElementType::F64 => ElementType::F32,
+        same => same,
+    };
+    if let Some(at) = first_misfit(view.elements, to, 0..view.elements.len()) {
+        return Err(misfit(name, view.elements, to, at));
+    }
+    let tensor = match view.elements {
+        Viewed::F32(numbers) => Tensor::new(shape, numbers.to_vec()),
+        Viewed::I32(numbers) => Tensor::new(shape, numbers.to_vec()),
+        Viewed::U32(numbers) => Tensor::new(shape, numbers.to_vec()),
+        Viewed::Bool(bits) => Tensor::new(shape, bits.to_vec()),
+        Viewed::F64(numbers) => Tensor::new(shape, numbers.iter().map(|&number| number as f32).collect()),
+        Viewed::Whole(_) => {
+            let mut words = Vec::new();
+            convert(view.elements, to, &mut words);
+            Tensor::new(shape, words.into_iter().map(|word| word as i32).collect())
+        }
+    };
+    Ok(tensor?)
 }
 
 fn saturated(size: usize) -> i64 {

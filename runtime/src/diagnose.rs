@@ -104,7 +104,7 @@ impl Worker<'_> {
         let read = slots.filter(|(_, slot)| slot.read && slot.is_data());
         let copied = read.filter_map(|(at, slot)| {
             let (given, ready) = (given[at].as_ref()?, &prepared.slots[at]);
-            // SAFETY: the caller's promise; elements are words, masks included, which `take_in` has widened.
+            // SAFETY: the caller's promise; elements are words, whatever was given, since `take_in` has converted it.
             let words = unsafe { std::slice::from_raw_parts(given.base.cast::<u32>(), given.whole) };
             let row_len: usize = ready.shape.iter().skip(1).product();
             let words = if slot.lookup {
@@ -138,6 +138,7 @@ impl Worker<'_> {
             self.work.frame.given[copied.slot] = Some(Given {
                 base: copied.words.as_ptr().cast(),
                 element: slot.element,
+                width: None,
                 len: copied.words.len(),
                 extent: Extent::Shaped(rank as u8, dims),
                 whole: copied.words.len(),

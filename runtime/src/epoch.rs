@@ -14,11 +14,14 @@ use crate::error::Error;
 use crate::finding::Stopped;
 use crate::given::Given;
 use crate::model::{Model, check_rate};
+use crate::pack::steps_at_once;
 use crate::prepare::elements;
 use crate::sizes::number_rows;
 use crate::specialize::Specialize;
 use crate::view::Extent;
 use crate::worker::Worker;
+use crate::workspace::Workspace;
+use downhill_graph::error::counted;
 use downhill_graph::random::threefry;
 use std::time::{Duration, Instant};
 
@@ -147,7 +150,7 @@ impl Worker<'_> {
             && rates.len() != steps
         {
             return Err(Error::usage(
-                format!("{} learning rates were given for {steps} steps", rates.len()),
+                format!("{} given for {}", counted(rates.len(), "learning rate"), counted(steps, "step")),
                 "give one a step; `data.steps(batch)` says how many there are",
             ));
         }
@@ -211,9 +214,7 @@ impl Worker<'_> {
         self.work.frame.outputs.clear();
         // SAFETY: the columns are borrowed until this function returns and have `data.rows()` rows, which every row number is
         // below; `rows` has `batch` numbers a loss; a step has no outputs; there is a learning rate a loss.
-        let stopped = unsafe { self.launch(step, rows, rates, losses, None) };
-        let made = stopped.map_or(losses.len(), |stop| stop.step + usize::from(stop.updated));
-        self.steps_made += made as u64;
+        let stopped = unsafe { self.launch_steps(step, (rows, batch), rates, losses) }?;
         let Some(Stop { step: at, updated }) = stopped else { return Ok(()) };
 
         let stopped = Stopped {
@@ -228,11 +229,60 @@ impl Worker<'_> {
         Err(unsafe { self.not_finite(stopped) })
     }
 
-    /// Refuses columns that are no inputs, and inputs without rows.
+    /// Makes a step of `batch` rows for each loss, from rows where they lie, or packed piece by piece. Gives the step that was stopped, if
+    /// any.
+    ///
+    /// # Safety
+    /// What was made ready is still borrowed, `rows` has `batch` numbers a loss, each of a row that is there, and there is a learning rate a
+    /// loss.
+    unsafe fn launch_steps(
+        &mut self,
+        step: usize,
+        (rows, batch): (&[u32], usize),
+        rates: Option<&[f32]>,
+        losses: &mut [f32],
+    ) -> Result<Option<Stop>, Error> {
+        let Workspace { entries, frame, identity, packed, .. } = &mut *self.work;
+        let (slots, ready) = (&entries[step].entry.interface.slots, &entries[step].prepared().slots);
+        let Some(at_once) = steps_at_once(slots, ready, &frame.given, rows, batch) else {
+            // SAFETY: as promised.
+            let stopped = unsafe { self.launch(step, rows, rates, losses, None) };
+            self.steps_made += made(stopped, losses.len()) as u64;
+            return Ok(stopped);
+        };
+
+        let at_once = at_once.min(losses.len());
+        number_rows(identity, at_once * batch)?;
+        packed.begin(&frame.given);
+        let (numbers, mut first, mut stopped) = (std::mem::take(identity), 0, None);
+        while first < losses.len() && stopped.is_none() {
+            let steps = first..losses.len().min(first + at_once);
+            let Workspace { entries, frame, packed, .. } = &mut *self.work;
+            let (slots, ready) = (&entries[step].entry.interface.slots, &entries[step].prepared().slots);
+            let (piece, count) = (&rows[steps.start * batch..steps.end * batch], steps.len());
+            // SAFETY: as promised; `take_in` has converted what was given to words.
+            unsafe { packed.pack(slots, ready, &mut frame.given, piece) };
+
+            let (numbers, rates) = (&numbers[..count * batch], rates.map(|rates| &rates[steps.clone()]));
+            // SAFETY: as promised; what is packed has a row for each number, and is kept until the next piece.
+            let stop = unsafe { self.launch(step, numbers, rates, &mut losses[steps], None) };
+            self.steps_made += made(stop, count) as u64;
+            stopped = stop.map(|stop| Stop { step: first + stop.step, ..stop });
+            first += count;
+        }
+        self.work.identity = numbers;
+        self.work.packed.end(&mut self.work.frame.given);
+        Ok(stopped)
+    }
+
+    /// Refuses columns that are no inputs or have other rows, and inputs without rows.
     fn check_columns(&self, step: usize, data: &Dataset) -> Result<(), Error> {
         let interface = &self.work.entries[step].entry.interface;
-        for (name, _) in data.columns() {
-            interface.data_slot(name)?;
+        for (name, column) in data.columns() {
+            let slot = &interface.slots[interface.data_slot(name)?];
+            if slot.read {
+                slot.check_column(column.shape())?;
+            }
         }
         match interface.slots.iter().find(|slot| slot.read && slot.is_data() && !slot.lookup) {
             None => Ok(()),
@@ -242,6 +292,11 @@ impl Worker<'_> {
             )),
         }
     }
+}
+
+/// How many of these steps have changed the model.
+fn made(stopped: Option<Stop>, steps: usize) -> usize {
+    stopped.map_or(steps, |stop| stop.step + usize::from(stop.updated))
 }
 
 /// Puts every column into its slot as a batch of its rows.
@@ -268,7 +323,7 @@ fn order_of_rows<'a>(
         return match rows.iter().find(|&&row| row as usize >= data.rows()) {
             Some(row) => Err(Error::usage(
                 format!("there is no row {row}"),
-                format!("the data set has {} rows", data.rows()),
+                format!("the data set has {}", counted(data.rows(), "row")),
             )),
             None => Ok(rows),
         };

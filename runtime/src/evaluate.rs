@@ -53,6 +53,7 @@ impl Model {
     ///
     /// # Errors
     /// Data that does not fit, labels and targets that the loss does not take, an empty batch; a network with no loss or with several.
+    #[doc(alias("eval", "no_grad", "test_on_batch"))]
     pub fn loss<'a>(&self, inputs: impl Feed<'a>, targets: impl Feed<'a>) -> Result<f32, Error> {
         self.held_out(None, &inputs, &targets)
     }
@@ -90,6 +91,7 @@ impl Model {
     ///
     /// # Errors
     /// A column that is no input, or does not fit; labels and targets that a loss does not take; no rows; a network with no loss.
+    #[doc(alias("eval", "test", "validate"))]
     pub fn evaluate(&self, data: &Dataset) -> Result<Evaluation, Error> {
         let names: Vec<&str> = self.program.losses().collect();
         if names.is_empty() {
@@ -209,6 +211,9 @@ fn place_rows(
 ) -> Result<(), Error> {
     for (name, view) in data.views() {
         let slot = interface.data_slot(name)?;
+        if interface.slots[slot].read {
+            interface.slots[slot].check_column(data.column(name)?.shape())?;
+        }
         given[slot] = Some(Given::new(&view.rows(rows.clone())));
     }
     Ok(())

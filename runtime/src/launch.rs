@@ -61,10 +61,9 @@ impl Worker<'_> {
     /// # Safety
     /// The data is still borrowed; `rows` are rows of it.
     pub(crate) unsafe fn take_in(&mut self, index: usize, rows: Option<&[u32]>) -> Result<(), Error> {
-        if self.work.entries[index].entry.interface.masks {
-            // SAFETY: as promised.
-            unsafe { self.work.frame.widen_masks() };
-        }
+        let Workspace { frame, entries, .. } = &mut *self.work;
+        // SAFETY: as promised.
+        unsafe { frame.convert(&entries[index].entry.interface.slots, rows) }?;
         self.prepare(index)?;
         let runnable = &self.work.entries[index];
         let interface = &runnable.entry.interface;

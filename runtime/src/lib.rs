@@ -2,7 +2,7 @@
 //!
 //! Modules stand in the order in which data passes them. The only `unsafe` of downhill is here: the memory of machine code
 //! ([`code`]), the call into it (`call`, `launch`, `epoch`, `evaluate`), by several threads (`pool`, `float_control`), the marks that it calls
-//! (`marks`, `machine`), and reading data behind a checked pointer (`demand`,
+//! (`marks`, `machine`), and reading data behind a checked pointer (`given`, `pack`, `demand`,
 //! `diagnose`).
 
 pub mod cause;
@@ -13,7 +13,9 @@ pub mod host;
 pub mod dump;
 pub mod report;
 
+mod whole;
 pub mod view;
+mod convert;
 pub mod outputs;
 
 mod given;
@@ -33,6 +35,7 @@ mod storage;
 mod marks;
 mod call;
 mod runnable;
+mod pack;
 mod workspace;
 mod worker;
 mod choice;

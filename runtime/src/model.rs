@@ -2,13 +2,14 @@
 //!
 //! In: a program, a seed. Out: [`Model`]. Running it is in `run` and [`crate::epoch`], its state as one value in [`crate::state`].
 
+use crate::convert::{convert, converts, first_misfit, misfit, refused};
 use crate::error::Error;
 use crate::given::Given;
 use crate::prepare::elements;
 use crate::program::Program;
 use crate::report::Report;
 use crate::storage::Buffer;
-use crate::view::{Data, Extent};
+use crate::view::{Data, Elements, Extent};
 use crate::worker::FIRST_STEP;
 use crate::workspace::Workspaces;
 use downhill_graph::dim::Bindings;
@@ -97,6 +98,11 @@ pub(crate) fn check_rate(rate: f32) -> Result<(), Error> {
         format!("a learning rate of {rate} was given"),
         "a learning rate is a finite number from 0 on",
     ))
+}
+
+/// The rate that training takes: steps calculate with f32s.
+fn checked_rate(rate: f64) -> Result<f32, Error> {
+    check_rate(rate as f32).map(|()| rate as f32)
 }
 
 fn initial(storage: &Storage, seed: u64, bindings: &Bindings) -> Result<Buffer, Error> {
@@ -204,11 +210,13 @@ impl Model {
     }
 
     /// The network as a table: `println!("{}", net.summary())` tells its values, their shapes, and the parameters that each brings.
+    #[doc(alias("print", "info", "num_params"))]
     pub fn summary(&self) -> Summary {
         self.program.summary()
     }
 
     /// How many numbers its parameters hold.
+    #[doc(alias("count_params", "num_parameters"))]
     pub fn parameter_count(&self) -> usize {
         self.parameters().map(|(_, shape)| elements(&shape)).sum()
     }
@@ -217,6 +225,7 @@ impl Model {
     ///
     /// # Errors
     /// No loss has an optimizer, or several have.
+    #[doc(alias("lr"))]
     pub fn learning_rate(&self) -> Result<f32, Error> {
         self.check_trains()?;
         match *self.rates {
@@ -243,8 +252,9 @@ impl Model {
     ///
     /// # Errors
     /// A rate that is negative, infinite or NaN; no loss has an optimizer.
-    pub fn set_learning_rate(&mut self, rate: f32) -> Result<(), Error> {
-        check_rate(rate)?;
+    #[doc(alias("lr", "scheduler"))]
+    pub fn set_learning_rate(&mut self, rate: impl Into<f64>) -> Result<(), Error> {
+        let rate = checked_rate(rate.into())?;
         self.check_trains()?;
         self.rates.fill(rate);
         Ok(())
@@ -254,8 +264,8 @@ impl Model {
     ///
     /// # Errors
     /// There is no such loss, or it has no step; a rate that is negative, infinite or NaN.
-    pub fn set_learning_rate_of(&mut self, loss: &str, rate: f32) -> Result<(), Error> {
-        check_rate(rate)?;
+    pub fn set_learning_rate_of(&mut self, loss: &str, rate: impl Into<f64>) -> Result<(), Error> {
+        let rate = checked_rate(rate.into())?;
         let step = self.program.step_of(Some(loss))?;
         self.rates[step - FIRST_STEP] = rate;
         Ok(())
@@ -292,9 +302,10 @@ impl Model {
         let index = self.program.storage_of(kind, name)?;
         let storage = &self.program.storages()[index];
         let (view, shape) = (value.view(), storage_shape(storage));
-        let found = view.elements.element();
-        if found != storage.ty.element {
-            return Err(Error::Element { name: name.to_owned(), expected: storage.ty.element, found });
+        let element = storage.ty.element;
+        let is_native = Given::new(&view).width.is_none() && view.elements.element() == element;
+        if !is_native && !converts(&view.elements, element) {
+            return Err(refused(name, &view.elements, element));
         }
         let reason = match view.extent {
             Extent::Unfit(reason) => Some(reason.to_owned()),
@@ -310,7 +321,16 @@ impl Model {
             let (expected, found) = (storage.ty.shape.to_string(), Given::new(&view).describe());
             return Err(Error::Shape { name: name.to_owned(), expected, found, reason });
         }
-        self.storages[index].set_elements(view.elements);
+        if is_native {
+            self.storages[index].set_elements(view.elements);
+            return Ok(());
+        }
+        if let Some(at) = first_misfit(view.elements, element, 0..view.elements.len()) {
+            return Err(misfit(name, view.elements, element, at));
+        }
+        let mut words = Vec::new();
+        convert(view.elements, element, &mut words);
+        self.storages[index].set_elements(Elements::U32(&words));
         Ok(())
     }
 }

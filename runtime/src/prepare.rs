@@ -102,12 +102,10 @@ impl Prepared {
     /// Whether what is given has this size.
     pub(crate) fn fits(&self, entry: &CompiledEntry, given: &[Option<Given>]) -> bool {
         let slots = entry.interface.slots.iter().zip(&self.slots).zip(given);
-        slots.filter(|((slot, _), _)| slot.read && slot.is_data()).all(
-            |((slot, prepared), given)| match given {
-                Some(given) => given.element == slot.element && given.fits(&prepared.shape, prepared.len),
-                None => false,
-            },
-        )
+        let mut read = slots.filter(|((slot, _), _)| slot.read && slot.is_data());
+        read.all(|((_, prepared), given)| {
+            given.is_some_and(|given| given.fits(&prepared.shape, prepared.len))
+        })
     }
 
     /// Refuses what has another shape than this size says: axes whose sizes follow from other axes.

@@ -247,8 +247,8 @@ impl Program {
         &self.bindings
     }
 
-    /// Parameters and states of all entries.
-    pub(crate) fn storages(&self) -> &[Storage] {
+    /// Parameters and states of all entries: what a model keeps.
+    pub fn storages(&self) -> &[Storage] {
         &self.storages
     }
 

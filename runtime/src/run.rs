@@ -21,6 +21,7 @@ impl Model {
     ///
     /// # Errors
     /// Inputs that do not fit; a network with several outputs.
+    #[doc(alias("predict", "call", "apply", "inference"))]
     pub fn forward<'a>(&self, inputs: impl Feed<'a>) -> Result<Tensor, Error> {
         self.program.check_only_output()?;
         self.reading(|worker| {
@@ -79,6 +80,7 @@ impl Model {
     /// Data that does not fit, labels and targets that the loss does not take, an empty batch, a network with several losses; a loss, a
     /// gradient or an update that is not finite. The parameters are then those from before the step, but for
     /// [`Part::Made`](crate::cause::Part::Made), and the error says what was first.
+    #[doc(alias("train_step", "train_on_batch", "backward", "zero_grad"))]
     pub fn step<'a>(&mut self, inputs: impl Feed<'a>, targets: impl Feed<'a>) -> Result<f32, Error> {
         let step = self.program.step_of(None)?;
         self.training(|worker| worker.step_at(step, &inputs, &targets))
@@ -115,6 +117,7 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::step`], but for a loss that is not finite.
+    #[doc(alias("backward", "grad", "value_and_grad", "autograd"))]
     pub fn gradients<'a>(&self, inputs: impl Feed<'a>, targets: impl Feed<'a>) -> Result<Outputs, Error> {
         self.gradients_of(None, &[], inputs, targets)
     }

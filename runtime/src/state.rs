@@ -64,6 +64,7 @@ enum Taken {
 
 impl Model {
     /// All that it has learned, and where it is: [`Model::restore`] goes on from there.
+    #[doc(alias("state_dict", "get_weights", "snapshot"))]
     pub fn state(&self) -> State {
         let of_kind = |kind: StorageKind| {
             let storages = self.program.storages().iter().zip(&self.storages);
@@ -91,6 +92,7 @@ impl Model {
     /// # Errors
     /// [`Error::State`], with every name that is missing, unexpected or of another type or shape; a learning rate that is none. The model
     /// is then as it was.
+    #[doc(alias("load_state_dict", "set_weights", "load_record"))]
     pub fn restore(&mut self, state: &State) -> Result<(), Error> {
         state.learning_rates.iter().try_for_each(|(_, rate)| check_rate(*rate))?;
         let mut mismatch = self.compare(state, Taken::All);

@@ -119,7 +119,7 @@ impl Buffer {
         }
     }
 
-    /// Overwrites the elements by those of the same type.
+    /// Overwrites the elements by those of the same type, or by whole numbers that are i32s.
     pub(crate) fn set_elements(&mut self, elements: Elements<'_>) {
         match elements {
             Elements::F32(elements) => self.set_words(elements.iter().map(|value| value.to_bits())),
@@ -127,6 +127,11 @@ impl Buffer {
             Elements::I32(elements) => self.set_words(elements.iter().map(|&value| value as u32)),
             Elements::U32(elements) => self.set_words(elements.iter().copied()),
             Elements::Bool(elements) => self.set_words(elements.iter().map(|&value| u32::from(value))),
+            Elements::Whole(elements) => {
+                let mut words = Vec::new();
+                elements.words(true, &mut words);
+                self.set_words(words.into_iter());
+            }
         }
     }
 

@@ -5,8 +5,10 @@
 //! A slice or a `Vec` of numbers is *flat*: it has a length and no shape, and is taken as the rows of what it is given
 //! to. `&[0.1, 0.2, 0.3, 0.4]` for an input `x: [batch, 2]` is two rows.
 //!
-//! f64 has no implementation but through a tensor or a [`View`]: with f32 the only float, `&[0.1, 0.2]` needs no suffix.
+//! What a network has no type for is converted where it is taken: f64 to f32, and whole numbers of any width to i32 or u32. So
+//! `&[0.1, 0.2]` needs no suffix, and labels may be bytes or indices.
 
+pub use crate::whole::Whole;
 use downhill_graph::tensor::{Data as Owned, Tensor};
 use downhill_graph::types::ElementType;
 use std::ops::Range;
@@ -27,6 +29,8 @@ pub enum Elements<'a> {
     U32(&'a [u32]),
     /// bool.
     Bool(&'a [bool]),
+    /// Whole numbers of another width.
+    Whole(Whole<'a>),
 }
 
 impl<'a> Elements<'a> {
@@ -38,6 +42,7 @@ impl<'a> Elements<'a> {
             Elements::I32(elements) => Elements::I32(elements.get(positions)?),
             Elements::U32(elements) => Elements::U32(elements.get(positions)?),
             Elements::Bool(elements) => Elements::Bool(elements.get(positions)?),
+            Elements::Whole(elements) => Elements::Whole(elements.part(positions)?),
         })
     }
 }
@@ -54,16 +59,16 @@ impl Elements<'_> {
                 let position = elements.iter().position(|x| !x.is_finite())?;
                 Some((position, elements[position]))
             }
-            Elements::I32(_) | Elements::U32(_) | Elements::Bool(_) => None,
+            Elements::I32(_) | Elements::U32(_) | Elements::Bool(_) | Elements::Whole(_) => None,
         }
     }
 
-    /// Their type.
+    /// Their type; of whole numbers of another width the one that they become.
     pub fn element(&self) -> ElementType {
         match self {
             Elements::F32(_) => ElementType::F32,
             Elements::F64(_) => ElementType::F64,
-            Elements::I32(_) => ElementType::I32,
+            Elements::I32(_) | Elements::Whole(_) => ElementType::I32,
             Elements::U32(_) => ElementType::U32,
             Elements::Bool(_) => ElementType::Bool,
         }
@@ -77,6 +82,7 @@ impl Elements<'_> {
             Elements::I32(elements) => elements.len(),
             Elements::U32(elements) => elements.len(),
             Elements::Bool(elements) => elements.len(),
+            Elements::Whole(elements) => elements.len(),
         }
     }
 
@@ -92,6 +98,7 @@ impl Elements<'_> {
             Elements::I32(elements) => elements.as_ptr().cast(),
             Elements::U32(elements) => elements.as_ptr().cast(),
             Elements::Bool(elements) => elements.as_ptr().cast(),
+            Elements::Whole(elements) => elements.base(),
         }
     }
 }
@@ -177,30 +184,30 @@ impl Data for Tensor {
 }
 
 macro_rules! data_of {
-    ($($type:ty => $variant:ident),*) => {$(
+    ($($type:ty => $elements:expr),* $(,)?) => {$(
         impl Data for $type {
             fn view(&self) -> View<'_> {
-                View::shaped(Elements::$variant(std::slice::from_ref(self)), &[])
+                View::shaped(($elements)(std::slice::from_ref(self)), &[])
             }
         }
         impl Data for [$type] {
             fn view(&self) -> View<'_> {
-                View::flat(Elements::$variant(self))
+                View::flat(($elements)(self))
             }
         }
         impl Data for Vec<$type> {
             fn view(&self) -> View<'_> {
-                View::flat(Elements::$variant(self))
+                View::flat(($elements)(self))
             }
         }
         impl<const N: usize> Data for [$type; N] {
             fn view(&self) -> View<'_> {
-                View::flat(Elements::$variant(self))
+                View::flat(($elements)(self))
             }
         }
         impl<const N: usize> Data for [[$type; N]] {
             fn view(&self) -> View<'_> {
-                View::shaped(Elements::$variant(self.as_flattened()), &[self.len(), N])
+                View::shaped(($elements)(self.as_flattened()), &[self.len(), N])
             }
         }
         impl<const N: usize> Data for Vec<[$type; N]> {
@@ -216,13 +223,24 @@ macro_rules! data_of {
         #[cfg(feature = "ndarray")]
         impl Number for $type {
             fn elements(slice: &[$type]) -> Elements<'_> {
-                Elements::$variant(slice)
+                ($elements)(slice)
             }
         }
     )*};
 }
 
-data_of!(f32 => F32, i32 => I32, u32 => U32, bool => Bool);
+data_of! {
+    f32 => Elements::F32,
+    f64 => Elements::F64,
+    i32 => Elements::I32,
+    u32 => Elements::U32,
+    bool => Elements::Bool,
+    u8 => |elements| Elements::Whole(Whole::U8(elements)),
+    u16 => |elements| Elements::Whole(Whole::U16(elements)),
+    u64 => |elements| Elements::Whole(Whole::U64(elements)),
+    i64 => |elements| Elements::Whole(Whole::I64(elements)),
+    usize => |elements| Elements::Whole(Whole::Usize(elements)),
+}
 
 /// An element of an `ndarray` that can be handed in.
 #[cfg(feature = "ndarray")]

@@ -6,6 +6,7 @@
 //! call allocates.
 
 use crate::call::Frame;
+use crate::pack::Packed;
 use crate::program::Program;
 use crate::runnable::Runnable;
 use crate::storage::Buffer;
@@ -19,6 +20,8 @@ pub(crate) struct Workspace {
     /// 0, 1, 2, …: the rows of a single step.
     pub(crate) identity: Vec<u32>,
     pub(crate) frame: Frame,
+    /// Rows of an epoch that lay scattered.
+    pub(crate) packed: Packed,
     /// `forward`, a step for each loss that has an optimizer, then what was compiled on demand.
     pub(crate) entries: Vec<Runnable>,
 }
@@ -30,6 +33,7 @@ impl Workspace {
             arena: Buffer::default(),
             identity: Vec::new(),
             frame: Frame::default(),
+            packed: Packed::default(),
         }
     }
 }

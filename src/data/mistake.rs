@@ -2,6 +2,7 @@
 //!
 //! Out: [`Error`]s that say what is the matter and how to mend it, and where in a file.
 
+pub(crate) use downhill_graph::error::counted;
 use downhill_runtime::error::Error;
 use std::path::Path;
 
@@ -31,9 +32,4 @@ pub(crate) fn reserved<T>(len: usize, what: impl FnOnce() -> String) -> Result<V
         Ok(()) => Ok(room),
         Err(_) => Err(Error::Memory { what: what(), bytes: len.saturating_mul(size_of::<T>()) }),
     }
-}
-
-/// `1 row`, `3 rows`.
-pub(crate) fn counted(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }

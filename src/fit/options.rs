@@ -24,6 +24,7 @@ pub enum Verdict {
 pub type Callback<'a> = &'a mut dyn FnMut(&mut Model, &Record) -> Result<Verdict, Error>;
 
 /// How to train; `..Fit::default()` says the rest.
+#[doc(alias("Trainer", "EarlyStopping", "callbacks", "LearnerBuilder"))]
 pub struct Fit<'a> {
     /// Times that every row is seen; 1 unless said.
     pub epochs: u64,

@@ -1,6 +1,7 @@
 //! Grids of pictures, as PNG.
 
-use super::{file, ink};
+use super::ink;
+use crate::file;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 use std::path::Path;

@@ -1,8 +1,9 @@
 //! What all charts share: a sheet with a title, two axes, and a file in the end.
 
 use super::axis::Axis;
+use super::ink;
 use super::ticks::Tick;
-use super::{file, ink};
+use crate::file;
 use downhill_runtime::error::Error;
 use plotters::coord::Shift;
 use plotters::drawing::DrawingAreaErrorKind;

@@ -18,7 +18,7 @@ use crate::plan::step::{Move, Repeat, Step};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Origin;
 use downhill_graph::facts::Class;
-use downhill_graph::graph::{Graph, NodeId, Purpose, Role, Storage, StorageKind, bug};
+use downhill_graph::graph::{Exchange, Graph, NodeId, Purpose, Role, Storage, StorageKind, bug};
 use downhill_graph::op::Op;
 use downhill_graph::passes::optimize;
 use downhill_graph::random::Initializer;
@@ -186,6 +186,7 @@ impl Body {
                 ty: input.ty.clone(),
                 kind: StorageKind::State,
                 initializer: Initializer::Zeros,
+                exchange: Exchange::default(),
                 origin: Origin::default(),
             });
         }

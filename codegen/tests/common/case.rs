@@ -58,6 +58,7 @@ impl Case {
             ty: Type::new(F32, shape),
             kind: StorageKind::Parameter,
             initializer: Initializer::Zeros,
+            exchange: Default::default(),
             origin: Default::default(),
         })
     }

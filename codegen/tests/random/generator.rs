@@ -148,6 +148,7 @@ impl Generator<'_> {
                 ty,
                 kind: StorageKind::State,
                 initializer: Initializer::Zeros,
+                exchange: Default::default(),
                 origin,
             })
         } else {

@@ -8,6 +8,7 @@ use crate::builder::{Builder, Value};
 use crate::call::{Arguments, Composite, Default, Kind, bound, given, optional, row};
 use crate::value::{add, expand, matmul, reshape, transpose_by};
 use downhill_graph::dim::Dim;
+use downhill_graph::graph::{Exchange, Renamed};
 use downhill_graph::random::Initializer;
 use downhill_graph::types::Shape;
 use std::borrow::Borrow;
@@ -81,17 +82,23 @@ fn several_heads(query: &Value, heads: &Dim, options: &Attention) -> Option<Valu
     let [start, shared_start] = starts(builder, is_one_width, heads, shared);
     let split = |x: Value, heads: &Dim| by_head(&x, heads, &each);
     builder.layer(|| {
-        let project =
-            |name: &str, x: &Value, units: &Dim, start| projection(x, name, units, start, options.bias);
-        let query = split(project("query", query, width, start), heads);
-        let key = split(project("key", key, &narrow, shared_start.clone()), shared);
-        let value = split(project("value", value, &narrow, shared_start), shared);
+        let stacked = match (&options.kv_heads, is_one_width) {
+            (Some(_), _) => Stacked::None,
+            (None, true) => Stacked::All,
+            (None, false) => Stacked::Biases,
+        };
+        let project = |part: Part, x: &Value, units: &Dim, start| {
+            projection(x, (part, stacked), units, start, options.bias)
+        };
+        let query = split(project(Part::Query, query, width, start), heads);
+        let key = split(project(Part::Key, key, &narrow, shared_start.clone()), shared);
+        let value = split(project(Part::Value, value, &narrow, shared_start), shared);
 
         let roles = Roles { user: "attention", query: &query, key: &key, value: &value };
         let scaled =
             ScaledAttention { seen: with_heads(&options.seen), scale: None, dropout: options.dropout };
         let together = joined(&attend(&roles, &scaled)?, width)?;
-        Some(project("output", &together, width, Initializer::FanIn(width.clone())))
+        Some(project(Part::Output, &together, width, Initializer::FanIn(width.clone())))
     })
 }
 
@@ -109,18 +116,75 @@ fn starts(builder: &Builder, is_one_width: bool, heads: &Dim, shared: &Dim) -> [
     }
 }
 
-/// x @ weight + bias, with parameters under `name`.
-fn projection(x: &Value, name: &str, units: &Dim, start: Initializer, bias: bool) -> Value {
+/// A projection of attention.
+#[derive(Clone, Copy)]
+enum Part {
+    Query,
+    Key,
+    Value,
+    Output,
+}
+
+/// Which parameters of queries, keys and values are one tensor in PyTorch: none where it has no such attention.
+#[derive(Clone, Copy)]
+enum Stacked {
+    All,
+    Biases,
+    None,
+}
+
+impl Part {
+    /// What its parameters stand under.
+    fn name(self) -> &'static str {
+        match self {
+            Part::Query => "query",
+            Part::Key => "key",
+            Part::Value => "value",
+            Part::Output => "output",
+        }
+    }
+
+    /// PyTorch's name of its weight or bias, and its place in it.
+    fn renamed(self, parameter: &str, stacked: Stacked) -> Option<Renamed> {
+        let named = |name: &str, place| Some(Renamed { parts: 2, name: name.into(), place });
+        let (letter, place) = match self {
+            Part::Query => ("q", 0),
+            Part::Key => ("k", 1),
+            Part::Value => ("v", 2),
+            Part::Output => return named(&format!("out_proj.{parameter}"), 0),
+        };
+        match (stacked, parameter) {
+            (Stacked::None, _) => None,
+            (Stacked::Biases, "weight") => named(&format!("{letter}_proj_weight"), 0),
+            (Stacked::All | Stacked::Biases, _) => named(&format!("in_proj_{parameter}"), place),
+        }
+    }
+}
+
+/// x @ weight + bias, with parameters under the part's name.
+fn projection(
+    x: &Value,
+    (part, stacked): (Part, Stacked),
+    units: &Dim,
+    start: Initializer,
+    bias: bool,
+) -> Value {
     let builder = x.builder();
     let Some(inputs) = x.shape().and_then(|shape| shape.dims().last().cloned()) else {
         return builder.unknown();
     };
-    builder.scope(name, || {
-        let product = matmul(x, builder.parameter("weight", [inputs, units.clone()], start));
+    builder.scope(part.name(), || {
+        let weight = builder.parameter("weight", [inputs, units.clone()], start);
+        let renamed = part.renamed("weight", stacked);
+        builder.exchange(&weight, Exchange { axes: vec![1, 0], renamed });
+        let product = matmul(x, weight);
         if !bias {
             return product;
         }
-        add(product, builder.parameter("bias", [units.clone()], Initializer::Zeros))
+        let bias = builder.parameter("bias", [units.clone()], Initializer::Zeros);
+        let renamed = part.renamed("bias", stacked);
+        builder.exchange(&bias, Exchange { renamed, ..Exchange::default() });
+        add(product, bias)
     })
 }
 

@@ -7,6 +7,7 @@ use crate::call::{Arguments, Composite, Default, Kind, Parameter, X, bound, give
 use crate::value::{add, channels_second, multiply, require_float, reshape, sum_over};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
+use downhill_graph::graph::Exchange;
 use downhill_graph::op::Op;
 use downhill_graph::random::Initializer;
 use downhill_graph::types::Shape;
@@ -67,6 +68,10 @@ fn convolution(x: &Value, channels: &Dim, kernel: &[Dim], options: &Convolution)
         let mut shape = sliding.kernel.clone();
         shape.extend([inputs.clone(), channels.clone()]);
         let weight = builder.parameter("weight", shape, options.init.clone().unwrap_or_else(fan_in));
+        // PyTorch's are [channels, channels in, kernel…].
+        let taps = sliding.kernel.len();
+        let axes = [taps + 1, taps].into_iter().chain(0..taps).collect();
+        builder.exchange(&weight, Exchange { axes, ..Exchange::default() });
         let product = product(x, &weight, &sliding, &options.groups);
         let product = if options.bias {
             add(product, builder.parameter("bias", [channels.clone()], fan_in()))

@@ -50,7 +50,7 @@ pub fn linear(x: impl Borrow<Value>, units: impl Into<Dim>, options: Linear) -> 
     builder.layer(|| {
         let fan_in = || Initializer::FanIn(inputs.clone());
         let start = options.init.clone().unwrap_or_else(fan_in);
-        let weight = builder.parameter("weight", [inputs.clone(), units.clone()], start);
+        let weight = builder.turned("weight", [inputs.clone(), units.clone()], start);
         let product = matmul(x, weight);
         if options.bias {
             add(product, builder.parameter("bias", [units.clone()], fan_in()))

@@ -80,13 +80,13 @@ impl Weights {
         bias: bool,
     ) -> Weights {
         let width = units * &Dim::from(gates);
-        let declare = |name: &str, shape: Vec<Dim>| {
-            builder.parameter(&format!("{name}{suffix}"), shape, Initializer::FanIn(units.clone()))
+        let start = || Initializer::FanIn(units.clone());
+        let matrix = |name: &str, rows: &Dim| {
+            builder.turned(&format!("{name}{suffix}"), [rows.clone(), width.clone()], start())
         };
-        let ih = declare("weight_ih", vec![inputs.clone(), width.clone()]);
-        let hh = declare("weight_hh", vec![units.clone(), width.clone()]);
-        let bias =
-            bias.then(|| (declare("bias_ih", vec![width.clone()]), declare("bias_hh", vec![width.clone()])));
+        let vector = |name: &str| builder.parameter(&format!("{name}{suffix}"), [width.clone()], start());
+        let (ih, hh) = (matrix("weight_ih", inputs), matrix("weight_hh", units));
+        let bias = bias.then(|| (vector("bias_ih"), vector("bias_hh")));
         Weights { ih, hh, bias }
     }
 

@@ -9,6 +9,7 @@ use crate::value::{
 };
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
+use downhill_graph::graph::Exchange;
 use downhill_graph::op::{Op, Range, Window};
 use downhill_graph::random::Initializer;
 use downhill_graph::types::Shape;
@@ -101,6 +102,10 @@ fn transposed(x: &Value, channels: &Dim, kernel: &[Dim], options: &TransposedCon
         let fan_in = || Initializer::FanIn(fan.clone());
         shape.extend([inputs, outputs]);
         let weight = builder.parameter("weight", shape, options.init.clone().unwrap_or_else(fan_in));
+        // PyTorch's are [channels in, channels, kernel…].
+        let taps = foldings.len();
+        let axes = [taps, taps + 1].into_iter().chain(0..taps).collect();
+        builder.exchange(&weight, Exchange { axes, ..Exchange::default() });
         let folded = folded(x, &weight, &foldings, channels, &options.groups);
         let cut = cut(&folded, &foldings);
         let sum = if options.bias {

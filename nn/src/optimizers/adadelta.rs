@@ -26,7 +26,8 @@ pub struct Adadelta {
 ///
 /// assert!(Optimizer::from(adadelta(1.0).rho(0.95)).check().is_ok());
 /// ```
-pub fn adadelta(learning_rate: f64) -> Adadelta {
+pub fn adadelta(learning_rate: impl Into<f64>) -> Adadelta {
+    let learning_rate = learning_rate.into();
     Adadelta { learning_rate, rho: 0.9, epsilon: 1e-6, weight_decay: 0.0 }
 }
 

@@ -29,7 +29,8 @@ pub struct Adagrad {
 /// let optimizer = Optimizer::from(adagrad(0.01).lr_decay(1e-3).initial_accumulator(0.1));
 /// assert!(optimizer.check().is_ok());
 /// ```
-pub fn adagrad(learning_rate: f64) -> Adagrad {
+pub fn adagrad(learning_rate: impl Into<f64>) -> Adagrad {
+    let learning_rate = learning_rate.into();
     Adagrad { learning_rate, rate_decay: 0.0, initial_accumulator: 0.0, epsilon: 1e-10, weight_decay: 0.0 }
 }
 

@@ -22,12 +22,14 @@ pub struct Adam {
 }
 
 /// Adam (Kingma, Ba: Adam, a Method for Stochastic Optimization; 2015). Its weight decay is added to the gradient.
-pub fn adam(learning_rate: f64) -> Adam {
+pub fn adam(learning_rate: impl Into<f64>) -> Adam {
+    let learning_rate = learning_rate.into();
     Adam { learning_rate, betas: BETAS, epsilon: 1e-8, weight_decay: 0.0, decoupled: false, amsgrad: false }
 }
 
 /// AdamW (Loshchilov, Hutter: Decoupled Weight Decay Regularization; 2019), with PyTorch's weight decay of 0.01.
-pub fn adamw(learning_rate: f64) -> Adam {
+pub fn adamw(learning_rate: impl Into<f64>) -> Adam {
+    let learning_rate = learning_rate.into();
     Adam { weight_decay: 0.01, decoupled: true, ..adam(learning_rate) }
 }
 

@@ -27,7 +27,8 @@ pub struct Adamax {
 ///
 /// assert!(Optimizer::from(adamax(2e-3).betas(0.9, 0.99)).check().is_ok());
 /// ```
-pub fn adamax(learning_rate: f64) -> Adamax {
+pub fn adamax(learning_rate: impl Into<f64>) -> Adamax {
+    let learning_rate = learning_rate.into();
     Adamax { learning_rate, betas: BETAS, epsilon: 1e-8, weight_decay: 0.0 }
 }
 

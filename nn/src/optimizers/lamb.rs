@@ -29,7 +29,8 @@ pub struct Lamb {
 ///
 /// assert!(Optimizer::from(lamb(2e-3).weight_decay(0.1)).check().is_ok());
 /// ```
-pub fn lamb(learning_rate: f64) -> Lamb {
+pub fn lamb(learning_rate: impl Into<f64>) -> Lamb {
+    let learning_rate = learning_rate.into();
     Lamb { learning_rate, betas: BETAS, epsilon: 1e-6, weight_decay: 0.01 }
 }
 

@@ -26,7 +26,8 @@ pub struct Lion {
 ///
 /// assert!(Optimizer::from(lion(1e-4).weight_decay(0.1)).check().is_ok());
 /// ```
-pub fn lion(learning_rate: f64) -> Lion {
+pub fn lion(learning_rate: impl Into<f64>) -> Lion {
+    let learning_rate = learning_rate.into();
     Lion { learning_rate, betas: (0.9, 0.99), weight_decay: 0.0 }
 }
 

@@ -70,7 +70,8 @@ pub struct Muon {
 /// assert!(optimizer.check().is_ok());
 /// assert!(Optimizer::from(muon(1e-3).adjust(MuonRate::MatchRmsAdamw)).check().is_ok());
 /// ```
-pub fn muon(learning_rate: f64) -> Muon {
+pub fn muon(learning_rate: impl Into<f64>) -> Muon {
+    let learning_rate = learning_rate.into();
     Muon {
         learning_rate,
         weight_decay: 0.1,

@@ -33,7 +33,8 @@ pub struct Nadam {
 ///
 /// assert!(Optimizer::from(nadam(2e-3).weight_decay(0.01).decoupled_weight_decay(true)).check().is_ok());
 /// ```
-pub fn nadam(learning_rate: f64) -> Nadam {
+pub fn nadam(learning_rate: impl Into<f64>) -> Nadam {
+    let learning_rate = learning_rate.into();
     Nadam {
         learning_rate,
         betas: BETAS,

@@ -7,7 +7,7 @@
 use crate::builder::{Builder, Value};
 use crate::value::convert;
 use downhill_graph::error::Error;
-use downhill_graph::graph::{NodeId, Purpose, Storage, StorageKind};
+use downhill_graph::graph::{Exchange, NodeId, Purpose, Storage, StorageKind};
 use downhill_graph::random::Initializer;
 use downhill_graph::types::{Shape, Type};
 use std::borrow::Borrow;
@@ -152,7 +152,14 @@ impl State {
 
         let (storage, node) = builder.with_graph(|graph| {
             let origin = graph.current_origin().clone();
-            let node = graph.add_storage(Storage { name, ty, kind: StorageKind::State, initializer, origin });
+            let node = graph.add_storage(Storage {
+                name,
+                ty,
+                kind: StorageKind::State,
+                initializer,
+                exchange: Exchange::default(),
+                origin,
+            });
             (graph.storages.len() - 1, node)
         });
         State { common: common.clone(), storage, value: builder.value(node) }

@@ -32,7 +32,8 @@ pub struct Radam {
 ///
 /// assert!(Optimizer::from(radam(1e-3).betas(0.9, 0.99)).check().is_ok());
 /// ```
-pub fn radam(learning_rate: f64) -> Radam {
+pub fn radam(learning_rate: impl Into<f64>) -> Radam {
+    let learning_rate = learning_rate.into();
     Radam { learning_rate, betas: BETAS, epsilon: 1e-8, weight_decay: 0.0, decoupled: false }
 }
 

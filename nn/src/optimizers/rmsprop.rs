@@ -31,7 +31,8 @@ pub struct RmsProp {
 /// let optimizer = Optimizer::from(rmsprop(0.01).alpha(0.9).momentum(0.9).centered(true));
 /// assert!(optimizer.check().is_ok());
 /// ```
-pub fn rmsprop(learning_rate: f64) -> RmsProp {
+pub fn rmsprop(learning_rate: impl Into<f64>) -> RmsProp {
+    let learning_rate = learning_rate.into();
     RmsProp { learning_rate, alpha: 0.99, epsilon: 1e-8, momentum: 0.0, centered: false, weight_decay: 0.0 }
 }
 

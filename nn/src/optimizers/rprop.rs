@@ -27,7 +27,8 @@ pub struct Rprop {
 ///
 /// assert!(Optimizer::from(rprop(0.01).etas(0.5, 1.2).step_sizes(1e-6, 50.0)).check().is_ok());
 /// ```
-pub fn rprop(learning_rate: f64) -> Rprop {
+pub fn rprop(learning_rate: impl Into<f64>) -> Rprop {
+    let learning_rate = learning_rate.into();
     Rprop { learning_rate, etas: (0.5, 1.2), step_sizes: (1e-6, 50.0) }
 }
 

@@ -40,7 +40,8 @@ pub struct ScheduleFree {
 ///
 /// assert!(Optimizer::from(schedule_free(2.5e-3).warmup(1000).weight_decay(0.01)).check().is_ok());
 /// ```
-pub fn schedule_free(learning_rate: f64) -> ScheduleFree {
+pub fn schedule_free(learning_rate: impl Into<f64>) -> ScheduleFree {
+    let learning_rate = learning_rate.into();
     ScheduleFree { learning_rate, betas: BETAS, epsilon: 1e-8, weight_decay: 0.0, warmup: 0 }
 }
 

@@ -19,7 +19,8 @@ pub struct Sgd {
 }
 
 /// Gradient descent: `w ← w − learning_rate·g`.
-pub fn sgd(learning_rate: f64) -> Sgd {
+pub fn sgd(learning_rate: impl Into<f64>) -> Sgd {
+    let learning_rate = learning_rate.into();
     Sgd { learning_rate, momentum: 0.0, dampening: 0.0, nesterov: false, weight_decay: 0.0 }
 }
 

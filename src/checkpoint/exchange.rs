@@ -1,0 +1,89 @@
+//! Names and layouts as PyTorch has them.
+//!
+//! In: a program's storages, tensors by the names here. Out: tensors by the names there; and back.
+
+use super::tensors::{back, rows_of, stacked, turned};
+use downhill_graph::graph::{Exchange, Storage, StorageKind};
+use downhill_graph::tensor::Tensor;
+use downhill_runtime::error::Error;
+use downhill_runtime::state::State;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Tensors by name.
+pub(super) type Named = Vec<(String, Tensor)>;
+
+/// A storage's name in a file.
+fn name_of(storage: &Storage) -> String {
+    let Some(renamed) = &storage.exchange.renamed else { return storage.name.to_string() };
+    let parts: Vec<&str> = storage.name.split('.').collect();
+    let kept = &parts[..parts.len().saturating_sub(renamed.parts)];
+    kept.iter().copied().chain([&*renamed.name]).collect::<Vec<_>>().join(".")
+}
+
+/// The tensors of a state as a file has them.
+pub(super) fn outward(storages: &[Storage], state: &State) -> Result<Named, Error> {
+    let known: HashMap<&str, &Storage> = storages.iter().map(|storage| (&*storage.name, storage)).collect();
+    let mut parts: BTreeMap<String, Vec<(usize, Tensor)>> = BTreeMap::new();
+    let mut order: Vec<String> = Vec::new();
+    for (name, tensor) in state.parameters.iter().chain(&state.states) {
+        let Some(storage) = known.get(&**name) else { continue };
+        let Exchange { axes, renamed } = &storage.exchange;
+        let tensor = if axes.is_empty() { tensor.clone() } else { turned(tensor, axes)? };
+        let name = name_of(storage);
+        let stack = parts.entry(name.clone()).or_insert_with(|| {
+            order.push(name);
+            Vec::new()
+        });
+        stack.push((renamed.as_ref().map_or(0, |renamed| renamed.place), tensor));
+    }
+    let tensors = order.into_iter().map(|name| {
+        let mut stack = parts.remove(&name).unwrap_or_default();
+        stack.sort_by_key(|(place, _)| *place);
+        let tensors: Vec<Tensor> = stack.into_iter().map(|(_, tensor)| tensor).collect();
+        let tensor = if let [only] = &*tensors { only.clone() } else { stacked(&tensors)? };
+        Ok((name, tensor))
+    });
+    tensors.collect()
+}
+
+/// The parameters and the states of a file, of which the file itself names the second, by the names and with the axes that they have here.
+/// What no storage takes keeps its name, so that it can be told; but for PyTorch's counters of batches, which nothing here needs.
+pub(super) fn inward(
+    storages: &[Storage],
+    file: Named,
+    said_states: &[String],
+) -> Result<(Named, Named), Error> {
+    let by_name: HashMap<&str, &Tensor> = file.iter().map(|(name, tensor)| (&**name, tensor)).collect();
+    let mut rows: HashMap<String, usize> = HashMap::new();
+    let mut used: HashSet<String> = HashSet::new();
+    let (mut parameters, mut states) = (Vec::new(), Vec::new());
+    for storage in storages {
+        let (name, Exchange { axes, renamed }) = (name_of(storage), &storage.exchange);
+        let Some(whole) = by_name.get(&*name) else { continue };
+        used.insert(name.clone());
+        let part = match renamed {
+            Some(_) => part_of(whole, storage, axes, rows.entry(name).or_default()),
+            None => Some((*whole).clone()),
+        };
+        let Some(part) = part else { continue };
+        let is_turned = !axes.is_empty() && part.shape().len() == axes.len();
+        let tensor = if is_turned { turned(&part, &back(axes))? } else { part };
+        let into = if storage.kind == StorageKind::Parameter { &mut parameters } else { &mut states };
+        into.push((storage.name.to_string(), tensor));
+    }
+    let is_left = |name: &str| !used.contains(name) && !name.ends_with("num_batches_tracked");
+    for left in file.iter().filter(|(name, _)| is_left(name)) {
+        let into = if said_states.contains(&left.0) { &mut states } else { &mut parameters };
+        into.push(left.clone());
+    }
+    Ok((parameters, states))
+}
+
+/// The rows of a stack that are this storage's: those behind what others have taken.
+fn part_of(whole: &Tensor, storage: &Storage, axes: &[usize], taken: &mut usize) -> Option<Tensor> {
+    let first_axis = axes.first().copied().unwrap_or(0);
+    let count = usize::try_from(storage.ty.shape.dims().get(first_axis)?.as_constant()?).ok()?;
+    let part = rows_of(whole, *taken, count);
+    *taken += count;
+    part
+}

@@ -1,0 +1,59 @@
+//! Files that are written whole or not at all.
+//!
+//! In: a path, bytes. Out: the file.
+//!
+//! Must hold: whoever reads the path sees the old file or the new one, whenever the process or the machine ends.
+
+use downhill_runtime::error::Error;
+use std::io::{self, Write};
+use std::path::Path;
+use tempfile::Builder;
+
+/// Writes beside `path`, has it on the disk, then renames it. Missing folders are made.
+///
+/// # Errors
+/// What the system says; nothing is left behind.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    whole(path, bytes).map_err(|error| Error::File {
+        path: path.into(),
+        place: None,
+        message: format!("cannot be written: {error}"),
+    })
+}
+
+fn whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if path.file_name().is_none() {
+        return Err(io::Error::other("the path names no file"));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut builder = Builder::new();
+    readable(&mut builder);
+    // In the same folder: a file is renamed within a disk only.
+    let mut partial = builder.prefix(".partial-").tempfile_in(folder)?;
+    partial.write_all(bytes)?;
+    partial.as_file().sync_all()?;
+    partial.persist(path)?;
+    synced(folder)
+}
+
+/// With the permissions that other new files have: temporary ones are their owner's alone.
+#[cfg(unix)]
+fn readable(builder: &mut Builder<'_, '_>) {
+    use std::os::unix::fs::PermissionsExt;
+    builder.permissions(std::fs::Permissions::from_mode(0o666));
+}
+
+#[cfg(not(unix))]
+fn readable(_: &mut Builder<'_, '_>) {}
+
+/// Has the new name on the disk too.
+#[cfg(unix)]
+fn synced(folder: &Path) -> io::Result<()> {
+    std::fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn synced(_: &Path) -> io::Result<()> {
+    Ok(())
+}
