@@ -128,6 +128,9 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! With the feature `pictures`, `downhill::pictures` draws curves, heat maps, confusion matrices, decision boundaries and histograms, and
+//! puts pictures into grids.
 #![forbid(unsafe_code)]
 
 pub use downhill_graph::{dim, error, graph, op, option, random, tensor, types};

@@ -8,6 +8,9 @@ use plotters::prelude::{Color, Rectangle};
 use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
+/// Names longer than this leave no room for what they name.
+const LONGEST: usize = 30;
+
 /// More cells than a screen has pixels make a file that nothing opens.
 const MOST: usize = 1_000_000;
 
@@ -38,7 +41,8 @@ pub(super) fn names(given: &[String], count: usize, what: &str) -> Result<Vec<St
         });
     }
     let each = count.div_ceil(if given.is_empty() { 16 } else { 30 });
-    let name = |at: usize| given.get(at).cloned().unwrap_or_else(|| at.to_string());
+    let name =
+        |at: usize| given.get(at).map_or_else(|| at.to_string(), |name| paper::shortened(name, LONGEST));
     // An axis shows no name that is empty.
     Ok((0..count).map(|at| if at % each == 0 { name(at) } else { String::new() }).collect())
 }
@@ -71,11 +75,10 @@ pub(super) fn write(
     colours: &[RGBColor],
     columns: usize,
 ) -> Drawn {
-    let (left, _) = chart.backend_coord(&(0.0, 0.0));
-    let (right, below) = chart.backend_coord(&(1.0, 1.0));
-    let (_, above) = chart.backend_coord(&(0.0, 0.0));
+    // How far a cell is from the next, across and down.
+    let (first, next) = (chart.backend_coord(&(0.0, 0.0)), chart.backend_coord(&(1.0, 1.0)));
+    let (across, down) = (f64::from((next.0 - first.0).abs()), f64::from((next.1 - first.1).abs()));
     let widest = texts.iter().map(|text| paper::width(text)).fold(1.0, f64::max);
-    let (across, down) = (f64::from((right - left).abs()), f64::from((below - above).abs()));
     let size = (paper::FONT * (across * 0.8 / widest).min(1.0)).min(down * 0.7);
     // Letters this small are no longer read.
     if size < 7.0 {

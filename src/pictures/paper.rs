@@ -2,6 +2,7 @@
 
 use super::axis::Axis;
 use super::ink;
+use super::ticks::Tick;
 use crate::file;
 use downhill_runtime::error::Error;
 use plotters::coord::Shift;
@@ -50,6 +51,8 @@ pub(super) fn chart(
         message: format!("the chart of `{}` could not be drawn: {error}", path.display()),
         help: "this is a bug of downhill's; please report it".into(),
     })?;
+    // Cells that touch show no seams, whatever size the picture is shown at.
+    let svg = svg.replace("stroke=\"none\"/>", "stroke=\"none\" shape-rendering=\"crispEdges\"/>");
     file::write(path, svg.as_bytes())
 }
 
@@ -92,7 +95,7 @@ fn on_sheet(
 }
 
 /// Names that have no room beside each other stand upright, ending at the axis.
-fn names_upright(chart: &Chart<'_, '_>, sheet: &Sheet<'_>, ticks: &[super::ticks::Tick]) -> Drawn {
+fn names_upright(chart: &Chart<'_, '_>, sheet: &Sheet<'_>, ticks: &[Tick]) -> Drawn {
     let style = text(FONT, ink::TEXT).transform(FontTransform::Rotate270);
     let style = style.pos(Pos::new(HPos::Right, VPos::Center));
     let (_, down) = chart.plotting_area().get_pixel_range();
@@ -114,9 +117,18 @@ pub(super) fn width(text: &str) -> f64 {
     text.chars().count() as f64 * FONT * LETTER
 }
 
-/// What XML can hold: control characters have no place in it.
+/// What XML can hold, and a sheet: control characters have no place in it, nor have more than a line of letters.
 pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let allowed = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    shortened(text, 100).chars().map(|c| if allowed(c) { c } else { ' ' }).collect()
+}
+
+/// At most so many letters, the last of them `…` where some are left out.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.into();
+    }
+    text.chars().take(most - 1).chain(['…']).collect()
 }
 
 pub(super) fn text(size: f64, colour: RGBColor) -> TextStyle<'static> {

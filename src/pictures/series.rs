@@ -113,16 +113,17 @@ pub fn curves(path: impl AsRef<Path>, series: &[Series<'_>], options: Curves<'_>
     let points: Vec<(f64, f64)> =
         series.iter().flat_map(|series| series.points.iter().copied().filter(placed)).collect();
     if points.is_empty() {
-        return Err(complain("no point of the series has a place on the axes: finite, and positive where an axis has powers of ten".into()));
+        return Err(Error::Usage {
+            message: "no point of the series has a place on the axes".into(),
+            help: "give finite numbers, and positive ones for an axis with powers of ten".into(),
+        });
     }
     let x = Axis::around(points.iter().map(|point| point.0), options.log_x, options.x)?;
     let y = Axis::around(points.iter().map(|point| point.1), options.log, options.y)?;
 
     let (x_axis, y_axis) = (x.clone(), y.clone());
     let place = |&(x, y): &(f64, f64)| Some((x_axis.place(x)?, y_axis.place(y)?));
-    let corner = legend::emptiest_corner(
-        points.iter().filter_map(place).map(|(x, y)| (x_axis.share(x), y_axis.share(y))),
-    );
+    let share = |point: &(f64, f64)| place(point).map(|(x, y)| (x_axis.share(x), y_axis.share(y)));
     paper::chart(path.as_ref(), options.title, (x, y), &Layout::default(), |chart, sheet| {
         for (index, series) in series.iter().enumerate() {
             draw(chart, series, ink::class(index), place)?;
@@ -130,14 +131,32 @@ pub fn curves(path: impl AsRef<Path>, series: &[Series<'_>], options: Curves<'_>
         for (index, series) in series.iter().enumerate() {
             mark(chart, sheet, series, ink::class(index), place)?;
         }
-        let entries: Vec<Entry<'_>> =
+        let entries: Vec<Entry> =
             series.iter().enumerate().filter(|(_, series)| !series.name.is_empty()).map(entry).collect();
-        if entries.is_empty() { Ok(()) } else { legend::draw(chart, sheet, &entries, corner) }
+        if entries.is_empty() {
+            Ok(())
+        } else {
+            legend::draw(chart, sheet, &entries, series.iter().flat_map(|series| covered(series, share)))
+        }
     })
 }
 
-fn entry<'a>((index, series): (usize, &Series<'a>)) -> Entry<'a> {
-    Entry { name: series.name, colour: ink::class(index), line: series.line }
+/// Where a series has ink: its points, and places along the lines between them.
+fn covered(
+    series: &Series<'_>,
+    share: impl Fn(&(f64, f64)) -> Option<(f64, f64)>,
+) -> impl Iterator<Item = (f64, f64)> {
+    let points: Vec<Option<(f64, f64)>> = series.points.iter().map(share).collect();
+    let steps = if series.line { 16 } else { 1 };
+    (0..points.len() * steps).filter_map(move |at| {
+        let (from, part) = (points[at / steps]?, (at % steps) as f64 / steps as f64);
+        let to = points.get(at / steps + 1).copied().flatten().unwrap_or(from);
+        Some((from.0 + (to.0 - from.0) * part, from.1 + (to.1 - from.1) * part))
+    })
+}
+
+fn entry((index, series): (usize, &Series<'_>)) -> Entry {
+    Entry { name: paper::shortened(series.name, 40), colour: ink::class(index), line: series.line }
 }
 
 /// Each stretch between gaps is a line.
@@ -156,10 +175,28 @@ fn draw(
             chart.draw_series(points.iter().map(|&point| Circle::new(point, 5, style)))?;
         }
         if series.line && points.len() > 1 {
-            chart.draw_series([PathElement::new(points, style)])?;
+            chart.draw_series([PathElement::new(thinned(points), style)])?;
         }
     }
     Ok(())
+}
+
+/// Of more points than a chart has pixels, the least and the greatest of each few: what is drawn looks the same.
+fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    const FEW: usize = 1500;
+    if points.len() <= 4 * FEW {
+        return points;
+    }
+    let extremes = points.chunks(points.len().div_ceil(FEW)).flat_map(|few| {
+        let place = |better: fn(f64, f64) -> bool| {
+            (0..few.len())
+                .reduce(|best, at| if better(few[at].1, few[best].1) { at } else { best })
+                .unwrap_or(0)
+        };
+        let (least, greatest) = (place(|a, b| a < b), place(|a, b| a > b));
+        [few[least.min(greatest)], few[least.max(greatest)]]
+    });
+    extremes.collect()
 }
 
 /// A ring around the best point, and its numbers.
