@@ -261,7 +261,10 @@ impl Search {
         let settings = match method {
             Method::Grid(points) => grid::settings(&self.axes, points, number).unwrap_or_default(),
             Method::Random(_) => self.drawn(number),
-            Method::Tpe(_) if before.trials.len() < tpe::STARTUP => self.drawn(number),
+            // One of each round is drawn, so that no part of an axis is given up for good.
+            Method::Tpe(_) if before.trials.len() < tpe::STARTUP || number % ROUND as u64 == 0 => {
+                self.drawn(number)
+            }
             Method::Tpe(_) => self.suggested(number, before),
         };
         Trial { number, settings: self.names.iter().cloned().zip(settings).collect() }
