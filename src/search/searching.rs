@@ -262,7 +262,7 @@ impl Search {
             Method::Grid(points) => grid::settings(&self.axes, points, number).unwrap_or_default(),
             Method::Random(_) => self.drawn(number),
             // One of each round is drawn, so that no part of an axis is given up for good.
-            Method::Tpe(_) if before.trials.len() < tpe::STARTUP || number % ROUND as u64 == 0 => {
+            Method::Tpe(_) if before.trials.len() < tpe::STARTUP || number.is_multiple_of(ROUND as u64) => {
                 self.drawn(number)
             }
             Method::Tpe(_) => self.suggested(number, before),
