@@ -1,0 +1,183 @@
+//! Pictures in, text out: a network looks at two handwritten digits and writes their names, letter by letter.
+//!
+//! ```text
+//! [picture of a 3 and a 7]  →  three seven
+//! ```
+//!
+//! Convolutions make 98 places of the picture, each with what is seen there. A recurrence writes; for each letter it looks at the places that
+//! it needs (Xu et al.: Show, Attend and Tell; 2015). It is examined on pictures made of digits that were in no training picture.
+//!
+//! ```sh
+//! cargo run --release --features pictures --example caption          # the pictures go to target/caption.png
+//! cargo run --release --features pictures --example caption quick    # learns for some seconds; often wrong
+//! ```
+
+mod mnist;
+
+use downhill::prelude::*;
+use downhill::random::random_bits;
+use downhill::sampling::{Beam, BeamSearch, beam_search, greedy};
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Instant;
+
+const NAMES: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+/// Letters are numbered from 1; 0 is the end, and stands behind it too.
+const LETTERS: &str = "efghinorstuvwxz ";
+const END: i32 = 0;
+/// What stands before the first letter.
+const BEGIN: i32 = 17;
+/// "three three", and the end.
+const LONGEST: usize = 12;
+const HEIGHT: usize = 28;
+const WIDTH: usize = 56;
+const BATCH: usize = 64;
+const SEED: u64 = 1;
+
+network! {
+    /// What is seen at each of 7 × 14 places.
+    layer eye(picture: [batch, 1, 28, 56], width) -> [batch, 98, width] {
+        let h = max_pool(relu(batch_norm(conv(picture, 16, kernel: 5, padding: 2))), 2);
+        h = max_pool(relu(batch_norm(conv(h, 32, kernel: 3, padding: 1))), 2);
+        h = relu(batch_norm(conv(h, width, kernel: 3, padding: 1)));
+        // Convolutions do not know where they are; the left digit is named first.
+        transpose(reshape(h, [batch, width, 98])) + positions(98, width)
+    }
+
+    /// Writes a letter a step: gives the states that letters are told from.
+    layer hand(letters: [batch, steps, n], places: [batch, count, width], units) -> [batch, steps, units] {
+        scan letter in letters along steps, h = zeros([batch, units]) {
+            let question = linear(h, width);
+            let look = softmax(reshape(places @ expand(question, 2), [batch, count]));
+            let seen = reshape(expand(look, 1) @ places, [batch, width]);
+            h = gru_cell(concatenate(letter, seen), h);
+            yield h
+        }
+    }
+
+    /// While it learns, `before` is the right text moved by one; later, what it has written so far.
+    Caption(units: usize) {
+        input  picture: [batch, 1, 28, 56];
+        input  before: i32[batch, 12];
+        target text: i32[batch, 12];
+
+        let written = hand(embedding(before, 18, 24), eye(picture, 64), units);
+
+        output score = linear(written, 17);
+        loss   cross_entropy(score, text);
+    }
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let is_quick = std::env::args().nth(1).as_deref() == Some("quick");
+    let (epochs, rows, good) = if is_quick { (2, 1500, 0.0) } else { (12, 8000, 0.95) };
+    let (training, unseen) = split(&mnist::digits()?, 0.2, SEED)?;
+    let examination = pairs(&unseen, 1000, u64::MAX)?;
+
+    let mut net = Caption::new(96).seed(SEED).optimizer(adam(0.002).clip_norm(1.0)).build()?;
+    let start = Instant::now();
+    let mut right = 0.0;
+    for epoch in 0..epochs {
+        let share = epoch as f32 / epochs as f32;
+        net.set_learning_rate(0.002 * (0.525 + 0.475 * (std::f32::consts::PI * share).cos()))?;
+        // Other pairs every time, at other places.
+        let report = net.epoch(&pairs(&training, rows, epoch)?, Epoch { batch: BATCH, seed: epoch })?;
+        right = share_right(&mut net, &examination)?;
+        let seconds = start.elapsed().as_secs_f64();
+        println!(
+            "epoch {:2}   loss {:.4}   exact texts {right:.3}   {seconds:.0} s",
+            epoch + 1,
+            report.mean()
+        );
+    }
+
+    let shown: Vec<u32> = (0..8).collect();
+    let pictures = examination.select(&shown)?.column("picture")?.clone();
+    for picture in pictures.as_f32()?.chunks(HEIGHT * WIDTH) {
+        let found = likeliest(&mut net, picture)?;
+        let listed = found
+            .iter()
+            .map(|beam| format!("{} ({:.3})", spelled(&beam.classes), beam.log_probability.exp()));
+        println!("{}", listed.collect::<Vec<String>>().join("   or "));
+    }
+    println!("exact texts {right:.3} of {} pictures of digits never seen", examination.rows());
+    Ok(if right >= good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Pictures of two digits side by side, each moved by up to two pixels, and what they show. Another `draw` is other pairs.
+fn pairs(digits: &Dataset, count: usize, draw: u64) -> Result<Dataset, downhill::Error> {
+    let (image, digit) = (digits.column("image")?.as_f32()?, digits.column("digit")?.as_i32()?);
+    let mut pixels = vec![0.0_f32; count * HEIGHT * WIDTH];
+    let (mut texts, mut before) = (Vec::<[i32; LONGEST]>::new(), Vec::<[i32; LONGEST]>::new());
+    for (row, picture) in pixels.chunks_mut(HEIGHT * WIDTH).enumerate() {
+        let bits = |number: u32, below: usize| random_bits(SEED, draw, number, row as u64) as usize % below;
+        let chosen = [0, 1].map(|side: usize| bits(side as u32, digit.len()));
+        for (side, &chosen) in chosen.iter().enumerate() {
+            let (down, right) = (bits(2 + side as u32, 5), bits(4 + side as u32, 5));
+            place(&image[chosen * 784..][..784], picture, (down, right + side * 28));
+        }
+        let text = numbered(&chosen.map(|chosen| NAMES[digit[chosen] as usize]).join(" "));
+        before.push(moved(&text));
+        texts.push(text);
+    }
+    let picture = Tensor::new([count, 1, HEIGHT, WIDTH], pixels)?;
+    Dataset::new([("picture", picture), ("before", Tensor::from(before)), ("text", Tensor::from(texts))])
+}
+
+/// Draws a digit into a picture, `down` and `right` from two pixels above and left of its edge.
+fn place(digit: &[f32], picture: &mut [f32], (down, right): (usize, usize)) {
+    for (row, shades) in digit.chunks(28).enumerate() {
+        for (column, &shade) in shades.iter().enumerate() {
+            let (row, column) = ((row + down).wrapping_sub(2), (column + right).wrapping_sub(2));
+            // MNIST's digits have four empty pixels around them: no ink is lost at an edge.
+            if row < HEIGHT && column < WIDTH {
+                picture[row * WIDTH + column] += shade;
+            }
+        }
+    }
+}
+
+/// A text as numbers of letters, with the end behind it.
+fn numbered(text: &str) -> [i32; LONGEST] {
+    let number =
+        |letter: u8| LETTERS.bytes().position(|known| known == letter).map_or(END, |at| at as i32 + 1);
+    std::array::from_fn(|at| text.bytes().nth(at).map_or(END, number))
+}
+
+/// A text, whole or begun, with what stands before its first letter.
+fn moved(text: &[i32]) -> [i32; LONGEST] {
+    std::array::from_fn(|at| if at == 0 { BEGIN } else { text.get(at - 1).copied().unwrap_or(END) })
+}
+
+fn spelled(text: &[i32]) -> String {
+    let letters = text.iter().take_while(|&&letter| letter != END);
+    letters.filter_map(|&letter| LETTERS.chars().nth(letter as usize - 1)).collect()
+}
+
+/// The share of pictures whose text, the likeliest letter each time, is right in every letter.
+fn share_right(net: &mut Model, data: &Dataset) -> Result<f64, downhill::Error> {
+    let mut before = vec![[BEGIN; LONGEST]; data.rows()];
+    loop {
+        let letters = greedy(&net.forward((data.column("picture")?, &before))?)?;
+        let texts: Vec<&[i32]> = letters.as_i32()?.chunks(LONGEST).collect();
+        // What stands before a letter decides it: when nothing there changes any more, all of it is written.
+        let earlier = std::mem::replace(&mut before, texts.iter().map(|text| moved(text)).collect());
+        if before == earlier {
+            let expected = data.column("text")?.as_i32()?.chunks(LONGEST);
+            let right = texts.iter().zip(expected).filter(|(text, expected)| **text == *expected).count();
+            return Ok(right as f64 / data.rows() as f64);
+        }
+    }
+}
+
+/// The two likeliest texts of a picture.
+fn likeliest(net: &mut Model, picture: &[f32]) -> Result<Vec<Beam>, downhill::Error> {
+    let search = BeamSearch { beams: 2, end: Some(END), length: LONGEST, length_penalty: 0.0 };
+    beam_search(search, |texts| {
+        let before: Vec<[i32; LONGEST]> = texts.iter().map(|text| moved(text)).collect();
+        let pictures = Tensor::new([texts.len(), 1, HEIGHT, WIDTH], picture.repeat(texts.len()))?;
+        let score = net.forward((&pictures, &before))?;
+        let next = score.as_f32()?.chunks(LONGEST * 17).flat_map(|row| &row[texts[0].len() * 17..][..17]);
+        Ok(Tensor::new([texts.len(), 17], next.copied().collect::<Vec<f32>>())?)
+    })
+}
