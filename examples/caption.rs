@@ -8,15 +8,17 @@
 //! it needs (Xu et al.: Show, Attend and Tell; 2015). It is examined on pictures made of digits that were in no training picture.
 //!
 //! ```sh
-//! cargo run --release --features pictures --example caption          # the pictures go to target/caption.png
-//! cargo run --release --features pictures --example caption quick    # learns for some seconds; often wrong
+//! cargo run --release --example caption          # the pictures go to target/caption.png
+//! cargo run --release --example caption quick    # learns for some seconds: the loss is examined alone
 //! ```
 
 mod mnist;
 
+use downhill::pictures::{Grid, grid};
 use downhill::prelude::*;
 use downhill::random::random_bits;
 use downhill::sampling::{Beam, BeamSearch, beam_search, greedy};
+use downhill::schedules::cosine;
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -70,43 +72,44 @@ network! {
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let is_quick = std::env::args().nth(1).as_deref() == Some("quick");
-    let (epochs, rows, good) = if is_quick { (2, 1500, 0.0) } else { (12, 8000, 0.95) };
+    let (epochs, rows): (u64, usize) = if is_quick { (2, 1500) } else { (12, 8000) };
     let (training, unseen) = split(&mnist::digits()?, 0.2, SEED)?;
     let examination = pairs(&unseen, 1000, u64::MAX)?;
 
     let mut net = Caption::new(96).seed(SEED).optimizer(adam(0.002).clip_norm(1.0)).build()?;
+    let schedule = cosine(0.002, epochs * rows.div_ceil(BATCH) as u64);
     let start = Instant::now();
-    let mut right = 0.0;
+    let (mut loss, mut right) = (f64::NAN, 0.0);
     for epoch in 0..epochs {
-        let share = epoch as f32 / epochs as f32;
-        net.set_learning_rate(0.002 * (0.525 + 0.475 * (std::f32::consts::PI * share).cos()))?;
         // Other pairs every time, at other places.
-        let report = net.epoch(&pairs(&training, rows, epoch)?, Epoch { batch: BATCH, seed: epoch })?;
-        right = share_right(&mut net, &examination)?;
+        let data = pairs(&training, rows, epoch)?;
+        let rates = schedule.rates(net.steps_made(), data.steps(BATCH));
+        let options = EpochOptions { learning_rates: Some(&rates), ..EpochOptions::default() };
+        let report = net.epoch_with(&data, Epoch { batch: BATCH, seed: epoch }, options)?;
+        loss = report.mean();
+        right = share_right(&net, &examination)?;
         let seconds = start.elapsed().as_secs_f64();
-        println!(
-            "epoch {:2}   loss {:.4}   exact texts {right:.3}   {seconds:.0} s",
-            epoch + 1,
-            report.mean()
-        );
+        println!("epoch {:2}   loss {loss:.4}   exact texts {right:.3}   {seconds:.0} s", epoch + 1);
     }
 
     let shown: Vec<u32> = (0..8).collect();
     let pictures = examination.select(&shown)?.column("picture")?.clone();
+    grid("target/caption.png", &pictures, Grid { columns: 1, ..Grid::default() })?;
     for picture in pictures.as_f32()?.chunks(HEIGHT * WIDTH) {
-        let found = likeliest(&mut net, picture)?;
+        let found = likeliest(&net, picture)?;
         let listed = found
             .iter()
             .map(|beam| format!("{} ({:.3})", spelled(&beam.classes), beam.log_probability.exp()));
         println!("{}", listed.collect::<Vec<String>>().join("   or "));
     }
     println!("exact texts {right:.3} of {} pictures of digits never seen", examination.rows());
-    Ok(if right >= good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_good = if is_quick { loss <= 1.8 } else { right >= 0.95 };
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Pictures of two digits side by side, each moved by up to two pixels, and what they show. Another `draw` is other pairs.
 fn pairs(digits: &Dataset, count: usize, draw: u64) -> Result<Dataset, downhill::Error> {
-    let (image, digit) = (digits.column("image")?.as_f32()?, digits.column("digit")?.as_i32()?);
+    let (image, digit) = (digits.column("image")?.as_f32()?, digits.column("label")?.as_i32()?);
     let mut pixels = vec![0.0_f32; count * HEIGHT * WIDTH];
     let (mut texts, mut before) = (Vec::<[i32; LONGEST]>::new(), Vec::<[i32; LONGEST]>::new());
     for (row, picture) in pixels.chunks_mut(HEIGHT * WIDTH).enumerate() {
@@ -141,7 +144,7 @@ fn place(digit: &[f32], picture: &mut [f32], (down, right): (usize, usize)) {
 fn numbered(text: &str) -> [i32; LONGEST] {
     let number =
         |letter: u8| LETTERS.bytes().position(|known| known == letter).map_or(END, |at| at as i32 + 1);
-    std::array::from_fn(|at| text.bytes().nth(at).map_or(END, number))
+    std::array::from_fn(|at| text.as_bytes().get(at).map_or(END, |&letter| number(letter)))
 }
 
 /// A text, whole or begun, with what stands before its first letter.
@@ -155,7 +158,7 @@ fn spelled(text: &[i32]) -> String {
 }
 
 /// The share of pictures whose text, the likeliest letter each time, is right in every letter.
-fn share_right(net: &mut Model, data: &Dataset) -> Result<f64, downhill::Error> {
+fn share_right(net: &Model, data: &Dataset) -> Result<f64, downhill::Error> {
     let mut before = vec![[BEGIN; LONGEST]; data.rows()];
     loop {
         let letters = greedy(&net.forward((data.column("picture")?, &before))?)?;
@@ -171,7 +174,7 @@ fn share_right(net: &mut Model, data: &Dataset) -> Result<f64, downhill::Error> 
 }
 
 /// The two likeliest texts of a picture.
-fn likeliest(net: &mut Model, picture: &[f32]) -> Result<Vec<Beam>, downhill::Error> {
+fn likeliest(net: &Model, picture: &[f32]) -> Result<Vec<Beam>, downhill::Error> {
     let search = BeamSearch { beams: 2, end: Some(END), length: LONGEST, length_penalty: 0.0 };
     beam_search(search, |texts| {
         let before: Vec<[i32; LONGEST]> = texts.iter().map(|text| moved(text)).collect();

@@ -4,7 +4,7 @@ use downhill::prelude::*;
 use std::error::Error;
 use std::io::Read;
 
-/// Digits of 28×28 pixels from 0 to 1, `image: [5000, 1, 28, 28]`, and which they are, `digit: i32[5000]`. A line of the file is 784 numbers
+/// Digits of 28×28 pixels from 0 to 1, `image: [5000, 1, 28, 28]`, and which they are, `label: i32[5000]`. A line of the file is 784 numbers
 /// from 0 to 255, then the digit.
 pub(crate) fn digits() -> Result<Dataset, Box<dyn Error>> {
     let mut text = String::new();
@@ -20,5 +20,5 @@ pub(crate) fn digits() -> Result<Dataset, Box<dyn Error>> {
     }
     pixels.iter_mut().for_each(|shade| *shade /= 255.0);
     let image = Tensor::new([digits.len(), 1, 28, 28], pixels)?;
-    Ok(Dataset::new([("image", image), ("digit", Tensor::from(digits))])?)
+    Ok(Dataset::new([("image", image), ("label", Tensor::from(digits))])?)
 }
