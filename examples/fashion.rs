@@ -16,6 +16,7 @@ mod mnist;
 use downhill::data::idx;
 use downhill::prelude::*;
 use downhill::random::random_bits;
+use downhill::schedules::one_cycle;
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
@@ -52,7 +53,7 @@ network! {
         h = block(h, 32, stride: 2);
         h = block(h, 64, stride: 2);
         h = block(h, 64, stride: 1);
-        output score = linear(dropout(global_average_pool(h), 0.2), classes);
+        output score = linear(global_average_pool(h), classes);
         loss   cross_entropy(score, label);
     }
 }
@@ -64,9 +65,11 @@ struct Task {
     epochs: u64,
     rate: f64,
     good: f64,
-    /// Are pictures shown as in a mirror too? Shoes are still shoes then, digits no digits.
-    mirror: bool,
+    vary: Vary,
 }
+
+/// Changes a picture, how is said by random bits.
+type Vary = fn(&mut [f32], usize);
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -75,7 +78,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         [] | ["quick"] => {
             let (epochs, good) = if words.is_empty() { (8, 0.97) } else { (1, 0.9) };
             let (training, examination) = split(&mnist::digits()?, 0.2, SEED)?;
-            let task = Task { training, examination, epochs, rate: 0.003, good, mirror: false };
+            let task = Task { training, examination, epochs, rate: 0.003, good, vary: moved };
             return learn(LeNet::new(10).optimizer(adam(task.rate)), &task);
         }
         [name @ ("lenet" | "residual")] => (name, Path::new("/usr/share/datasets/fashion-mnist")),
@@ -87,12 +90,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::from(2));
     }
     let (training, examination) = (clothes(folder, "train")?, clothes(folder, "t10k")?);
-    let task = |epochs, rate, good| Task { training, examination, epochs, rate, good, mirror: true };
+    let task = |epochs, rate, good| Task { training, examination, epochs, rate, good, vary: mirrored };
     if name == "lenet" {
         let task = task(6, 0.002, 0.915);
         return learn(LeNet::new(10).optimizer(adam(task.rate)), &task);
     }
-    let task = task(8, 0.1, 0.925);
+    let task = task(5, 0.1, 0.925);
     learn(Residual::new(10).optimizer(sgd(task.rate).momentum(0.9).nesterov(true).weight_decay(5e-4)), &task)
 }
 
@@ -102,12 +105,13 @@ fn learn<N: Network>(network: downhill::build::Build<N>, task: &Task) -> Result<
     let parameters: usize = net.parameters().map(|(_, shape)| shape.iter().product::<usize>()).sum();
     println!("{} pictures to learn from, {parameters} parameters", task.training.rows());
 
+    let schedule = one_cycle(task.rate, task.epochs * task.training.steps(BATCH) as u64);
     let start = Instant::now();
     let (image, label) = (task.examination.column("image")?, task.examination.column("label")?);
     let mut accurate = 0.0;
     for epoch in 0..task.epochs {
-        let data = varied(&task.training, task.mirror, epoch)?;
-        let rates = rates(task, epoch);
+        let data = varied(&task.training, task.vary, epoch)?;
+        let rates = schedule.rates(net.steps_made(), data.steps(BATCH));
         let options = EpochOptions { learning_rates: Some(&rates), ..EpochOptions::default() };
         let report = net.epoch_with(&data, Epoch { batch: BATCH, seed: epoch }, options)?;
         accurate = accuracy(&net.forward(image)?, label)?;
@@ -119,42 +123,31 @@ fn learn<N: Network>(network: downhill::build::Build<N>, task: &Task) -> Result<
     Ok(if accurate >= task.good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The learning rates of an epoch's steps. Over all epochs they rise for a tenth of the way, then fall in a line to 0 (Smith, Topin:
-/// Super-Convergence; 2018).
-fn rates(task: &Task, epoch: u64) -> Vec<f32> {
-    let steps = task.training.steps(BATCH);
-    let all = (steps as u64 * task.epochs) as f32;
-    let rate = |step: usize| {
-        let done = (epoch as f32 * steps as f32 + step as f32 + 0.5) / all;
-        task.rate as f32 * (done / 0.1).min((1.0 - done) / 0.9)
-    };
-    (0..steps).map(rate).collect()
-}
-
 fn clothes(folder: &Path, part: &str) -> Result<Dataset, downhill::Error> {
     let image = idx::images(folder.join(format!("{part}-images-idx3-ubyte.gz")))?;
     let label = idx::read(folder.join(format!("{part}-labels-idx1-ubyte.gz")))?;
     Dataset::new([("image", image), ("label", label)])
 }
 
-/// Every picture moved by up to a pixel in each direction, and as in a mirror or not: others for each epoch.
-fn varied(data: &Dataset, mirror: bool, epoch: u64) -> Result<Dataset, downhill::Error> {
-    let image = data.column("image")?;
-    let mut pixels = vec![0.0_f32; image.len()];
-    let pictures = image.as_f32()?.chunks(SIDE * SIDE).zip(pixels.chunks_mut(SIDE * SIDE));
-    for (row, (from, to)) in pictures.enumerate() {
-        let bits = random_bits(SEED, epoch, 0, row as u64) as usize;
-        let (down, right, mirrored) = (bits % 3, bits / 3 % 3, mirror && bits >> 31 == 1);
-        // From and to which rows and columns: one pixel is lost where a picture moves out of its frame.
-        for y in 0..SIDE - down.abs_diff(1) {
-            let (source, target) = (y + usize::from(down == 0), y + usize::from(down == 2));
-            for x in 0..SIDE - right.abs_diff(1) {
-                let (column, to_column) = (x + usize::from(right == 0), x + usize::from(right == 2));
-                let column = if mirrored { SIDE - 1 - column } else { column };
-                to[target * SIDE + to_column] = from[source * SIDE + column];
-            }
-        }
+/// Every picture a little otherwise in each epoch.
+fn varied(data: &Dataset, vary: Vary, epoch: u64) -> Result<Dataset, downhill::Error> {
+    let mut image = data.column("image")?.clone();
+    for (row, picture) in image.as_mut_slice::<f32>()?.chunks_mut(SIDE * SIDE).enumerate() {
+        vary(picture, random_bits(SEED, epoch, 0, row as u64) as usize);
     }
-    let image = Tensor::new(image.shape(), pixels)?;
     Dataset::new([("image", image), ("label", data.column("label")?.clone())])
+}
+
+/// Half of the pictures as in a mirror: shoes are still shoes then.
+fn mirrored(picture: &mut [f32], bits: usize) {
+    if bits % 2 == 1 {
+        picture.chunks_mut(SIDE).for_each(|row| row.reverse());
+    }
+}
+
+/// Moved by up to a pixel in each direction. Digits have empty edges: nothing that leaves at one comes in at the other.
+fn moved(picture: &mut [f32], bits: usize) {
+    let (down, right) = (bits % 3, bits / 3 % 3);
+    picture.rotate_right(down * SIDE + right);
+    picture.rotate_left(SIDE + 1);
 }
