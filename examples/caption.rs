@@ -8,7 +8,7 @@
 //! it needs (Xu et al.: Show, Attend and Tell; 2015). It is examined on pictures made of digits that were in no training picture.
 //!
 //! ```sh
-//! cargo run --release --example caption          # the pictures go to target/caption.png
+//! cargo run --release --example caption          # the pictures go to target/pictures/caption.png
 //! cargo run --release --example caption quick    # learns for some seconds: the loss is examined alone
 //! ```
 
@@ -94,7 +94,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 
     let shown: Vec<u32> = (0..8).collect();
     let pictures = examination.select(&shown)?.column("picture")?.clone();
-    grid("target/caption.png", &pictures, Grid { columns: 1, ..Grid::default() })?;
+    grid("target/pictures/caption.png", &pictures, Grid { columns: 1, ..Grid::default() })?;
     for picture in pictures.as_f32()?.chunks(HEIGHT * WIDTH) {
         let found = likeliest(&net, picture)?;
         let listed = found

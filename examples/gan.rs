@@ -7,7 +7,7 @@
 //! learned to read real ones.
 //!
 //! ```sh
-//! cargo run --release --example gan            # the pictures go to target/gan.png
+//! cargo run --release --example gan            # the pictures go to target/pictures/gan.png
 //! cargo run --release --example gan quick      # a few steps: the ink is examined alone
 //! ```
 
@@ -105,7 +105,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let wishes: Vec<i32> = (0..1000).map(|row| row % 10).collect();
     let pictures = net.forward((&noise(u64::MAX, 1000)?, &wishes))?;
     let shown = Tensor::new([80, SIDE, SIDE], pictures.as_f32()?[..80 * SIDE * SIDE].to_vec())?;
-    grid("target/gan.png", &shown, Grid { columns: 10, ..Grid::default() })?;
+    grid("target/pictures/gan.png", &shown, Grid { columns: 10, ..Grid::default() })?;
 
     let counts = recognised(&reader.forward(&pictures)?)?;
     let share = f64::from(counts.iter().sum::<u32>()) / 1000.0;

@@ -10,7 +10,7 @@
 //! 2015). Nobody tells it what a month is. The days that it is examined on were in no training pair, in no form.
 //!
 //! ```sh
-//! cargo run --release --example dates                      # the picture of where it looks goes to target/dates.svg
+//! cargo run --release --example dates                      # the picture of where it looks goes to target/pictures/dates.svg
 //! cargo run --release --example dates "march 3rd, 1999"    # and then a date of your own
 //! ```
 
@@ -103,7 +103,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let names = |text: &str| text.chars().map(String::from).collect::<Vec<String>>();
     let title = "Where it looked for each sign that it wrote";
     let (rows, columns) = (&names(&date), &names(&own));
-    heat_map("target/dates.svg", &looks, HeatMap { title, rows, columns, ..HeatMap::default() })?;
+    heat_map("target/pictures/dates.svg", &looks, HeatMap { title, rows, columns, ..HeatMap::default() })?;
     println!("exact dates {right:.3} of {} days never seen", examination.rows());
     Ok(if right >= good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -65,10 +65,11 @@ impl Axis {
         Ok(Axis { near: low, far: high, log, ticks, faint, title: title.into() })
     }
 
-    /// Positions 0, 1, … with names; the first is near.
+    /// Positions 0, 1, … with names, or without where a name is empty; the first is near.
     pub(super) fn named(names: Vec<String>, title: &str) -> Axis {
         let far = names.len() as f64 - 0.5;
-        let ticks = names.into_iter().enumerate().map(|(at, label)| Tick { at: at as f64, label }).collect();
+        let named = names.into_iter().enumerate().filter(|(_, name)| !name.is_empty());
+        let ticks = named.map(|(at, label)| Tick { at: at as f64, label }).collect();
         Axis { near: -0.5, far, log: false, ticks, faint: Vec::new(), title: title.into() }
     }
 

@@ -1,4 +1,4 @@
-//! The names of series, in the corner of a chart that has the fewest points.
+//! The names of series, at the edge of a chart where the fewest points are.
 
 use super::ink;
 use super::paper::{self, Chart, Drawn, Sheet};
@@ -19,18 +19,23 @@ const MARGIN: i32 = 16;
 /// The room of a sample of the line.
 const SAMPLE: i32 = 52;
 
-/// Draws a box with a row for each series.
+/// Draws a box with a row for each series, where the fewest of these points are, which are shares of the axes.
 pub(super) fn draw(
     chart: &Chart<'_, '_>,
     sheet: &Sheet<'_>,
     entries: &[Entry<'_>],
-    corner: (bool, bool),
+    points: impl Iterator<Item = (f64, f64)>,
 ) -> Drawn {
     let widest = entries.iter().map(|entry| paper::width(entry.name)).fold(0.0, f64::max);
     let (width, height) = (widest as i32 + SAMPLE + MARGIN, entries.len() as i32 * ROW + 12);
     let (across, down) = chart.plotting_area().get_pixel_range();
-    let left = if corner.0 { across.end - MARGIN - width } else { across.start + MARGIN };
-    let top = if corner.1 { down.start + MARGIN } else { down.end - MARGIN - height };
+    let room = (across.end - across.start - 2 * MARGIN - width, down.end - down.start - 2 * MARGIN - height);
+    let share =
+        |pixels: i32, range: &std::ops::Range<i32>| f64::from(pixels) / f64::from(range.end - range.start);
+    let (right, above) =
+        emptiest(points, (share(width + 2 * MARGIN, &across), share(height + 2 * MARGIN, &down)));
+    let left = across.start + MARGIN + (right * f64::from(room.0)) as i32;
+    let top = down.start + MARGIN + ((1.0 - above) * f64::from(room.1)) as i32;
 
     let ground = [(left, top), (left + width, top + height)];
     sheet.draw(&Rectangle::new(ground, ink::PAPER.mix(0.85).filled()))?;
@@ -49,19 +54,20 @@ pub(super) fn draw(
     Ok(())
 }
 
-/// Right or left, and above or below: where the fewest points are, given as shares of the axes.
-pub(super) fn emptiest_corner(points: impl Iterator<Item = (f64, f64)>) -> (bool, bool) {
-    let corners = [(true, true), (true, false), (false, true), (false, false)];
-    let mut counts = [0_usize; 4];
+/// Where a box of this size has the fewest points behind it: how far right and how far up, from 0 to 1.
+fn emptiest(points: impl Iterator<Item = (f64, f64)>, (width, height): (f64, f64)) -> (f64, f64) {
+    let places =
+        [(1.0, 1.0), (1.0, 0.0), (0.0, 1.0), (0.0, 0.0), (1.0, 0.5), (0.0, 0.5), (0.5, 1.0), (0.5, 0.0)];
+    let mut counts = [0_usize; 8];
     for (x, y) in points {
-        for (count, (right, above)) in counts.iter_mut().zip(corners) {
-            let inside =
-                (if right { x > 0.55 } else { x < 0.45 }) && (if above { y > 0.65 } else { y < 0.35 });
-            *count += usize::from(inside);
+        for (count, (right, above)) in counts.iter_mut().zip(places) {
+            let (left, below) = (right * (1.0 - width), above * (1.0 - height));
+            *count +=
+                usize::from((left..=left + width).contains(&x) && (below..=below + height).contains(&y));
         }
     }
-    let emptiest = (0..corners.len()).min_by_key(|&corner| counts[corner]);
-    emptiest.map_or(corners[0], |corner| corners[corner])
+    let emptiest = (0..places.len()).min_by_key(|&place| counts[place]);
+    emptiest.map_or(places[0], |place| places[place])
 }
 
 #[cfg(test)]
@@ -71,8 +77,8 @@ mod tests {
     #[test]
     fn names_stand_where_no_points_are() {
         let falling = (0..50).map(|i| (f64::from(i) / 50.0, (-0.2 * f64::from(i)).exp()));
-        assert_eq!(emptiest_corner(falling), (true, true));
+        assert_eq!(emptiest(falling, (0.3, 0.3)), (1.0, 1.0));
         let rising = (0..50).map(|i| (f64::from(i) / 50.0, 1.0 - (-0.2 * f64::from(i)).exp()));
-        assert_eq!(emptiest_corner(rising), (true, false));
+        assert_eq!(emptiest(rising, (0.3, 0.3)), (1.0, 0.0));
     }
 }

@@ -120,9 +120,7 @@ pub fn curves(path: impl AsRef<Path>, series: &[Series<'_>], options: Curves<'_>
 
     let (x_axis, y_axis) = (x.clone(), y.clone());
     let place = |&(x, y): &(f64, f64)| Some((x_axis.place(x)?, y_axis.place(y)?));
-    let corner = legend::emptiest_corner(
-        points.iter().filter_map(place).map(|(x, y)| (x_axis.share(x), y_axis.share(y))),
-    );
+    let share = |point: &(f64, f64)| place(point).map(|(x, y)| (x_axis.share(x), y_axis.share(y)));
     paper::chart(path.as_ref(), options.title, (x, y), &Layout::default(), |chart, sheet| {
         for (index, series) in series.iter().enumerate() {
             draw(chart, series, ink::class(index), place)?;
@@ -132,7 +130,25 @@ pub fn curves(path: impl AsRef<Path>, series: &[Series<'_>], options: Curves<'_>
         }
         let entries: Vec<Entry<'_>> =
             series.iter().enumerate().filter(|(_, series)| !series.name.is_empty()).map(entry).collect();
-        if entries.is_empty() { Ok(()) } else { legend::draw(chart, sheet, &entries, corner) }
+        if entries.is_empty() {
+            Ok(())
+        } else {
+            legend::draw(chart, sheet, &entries, series.iter().flat_map(|series| covered(series, share)))
+        }
+    })
+}
+
+/// Where a series has ink: its points, and places along the lines between them.
+fn covered(
+    series: &Series<'_>,
+    share: impl Fn(&(f64, f64)) -> Option<(f64, f64)>,
+) -> impl Iterator<Item = (f64, f64)> {
+    let points: Vec<Option<(f64, f64)>> = series.points.iter().map(share).collect();
+    let steps = if series.line { 16 } else { 1 };
+    (0..points.len() * steps).filter_map(move |at| {
+        let (from, part) = (points[at / steps]?, (at % steps) as f64 / steps as f64);
+        let to = points.get(at / steps + 1).copied().flatten().unwrap_or(from);
+        Some((from.0 + (to.0 - from.0) * part, from.1 + (to.1 - from.1) * part))
     })
 }
 
