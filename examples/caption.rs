@@ -39,9 +39,9 @@ const SEED: u64 = 1;
 network! {
     /// What is seen at each of 7 × 14 places.
     layer eye(picture: [batch, 1, 28, 56], width) -> [batch, 98, width] {
-        let h = max_pool(relu(batch_norm(conv(picture, 16, kernel: 5, padding: 2))), 2);
-        h = max_pool(relu(batch_norm(conv(h, 32, kernel: 3, padding: 1))), 2);
-        h = relu(batch_norm(conv(h, width, kernel: 3, padding: 1)));
+        let h = relu(batch_norm(max_pool(conv(picture, 16, kernel: 5, padding: 2, bias: false), 2)));
+        h = relu(batch_norm(max_pool(conv(h, 32, kernel: 3, padding: 1, bias: false), 2)));
+        h = dropout(relu(batch_norm(conv(h, width, kernel: 3, padding: 1, bias: false))), 0.2);
         // Convolutions do not know where they are; the left digit is named first.
         transpose(reshape(h, [batch, width, 98])) + positions(98, width)
     }
@@ -72,17 +72,17 @@ network! {
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let is_quick = std::env::args().nth(1).as_deref() == Some("quick");
-    let (epochs, rows): (u64, usize) = if is_quick { (2, 1500) } else { (12, 8000) };
+    let (epochs, rows): (u64, usize) = if is_quick { (2, 1500) } else { (14, 8000) };
     let (training, unseen) = split(&mnist::digits()?, 0.2, SEED)?;
-    let examination = pairs(&unseen, 1000, u64::MAX)?;
+    let examination = pairs(&unseen, 1000, u64::MAX, 0)?;
 
     let mut net = Caption::new(96).seed(SEED).optimizer(adam(0.002).clip_norm(1.0)).build()?;
     let schedule = cosine(0.002, epochs * rows.div_ceil(BATCH) as u64);
     let start = Instant::now();
     let (mut loss, mut right) = (f64::NAN, 0.0);
     for epoch in 0..epochs {
-        // Other pairs every time, at other places.
-        let data = pairs(&training, rows, epoch)?;
+        // Other pairs every time, at other places, and slanted by up to three pixels at the edges.
+        let data = pairs(&training, rows, epoch, 3)?;
         let rates = schedule.rates(net.steps_made(), data.steps(BATCH));
         let options = EpochOptions { learning_rates: Some(&rates), ..EpochOptions::default() };
         let report = net.epoch_with(&data, Epoch { batch: BATCH, seed: epoch }, options)?;
@@ -94,7 +94,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 
     let shown: Vec<u32> = (0..8).collect();
     let pictures = examination.select(&shown)?.column("picture")?.clone();
-    grid("target/pictures/caption.png", &pictures, Grid { columns: 1, ..Grid::default() })?;
+    grid("target/pictures/caption.png", &pictures, Grid { columns: 2, scale: Some(4), ..Grid::default() })?;
     for picture in pictures.as_f32()?.chunks(HEIGHT * WIDTH) {
         let found = likeliest(&net, picture)?;
         let listed = found
@@ -108,7 +108,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// Pictures of two digits side by side, each moved by up to two pixels, and what they show. Another `draw` is other pairs.
-fn pairs(digits: &Dataset, count: usize, draw: u64) -> Result<Dataset, downhill::Error> {
+/// Digits are slanted by up to `slant` pixels at their upper and lower edges.
+fn pairs(digits: &Dataset, count: usize, draw: u64, slant: i32) -> Result<Dataset, downhill::Error> {
     let (image, digit) = (digits.column("image")?.as_f32()?, digits.column("label")?.as_i32()?);
     let mut pixels = vec![0.0_f32; count * HEIGHT * WIDTH];
     let (mut texts, mut before) = (Vec::<[i32; LONGEST]>::new(), Vec::<[i32; LONGEST]>::new());
@@ -116,8 +117,10 @@ fn pairs(digits: &Dataset, count: usize, draw: u64) -> Result<Dataset, downhill:
         let bits = |number: u32, below: usize| random_bits(SEED, draw, number, row as u64) as usize % below;
         let chosen = [0, 1].map(|side: usize| bits(side as u32, digit.len()));
         for (side, &chosen) in chosen.iter().enumerate() {
-            let (down, right) = (bits(2 + side as u32, 5), bits(4 + side as u32, 5));
-            place(&image[chosen * 784..][..784], picture, (down, right + side * 28));
+            let [down, right, lean] = [2, 4, 6].map(|number| number + side as u32);
+            let at = [bits(down, 5) as i32 - 2, bits(right, 5) as i32 - 2 + 28 * side as i32];
+            let lean = bits(lean, 2 * slant as usize + 1) as i32 - slant;
+            place(&image[chosen * 784..][..784], picture, at, lean);
         }
         let text = numbered(&chosen.map(|chosen| NAMES[digit[chosen] as usize]).join(" "));
         before.push(moved(&text));
@@ -127,14 +130,14 @@ fn pairs(digits: &Dataset, count: usize, draw: u64) -> Result<Dataset, downhill:
     Dataset::new([("picture", picture), ("before", Tensor::from(before)), ("text", Tensor::from(texts))])
 }
 
-/// Draws a digit into a picture, `down` and `right` from two pixels above and left of its edge.
-fn place(digit: &[f32], picture: &mut [f32], (down, right): (usize, usize)) {
-    for (row, shades) in digit.chunks(28).enumerate() {
-        for (column, &shade) in shades.iter().enumerate() {
-            let (row, column) = ((row + down).wrapping_sub(2), (column + right).wrapping_sub(2));
-            // MNIST's digits have four empty pixels around them: no ink is lost at an edge.
-            if row < HEIGHT && column < WIDTH {
-                picture[row * WIDTH + column] += shade;
+/// Draws a digit into a picture, its corner at a row and a column. It leans by so many pixels at its upper and lower edges.
+fn place(digit: &[f32], picture: &mut [f32], [down, right]: [i32; 2], lean: i32) {
+    for (row, shades) in (0..).zip(digit.chunks(28)) {
+        let (row, right) = (row + down, right + lean * (14 - row) / 14);
+        for (column, &shade) in (right..).zip(shades) {
+            // MNIST's digits have four empty pixels around them: hardly any ink is lost at an edge.
+            if (0..HEIGHT as i32).contains(&row) && (0..WIDTH as i32).contains(&column) {
+                picture[row as usize * WIDTH + column as usize] += shade;
             }
         }
     }

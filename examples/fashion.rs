@@ -30,8 +30,8 @@ network! {
     LeNet(classes: usize) {
         input  image: [batch, 1, 28, 28];
         target label: i32[batch];
-        let h = max_pool(relu(batch_norm(conv(image, 32, kernel: 3, padding: 1))), 2);
-        h = max_pool(relu(batch_norm(conv(h, 64, kernel: 3, padding: 1))), 2);
+        let h = relu(batch_norm(max_pool(conv(image, 32, kernel: 3, padding: 1, bias: false), 2)));
+        h = relu(batch_norm(max_pool(conv(h, 64, kernel: 3, padding: 1, bias: false), 2)));
         h = dropout(relu(linear(flatten(h), 128)), 0.3);
         output score = linear(h, classes);
         loss   cross_entropy(score, label);
@@ -92,7 +92,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let (training, examination) = (clothes(folder, "train")?, clothes(folder, "t10k")?);
     let task = |epochs, rate, good| Task { training, examination, epochs, rate, good, vary: mirrored };
     if name == "lenet" {
-        let task = task(6, 0.002, 0.915);
+        let task = task(4, 0.002, 0.915);
         return learn(LeNet::new(10).optimizer(adam(task.rate)), &task);
     }
     let task = task(5, 0.1, 0.925);

@@ -72,9 +72,9 @@ network! {
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let is_quick = std::env::args().nth(1).as_deref() == Some("quick");
-    let steps = if is_quick { 40 } else { 2000 };
+    let steps = if is_quick { 40 } else { 1000 };
     let digits = mnist::digits()?;
-    let reader = reader(&digits, if is_quick { 1 } else { 5 })?;
+    let reader = reader(&digits, if is_quick { 1 } else { 3 })?;
 
     let rule = |rate| adam(rate).betas(0.5, 0.999);
     let network =

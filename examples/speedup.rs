@@ -94,7 +94,7 @@ struct Measured {
 impl Measured {
     fn of(rows: usize, inputs: usize, width: usize) -> Result<Measured, downhill::Error> {
         let x: Vec<f32> = (0..rows * inputs).map(|i| (i * 7919 % 256) as f32 / 255.0).collect();
-        let mut layer = Layer::new(inputs, width).seed(1).batch_sizes([rows]).build()?;
+        let layer = Layer::new(inputs, width).seed(1).batch_sizes([rows]).build()?;
         let mut whole = vec![0.0_f32; rows * width];
         let matrix = best(20, || layer.forward_into(&x, &mut whole))?;
 

@@ -74,6 +74,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let is_quick = argument.as_deref() == Some("quick");
     let (epochs, good) = if is_quick { (2, 0.9) } else { (4, 0.99) };
 
+    let own = argument.filter(|_| !is_quick).unwrap_or("wednesday, september 30, 2026".into());
+    letters(std::slice::from_ref(&own))?;
+
     // The days of the training and those of the examination, each in a form drawn for it.
     let mut days: Vec<u32> = (0..DAYS).collect();
     downhill::epoch::shuffle(&mut days, SEED);
@@ -97,7 +100,6 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         let letters = &written(day, form(day));
         println!("{letters:>30}  →  {}", read(&net, letters)?.0);
     }
-    let own = argument.filter(|_| !is_quick).unwrap_or("wednesday, september 30, 2026".into());
     let (date, looks) = read(&net, &own)?;
     println!("{own:>30}  →  {date}");
     let names = |text: &str| text.chars().map(String::from).collect::<Vec<String>>();
