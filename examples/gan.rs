@@ -80,11 +80,30 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let network =
         Gan::new(NOISE).seed(SEED).optimizer_for("judge", rule(5e-4)).optimizer_for("artist", rule(1e-3));
     let mut net = network.batch_sizes([BATCH]).build()?;
+    train(&mut net, &digits, steps)?;
+
+    // A hundred of each digit, in turn: a column of the picture is a digit.
+    let wishes: Vec<i32> = (0..1000).map(|row| row % 10).collect();
+    let pictures = net.forward((&noise(u64::MAX, 1000)?, &wishes))?;
+    let shown = Tensor::new([80, SIDE, SIDE], pictures.as_f32()?[..80 * SIDE * SIDE].to_vec())?;
+    grid("target/pictures/gan.png", &shown, Grid { columns: 10, ..Grid::default() })?;
+
+    let counts = recognised(&reader.forward(&pictures)?)?;
+    let share = f64::from(counts.iter().sum::<u32>()) / 1000.0;
+    println!("read as the digit wished for, with a confidence of 0.9: {share:.3}; of 100 of each {counts:?}");
+    let ink = ink(&pictures)? / ink(digits.column("image")?)?;
+    println!("ink in a picture: {ink:.2} times as much as in a real one");
+    let is_good = if is_quick { ink < 2.5 } else { share >= 0.8 && counts.iter().all(|&count| count > 0) };
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Steps of both in turn, on the same random numbers.
+fn train(net: &mut Model, digits: &Dataset, steps: u64) -> Result<(), downhill::Error> {
     let start = Instant::now();
     let (mut judge, mut artist) = (0.0, 0.0);
     for step in 0..steps {
         let real =
-            digits.select(&(0..BATCH as u64).map(|row| anyone(&digits, step, row)).collect::<Vec<u32>>())?;
+            digits.select(&(0..BATCH as u64).map(|row| anyone(digits, step, row)).collect::<Vec<u32>>())?;
         let (z, digit) = (noise(step, BATCH)?, real.column("label")?);
         judge += net.step_loss("judge", (&z, digit, real.column("image")?), ())?;
         artist += net.step_loss("artist", (&z, digit), ())?;
@@ -100,20 +119,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             (judge, artist) = (0.0, 0.0);
         }
     }
-
-    // A hundred of each digit, in turn: a column of the picture is a digit.
-    let wishes: Vec<i32> = (0..1000).map(|row| row % 10).collect();
-    let pictures = net.forward((&noise(u64::MAX, 1000)?, &wishes))?;
-    let shown = Tensor::new([80, SIDE, SIDE], pictures.as_f32()?[..80 * SIDE * SIDE].to_vec())?;
-    grid("target/pictures/gan.png", &shown, Grid { columns: 10, ..Grid::default() })?;
-
-    let counts = recognised(&reader.forward(&pictures)?)?;
-    let share = f64::from(counts.iter().sum::<u32>()) / 1000.0;
-    println!("read as the digit wished for, with a confidence of 0.9: {share:.3}; of 100 of each {counts:?}");
-    let ink = ink(&pictures)? / ink(digits.column("image")?)?;
-    println!("ink in a picture: {ink:.2} times as much as in a real one");
-    let is_good = if is_quick { ink < 2.5 } else { share >= 0.8 && counts.iter().all(|&count| count > 0) };
-    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(())
 }
 
 /// Random numbers from −1 to 1, others for each step.
