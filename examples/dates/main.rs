@@ -10,16 +10,18 @@
 //! 2015). Nobody tells it what a month is. The days that it is examined on were in no training pair, in no form.
 //!
 //! ```sh
-//! cargo run --release --example dates
+//! cargo run --release --example dates                      # the picture of where it looks goes to target/pictures/dates.svg
 //! cargo run --release --example dates "march 3rd, 1999"    # and then a date of your own
 //! ```
 
 mod calendar;
 
 use calendar::{DAYS, iso, written};
+use downhill::pictures::{HeatMap, heat_map};
 use downhill::prelude::*;
 use downhill::random::random_bits;
 use downhill::sampling::greedy;
+use downhill::schedules::cosine;
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -31,6 +33,7 @@ const LONGEST: usize = 30;
 /// Signs of an answer. What stands before its first is `BEGIN`.
 const ANSWER: usize = 10;
 const BEGIN: i32 = SIGNS.len() as i32;
+const BATCH: usize = 64;
 const SEED: u64 = 1;
 
 network! {
@@ -71,6 +74,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let is_quick = argument.as_deref() == Some("quick");
     let (epochs, good) = if is_quick { (2, 0.9) } else { (4, 0.99) };
 
+    let own = argument.filter(|_| !is_quick).unwrap_or("wednesday, september 30, 2026".into());
+    letters(std::slice::from_ref(&own))?;
+
     // The days of the training and those of the examination, each in a form drawn for it.
     let mut days: Vec<u32> = (0..DAYS).collect();
     downhill::epoch::shuffle(&mut days, SEED);
@@ -78,24 +84,28 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let (training, examination) = (pairs(known)?, pairs(unseen)?);
 
     let mut net = Dates::new(64).seed(SEED).optimizer(adam(0.003).clip_norm(1.0)).build()?;
+    let schedule = cosine(0.003, epochs * training.steps(BATCH) as u64);
     let start = Instant::now();
     let mut right = 0.0;
     for epoch in 0..epochs {
-        // From 0.003 down to a tenth.
-        net.set_learning_rate(0.003 * 0.1_f32.powf(epoch as f32 / (epochs - 1) as f32))?;
-        let report = net.epoch(&training, Epoch { batch: 64, seed: epoch })?;
-        right = share_right(&mut net, &examination)?;
+        let rates = schedule.rates(net.steps_made(), training.steps(BATCH));
+        let options = EpochOptions { learning_rates: Some(&rates), ..EpochOptions::default() };
+        let report = net.epoch_with(&training, Epoch { batch: BATCH, seed: epoch }, options)?;
+        right = share_right(&net, &examination)?;
         println!("epoch {:2}   loss {:.4}   exact dates {right:.3}", epoch + 1, report.mean());
     }
     println!("{} steps in {:.1} s", net.steps_made(), start.elapsed().as_secs_f64());
 
-    for row in 0..8 {
-        let letters = &written(unseen[row], form(unseen[row]));
-        println!("{letters:>30}  →  {}", read(&mut net, letters)?.0);
+    for &day in &unseen[..8] {
+        let letters = &written(day, form(day));
+        println!("{letters:>30}  →  {}", read(&net, letters)?.0);
     }
-    if let Some(letters) = argument.filter(|_| !is_quick) {
-        println!("{letters:>30}  →  {}", read(&mut net, &letters)?.0);
-    }
+    let (date, looks) = read(&net, &own)?;
+    println!("{own:>30}  →  {date}");
+    let names = |text: &str| text.chars().map(String::from).collect::<Vec<String>>();
+    let title = "Where it looked for each sign that it wrote";
+    let (rows, columns) = (&names(&date), &names(&own));
+    heat_map("target/pictures/dates.svg", &looks, HeatMap { title, rows, columns, ..HeatMap::default() })?;
     println!("exact dates {right:.3} of {} days never seen", examination.rows());
     Ok(if right >= good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -148,7 +158,7 @@ fn numbered(alphabet: &str, text: &str) -> Vec<i32> {
 /// Writes the answers sign by sign, each time from what it has written so far. Gives also where each step looked:
 /// `[batch, 10, 30]`.
 fn answers(
-    net: &mut Model,
+    net: &Model,
     letters: &Tensor,
     length: &Tensor,
 ) -> Result<(Vec<[i32; ANSWER]>, Tensor), downhill::Error> {
@@ -171,7 +181,7 @@ fn moved(answer: &[i32; ANSWER]) -> [i32; ANSWER] {
     std::array::from_fn(|at| if at == 0 { BEGIN } else { answer[at - 1] })
 }
 
-fn share_right(net: &mut Model, data: &Dataset) -> Result<f64, downhill::Error> {
+fn share_right(net: &Model, data: &Dataset) -> Result<f64, downhill::Error> {
     let (found, _) = answers(net, data.column("letters")?, data.column("length")?)?;
     let dates = data.column("date")?.as_i32()?.chunks(ANSWER);
     let right = found.iter().zip(dates).filter(|(found, date)| found[..] == **date).count();
@@ -179,7 +189,7 @@ fn share_right(net: &mut Model, data: &Dataset) -> Result<f64, downhill::Error> 
 }
 
 /// The date that it reads in a text, and where it looked for each sign: `[10, letters]`.
-fn read(net: &mut Model, text: &str) -> Result<(String, Tensor), Box<dyn Error>> {
+fn read(net: &Model, text: &str) -> Result<(String, Tensor), Box<dyn Error>> {
     let (rows, length) = letters(&[text.to_owned()])?;
     let (found, looks) = answers(net, &rows, &length)?;
     let date = found[0].iter().filter_map(|&sign| SIGNS.chars().nth(sign as usize)).collect();
