@@ -64,6 +64,17 @@ impl<'a> Checker<'a> {
             return self.fail(location, error.help("write `*` between factors"));
         }
 
+        if find_initializer(&name).is_ok() {
+            let error = Error::new(format!("`{name}` is an initialiser, not a function"));
+            let error = error.note(
+                "random numbers, fresh in every training step, are `normal`, `uniform` and `bernoulli`",
+            );
+            return self.fail(
+                location,
+                error.help(format!("declare a parameter that starts so: `param w: [n, units] = {name}();`")),
+            );
+        }
+
         let (known, error) = (self.callables(), Error::new(format!("no function is called `{name}`")));
         let mended = composite::mended(error, &name, known.iter().map(String::as_str));
         self.fail(location, mended.unwrap_or_else(|error| {

@@ -185,6 +185,8 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("randn", "normal"),
     ("randomnormal", "normal"),
     ("rand", "uniform"),
+    ("randnlike", "normal_like"),
+    ("randlike", "uniform_like"),
     ("randomuniform", "uniform"),
     ("zero", "zeros"),
     ("one", "ones"),
