@@ -103,7 +103,7 @@ fn room(shape: &[usize]) -> Vec<f32> {
 }
 
 fn attention(batch: usize, time: usize) -> Pass {
-    let mut net = Attention::new(time).batch_sizes([batch]).build().expect("a network");
+    let net = Attention::new(time).batch_sizes([batch]).build().expect("a network");
     let shape = [batch, 4, time, 32];
     let [q, k, v] = [1, 2, 3].map(|stream| tensor(stream, &shape));
     let [mut by_q, mut by_k, mut by_v] = [(); 3].map(|()| room(&shape));
@@ -114,7 +114,7 @@ fn attention(batch: usize, time: usize) -> Pass {
 }
 
 fn normalised(net: Result<Model, downhill::Error>, shape: &[usize]) -> Pass {
-    let mut net = net.expect("a network");
+    let net = net.expect("a network");
     let x = tensor(1, shape);
     let channels = net.parameters().next().expect("a factor").1;
     let (mut by_x, mut by_weight, mut by_bias) = (room(shape), room(&channels), room(&channels));
@@ -126,7 +126,7 @@ fn normalised(net: Result<Model, downhill::Error>, shape: &[usize]) -> Pass {
 
 fn convolved(batch: usize, channels: usize, size: usize, groups: usize, by: &'static [&'static str]) -> Pass {
     let network = Convolution::new(channels, size, groups).batch_sizes([batch]);
-    let mut net = network.build().expect("a network");
+    let net = network.build().expect("a network");
     let shape = [batch, channels, size, size];
     let x = tensor(1, &shape);
     let weight = net.parameters().next().expect("a weight").1;

@@ -1,6 +1,6 @@
 //! Models as files: safetensors, with PyTorch's names and layouts.
 //!
-//! In: a model and a path. Out: a file that holds a [`State`], or a model that goes on from one.
+//! In: a model and a path. Out: a file that holds a [`State`](crate::state::State), or a model that goes on from one.
 //!
 //! - `net.save(path)` writes all that the model has learned and where it is; `net.load(path)` goes on from there with the same bits.
 //! - `net.load_parameters(path)` takes what inference reads, from such a file or from one that PyTorch's `safetensors.torch.save_file`

@@ -2,7 +2,8 @@
 //!
 //! In: a model, data to train on and, if wanted, to be judged by. Out: a [`History`], and the model as it was at its best.
 //!
-//! `fit` is a loop around [`Model::epoch_with`] and [`Model::evaluate_loss`], which you may as well write yourself: with the seeds of
+//! `fit` is a loop around [`Model::epoch_with`](crate::model::Model::epoch_with) and
+//! [`Model::evaluate_loss`](crate::model::Model::evaluate_loss), which you may as well write yourself: with the seeds of
 //! [`seed_of`] it gives the same bits.
 //!
 //! # Examples

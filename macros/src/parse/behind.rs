@@ -98,7 +98,8 @@ fn word_behind(input: ParseStream, value: &Expression) -> Option<syn::Error> {
         return Some(mistake(here(input), format!("an operator is missing before `{factor}`"), help));
     }
     let ExpressionKind::Name(name) = &value.kind else { return None };
-    if !is_same_line || !(input.peek(Ident) || input.peek(Lit)) {
+    // Behind a minus a number is an operand: `mean - 1.0`, whatever `mean` is.
+    if !is_same_line || input.peek(Token![-]) || !(input.peek(Ident) || input.peek(Lit)) {
         return None;
     }
     let TokenTree::Ident(next) = input.cursor().token_tree()?.0 else {
