@@ -250,6 +250,23 @@ fn a_stack_stores_nothing_transposed() {
     assert_eq!(transposes, [6, 4], "{}", case.graph.to_text());
 }
 
+/// x → conv → batch norm → relu → pool → conv: the pool's gradient is in windows, and the norm's beside it.
+#[test]
+fn a_pool_behind_a_norm_stores_nothing_transposed() {
+    let case = case(&[2, 3, 12, 12], false, |x| {
+        let kernel = sizes(&[3]);
+        let padded = Convolution { padding: sizes(&[1]), ..Convolution::default() };
+        let h = batch_norm(conv(x, 8, &kernel, padded.clone()), BatchNorm::default());
+        let h = max_pool(relu(h), &sizes(&[2]), Pooling::default());
+        global_average_pool(relu(conv(h, 16, &kernel, padded)))
+    });
+    case.check(1e-5);
+    let transposed = |id: &NodeId| matches!(case.graph.op(*id), Op::Transpose(_));
+    let transposes: Vec<usize> =
+        case.graph.ids().filter(transposed).map(|id| case.graph.shape(id).rank()).collect();
+    assert_eq!(transposes, [6, 4], "{}", case.graph.to_text());
+}
+
 /// Sums over pictures and lines that are no products of floats, and those of nothing.
 #[test]
 fn other_sums_over_two_axes() {

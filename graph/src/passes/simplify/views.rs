@@ -81,14 +81,15 @@ pub(super) fn beside_transposed(graph: &mut Rewriting, op: &Op, operands: &[Node
     };
     let (viewed, order) = operands.iter().find_map(transposed)?;
     let source = graph.operand(viewed, 0);
-    // Of two values that cost nothing to transpose, neither makes the other one move: they would take turns.
-    if op.class() != Class::Elementwise || turns_back(graph, source, ABSORBED) {
+    if op.class() != Class::Elementwise || turns_back(graph, source, Absorbing::BROADCASTS) {
         return None;
     }
+    // Of two reshaped values neither makes the other one move: they would take turns.
+    let reshapes = !turns_back(graph, source, Absorbing::ALL);
     let inner = graph.shape(source).clone();
     let back = (0..order.len()).map(|axis| order.iter().position(|from| *from == axis).unwrap_or_default());
     let back: Vec<usize> = back.collect();
-    let fits = |graph: &Graph, id: NodeId| turns_back(graph, id, ABSORBED);
+    let fits = |graph: &Graph, id: NodeId| turns_back(graph, id, Absorbing { reshapes, ..Absorbing::ALL });
     moved_out(graph, op, operands, viewed, &fits, &|graph, id| turned_back(graph, &back, &inner, id))
 }
 
@@ -140,15 +141,28 @@ fn moved_out(
     Some(add(graph, view, &[inside]))
 }
 
-/// How deep elementwise ops of broadcasts are looked through.
-const ABSORBED: u32 = 4;
+/// What may take a transpose in.
+#[derive(Clone, Copy)]
+struct Absorbing {
+    /// How deep elementwise ops are looked through.
+    depth: u32,
+    /// Whether reshapes may, beside broadcasts.
+    reshapes: bool,
+}
 
-/// Whether transposing a value costs nothing: what it is made of is broadcast or reshaped.
-fn turns_back(graph: &Graph, id: NodeId, depth: u32) -> bool {
-    let inside = graph.op(id).class() == Class::Elementwise && depth > 0;
-    matches!(graph.op(id), Op::Broadcast { .. } | Op::Reshape(_))
+impl Absorbing {
+    const ALL: Absorbing = Absorbing { depth: 4, reshapes: true };
+    const BROADCASTS: Absorbing = Absorbing { reshapes: false, ..Absorbing::ALL };
+}
+
+/// Whether transposing a value costs nothing: what it is made of is broadcast, or reshaped where that may take it in.
+fn turns_back(graph: &Graph, id: NodeId, may: Absorbing) -> bool {
+    let inside = graph.op(id).class() == Class::Elementwise && may.depth > 0;
+    let deeper = Absorbing { depth: may.depth.saturating_sub(1), ..may };
+    matches!(graph.op(id), Op::Broadcast { .. })
+        || may.reshapes && matches!(graph.op(id), Op::Reshape(_))
         || spread_scalar(graph, id).is_some()
-        || inside && graph.operands_of(id).iter().all(|&operand| turns_back(graph, operand, depth - 1))
+        || inside && graph.operands_of(id).iter().all(|&operand| turns_back(graph, operand, deeper))
 }
 
 /// A value that turns back, transposed to this shape.
