@@ -260,7 +260,8 @@ fn a_pool_behind_a_norm_stores_nothing_transposed() {
         let h = max_pool(relu(h), &sizes(&[2]), Pooling::default());
         global_average_pool(relu(conv(h, 16, &kernel, padded)))
     });
-    case.check(1e-5);
+    // A bias before a norm has no gradient but for rounding.
+    case.check(1e-4);
     let transposed = |id: &NodeId| matches!(case.graph.op(*id), Op::Transpose(_));
     let transposes: Vec<usize> =
         case.graph.ids().filter(transposed).map(|id| case.graph.shape(id).rank()).collect();
