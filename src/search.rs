@@ -49,8 +49,8 @@
 //! ```
 
 mod draws;
-mod axis;
 mod trial;
+mod axis;
 mod findings;
 mod grid;
 mod tpe;

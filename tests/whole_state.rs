@@ -112,6 +112,39 @@ fn inference_takes_what_training_has_learned() {
     assert_eq!(message.matches("but was given as").count(), 7, "{message}");
 }
 
+network! {
+    Coder() {
+        input  x: [batch, 3];
+        let code = linear(x, 2);
+        let picture = linear(code, 3);
+        output picture, code;
+        loss   squared_error(picture, x);
+    }
+
+    /// The second half of it.
+    Decoder() {
+        input  code: [batch, 2];
+        output picture = linear(code, 3);
+    }
+}
+
+#[test]
+fn a_part_of_a_network_takes_what_it_needs() {
+    let mut coder = Coder::new().seed(3).optimizer(adam(0.1)).build().expect("a network");
+    coder.step(&x(0), ()).expect("a step");
+    let mut decoder = Decoder::new().build().expect("a network");
+    let message = decoder.copy_parameters_from(&coder).expect_err("more than it takes").to_string();
+    assert!(
+        message.contains("unexpected: `code.weight`") && message.contains("copy_shared_parameters_from"),
+        "{message}"
+    );
+    assert_eq!(decoder.copy_shared_parameters_from(&coder).expect("both have it"), 2);
+    let [picture, code] = coder.forward_all(&x(0)).expect("outputs").into_array().expect("two");
+    assert_eq!(decoder.forward(&code).expect("a picture"), picture);
+    let message = decoder.copy_shared_parameters_from(&noisy(1)).expect_err("nothing").to_string();
+    assert!(message.starts_with("the networks share no parameter by name"), "{message}");
+}
+
 #[test]
 fn a_model_is_told_in_a_line() {
     let mut net = noisy(7);

@@ -17,6 +17,7 @@ use crate::view::Feed;
 use crate::worker::{FORWARD, Worker};
 use downhill_graph::dim::Dim;
 use downhill_graph::tensor::Tensor;
+use std::fmt;
 use std::ops::Range;
 
 /// Rows that go through the network at once, where nobody says how many.
@@ -44,6 +45,16 @@ impl Evaluation {
     /// The first loss, which is the only one of most networks.
     pub fn loss(&self) -> f64 {
         self.losses.first().map_or(f64::NAN, |(_, value)| *value)
+    }
+}
+
+impl fmt::Display for Evaluation {
+    /// `loss 0.01234 over 1000 rows`, each loss by its name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, (name, loss)) in self.losses.iter().enumerate() {
+            write!(f, "{}{name} {loss:.5}", if place == 0 { "" } else { ", " })?;
+        }
+        write!(f, " over {} rows", self.rows)
     }
 }
 

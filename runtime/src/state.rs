@@ -128,8 +128,10 @@ impl Model {
     /// # Errors
     /// [`Error::State`], with every name that is missing, unexpected or of another type or shape. The model is then as it was.
     pub fn restore_parameters(&mut self, state: &State) -> Result<(), Error> {
-        let mismatch = self.compare(state, Taken::Declared);
+        let mut mismatch = self.compare(state, Taken::Declared);
         if mismatch != Mismatch::default() {
+            let shares = mismatch.misshaped.is_empty() && mismatch.missing.is_empty();
+            mismatch.help = shares.then(|| "`copy_shared_parameters_from` takes what both have".to_owned());
             return Err(Error::State(Box::new(mismatch)));
         }
         self.take(state, Taken::Declared);
@@ -142,6 +144,36 @@ impl Model {
     /// As [`Model::restore_parameters`].
     pub fn copy_parameters_from(&mut self, other: &Model) -> Result<(), Error> {
         self.restore_parameters(&other.state())
+    }
+
+    /// Takes every parameter and state of the declaration that both models have by name, and leaves the others: a decoder of its own takes
+    /// what it needs of an autoencoder, a network for inference what it needs of one with more heads. Gives how many were taken.
+    ///
+    /// # Errors
+    /// They share no name; [`Error::State`], where a shared one has another type or shape. The model is then as it was.
+    pub fn copy_shared_parameters_from(&mut self, other: &Model) -> Result<usize, Error> {
+        self.restore_shared_parameters(&other.state())
+    }
+
+    /// As [`Model::copy_shared_parameters_from`], of a state.
+    ///
+    /// # Errors
+    /// As [`Model::copy_shared_parameters_from`].
+    pub fn restore_shared_parameters(&mut self, state: &State) -> Result<usize, Error> {
+        let misshaped = self.compare(state, Taken::Declared).misshaped;
+        if !misshaped.is_empty() {
+            return Err(Error::State(Box::new(Mismatch { misshaped, ..Mismatch::default() })));
+        }
+        let wanted = self.program.storages().iter().filter(|storage| self.takes(storage, Taken::Declared));
+        let is_given =
+            |storage: &&Storage| state.of(storage.kind).iter().any(|(name, _)| **name == *storage.name);
+        let shared = wanted.filter(is_given).count();
+        if shared == 0 {
+            let help = "names begin with those of bindings: `h.weight`; call them alike in both networks";
+            return Err(Error::usage("the networks share no parameter by name", help));
+        }
+        self.take(state, Taken::Declared);
+        Ok(shared)
     }
 
     /// Whether it takes this storage of a state.

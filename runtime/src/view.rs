@@ -161,8 +161,7 @@ impl<'a> View<'a> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` holds no numbers that a network can be given",
     label = "not numbers that a network can be given",
-    note = "give a `Tensor`, or a slice, an array or a `Vec` of f32, i32, u32 or bool, or of rows `[f32; N]`",
-    note = "of f64 numbers make a tensor, `Tensor::new([rows, columns], numbers)?`, or f32 numbers, `numbers.iter().map(|&x| x as f32)`",
+    note = "give a `Tensor`, or a slice, an array or a `Vec` of numbers or `bool`s, or of rows `[f32; N]`",
     note = "`Vec`s of `Vec`s do not lie row after row: make a tensor of all elements one after another"
 )]
 pub trait Data {
@@ -277,10 +276,9 @@ impl<E: Number, S: ndarray::Data<Elem = E>, D: ndarray::Dimension> Data for ndar
 /// Several [`Data`] in the order of declaration: `&x`, a tuple `(&x, &t)`, or `()` for none. `'a` is how long they are borrowed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not what a network is given",
-    label = "expected a reference to f32, i32, u32 or bool numbers, or a tuple of them",
-    note = "give a reference, `&x`, to a `Tensor`, or to a slice, an array or a `Vec` of f32, i32, u32 or bool, or of rows `[f32; N]`",
+    label = "expected a reference to numbers, or a tuple of such references",
+    note = "give a reference, `&x`, to a `Tensor`, or to a slice, an array or a `Vec` of numbers or `bool`s, or of rows `[f32; N]`",
     note = "for several inputs give a tuple of references in the order of the declaration, `(&x, &t)`; for none `()`",
-    note = "of f64 numbers make a tensor, `Tensor::new([rows, columns], numbers)?`, or f32 numbers, `numbers.iter().map(|&x| x as f32)`",
     note = "`Vec`s of `Vec`s do not lie row after row: make a tensor of all elements one after another"
 )]
 pub trait Feed<'a> {

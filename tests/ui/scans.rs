@@ -83,6 +83,16 @@ network! {
     }
 }
 
+network! {
+    pub Several() {
+        input x: [batch, time, 4];
+        target y: [batch, 1];
+        let h = lstm(x, 8)[0];
+        output p = linear(mean(h, axes: 1), 1);
+        loss squared_error(p, y);
+    }
+}
+
 fn main() {
     let _ = Types::new();
     let _ = Open::new(0.1, true, 2);

@@ -152,6 +152,16 @@ fn indexed(input: ParseStream, value: &Expression) -> syn::Error {
             composite::advice("shape").unwrap_or_default(),
         );
     }
+    if let ExpressionKind::Call { function, .. } = &value.kind
+        && composite::find(&function.to_string()).is_some_and(composite::Composite::gives_several)
+    {
+        let message = format!("`{function}` gives several values, not a tuple to be indexed");
+        return mistake(
+            span,
+            message,
+            format!("name them: `let (y, h) = {function}(…);`, or the first alone: `let y = …;`"),
+        );
+    }
     let mend = index::mend(&name, group.stream());
     let help = match (mend, &value.kind) {
         (Some(mend), ExpressionKind::Name(_)) if mend.ends_with("axis: 0)`") => {

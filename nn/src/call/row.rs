@@ -24,6 +24,11 @@ enum Gives {
 }
 
 impl Composite {
+    /// Whether it gives several values.
+    pub fn gives_several(&self) -> bool {
+        matches!(self.call, Gives::Several(_))
+    }
+
     /// What its arguments are judged by.
     pub fn head(&self) -> Head<'static> {
         Head { name: self.name, parameters: self.parameters }

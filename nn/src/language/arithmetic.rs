@@ -289,9 +289,8 @@ pub fn value(builder: &Builder, argument: &Argument) -> Option<Value> {
                     error.help(format!("a number stands without quotes: `{text}`"))
                 }
                 Argument::Text(_) => error.help("text in quotes is for equations, as `einsum` takes them"),
-                Argument::Shape(_) => {
-                    error.help("a tensor of one number is `full([4], 0.5)`, of others an `input`")
-                }
+                Argument::Shape(_) => error
+                    .help("a tensor of one number is `full([4], 0.5)`, of several `stack(1.0, 2.0, 4.0)`"),
                 _ => error,
             });
             None
@@ -321,7 +320,7 @@ pub fn dim(builder: &Builder, argument: &Argument) -> Option<Dim> {
 
     builder.error(Error::new(format!("{what} is no size")).help(match argument {
         Argument::Number(_) => {
-            "sizes are whole numbers; a tensor of one number is `full([4], 0.5)`, of others an `input`"
+            "sizes are whole numbers; a tensor of one number is `full([4], 0.5)`, of several `stack(1.0, 2.0, 4.0)`"
         }
         Argument::Value(_) => {
             "sizes are whole numbers, arguments, axes' names and their sums and products; values are joined by `stack` and `concatenate`"
