@@ -95,7 +95,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         let task = task(4, 0.002, 0.915);
         return learn(LeNet::new(10).optimizer(adam(task.rate)), &task);
     }
-    let task = task(5, 0.1, 0.925);
+    let task = task(8, 0.1, 0.925);
     learn(Residual::new(10).optimizer(sgd(task.rate).momentum(0.9).nesterov(true).weight_decay(5e-4)), &task)
 }
 
