@@ -185,9 +185,7 @@ impl Model {
         let mut mismatch = Mismatch::default();
         for kind in [StorageKind::Parameter, StorageKind::State] {
             let of_kind = || self.program.storages().iter().filter(|storage| storage.kind == kind);
-            let given = state.of(kind);
-            let by_name: HashMap<&str, &Tensor> =
-                given.iter().map(|(name, tensor)| (&**name, tensor)).collect();
+            let (given, by_name) = (state.of(kind), state.by_name(kind));
             let mut seen = HashSet::new();
             let twice = given.iter().filter(|(name, _)| !seen.insert(&**name));
             mismatch.unexpected.extend(twice.map(|(name, _)| format!("{name} once more")));
@@ -210,9 +208,11 @@ impl Model {
     /// Overwrites what has been compared.
     fn take(&mut self, state: &State, taken: Taken) {
         let program = self.program.clone();
+        let given = [StorageKind::Parameter, StorageKind::State].map(|kind| (kind, state.by_name(kind)));
         for (index, storage) in program.storages().iter().enumerate() {
-            let found = state.of(storage.kind).iter().find(|(name, _)| **name == *storage.name);
-            if let Some((_, tensor)) = found.filter(|_| self.takes(storage, taken)) {
+            let of_kind = given.iter().find(|(kind, _)| *kind == storage.kind);
+            let found = of_kind.and_then(|(_, by_name)| by_name.get(&*storage.name));
+            if let Some(tensor) = found.filter(|_| self.takes(storage, taken)) {
                 self.storages[index].set_elements(tensor.view().elements);
             }
         }
@@ -220,6 +220,10 @@ impl Model {
 }
 
 impl State {
+    fn by_name(&self, kind: StorageKind) -> HashMap<&str, &Tensor> {
+        self.of(kind).iter().map(|(name, tensor)| (&**name, tensor)).collect()
+    }
+
     fn of(&self, kind: StorageKind) -> &[(String, Tensor)] {
         match kind {
             StorageKind::Parameter => &self.parameters,

@@ -2,7 +2,7 @@
 //!
 //! In: a program's storages, tensors by the names here. Out: tensors by the names there; and back.
 
-use super::tensors::{back, rows_of, stacked, turned};
+use super::tensors::{back, turned};
 use downhill_graph::graph::{Exchange, Storage, StorageKind};
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
@@ -44,8 +44,8 @@ pub(super) fn outward(storages: &[Storage], state: &State) -> Result<Named, Erro
     let tensors = order.into_iter().map(|name| {
         let mut stack = parts.remove(&name).unwrap_or_default();
         stack.sort_by_key(|(place, _)| *place);
-        let tensors: Vec<Tensor> = stack.into_iter().map(|(_, tensor)| tensor).collect();
-        let tensor = if let [only] = &*tensors { only.clone() } else { stacked(&tensors)? };
+        let parts: Vec<&Tensor> = stack.iter().map(|(_, tensor)| tensor).collect();
+        let tensor = if let [only] = *parts { only.clone() } else { Tensor::concat(&parts, 0)? };
         Ok((name, tensor))
     });
     tensors.collect()
@@ -88,7 +88,7 @@ pub(super) fn inward(
 fn part_of(whole: &Tensor, storage: &Storage, axes: &[usize], taken: &mut usize) -> Option<Tensor> {
     let first_axis = axes.first().copied().unwrap_or(0);
     let count = usize::try_from(storage.ty.shape.dims().get(first_axis)?.as_constant()?).ok()?;
-    let part = rows_of(whole, *taken, count);
+    let part = whole.rows(*taken..*taken + count).ok();
     *taken += count;
     part
 }

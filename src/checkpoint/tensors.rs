@@ -1,4 +1,4 @@
-//! Tensors as bytes of a file, and what is done to them on the way: turned axes, rows of a stack.
+//! Tensors as bytes of a file, and with their axes turned.
 //!
 //! In: tensors; views of a file. Out: bytes, little-endian; tensors. Types that downhill has not are converted where nothing is lost but
 //! precision.
@@ -103,28 +103,6 @@ pub(super) fn back(axes: &[usize]) -> Vec<usize> {
     let mut back = vec![0; axes.len()];
     axes.iter().enumerate().for_each(|(place, &axis)| back[axis] = place);
     back
-}
-
-/// f32 tensors one after the other along their first axes.
-pub(super) fn stacked(parts: &[Tensor]) -> Result<Tensor, Error> {
-    let mut numbers = Vec::new();
-    for part in parts {
-        numbers.extend_from_slice(part.as_f32()?);
-    }
-    let rows: usize = parts.iter().filter_map(|part| part.shape().first()).sum();
-    let rest = parts.first().map_or(&[][..], |part| part.shape().get(1..).unwrap_or_default());
-    Ok(Tensor::new([&[rows], rest].concat(), numbers)?)
-}
-
-/// `count` rows of an f32 tensor, from row `first` on; `None` where there are not as many.
-pub(super) fn rows_of(tensor: &Tensor, first: usize, count: usize) -> Option<Tensor> {
-    let (all, rest) = tensor.shape().split_first()?;
-    if first + count > *all {
-        return None;
-    }
-    let row: usize = rest.iter().product();
-    let numbers = tensor.as_f32().ok()?.get(first * row..(first + count) * row)?.to_vec();
-    Tensor::new([&[count], rest].concat(), numbers).ok()
 }
 
 #[cfg(test)]
