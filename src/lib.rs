@@ -147,6 +147,8 @@ pub use downhill_runtime::{
 
 pub mod build;
 
+mod arrays;
+
 pub mod data;
 pub mod metrics;
 pub mod schedules;

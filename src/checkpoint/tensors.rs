@@ -3,6 +3,7 @@
 //! In: tensors; views of a file. Out: bytes, little-endian; tensors. Types that downhill has not are converted where nothing is lost but
 //! precision.
 
+use crate::arrays::{self, half};
 use downhill_graph::tensor::{Data, Element, Tensor};
 use downhill_runtime::error::Error;
 use safetensors::Dtype;
@@ -26,7 +27,7 @@ pub(super) fn tensor_of(dtype: Dtype, shape: &[usize], bytes: &[u8]) -> Result<T
         Dtype::I32 => Tensor::new(shape, words(bytes, i32::from_le_bytes)),
         Dtype::U32 => Tensor::new(shape, words(bytes, u32::from_le_bytes)),
         Dtype::BOOL => Tensor::new(shape, bytes.iter().map(|&byte| byte != 0).collect()),
-        Dtype::F16 => Tensor::new(shape, words(bytes, |half| of_half(u16::from_le_bytes(half)))),
+        Dtype::F16 => Tensor::new(shape, words(bytes, |bits| half(u16::from_le_bytes(bits)))),
         Dtype::BF16 => Tensor::new(shape, words(bytes, of_brain)),
         Dtype::I64 => {
             let whole: Option<Vec<i32>> = words(bytes, i64::from_le_bytes)
@@ -49,18 +50,6 @@ fn of_brain(half: [u8; 2]) -> f32 {
     f32::from_bits(u32::from(u16::from_le_bytes(half)) << 16)
 }
 
-/// A number of IEEE 754's binary16.
-fn of_half(bits: u16) -> f32 {
-    let (sign, exponent, fraction) = (bits >> 15, (bits >> 10) & 0x1f, f32::from(bits & 0x3ff));
-    let magnitude = match exponent {
-        0 => fraction * (-24.0_f32).exp2(),
-        0x1f if fraction == 0.0 => f32::INFINITY,
-        0x1f => f32::NAN,
-        _ => (1024.0 + fraction) * (f32::from(exponent) - 25.0).exp2(),
-    };
-    if sign == 1 { -magnitude } else { magnitude }
-}
-
 /// The tensor whose axes are these of `tensor`, in this order.
 pub(super) fn turned(tensor: &Tensor, axes: &[usize]) -> Result<Tensor, Error> {
     match tensor.data() {
@@ -73,29 +62,8 @@ pub(super) fn turned(tensor: &Tensor, axes: &[usize]) -> Result<Tensor, Error> {
 }
 
 fn turn<E: Element>(shape: &[usize], axes: &[usize], numbers: &[E]) -> Result<Tensor, Error> {
-    if numbers.is_empty() {
-        // Beside an axis of nothing the others may be of any size.
-        return Ok(Tensor::new(axes.iter().map(|&axis| shape[axis]).collect::<Vec<_>>(), Vec::<E>::new())?);
-    }
-    let mut strides = vec![1; shape.len()];
-    for axis in (0..shape.len().saturating_sub(1)).rev() {
-        strides[axis] = strides[axis + 1] * shape[axis + 1];
-    }
-    let (sizes, strides): (Vec<usize>, Vec<usize>) =
-        axes.iter().map(|&axis| (shape[axis], strides[axis])).unzip();
-    let mut made = Vec::with_capacity(numbers.len());
-    let mut at = vec![0; sizes.len()];
-    for _ in 0..numbers.len() {
-        made.push(numbers[at.iter().zip(&strides).map(|(index, stride)| index * stride).sum::<usize>()]);
-        for (index, &size) in at.iter_mut().zip(&sizes).rev() {
-            *index += 1;
-            if *index < size {
-                break;
-            }
-            *index = 0;
-        }
-    }
-    Ok(Tensor::new(sizes, made)?)
+    let sizes: Vec<usize> = axes.iter().map(|&axis| shape[axis]).collect();
+    Ok(Tensor::new(sizes, arrays::turned(shape, axes, numbers))?)
 }
 
 /// The order of axes that undoes [`turned`].
@@ -129,8 +97,8 @@ mod tests {
             (0x8000, -0.0),
             (0x7c00, f32::INFINITY),
         ];
-        halves.iter().for_each(|&(bits, number)| assert_eq!(of_half(bits).to_bits(), number.to_bits()));
-        assert!(of_half(0x7e00).is_nan());
+        halves.iter().for_each(|&(bits, number)| assert_eq!(half(bits).to_bits(), number.to_bits()));
+        assert!(half(0x7e00).is_nan());
         assert_eq!(of_brain([0x80, 0x3f]), 1.0);
     }
 

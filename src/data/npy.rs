@@ -5,6 +5,7 @@
 //! The format: a magic string, a version, a header in the words of Python, then the elements
 //! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>). Integers become i32s, if they are; f16 becomes f32.
 
+use crate::arrays::{half, turned};
 use crate::data::archive::Archive;
 use crate::data::header::{Header, Kind, header_text};
 use crate::data::input::Input;
@@ -162,28 +163,15 @@ struct Ordered<'a> {
 
 impl Ordered<'_> {
     fn tensor<E: Element>(&self, elements: Vec<E>) -> Result<Tensor, Error> {
-        let elements = if self.fortran { row_major(self.shape, &elements) } else { elements };
+        let elements = if self.fortran {
+            // The first index goes fastest: the same array with its axes in reverse.
+            let shape: Vec<usize> = self.shape.iter().rev().copied().collect();
+            turned(&shape, &Vec::from_iter((0..shape.len()).rev()), &elements)
+        } else {
+            elements
+        };
         Ok(Tensor::new(self.shape, elements)?)
     }
-}
-
-/// Elements whose first index goes fastest, in the order in which the last does.
-fn row_major<E: Copy>(shape: &[usize], elements: &[E]) -> Vec<E> {
-    let mut indices = vec![0_usize; shape.len()];
-    let mut ordered = Vec::with_capacity(elements.len());
-    for _ in 0..elements.len() {
-        let position =
-            indices.iter().zip(shape).rev().fold(0, |position, (index, size)| position * size + index);
-        ordered.push(elements[position]);
-        for (index, &size) in indices.iter_mut().zip(shape).rev() {
-            *index += 1;
-            if *index < size {
-                break;
-            }
-            *index = 0;
-        }
-    }
-    ordered
 }
 
 fn narrow<T: Copy + TryInto<i32> + std::fmt::Display>(path: &Path, wide: &[T]) -> Result<Vec<i32>, Error> {
@@ -193,16 +181,4 @@ fn narrow<T: Copy + TryInto<i32> + std::fmt::Display>(path: &Path, wide: &[T]) -
             .map_err(|_| broken(path, format!("holds {number} at position {at}, which is no i32")))
     });
     narrow.collect()
-}
-
-/// An f16's bits as the f32 that it is.
-fn half(bits: u16) -> f32 {
-    let (sign, exponent, fraction) = (bits >> 15, i32::from(bits >> 10 & 31), f32::from(bits & 1023));
-    let size = match exponent {
-        0 => fraction * 2.0_f32.powi(-24),
-        31 if fraction == 0.0 => f32::INFINITY,
-        31 => f32::NAN,
-        _ => (1.0 + fraction / 1024.0) * 2.0_f32.powi(exponent - 15),
-    };
-    if sign == 1 { -size } else { size }
 }
