@@ -49,7 +49,6 @@
 //! }
 //! ```
 
-mod mistake;
 mod input;
 
 pub mod schema;

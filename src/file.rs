@@ -4,6 +4,7 @@
 //!
 //! Must hold: whoever reads the path sees the old file or the new one, whenever the process or the machine ends.
 
+use crate::mistake::broken;
 use downhill_runtime::error::Error;
 use std::io::{self, Write};
 use std::path::Path;
@@ -14,11 +15,7 @@ use tempfile::Builder;
 /// # Errors
 /// What the system says; nothing is left behind.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    whole(path, bytes).map_err(|error| Error::File {
-        path: path.into(),
-        place: None,
-        message: format!("cannot be written: {error}"),
-    })
+    whole(path, bytes).map_err(|error| broken(path, format!("cannot be written: {error}")))
 }
 
 fn whole(path: &Path, bytes: &[u8]) -> io::Result<()> {

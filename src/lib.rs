@@ -147,6 +147,7 @@ pub use downhill_runtime::{
 
 pub mod build;
 
+mod mistake;
 mod arrays;
 
 pub mod data;

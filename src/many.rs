@@ -47,6 +47,7 @@
 //! ```
 
 use crate::data::Fold;
+use crate::mistake::misuse;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::dataset::Dataset;
 use downhill_runtime::error::Error;
@@ -106,20 +107,17 @@ pub fn on_threads<J: Send, R: Send>(
 /// No models; as [`Model::predict`].
 pub fn mean_prediction(models: &[Model], data: &Dataset) -> Result<Tensor, Error> {
     let Some((first, others)) = models.split_first() else {
-        return Err(Error::Usage {
-            message: "the mean of no models was asked for".into(),
-            help: "give at least one".into(),
-        });
+        return Err(misuse("the mean of no models was asked for", "give at least one"));
     };
     let first = first.predict(data)?;
     let mut sums = first.to_f64_vec();
     for other in others {
         let said = other.predict(data)?;
         if said.shape() != first.shape() {
-            return Err(Error::Usage {
-                message: format!("one model says {:?} numbers and another {:?}", first.shape(), said.shape()),
-                help: "models of an ensemble have the same outputs".into(),
-            });
+            return Err(misuse(
+                format!("one model says {:?} numbers and another {:?}", first.shape(), said.shape()),
+                "models of an ensemble have the same outputs",
+            ));
         }
         sums.iter_mut().zip(said.to_f64_vec()).for_each(|(sum, number)| *sum += number);
     }

@@ -6,6 +6,7 @@
 
 use super::exchange::Named;
 use super::tensors::{bytes_of, tensor_of};
+use crate::mistake::{broken, unreadable};
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 use safetensors::SafeTensors;
@@ -111,10 +112,6 @@ impl Checkpoint {
 /// A file that cannot be read, or is no safetensors file.
 pub fn read(path: impl AsRef<Path>) -> Result<Checkpoint, Error> {
     let path = path.as_ref();
-    let bytes = std::fs::read(path).map_err(|error| broken(path, format!("cannot be read: {error}")))?;
+    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
     Checkpoint::of_bytes(path, &bytes)
-}
-
-fn broken(path: &Path, message: String) -> Error {
-    Error::File { path: path.into(), place: None, message }
 }

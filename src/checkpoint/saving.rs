@@ -3,6 +3,7 @@
 use super::exchange::{inward, is_wanted, outward};
 use super::format::{Checkpoint, read};
 use crate::file;
+use crate::mistake::broken;
 use downhill_runtime::error::Error;
 use downhill_runtime::model::Model;
 use downhill_runtime::state::State;
@@ -63,9 +64,8 @@ impl Saving for Model {
         let path = path.as_ref();
         let (state, notes, network) = taken(self, path)?;
         if network.is_empty() {
-            let message =
-                "holds tensors alone, and not where training was: `load_parameters` takes them".into();
-            return Err(Error::File { path: path.into(), place: None, message });
+            let message = "holds tensors alone, and not where training was: `load_parameters` takes them";
+            return Err(broken(path, message));
         }
         self.restore(&state)?;
         Ok(notes)
@@ -83,7 +83,7 @@ fn taken(net: &Model, path: &Path) -> Result<(State, Notes, String), Error> {
     let Checkpoint { tensors, unread, states, network, steps_made, seed, learning_rates, notes } =
         read(path)?;
     if let Some((name, what)) = unread.iter().find(|(name, _)| is_wanted(net.program().storages(), name)) {
-        return Err(Error::File { path: path.into(), place: None, message: format!("`{name}` {what}") });
+        return Err(broken(path, format!("`{name}` {what}")));
     }
     let (parameters, states) = inward(net.program().storages(), tensors, &states)?;
     Ok((State { parameters, states, steps_made, seed, learning_rates }, notes, network))

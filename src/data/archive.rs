@@ -6,7 +6,7 @@
 //! hold: every place and every length is checked before it is used, and what is unpacked has the length and the checksum that it
 //! should.
 
-use crate::data::mistake::{broken, one_line};
+use crate::mistake::{broken, one_line};
 use downhill_runtime::error::Error;
 use std::path::Path;
 

@@ -5,10 +5,10 @@
 use crate::data::column::Growing;
 use crate::data::input::Input;
 use crate::data::layout::{Column, Layout};
-use crate::data::mistake::{counted, misuse};
 use crate::data::records::Records;
 use crate::data::schema::Schema;
 use crate::data::table::Table;
+use crate::mistake::{counted, misuse};
 use downhill_runtime::error::Error;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 //! In: bytes. Out: [`Header`]; and a header's bytes for a tensor.
 
 use crate::data::input::{Input, product};
-use crate::data::mistake::broken;
+use crate::mistake::broken;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::ElementType;
 use downhill_runtime::error::Error;

@@ -6,8 +6,8 @@
 //! (<https://www.fon.hum.uva.nl/praat/manual/IDX_file_format.html>).
 
 use crate::data::input::{Input, product};
-use crate::data::mistake::{broken, misuse};
 use crate::data::pieces::Pieces;
+use crate::mistake::{broken, misuse};
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 use downhill_runtime::view::MAX_RANK;

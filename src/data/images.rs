@@ -4,7 +4,7 @@
 //! left out, palettes are looked up, 16 bits become 8. Needs the feature `files`.
 
 use crate::data::labels::LabelMap;
-use crate::data::mistake::{broken, misuse, reserved, unreadable};
+use crate::mistake::{broken, misuse, reserved, unreadable};
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::dataset::Dataset;
 use downhill_runtime::error::Error;

@@ -4,7 +4,7 @@
 //!
 //! Must hold: memory is asked for as bytes arrive, never because a header says so.
 
-use crate::data::mistake::{broken, counted, unreadable};
+use crate::mistake::{broken, counted, unreadable};
 use downhill_runtime::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};

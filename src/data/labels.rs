@@ -2,8 +2,8 @@
 //!
 //! In: texts, tensors of labels. Out: tensors.
 
-use crate::data::mistake::{misuse, reserved};
 use crate::data::schema::{no_category, quoted};
+use crate::mistake::{misuse, reserved};
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 use std::collections::HashMap;

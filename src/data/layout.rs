@@ -3,10 +3,10 @@
 //! In: records. Out: a [`Table`].
 
 use crate::data::column::Growing;
-use crate::data::mistake::counted;
 use crate::data::records::Records;
 use crate::data::schema::Schema;
 use crate::data::table::Table;
+use crate::mistake::counted;
 use downhill_runtime::error::Error;
 
 /// The columns of a file that is being read.

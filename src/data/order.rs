@@ -2,7 +2,7 @@
 //!
 //! In: a data set, and what must be kept together or even. Out: [`Order`].
 
-use crate::data::mistake::misuse;
+use crate::mistake::misuse;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::dataset::Dataset;
 use downhill_runtime::epoch::shuffle;

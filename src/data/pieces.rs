@@ -3,7 +3,7 @@
 //! In: a file behind its header, and how elements are read from it. Out: tensors of some rows each.
 
 use crate::data::input::Input;
-use crate::data::mistake::misuse;
+use crate::mistake::misuse;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 

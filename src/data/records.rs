@@ -6,7 +6,7 @@
 //! `\r`; blank lines and a byte-order mark are passed over. A quote within a field that does not begin with one is a character like any
 //! other.
 
-use crate::data::mistake::{broken_at, unreadable};
+use crate::mistake::{broken_at, unreadable};
 use downhill_runtime::error::Error;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 //!
 //! In: names with their kinds, or the text that a schema was saved as. Out: [`Schema`].
 
-use crate::data::mistake::misuse;
+use crate::mistake::misuse;
 use downhill_graph::error::nearest;
 use downhill_runtime::error::Error;
 use std::fmt;

@@ -5,8 +5,8 @@
 //! Must hold: every row is in one part, once, and parts depend on the seed alone. Rows are put into an order first, and the order is cut:
 //! what [`By`] says decides the order, and where it may be cut.
 
-use crate::data::mistake::{counted, misuse};
 use crate::data::order::{By, order};
+use crate::mistake::{counted, misuse};
 use downhill_runtime::dataset::Dataset;
 use downhill_runtime::error::Error;
 

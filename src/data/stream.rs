@@ -5,7 +5,7 @@
 //! Must hold: what comes out depends on the pieces and the seed alone, never on threads; an error ends the stream and is told; a panic of the
 //! other thread goes on in the one that asks.
 
-use crate::data::mistake::misuse;
+use crate::mistake::misuse;
 use downhill_runtime::dataset::Dataset;
 use downhill_runtime::epoch::shuffle;
 use downhill_runtime::error::Error;

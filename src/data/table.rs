@@ -2,8 +2,8 @@
 //!
 //! In: columns. Out: [`Table`]; from it the tensors and data sets that networks take.
 
-use crate::data::mistake::{counted, misuse, reserved};
 use crate::data::schema::{Kind, Schema};
+use crate::mistake::{counted, misuse, reserved};
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::dataset::Dataset;
 use downhill_runtime::error::Error;

@@ -5,7 +5,7 @@
 mod stage;
 
 use self::stage::{Stage, columns};
-use crate::data::mistake::misuse;
+use crate::mistake::misuse;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 use std::fmt;

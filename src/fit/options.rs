@@ -3,6 +3,7 @@
 use super::history::{Ended, Record, Resume};
 use super::progress::Progress;
 use super::watch::{Metric, Watch};
+use crate::mistake::misuse;
 use crate::schedules::{ReduceOnPlateau, Schedule};
 use downhill_runtime::dataset::Dataset;
 use downhill_runtime::error::Error;
@@ -103,25 +104,23 @@ impl Fit<'_> {
     /// Refuses options that make no sense.
     pub(super) fn check(&self) -> Result<(), Error> {
         let options = self;
-        let misuse =
-            |message: &str, help: &str| Err(Error::Usage { message: message.into(), help: help.into() });
         if options.batch == 0 {
-            return misuse("training with a batch of 0 was asked for", "a batch is at least 1");
+            return Err(misuse("training with a batch of 0 was asked for", "a batch is at least 1"));
         }
         if options.schedule.is_some() && options.plateau.is_some() {
-            return misuse("a schedule and a plateau were given", "one of them says the learning rate");
+            return Err(misuse("a schedule and a plateau were given", "one of them says the learning rate"));
         }
         if options.watch != Watch::Loss && options.metric.is_none() {
-            return misuse(
+            return Err(misuse(
                 "epochs are to be judged by a metric, but none was given",
                 "give one, or watch the loss",
-            );
+            ));
         }
         if options.patience == Some(0) {
-            return misuse(
+            return Err(misuse(
                 "a patience of 0 epochs was given",
                 "it is at least 1: the first epoch is always the best",
-            );
+            ));
         }
         Ok(())
     }

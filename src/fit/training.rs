@@ -5,6 +5,7 @@ use super::history::{Ended, History, Record};
 use super::options::{Fit, Limits, Verdict};
 use super::progress::Teller;
 use super::rows::{Epochs, Made};
+use crate::mistake::misuse;
 use downhill_runtime::dataset::Dataset;
 use downhill_runtime::error::Error;
 use downhill_runtime::model::Model;
@@ -51,18 +52,17 @@ impl Training for Model {
 
 /// Refuses data that has nothing to train on, and finds out before the first epoch whether the validation data fits.
 fn check(net: &Model, data: &Dataset, options: &Fit<'_>) -> Result<(), Error> {
-    let misuse = |message: String, help: String| Err(Error::Usage { message, help });
     if data.rows() == 0 {
-        return misuse("there are no rows to train on".into(), "give a data set with at least one".into());
+        return Err(misuse("there are no rows to train on", "give a data set with at least one"));
     }
     let losses: Vec<&str> = net.program().losses().collect();
     if let (None, [first, _, ..]) = (options.loss, &*losses) {
         let help = format!("name one: `Fit {{ loss: Some(\"{first}\"), … }}`");
-        return misuse("this network has several losses, and none was named".into(), help);
+        return Err(misuse("this network has several losses, and none was named", help));
     }
     match options.validation {
         Some(validation) if validation.rows() == 0 => {
-            misuse("the validation data has no rows".into(), "give at least one, or leave it out".into())
+            Err(misuse("the validation data has no rows", "give at least one, or leave it out"))
         }
         Some(validation) => net.evaluate_loss(options.loss, &validation.select(&[0])?, 1).map(|_| ()),
         None => Ok(()),

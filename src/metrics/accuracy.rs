@@ -1,6 +1,7 @@
 //! What share of the rows is right.
 
-use crate::metrics::rows::{Metric, Rows, misuse, predicted};
+use crate::metrics::rows::{Metric, Rows, predicted};
+use crate::mistake::misuse;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 

@@ -1,6 +1,7 @@
 //! Which classes are taken for which, and what is counted from it.
 
-use crate::metrics::rows::{Metric, Rows, misuse};
+use crate::metrics::rows::{Metric, Rows};
+use crate::mistake::misuse;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 use std::fmt;

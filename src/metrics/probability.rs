@@ -1,6 +1,7 @@
 //! How well probabilities tell what is uncertain.
 
-use crate::metrics::rows::{Metric, Rows, misuse};
+use crate::metrics::rows::{Metric, Rows};
+use crate::mistake::misuse;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 

@@ -3,6 +3,7 @@
 //! Must hold: rows of equal scores have no order among them; they are passed together.
 
 use crate::metrics::rows::{Metric, Rows};
+use crate::mistake::misuse;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 
@@ -19,7 +20,7 @@ impl Kept {
     fn add(&mut self, scores: &Tensor, labels: &Tensor) -> Result<(), Error> {
         let rows = Rows::checked(scores, labels)?;
         if self.width != 0 && self.width != rows.width {
-            return Err(crate::metrics::rows::misuse(
+            return Err(misuse(
                 format!("{} scores a row after pieces of {}", rows.width, self.width),
                 "give all pieces alike",
             ));

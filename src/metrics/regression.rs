@@ -2,7 +2,8 @@
 //!
 //! Rows are `[n]` or `[n, …]`; the numbers at one index of all rows are a column. A metric of several columns is the mean of theirs.
 
-use crate::metrics::rows::{Metric, misuse};
+use crate::metrics::rows::Metric;
+use crate::mistake::misuse;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 

@@ -2,6 +2,7 @@
 //!
 //! In: tensors. Out: [`Rows`], checked; what every metric is.
 
+use crate::mistake::misuse;
 use downhill_graph::tensor::{Data, Tensor};
 use downhill_runtime::error::Error;
 
@@ -18,10 +19,6 @@ pub trait Metric {
 
     /// Forgets all pieces.
     fn reset(&mut self);
-}
-
-pub(crate) fn misuse(message: impl Into<String>, help: impl Into<String>) -> Error {
-    Error::Usage { message: message.into(), help: help.into() }
 }
 
 /// Scores of classes with their labels.

@@ -1,6 +1,7 @@
 //! An axis: a range, linear or logarithmic, and its marks.
 
 use super::ticks::{self, Tick};
+use crate::mistake::misuse;
 use downhill_runtime::error::Error;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use std::ops::Range;
@@ -99,10 +100,6 @@ impl Axis {
     pub(super) fn without_ticks(self) -> Axis {
         Axis { ticks: Vec::new(), ..self }
     }
-}
-
-fn misuse(message: String, help: &str) -> Error {
-    Error::Usage { message, help: help.into() }
 }
 
 fn place(number: f64, log: bool) -> Option<f64> {

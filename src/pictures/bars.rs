@@ -3,6 +3,7 @@
 use super::axis::Axis;
 use super::ink;
 use super::paper::{self, Layout};
+use crate::mistake::misuse;
 use downhill_runtime::error::Error;
 use plotters::prelude::{Color, Rectangle};
 use std::path::Path;
@@ -89,10 +90,6 @@ pub fn histogram(
             Ok(())
         },
     )
-}
-
-fn misuse(message: String, help: &str) -> Error {
-    Error::Usage { message, help: help.into() }
 }
 
 fn title(title: &str, left_out: usize) -> String {

@@ -2,6 +2,7 @@
 
 use super::ink;
 use crate::file;
+use crate::mistake::misuse;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 use std::path::Path;
@@ -84,10 +85,6 @@ pub fn grid(path: impl AsRef<Path>, pictures: &Tensor, options: Grid) -> Result<
         }
     }
     file::write(path.as_ref(), &encode(sheet, &pixels)?)
-}
-
-fn misuse(message: String, help: &str) -> Error {
-    Error::Usage { message, help: help.into() }
 }
 
 #[derive(Clone, Copy)]

@@ -3,6 +3,7 @@
 use super::axis::Axis;
 use super::paper::{self, Chart, Drawn, Layout};
 use super::{cells, contour, ink};
+use crate::mistake::misuse;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 use plotters::element::Circle;
@@ -107,10 +108,6 @@ pub fn boundary(
     })
 }
 
-fn misuse(message: String, help: &str) -> Error {
-    Error::Usage { message, help: help.into() }
-}
-
 fn pairs(points: &Tensor) -> Result<Vec<(f64, f64)>, Error> {
     let numbers = points.as_f32()?;
     match *points.shape() {
@@ -129,7 +126,7 @@ fn classes(labels: &Tensor) -> Result<Vec<usize>, Error> {
     let classes: Option<Vec<usize>> = labels.to_f64_vec().iter().map(class).collect();
     match (classes, labels.shape()) {
         (Some(classes), [_] | [_, 1]) => Ok(classes),
-        (None, [_] | [_, 1]) => Err(misuse("a label is no class".into(), "classes are 0, 1, 2, …")),
+        (None, [_] | [_, 1]) => Err(misuse("a label is no class", "classes are 0, 1, 2, …")),
         (_, shape) => Err(misuse(format!("labels of shape {shape:?} were given"), "give one for each point")),
     }
 }

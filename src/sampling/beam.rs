@@ -1,6 +1,7 @@
 //! The likeliest sequences, searched for with several at a time.
 
-use super::rows::{Rows, descending, misuse};
+use super::rows::{Rows, descending};
+use crate::mistake::misuse;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 

@@ -1,6 +1,7 @@
 //! One class from each row of scores.
 
-use super::rows::{Rows, descending, greatest, misuse};
+use super::rows::{Rows, descending, greatest};
+use crate::mistake::misuse;
 use downhill_graph::random::{stream_seed, threefry};
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;

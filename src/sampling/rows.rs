@@ -2,12 +2,9 @@
 //!
 //! In: a tensor of scores. Out: its rows, each with a class that can come.
 
+use crate::mistake::misuse;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
-
-pub(super) fn misuse(message: impl Into<String>, help: impl Into<String>) -> Error {
-    Error::Usage { message: message.into(), help: help.into() }
-}
 
 /// Scores of which each row has a greatest.
 pub(super) struct Rows<'a> {

@@ -10,6 +10,7 @@ use super::{grid, tpe};
 use crate::data::csv::Csv;
 use crate::data::table::Values;
 use crate::many;
+use crate::mistake::misuse;
 use downhill_runtime::error::Error;
 use std::sync::Mutex;
 
@@ -37,10 +38,6 @@ pub struct Search {
     made: Vec<Finding>,
 }
 
-fn misuse<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, Error> {
-    Err(Error::Usage { message: message.into(), help: help.into() })
-}
-
 impl Search {
     /// Over these axes, by name.
     ///
@@ -50,17 +47,20 @@ impl Search {
         let (names, axes): (Vec<String>, Vec<Axis>) =
             axes.into_iter().map(|(name, axis)| (name.into(), axis)).unzip();
         if axes.is_empty() {
-            return misuse("a search over no axes", "give at least one: `[(\"rate\", log(1e-4..=0.1))]`");
+            return Err(misuse(
+                "a search over no axes",
+                "give at least one: `[(\"rate\", log(1e-4..=0.1))]`",
+            ));
         }
         for (at, (name, axis)) in names.iter().zip(&axes).enumerate() {
             if names[..at].contains(name) || ["trial", "error", "failure"].contains(&&**name) {
                 return Err(Error::Duplicate { kind: "axis", name: name.clone() });
             }
             if let Some(mistake) = axis.mistake() {
-                return misuse(
+                return Err(misuse(
                     format!("axis `{name}` {mistake}"),
                     "give the lower end first, and something to choose from",
-                );
+                ));
             }
         }
         Ok(Search { names, axes, seed: 0, threads: None, made: Vec::new() })
@@ -105,16 +105,16 @@ impl Search {
             let broken = |what: &str| format!("trial {row} of the table has no {what} of this search");
             let parsed = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<f64>().ok());
             let (Some(number), Some(error)) = (parsed(&numbers[row]), parsed(&errors[row])) else {
-                return misuse(broken("number or error"), "give what `to_csv` made of the same search");
+                return Err(misuse(broken("number or error"), "give what `to_csv` made of the same search"));
             };
             let mut trial = Trial { number: number as u64, settings: Vec::new() };
             for ((name, axis), column) in self.names.iter().zip(&self.axes).zip(&settings) {
                 let setting = column[row].as_deref().and_then(|text| read(axis, text));
                 let Some(setting) = setting.filter(|setting| axis.place(setting).is_some()) else {
-                    return misuse(
+                    return Err(misuse(
                         broken(&format!("setting of `{name}`")),
                         "give what `to_csv` made of the same search",
-                    );
+                    ));
                 };
                 trial.settings.push((name.clone(), setting));
             }
@@ -191,7 +191,7 @@ impl Search {
         train: impl Fn(&Trial, u64, Option<K>) -> Result<(f64, K), Error> + Sync,
     ) -> Result<Findings, Error> {
         if budgets.is_empty() || budgets.windows(2).any(|pair| pair[0] >= pair[1]) {
-            return misuse(format!("budgets of {budgets:?}"), "give several that grow: `[1, 3, 9]`");
+            return Err(misuse(format!("budgets of {budgets:?}"), "give several that grow: `[1, 3, 9]`"));
         }
         let total = self.count(Method::Random(count))?;
         let nothing = Findings::default();
@@ -252,7 +252,7 @@ impl Search {
             Method::Random(count) | Method::Tpe(count) => (count as u64, "from 1 to 1048576"),
         };
         if count == 0 || count > MOST {
-            return misuse(format!("a search of {count} trials"), help);
+            return Err(misuse(format!("a search of {count} trials"), help));
         }
         Ok(count)
     }

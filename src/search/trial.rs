@@ -1,5 +1,6 @@
 //! A trial: a setting on each axis.
 
+use crate::mistake::misuse;
 use downhill_runtime::error::Error;
 use std::fmt;
 
@@ -84,8 +85,8 @@ impl Trial {
 }
 
 fn other_kind(axis: &str, found: &Setting, wanted: &str) -> Error {
-    Error::Usage {
-        message: format!("axis `{axis}` is set to {found}, which is not {wanted}"),
-        help: "ask `whole`, `number` or `choice`, as the axis was declared".into(),
-    }
+    misuse(
+        format!("axis `{axis}` is set to {found}, which is not {wanted}"),
+        "ask `whole`, `number` or `choice`, as the axis was declared",
+    )
 }

@@ -3,7 +3,7 @@
 //! In: what was measured, rows, or the line that a stage was saved as. Out: [`Stage`], rows.
 
 use crate::data::labels::one_hot;
-use crate::data::mistake::{counted, misuse};
+use crate::mistake::{counted, misuse};
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 use std::fmt;

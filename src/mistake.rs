@@ -1,4 +1,4 @@
-//! Mistakes around data, in one form.
+//! Mistakes of callers and of files, in one form.
 //!
 //! Out: [`Error`]s that say what is the matter and how to mend it, and where in a file.
 
