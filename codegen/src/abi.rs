@@ -15,23 +15,45 @@ use std::ffi::c_void;
 /// thread, which selects that thread's part of scratch.
 pub type Task = unsafe extern "C" fn(arguments: *const i64, begin: i64, end: i64, thread: i64);
 
+/// One of the kernels that threads share at once.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Share {
+    /// The kernel.
+    pub task: Task,
+    /// Its arguments.
+    pub arguments: *const i64,
+    /// Iterations of its divided loop; 1 for a kernel that is not divided, which one thread runs.
+    pub iterations: i64,
+    /// Ranges begin and end at multiples of this many iterations.
+    pub multiple: i64,
+    /// Which range comes first, where they are counted round: kernels that are not divided go to one thread after the other.
+    pub first: i64,
+}
+
+impl Share {
+    /// The iterations of range `number` of `ranges`. Together the ranges are all of them.
+    pub fn range(&self, number: i64, ranges: i64) -> (i64, i64) {
+        range(self.iterations, self.multiple.max(1), (number + self.first) % ranges.max(1), ranges)
+    }
+}
+
+/// Range `number` of `ranges` into which so many iterations are cut, at multiples of `multiple`.
+pub(crate) fn range(iterations: i64, multiple: i64, number: i64, ranges: i64) -> (i64, i64) {
+    let blocks = iterations.div_euclid(multiple) + i64::from(iterations % multiple != 0);
+    let cut = |n: i64| if n == ranges { iterations } else { blocks * n / ranges * multiple };
+    (cut(number), cut(number + 1))
+}
+
 /// The least work, as [`crate::schedule::cost::Cost::total`] counts it, that is worth another thread: about 40 µs. For less, fetching
 /// the memory that another core has written takes longer than the work.
 pub const LEAST_WORK: i64 = 2_500_000;
 
-/// Runs all iterations of a task, in ranges, on as many threads as the caller has and the work is worth. It calls
-/// `task(arguments, begin, end, thread)` for ranges that together are `0..iterations` and meet at multiples of `multiple`. Ranges
-/// that run at the same time have different indices `thread`, all less than the number of threads that the code was compiled for.
-/// `work` is the cost of all iterations, as [`crate::schedule::cost::Cost::total`] counts it. `pool` is [`Context::pool`]. Returns when all are
-/// done.
-pub type Divide = unsafe extern "C" fn(
-    pool: *const c_void,
-    task: Task,
-    arguments: *const i64,
-    iterations: i64,
-    multiple: i64,
-    work: i64,
-);
+/// Runs all iterations of `count` kernels, in ranges, on as many threads as the caller has and the work is worth. With n ranges it calls for
+/// each range the tasks of all kernels, one after another, with the iterations that [`Share::range`] names, unless those are none. Ranges that run
+/// at the same time have different indices `thread`, all less than the number of threads that the code was compiled for. `work` is the
+/// cost of it all, as [`crate::schedule::cost::Cost::total`] counts it. `pool` is [`Context::pool`]. Returns when all are done.
+pub type Divide = unsafe extern "C" fn(pool: *const c_void, shares: *const Share, count: i64, work: i64);
 
 /// Called with the progress of a step: 0 at its start, n when its n-th function has ended. `marks` is [`Context::marks`].
 pub type Mark = unsafe extern "C" fn(marks: *mut c_void, number: i64);

@@ -16,7 +16,7 @@ use crate::artifact::Artifact;
 use crate::code::{Code, FunctionId, Functions};
 use crate::emit::kernel::Emitted;
 use crate::emit::parts::{Part, emit_parts};
-use crate::entry::calls::{Call, Launch, calls};
+use crate::entry::calls::{Call, Called, Launch, Maker};
 use crate::entry::description::{Entry, Native};
 use crate::entry::launch;
 use crate::entry::ports::Ports;
@@ -33,7 +33,8 @@ use crate::plan::arena::{Plan, plan};
 use crate::plan::loops::steps;
 use crate::plan::step::{Repeat, Step};
 use crate::schedule::cost::Cost;
-use crate::schedule::specialize::{Instance, Scheduled, around_parts, guard, parts, schedule};
+use crate::schedule::share::{share, shared_cost};
+use crate::schedule::specialize::{Instance, Scheduled, around_calls, calls, functions, guard, schedule};
 use crate::target::Target;
 use downhill_graph::asked::check_told;
 use downhill_graph::dim::{Bindings, Dim};
@@ -190,18 +191,23 @@ impl Image<'_> {
         let mut arena = plan.arena.clone();
         let instances = stages.run(
             Stage::Schedule,
-            || schedule(&plan.kernels, &plan.repeats, &mut arena, fixed, target),
+            || {
+                let mut scheduled = schedule(&plan.kernels, &plan.repeats, &mut arena, fixed, target);
+                share(&mut scheduled, &plan.repeats, &mut arena, fixed, target);
+                scheduled
+            },
             |instances| {
                 let forms = first_of_each(instances, |instance| instance.form.number);
                 forms.for_each(|instance| ir::verify::assert_valid(&instance.form.scheduled.kernel));
             },
             |instances| texts(instances.iter().map(Instance::scheduled), ""),
         );
-        let parts = parts(&instances, &plan.repeats);
-        let repeats: Vec<Repeat> = around_parts(&parts, &plan.repeats);
+        let called = calls(&instances, &plan.repeats);
+        let parts: Vec<&[Instance]> = called.iter().flat_map(|call| functions(call)).collect();
+        let repeats: Vec<Repeat> = around_calls(&called, &plan.repeats);
         let repeats: Vec<Repeat> = repeats.into_iter().map(|repeat| repeat.bound(fixed)).collect();
-        let native = |(number, part): (usize, &&[Instance])| native(part, number, &repeats);
-        let natives = if marked { parts.iter().enumerate().map(native).collect() } else { Vec::new() };
+        let native = |(number, call): (usize, &&[Instance])| native(call, number, &repeats);
+        let natives = if marked { called.iter().enumerate().map(native).collect() } else { Vec::new() };
         let emitted = stages.try_run(
             Stage::Lane,
             || emit_parts(&parts, &arena),
@@ -222,12 +228,17 @@ impl Image<'_> {
         let (calls, function, numbers) = stages.try_run(
             Stage::Entry,
             || {
-                let calls = calls(emitted, &lowered, &arena, &mut self.tasks, &mut self.functions)?;
+                let teams = called
+                    .iter()
+                    .map(|call| (functions(call).len(), shared_cost(call, &plan.repeats, fixed)));
+                let mut maker =
+                    Maker { arena: &arena, tasks: &mut self.tasks, functions: &mut self.functions };
+                let calls = maker.calls(emitted, &lowered, teams)?;
                 let launch = Launch {
                     calls: &calls,
                     repeats: &repeats,
                     loss: graph.results.iter().any(|(purpose, _)| matches!(purpose, Purpose::Loss(_))),
-                    guard: parts.iter().take_while(|part| guard(part) > 0).count(),
+                    guard: called.iter().take_while(|call| guard(call) > 0).count(),
                     streams: &ports.streams,
                     looked_up: &|input| ports.looked_up.contains(&input),
                     batch: planned.batch(fixed),
@@ -239,7 +250,8 @@ impl Image<'_> {
             |_| (),
             |(calls, ..)| texts(calls, "\n"),
         )?;
-        self.divided += calls.iter().filter(|call| call.shared.is_some()).count();
+        self.divided +=
+            calls.iter().flat_map(|call| &call.functions).filter(|one| one.shared.is_some()).count();
 
         arena.sizes.iter_mut().for_each(|size| *size = size.bind(fixed));
         Ok(Entry {
@@ -287,9 +299,9 @@ fn first_of_each<T, K: Eq + Hash>(all: &[T], key: impl Fn(&T) -> K) -> impl Iter
     all.iter().filter(move |one| seen.insert(key(one)))
 }
 
-/// What a function of these kernels, which runs once in each turn of the loops around it, is for reports.
-fn native(part: &[Instance], number: usize, repeats: &[Repeat]) -> Native {
-    let kernels: Vec<Scheduled> = part.iter().map(Instance::scheduled).collect();
+/// What a call of these kernels, which happens once in each turn of the loops around it, is for reports.
+fn native(call: &[Instance], number: usize, repeats: &[Repeat]) -> Native {
+    let kernels: Vec<Scheduled> = call.iter().map(Instance::scheduled).collect();
     let around = repeats.iter().filter(|repeat| repeat.kernels.contains(&number));
     let turns = around.fold(Dim::from(1), |turns, repeat| &turns * &repeat.turns);
     let cost = Cost::of(kernels.iter().map(|scheduled| (&scheduled.kernel, &scheduled.schedule.lanes)));
@@ -310,7 +322,8 @@ pub fn compile_programs(programs: Vec<Emitted>, target: &Target) -> Result<(Code
     let mut made = Vec::new();
     for (number, Emitted { program, pointers, integers }) in programs.into_iter().enumerate() {
         let (function, _) = lowered.function(&mut functions, &program, Asked::default())?;
-        let calls = [Call { function, shared: None, pointers, integers }];
+        let functions_called = vec![Called { function, shared: None, pointers, integers }];
+        let calls = [Call { functions: functions_called, work: Dim::default() }];
         let launch = Launch {
             calls: &calls,
             repeats: &[],

@@ -159,6 +159,32 @@ fn a_recurrence_and_its_gradients() {
 }
 
 #[test]
+fn threads_share_a_recurrence_as_a_whole() {
+    let (mut case, [last, squares], _) = elman_case(7, 40, [3, 33]);
+    case.output("last", last);
+    case.output("squares", squares);
+    case.check(1e-4);
+    for sizes in [Bindings::new(), Bindings::from([("batch".into(), 40)])] {
+        let calls = common::calls_of_three(&case.graph, &sizes);
+        assert!(calls.contains("in all turns"), "{calls}");
+    }
+    // Rows that meet in a turn keep them from it.
+    let mut body = Body::new();
+    let (h, w) = (body.input(&["batch", "8"]), body.input(&["batch", "batch"]));
+    let mixed = product(&mut body.0, w, h);
+    let next = body.0.add(Op::Unary(Unary::Tanh), &[mixed]);
+    let body = body.finish(&[next]);
+    let mut case = Case::new();
+    let operands =
+        [case.input("h", &["batch", "8"], &[20, 8]), case.input("w", &["batch", "batch"], &[20, 20])];
+    let last = scan(&mut case.graph, &body, [1, 0], &Dim::from(5), &operands, 0);
+    case.output("last", last);
+    case.check(1e-4);
+    let calls = common::calls_of_three(&case.graph, &Bindings::new());
+    assert!(calls.contains("threads share") && !calls.contains("in all turns"), "{calls}");
+}
+
+#[test]
 fn a_recurrence_from_the_end() {
     for (time, batch, sizes) in [(1, 2, [2, 3]), (5, 3, [4, 7])] {
         let (mut case, _, operands) = elman_case(time, batch, sizes);

@@ -1,13 +1,13 @@
 //! Threads that share the iterations of a kernel.
 //!
-//! In: a [`Task`], its iterations and their cost. Out: all iterations done, by this thread and the pool's workers.
+//! In: kernels as [`Share`]s, and their cost. Out: all iterations done, by this thread and the pool's workers.
 //!
 //! A worker spins for some hundred microseconds while it waits for its next range, so that the kernels of a step find it awake; then it
 //! sleeps. Ranges are static: one for each thread, all about equal. When the caller has finished its own range, it also runs
 //! the ranges that workers have not begun: on a busy machine nobody waits for a thread that does not run.
 //!
 //! Must hold:
-//! - [`Pool::divide`] returns only after the last worker has finished the task, which lies on the caller's stack;
+//! - [`Pool::divide`] returns only after the last worker has finished the job, which lies on the caller's stack;
 //! - one caller at a time uses the workers; any other runs its iterations alone, with the same bits;
 //! - workers compute with the caller's rounding and treatment of subnormals, and wait with their own.
 //!
@@ -22,7 +22,7 @@
 
 use crate::error::Error;
 use crate::float_control::FloatControl;
-use downhill_codegen::abi::{LEAST_WORK, Task};
+use downhill_codegen::abi::{LEAST_WORK, Share};
 use std::ffi::c_void;
 use std::hint::spin_loop;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ struct Worker {
 struct Desk {
     state: AtomicU32,
     /// Valid while `state` is `GIVEN`.
-    job: AtomicPtr<Job>,
+    job: AtomicPtr<Job<'static>>,
     /// Which of the job's ranges.
     range: AtomicU32,
 }
@@ -109,50 +109,43 @@ const GIVEN: u32 = 2;
 /// The worker is to end.
 const CLOSED: u32 = 3;
 
-/// A kernel being divided.
-struct Job {
-    task: Task,
-    arguments: *const i64,
-    ranges: Ranges,
+/// Kernels being shared.
+struct Job<'a> {
+    shares: &'a [Share],
+    /// How many ranges there are.
+    ranges: i64,
     control: FloatControl,
     /// Workers that have not finished.
     working: AtomicU32,
 }
 
-/// Iterations, divided into `count` ranges that meet at multiples of `multiple`.
-#[derive(Clone, Copy, Debug)]
-struct Ranges {
-    iterations: i64,
-    multiple: i64,
-    count: i64,
+/// How many ranges: at most `threads`, no more than the work is worth, and no more than there are pieces.
+fn ranges(shares: &[Share], work: i64, threads: usize) -> i64 {
+    let pieces = shares.iter().map(|share| (share.iterations / share.multiple.max(1)).max(1));
+    let pieces = pieces.fold(0_i64, i64::saturating_add);
+    (work / LEAST_WORK).min(pieces).min(threads as i64).max(1)
 }
 
-impl Ranges {
-    /// At most `threads` ranges, and no more than the work is worth.
-    fn new(iterations: i64, multiple: i64, work: i64, threads: usize) -> Ranges {
-        let multiple = multiple.max(1);
-        let count = (work / LEAST_WORK).min(iterations / multiple).min(threads as i64).max(1);
-        Ranges { iterations, multiple, count }
-    }
-
-    /// The n-th cut: the 0th is 0, the last one the number of iterations.
-    fn cut(self, n: i64) -> i64 {
-        if n == self.count {
-            return self.iterations;
-        }
-        let blocks =
-            self.iterations.div_euclid(self.multiple) + i64::from(self.iterations % self.multiple != 0);
-        blocks * n / self.count * self.multiple
-    }
-}
-
-impl Job {
+impl Job<'_> {
     /// # Safety
-    /// Task and arguments are valid, and nobody else runs this range.
+    /// Tasks and arguments are valid, and nobody else runs this range.
     unsafe fn run(&self, range: i64) {
-        let (begin, end) = (self.ranges.cut(range), self.ranges.cut(range + 1));
         // SAFETY: the caller's promise.
-        unsafe { (self.task)(self.arguments, begin, end, range) };
+        unsafe { run(self.shares, range, self.ranges) };
+    }
+}
+
+/// Runs one of so many ranges of all shares.
+///
+/// # Safety
+/// Tasks and arguments are valid, and nobody else runs this range.
+unsafe fn run(shares: &[Share], range: i64, ranges: i64) {
+    for share in shares {
+        let (begin, end) = share.range(range, ranges);
+        if begin < end {
+            // SAFETY: the caller's promise.
+            unsafe { (share.task)(share.arguments, begin, end, range) };
+        }
     }
 }
 
@@ -182,27 +175,27 @@ impl Pool {
         self.workers.len() + 1
     }
 
-    /// Runs all iterations of a task.
+    /// Runs all iterations of the shares, in so many ranges.
     ///
     /// # Safety
-    /// The task may be called with the arguments for any ranges that meet at multiples of `multiple`, from any thread, all at once.
-    unsafe fn divide(&self, task: Task, arguments: *const i64, ranges: Ranges) {
+    /// The tasks may be called with their arguments for any such ranges, from any thread, all at once.
+    unsafe fn divide(&self, shares: &[Share], ranges: i64) {
         let job = Job {
-            task,
-            arguments,
+            shares,
             ranges,
             control: FloatControl::current(),
-            working: AtomicU32::new(ranges.count as u32 - 1),
+            working: AtomicU32::new(ranges as u32 - 1),
         };
-        for (worker, range) in self.workers.iter().zip(1..ranges.count as u32) {
-            worker.give(&job, range);
+        let job_at = std::ptr::from_ref(&job).cast::<Job<'static>>();
+        for (worker, range) in self.workers.iter().zip(1..ranges as u32) {
+            worker.give(job_at, range);
         }
 
         // SAFETY: this function's promise; range 0 was given to nobody.
         unsafe { job.run(0) };
 
         // Ranges that workers have not begun, it takes back.
-        for (worker, range) in self.workers.iter().zip(1..ranges.count) {
+        for (worker, range) in self.workers.iter().zip(1..ranges) {
             if worker.desk.take() {
                 // SAFETY: this function's promise; the worker will not find this range any more.
                 unsafe { job.run(range) };
@@ -222,30 +215,24 @@ impl Pool {
 /// [`downhill_codegen::abi::Divide`]: `pool` is a [`Pool`], or null for one thread.
 ///
 /// # Safety
-/// A pool is alive, and of the task [`Pool::divide`]'s promise holds.
-pub(crate) unsafe extern "C" fn divide(
-    pool: *const c_void,
-    task: Task,
-    arguments: *const i64,
-    iterations: i64,
-    multiple: i64,
-    work: i64,
-) {
+/// A pool is alive, there are `count` shares, and of them [`Pool::divide`]'s promise holds.
+pub(crate) unsafe extern "C" fn divide(pool: *const c_void, shares: *const Share, count: i64, work: i64) {
     // SAFETY: the caller's promise.
-    let pool = unsafe { pool.cast::<Pool>().as_ref() };
+    let (pool, shares) =
+        unsafe { (pool.cast::<Pool>().as_ref(), std::slice::from_raw_parts(shares, count.max(0) as usize)) };
     let threads = pool.map_or(1, Pool::threads);
-    let ranges = Ranges::new(iterations, multiple, work, threads);
+    let ranges = ranges(shares, work, threads);
 
     // Where another caller uses the workers, this one runs everything alone.
     let taken = |pool: &&Pool| !pool.taken.swap(true, Ordering::Acquire);
-    match pool.filter(|_| ranges.count > 1).filter(taken) {
+    match pool.filter(|_| ranges > 1).filter(taken) {
         Some(pool) => {
             // SAFETY: the caller's promise.
-            unsafe { pool.divide(task, arguments, ranges) };
+            unsafe { pool.divide(shares, ranges) };
             pool.taken.store(false, Ordering::Release);
         }
         // SAFETY: the caller's promise.
-        None => unsafe { task(arguments, 0, iterations, 0) },
+        None => unsafe { run(shares, 0, 1) },
     }
 }
 
@@ -263,8 +250,8 @@ impl Worker {
         Ok(Worker { desk, thread: Some(thread) })
     }
 
-    fn give(&self, job: &Job, range: u32) {
-        self.desk.job.store(std::ptr::from_ref(job).cast_mut(), Ordering::Relaxed);
+    fn give(&self, job: *const Job<'static>, range: u32) {
+        self.desk.job.store(job.cast_mut(), Ordering::Relaxed);
         self.desk.range.store(range, Ordering::Relaxed);
         self.change(GIVEN);
     }
@@ -351,6 +338,7 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use downhill_codegen::abi::Task;
     use std::sync::atomic::AtomicI64;
     use std::time::{Duration, Instant};
 
@@ -373,10 +361,15 @@ mod tests {
         /// Has its iterations done by `task`, in ranges that meet at multiples of `multiple`.
         fn divided(self, pool: Option<&Pool>, task: Task, multiple: i64, work: i64) -> Vec<i64> {
             let pool = pool.map_or(std::ptr::null(), |pool| std::ptr::from_ref(pool).cast());
-            let board = std::ptr::from_ref(&self).cast();
+            let share = self.share(task, multiple);
             // SAFETY: tasks of these tests may be called from any thread with a board.
-            unsafe { divide(pool, task, board, self.cells.len() as i64, multiple, work) };
+            unsafe { divide(pool, &share, 1, work) };
             self.cells.into_iter().map(AtomicI64::into_inner).collect()
+        }
+
+        fn share(&self, task: Task, multiple: i64) -> Share {
+            let arguments = std::ptr::from_ref(self).cast();
+            Share { task, arguments, iterations: self.cells.len() as i64, multiple, first: 0 }
         }
 
         /// Waits until every range has been begun, by a thread of its own.
@@ -391,7 +384,7 @@ mod tests {
     }
 
     /// Adds 1 to each iteration's cell.
-    unsafe extern "C" fn count(board: *const i64, begin: i64, end: i64, _: i64) {
+    unsafe extern "C" fn count_up(board: *const i64, begin: i64, end: i64, _: i64) {
         // SAFETY: a board, whose caller waits.
         let board = unsafe { &*board.cast::<Board>() };
         for iteration in begin..end {
@@ -406,6 +399,15 @@ mod tests {
         board.meet();
         for iteration in begin..end {
             board.cells[iteration as usize].store(thread, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes the number of the range for each iteration.
+    unsafe extern "C" fn note_number(board: *const i64, begin: i64, end: i64, range: i64) {
+        // SAFETY: a board, whose caller waits.
+        let board = unsafe { &*board.cast::<Board>() };
+        for iteration in begin..end {
+            board.cells[iteration as usize].store(range, Ordering::Relaxed);
         }
     }
 
@@ -428,7 +430,7 @@ mod tests {
                 [(1, i64::MAX), (8, i64::MAX), (8, 3 * LEAST_WORK), (64, i64::MAX), (1, 0)]
             {
                 for pool in [Some(&pool), None] {
-                    let done = Board::new(iterations, 0).divided(pool, count, multiple, work);
+                    let done = Board::new(iterations, 0).divided(pool, count_up, multiple, work);
                     assert!(done.iter().all(|&times| times == 1), "{iterations} {multiple} {work}: {done:?}");
                 }
             }
@@ -456,13 +458,38 @@ mod tests {
             (1000, 1, 1, 16, 1),
             (1000, 1, 0, 16, 1),
         ] {
-            let ranges = Ranges::new(iterations, multiple, worth * LEAST_WORK, threads);
-            let cuts: Vec<i64> = (0..=ranges.count).map(|n| ranges.cut(n)).collect();
-            assert_eq!(ranges.count, count, "{cuts:?}");
-            assert_eq!((cuts[0], *cuts.last().expect("an end")), (0, iterations));
-            assert!(cuts[1..cuts.len() - 1].iter().all(|cut| cut % multiple == 0), "{cuts:?}");
-            assert!(cuts.windows(2).all(|range| range[0] < range[1]), "{cuts:?}");
+            for first in 0..3 {
+                let share =
+                    Share { task: count_up, arguments: std::ptr::null(), iterations, multiple, first };
+                let ranges = ranges(&[share], worth * LEAST_WORK, threads);
+                let mut cuts: Vec<(i64, i64)> = (0..ranges).map(|n| share.range(n, ranges)).collect();
+                assert_eq!(ranges, count, "{cuts:?}");
+                cuts.rotate_left((ranges - first % ranges) as usize % ranges as usize);
+                assert_eq!((cuts[0].0, cuts[ranges as usize - 1].1), (0, iterations), "{cuts:?}");
+                assert!(cuts.windows(2).all(|two| two[0].1 == two[1].0), "{cuts:?}");
+                assert!(cuts[1..].iter().all(|cut| cut.0 % multiple == 0 && cut.0 < cut.1), "{cuts:?}");
+            }
         }
+    }
+
+    #[test]
+    fn shares_are_run_in_their_order_and_those_of_one_piece_by_one_thread() {
+        let pool = Pool::with(3, Worker::start).expect("threads");
+        let boards = [(40, 1, 0), (1, 1, 0), (1, 1, 1), (1, 1, 2), (7, 2, 0)]
+            .map(|(cells, multiple, first)| (Board::new(cells, 3), multiple, first));
+        let shares: Vec<Share> = boards
+            .iter()
+            .map(|(board, multiple, first)| Share { first: *first, ..board.share(note_number, *multiple) })
+            .collect();
+        let pool_at = std::ptr::from_ref(&pool).cast();
+        // SAFETY: tasks of these tests may be called from any thread with a board.
+        unsafe { divide(pool_at, shares.as_ptr(), shares.len() as i64, i64::MAX) };
+        let noted = boards.map(|(board, ..)| board.cells.into_iter().map(AtomicI64::into_inner).collect());
+        let [first, a, b, c, last]: [Vec<i64>; 5] = noted;
+        assert_eq!(first, [vec![0; 13], vec![1; 13], vec![2; 14]].concat());
+        // One piece is the last range's, counted from the share's own first one.
+        assert_eq!([a, b, c], [vec![2], vec![1], vec![0]]);
+        assert_eq!(last, [0, 0, 1, 1, 2, 2, 2]);
     }
 
     #[test]
@@ -472,7 +499,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for pause in 0..50 {
-                        let done = Board::new(100, 0).divided(Some(&pool), count, 1, i64::MAX);
+                        let done = Board::new(100, 0).divided(Some(&pool), count_up, 1, i64::MAX);
                         assert!(done.iter().all(|&times| times == 1));
                         // Now and then long enough for the workers to fall asleep.
                         thread::sleep(Duration::from_micros(pause % 4 * 500));

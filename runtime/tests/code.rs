@@ -2,7 +2,7 @@
 
 use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use downhill_codegen::abi::{Context, Task};
+use downhill_codegen::abi::{Context, Share};
 use downhill_codegen::code::Functions;
 use downhill_runtime::code::{Executable, Function};
 use downhill_runtime::host;
@@ -32,9 +32,13 @@ fn stopping_at(value: i64) -> Function {
     unsafe { executable.function(&code, id) }
 }
 
-unsafe extern "C" fn whole(_: *const c_void, task: Task, arguments: *const i64, turns: i64, _: i64, _: i64) {
-    // SAFETY: native code's own task and arguments.
-    unsafe { task(arguments, 0, turns, 0) };
+unsafe extern "C" fn whole(_: *const c_void, shares: *const Share, count: i64, _: i64) {
+    // SAFETY: native code's own shares.
+    let shares = unsafe { std::slice::from_raw_parts(shares, count as usize) };
+    for share in shares {
+        // SAFETY: native code's own task and arguments.
+        unsafe { (share.task)(share.arguments, 0, share.iterations, 0) };
+    }
 }
 
 fn call(function: &Function) -> i64 {

@@ -4,11 +4,11 @@
 
 use crate::emit::kernel::{Emitted, Number, Pointer, emit};
 use crate::error::Error;
+use crate::ir::affine::Axis;
 use crate::ir::kernel::Buffer;
 use crate::plan::arena::Arena;
-use crate::schedule::divide::Division;
 use crate::schedule::form::buffer_of;
-use crate::schedule::specialize::{Instance, Scheduled};
+use crate::schedule::specialize::{Instance, Scheduled, Shared};
 use downhill_graph::types::ElementType;
 use std::collections::HashMap;
 use std::fmt;
@@ -25,7 +25,7 @@ pub(crate) struct Part {
     pub(crate) pointers: Vec<Pointer>,
     pub(crate) integers: Vec<Number>,
     /// How threads share it, if they do.
-    pub(crate) division: Option<Division>,
+    pub(crate) shared: Option<Shared>,
 }
 
 impl fmt::Display for Part {
@@ -49,13 +49,15 @@ pub(crate) fn emit_parts(parts: &[&[Instance]], arena: &Arena) -> Result<Vec<Par
     }
 
     let overlap = |x: Buffer, y: Buffer| arena.may_overlap(x, y);
-    let mut known: HashMap<usize, Rc<Emitted>> = HashMap::new();
+    // By form, and by the loop that threads divide.
+    let mut known: HashMap<(usize, Option<Axis>), Rc<Emitted>> = HashMap::new();
     let emitted = parts.iter().map(|part| {
         let (emitted, arguments) = match part {
             [alone] => {
                 // All buffers of one kernel are in use at the same time, so none overlap.
-                let emit = || Rc::new(emit(std::slice::from_ref(&alone.form.scheduled), &|_, _| false));
-                let emitted = known.entry(alone.form.number).or_insert_with(emit).clone();
+                let emit = || Rc::new(emit(&[alone.of_form()], &|_, _| false));
+                let key = (alone.form.number, alone.division().map(|division| division.axis));
+                let emitted = known.entry(key).or_insert_with(emit).clone();
                 let arguments = emitted.arguments(|buffer| buffer_of(&alone.numbers, buffer));
                 (emitted, arguments)
             }
@@ -71,7 +73,7 @@ pub(crate) fn emit_parts(parts: &[&[Instance]], arena: &Arena) -> Result<Vec<Par
             emitted,
             pointers: arguments.0,
             integers: arguments.1,
-            division: part.iter().find_map(|kernel| kernel.form.scheduled.division.clone()),
+            shared: part.first().and_then(|kernel| kernel.shared.clone()),
         }
     });
     Ok(emitted.collect())

@@ -1,6 +1,7 @@
 //! What an entry's function calls.
 //!
-//! In: the functions of a variant, lowered, and what their arguments stand for. Out: [`Call`]s, and where there are many, [`Section`]s.
+//! In: the functions of a variant, lowered, and what their arguments stand for. Out: [`Call`]s, each of one function or of several that
+//! threads share at once, and where there are many, [`Section`]s.
 //! Calls that differ in the numbers of their buffers alone share a *case*. A section has code for each of its cases, and a table that
 //! holds for each call its case and its buffers. A network of a thousand equal layers has the cases of one layer.
 //!
@@ -16,50 +17,55 @@
 use crate::code::{FunctionId, Functions};
 use crate::emit::kernel::{Number, Pointer};
 use crate::emit::parts::Part;
-use crate::entry::task::{RANGE, Tasks};
+use crate::entry::task::{TaskShape, Tasks};
 use crate::error::Error;
 use crate::ir::kernel::Buffer;
 use crate::plan::arena::Arena;
 use crate::plan::step::Repeat;
 use crate::schedule::divide::Division;
 use crate::schedule::form::{number, numbered};
+use crate::schedule::specialize::Shared;
 use downhill_graph::dim::Dim;
 use downhill_graph::hash::Map;
 use std::fmt;
 use std::ops::Range;
 
-/// A kernel to call.
+/// What an entry's function calls at once: one function, or those that threads share.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Call {
+    /// One, or several that threads share.
+    pub(crate) functions: Vec<Called>,
+    /// The cost in a step of what threads share, from which their number follows: [`crate::schedule::cost::Cost::total`].
+    pub(crate) work: Dim,
+}
+
+/// A function to call.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Called {
     pub(crate) function: FunctionId,
     /// What its arguments stand for.
     pub(crate) pointers: Vec<Pointer>,
     pub(crate) integers: Vec<Number>,
     /// How threads share it, if they do.
-    pub(crate) shared: Option<Shared>,
+    pub(crate) shared: Option<SharedCall>,
 }
 
 impl Call {
-    /// Words of the argument table for threads, if they share it: see [`crate::entry::task`].
-    pub(crate) fn table_words(&self) -> Option<usize> {
-        let shared = self.shared.as_ref()?;
-        let integers = self.integers.len() - RANGE as usize;
-        Some(1 + self.pointers.len() + integers + shared.scratch.len())
+    /// Whether threads share it.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.functions.iter().any(|called| called.shared.is_some() && !called.is_in_shared_loop())
+    }
+
+    /// How threads divide the loop around it, if they do.
+    pub(crate) fn rows_of_loop(&self) -> Option<&Division> {
+        let called = self.functions.first().filter(|called| called.is_in_shared_loop())?;
+        called.shared.as_ref().and_then(|shared| shared.division.as_ref())
     }
 
     /// The numbered buffers that its arguments name, each once, in the order in which they occur.
     pub(crate) fn buffers(&self) -> Vec<Buffer> {
-        let pointed = self.pointers.iter().filter_map(|pointer| match pointer {
-            Pointer::Into(buffer, _) => number(*buffer).map(|_| *buffer),
-            Pointer::Rows | Pointer::Alarm => None,
-        });
-        let strides = self.integers.iter().filter_map(|number| match number {
-            Number::RowStride(input) => Some(Buffer::Input(*input)),
-            _ => None,
-        });
-
-        let mut buffers: Vec<Buffer> = Vec::with_capacity(self.pointers.len());
-        for buffer in pointed.chain(strides) {
+        let mut buffers: Vec<Buffer> = Vec::new();
+        for buffer in self.functions.iter().flat_map(Called::buffers) {
             if !buffers.contains(&buffer) {
                 buffers.push(buffer);
             }
@@ -70,7 +76,41 @@ impl Call {
     /// The call with its `buffers` numbered in their order: equal for all calls of one case.
     fn case(&self, buffers: &[Buffer]) -> Call {
         let index = |buffer: Buffer| buffers.iter().position(|known| *known == buffer).unwrap_or_default();
+        let functions = self.functions.iter().map(|called| called.case(&index));
+        Call { functions: functions.collect(), work: self.work.clone() }
+    }
+}
 
+impl Called {
+    /// Words of its argument table for threads, if they share it: see [`crate::entry::task`].
+    pub(crate) fn table_words(&self) -> usize {
+        let scratch = self.shared.as_ref().map_or(0, |shared| shared.scratch.len());
+        1 + self.pointers.len() + self.own_integers().count() + scratch
+    }
+
+    /// Whether threads share the loop around it as a whole.
+    fn is_in_shared_loop(&self) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.task.is_none())
+    }
+
+    /// The integers that are not a thread's to say.
+    pub(crate) fn own_integers(&self) -> impl Iterator<Item = &Number> {
+        self.integers.iter().filter(|number| !matches!(number, Number::Begin | Number::End))
+    }
+
+    fn buffers(&self) -> impl Iterator<Item = Buffer> {
+        let pointed = self.pointers.iter().filter_map(|pointer| match pointer {
+            Pointer::Into(buffer, _) => number(*buffer).map(|_| *buffer),
+            Pointer::Rows | Pointer::Alarm => None,
+        });
+        let strides = self.integers.iter().filter_map(|number| match number {
+            Number::RowStride(input) => Some(Buffer::Input(*input)),
+            _ => None,
+        });
+        pointed.chain(strides)
+    }
+
+    fn case(&self, index: &impl Fn(Buffer) -> usize) -> Called {
         let mut case = self.clone();
         for pointer in &mut case.pointers {
             if let Pointer::Into(buffer, _) = pointer {
@@ -87,14 +127,29 @@ impl Call {
     }
 }
 
-/// A kernel that threads share.
+/// How threads share a function.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Shared {
-    pub(crate) division: Division,
-    /// The function that each thread calls: [`Tasks::function`].
-    pub(crate) task: FunctionId,
+pub(crate) struct SharedCall {
+    /// The loop that they divide; `None` for a function that one of them runs.
+    pub(crate) division: Option<Division>,
+    /// Which range of iterations comes first, counted round: [`crate::abi::Share::first`].
+    pub(crate) first: i64,
+    /// The function that each thread calls: [`Tasks::function`]. `None` in a loop that threads share as a whole.
+    pub(crate) task: Option<FunctionId>,
     /// The pointers to scratch, of which each thread has a part of its own, and the bytes of that part.
     pub(crate) scratch: Vec<(usize, Dim)>,
+}
+
+impl SharedCall {
+    /// Iterations of the divided loop: 1 where one thread runs it all.
+    pub(crate) fn turns(&self) -> Dim {
+        self.division.as_ref().map_or(Dim::from(1), |division| division.turns.clone())
+    }
+
+    /// At which multiples of them ranges meet.
+    pub(crate) fn multiple(&self) -> i64 {
+        self.division.as_ref().map_or(1, |division| division.multiple)
+    }
 }
 
 /// What an entry's function is made of.
@@ -117,49 +172,75 @@ pub(crate) struct Launch<'a> {
 }
 
 impl fmt::Display for Call {
-    /// `kernel3(input0, arena1; 128, batch), divided at multiples of 8`.
+    /// `function 3(input0, arena1; 128, batch), threads share i0 at multiples of 8`; a line for each function.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, called) in self.functions.iter().enumerate() {
+            f.write_str(if number > 0 { "\n  and " } else { "" })?;
+            write!(f, "{called}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Called {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let joined = |all: Vec<String>| all.join(", ");
         let pointers = joined(self.pointers.iter().map(Pointer::to_string).collect());
         let integers = joined(self.integers.iter().map(Number::to_string).collect());
         write!(f, "function {}({pointers}; {integers})", self.function)?;
-        match &self.shared {
-            Some(shared) => write!(
-                f,
-                ", threads share {} at multiples of {}",
-                shared.division.axis, shared.division.multiple
-            ),
+        match self.shared.as_ref().map(|shared| shared.division.as_ref()) {
+            Some(Some(division)) => {
+                write!(f, ", threads share {} at multiples of {}", division.axis, division.multiple)?;
+                f.write_str(if self.is_in_shared_loop() { " in all turns" } else { "" })
+            }
+            Some(None) => f.write_str(", one thread"),
             None => Ok(()),
         }
     }
 }
 
-/// Calls of the parts of a variant, each with its function.
-///
-/// # Errors
-/// What Cranelift reports of the functions that threads call.
-pub(crate) fn calls(
-    parts: Vec<Part>,
-    lowered: &[FunctionId],
-    arena: &Arena,
-    tasks: &mut Tasks,
-    functions: &mut Functions<'_>,
-) -> Result<Vec<Call>, Error> {
-    let threads = Dim::from(functions.target().thread_count());
+/// Makes the calls of a variant.
+pub(crate) struct Maker<'a, 'f> {
+    pub(crate) arena: &'a Arena,
+    pub(crate) tasks: &'a mut Tasks,
+    pub(crate) functions: &'a mut Functions<'f>,
+}
 
-    let mut call = |(part, &function): (Part, &FunctionId)| {
-        let Part { pointers, integers, division, .. } = part;
-        let shared = division.map(|division| {
-            let scratch = scratch_pointers(&pointers, arena, &threads);
-            let positions = scratch.iter().map(|(position, _)| *position).collect();
-            let task =
-                tasks.function(functions, (pointers.len() as u32, integers.len() as u32), positions)?;
-            Ok::<_, Error>(Shared { division, task, scratch })
+impl Maker<'_, '_> {
+    /// Calls of the parts of a variant, each with its function. `sizes` says of each call how many functions it has, and what they cost.
+    ///
+    /// # Errors
+    /// What Cranelift reports of the functions that threads call.
+    pub(crate) fn calls(
+        &mut self,
+        parts: Vec<Part>,
+        lowered: &[FunctionId],
+        sizes: impl Iterator<Item = (usize, Dim)>,
+    ) -> Result<Vec<Call>, Error> {
+        let mut rest = parts.into_iter().zip(lowered);
+        let call = |(count, work): (usize, Dim)| {
+            let functions = rest.by_ref().take(count).map(|(part, &function)| self.called(part, function));
+            Ok(Call { functions: functions.collect::<Result<_, Error>>()?, work })
+        };
+        sizes.map(call).collect()
+    }
+
+    fn called(&mut self, part: Part, function: FunctionId) -> Result<Called, Error> {
+        let Part { pointers, integers, shared, .. } = part;
+        let threads = Dim::from(self.functions.target().thread_count());
+        let shared = shared.map(|Shared { division, first, team }| {
+            let scratch = scratch_pointers(&pointers, self.arena, &threads);
+            let shape = TaskShape {
+                pointers: pointers.len() as u32,
+                integers: integers.len() as u32,
+                takes_range: division.is_some(),
+                scratch: scratch.iter().map(|(position, _)| *position).collect(),
+            };
+            let task = team.map(|_| self.tasks.function(self.functions, shape)).transpose()?;
+            Ok::<_, Error>(SharedCall { division, first, task, scratch })
         });
-        Ok(Call { function, shared: shared.transpose()?, pointers, integers })
-    };
-
-    parts.into_iter().zip(lowered).map(&mut call).collect()
+        Ok(Called { function, shared: shared.transpose()?, pointers, integers })
+    }
 }
 
 /// The positions of pointers to scratch, of which each thread has a part of its own, and the bytes of that part.
@@ -248,12 +329,13 @@ mod tests {
     /// A call of a function of two pointers.
     fn call(function: u32, x: Buffer, y: Buffer) -> Call {
         let pointers = [x, y].map(|buffer| Pointer::Into(buffer, Dim::default()));
-        Call {
+        let called = Called {
             function: FunctionId::numbered(function as usize),
             pointers: pointers.into(),
             integers: vec![Number::RowStride(3)],
             shared: None,
-        }
+        };
+        Call { functions: vec![called], work: Dim::default() }
     }
 
     #[test]

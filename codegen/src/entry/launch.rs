@@ -7,12 +7,13 @@
 //! entry that writes none has no guard: it changes nothing, and callers may want the gradients of a loss that is not finite.
 
 use crate::code::{FunctionId, Functions};
-use crate::entry::calls::{Call, Launch, Section, Stretch, sections, stretches};
+use crate::entry::calls::{Call, Called, Launch, Section, Stretch, sections, stretches};
 use crate::entry::description::Quantity;
 use crate::entry::steps::{Callee, Numbers, StepWriter};
 use crate::error::Error;
 use cranelift_codegen::ir::{FuncRef, Function, InstBuilder};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use downhill_graph::dim::Dim;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -121,7 +122,8 @@ fn define_section(
     })
 }
 
-/// Defines the function of a loop around these calls.
+/// Defines the function of a loop around these calls. One that threads share is two functions: one that each thread runs for its rows, and
+/// one that hands it to them.
 fn define_loop(
     functions: &mut Functions<'_>,
     name: &str,
@@ -129,11 +131,24 @@ fn define_loop(
     numbers: &mut Numbers,
     calls: Range<usize>,
 ) -> Result<FunctionId, Error> {
-    define_with(functions, name, 3, |functions, func, builder_context| {
-        let own = || launch.calls[calls.clone()].iter();
+    let own = || launch.calls[calls.clone()].iter();
+    let rows = own().next().and_then(Call::rows_of_loop);
+    let words = if rows.is_some() { 4 } else { 3 };
+    let turns = define_with(functions, name, words, |functions, func, builder_context| {
         let callees = callees(functions, func, own());
         let mut writer = StepWriter::begin(functions, func, builder_context, launch, own(), numbers);
-        writer.looped(calls, &callees);
+        writer.looped(calls.clone(), &callees);
+        writer.f
+    })?;
+    let Some(rows) = rows else { return Ok(turns) };
+
+    let work = own().fold(Dim::default(), |sum, call| &sum + &call.work);
+    let name = format!("{name}_shared");
+    define_with(functions, &name, 3, |functions, func, builder_context| {
+        let turns = functions.import(turns, func);
+        let none = std::iter::empty();
+        let mut writer = StepWriter::begin(functions, func, builder_context, launch, none, numbers);
+        writer.share_loop(turns, rows, &work);
         writer.f
     })
 }
@@ -162,17 +177,17 @@ fn imported(functions: &Functions<'_>, caller: &mut Function, called: &[Function
     called.iter().map(|&id| functions.import(id, caller)).collect()
 }
 
-/// The functions that `calls` call, imported into the caller.
+/// The functions of each of `calls`, imported into the caller.
 fn callees<'c>(
     functions: &Functions<'_>,
     caller: &mut Function,
     calls: impl Iterator<Item = &'c Call>,
-) -> Vec<Callee> {
+) -> Vec<Vec<Callee>> {
     let mut known: HashMap<FunctionId, FuncRef> = HashMap::new();
     let mut import = |id: FunctionId| *known.entry(id).or_insert_with(|| functions.import(id, caller));
-    let callee = |call: &Call| Callee {
-        kernel: import(call.function),
-        task: call.shared.as_ref().map(|shared| import(shared.task)),
+    let mut callee = |called: &Called| Callee {
+        kernel: import(called.function),
+        task: called.shared.as_ref().and_then(|shared| shared.task).map(&mut import),
     };
-    calls.map(callee).collect()
+    calls.map(|call| call.functions.iter().map(&mut callee).collect()).collect()
 }

@@ -4,10 +4,10 @@
 //!
 //! Must hold: what is loaded before the loop over steps stays the same from step to step.
 
-use crate::abi::{Context, InputBinding};
+use crate::abi::{Context, InputBinding, Share};
 use crate::code::Functions;
 use crate::emit::kernel::{Number, Pointer};
-use crate::entry::calls::{Call, Launch, Section, Shared, Stretch, stretches};
+use crate::entry::calls::{Call, Called, Launch, Section, SharedCall, Stretch, stretches};
 use crate::entry::description::Quantity;
 use crate::ir::kernel::Buffer;
 use crate::plan::step::{Move, Repeat};
@@ -61,6 +61,12 @@ pub(crate) struct Callee {
     pub(crate) task: Option<FuncRef>,
 }
 
+/// Bytes of what threads are handed for a call.
+fn handed_bytes(call: &Call) -> u32 {
+    let words: usize = call.functions.iter().map(Called::table_words).sum();
+    (call.functions.len() * size_of::<Share>()) as u32 + words as u32 * I64.bytes()
+}
+
 /// Writes one function of an entry.
 pub(crate) struct StepWriter<'a, 'n, 'f> {
     pub(crate) f: FunctionBuilder<'f>,
@@ -71,7 +77,7 @@ pub(crate) struct StepWriter<'a, 'n, 'f> {
     divide: SigRef,
     /// What a kernel must do to be divided.
     worth: i64,
-    /// The argument table of divided kernels.
+    /// What threads are handed: a [`Share`] for each function, and the tables of their arguments.
     arguments: StackSlot,
     /// The signature of the function that marks call, in code with marks.
     mark: Option<SigRef>,
@@ -96,6 +102,16 @@ pub(crate) struct StepWriter<'a, 'n, 'f> {
     rows: Value,
     /// The loops around the call that is being written, and the numbers of their turns.
     turns: Vec<(&'a Repeat, Value)>,
+    /// The rows of a thread, in a function that each thread runs for its own.
+    range: Option<OwnRange>,
+}
+
+/// A thread's rows, and its index.
+#[derive(Clone, Copy)]
+struct OwnRange {
+    begin: Value,
+    end: Value,
+    thread: Value,
 }
 
 impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
@@ -109,7 +125,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
     ) -> Self {
         let calls: Vec<&Call> = calls.collect();
         let mut f = FunctionBuilder::new(func, builder_context);
-        let divide = f.import_signature(functions.signature(6));
+        let divide = f.import_signature(functions.signature(4));
         let mark = launch.marked.then(|| f.import_signature(functions.signature(2)));
         let entry = f.create_block();
         f.append_block_params_for_function_params(entry);
@@ -118,9 +134,9 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         let context = parameters[0];
         let exit = f.create_block();
 
-        // Divided kernels run one after another, so they share one table of arguments.
-        let words = calls.iter().filter_map(|call| call.table_words()).max().unwrap_or(0) as u32;
-        let arguments = StackSlotData::new(StackSlotKind::ExplicitSlot, words * I64.bytes(), 3);
+        // Shared calls are made one after another, so they share the memory of what threads are handed.
+        let bytes = calls.iter().filter(|call| call.is_shared()).map(|call| handed_bytes(call)).max();
+        let arguments = StackSlotData::new(StackSlotKind::ExplicitSlot, bytes.unwrap_or(0), 3);
         let arguments = f.create_sized_stack_slot(arguments);
 
         StepWriter {
@@ -143,6 +159,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
             step: context,
             rows: context,
             turns: Vec::new(),
+            range: None,
         }
     }
 
@@ -157,7 +174,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
     }
 
     /// The body of a section's function; `first` is the number of its first call. The guard is its caller's.
-    pub(crate) fn section(&mut self, first: usize, section: &Section<'_>, functions: &[Callee]) {
+    pub(crate) fn section(&mut self, first: usize, section: &Section<'_>, functions: &[Vec<Callee>]) {
         [self.step, self.rows] = [1, 2].map(|position| self.parameters[position]);
         self.keys_of_calls();
         self.run_table(first, section, functions);
@@ -165,9 +182,19 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         self.f.ins().return_(&[]);
     }
 
-    /// The body of the function of a loop around the calls of these numbers.
-    pub(crate) fn looped(&mut self, calls: Range<usize>, functions: &[Callee]) {
-        [self.step, self.rows] = [1, 2].map(|position| self.parameters[position]);
+    /// The body of the function of a loop around the calls of these numbers. If threads share the loop, it is a [`crate::abi::Task`], whose table
+    /// holds what the function of any other loop takes.
+    pub(crate) fn looped(&mut self, calls: Range<usize>, functions: &[Vec<Callee>]) {
+        match self.parameters[..] {
+            [table, begin, end, thread] => {
+                self.range = Some(OwnRange { begin, end, thread });
+                let word = |f: &mut FunctionBuilder<'_>, n: u32| {
+                    f.ins().load(I64, MemFlagsData::trusted(), table, (n * I64.bytes()) as i32)
+                };
+                [self.context, self.step, self.rows] = [0, 1, 2].map(|n| word(&mut self.f, n));
+            }
+            _ => [self.step, self.rows] = [1, 2].map(|position| self.parameters[position]),
+        }
         self.keys_of_calls();
         // What turns use is loaded before them.
         self.before_steps();
@@ -184,8 +211,27 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         self.f.ins().return_(&[]);
     }
 
+    /// The body of a function that has threads share a loop, whose function is `turns`.
+    pub(crate) fn share_loop(&mut self, turns: FuncRef, rows: &Division, work: &Dim) {
+        let words = 3;
+        let bytes = size_of::<Share>() as u32 + words * I64.bytes();
+        let handed = StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 3);
+        self.arguments = self.f.create_sized_stack_slot(handed);
+        let table = size_of::<Share>();
+        for (number, word) in self.parameters.clone().into_iter().enumerate() {
+            self.hand(word, table + number * I64.bytes() as usize);
+        }
+        let iterations = self.dim(&rows.turns.divide(&Dim::from(rows.unit)));
+        self.hand_share(0, table, turns, iterations, [rows.multiple / rows.unit, 0]);
+        let work = self.quantity(Quantity::Work(work.clone()));
+        self.divide(1, work);
+        self.f.ins().jump(self.exit, &[]);
+        self.f.switch_to_block(self.exit);
+        self.f.ins().return_(&[]);
+    }
+
     /// Calls inside the loops that are open, with the loops among them. `first` is the number of this function's first call.
-    fn run_stretches(&mut self, calls: Range<usize>, first: usize, functions: &[Callee]) {
+    fn run_stretches(&mut self, calls: Range<usize>, first: usize, functions: &[Vec<Callee>]) {
         let open: Vec<&Repeat> = self.turns.iter().map(|(repeat, _)| *repeat).collect();
         for Stretch { calls, repeat } in stretches(calls, self.launch.repeats, &open) {
             let Some(repeat) = repeat else {
@@ -215,7 +261,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
     }
 
     /// The body of the entry's own function.
-    pub(crate) fn all_steps(&mut self, functions: &[Callee], sections: &[Vec<FuncRef>; 2]) {
+    pub(crate) fn all_steps(&mut self, functions: &[Vec<Callee>], sections: &[Vec<FuncRef>; 2]) {
         let none = self.f.ins().iconst(I64, -1);
         self.f.ins().store(MemFlagsData::trusted(), none, self.context, offset_of!(Context, stopped) as i32);
         self.before_steps();
@@ -259,7 +305,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         self.f.ins().return_(&[]);
     }
 
-    fn run_calls(&mut self, calls: std::ops::Range<usize>, functions: &[Callee]) {
+    fn run_calls(&mut self, calls: std::ops::Range<usize>, functions: &[Vec<Callee>]) {
         for number in calls {
             self.call(self.calls[number], &functions[number]);
             self.mark_at((number + 1) as i64);
@@ -269,7 +315,7 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
     /// The calls of a section, the first of which has the number `first`. Its table is a part of `Context::numbers`: a record for each call,
     /// which is the number of its case and then the offsets of its buffers' entries; at the end the number of cases, which ends the
     /// loop. The guard is the caller's.
-    fn run_table(&mut self, first: usize, section: &Section<'_>, functions: &[Callee]) {
+    fn run_table(&mut self, first: usize, section: &Section<'_>, functions: &[Vec<Callee>]) {
         let begin = self.numbers.list.len();
         for (case, buffers) in &section.calls {
             self.numbers.list.push(Quantity::Whole(Dim::from(*case)));
@@ -329,119 +375,178 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
         }
     }
 
-    /// Calls a kernel, or has it divided among threads.
-    fn call(&mut self, call: &Call, callee: &Callee) {
-        let mut arguments: Vec<Value> = call.pointers.iter().map(|pointer| self.pointer(pointer)).collect();
-        let range = |number: &&Number| matches!(number, Number::Begin | Number::End);
-        let integers = call.integers.iter().filter(|number| !range(number));
-        arguments.extend(integers.map(|number| self.number(number)));
-
-        match (&call.shared, callee.task) {
-            (Some(shared), Some(task)) => {
-                self.call_shared(shared, (callee.kernel, task), call.pointers.len(), arguments);
-            }
-            _ => _ = self.f.ins().call(callee.kernel, &arguments),
+    /// Calls a function, or has threads share functions.
+    fn call(&mut self, call: &Call, callees: &[Callee]) {
+        let arguments: Vec<Vec<Value>> = call.functions.iter().map(|called| self.arguments(called)).collect();
+        if call.is_shared() {
+            self.call_shared(call, callees, &arguments);
+            return;
+        }
+        for (callee, arguments) in callees.iter().zip(&arguments) {
+            self.f.ins().call(callee.kernel, arguments);
         }
     }
 
-    /// Has a kernel divided among threads; where sizes come with the call, only if they make it worth that. `arguments` are so many
-    /// pointers, then integers without the range.
-    fn call_shared(
-        &mut self,
-        shared: &Shared,
-        (kernel, task): (FuncRef, FuncRef),
-        pointers: usize,
-        mut arguments: Vec<Value>,
-    ) {
-        let Shared { division, scratch, .. } = shared;
-        let iterations = self.dim(&division.turns);
-        let work = self.quantity(Quantity::Work(division.work.clone()));
-        let scratch: Vec<Value> = scratch.iter().map(|(_, bytes)| self.dim(bytes)).collect();
-        let shares = [iterations, work];
+    /// The arguments of a function: pointers, then integers; without a range of iterations, unless this function runs one.
+    fn arguments(&mut self, called: &Called) -> Vec<Value> {
+        let pointers = called.pointers.iter().map(|pointer| self.pointer(pointer));
+        let mut arguments: Vec<Value> = pointers.collect();
+        let Some(OwnRange { begin, end, thread }) = self.range else {
+            arguments.extend(called.own_integers().map(|number| self.number(number)));
+            return arguments;
+        };
+        // Each thread has its own part of scratch.
+        for (position, bytes) in called.shared.iter().flat_map(|shared| &shared.scratch) {
+            let bytes = self.dim(bytes);
+            let before = self.f.ins().imul(thread, bytes);
+            arguments[*position] = self.f.ins().iadd(arguments[*position], before);
+        }
+        let unit = called.shared.as_ref().and_then(|shared| shared.division.as_ref()).map_or(1, |by| by.unit);
+        for number in &called.integers {
+            let number = match number {
+                Number::Begin => self.f.ins().imul_imm_s(begin, unit),
+                Number::End => self.f.ins().imul_imm_s(end, unit),
+                other => self.number(other),
+            };
+            arguments.push(number);
+        }
+        arguments
+    }
 
-        let behind = division.work.as_constant().is_none().then(|| {
-            let [alone, together, behind] = [0; 3].map(|_| self.f.create_block());
-            let is_little = self.f.ins().icmp_imm_s(IntCC::SignedLessThan, work, self.worth);
-            self.f.ins().brif(is_little, alone, &[], together, &[]);
+    /// Has threads share functions; where sizes come with the call, only if they make it worth that.
+    fn call_shared(&mut self, call: &Call, callees: &[Callee], arguments: &[Vec<Value>]) {
+        let work = self.quantity(Quantity::Work(call.work.clone()));
+        // What both ways need is loaded before them.
+        for shared in call.functions.iter().filter_map(|called| called.shared.as_ref()) {
+            self.dim(&shared.turns());
+            shared.scratch.iter().for_each(|(_, bytes)| _ = self.dim(bytes));
+        }
+        if call.work.as_constant().is_some() {
+            return self.call_together(call, callees, arguments, work);
+        }
 
-            self.f.switch_to_block(alone);
+        let [alone, together, behind] = [0; 3].map(|_| self.f.create_block());
+        let is_little = self.f.ins().icmp_imm_s(IntCC::SignedLessThan, work, self.worth);
+        self.f.ins().brif(is_little, alone, &[], together, &[]);
+
+        self.f.switch_to_block(alone);
+        for ((called, callee), arguments) in call.functions.iter().zip(callees).zip(arguments) {
             let mut all = arguments.clone();
-            let zero = self.f.ins().iconst(I64, 0);
-            all.splice(pointers..pointers, [zero, iterations]);
-            self.f.ins().call(kernel, &all);
-            self.f.ins().jump(behind, &[]);
-
-            self.f.switch_to_block(together);
-            behind
-        });
-
-        let address = self.f.ins().func_addr(I64, kernel);
-        arguments.insert(0, address);
-        arguments.extend(scratch);
-        self.divide(division, task, &arguments, shares);
-        if let Some(behind) = behind {
-            self.f.ins().jump(behind, &[]);
-            self.f.switch_to_block(behind);
+            if let Some(division) = called.shared.as_ref().and_then(|shared| shared.division.as_ref()) {
+                let range = [self.f.ins().iconst(I64, 0), self.dim(&division.turns)];
+                all.splice(called.pointers.len()..called.pointers.len(), range);
+            }
+            self.f.ins().call(callee.kernel, &all);
         }
+        self.f.ins().jump(behind, &[]);
+
+        self.f.switch_to_block(together);
+        self.call_together(call, callees, arguments, work);
+        self.f.ins().jump(behind, &[]);
+        self.f.switch_to_block(behind);
     }
 
-    fn divide(
-        &mut self,
-        division: &Division,
-        task: FuncRef,
-        arguments: &[Value],
-        [iterations, work]: [Value; 2],
-    ) {
-        let slot = self.arguments;
-        for (position, &argument) in arguments.iter().enumerate() {
-            self.f.ins().stack_store(I64, argument, slot, position as i32 * I64.bytes() as i32);
+    /// Hands the functions to the threads: a [`Share`] for each of them, and behind these the tables of their arguments.
+    fn call_together(&mut self, call: &Call, callees: &[Callee], arguments: &[Vec<Value>], work: Value) {
+        let mut table = call.functions.len() * size_of::<Share>();
+        for (number, ((called, callee), arguments)) in
+            call.functions.iter().zip(callees).zip(arguments).enumerate()
+        {
+            let (Some(shared), Some(task)) = (&called.shared, callee.task) else { continue };
+            let turns = self.dim(&shared.turns());
+            self.hand_share(number, table, task, turns, [shared.multiple(), shared.first]);
+            for value in self.table(shared, callee.kernel, arguments) {
+                self.hand(value, table);
+                table += I64.bytes() as usize;
+            }
         }
 
+        self.divide(call.functions.len(), work);
+    }
+
+    /// Hands over a function: where it is among those of this call, and where the table of its arguments lies.
+    fn hand_share(
+        &mut self,
+        number: usize,
+        table: usize,
+        task: FuncRef,
+        turns: Value,
+        [multiple, first]: [i64; 2],
+    ) {
+        let at = |field: usize| number * size_of::<Share>() + field;
+        let arguments = self.f.ins().stack_addr(I64, self.arguments, table as i32);
+        let task = self.f.ins().func_addr(I64, task);
+        let [multiple, first] = [multiple, first].map(|n| self.f.ins().iconst(I64, n));
+        self.hand(task, at(offset_of!(Share, task)));
+        self.hand(arguments, at(offset_of!(Share, arguments)));
+        self.hand(turns, at(offset_of!(Share, iterations)));
+        self.hand(multiple, at(offset_of!(Share, multiple)));
+        self.hand(first, at(offset_of!(Share, first)));
+    }
+
+    /// Has threads run the functions that were handed over.
+    fn divide(&mut self, count: usize, work: Value) {
         let pool = self.field(I64, offset_of!(Context, pool));
         let divide = self.field(I64, offset_of!(Context, divide));
-        let task = self.f.ins().func_addr(I64, task);
-        let table = self.f.ins().stack_addr(I64, slot, 0);
-        let multiple = self.f.ins().iconst(I64, division.multiple);
+        let shares = self.f.ins().stack_addr(I64, self.arguments, 0);
+        let count = self.f.ins().iconst(I64, count as i64);
+        self.f.ins().call_indirect(self.divide, divide, &[pool, shares, count, work]);
+    }
 
-        let all = [pool, task, table, iterations, multiple, work];
-        self.f.ins().call_indirect(self.divide, divide, &all);
+    /// The table of a function's arguments: see [`crate::entry::task`].
+    fn table(&mut self, shared: &SharedCall, kernel: FuncRef, arguments: &[Value]) -> Vec<Value> {
+        let mut table = vec![self.f.ins().func_addr(I64, kernel)];
+        table.extend(arguments);
+        table.extend(shared.scratch.iter().map(|(_, bytes)| self.dim(bytes)));
+        table
+    }
+
+    /// Stores a word of what threads are handed.
+    fn hand(&mut self, value: Value, at: usize) {
+        self.f.ins().stack_store(I64, value, self.arguments, at as i32);
     }
 
     /// Loads before the loop what does not change from step to step: sizes, strides, addresses of buffers.
     fn before_steps(&mut self) {
         for call in self.calls.clone() {
-            for number in &call.integers {
-                match number {
-                    Number::Key(..) | Number::Begin | Number::End => {}
-                    number => _ = self.number(number),
-                }
+            call.functions.iter().for_each(|called| self.before_steps_of(called));
+            if call.is_shared() {
+                self.quantity(Quantity::Work(call.work.clone()));
             }
+        }
+    }
 
-            for pointer in &call.pointers {
-                let Pointer::Into(buffer, offset) = pointer else { continue };
-                self.quantity(Quantity::Distance(offset.clone()));
-                let moves = match buffer {
-                    Buffer::Loss => true,
-                    Buffer::Input(n) => !(self.launch.looked_up)(*n),
-                    Buffer::Storage(_)
-                    | Buffer::Output(_)
-                    | Buffer::Arena(_)
-                    | Buffer::Scratch(_)
-                    | Buffer::Watched => false,
-                };
-
-                // A loss, and an input that is not looked up, move with the step.
-                if !moves {
-                    let address = self.buffer(*buffer);
-                    self.buffers.insert(*buffer, address);
-                }
+    fn before_steps_of(&mut self, called: &Called) {
+        for number in called.own_integers() {
+            match number {
+                Number::Key(..) => {}
+                number => _ = self.number(number),
             }
+        }
 
-            if let Some(shared) = &call.shared {
-                self.dim(&shared.division.turns);
-                self.quantity(Quantity::Work(shared.division.work.clone()));
-                shared.scratch.iter().for_each(|(_, bytes)| _ = self.dim(bytes));
+        for pointer in &called.pointers {
+            let Pointer::Into(buffer, offset) = pointer else { continue };
+            self.quantity(Quantity::Distance(offset.clone()));
+            let moves = match buffer {
+                Buffer::Loss => true,
+                Buffer::Input(n) => !(self.launch.looked_up)(*n),
+                Buffer::Storage(_)
+                | Buffer::Output(_)
+                | Buffer::Arena(_)
+                | Buffer::Scratch(_)
+                | Buffer::Watched => false,
+            };
+
+            // A loss, and an input that is not looked up, move with the step.
+            if !moves {
+                let address = self.buffer(*buffer);
+                self.buffers.insert(*buffer, address);
             }
+        }
+
+        if let Some(shared) = &called.shared {
+            self.dim(&shared.turns());
+            shared.scratch.iter().for_each(|(_, bytes)| _ = self.dim(bytes));
         }
     }
 
@@ -455,9 +560,20 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
 
     fn mark(&mut self, number: Value) {
         let Some(signature) = self.mark else { return };
+        // Of threads that run the same loop, the first one tells.
+        let behind = self.range.map(|OwnRange { thread, .. }| {
+            let [tells, behind] = [0; 2].map(|_| self.f.create_block());
+            self.f.ins().brif(thread, behind, &[], tells, &[]);
+            self.f.switch_to_block(tells);
+            behind
+        });
         let (marks, mark) =
             (self.field(I64, offset_of!(Context, marks)), self.field(I64, offset_of!(Context, mark)));
         self.f.ins().call_indirect(signature, mark, &[marks, number]);
+        if let Some(behind) = behind {
+            self.f.ins().jump(behind, &[]);
+            self.f.switch_to_block(behind);
+        }
     }
 
     /// Ends the call before this step has changed anything, if its loss or an operand of its updates is not finite. `position` is that of the
@@ -508,7 +624,8 @@ impl<'a, 'n, 'f> StepWriter<'a, 'n, 'f> {
 
     /// The keys, in this step, of the streams that the calls draw from: `downhill_graph::random::stream_key`.
     fn keys_of_calls(&mut self) {
-        let drawn = self.calls.iter().flat_map(|call| &call.integers).filter_map(|number| match number {
+        let integers = self.calls.iter().flat_map(|call| &call.functions).flat_map(|called| &called.integers);
+        let drawn = integers.filter_map(|number| match number {
             Number::Key(stream, _) => Some(*stream),
             _ => None,
         });

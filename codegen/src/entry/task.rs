@@ -16,13 +16,25 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use downhill_graph::graph::bug;
 use std::collections::HashMap;
 
-/// The first two integers of a shared kernel are the range of iterations to run.
-pub(crate) const RANGE: u32 = 2;
+/// The first two integers of a kernel that is divided are the range of iterations to run.
+const RANGE: u32 = 2;
 
-/// The functions made so far, by the numbers of pointers and integers that a kernel takes, and by which pointers are to scratch.
+/// What tells apart the functions that threads call.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct TaskShape {
+    /// How many pointers and integers the kernel takes.
+    pub(crate) pointers: u32,
+    pub(crate) integers: u32,
+    /// Whether the first two integers are a range of iterations.
+    pub(crate) takes_range: bool,
+    /// Which of the pointers are to scratch.
+    pub(crate) scratch: Vec<usize>,
+}
+
+/// The functions made so far.
 #[derive(Default)]
 pub(crate) struct Tasks {
-    known: HashMap<(u32, u32, Vec<usize>), FunctionId>,
+    known: HashMap<TaskShape, FunctionId>,
 }
 
 impl Tasks {
@@ -33,29 +45,25 @@ impl Tasks {
     pub(crate) fn function(
         &mut self,
         functions: &mut Functions<'_>,
-        (pointers, integers): (u32, u32),
-        scratch: Vec<usize>,
+        shape: TaskShape,
     ) -> Result<FunctionId, Error> {
-        if let Some(&known) = self.known.get(&(pointers, integers, scratch.clone())) {
+        if let Some(&known) = self.known.get(&shape) {
             return Ok(known);
         }
-        let task = define_task(functions, (pointers, integers), &scratch)?;
-        self.known.insert((pointers, integers, scratch), task);
+        let task = define_task(functions, &shape)?;
+        self.known.insert(shape, task);
         Ok(task)
     }
 }
 
-/// Defines the function that threads call for a kernel with so many pointers and integers: a [`crate::abi::Task`]. Its table holds the
-/// kernel's address, the pointers, the integers without the range, and for each of the pointers `scratch` the bytes of one
+/// Defines the function that threads call for a kernel of this shape: a [`crate::abi::Task`]. Its table holds the
+/// kernel's address, the pointers, the integers without the range, and for each of the pointers to scratch the bytes of one
 /// thread's part.
 ///
 /// # Errors
 /// What Cranelift reports.
-fn define_task(
-    functions: &mut Functions<'_>,
-    (pointers, integers): (u32, u32),
-    scratch: &[usize],
-) -> Result<FunctionId, Error> {
+fn define_task(functions: &mut Functions<'_>, shape: &TaskShape) -> Result<FunctionId, Error> {
+    let TaskShape { pointers, integers, takes_range, scratch } = shape;
     let mut function = Function::new();
     function.signature = functions.signature(4);
     let mut builder_context = FunctionBuilderContext::new();
@@ -72,7 +80,8 @@ fn define_task(
     };
 
     // The table: address, pointers, integers, bytes of scratch.
-    let count = 1 + pointers + integers - RANGE + scratch.len() as u32;
+    let range_words = if *takes_range { RANGE } else { 0 };
+    let count = 1 + pointers + integers - range_words + scratch.len() as u32;
     let mut values: Vec<Value> = (0..count as i32)
         .map(|n| f.ins().load(I64, MemFlagsData::trusted(), table, n * I64.bytes() as i32))
         .collect();
@@ -84,12 +93,15 @@ fn define_task(
         values[pointer] = f.ins().iadd(values[pointer], before);
     }
 
-    let range = pointers as usize;
-    values.splice(range..range, [begin, end]);
+    if *takes_range {
+        let range = *pointers as usize;
+        values.splice(range..range, [begin, end]);
+    }
     f.ins().call_indirect(kernel, address, &values);
     f.ins().return_(&[]);
     f.finalize(functions.config());
 
     let names: String = scratch.iter().map(|pointer| format!("_{pointer}")).collect();
-    functions.define(&format!("task{pointers}_{integers}_scratch{names}"), function)
+    let kind = if *takes_range { "task" } else { "whole" };
+    functions.define(&format!("{kind}{pointers}_{integers}_scratch{names}"), function)
 }

@@ -1,83 +1,101 @@
-//! Division among threads: which kernels several threads share, and which loop of such a kernel they divide.
+//! Division among threads: which loops of a kernel several threads may divide.
 //!
-//! In: a kernel and its schedule, with all sizes bound that this variant binds. Out: a [`Division`], or `None` where the kernel stays
-//! on one thread.
+//! In: a kernel and its schedule, with all sizes bound that this variant binds. Out: [`Division`]s, the best one first.
 //!
 //! Must hold: a thread runs whole iterations of a loop whose iterations are independent. So no fold is split, and no bit changes with
 //! the number of threads.
 
 use crate::ir::affine::Axis;
-use crate::ir::kernel::{Buffer, Item, Kernel, Loop};
-use crate::schedule::cost::{Cost, assumed_turns};
+use crate::ir::kernel::{Buffer, Expression, Item, Kernel, Loop, visit_items};
+use crate::schedule::cost::assumed_turns;
 use crate::schedule::loops::Schedule;
 use downhill_graph::dim::Dim;
 
-/// The parallel loop of a kernel.
+/// A loop of a kernel that threads may divide.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Division {
     /// The loop.
     pub axis: Axis,
     /// Its iterations.
     pub turns: Dim,
+    /// Whether it is a lane loop.
+    pub(crate) is_wide: bool,
     /// Ranges of threads begin and end at multiples of this many iterations, so that blocks of rows and vectors stay whole.
     pub multiple: i64,
-    /// Cost of the whole kernel: [`Cost::total`].
-    pub work: Dim,
+    /// So many iterations are one row of those that other kernels are divided at, too: [`crate::schedule::share`].
+    pub(crate) unit: i64,
+    /// How many pieces there are, with a size assumed where it is not known.
+    pub(crate) pieces: i64,
 }
 
 /// Iterations of a lane loop between two cuts: vectors and cache lines stay whole.
 const LANES: i64 = 64;
 
-/// Chooses the loop to divide. `None` where no loop can be divided, each is known to be a single piece, or the work is known to be
-/// less than `worth`. A kernel that is not divided knows where its loops end, which makes it faster.
-pub fn divide(kernel: &Kernel, schedule: &Schedule, worth: i64) -> Option<Division> {
-    let independent = independent_loops(kernel).into_iter().filter(|axis| writes_apart(kernel, *axis));
-    let divisions: Vec<Division> = independent
-        .map(|axis| division(kernel, schedule, axis))
+/// How many pieces of a loop are as good as one of another, if each thread packs everything for itself.
+const PACKED_AGAIN: i64 = 8;
+
+/// The loops that threads may divide, but for those that are known to be a single piece. Those with the most pieces come first; of
+/// equals the outer one.
+pub fn divisions(kernel: &Kernel, schedule: &Schedule) -> Vec<Division> {
+    let independent = independent_loops(kernel).into_iter().filter(|(axis, _)| writes_apart(kernel, *axis));
+    let mut divisions: Vec<Division> = independent
+        .map(|(axis, packs_again)| division(kernel, schedule, axis, packs_again))
         .filter(|division| division.turns.as_constant().is_none_or(|turns| turns >= 2 * division.multiple))
         .collect();
-
-    // The loop with the most pieces; of equals the outer one.
-    let pieces = |division: &Division| assumed_turns(kernel, division.axis) / division.multiple as f64;
-    let best =
-        divisions.into_iter().reduce(|b, other| if pieces(&other) > pieces(&b) { other } else { b })?;
-
-    let work = Cost::of([(kernel, &schedule.lanes)]).total();
-    let small = work.as_constant().is_some_and(|work| work < worth);
-    (!small).then_some(Division { work, ..best })
+    divisions.sort_by_key(|division| std::cmp::Reverse(division.pieces));
+    divisions
 }
 
-fn division(kernel: &Kernel, schedule: &Schedule, axis: Axis) -> Division {
-    let multiple = if schedule.lanes.contains(&axis) {
-        LANES
-    } else {
-        schedule.rows.get(&axis).map_or(1, |&rows| i64::from(rows))
-    };
-    Division { axis, turns: kernel.extents[axis.0 as usize].clone(), multiple, work: Dim::default() }
+fn division(kernel: &Kernel, schedule: &Schedule, axis: Axis, packs_again: bool) -> Division {
+    let is_wide = schedule.lanes.contains(&axis);
+    let rows = schedule.rows.get(&axis).map_or(1, |&rows| i64::from(rows));
+    let multiple = if is_wide { LANES } else { rows };
+    let pieces = assumed_turns(kernel, axis) as i64 / multiple;
+    let pieces = if packs_again { pieces / PACKED_AGAIN } else { pieces };
+    Division { axis, turns: kernel.extents[axis.0 as usize].clone(), is_wide, multiple, unit: 1, pieces }
 }
 
-/// The loops, from the outermost inward, that each enclose everything a kernel stores and that fold nothing.
-fn independent_loops(kernel: &Kernel) -> Vec<Axis> {
+/// The loops, from the outermost inward, that each enclose everything a kernel stores and that fold nothing; and whether something is packed
+/// into scratch outside of them, which each thread does for itself.
+fn independent_loops(kernel: &Kernel) -> Vec<(Axis, bool)> {
     let mut axes = Vec::new();
     let mut items = kernel.body.as_slice();
-    while let Some(inner) = only_loop(items).filter(|inner| inner.accumulators.is_empty()) {
-        axes.push(inner.axis);
+    let mut packs_again = false;
+    while let Some((inner, packs)) =
+        only_loop(kernel, items).filter(|(inner, _)| inner.accumulators.is_empty())
+    {
+        packs_again |= packs;
+        axes.push((inner.axis, packs_again));
         items = &inner.body;
     }
     axes
 }
 
-/// The one loop among items, where nothing is stored outside of it: beside it only values are computed.
-fn only_loop(items: &[Item]) -> Option<&Loop> {
-    let mut found = None;
+/// The one loop among items, where nothing is stored outside of it: beside it only values are computed, and scratch is packed. And whether
+/// the latter is so.
+fn only_loop<'k>(kernel: &Kernel, items: &'k [Item]) -> Option<(&'k Loop, bool)> {
+    let (mut found, mut packs) = (None, false);
     for item in items {
         match item {
             Item::Let(..) => {}
+            Item::Loop(inner) if is_packing(kernel, inner) => packs = true,
             Item::Loop(inner) if found.is_none() => found = Some(inner),
             Item::Loop(_) | Item::Store(..) => return None,
         }
     }
-    found
+    found.map(|inner| (inner, packs))
+}
+
+/// Whether a loop does nothing but copy into scratch what nobody else writes there.
+fn is_packing(kernel: &Kernel, packing: &Loop) -> bool {
+    let (mut own, mut copies) = (Vec::new(), packing.accumulators.is_empty());
+    visit_items(&packing.body, &mut |item| match item {
+        Item::Let(_, expression) => copies &= matches!(expression, Expression::Load(..)),
+        Item::Store(buffer, ..) => own.push(*buffer),
+        Item::Loop(inner) => copies &= inner.accumulators.is_empty(),
+    });
+    let stores = kernel.accesses().into_iter().filter(|(buffer, _, store)| *store && own.contains(buffer));
+    copies && stores.count() == own.len() && own.iter().all(|buffer| matches!(buffer, Buffer::Scratch(_)))
 }
 
 /// True when no iteration of a loop touches what another one writes: every access to a written buffer moves by the same stride with
@@ -95,9 +113,8 @@ fn writes_apart(kernel: &Kernel, axis: Axis) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abi::LEAST_WORK;
     use crate::ir::affine::Affine;
-    use crate::ir::kernel::{Access, Expression, ValueId};
+    use crate::ir::kernel::{Access, ValueId};
     use downhill_graph::types::ElementType;
     use std::collections::BTreeSet;
 
@@ -122,7 +139,7 @@ mod tests {
 
     fn divided(kernel: &Kernel) -> Option<Axis> {
         let schedule = Schedule { lanes: BTreeSet::from([Axis(1)]), ..Schedule::default() };
-        divide(kernel, &schedule, 2 * LEAST_WORK).map(|division| division.axis)
+        divisions(kernel, &schedule).first().map(|division| division.axis)
     }
 
     #[test]
@@ -132,8 +149,6 @@ mod tests {
         assert_eq!(divided(&tall), Some(Axis(0)));
         let flat = copy([3, 4_000_000], source([4_000_000, 1]), [4_000_000, 1]);
         assert_eq!(divided(&flat), Some(Axis(1)));
-        let small = copy([40, 100], source([100, 1]), [100, 1]);
-        assert_eq!(divided(&small), None);
     }
 
     #[test]
@@ -141,7 +156,7 @@ mod tests {
         let schedule = Schedule { lanes: BTreeSet::from([Axis(1)]), ..Schedule::default() };
         let among = |lanes: i64| {
             let row = copy([1, lanes], (Buffer::Arena(0), [lanes, 1]), [lanes, 1]);
-            divide(&row, &schedule, 0).map(|division| division.axis)
+            divisions(&row, &schedule).first().map(|division| division.axis)
         };
         assert_eq!([2 * LANES - 1, 2 * LANES].map(among), [None, Some(Axis(1))]);
     }

@@ -20,3 +20,5 @@ pub mod divide;
 pub mod form;
 
 pub mod specialize;
+
+pub(crate) mod share;

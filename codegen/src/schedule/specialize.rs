@@ -16,8 +16,8 @@ use crate::plan::arena::Arena;
 use crate::plan::guard::writes_storage;
 use crate::plan::nests::{collapse_chains, put_lanes_first};
 use crate::plan::step::Repeat;
-use crate::schedule::cost::work;
-use crate::schedule::divide::{Division, divide};
+use crate::schedule::cost::{Cost, work};
+use crate::schedule::divide::{Division, divisions};
 use crate::schedule::form::{buffer_of, form};
 use crate::schedule::loops::{Schedule, choose_lanes, choose_lanes_again, choose_rows, put_lanes_outside};
 use crate::schedule::pack::{Room, pack};
@@ -36,7 +36,7 @@ pub struct Scheduled {
     pub kernel: Kernel,
     /// Its lane loops and blocks of rows.
     pub schedule: Schedule,
-    /// How threads share it, if they do.
+    /// The loop that threads divide, if they do.
     pub division: Option<Division>,
 }
 
@@ -61,10 +61,13 @@ impl fmt::Display for Scheduled {
 pub(crate) struct Form {
     /// Its number among the forms of the variant.
     pub(crate) number: usize,
-    /// The kernel of this form.
+    /// The kernel of this form, for one thread.
     pub(crate) scheduled: Scheduled,
     /// Its cost in vector statements, where all sizes are known.
     work: Option<f64>,
+    /// The loops that threads may divide, and its cost: [`Cost::total`]. Of code for one thread neither is asked.
+    pub(crate) divisions: Vec<Division>,
+    pub(crate) cost: Dim,
 }
 
 /// A kernel of a variant: a form, and the buffers that it works on.
@@ -74,8 +77,24 @@ pub(crate) struct Instance {
     pub(crate) name: String,
     /// For each buffer of the form its number in the entry.
     pub(crate) numbers: Vec<usize>,
+    /// The kernel of the plan that it is, or is a part of.
+    pub(crate) step: usize,
     /// The innermost loop around it, of those of the plan.
     pub(crate) around: Option<usize>,
+    /// How threads share it, if they do.
+    pub(crate) shared: Option<Shared>,
+}
+
+/// How threads share a kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shared {
+    /// The loop of it that they divide; `None` for a kernel that one of them runs while the others run the rest of the team.
+    pub(crate) division: Option<Division>,
+    /// Which range of iterations comes first, counted round: see [`crate::abi::Share::first`].
+    pub(crate) first: i64,
+    /// The number of its team: consecutive kernels that threads run without waiting for each other in between. `None` for a kernel in a loop
+    /// of the plan that they share as a whole, each thread its rows in all turns.
+    pub(crate) team: Option<usize>,
 }
 
 impl Instance {
@@ -87,11 +106,39 @@ impl Instance {
         stored.filter_map(|buffer| if let Buffer::Arena(n) = buffer { Some(n) } else { None }).collect()
     }
 
+    /// The arena buffers that it reads or writes, its scratch included.
+    pub(crate) fn arena_buffers(&self) -> Vec<usize> {
+        let accesses = self.form.scheduled.kernel.accesses().into_iter();
+        let touched = accesses.map(|(buffer, ..)| buffer_of(&self.numbers, buffer));
+        let in_arena = |buffer| match buffer {
+            Buffer::Arena(n) | Buffer::Scratch(n) => Some(n),
+            Buffer::Input(_) | Buffer::Storage(_) | Buffer::Output(_) | Buffer::Loss | Buffer::Watched => {
+                None
+            }
+        };
+        touched.filter_map(in_arena).collect()
+    }
+
+    /// The loop of it that threads divide.
+    pub(crate) fn division(&self) -> Option<&Division> {
+        self.shared.as_ref().and_then(|shared| shared.division.as_ref())
+    }
+
+    /// The number of its team.
+    pub(crate) fn team(&self) -> Option<usize> {
+        self.shared.as_ref().and_then(|shared| shared.team)
+    }
+
+    /// Its form, as threads share it.
+    pub(crate) fn of_form(&self) -> Scheduled {
+        Scheduled { division: self.division().cloned(), ..self.form.scheduled.clone() }
+    }
+
     /// The scheduled kernel, with the buffers of the entry.
     pub(crate) fn scheduled(&self) -> Scheduled {
-        let scheduled = &self.form.scheduled;
-        let kernel = scheduled.kernel.map_buffers(&mut |buffer| buffer_of(&self.numbers, buffer));
-        Scheduled { kernel: Kernel { name: self.name.clone(), ..kernel }, ..scheduled.clone() }
+        let form = self.of_form();
+        let kernel = form.kernel.map_buffers(&mut |buffer| buffer_of(&self.numbers, buffer));
+        Scheduled { kernel: Kernel { name: self.name.clone(), ..kernel }, ..form }
     }
 }
 
@@ -142,14 +189,17 @@ pub(crate) fn schedule(
                 form: form.clone(),
                 name: kernel.name.clone(),
                 numbers: numbers.clone(),
+                step: position,
                 around: inner,
+                shared: None,
             };
             match steady.as_ref().filter(|steady| steady.includes(&instance, buffers)) {
                 Some(steady) => {
                     for buffer in instance.stored() {
                         arena.lifetimes[buffer] = (steady.kernels.start, steady.kernels.end - 1);
                     }
-                    instances.insert(before, Instance { around: None, ..instance });
+                    let step = steady.kernels.start;
+                    instances.insert(before, Instance { step, around: None, ..instance });
                     before += 1;
                 }
                 None => instances.push(instance),
@@ -205,15 +255,18 @@ fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, 
     let scheduled = |(kernel, lanes): (Kernel, BTreeSet<Axis>)| {
         let kernel = collapse_chains(kernel, &lanes);
         let rows = choose_rows(&kernel, &lanes, target.instructions());
-        let schedule = Schedule { lanes, rows };
-        let division = target.worth().and_then(|worth| divide(&kernel, &schedule, worth));
-        Scheduled { kernel, schedule, division }
+        Scheduled { kernel, schedule: Schedule { lanes, rows }, division: None }
     };
 
     let packed = pack(kernel, lanes, target, scratch).into_iter().map(scheduled);
     let forms = packed.zip(first..).map(|(scheduled, number)| {
-        let work = work(&scheduled.kernel, &scheduled.schedule.lanes);
-        Rc::new(Form { number, scheduled, work })
+        let Scheduled { kernel, schedule, .. } = &scheduled;
+        let work = work(kernel, &schedule.lanes);
+        let (divisions, cost) = match target.worth() {
+            Some(_) => (divisions(kernel, schedule), Cost::of([(kernel, &schedule.lanes)]).total()),
+            None => (Vec::new(), Dim::default()),
+        };
+        Rc::new(Form { number, scheduled, work, divisions, cost })
     });
 
     Special { forms: forms.collect(), scratch: arena.sizes.split_off(buffers) }
@@ -223,36 +276,43 @@ fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, 
 /// part of its time.
 const SMALL_STEP: f64 = 20_000.0;
 
-/// The kernels of each function. Only small steps merge kernels, and only where threads share none of them: every thread would run the
-/// kernels beside a shared one. The guard stands between two functions, and so do the ends of loops.
-pub(crate) fn parts<'a>(kernels: &'a [Instance], repeats: &[Repeat]) -> Vec<&'a [Instance]> {
+/// The kernels of each call: a team that threads share, all kernels of a small step, or else one kernel. Only where threads share none are
+/// kernels merged: every thread would run those beside a shared one. The guard stands between two calls, and so do the ends of loops.
+pub(crate) fn calls<'a>(kernels: &'a [Instance], repeats: &[Repeat]) -> Vec<&'a [Instance]> {
     let (before, updates) = kernels.split_at(guard(kernels));
     let stretches =
         [before, updates].into_iter().flat_map(|kernels| kernels.chunk_by(|a, b| a.around == b.around));
     let is_small = |kernels: &[Instance]| {
         let work = kernels.iter().map(|kernel| kernel.form.work).sum::<Option<f64>>();
-        let shared = kernels.iter().any(|kernel| kernel.form.scheduled.division.is_some());
+        // Kernels of one function are given one range of rows.
+        let by_rows = |kernel: &Instance| kernel.division().is_none_or(|division| division.unit == 1);
+        let shared = kernels.iter().any(|kernel| kernel.team().is_some() || !by_rows(kernel));
         !shared && work.is_some_and(|work| work < SMALL_STEP)
     };
-
     // One turn of a loop is a small step of its own.
     let whole = repeats.is_empty().then(|| is_small(kernels));
-    let parts = stretches.map(|stretch| match whole.unwrap_or_else(|| is_small(stretch)) {
+    let calls = stretches.map(|stretch| match whole.unwrap_or_else(|| is_small(stretch)) {
         true => vec![stretch],
-        false => stretch.chunks(1).collect(),
+        false => stretch.chunk_by(|a, b| a.team().is_some() && a.team() == b.team()).collect(),
     });
-    parts.flatten().collect()
+    calls.flatten().collect()
 }
 
-/// The loops around functions, in terms of these.
-pub(crate) fn around_parts(parts: &[&[Instance]], repeats: &[Repeat]) -> Vec<Repeat> {
-    let is_inside = |part: &&[Instance], repeat: &Repeat| {
-        let own = part.first().and_then(|kernel| kernel.around).map(|around| &repeats[around].kernels);
+/// The kernels of each function of a call: one for each kernel that threads share, one for kernels that are merged.
+pub(crate) fn functions(call: &[Instance]) -> std::slice::Chunks<'_, Instance> {
+    let is_team = call.first().is_some_and(|kernel| kernel.team().is_some());
+    call.chunks(if is_team { 1 } else { call.len().max(1) })
+}
+
+/// The loops around calls, in terms of these.
+pub(crate) fn around_calls(calls: &[&[Instance]], repeats: &[Repeat]) -> Vec<Repeat> {
+    let is_inside = |call: &&[Instance], repeat: &Repeat| {
+        let own = call.first().and_then(|kernel| kernel.around).map(|around| &repeats[around].kernels);
         own.is_some_and(|own| own.start >= repeat.kernels.start && own.end <= repeat.kernels.end)
     };
     let around = |repeat: &Repeat| {
-        let first = parts.iter().position(|part| is_inside(part, repeat)).unwrap_or(0);
-        let count = parts.iter().filter(|part| is_inside(part, repeat)).count();
+        let first = calls.iter().position(|call| is_inside(call, repeat)).unwrap_or(0);
+        let count = calls.iter().filter(|call| is_inside(call, repeat)).count();
         Repeat { kernels: first..first + count, ..repeat.clone() }
     };
     repeats.iter().map(around).collect()

@@ -1,7 +1,7 @@
 //! Runs the graph of an entry as machine code, for comparison with the interpreter.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
-use downhill_codegen::abi::{Context, InputBinding, Task};
+use downhill_codegen::abi::{Context, InputBinding, Share};
 use downhill_codegen::artifact::Artifact;
 use downhill_codegen::caches::{Cache, Caches};
 use downhill_codegen::entry::description::Entry;
@@ -12,7 +12,7 @@ use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Input, Purpose};
 use downhill_graph::interpret::Environment;
 use downhill_graph::random::stream_seed;
-use downhill_graph::stages::Stages;
+use downhill_graph::stages::{Stage, Stages};
 use downhill_graph::tensor::{Data, Tensor};
 use downhill_graph::types::{ElementType, Type};
 use downhill_runtime::code::{Executable, Function};
@@ -112,6 +112,20 @@ pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) ->
 const SMALL: Caches =
     Caches { first: Cache { bytes: 1 << 10, ways: 2 }, second: Cache { bytes: 32 << 10, ways: 4 } };
 
+/// The calls of code for three threads, however small their kernels, for these sizes.
+pub(crate) fn calls_of_three(graph: &Graph, sizes: &Bindings) -> String {
+    let target = host::target_with(InstructionSet::Portable).expect("the portable target");
+    let target = target.threads(3).dividing_from(0);
+    let mut text = String::new();
+    let mut show = |_: &str, _: Stage, form: &str| text.push_str(form);
+    let mut stages = Stages::watched(&[Stage::Entry], &mut show);
+    let planned = Planned::new("test", graph.clone(), &mut stages).expect("a plan");
+    let wanted = Wanted { planned: &planned, variants: std::slice::from_ref(sizes) };
+    compile(&[wanted], Purposes { target: &target, marked: false }, &mut stages).expect("it compiles");
+    drop(stages);
+    text
+}
+
 /// Runs one step. Code for several threads is given its turns in ranges, the last first, and is made for small caches.
 pub(crate) fn run_on(
     lanes: InstructionSet,
@@ -155,21 +169,19 @@ pub(crate) fn divided() -> usize {
     DIVIDED.with(Cell::get)
 }
 
-/// Three ranges, the last first, or fewer; as if every turn were worth a thread.
-unsafe extern "C" fn divide_in_three(
-    _: *const c_void,
-    task: Task,
-    arguments: *const i64,
-    turns: i64,
-    multiple: i64,
-    _: i64,
-) {
-    let blocks = (turns + multiple - 1) / multiple;
-    let cuts = [0, blocks / 3, blocks * 3 / 4, blocks].map(|block| (block * multiple).min(turns));
-    DIVIDED.with(|divided| divided.set(divided.get() + 1));
-    for (place, range) in cuts.windows(2).enumerate().rev() {
-        // SAFETY: native code's own task and arguments.
-        unsafe { task(arguments, range[0], range[1], place as i64) };
+/// Three ranges, the last first; as if every turn were worth a thread. Each thread runs its part of all kernels before the next begins.
+unsafe extern "C" fn divide_in_three(_: *const c_void, shares: *const Share, count: i64, _: i64) {
+    // SAFETY: native code's own shares.
+    let shares = unsafe { std::slice::from_raw_parts(shares, count as usize) };
+    DIVIDED.with(|divided| divided.set(divided.get() + shares.len()));
+    for range in (0..3).rev() {
+        for share in shares {
+            let (begin, end) = share.range(range, 3);
+            if begin < end {
+                // SAFETY: native code's own task and arguments.
+                unsafe { (share.task)(share.arguments, begin, end, range) };
+            }
+        }
     }
 }
 

@@ -1,0 +1,415 @@
+//! Which kernels threads share, and which of them at once.
+//!
+//! In: the kernels of a variant in their order, each with the loops that threads may divide. Out: a division for kernels that are worth it,
+//! and *teams*: consecutive kernels that threads run one after another, each thread its part of all of them, without waiting for
+//! the others. A loop of the plan whose kernels could be one team is shared as a whole: each thread runs all turns for its rows.
+//!
+//! Must hold: within a team or such a loop, nobody touches what another thread writes. Kernels that touch the same memory, which one of them writes, are
+//! divided at the same rows, and each row stays with itself: all positions of row i lie in `i·by .. (i + 1)·by`. Memory of its
+//! buffers is not used again before its end. A kernel that walks through all elements of its rows in one loop is divided between rows.
+//!
+//! # Decisions
+//!
+//! - Small kernels that follow one another are worth a thread together where none is alone: the forward kernels of 10-45-45-10 at
+//!   batch 4,096 take 20 to 150 µs each. And rows stay in the cache of the core that made them.
+//! - A team ends once it is worth many threads, and after some kernels: its buffers live as long as it does.
+
+use crate::abi::{LEAST_WORK, range};
+use crate::ir::affine::{Affine, Axis};
+use crate::ir::kernel::{Access, Buffer, Expression, Item, Kernel};
+use crate::plan::arena::Arena;
+use crate::plan::step::Repeat;
+use crate::schedule::divide::Division;
+use crate::schedule::form::buffer_of;
+use crate::schedule::specialize::{Instance, Shared, guard};
+use crate::target::Target;
+use downhill_graph::dim::{Bindings, Dim};
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// The most kernels of a team.
+const MOST: usize = 16;
+/// The most kernels of a loop that is shared as a whole: each is held against every other.
+const MOST_OF_LOOP: usize = 64;
+/// A team is not added to once it is worth as many threads as this: what handing it over costs is nothing beside it.
+const ENOUGH: i64 = 32;
+/// A loop that gives each thread so many pieces is as good as one that gives more.
+const PIECES: i64 = 4;
+
+/// Decides for all kernels how threads share them; of the loops around them the sizes are `fixed`. Lifetimes of buffers in `arena` are made as
+/// long as their teams.
+pub(crate) fn share(
+    instances: &mut [Instance],
+    repeats: &[Repeat],
+    arena: &mut Arena,
+    fixed: &Bindings,
+    target: &Target,
+) {
+    let Some(worth) = target.worth() else { return };
+    let is_worth_it = |work: &Dim| work.as_constant().is_none_or(|work| work >= worth);
+
+    for outer in outermost(repeats) {
+        let inside =
+            |instance: &Instance| instance.around.is_some() && outer.kernels.contains(&instance.step);
+        let Some(first) = instances.iter().position(inside) else { continue };
+        let count = instances[first..].iter().take_while(|instance| inside(instance)).count();
+        let members = whole_loop(&instances[first..first + count]);
+        let own = &mut instances[first..first + count];
+        let costs = own.iter().map(|instance| &instance.form.cost * &turns(instance, repeats, fixed));
+        if let Some(members) = members
+            && is_worth_it(&costs.fold(Dim::default(), |sum, cost| &sum + &cost))
+        {
+            settle(members, None, own, target);
+            live_as_one(own, arena);
+        }
+    }
+
+    for (number, team) in teams(instances, target).into_iter().enumerate() {
+        let own = &mut instances[team.kernels];
+        let may_be_shared = team.members.len() > 1 || team.members[0].division.is_some();
+        if may_be_shared && is_worth_it(&team.work) {
+            for (place, &at) in team.ahead.iter().enumerate() {
+                own[place..=at].rotate_right(1);
+            }
+            settle(team.members, Some(number), &mut own[team.ahead.len()..], target);
+            live_as_one(own, arena);
+        }
+    }
+}
+
+/// Consecutive kernels that go together, of those that are not shared yet. One in a loop is alone.
+fn teams(instances: &[Instance], target: &Target) -> Vec<Team> {
+    let updates = guard(instances);
+    let mut teams: Vec<Team> = Vec::new();
+    for (position, instance) in instances.iter().enumerate().filter(|(_, instance)| instance.shared.is_none())
+    {
+        let goes_on = |team: &&mut Team| {
+            let outside = [position - 1, position].iter().all(|&n| instances[n].around.is_none());
+            team.kernels.end == position && position != updates && outside && team.has_room()
+        };
+        let joined = teams.last_mut().filter(goes_on).is_some_and(|team| team.join(instance, target));
+        if !joined {
+            teams.push(Team::begin(position, instance));
+        }
+    }
+    teams
+}
+
+/// The loops that no other is around.
+fn outermost(repeats: &[Repeat]) -> impl Iterator<Item = &Repeat> {
+    let is_inside = |one: &Repeat, other: &Repeat| {
+        one != other && other.kernels.start <= one.kernels.start && one.kernels.end <= other.kernels.end
+    };
+    // Outer loops stand behind inner ones.
+    let outer = move |(position, one): &(usize, &Repeat)| {
+        !repeats[position + 1..].iter().any(|other| is_inside(one, other))
+    };
+    repeats.iter().enumerate().filter(outer).map(|(_, repeat)| repeat)
+}
+
+/// How often a kernel runs in a step.
+fn turns(instance: &Instance, repeats: &[Repeat], fixed: &Bindings) -> Dim {
+    let around =
+        repeats.iter().filter(|repeat| instance.around.is_some() && repeat.kernels.contains(&instance.step));
+    around.fold(Dim::from(1), |turns, repeat| &turns * &repeat.turns.bind(fixed))
+}
+
+/// The kernels of a loop, divided at the same rows, if each thread can run all turns for its rows.
+fn whole_loop(instances: &[Instance]) -> Option<Vec<Member>> {
+    if instances.len() > MOST_OF_LOOP {
+        return None;
+    }
+    let mut rows: Vec<&Dim> = Vec::new();
+    for division in instances.iter().flat_map(|instance| &instance.form.divisions) {
+        if !rows.contains(&&division.turns) {
+            rows.push(&division.turns);
+        }
+    }
+    rows.into_iter().find_map(|rows| loop_at(instances, rows))
+}
+
+fn loop_at(instances: &[Instance], rows: &Dim) -> Option<Vec<Member>> {
+    let mut members: Vec<Member> = Vec::with_capacity(instances.len());
+    for instance in instances {
+        let division = instance.form.divisions.iter().find_map(|division| at_rows(division, rows))?;
+        members.push(Member::of(instance, Some(division)));
+        let member = members.last()?;
+        // Turns of one kernel meet each other, too.
+        if !members.iter().all(|other| member.goes_with(other)) {
+            return None;
+        }
+    }
+    Some(members)
+}
+
+/// Has threads share kernels as these members say. Kernels that are not divided go to whom has least to do.
+fn settle(mut members: Vec<Member>, team: Option<usize>, instances: &mut [Instance], target: &Target) {
+    same_cuts(&mut members);
+    let threads = target.thread_count().max(1);
+    let mut busy = vec![0.0; threads];
+    for (instance, member) in instances.iter().zip(&members).filter(|(_, member)| member.division.is_some()) {
+        member
+            .pieces(threads as i64)
+            .zip(&mut busy)
+            .for_each(|(part, busy)| *busy += part * assumed(&instance.form.cost));
+    }
+    for (instance, Member { division, .. }) in instances.iter_mut().zip(members) {
+        let mut first = 0;
+        if division.is_none() {
+            let least = (0..threads).min_by(|&a, &b| busy[a].total_cmp(&busy[b])).unwrap_or(0);
+            busy[least] += assumed(&instance.form.cost);
+            // A single piece is that of the last range.
+            first = (threads - 1 - least) as i64;
+        }
+        instance.shared = Some(Shared { division, first, team });
+    }
+}
+
+/// A cost in numbers; 0 where it is not known, and then all are.
+fn assumed(cost: &Dim) -> f64 {
+    cost.as_constant().map_or(0.0, |cost| cost as f64)
+}
+
+/// Has all buffers of kernels live as long as these run.
+fn live_as_one(instances: &[Instance], arena: &mut Arena) {
+    let steps = || instances.iter().map(|instance| instance.step);
+    let (begin, end) = (steps().min().unwrap_or(0), steps().max().unwrap_or(0));
+    for buffer in instances.iter().flat_map(Instance::arena_buffers).collect::<BTreeSet<usize>>() {
+        let (first, last) = arena.lifetimes[buffer];
+        arena.lifetimes[buffer] = (first.min(begin), last.max(end));
+    }
+}
+
+/// Consecutive kernels, and how each is divided.
+struct Team {
+    kernels: Range<usize>,
+    /// Which of them pack something for others before threads begin.
+    ahead: Vec<usize>,
+    /// The others.
+    members: Vec<Member>,
+    /// What they cost: [`crate::schedule::cost::Cost::total`].
+    work: Dim,
+}
+
+struct Member {
+    division: Option<Division>,
+    /// The rows that it is divided at.
+    rows: Option<Dim>,
+    touched: Vec<Touched>,
+}
+
+/// What a kernel does to a buffer in one of the rows that it is divided at.
+struct Touched {
+    buffer: Buffer,
+    stores: bool,
+    /// How far the next row is, where each keeps to its own part.
+    by: Option<Dim>,
+    /// The first and the last position of all, where they are known.
+    span: Option<[i64; 2]>,
+}
+
+impl Team {
+    fn begin(position: usize, instance: &Instance) -> Team {
+        let division = instance.form.divisions.first().cloned();
+        let members = vec![Member::of(instance, division)];
+        let work = instance.form.cost.clone();
+        Team { kernels: position..position + 1, ahead: Vec::new(), members, work }
+    }
+
+    fn has_room(&self) -> bool {
+        let enough = self.work.as_constant().is_some_and(|work| work >= ENOUGH * LEAST_WORK);
+        self.members.len() < MOST && !enough
+    }
+
+    /// Takes in the kernel behind the last one, if one of its loops allows it; a kernel without such a loop, if it has nothing to do with
+    /// the others. What only packs for kernels behind it is done ahead, so that these may join.
+    fn join(&mut self, instance: &Instance, target: &Target) -> bool {
+        let undivided = Member::of(instance, None);
+        if packs(&instance.form.scheduled.kernel)
+            && self.members.iter().all(|other| undivided.goes_with(other))
+        {
+            self.ahead.push(self.kernels.len());
+            self.kernels.end += 1;
+            return true;
+        }
+        let divisions = &instance.form.divisions;
+        let best = divisions.first().map_or(0, |division| division.pieces);
+        let enough = best.min(PIECES * target.thread_count() as i64);
+        let good = divisions.iter().filter(|division| division.pieces >= enough);
+        let rows = self.members.last().and_then(|member| member.rows.clone());
+        let behind = |division| rows.as_ref().and_then(|rows| at_rows(division, rows));
+        let mut choices: Vec<Option<Division>> = good
+            .flat_map(|division| [behind(division), Some(division.clone())])
+            .filter(Option::is_some)
+            .collect();
+        if choices.is_empty() {
+            choices.push(None);
+        }
+
+        let members = choices.into_iter().map(|division| Member::of(instance, division));
+        let found = members.into_iter().find(|one| self.members.iter().all(|other| one.goes_with(other)));
+        let Some(member) = found else { return false };
+        self.members.push(member);
+        self.kernels.end += 1;
+        self.work = &self.work + &instance.form.cost;
+        true
+    }
+}
+
+/// Kernels over the same rows are cut at the same places, which are no block of any of them.
+fn same_cuts(members: &mut [Member]) {
+    let cut = |rows: &Dim| {
+        let same = members.iter().filter(|member| member.rows.as_ref() == Some(rows));
+        same.filter_map(|member| member.division.as_ref()).map(whole_rows).fold(1, least_common_multiple)
+    };
+    let cuts: Vec<i64> = members.iter().map(|member| member.rows.as_ref().map_or(1, cut)).collect();
+    for (member, cut) in members.iter_mut().zip(cuts) {
+        if let Some(division) = &mut member.division {
+            division.multiple = cut * division.unit;
+        }
+    }
+}
+
+/// Rows between which a loop may be cut. One that walks through the elements of its rows in vectors may be cut anywhere.
+fn whole_rows(division: &Division) -> i64 {
+    match (division.is_wide, division.unit) {
+        (true, 2..) => 1,
+        (_, unit) => division.multiple / greatest_common_divisor(division.multiple, unit),
+    }
+}
+
+fn least_common_multiple(a: i64, b: i64) -> i64 {
+    a / greatest_common_divisor(a, b) * b
+}
+
+/// Of numbers of at least 1.
+fn greatest_common_divisor(mut a: i64, mut b: i64) -> i64 {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+/// A division at so many rows, of whose elements the loop walks through all; the division itself if its iterations are these rows.
+fn at_rows(division: &Division, rows: &Dim) -> Option<Division> {
+    if division.turns == *rows {
+        return Some(division.clone());
+    }
+    let unit = division.turns.divide(rows).as_constant().filter(|unit| *unit > 1)?;
+    (rows * &Dim::from(unit) == division.turns).then(|| Division { unit, ..division.clone() })
+}
+
+/// Whether a kernel does nothing but copy.
+fn packs(kernel: &Kernel) -> bool {
+    let mut copies = true;
+    kernel.visit(&mut |item| match item {
+        Item::Let(_, expression) => {
+            copies &= matches!(expression, Expression::Load(..) | Expression::Constant(_))
+        }
+        Item::Store(buffer, ..) => copies &= matches!(buffer, Buffer::Arena(_)),
+        Item::Loop(inner) => copies &= inner.accumulators.is_empty(),
+    });
+    copies
+}
+
+impl Member {
+    /// Which part of a kernel each of so many threads runs.
+    fn pieces(&self, threads: i64) -> impl Iterator<Item = f64> {
+        let division = self.division.as_ref();
+        let known =
+            division.and_then(|division| Some((division.turns.as_constant()?, division.multiple.max(1))));
+        (0..threads).map(move |thread| {
+            let Some((turns, multiple)) = known else { return 1.0 / threads as f64 };
+            let (begin, end) = range(turns, multiple, thread, threads);
+            (end - begin) as f64 / turns.max(1) as f64
+        })
+    }
+
+    fn of(instance: &Instance, division: Option<Division>) -> Member {
+        let kernel = &instance.form.scheduled.kernel;
+        let accesses = kernel.accesses().into_iter();
+        let shared = accesses.filter(|(buffer, ..)| !matches!(buffer, Buffer::Scratch(_) | Buffer::Watched));
+        let touched = shared.map(|(buffer, access, stores)| Touched {
+            buffer: buffer_of(&instance.numbers, buffer),
+            stores,
+            by: division.as_ref().and_then(|division| own_part(kernel, access, division)),
+            span: span(kernel, access),
+        });
+        let touched = touched.collect();
+        let rows = division.as_ref().map(|division| division.turns.divide(&Dim::from(division.unit)));
+        Member { division, rows, touched }
+    }
+
+    /// Whether threads may run both without waiting for each other in between.
+    fn goes_with(&self, other: &Member) -> bool {
+        let same_rows = self.rows == other.rows;
+        self.touched.iter().all(|here| {
+            let mut there = other.touched.iter().filter(|there| here.may_meet(there));
+            there.all(|there| same_rows && here.by.is_some() && here.by == there.by)
+        })
+    }
+}
+
+impl Touched {
+    /// Whether one of them writes what the other one touches, as far as is known.
+    fn may_meet(&self, other: &Touched) -> bool {
+        let apart = match (self.span, other.span) {
+            (Some([first, last]), Some([others_first, others_last])) => {
+                last < others_first || others_last < first
+            }
+            _ => false,
+        };
+        self.buffer == other.buffer && (self.stores || other.stores) && !apart
+    }
+}
+
+/// Between which positions all of an access lies, where sizes are known.
+fn span(kernel: &Kernel, access: &Access) -> Option<[i64; 2]> {
+    if access.row.is_some() || access.by.is_some() {
+        return None;
+    }
+    let first = access.at.constant.as_constant()?;
+    let mut span = [first, first];
+    for (axis, coefficient) in access.at.terms.iter() {
+        let last = kernel.extents[axis.0 as usize].as_constant()?.checked_sub(1)?;
+        let way = coefficient.as_constant()?.checked_mul(last)?;
+        span[usize::from(way > 0)] = span[usize::from(way > 0)].checked_add(way)?;
+    }
+    Some(span)
+}
+
+/// How far an access moves with a row, if all positions of row i lie in `i·by .. (i + 1)·by`.
+fn own_part(kernel: &Kernel, access: &Access, division: &Division) -> Option<Dim> {
+    let step = access.at.coefficient(division.axis);
+    if step.is(0) || access.row.is_some() || access.by.is_some() {
+        return None;
+    }
+    let by = &step * &Dim::from(division.unit);
+    let last = &furthest(kernel, &access.at, division.axis)? + &(&step * &Dim::from(division.unit - 1));
+    let room = &(&by - &last) - &Dim::from(1);
+    is_never_negative(&room).then_some(by)
+}
+
+/// The greatest position in the first iteration of a loop, where the least is not negative.
+fn furthest(kernel: &Kernel, at: &Affine, axis: Axis) -> Option<Dim> {
+    let mut last = is_never_negative(&at.constant).then(|| at.constant.clone())?;
+    for (other, coefficient) in at.terms.iter().filter(|(other, _)| **other != axis) {
+        if !is_never_negative(coefficient) {
+            return None;
+        }
+        let turns = &kernel.extents[other.0 as usize] - &Dim::from(1);
+        last = &last + &(coefficient * &turns);
+    }
+    Some(last)
+}
+
+/// Whether a dim is a sum of sizes and numbers that are not negative.
+fn is_never_negative(dim: &Dim) -> bool {
+    !dim.overflows() && dim.terms().all(|(_, coefficient)| coefficient >= 0)
+}
+
+/// What a call of these kernels costs in a step, if threads share it or the loop around it.
+pub(crate) fn shared_cost(call: &[Instance], repeats: &[Repeat], fixed: &Bindings) -> Dim {
+    let shared = call.iter().filter(|kernel| kernel.shared.is_some());
+    shared.fold(Dim::default(), |sum, kernel| &sum + &(&kernel.form.cost * &turns(kernel, repeats, fixed)))
+}

@@ -1,0 +1,100 @@
+//! Which kernels threads share at once, and that nothing is lost by it: rows of one thread never meet those of another.
+
+mod common;
+
+use common::calls_of_three;
+use common::case::Case;
+use downhill_graph::dim::Bindings;
+use downhill_graph::graph::{Graph, NodeId};
+use downhill_graph::op::{Op, Padding, Range, Unary};
+
+/// Kernels that threads share with the one before.
+fn together(case: &Case, sizes: &Bindings) -> usize {
+    calls_of_three(&case.graph, sizes).matches("  and function").count()
+}
+
+fn batch(size: i64) -> Bindings {
+    Bindings::from([("batch".into(), size)])
+}
+
+/// `tanh(x w)`, with weights of its own.
+fn layer(case: &mut Case, x: NodeId, sizes: [usize; 2]) -> NodeId {
+    let w = case.storage(&format!("w{}", case.graph.storages.len()), &sizes);
+    let z = case.graph.add(Op::DotGeneral { batch: vec![], contract: vec![(1, 0)] }, &[x, w]);
+    case.graph.add(Op::Unary(Unary::Tanh), &[z])
+}
+
+#[test]
+fn layers_are_shared_at_once() {
+    let mut case = Case::new();
+    let mut x = case.input("x", &["batch", "9"], &[50, 9]);
+    for sizes in [[9, 33], [33, 70], [70, 5], [5, 5]] {
+        x = layer(&mut case, x, sizes);
+    }
+    case.output("y", x);
+    case.check(1e-4);
+    for sizes in [Bindings::new(), batch(50)] {
+        assert_eq!(together(&case, &sizes), 3);
+    }
+}
+
+/// What earlier layers leave free is used again only when all threads are done with it: many layers of many widths, of which each would
+/// find the memory of the last but one.
+#[test]
+fn memory_is_not_used_again_within_a_team() {
+    let mut case = Case::new();
+    let mut x = case.input("x", &["batch", "8"], &[40, 8]);
+    let widths = [8, 16, 8, 24, 8, 40, 16, 33, 7, 64, 8, 8, 16, 5, 90, 3, 16, 8, 70, 2];
+    for pair in widths.windows(2) {
+        x = layer(&mut case, x, [pair[0], pair[1]]);
+    }
+    case.output("y", x);
+    case.check(1e-4);
+    // A team has 16 kernels at most.
+    assert_eq!(together(&case, &batch(40)), 19 - 2);
+}
+
+/// Rows that are moved, or that meet others, are waited for.
+#[test]
+fn rows_that_meet_are_not_shared_at_once() {
+    type Between = fn(&mut Graph, NodeId) -> NodeId;
+    let flipped: Between = |graph, x| graph.add(Op::Reverse(vec![0]), &[x]);
+    let shifted: Between = |graph, x| {
+        let rows = Range { start: 1.into(), end: 40.into(), stride: 1 };
+        let columns = Range { start: 0.into(), end: 16.into(), stride: 1 };
+        let later = graph.add(Op::Slice(vec![rows, columns]), &[x]);
+        let below = Padding { high: 1.into(), ..Padding::none() };
+        graph.add(Op::Pad(vec![below, Padding::none()]), &[later])
+    };
+    let mixed: Between =
+        |graph, x| graph.add(Op::DotGeneral { batch: vec![], contract: vec![(0, 0)] }, &[x, x]);
+    // What mixes rows has rows of its own, which are those of the layer behind it.
+    for (between, behind) in [(flipped, 0), (shifted, 0), (mixed, 1)] {
+        let mut case = Case::new();
+        let x = case.input("x", &["40", "8"], &[40, 8]);
+        let h = layer(&mut case, x, [8, 16]);
+        let moved = between(&mut case.graph, h);
+        let y = layer(&mut case, moved, [16, 33]);
+        case.output("h", h);
+        case.output("y", y);
+        case.check(1e-4);
+        assert_eq!(together(&case, &Bindings::new()), behind);
+    }
+}
+
+/// Kernels that have nothing to do with each other are shared at once, over whatever rows; one that has none is a single thread's.
+#[test]
+fn kernels_that_do_not_meet_are_shared_at_once() {
+    let mut case = Case::new();
+    let small = case.input("a", &["3", "3"], &[3, 3]);
+    for (name, rows) in [("x", 40), ("z", 33)] {
+        let x = case.input(name, &[&rows.to_string(), "8"], &[rows, 8]);
+        let y = layer(&mut case, x, [8, 16]);
+        case.output(name, y);
+    }
+    let alone = layer(&mut case, small, [3, 3]);
+    case.output("a", alone);
+    case.check(1e-4);
+    let calls = calls_of_three(&case.graph, &Bindings::new());
+    assert_eq!(together(&case, &Bindings::new()), 2, "{calls}");
+}
