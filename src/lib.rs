@@ -156,7 +156,7 @@ pub mod schedules;
 
 pub mod fit;
 
-mod file;
+pub mod file;
 pub mod checkpoint;
 
 pub mod many;
