@@ -1,0 +1,119 @@
+//! What `fit` and `search` are told: where rows come from and what they are, and how a network is made and trained.
+
+use crate::columns::Task;
+use crate::network::{Activation, Layers, Rule};
+use crate::prepared::{Fill, Scale};
+use crate::source::Reading;
+
+/// Rows, and what is done with them before they are trained on.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Data {
+    /// A file of separated values, packed by gzip or not; `-` is the standard input
+    pub(crate) data: String,
+    /// The column to predict
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) target: String,
+    /// What to predict it as [default: classes of texts and of few whole numbers, else numbers]
+    #[arg(long)]
+    pub(crate) task: Option<Task>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// Columns that are left out
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',', help_heading = "Data")]
+    pub(crate) skip: Vec<String>,
+    /// Columns that hold categories, whatever they look like
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',', help_heading = "Data")]
+    pub(crate) categories: Vec<String>,
+    /// Columns that hold numbers: a text in them is an error
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',', help_heading = "Data")]
+    pub(crate) numbers: Vec<String>,
+    /// Columns of more different texts are left out
+    #[arg(long, value_name = "COUNT", default_value_t = 100, help_heading = "Data")]
+    pub(crate) max_categories: usize,
+    /// What stands for a missing number
+    #[arg(long, default_value = "mean", help_heading = "Data")]
+    pub(crate) fill: Fill,
+    /// How numbers are scaled
+    #[arg(long, default_value = "standard", help_heading = "Data")]
+    pub(crate) scale: Scale,
+    /// The share of rows that epochs are judged by
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value_t = 0.15)]
+    pub(crate) validation: f64,
+    /// The share of rows that nothing is decided by, for the report
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value_t = 0.15)]
+    pub(crate) test: f64,
+    /// Of all that is random: which rows are held out, first weights, orders of rows
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+/// A network, and how it is trained.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Settings {
+    /// Units of the hidden layers, as 64,32; `none` for a linear model
+    #[arg(long, value_name = "UNITS", default_value = "64,32", help_heading = "Network")]
+    pub(crate) layers: Layers,
+    /// What bends between layers
+    #[arg(long, default_value = "relu", help_heading = "Network")]
+    pub(crate) activation: Activation,
+    /// The share of units that each step leaves out
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value_t = 0.0, help_heading = "Network")]
+    pub(crate) dropout: f64,
+    /// Normalise each layer over the batch
+    #[arg(long, help_heading = "Network")]
+    pub(crate) batch_norm: bool,
+    /// How steps change weights
+    #[arg(long, default_value = "adam", help_heading = "Training")]
+    pub(crate) optimizer: Rule,
+    /// The learning rate
+    #[arg(long, visible_alias = "learning-rate", value_parser = positive, default_value_t = 1e-3, help_heading = "Training")]
+    pub(crate) rate: f64,
+    /// What large weights cost
+    #[arg(long, value_parser = from_zero, default_value_t = 0.0, help_heading = "Training")]
+    pub(crate) weight_decay: f64,
+    /// Rows of a step
+    #[arg(long, value_name = "ROWS", value_parser = count, default_value_t = 32, help_heading = "Training")]
+    pub(crate) batch: usize,
+    /// Times that every row is seen, at most
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), default_value_t = 200, help_heading = "Training")]
+    pub(crate) epochs: u64,
+    /// Ends after so many epochs in a row that were not better than the best
+    #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u64).range(1..), default_value_t = 20, help_heading = "Training")]
+    pub(crate) patience: u64,
+    /// Make all epochs; the weights of the best are kept all the same
+    #[arg(long, help_heading = "Training")]
+    pub(crate) no_early_stopping: bool,
+    /// Threads of a step [default: 1, or DOWNHILL_THREADS]
+    #[arg(long, value_parser = count, help_heading = "Training")]
+    pub(crate) threads: Option<usize>,
+}
+
+/// From 0 to below 1.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
+        _ => Err("a share is from 0 to below 1".to_owned()),
+    }
+}
+
+pub(crate) fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
+        _ => Err("give a number above 0".to_owned()),
+    }
+}
+
+pub(crate) fn from_zero(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number >= 0.0 && number.is_finite() => Ok(number),
+        _ => Err("give a number from 0 on".to_owned()),
+    }
+}
+
+/// From 1 on.
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(count) if (1..=1 << 24).contains(&count) => Ok(count),
+        _ => Err("give a whole number from 1 on".to_owned()),
+    }
+}

@@ -1,0 +1,115 @@
+//! `downhill fit`: what it guesses, what it learns, what it leaves behind.
+
+mod common;
+
+use common::{Folder, flowers, prices};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+#[test]
+fn classes_are_learned_and_told() {
+    let folder = Folder::new();
+    folder.write("flowers.csv", flowers(240));
+    let line = "fit flowers.csv --target kind --layers 16 --rate 0.02 --seed 1 --pictures seen --history epochs.csv --save a/m";
+    let said = folder.run(line).done();
+    for text in [
+        "task        classification, since `kind` holds texts",
+        "target      kind, 3 classes: rose, tulip, violet",
+        "numbers     length, width",
+        "categories  color",
+        "left out    name: 168 different texts, more than 100 (`--max-categories`)",
+        "rows        168 to train on, 36 to judge epochs by, 36 held out",
+        "saved to a/m",
+    ] {
+        assert!(said.out.contains(text), "{text}: {}", said.out);
+    }
+    for picture in ["losses.svg", "confusion.svg", "roc.svg"] {
+        assert!(folder.read(&format!("seen/{picture}")).starts_with("<svg"), "{picture}");
+    }
+    assert!(folder.read("epochs.csv").starts_with("epoch,loss,validation"));
+
+    let json = folder.run(&format!("{line} --json")).json();
+    assert_eq!(json["guessed"]["numbers"], serde_json::json!(["length", "width"]));
+    assert!(json["scores"]["model"]["accuracy"].as_f64().expect("a score") > 0.95, "{json:#}");
+    assert!(json["scores"]["baseline"]["accuracy"].as_f64().expect("a score") < 0.4, "{json:#}");
+    assert_eq!(json["scores"]["baseline"]["auc"], 0.5);
+    assert_eq!(json["classes"]["rose"]["rows"], 12);
+    // 6 inputs: two numbers, three colours and the missing ones as zeros.
+    assert_eq!((&json["network"]["inputs"], &json["network"]["classes"]), (&5.into(), &3.into()));
+}
+
+#[test]
+fn numbers_are_learned_and_told() {
+    let folder = Folder::new();
+    folder.write("prices.csv", prices(300));
+    let json =
+        folder.run("fit prices.csv --target price --layers 32 --rate 0.02 --pictures seen --json").json();
+    assert_eq!(json["guessed"]["task"], "regression");
+    assert!(json["scores"]["model"]["r2"].as_f64().expect("a score") > 0.97, "{json:#}");
+    assert!(json["scores"]["baseline"]["r2"].as_f64().expect("a score") < 0.01, "{json:#}");
+    assert!(folder.read("seen/predicted.svg").starts_with("<svg"));
+}
+
+#[test]
+fn what_is_guessed_can_be_said() {
+    let folder = Folder::new();
+    folder.write("prices.csv", prices(100).replace(',', ";"));
+    // Few whole numbers are classes, unless said; the separator is seen.
+    let few = "--epochs 2 --json --layers none";
+    let json = folder.run(&format!("fit prices.csv --target rooms {few}")).json();
+    assert_eq!(json["guessed"]["classes"], serde_json::json!(["1", "2", "3", "4", "5"]));
+    let json = folder.run(&format!("fit prices.csv --target rooms --task regression {few}")).json();
+    assert_eq!(json["guessed"]["classes"], serde_json::Value::Null);
+    let json =
+        folder.run(&format!("fit prices.csv --target price --categories rooms --skip area {few}")).json();
+    assert_eq!(json["guessed"]["categories"], serde_json::json!(["rooms", "city"]));
+    assert_eq!(json["guessed"]["numbers"], serde_json::json!([]));
+}
+
+#[test]
+fn equal_seeds_give_equal_models() {
+    let folder = Folder::new();
+    folder.write("flowers.csv", flowers(90));
+    for (file, seed, threads) in [("a", 1, 1), ("b", 1, 2), ("c", 2, 1)] {
+        folder
+            .run(&format!(
+                "fit flowers.csv --target kind --epochs 3 --seed {seed} --threads {threads} --save {file}"
+            ))
+            .done();
+    }
+    let bytes = |name: &str| std::fs::read(folder.at(name)).expect("a model");
+    assert!(bytes("a") == bytes("b") && bytes("a") != bytes("c"));
+}
+
+#[test]
+fn digits_are_read_without_a_header() {
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/digits.csv.gz");
+    let folder = Folder::new();
+    let json = folder.run(&format!("fit {data} --no-header --target 64 --epochs 15 --json")).json();
+    assert_eq!(json["guessed"]["rows"], 1797);
+    assert_eq!(json["guessed"]["classes"].as_array().map(Vec::len), Some(10));
+    assert!(json["scores"]["model"]["accuracy"].as_f64().expect("a score") > 0.93, "{:#}", json["scores"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_a_model() {
+    let folder = Folder::new();
+    folder.write("flowers.csv", flowers(240));
+    let line =
+        "fit flowers.csv --target kind --epochs 100000000 --no-early-stopping --save m --seed 1 --rate 0.01";
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let mut running = folder.command(&words).stdout(Stdio::piped()).spawn().expect("it runs");
+    let mut out = BufReader::new(running.stdout.take().expect("an output")).lines();
+    // The network is told before it is trained.
+    assert!(out.by_ref().any(|line| line.expect("a line").contains("parameters, ")));
+    std::thread::sleep(Duration::from_secs(2));
+    let killed = Command::new("kill").args(["-INT", &running.id().to_string()]).status().expect("kill");
+    assert!(killed.success());
+    let rest: Vec<String> = out.map(|line| line.expect("a line")).collect();
+    assert_eq!(running.wait().expect("it ends").code(), Some(0), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("then it was stopped")), "{rest:?}");
+    let json = folder.run("evaluate m flowers.csv --json").json();
+    assert!(json["scores"]["model"]["accuracy"].as_f64().expect("a score") > 0.9, "{json:#}");
+}
