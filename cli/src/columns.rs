@@ -119,6 +119,27 @@ pub(crate) fn texts(table: &Table, column: &str) -> Result<Vec<Option<String>>, 
     })
 }
 
+/// The place of each row's value among all values of a column, in their order: numbers by size, texts by letters, so that dates of one form stand by
+/// time.
+pub(crate) fn places(table: &Table, column: &str) -> Result<Vec<i32>, Failure> {
+    let missing = |row: usize| {
+        failed(format!("column `{column}` has no value in row {row} (from 0), which a group or a time needs"))
+    };
+    let places: Vec<i32> = match table.column(column)? {
+        Values::Categories(classes) => classes.clone(),
+        Values::Numbers(numbers) => {
+            let mut sorted: Vec<f64> = numbers.iter().copied().filter(|number| !number.is_nan()).collect();
+            sorted.sort_by(f64::total_cmp);
+            sorted.dedup();
+            let place = |number: &f64| {
+                sorted.binary_search_by(|it| it.total_cmp(number)).map_or(-1, |place| place as i32)
+            };
+            numbers.iter().map(place).collect()
+        }
+    };
+    places.iter().position(|place| *place < 0).map_or(Ok(places.clone()), |row| Err(missing(row)))
+}
+
 /// The values of numbers, each once, by size.
 fn values(numbers: &[f64]) -> Vec<String> {
     // −0 is 0.
@@ -136,9 +157,14 @@ pub(crate) struct Judged {
 }
 
 /// A column that a network learns from tells rows apart, and has values that come again.
-pub(crate) fn judge(training: &Table, target: &str, most_categories: usize) -> Result<Judged, Failure> {
+pub(crate) fn judge(
+    training: &Table,
+    (target, group): (&str, Option<&str>),
+    most_categories: usize,
+) -> Result<Judged, Failure> {
     let (mut kept, mut left_out) = (Vec::new(), Vec::new());
-    for (name, kind) in training.schema().columns().filter(|(name, _)| *name != target) {
+    let is_input = |name: &str| name != target && Some(name) != group;
+    for (name, kind) in training.schema().columns().filter(|(name, _)| is_input(name)) {
         let judged = match training.column(name)? {
             Values::Numbers(numbers) => of_numbers(numbers).map(|()| kind.clone()),
             Values::Categories(_) => of_texts(texts(training, name)?, most_categories),
@@ -219,7 +245,7 @@ mod tests {
             let one = if row == 3 { "" } else { "x" };
             text += &format!("7,,name{row},{one},k{},{row},{}\n", row % 3, row % 2);
         }
-        let judged = judge(&table(&text), "y", 25).expect("columns");
+        let judged = judge(&table(&text), ("y", None), 25).expect("columns");
         assert_eq!(judged.schema.names().collect::<Vec<_>>(), ["one", "kind", "n"]);
         let why: Vec<&str> = judged.left_out.iter().map(|(_, why)| &**why).collect();
         assert_eq!(
@@ -230,7 +256,7 @@ mod tests {
                 "30 different texts, more than 25 (`--max-categories`)"
             ]
         );
-        let ids = judge(&table(&text), "y", 100).expect("columns");
+        let ids = judge(&table(&text), ("y", None), 100).expect("columns");
         assert_eq!(ids.left_out[2].1, "another text in each row");
     }
 }

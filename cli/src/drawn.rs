@@ -35,8 +35,11 @@ pub(crate) fn predictions(
             roc(folder, said, targets, names)
         }
         Goal::Number => {
-            let points = targets.to_f64_vec().into_iter().zip(said.to_f64_vec());
-            let series = [Series::new("", points).scattered()];
+            let targets = targets.to_f64_vec();
+            let ends = [f64::min, f64::max].map(|of| targets.iter().copied().reduce(of).unwrap_or(0.0));
+            let points = targets.into_iter().zip(said.to_f64_vec());
+            let right = Series::new("as it is", ends.map(|end| (end, end)));
+            let series = [Series::new("predicted", points).scattered(), right];
             let options = Curves { title: "Held-out rows", x: "is", y: "predicted", ..Curves::default() };
             Ok(pictures::curves(folder.join("predicted.svg"), &series, options)?)
         }
@@ -65,13 +68,14 @@ fn roc(folder: &Path, said: &Tensor, labels: &Tensor, names: &[String]) -> Resul
     area.add(said, labels)?;
     let classes = if names.len() == 2 { 1..2 } else { 0..names.len().min(MOST_CURVES) };
     let curves = classes.map(|class| (&*names[class], area.curve(class)));
-    let series: Vec<Series> = curves
+    let mut series: Vec<Series> = curves
         .filter(|(_, points)| points.iter().all(|(x, y)| x.is_finite() && y.is_finite()))
         .map(|(name, points)| Series::new(name, points))
         .collect();
     if series.is_empty() {
         return Ok(());
     }
+    series.push(Series::new("by chance", [(0.0, 0.0), (1.0, 1.0)]));
     let options = Curves { title: "ROC", x: "false positives", y: "true positives", ..Curves::default() };
     Ok(pictures::curves(folder.join("roc.svg"), &series, options)?)
 }
@@ -113,7 +117,7 @@ pub(crate) fn search(
     }
     let errors = Tensor::new([rows.len(), columns.len()], errors)?;
     let options = HeatMap {
-        title: "The least error",
+        title: "The least error; magenta was not tried",
         x: across,
         y: down,
         rows: &rows,

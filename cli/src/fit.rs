@@ -34,7 +34,11 @@ impl Options {
         // What cannot be written is told before the work is done.
         let files = self.save.iter().map(PathBuf::from).chain(self.history.clone());
         let picture = self.pictures.as_ref().map(|folder| folder.join("losses.svg"));
-        files.chain(picture).try_for_each(downhill::file::check)?;
+        let files: Vec<PathBuf> = files.chain(picture).collect();
+        files.iter().try_for_each(downhill::file::check)?;
+        if !files.is_empty() {
+            report.outlive();
+        }
 
         let divided = divided(&self.data, report)?;
         let mut net = divided.built(&self.settings, self.data.seed)?;

@@ -42,6 +42,12 @@ pub(crate) struct Data {
     /// The share of rows that nothing is decided by, for the report
     #[arg(long, value_name = "SHARE", value_parser = share, default_value_t = 0.15)]
     pub(crate) test: f64,
+    /// Rows with the same text or number in this column stay together: all are trained on, or none; the column is no input
+    #[arg(long, value_name = "COLUMN", conflicts_with = "time")]
+    pub(crate) group: Option<String>,
+    /// Train on the rows that come first by this column, and hold out the last ones
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) time: Option<String>,
     /// Of all that is random: which rows are held out, first weights, orders of rows
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 pub(crate) struct Options {
     #[command(flatten)]
     rows: Use,
-    /// Where predictions go, as CSV [default: the standard output]
+    /// Where predictions go, as CSV; `-` is the standard output, as where nothing is said
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The probability of every class, not of the predicted one alone
@@ -27,7 +27,8 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    pub(crate) fn run(self, report: &mut Report) -> Result<(), Failure> {
+    pub(crate) fn run(mut self, report: &mut Report) -> Result<(), Failure> {
+        self.output = self.output.filter(|path| path.as_os_str() != "-");
         self.output.as_ref().map_or(Ok(()), downhill::file::check)?;
         let (saved, net) = self.rows.load()?;
         let table = self.rows.table(&saved, false, &self.keep, report)?;

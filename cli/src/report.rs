@@ -12,11 +12,18 @@ pub(crate) struct Report {
     /// The document, where JSON was asked for.
     document: Option<Map<String, Value>>,
     notes: Vec<String>,
+    /// Whether there is more to do than to be read.
+    outlives: bool,
 }
 
 impl Report {
     pub(crate) fn new(is_json: bool) -> Report {
-        Report { document: is_json.then(Map::new), notes: Vec::new() }
+        Report { document: is_json.then(Map::new), notes: Vec::new(), outlives: false }
+    }
+
+    /// Files are to be written, too: a reader that goes away ends nothing.
+    pub(crate) fn outlive(&mut self) {
+        self.outlives = true;
     }
 
     /// Whether nothing but the document may be on the standard output.
@@ -34,7 +41,10 @@ impl Report {
     pub(crate) fn text(&mut self, text: impl Display) -> Result<(), Failure> {
         match self.document {
             Some(_) => Ok(()),
-            None => Ok(writeln!(io::stdout().lock(), "{text}")?),
+            None => match writeln!(io::stdout().lock(), "{text}").map_err(Failure::from) {
+                Err(Failure::Deaf) if self.outlives => Ok(()),
+                written => written,
+            },
         }
     }
 

@@ -77,12 +77,16 @@ impl Options {
             return Err(Failure::Usage("`--method halving` is made in one go: leave out `--resume`".into()));
         }
         let picture = self.pictures.as_ref().map(|folder| folder.join("x"));
-        self.table.clone().into_iter().chain(picture).try_for_each(downhill::file::check)?;
+        let files: Vec<PathBuf> = self.table.clone().into_iter().chain(picture).collect();
+        files.iter().try_for_each(downhill::file::check)?;
+        if !files.is_empty() {
+            report.outlive();
+        }
 
         let (tried, axes) = self.spans.axes(self.settings())?;
         let search = self.search(&axes)?;
         let divided = divided(&self.data, report)?;
-        let findings = self.searched(&search, &divided, &tried)?;
+        let findings = self.searched(&search, &divided, &tried, report)?;
         self.tell(&findings, &tried, report)?;
         match &self.pictures {
             Some(folder) => drawn::search(folder, &findings, &axes),
@@ -122,7 +126,13 @@ impl Options {
         }
     }
 
-    fn searched(&self, search: &Search, divided: &Divided, tried: &Tried) -> Result<Findings, Failure> {
+    fn searched(
+        &self,
+        search: &Search,
+        divided: &Divided,
+        tried: &Tried,
+        report: &mut Report,
+    ) -> Result<Findings, Failure> {
         let method = match self.method {
             How::Grid => Method::Grid(self.points),
             How::Random => Method::Random(self.trials),
@@ -144,6 +154,7 @@ impl Options {
             (true, made) => {
                 let mut made = made.unwrap_or_default();
                 let whole = written.made();
+                report.note("the search was ended; `--table FILE --resume` goes on with it");
                 made.trials.retain(|it| whole.iter().any(|made| made.trial == it.trial));
                 Ok(made)
             }

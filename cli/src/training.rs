@@ -4,7 +4,7 @@
 //!
 //! Must hold: rows are divided before anything is measured on them.
 
-use crate::columns::{Goal, Judged, judge, rows_with};
+use crate::columns::{Goal, Judged, judge, places, rows_with};
 use crate::failure::{Failure, failed};
 use crate::network::Shape;
 use crate::options::{Data, Settings};
@@ -40,9 +40,11 @@ pub(crate) fn divided(options: &Data, report: &mut Report) -> Result<Divided, Fa
     let target = &*options.target;
     let source = Source::open(&options.data, &options.reading)?;
     let said = [&options.skip, &options.categories, &options.numbers];
-    said.into_iter().flatten().chain([&options.target]).try_for_each(|column| source.check(column))?;
-    if options.skip.contains(&options.target) {
-        return Err(Failure::Usage(format!("`--skip {target}` leaves out the target")));
+    let by = options.group.iter().chain(&options.time);
+    let mut said = said.into_iter().flatten().chain(by.clone()).chain([&options.target]);
+    said.try_for_each(|column| source.check(column))?;
+    if let Some(skipped) = by.chain([&options.target]).find(|column| options.skip.contains(column)) {
+        return Err(Failure::Usage(format!("`--skip {skipped}` leaves out what another option needs")));
     }
     let name = source.name.clone();
     let table = source.table(|csv| {
@@ -57,7 +59,8 @@ pub(crate) fn divided(options: &Data, report: &mut Report) -> Result<Divided, Fa
     let (all, table) = (table.rows(), table.select(&rows)?);
 
     let [training, validation, test] = cut(&table, &goal, options)?;
-    let Judged { schema, left_out } = judge(&training, target, options.max_categories)?;
+    let Judged { schema, left_out } =
+        judge(&training, (target, options.group.as_deref()), options.max_categories)?;
     let prepared = Prepared::measure(&training, schema, (target, goal), (options.fill, options.scale))?;
     tell(report, (&name, all), &training, &prepared, why, &left_out)?;
     let rows = [training.rows(), validation.rows(), test.rows()];
@@ -81,18 +84,20 @@ pub(crate) fn divided(options: &Data, report: &mut Report) -> Result<Divided, Fa
     })
 }
 
-/// Rows to train on, to judge epochs by, and to hold out: by chance, with all classes in all parts alike.
+/// Rows to train on, to judge epochs by, and to hold out: by chance, with all classes in all parts alike, unless something else is said.
 fn cut(table: &Table, goal: &Goal, options: &Data) -> Result<[Table; 3], Failure> {
-    let Data { validation, test, seed, target, .. } = options;
+    let Data { validation, test, seed, target, group, time, .. } = options;
     if validation + test >= 1.0 {
         return Err(Failure::Usage("`--validation` and `--test` leave no rows to train on".into()));
     }
     let numbers = Tensor::from((0..table.rows() as i32).collect::<Vec<i32>>());
-    let (labels, by) = match goal {
-        Goal::Classes(..) => (goal.labels(table, target)?, By::Class("class", *seed)),
-        Goal::Number => (vec![0; table.rows()], By::Chance(*seed)),
+    let (key, by) = match (group, time, goal) {
+        (Some(group), ..) => (places(table, group)?, By::Group("key", *seed)),
+        (None, Some(time), _) => (places(table, time)?, By::Time("key")),
+        (None, None, Goal::Classes(..)) => (goal.labels(table, target)?, By::Class("key", *seed)),
+        (None, None, Goal::Number) => (vec![0; table.rows()], By::Chance(*seed)),
     };
-    let rows = Dataset::new([("row", numbers), ("class", Tensor::from(labels))])?;
+    let rows = Dataset::new([("row", numbers), ("key", Tensor::from(key))])?;
     let sets = parts(&rows, [1.0 - validation - test, *validation, *test], by)?;
 
     let shares = [1.0, *validation, *test];

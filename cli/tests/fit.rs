@@ -68,6 +68,32 @@ fn what_is_guessed_can_be_said() {
 }
 
 #[test]
+fn rows_that_belong_together_stay_together() {
+    let folder = Folder::new();
+    // Forty people with five rows each, of which nothing but the person tells the target.
+    let mut text = "who,day,x,y\n".to_owned();
+    (0..200).for_each(|row| {
+        text += &format!("p{:02},2024-01-{:02},{},{}\n", row / 5, 1 + row % 28, row % 7, row / 5 % 2)
+    });
+    folder.write("a.csv", &text);
+    let line = "fit a.csv --target y --epochs 30 --rate 0.02 --json";
+    let accuracy = |json: serde_json::Value| json["scores"]["model"]["accuracy"].as_f64().expect("a score");
+    let apart = folder.run(&format!("{line} --skip day")).json();
+    assert!(accuracy(apart) > 0.95);
+    let json = folder.run(&format!("{line} --skip day --group who")).json();
+    assert_eq!(json["guessed"]["categories"], serde_json::json!([]));
+    assert_eq!((&json["rows"]["training"], &json["rows"]["test"]), (&140.into(), &30.into()));
+    assert!(accuracy(json) < 0.8);
+
+    // The last days alone are held out: texts of days stand by time.
+    let days = |part: &str| folder.run(&format!("{line} --time day {part}")).json();
+    assert_eq!(days("--categories who")["rows"]["test"], 30);
+    folder.write("a.csv", text.replacen("2024-01-03", "", 1));
+    let error = folder.run("fit a.csv --target y --time day").wrong(1);
+    assert!(error.contains("column `day` has no value in row 2"), "{error}");
+}
+
+#[test]
 fn equal_seeds_give_equal_models() {
     let folder = Folder::new();
     folder.write("flowers.csv", flowers(90));

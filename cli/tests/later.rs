@@ -164,3 +164,15 @@ fn a_reader_that_goes_away_is_no_error() {
         (Some(0), "note: columns that the model does not read: name\n")
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_model_is_saved_whoever_reads_the_report() {
+    let folder = Folder::new();
+    folder.write("flowers.csv", flowers(90));
+    let line = ["fit", "flowers.csv", "--target", "kind", "--epochs", "2", "--save", "m"];
+    let mut running = folder.command(&line).stdout(Stdio::piped()).spawn().expect("it runs");
+    drop(running.stdout.take());
+    assert_eq!(running.wait().expect("it ends").code(), Some(0));
+    folder.run("evaluate m flowers.csv").done();
+}

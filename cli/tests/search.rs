@@ -4,6 +4,8 @@ mod common;
 
 use common::{Folder, flowers};
 use serde_json::json;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 #[test]
 fn settings_are_searched_and_gone_on_with() {
@@ -73,6 +75,33 @@ fn trials_that_fail_are_told() {
     assert!(json["trials"][1]["failure"].as_str().expect("why").contains("became infinite"), "{json:#}");
     let error = folder.run(&format!("{line} --rate 1e29,1e30")).wrong(1);
     assert!(error.contains("became infinite"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_search_that_is_ended_keeps_what_was_tried() {
+    let folder = Folder::new();
+    folder.write("a.csv", flowers(200));
+    let line = "search a.csv --target kind --layers 1 --units 8..64 --epochs 20 --patience 20 --trials 100000 --table t.csv";
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let mut command = folder.command(&words);
+    let running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let start = Instant::now();
+    while std::fs::read_to_string(folder.at("t.csv")).map_or(0, |text| text.lines().count()) < 4 {
+        assert!(start.elapsed() < Duration::from_secs(60), "no trials");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let killed = Command::new("kill").args(["-INT", &running.id().to_string()]).status().expect("kill");
+    assert!(killed.success());
+    let output = running.wait_with_output().expect("it ends");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    let count = folder.read("t.csv").lines().count() - 1;
+    assert!(
+        out.contains(&format!("{count} trials: ")) && out.contains("the best: downhill fit"),
+        "{count}: {out}"
+    );
+    assert!(!folder.read("t.csv").contains("stopped") && !out.contains("failed"), "{out}");
 }
 
 #[test]

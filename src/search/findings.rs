@@ -78,7 +78,7 @@ impl Findings {
     }
 }
 
-/// Settings in order: numbers by size, words by letters.
+/// Settings in order: numbers by size, and words that are numbers too; other words behind them, by letters.
 #[derive(Clone, PartialEq)]
 struct Order(Setting);
 
@@ -95,7 +95,7 @@ impl Ord for Order {
         let number = |setting: &Setting| match setting {
             Setting::Whole(number) => *number as f64,
             Setting::Number(number) => *number,
-            Setting::Choice(_) => f64::INFINITY,
+            Setting::Choice(word) => word.parse().unwrap_or(f64::INFINITY),
         };
         let by_number = number(&self.0).total_cmp(&number(&other.0));
         by_number.then_with(|| self.0.to_string().cmp(&other.0.to_string()))
