@@ -31,10 +31,10 @@ pub fn write(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), Error> {
     whole(path, bytes).map_err(|error| broken(path, format!("cannot be written: {error}")))
 }
 
-/// Finds out whether [`write`] could write there, before the work whose result it is to hold.
+/// Finds out whether [`write()`] could write there, before the work whose result it is to hold.
 ///
 /// # Errors
-/// As [`write`]; folders that were made stay.
+/// As [`write()`]; folders that were made stay.
 pub fn check(path: impl AsRef<Path>) -> Result<(), Error> {
     let path = path.as_ref();
     let checked = place(path).and_then(|place| match place {

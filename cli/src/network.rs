@@ -10,6 +10,7 @@ use downhill::prelude::*;
 use downhill::value::tanh;
 use serde_json::{Value as Json, json};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// What bends between layers.
@@ -47,6 +48,9 @@ pub(crate) enum Rule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layers(pub(crate) Vec<usize>);
 
+/// What a layer may have.
+const UNITS: RangeInclusive<usize> = 1..=1 << 16;
+
 impl FromStr for Layers {
     type Err = String;
 
@@ -55,7 +59,7 @@ impl FromStr for Layers {
             return Ok(Layers(Vec::new()));
         }
         let units = text.split(',').map(|units| match units.trim().parse::<usize>() {
-            Ok(units) if (1..=1 << 16).contains(&units) => Ok(units),
+            Ok(units) if UNITS.contains(&units) => Ok(units),
             _ => Err(format!(
                 "`{}` is no number of units from 1 to 65536; say `64,32`, or `none`",
                 units.trim()
@@ -191,7 +195,8 @@ impl Shape {
     /// What [`Shape::to_json`] told; `None` where it is something else.
     pub(crate) fn of_json(json: &Json) -> Option<Shape> {
         let size = |value: &Json| value.as_u64().and_then(|size| usize::try_from(size).ok());
-        let layers = json["layers"].as_array()?.iter().map(size).collect::<Option<_>>()?;
+        let units = |value: &Json| size(value).filter(|units| UNITS.contains(units));
+        let layers = json["layers"].as_array()?.iter().map(units).collect::<Option<_>>()?;
         let classes = &json["classes"];
         Some(Shape {
             inputs: size(&json["inputs"])?,
@@ -199,7 +204,7 @@ impl Shape {
             activation: Activation::from_str(json["activation"].as_str()?, false).ok()?,
             dropout: json["dropout"].as_f64()?,
             batch_norm: json["batch_norm"].as_bool()?,
-            classes: if classes.is_null() { None } else { Some(size(classes)?) },
+            classes: if classes.is_null() { None } else { Some(size(classes).filter(|count| *count > 1)?) },
         })
     }
 }

@@ -148,8 +148,13 @@ fn tell(
     if !missing.is_empty() {
         text += &format!("  missing     {}\n", listed(missing.iter().map(String::as_str)));
     }
-    for (name, why) in left_out {
-        text += &format!("  left out    {name}: {why}\n");
+    // Of many columns that are left out for one reason, one line.
+    let mut reasons: Vec<&str> = left_out.iter().map(|(_, why)| &**why).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    for why in reasons {
+        let of_reason = left_out.iter().filter(|(_, it)| it == why).map(|(name, _)| &**name);
+        text += &format!("  left out    {}: {why}\n", listed(of_reason));
     }
 
     let classes = match &prepared.goal {
