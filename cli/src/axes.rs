@@ -182,16 +182,6 @@ fn word<W: ValueEnum>(text: &str) -> Result<W, String> {
     })
 }
 
-/// Options of `fit` that train with these settings.
-pub(crate) fn as_options(settings: &Settings) -> String {
-    let Settings { layers, activation, dropout, optimizer, rate, weight_decay, batch, .. } = settings;
-    let (activation, optimizer) = (told(*activation), told(*optimizer));
-    format!(
-        "--layers {layers} --activation {activation} --dropout {dropout} --optimizer {optimizer} --rate {rate} \
-         --weight-decay {weight_decay} --batch {batch}"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,7 @@ mod saved;
 mod scores;
 mod drawn;
 mod options;
+mod guessed;
 mod training;
 mod known;
 mod judged;

@@ -1,7 +1,7 @@
 //! What `fit` and `search` are told: where rows come from and what they are, and how a network is made and trained.
 
 use crate::columns::Task;
-use crate::network::{Activation, Layers, Rule};
+use crate::network::{Activation, Layers, Rule, told};
 use crate::prepared::{Fill, Scale};
 use crate::source::Reading;
 
@@ -94,6 +94,74 @@ pub(crate) struct Settings {
     pub(crate) threads: Option<usize>,
 }
 
+impl Data {
+    /// The arguments that say the same: what differs from what is so unless said.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let mut words = vec![quoted(&self.data)];
+        let mut say = |option: &str, value: String| words.extend([format!("--{option}"), quoted(&value)]);
+        say("target", self.target.clone());
+        if let Some(task) = self.task {
+            say("task", told(task));
+        }
+        for (option, columns) in
+            [("skip", &self.skip), ("categories", &self.categories), ("numbers", &self.numbers)]
+        {
+            columns.iter().for_each(|column| say(option, column.clone()));
+        }
+        for (option, column) in [("group", &self.group), ("time", &self.time)] {
+            column.iter().for_each(|column| say(option, column.clone()));
+        }
+        if self.max_categories != 100 {
+            say("max-categories", self.max_categories.to_string());
+        }
+        if self.fill != Fill::Mean {
+            say("fill", told(self.fill));
+        }
+        if self.scale != Scale::Standard {
+            say("scale", told(self.scale));
+        }
+        for (option, share) in [("validation", self.validation), ("test", self.test)] {
+            if share != 0.15 {
+                say(option, share.to_string());
+            }
+        }
+        if self.seed != 0 {
+            say("seed", self.seed.to_string());
+        }
+        words.extend(self.reading.arguments().iter().map(|word| quoted(word)));
+        words
+    }
+}
+
+impl Settings {
+    /// The arguments that say the same, but for threads.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let Settings { layers, activation, dropout, optimizer, rate, weight_decay, batch, .. } = self;
+        let pairs = [
+            ("layers", layers.to_string()),
+            ("activation", told(*activation)),
+            ("dropout", dropout.to_string()),
+            ("optimizer", told(*optimizer)),
+            ("rate", rate.to_string()),
+            ("weight-decay", weight_decay.to_string()),
+            ("batch", batch.to_string()),
+            ("epochs", self.epochs.to_string()),
+            ("patience", self.patience.to_string()),
+        ];
+        pairs.into_iter().flat_map(|(option, value)| [format!("--{option}"), value]).collect()
+    }
+}
+
+/// A word of a command, as a shell takes it.
+fn quoted(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "._-/+:@%,".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
 /// From 0 to below 1.
 pub(crate) fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
@@ -121,5 +189,31 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(count) if (1..=1 << 24).contains(&count) => Ok(count),
         _ => Err("give a whole number from 1 on".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser, Debug)]
+    struct Fit {
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    #[test]
+    fn arguments_say_the_same_again() {
+        let line = "fit a.csv --target y --task regression --skip a --skip b --categories c --group g --max-categories 7 \
+                    --fill median --scale min_max --test 0.2 --seed 3 --no-header --separator tab --missing x --missing y \
+                    --layers 8,4 --activation leaky_relu --dropout 0.25 --rate 0.1 --batch 5 --epochs 7 --patience 2";
+        let parsed = Fit::try_parse_from(line.split_whitespace()).expect("options");
+        let words = ["fit".to_owned()].into_iter().chain(parsed.data.arguments());
+        let again = Fit::try_parse_from(words.chain(parsed.settings.arguments())).expect("options");
+        assert_eq!(format!("{parsed:?}"), format!("{again:?}"));
+        assert_eq!((quoted("it's"), quoted("a-b.c")), ("'it'\\''s'".to_owned(), "a-b.c".to_owned()));
     }
 }

@@ -1,6 +1,6 @@
 //! `downhill search`: which settings train best on a file.
 
-use crate::axes::{Spans, Tried, as_options};
+use crate::axes::{Spans, Tried};
 use crate::drawn;
 use crate::failure::{Failure, failed};
 use crate::network::{Activation, Layers, Rule};
@@ -13,9 +13,8 @@ use downhill::prelude::*;
 use downhill::search::{Axis, Finding, Findings, Method, Search, Trial};
 use serde_json::{Map, Value as Json, json};
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// How settings are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -167,7 +166,7 @@ impl Options {
         let stop = stop()?;
         let mut budgets = vec![self.epochs.div_ceil(4), self.epochs.div_ceil(2), self.epochs];
         budgets.dedup();
-        let findings =
+        let mut findings =
             search.halving(self.trials, &budgets, |trial, budget, kept: Option<(Box<Model>, Resume)>| {
                 let settings = tried.of(trial)?;
                 let (mut net, resume) = match kept {
@@ -189,6 +188,9 @@ impl Options {
                 let best = history.resume.best.ok_or_else(stopped)?;
                 Ok((best, (net, history.resume)))
             })?;
+        if stop.load(Ordering::Relaxed) {
+            findings.trials.retain(|it| it.failure.is_none());
+        }
         if let Some(path) = &self.table {
             downhill::file::write(path, findings.to_csv().as_bytes())?;
         }
@@ -216,9 +218,9 @@ impl Options {
             ),
         )?;
         let Some(best) = findings.best() else { return Ok(()) };
-        let options = as_options(&tried.of(&best.trial)?);
-        let (data, target) = (&self.data.data, &self.data.target);
-        let command = format!("downhill fit {} --target {} {options}", quoted(data), quoted(target));
+        // It trains on the same rows with the same seed, so that it gives the same network.
+        let words = [self.data.arguments(), tried.of(&best.trial)?.arguments()].concat();
+        let command = format!("downhill fit {}", words.join(" "));
         report.tell(
             "best",
             json!({ "trial": best.trial.number, "error": best.error, "fit": command }),
@@ -279,14 +281,4 @@ fn unbuilt(failure: Failure) -> downhill::Error {
         Failure::Deaf => String::new(),
     };
     downhill::Error::Usage { message, help: "leave out what cannot be built".into() }
-}
-
-/// A word of a command, as a shell takes it.
-fn quoted(text: &str) -> String {
-    let is_plain = |letter: char| letter.is_alphanumeric() || "._-/+:@%".contains(letter);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }

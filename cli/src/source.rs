@@ -43,6 +43,15 @@ impl Reading {
         self
     }
 
+    /// The arguments that say the same.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let separator =
+            self.separator.map(|letter| if letter == '\t' { "tab".into() } else { letter.to_string() });
+        let separator = separator.map(|text| ["--separator".to_owned(), text]).into_iter().flatten();
+        let missing = self.missing.iter().flat_map(|text| ["--missing".to_owned(), text.clone()]);
+        separator.chain(self.no_header.then(|| "--no-header".to_owned())).chain(missing).collect()
+    }
+
     /// What later files are read alike by.
     pub(crate) fn to_json(&self) -> Value {
         json!({ "no_header": self.no_header, "missing": self.missing })

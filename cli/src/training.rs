@@ -6,12 +6,12 @@
 
 use crate::columns::{Goal, Judged, judge, places, rows_with};
 use crate::failure::{Failure, failed};
+use crate::guessed::Guessed;
 use crate::network::Shape;
 use crate::options::{Data, Settings};
 use crate::prepared::Prepared;
-use crate::report::{Report, counted, grouped, listed};
+use crate::report::{Report, counted, grouped};
 use crate::source::Source;
-use downhill::data::schema::Kind;
 use downhill::data::table::Table;
 use downhill::data::{By, parts};
 use downhill::fit::{History, Progress};
@@ -37,43 +37,36 @@ pub(crate) struct Divided {
 
 /// Reads, judges columns, divides rows, and tells what was guessed.
 pub(crate) fn divided(options: &Data, report: &mut Report) -> Result<Divided, Failure> {
+    let (name, all) = read(options)?;
     let target = &*options.target;
-    let source = Source::open(&options.data, &options.reading)?;
-    let said = [&options.skip, &options.categories, &options.numbers];
-    let by = options.group.iter().chain(&options.time);
-    let mut said = said.into_iter().flatten().chain(by.clone()).chain([&options.target]);
-    said.try_for_each(|column| source.check(column))?;
-    if let Some(skipped) = by.chain([&options.target]).find(|column| options.skip.contains(column)) {
-        return Err(Failure::Usage(format!("`--skip {skipped}` leaves out what another option needs")));
-    }
-    let name = source.name.clone();
-    let table = source.table(|csv| {
-        csv.skip(options.skip.clone()).categories(options.categories.clone()).numbers(options.numbers.clone())
-    })?;
-    let (goal, why) = Goal::of(&table, target, options.task)?;
-    let rows = rows_with(&table, target)?;
-    let without = table.rows() - rows.len();
+    let (goal, why) = Goal::of(&all, target, options.task)?;
+    let table = all.select(&rows_with(&all, target)?)?;
+    let without = all.rows() - table.rows();
     if without > 0 {
         report.note(format!("{} without a value of `{target}` left out", counted(without, "row")));
     }
-    let (all, table) = (table.rows(), table.select(&rows)?);
 
     let [training, validation, test] = cut(&table, &goal, options)?;
-    let Judged { schema, left_out } =
-        judge(&training, (target, options.group.as_deref()), options.max_categories)?;
+    let by = (target, options.group.as_deref());
+    let Judged { schema, left_out } = judge(&training, by, options.max_categories)?;
     let prepared = Prepared::measure(&training, schema, (target, goal), (options.fill, options.scale))?;
-    tell(report, (&name, all), &training, &prepared, why, &left_out)?;
-    let rows = [training.rows(), validation.rows(), test.rows()];
+    let guessed = Guessed {
+        data: &name,
+        rows: all.rows(),
+        training: &training,
+        prepared: &prepared,
+        why,
+        left_out: &left_out,
+    };
+    report.tell("guessed", guessed.to_json(), guessed.text())?;
+    let rows = [&training, &validation, &test].map(Table::rows);
+    let [first, second, third] = rows.map(grouped);
     report.tell(
         "rows",
         json!({ "training": rows[0], "validation": rows[1], "test": rows[2], "without_target": without }),
-        format!(
-            "  rows        {} to train on, {} to judge epochs by, {} held out",
-            grouped(rows[0]),
-            grouped(rows[1]),
-            grouped(rows[2])
-        ),
+        format!("  rows        {first} to train on, {second} to judge epochs by, {third} held out"),
     )?;
+
     Ok(Divided {
         training: prepared.dataset(&training)?,
         validation: if validation.rows() > 0 { Some(prepared.dataset(&validation)?) } else { None },
@@ -82,6 +75,20 @@ pub(crate) fn divided(options: &Data, report: &mut Report) -> Result<Divided, Fa
         reading: options.reading.to_json(),
         prepared,
     })
+}
+
+/// What messages call the rows, and all of them.
+fn read(options: &Data) -> Result<(String, Table), Failure> {
+    let source = Source::open(&options.data, &options.reading)?;
+    let Data { skip, categories, numbers, .. } = options.clone();
+    let needed: Vec<&String> = options.group.iter().chain(&options.time).chain([&options.target]).collect();
+    let said = [&skip, &categories, &numbers].into_iter().flatten();
+    said.chain(needed.iter().copied()).try_for_each(|column| source.check(column))?;
+    if let Some(skipped) = needed.into_iter().find(|column| skip.contains(column)) {
+        return Err(Failure::Usage(format!("`--skip {skipped}` leaves out what another option needs")));
+    }
+    let name = source.name.clone();
+    Ok((name, source.table(|csv| csv.skip(skip).categories(categories).numbers(numbers))?))
 }
 
 /// Rows to train on, to judge epochs by, and to hold out: by chance, with all classes in all parts alike, unless something else is said.
@@ -110,71 +117,6 @@ fn cut(table: &Table, goal: &Goal, options: &Data) -> Result<[Table; 3], Failure
         Ok(table.select(&rows)?)
     });
     Ok([training?, validation?, test?])
-}
-
-/// What the columns were taken for.
-fn tell(
-    report: &mut Report,
-    (name, rows): (&str, usize),
-    training: &Table,
-    prepared: &Prepared,
-    why: Option<String>,
-    left_out: &[(String, String)],
-) -> Result<(), Failure> {
-    let names = |numbers: bool| {
-        let columns = prepared.schema.columns().filter(move |(_, kind)| (**kind == Kind::Number) == numbers);
-        columns.map(|(name, _)| name)
-    };
-    let mut text = format!("{name}: {}\n", counted(rows, "row"));
-    let (task, what) = match &prepared.goal {
-        Goal::Classes(names, _) => {
-            let listed = listed(names.iter().map(String::as_str));
-            ("classification", format!("{}: {listed}", counted(names.len(), "class")))
-        }
-        Goal::Number => ("regression", "a number".to_owned()),
-    };
-    text += &format!("  task        {task}");
-    if let Some(why) = &why {
-        text += &format!(", since {why}");
-    }
-    text += &format!("\n  target      {}, {what}\n", prepared.target);
-    for (kind, numbers) in [("numbers   ", true), ("categories", false)] {
-        if names(numbers).next().is_some() {
-            text += &format!("  {kind}  {}\n", listed(names(numbers)));
-        }
-    }
-    let missing = training.missing();
-    let missing: Vec<String> = missing.iter().map(|(name, count)| format!("{name} ({count})")).collect();
-    if !missing.is_empty() {
-        text += &format!("  missing     {}\n", listed(missing.iter().map(String::as_str)));
-    }
-    // Of many columns that are left out for one reason, one line.
-    let mut reasons: Vec<&str> = left_out.iter().map(|(_, why)| &**why).collect();
-    reasons.sort_unstable();
-    reasons.dedup();
-    for why in reasons {
-        let of_reason = left_out.iter().filter(|(_, it)| it == why).map(|(name, _)| &**name);
-        text += &format!("  left out    {}: {why}\n", listed(of_reason));
-    }
-
-    let classes = match &prepared.goal {
-        Goal::Classes(names, _) => json!(names),
-        Goal::Number => Json::Null,
-    };
-    let left_out: Vec<Json> =
-        left_out.iter().map(|(name, why)| json!({ "column": name, "why": why })).collect();
-    let document = json!({
-        "data": name,
-        "rows": rows,
-        "task": task,
-        "why": why,
-        "target": prepared.target,
-        "classes": classes,
-        "numbers": names(true).collect::<Vec<_>>(),
-        "categories": names(false).collect::<Vec<_>>(),
-        "left_out": left_out,
-    });
-    report.tell("guessed", document, text.trim_end())
 }
 
 impl Divided {

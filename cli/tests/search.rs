@@ -35,10 +35,11 @@ fn settings_are_searched_and_gone_on_with() {
     assert_eq!(sorted(&folder.read("t.csv")), sorted(&at_once));
     assert!(at_once.starts_with(first.lines().next().expect("a line")));
 
-    // What it says is the best can be typed.
-    let command =
-        whole["best"]["fit"].as_str().expect("a command").strip_prefix("downhill ").expect("the command");
-    folder.run(&format!("{command} --epochs 2")).done();
+    // What it says is the best can be typed, and gives the same network.
+    let command = whole["best"]["fit"].as_str().expect("a command");
+    let command = command.strip_prefix("downhill ").expect("the command");
+    let fitted = folder.run(&format!("{command} --threads 1 --json")).json();
+    assert_eq!(fitted["training"]["best"]["validation"], whole["best"]["error"]);
 
     folder.write("t.csv", "trial,error,failure\n");
     let error = folder.run(&format!("{line} --resume")).wrong(1);
