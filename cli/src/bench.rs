@@ -53,7 +53,7 @@ impl Options {
         report.tell("machine", document, format!("{machine}"))?;
         let title = format!(
             "\n{:<32}{:>12}{:>14}{:>16}{:>10}",
-            "training step", "time", "rows a second", "operations", "of peak"
+            "training step", "time", "rows a second", "operations/s", "of peak"
         );
         let mut rows = Vec::new();
         report.text(title)?;

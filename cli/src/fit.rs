@@ -98,8 +98,8 @@ fn tell(report: &mut Report, history: &History) -> Result<(), Failure> {
     let best = history.best().map_or(Json::Null, |best| {
         let validation =
             best.validation.map_or(String::new(), |loss| format!(", validation {}", number(loss)));
-        text += &format!("\nbest: epoch {}, loss {}{validation}", best.epoch + 1, number(best.loss));
-        json!({ "epoch": best.epoch + 1, "loss": best.loss, "validation": best.validation })
+        text += &format!("\nbest: epoch {} (from 0), loss {}{validation}", best.epoch, number(best.loss));
+        json!({ "epoch": best.epoch, "loss": best.loss, "validation": best.validation })
     });
     let document =
         json!({ "epochs": history.epochs.len(), "seconds": seconds, "ended": ended, "best": best });
