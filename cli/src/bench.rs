@@ -1,7 +1,6 @@
 //! `downhill bench`: how fast this machine is, and training on it.
 
 use crate::failure::Failure;
-use crate::network::{Activation, Layers, Shape};
 use crate::report::Report;
 use downhill::optimizer::Optimizer;
 use downhill::prelude::*;
@@ -21,6 +20,18 @@ pub(crate) struct Options {
 }
 
 network! {
+    /// Layers of rectifiers.
+    Mlp(inputs: usize, layers: Vec<usize>, classes: usize) {
+        input  x: [batch, inputs];
+        target y: i32[batch];
+        let h = x;
+        for units in layers {
+            h = relu(linear(h, units));
+        }
+        output z = linear(h, classes);
+        loss cross_entropy(z, y);
+    }
+
     /// Pictures of digits: LeCun's network, with rectifiers.
     Lenet() {
         input  x: [batch, 1, 28, 28];
@@ -75,15 +86,8 @@ impl Options {
             ("784-128-10, batch 64", 784, vec![128], 10, 64),
             ("784-512-512-10, batch 128", 784, vec![512, 512], 10, 128),
         ] {
-            let shape = Shape {
-                inputs,
-                layers: Layers(layers),
-                activation: Activation::Relu,
-                dropout: 0.0,
-                batch_norm: false,
-                classes: Some(classes),
-            };
-            let net = shape.build(1, Some(self.threads), Some(sgd(0.01).into()))?;
+            let network = Mlp::new(inputs, layers, classes);
+            let net = network.seed(1).threads(self.threads).optimizer(sgd(0.01)).build()?;
             let (x, y) = (Tensor::rand([batch, inputs], 1)?, Tensor::from(labels(batch, classes as i32)));
             benches.push(self.bench(name, net, x, y));
         }

@@ -91,10 +91,11 @@ pub(crate) struct Shape {
 }
 
 network! {
-    /// One of several classes for each row.
+    /// One of several classes for each row; a row's weight is what its loss counts.
     Classifier(inputs: usize, layers: Vec<usize>, activation: Activation, rate: f64, norm: bool, classes: usize) {
         input  x: [batch, inputs];
         target y: i32[batch];
+        target weight: [batch];
         let h = x;
         for units in layers {
             h = linear(h, units);
@@ -103,7 +104,7 @@ network! {
         }
         let z = linear(h, classes);
         output p = softmax(z);
-        loss cross_entropy(z, y);
+        loss cross_entropy(z, y, weight: weight);
     }
 
     /// A number for each row.

@@ -36,6 +36,9 @@ pub(crate) struct Data {
     /// How numbers are scaled
     #[arg(long, default_value = "standard", help_heading = "Data")]
     pub(crate) scale: Scale,
+    /// All classes count alike in the loss, however many rows each has
+    #[arg(long)]
+    pub(crate) balance: bool,
     /// The share of rows that epochs are judged by
     #[arg(long, value_name = "SHARE", value_parser = share, default_value_t = 0.15)]
     pub(crate) validation: f64,
@@ -128,6 +131,7 @@ impl Data {
         if self.seed != 0 {
             say("seed", self.seed.to_string());
         }
+        words.extend(self.balance.then(|| "--balance".to_owned()));
         words.extend(self.reading.arguments().iter().map(|word| quoted(word)));
         words
     }
@@ -208,7 +212,7 @@ mod tests {
     #[test]
     fn arguments_say_the_same_again() {
         let line = "fit a.csv --target y --task regression --skip a --skip b --categories c --group g --max-categories 7 \
-                    --fill median --scale min_max --test 0.2 --seed 3 --no-header --separator tab --missing x --missing y \
+                    --fill median --scale min_max --test 0.2 --seed 3 --balance --no-header --separator tab --missing x --missing y \
                     --layers 8,4 --activation leaky_relu --dropout 0.25 --rate 0.1 --batch 5 --epochs 7 --patience 2";
         let parsed = Fit::try_parse_from(line.split_whitespace()).expect("options");
         let words = ["fit".to_owned()].into_iter().chain(parsed.data.arguments());

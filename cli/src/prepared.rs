@@ -109,14 +109,16 @@ impl Prepared {
         Ok((x, unknown))
     }
 
-    /// Inputs `x` and targets `y`, as a network is trained and judged by.
-    pub(crate) fn dataset(&self, table: &Table) -> Result<Dataset, Failure> {
+    /// Inputs `x`, targets `y` and, of classes, the `weight` of each row, as a network is trained and judged by.
+    pub(crate) fn dataset(&self, table: &Table, weights: &[f64]) -> Result<Dataset, Failure> {
         let (x, _) = self.inputs(table)?;
-        let y = match &self.unit {
-            Some(unit) => unit.apply(&table.target(&self.target)?)?,
-            None => Tensor::from(self.goal.labels(table, &self.target)?),
-        };
-        Ok(Dataset::new([("x", x), ("y", y)])?)
+        if let Some(unit) = &self.unit {
+            let y = unit.apply(&table.target(&self.target)?)?;
+            return Ok(Dataset::new([("x", x), ("y", y)])?);
+        }
+        let labels = self.goal.labels(table, &self.target)?;
+        let weights: Vec<f32> = labels.iter().map(|&label| weights[label as usize] as f32).collect();
+        Ok(Dataset::new([("x", x), ("y", Tensor::from(labels)), ("weight", Tensor::from(weights))])?)
     }
 
     /// The rows whose target is there.

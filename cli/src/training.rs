@@ -67,14 +67,22 @@ pub(crate) fn divided(options: &Data, report: &mut Report) -> Result<Divided, Fa
         format!("  rows        {first} to train on, {second} to judge epochs by, {third} held out"),
     )?;
 
+    let baseline = prepared.baseline(&training)?;
+    let weights = weights(&baseline, options.balance);
     Ok(Divided {
-        training: prepared.dataset(&training)?,
-        validation: if validation.rows() > 0 { Some(prepared.dataset(&validation)?) } else { None },
+        training: prepared.dataset(&training, &weights)?,
+        validation: if validation.rows() > 0 { Some(prepared.dataset(&validation, &weights)?) } else { None },
         test: (test.rows() > 0).then_some(test),
-        baseline: prepared.baseline(&training)?,
+        baseline,
         reading: options.reading.to_json(),
         prepared,
     })
+}
+
+/// What a row of each class counts: 1, or so much that all classes count alike (scikit-learn's `balanced`).
+fn weights(shares: &[f64], balanced: bool) -> Vec<f64> {
+    let balance = |&share: &f64| if share > 0.0 { 1.0 / (share * shares.len() as f64) } else { 0.0 };
+    shares.iter().map(|share| if balanced { balance(share) } else { 1.0 }).collect()
 }
 
 /// What messages call the rows, and all of them.

@@ -94,6 +94,26 @@ fn rows_that_belong_together_stay_together() {
 }
 
 #[test]
+fn rare_classes_count_alike_where_asked_for() {
+    let folder = Folder::new();
+    // A tenth of the rows is of a class that lies within the other: without weights it is never right to say so.
+    let mut text = "x,y\n".to_owned();
+    (0..600).for_each(|row| {
+        text += &format!(
+            "{:.3},{}\n",
+            (row * 37 % 101) as f64 / 101.0,
+            ["common", "rare"][usize::from(row % 10 == 0)]
+        )
+    });
+    (0..600).for_each(|row| text += &format!("{:.3},common\n", 2.0 + (row * 53 % 89) as f64 / 89.0));
+    folder.write("a.csv", text);
+    let line = "fit a.csv --target y --layers 8 --rate 0.02 --epochs 40 --json";
+    let recall = |json: serde_json::Value| json["classes"]["rare"]["recall"].as_f64().expect("a score");
+    assert_eq!(recall(folder.run(line).json()), 0.0);
+    assert!(recall(folder.run(&format!("{line} --balance")).json()) > 0.9);
+}
+
+#[test]
 fn equal_seeds_give_equal_models() {
     let folder = Folder::new();
     folder.write("flowers.csv", flowers(90));
