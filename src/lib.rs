@@ -156,7 +156,7 @@ pub mod schedules;
 
 pub mod fit;
 
-mod file;
+pub mod file;
 pub mod checkpoint;
 
 pub mod many;
@@ -196,12 +196,30 @@ pub mod __private {
     pub use downhill_nn as nn;
 }
 
-/// The README's code, compiled.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+/// Pages whose code is compiled and run.
+macro_rules! pages {
+    ($($name:ident: $file:literal,)*) => {$(
+        #[cfg(doctest)]
+        #[doc = include_str!($file)]
+        struct $name;
+    )*};
+}
 
-/// The code of the page for those who know PyTorch, compiled.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/from-pytorch.md")]
-struct FromPyTorch;
+pages! {
+    Readme: "../README.md",
+    FirstNetwork: "../docs/first-network.md",
+    Layers: "../docs/layers.md",
+    Losses: "../docs/losses.md",
+    Optimizers: "../docs/optimizers.md",
+    DataPage: "../docs/data.md",
+    TrainingPage: "../docs/training.md",
+    Searching: "../docs/searching.md",
+    SavingPage: "../docs/saving.md",
+    Speed: "../docs/speed.md",
+    Reproducibility: "../docs/reproducibility.md",
+    Command: "../docs/command.md",
+    FromPyTorch: "../docs/from-pytorch.md",
+    FromKeras: "../docs/from-keras.md",
+    Errors: "../docs/errors.md",
+    NotThere: "../docs/not-there.md",
+}

@@ -64,6 +64,27 @@ fn mistakes_name_file_line_and_column() {
 }
 
 #[test]
+fn later_rows_take_the_columns_of_earlier_ones() {
+    let read = |text: &str| Csv::new("a.csv").parse(text).expect("a table");
+    let trained = read("kind,n\ncat,1\ndog,2\n");
+    let later = read("n,more,kind\n5,x,dog\n6,y,\n7,z,eel\n8,z,eel\n");
+    let (table, unknown) = later.recoded(trained.schema()).expect("the same columns");
+    assert_eq!(table.schema(), trained.schema());
+    assert_eq!(table.column("kind").expect("a column"), &Values::Categories(vec![1, -1, -1, -1]));
+    assert_eq!(table.column("n").expect("a column"), &Values::Numbers(vec![5.0, 6.0, 7.0, 8.0]));
+    assert_eq!(unknown, [("kind".to_owned(), "eel".to_owned())]);
+    let told = |text: &str| read(text).recoded(trained.schema()).expect_err("other columns").to_string();
+    assert_eq!(told("n\n1\n"), "there is no column `kind`; there is only `n`");
+    assert!(told("n,kind\n1,2\n").starts_with("column `kind` holds numbers, where texts were before"));
+
+    let some = later.select(&[3, 0]).expect("rows");
+    assert_eq!(some.column("n").expect("a column"), &Values::Numbers(vec![8.0, 5.0]));
+    let error = later.select(&[0, 4]).expect_err("four rows").to_string();
+    assert!(error.starts_with("row 4 of a table of 4 rows"), "{error}");
+    assert_eq!(Csv::new("a.csv").separator(';').names("a;b\n1").expect("names"), ["a", "b"]);
+}
+
+#[test]
 fn a_column_of_another_text_in_each_row_is_no_input() {
     let text = (0..30).fold("name,y\n".to_owned(), |text, row| text + &format!("n{row},{row}\n"));
     let table = Csv::new("a.csv").parse(text).expect("a table");

@@ -14,7 +14,8 @@ use syn::visit::Visit;
 const WATCHED: [&str; 5] = ["Op", "Unary", "Binary", "Compare", "Reduction"];
 
 /// Where they may be matched on.
-const SOURCES: [&str; 6] = ["graph/src", "nn/src", "macros/src", "codegen/src", "runtime/src", "src"];
+const SOURCES: [&str; 7] =
+    ["graph/src", "nn/src", "macros/src", "codegen/src", "runtime/src", "src", "cli/src"];
 
 /// The second language, but for the one file that translates the first into it.
 const ANOTHER_LANGUAGE: [&str; 2] = ["codegen/src/lane", "codegen/src/lower"];

@@ -13,7 +13,7 @@ const ALLOWED: [(&str, &str); 1] = [
     ("graph: op", "graph"),
 ];
 
-const CRATES: [&str; 6] = ["graph", "nn", "macros", "codegen", "runtime", "."];
+const CRATES: [&str; 7] = ["graph", "nn", "macros", "codegen", "runtime", ".", "cli"];
 
 type Name = Vec<String>;
 
@@ -27,7 +27,8 @@ struct Modules {
 impl Modules {
     fn of(root: &Path) -> Modules {
         let mut modules = Modules::default();
-        modules.read(&root.join("lib.rs"), root, Vec::new());
+        let file = ["lib.rs", "main.rs"].map(|name| root.join(name)).into_iter().find(|file| file.exists());
+        modules.read(&file.expect("a crate has a root"), root, Vec::new());
         modules
     }
 

@@ -48,6 +48,14 @@ fn a_grid_has_every_combination() {
 }
 
 #[test]
+fn words_that_are_numbers_stand_by_size() {
+    let axes = [("units", choice(["8", "16", "many"])), ("layers", whole(1..=2))];
+    let search = Search::new(axes).expect("axes");
+    let findings = search.run(Method::Grid(3), |trial| Ok(trial.number as f64)).expect("findings");
+    assert_eq!(findings.by("units", "layers").0, ["8", "16", "many"]);
+}
+
+#[test]
 fn findings_do_not_depend_on_threads_and_go_on_from_a_table() {
     for method in [Method::Random(30), Method::Tpe(30), Method::Grid(2)] {
         let one = space().threads(1).run(method, bowl).expect("findings");

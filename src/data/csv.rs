@@ -10,6 +10,7 @@ use crate::data::schema::Schema;
 use crate::data::table::Table;
 use crate::mistake::{counted, misuse};
 use downhill_runtime::error::Error;
+use std::borrow::Cow;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
@@ -139,6 +140,15 @@ impl Csv {
         self.table(input.into_reader())
     }
 
+    /// The names of a text's columns, without its rows; those that are to be skipped too.
+    ///
+    /// # Errors
+    /// A text without a first line, or with a name given twice.
+    pub fn names(&self, text: impl AsRef<[u8]> + Send + 'static) -> Result<Vec<String>, Error> {
+        let input = Input::of(&self.path, std::io::Cursor::new(text))?;
+        self.heading(input.into_reader()).map(|(_, names)| names)
+    }
+
     /// Reads a file that may be larger than memory: a table of `rows` rows, then the next. Needs a [`schema`](Csv::schema), since one
     /// piece does not know the categories of another.
     ///
@@ -161,8 +171,8 @@ impl Csv {
         layout.finish()
     }
 
-    /// Reads the first line.
-    fn begin(&self, reader: Box<dyn BufRead + Send>) -> Result<(Records, Layout), Error> {
+    /// Reads the first line; `records` stands behind it.
+    fn heading(&self, reader: Box<dyn BufRead + Send>) -> Result<(Records, Vec<String>), Error> {
         let Some(separator) = u8::try_from(self.separator).ok().filter(u8::is_ascii) else {
             return Err(misuse(
                 format!("a separator `{}`", self.separator),
@@ -183,7 +193,11 @@ impl Csv {
         if let Some(twice) = (0..names.len()).find(|&at| names[..at].contains(&names[at])) {
             return Err(records.wrong(twice, format!("column `{}` is named twice", names[twice])));
         }
+        Ok((records, names))
+    }
 
+    fn begin(&self, reader: Box<dyn BufRead + Send>) -> Result<(Records, Layout), Error> {
+        let (records, names) = self.heading(reader)?;
         let missing = self.missing.clone();
         let mut layout = Layout { fields: names.len(), columns: self.columns(&names)?, missing };
         if !self.header {
@@ -269,4 +283,13 @@ impl std::fmt::Debug for Pieces {
 /// As [`Csv::read`].
 pub fn read(path: impl AsRef<Path>) -> Result<Table, Error> {
     Csv::new(path.as_ref()).read()
+}
+
+/// A text as a field of a record: in quotes where it holds what would end it.
+pub fn field(text: &str) -> Cow<'_, str> {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\"")).into()
+    } else {
+        text.into()
+    }
 }

@@ -17,6 +17,16 @@ pub enum Kind {
     Category(Vec<String>),
 }
 
+impl fmt::Display for Kind {
+    /// `numbers` or `texts`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Number => "numbers",
+            Kind::Category(_) => "texts",
+        })
+    }
+}
+
 /// The columns of a table, by name, in order. It is saved as text (`to_string`, `parse`), so that later files are read as those that a
 /// network was trained on.
 ///
@@ -32,7 +42,7 @@ pub enum Kind {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schema {
-    columns: Vec<(String, Kind)>,
+    pub(crate) columns: Vec<(String, Kind)>,
 }
 
 impl Schema {

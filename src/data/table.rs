@@ -127,19 +127,83 @@ impl Table {
     pub fn complete(&self) -> Table {
         let whole = |row: &usize| !self.columns.iter().any(|values| values.is_missing(*row));
         let rows: Vec<usize> = (0..self.rows).filter(whole).collect();
-        let columns = self.columns.iter().map(|values| values.select(&rows)).collect();
+        self.taken(&rows)
+    }
+
+    /// These rows, in this order.
+    ///
+    /// # Errors
+    /// A row that there is not.
+    pub fn select(&self, rows: &[usize]) -> Result<Table, Error> {
+        match rows.iter().find(|&&row| row >= self.rows) {
+            None => Ok(self.taken(rows)),
+            Some(row) => Err(misuse(
+                format!("row {row} of a table of {}", counted(self.rows, "row")),
+                "rows are numbered from 0",
+            )),
+        }
+    }
+
+    fn taken(&self, rows: &[usize]) -> Table {
+        let columns = self.columns.iter().map(|values| values.select(rows)).collect();
         Table { schema: self.schema.clone(), columns, rows: rows.len() }
+    }
+
+    /// The columns of another schema, found by name, with its categories: those that a network was trained on. A text that it does not know
+    /// becomes a missing value, and is told with the name of its column, each once.
+    ///
+    /// # Errors
+    /// A column that is not there, or is of another kind.
+    ///
+    /// # Examples
+    /// ```
+    /// use downhill::data::csv::Csv;
+    ///
+    /// let trained = Csv::new("trained.csv").parse("kind,length\ncat,1\ndog,2\n")?;
+    /// let later = Csv::new("later.csv").parse("length,kind\n3,dog\n4,newt\n")?;
+    /// let (table, unknown) = later.recoded(trained.schema())?;
+    /// assert_eq!(table.inputs(&["kind"])?.as_f32()?, [0.0, 1.0, 0.0, 0.0]);
+    /// assert_eq!(unknown, [("kind".to_owned(), "newt".to_owned())]);
+    /// # Ok::<(), downhill::Error>(())
+    /// ```
+    pub fn recoded(&self, schema: &Schema) -> Result<(Table, Vec<(String, String)>), Error> {
+        let mut unknown = Vec::new();
+        let columns = schema.columns().map(|(name, wanted)| {
+            let at = self.schema.position(name)?;
+            let kind = &self.schema.columns[at].1;
+            match (kind, wanted, &self.columns[at]) {
+                (Kind::Number, Kind::Number, values) => Ok(values.clone()),
+                (Kind::Category(texts), Kind::Category(known), Values::Categories(classes)) => {
+                    let place = |text: &String| known.iter().position(|it| it == text);
+                    let places: Vec<Option<usize>> = texts.iter().map(place).collect();
+                    let strange = texts.iter().zip(&places).filter(|(_, place)| place.is_none());
+                    unknown.extend(strange.map(|(text, _)| (name.to_owned(), text.clone())));
+                    let recode = |&class: &i32| {
+                        let place = usize::try_from(class).ok().and_then(|class| places[class]);
+                        place.map_or(-1, |place| place as i32)
+                    };
+                    Ok(Values::Categories(classes.iter().map(recode).collect()))
+                }
+                _ => Err(misuse(
+                    format!("column `{name}` holds {kind}, where {wanted} were before"),
+                    "read it as what it was: `.numbers([…])`, `.categories([…])`",
+                )),
+            }
+        });
+        let columns = columns.collect::<Result<_, _>>()?;
+        Ok((Table { schema: schema.clone(), columns, rows: self.rows }, unknown))
     }
 
     /// Inputs `x` and targets `y`: every column but the target's as [`Table::inputs`] gives them, and [`Table::target`].
     ///
     /// # Errors
-    /// No such column; a missing value: [`Transform::impute_mean`](crate::data::Transform::impute_mean) fills those of `inputs`, and
-    /// [`Table::complete`] leaves their rows out.
+    /// No such column; an input whose texts differ in every row; a missing value:
+    /// [`Transform::impute_mean`](crate::data::Transform::impute_mean) fills those of `inputs`, and [`Table::complete`] leaves their rows out.
     pub fn dataset(&self, target: &str) -> Result<Dataset, Error> {
         let inputs = self.names_but(&[target])?;
         for &name in &inputs {
             self.refuse_missing(name)?;
+            self.refuse_identifiers(name)?;
         }
         Dataset::new([("x", self.inputs(&inputs)?), ("y", self.target(target)?)])
     }
@@ -151,15 +215,13 @@ impl Table {
     /// `[rows, width]`, f32. A column of numbers is one wide, one of categories as wide as it has categories.
     ///
     /// # Errors
-    /// A name that no column has; a column whose texts differ in every row; more than memory holds.
+    /// A name that no column has; more than memory holds.
     pub fn inputs(&self, names: &[&str]) -> Result<Tensor, Error> {
         let columns: Vec<(&Kind, &Values)> = names
             .iter()
             .map(|name| {
                 let at = self.schema.position(name)?;
-                let kind = &self.schema.columns().nth(at).expect("a column").1;
-                self.refuse_identifiers(name, kind)?;
-                Ok((*kind, &self.columns[at]))
+                Ok((&self.schema.columns[at].1, &self.columns[at]))
             })
             .collect::<Result<_, Error>>()?;
 
@@ -207,8 +269,8 @@ impl Table {
     }
 
     /// A name or a number of each row tells nothing of another.
-    fn refuse_identifiers(&self, name: &str, kind: &Kind) -> Result<(), Error> {
-        match kind {
+    fn refuse_identifiers(&self, name: &str) -> Result<(), Error> {
+        match &self.schema.columns[self.schema.position(name)?].1 {
             Kind::Category(texts) if texts.len() == self.rows && self.rows > FEW => Err(misuse(
                 format!("column `{name}` has another text in each of {} rows", self.rows),
                 format!("leave it out: `.skip([\"{name}\"])` where the file is read"),

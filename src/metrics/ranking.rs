@@ -90,6 +90,33 @@ impl RocAuc {
     pub fn new() -> RocAuc {
         RocAuc::default()
     }
+
+    /// The curve of a class against all others: shares of false positives with shares of true positives, from (0, 0) to (1, 1), a point for each
+    /// score that comes up. NaN where there is no row of the class, or none of another; nothing before the first piece. Where a row has one score, that
+    /// of class 1, it is class 1 that has a curve.
+    ///
+    /// ```
+    /// # use downhill::metrics::{Metric, RocAuc};
+    /// # use downhill::prelude::*;
+    /// let mut area = RocAuc::new();
+    /// area.add(&Tensor::from([0.1_f32, 0.4, 0.35, 0.8]), &Tensor::from([0_i32, 0, 1, 1]))?;
+    /// assert_eq!(area.curve(1), [(0.0, 0.0), (0.0, 0.5), (0.5, 0.5), (0.5, 1.0), (1.0, 1.0)]);
+    /// # Ok::<(), downhill::Error>(())
+    /// ```
+    pub fn curve(&self, class: usize) -> Vec<(f64, f64)> {
+        if self.kept.width == 0 {
+            return Vec::new();
+        }
+        let steps = self.kept.steps(class);
+        let total = |of: fn(&Step) -> f64| steps.iter().map(of).sum::<f64>();
+        let (of_class, others) = (total(|step| step.of_class), total(|step| step.others));
+        let mut passed = (0.0, 0.0);
+        let points = steps.iter().map(|step| {
+            passed = (passed.0 + step.others, passed.1 + step.of_class);
+            (passed.0 / others, passed.1 / of_class)
+        });
+        std::iter::once((0.0, 0.0)).chain(points).collect()
+    }
 }
 
 impl Metric for RocAuc {

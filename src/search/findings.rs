@@ -1,6 +1,7 @@
 //! What a search found: all trials with their errors.
 
 use super::trial::{Setting, Trial};
+use crate::data::csv::field;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -38,13 +39,13 @@ impl Findings {
         made.sort_by_key(|finding| finding.trial.number);
         let mut text = String::from("trial,error,failure");
         for (axis, _) in made.first().map_or(&[][..], |finding| &finding.trial.settings) {
-            text += &format!(",{}", quoted(axis));
+            text += &format!(",{}", field(axis));
         }
         for Finding { trial, error, failure } in made {
-            let failure = quoted(failure.as_deref().unwrap_or_default());
+            let failure = field(failure.as_deref().unwrap_or_default());
             text += &format!("\n{},{error:?},{failure}", trial.number);
             for (_, setting) in &trial.settings {
-                text += &format!(",{}", quoted(&setting.to_string()));
+                text += &format!(",{}", field(&setting.to_string()));
             }
         }
         text + "\n"
@@ -77,7 +78,7 @@ impl Findings {
     }
 }
 
-/// Settings in order: numbers by size, words by letters.
+/// Settings in order: numbers by size, and words that are numbers too; other words behind them, by letters.
 #[derive(Clone, PartialEq)]
 struct Order(Setting);
 
@@ -94,19 +95,10 @@ impl Ord for Order {
         let number = |setting: &Setting| match setting {
             Setting::Whole(number) => *number as f64,
             Setting::Number(number) => *number,
-            Setting::Choice(_) => f64::INFINITY,
+            Setting::Choice(word) => word.parse().unwrap_or(f64::INFINITY),
         };
         let by_number = number(&self.0).total_cmp(&number(&other.0));
         by_number.then_with(|| self.0.to_string().cmp(&other.0.to_string()))
-    }
-}
-
-/// A cell of a file of separated values.
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
     }
 }
 

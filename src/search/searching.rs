@@ -124,6 +124,11 @@ impl Search {
         Ok(self)
     }
 
+    /// The trials that [`Search::resume`] took.
+    pub fn made(&self) -> &[Finding] {
+        &self.made
+    }
+
     /// Makes all trials that were not made before: `train` is given one and gives its error, of which the lowest is the best. A trial that
     /// ends with an error of its own, or with NaN, is told in the findings, and the others go on.
     ///
