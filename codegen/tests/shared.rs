@@ -98,3 +98,19 @@ fn kernels_that_do_not_meet_are_shared_at_once() {
     let calls = calls_of_three(&case.graph, &Bindings::new());
     assert_eq!(together(&case, &Bindings::new()), 2, "{calls}");
 }
+
+/// The parts of a value that is put together are made by loops of one kernel, which are divided alike.
+#[test]
+fn parts_of_a_value_are_divided_alike() {
+    let mut case = Case::new();
+    let x = case.input("x", &["batch", "8"], &[50, 8]);
+    let parts = [16, 16, 16].map(|width| layer(&mut case, x, [8, width]));
+    let parts = parts.map(|part| case.graph.add(Op::Unary(Unary::Logistic), &[part]));
+    let whole = case.graph.add(Op::Concatenate { axis: 1 }, &parts);
+    let y = layer(&mut case, whole, [48, 33]);
+    case.output("whole", whole);
+    case.output("y", y);
+    case.check(1e-4);
+    let calls = calls_of_three(&case.graph, &batch(50));
+    assert!(calls.contains("threads share i0, i"), "{calls}");
+}

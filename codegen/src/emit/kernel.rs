@@ -155,7 +155,7 @@ pub fn emit(kernels: &[Scheduled], overlap: &dyn Fn(Buffer, Buffer) -> bool) -> 
         let mut emit = Emit {
             kernel,
             schedule,
-            divided: division.as_ref().map(|division| division.axis),
+            divided: division.as_ref().map(|division| division.axes.as_slice()).unwrap_or_default(),
             definitions,
             b: &mut b,
             pointers: &mut emitted.pointers,
@@ -207,8 +207,8 @@ pub(super) struct Range {
 pub(super) struct Emit<'a> {
     pub(super) kernel: &'a Kernel,
     pub(super) schedule: &'a Schedule,
-    /// The loop of which each thread runs a range.
-    divided: Option<Axis>,
+    /// The loops of which each thread runs a range.
+    divided: &'a [Axis],
     definitions: Map<ValueId, &'a Expression>,
     pub(super) b: &'a mut ProgramBuilder,
     pointers: &'a mut Vec<Pointer>,
@@ -412,7 +412,7 @@ impl Emit<'_> {
 
     /// The first value of a loop's counter and the end: this thread's range if the loop is divided.
     fn range(&mut self, axis: Axis) -> [Integer; 2] {
-        if self.divided == Some(axis) {
+        if self.divided.contains(&axis) {
             return [Number::Begin, Number::End].map(|number| self.integer(number));
         }
         let iterations = self.kernel.extents[axis.0 as usize].clone();

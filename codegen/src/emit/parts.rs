@@ -49,14 +49,14 @@ pub(crate) fn emit_parts(parts: &[&[Instance]], arena: &Arena) -> Result<Vec<Par
     }
 
     let overlap = |x: Buffer, y: Buffer| arena.may_overlap(x, y);
-    // By form, and by the loop that threads divide.
-    let mut known: HashMap<(usize, Option<Axis>), Rc<Emitted>> = HashMap::new();
+    // By form, and by the loops that threads divide.
+    let mut known: HashMap<(usize, Vec<Axis>), Rc<Emitted>> = HashMap::new();
     let emitted = parts.iter().map(|part| {
         let (emitted, arguments) = match part {
             [alone] => {
                 // All buffers of one kernel are in use at the same time, so none overlap.
                 let emit = || Rc::new(emit(&[alone.of_form()], &|_, _| false));
-                let key = (alone.form.number, alone.division().map(|division| division.axis));
+                let key = (alone.form.number, alone.division().map(|by| by.axes.clone()).unwrap_or_default());
                 let emitted = known.entry(key).or_insert_with(emit).clone();
                 let arguments = emitted.arguments(|buffer| buffer_of(&alone.numbers, buffer));
                 (emitted, arguments)

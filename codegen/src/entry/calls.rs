@@ -190,7 +190,7 @@ impl fmt::Display for Called {
         write!(f, "function {}({pointers}; {integers})", self.function)?;
         match self.shared.as_ref().map(|shared| shared.division.as_ref()) {
             Some(Some(division)) => {
-                write!(f, ", threads share {} at multiples of {}", division.axis, division.multiple)?;
+                write!(f, ", threads share {division}")?;
                 f.write_str(if self.is_in_shared_loop() { " in all turns" } else { "" })
             }
             Some(None) => f.write_str(", one thread"),

@@ -5,17 +5,18 @@
 //! Must hold: a thread runs whole iterations of a loop whose iterations are independent. So no fold is split, and no bit changes with
 //! the number of threads.
 
-use crate::ir::affine::Axis;
-use crate::ir::kernel::{Buffer, Expression, Item, Kernel, Loop, visit_items};
+use crate::ir::affine::{Affine, Axis};
+use crate::ir::kernel::{Access, Buffer, Expression, Item, Kernel, Loop, visit_items};
 use crate::schedule::cost::assumed_turns;
 use crate::schedule::loops::Schedule;
 use downhill_graph::dim::Dim;
+use std::fmt;
 
-/// A loop of a kernel that threads may divide.
+/// A loop of a kernel that threads may divide, or loops that follow one another and are divided alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Division {
-    /// The loop.
-    pub axis: Axis,
+    /// The loops: mostly one.
+    pub axes: Vec<Axis>,
     /// Its iterations.
     pub turns: Dim,
     /// Whether it is a lane loop.
@@ -28,6 +29,14 @@ pub struct Division {
     pub(crate) pieces: i64,
 }
 
+impl fmt::Display for Division {
+    /// `i0, i2 at multiples of 8`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let axes: Vec<String> = self.axes.iter().map(Axis::to_string).collect();
+        write!(f, "{} at multiples of {}", axes.join(", "), self.multiple)
+    }
+}
+
 /// Iterations of a lane loop between two cuts: vectors and cache lines stay whole.
 const LANES: i64 = 64;
 
@@ -37,22 +46,57 @@ const PACKED_AGAIN: i64 = 8;
 /// The loops that threads may divide, but for those that are known to be a single piece. Those with the most pieces come first; of
 /// equals the outer one.
 pub fn divisions(kernel: &Kernel, schedule: &Schedule) -> Vec<Division> {
-    let independent = independent_loops(kernel).into_iter().filter(|(axis, _)| writes_apart(kernel, *axis));
+    let independent =
+        independent_loops(kernel).into_iter().map(|(axis, packs_again)| (vec![axis], packs_again));
+    let independent = independent.chain(loops_alike(kernel).map(|axes| (axes, false)));
     let mut divisions: Vec<Division> = independent
-        .map(|(axis, packs_again)| division(kernel, schedule, axis, packs_again))
+        .filter(|(axes, _)| writes_apart(kernel, axes))
+        .filter_map(|(axes, packs_again)| division(kernel, schedule, axes, packs_again))
         .filter(|division| division.turns.as_constant().is_none_or(|turns| turns >= 2 * division.multiple))
         .collect();
     divisions.sort_by_key(|division| std::cmp::Reverse(division.pieces));
     divisions
 }
 
-fn division(kernel: &Kernel, schedule: &Schedule, axis: Axis, packs_again: bool) -> Division {
+/// Loops over the same turns as a division, unless vectors run along some of them alone.
+fn division(kernel: &Kernel, schedule: &Schedule, axes: Vec<Axis>, packs_again: bool) -> Option<Division> {
+    let axis = *axes.first()?;
     let is_wide = schedule.lanes.contains(&axis);
-    let rows = schedule.rows.get(&axis).map_or(1, |&rows| i64::from(rows));
-    let multiple = if is_wide { LANES } else { rows };
+    if axes.iter().any(|axis| schedule.lanes.contains(axis) != is_wide) {
+        return None;
+    }
+    let rows = |axis: &Axis| schedule.rows.get(axis).map_or(1, |&rows| i64::from(rows));
+    let multiple = if is_wide { LANES } else { axes.iter().map(rows).fold(1, least_common_multiple) };
     let pieces = assumed_turns(kernel, axis) as i64 / multiple;
     let pieces = if packs_again { pieces / PACKED_AGAIN } else { pieces };
-    Division { axis, turns: kernel.extents[axis.0 as usize].clone(), is_wide, multiple, unit: 1, pieces }
+    let turns = kernel.extents[axis.0 as usize].clone();
+    Some(Division { axes, turns, is_wide, multiple, unit: 1, pieces })
+}
+
+/// Several loops over the same turns that fold nothing, one behind the other, and nothing stored outside of them: parts of one value.
+fn loops_alike(kernel: &Kernel) -> Option<Vec<Axis>> {
+    let loops = kernel.body.iter().filter_map(|item| match item {
+        Item::Let(..) => None,
+        Item::Store(..) => Some(None),
+        Item::Loop(inner) => Some(Some(inner).filter(|inner| inner.accumulators.is_empty())),
+    });
+    let axes = loops.map(|inner| inner.map(|inner| inner.axis)).collect::<Option<Vec<Axis>>>()?;
+    let turns = |axis: &Axis| &kernel.extents[axis.0 as usize];
+    let alike = axes.windows(2).all(|two| turns(&two[0]) == turns(&two[1]));
+    (axes.len() > 1 && alike).then_some(axes)
+}
+
+/// The least number that both divide, of numbers of at least 1.
+pub(super) fn least_common_multiple(a: i64, b: i64) -> i64 {
+    a / greatest_common_divisor(a, b) * b
+}
+
+/// The greatest number that divides both, of numbers of at least 1.
+pub(super) fn greatest_common_divisor(mut a: i64, mut b: i64) -> i64 {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }
 
 /// The loops, from the outermost inward, that each enclose everything a kernel stores and that fold nothing; and whether something is packed
@@ -87,7 +131,7 @@ fn only_loop<'k>(kernel: &Kernel, items: &'k [Item]) -> Option<(&'k Loop, bool)>
 }
 
 /// Whether a loop does nothing but copy into scratch what nobody else writes there.
-fn is_packing(kernel: &Kernel, packing: &Loop) -> bool {
+pub(super) fn is_packing(kernel: &Kernel, packing: &Loop) -> bool {
     let (mut own, mut copies) = (Vec::new(), packing.accumulators.is_empty());
     visit_items(&packing.body, &mut |item| match item {
         Item::Let(_, expression) => copies &= matches!(expression, Expression::Load(..)),
@@ -98,23 +142,63 @@ fn is_packing(kernel: &Kernel, packing: &Loop) -> bool {
     copies && stores.count() == own.len() && own.iter().all(|buffer| matches!(buffer, Buffer::Scratch(_)))
 }
 
-/// True when no iteration of a loop touches what another one writes: every access to a written buffer moves by the same stride with
-/// the loop, and that stride is not zero. Scratch is ignored, because each thread has its own.
-fn writes_apart(kernel: &Kernel, axis: Axis) -> bool {
+/// True when no iteration of these loops touches what another one writes: every access to a written buffer moves by the same stride with
+/// its loop, and that stride is not zero; where there are several loops, each iteration keeps to its own part. Scratch is ignored, because
+/// each thread has its own.
+fn writes_apart(kernel: &Kernel, axes: &[Axis]) -> bool {
     let accesses = kernel.accesses();
     let shared = |buffer: &Buffer| !matches!(buffer, Buffer::Scratch(_) | Buffer::Watched);
     accesses.iter().filter(|(buffer, _, store)| *store && shared(buffer)).all(|(buffer, written, _)| {
-        let by = written.at.coefficient(axis);
-        let mut same = accesses.iter().filter(|(other, _, _)| other == buffer);
-        !by.is(0) && same.all(|(_, access, _)| access.row.is_none() && access.at.coefficient(axis) == by)
+        let by = stride(written, axes);
+        let mut same = accesses.iter().filter(|(other, _, _)| other == buffer).map(|(_, access, _)| *access);
+        let apart = |access: &Access| match axes {
+            [_] => access.row.is_none() && stride(access, axes) == by,
+            _ => own_part(kernel, access, axes, 1).as_ref() == Some(&by),
+        };
+        !by.is(0) && same.all(apart)
     })
+}
+
+/// By how much an access moves with the one of these loops that it is in.
+fn stride(access: &Access, axes: &[Axis]) -> Dim {
+    axes.iter().fold(Dim::default(), |sum, axis| &sum + &access.at.coefficient(*axis))
+}
+
+/// How far an access moves with `unit` iterations of the one of these loops that it is in, if the positions of all of them lie in
+/// `i·by .. (i + 1)·by`, for the i-th of them.
+pub(super) fn own_part(kernel: &Kernel, access: &Access, axes: &[Axis], unit: i64) -> Option<Dim> {
+    let step = stride(access, axes);
+    if step.is(0) || access.row.is_some() || access.by.is_some() {
+        return None;
+    }
+    let by = &step * &Dim::from(unit);
+    let last = &furthest(kernel, &access.at, axes)? + &(&step * &Dim::from(unit - 1));
+    let room = &(&by - &last) - &Dim::from(1);
+    is_never_negative(&room).then_some(by)
+}
+
+/// The greatest position in the first iteration of these loops, where the least is not negative.
+fn furthest(kernel: &Kernel, at: &Affine, axes: &[Axis]) -> Option<Dim> {
+    let mut last = is_never_negative(&at.constant).then(|| at.constant.clone())?;
+    for (other, coefficient) in at.terms.iter().filter(|(other, _)| !axes.contains(other)) {
+        if !is_never_negative(coefficient) {
+            return None;
+        }
+        let turns = &kernel.extents[other.0 as usize] - &Dim::from(1);
+        last = &last + &(coefficient * &turns);
+    }
+    Some(last)
+}
+
+/// Whether a dim is a sum of sizes and numbers that are not negative.
+fn is_never_negative(dim: &Dim) -> bool {
+    !dim.overflows() && dim.terms().all(|(_, coefficient)| coefficient >= 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::affine::Affine;
-    use crate::ir::kernel::{Access, ValueId};
+    use crate::ir::kernel::ValueId;
     use downhill_graph::types::ElementType;
     use std::collections::BTreeSet;
 
@@ -139,7 +223,7 @@ mod tests {
 
     fn divided(kernel: &Kernel) -> Option<Axis> {
         let schedule = Schedule { lanes: BTreeSet::from([Axis(1)]), ..Schedule::default() };
-        divisions(kernel, &schedule).first().map(|division| division.axis)
+        divisions(kernel, &schedule).first().map(|division| division.axes[0])
     }
 
     #[test]
@@ -156,7 +240,7 @@ mod tests {
         let schedule = Schedule { lanes: BTreeSet::from([Axis(1)]), ..Schedule::default() };
         let among = |lanes: i64| {
             let row = copy([1, lanes], (Buffer::Arena(0), [lanes, 1]), [lanes, 1]);
-            divisions(&row, &schedule).first().map(|division| division.axis)
+            divisions(&row, &schedule).first().map(|division| division.axes[0])
         };
         assert_eq!([2 * LANES - 1, 2 * LANES].map(among), [None, Some(Axis(1))]);
     }

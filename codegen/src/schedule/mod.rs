@@ -17,6 +17,8 @@ mod sums;
 
 pub mod divide;
 
+mod panels;
+
 pub mod form;
 
 pub mod specialize;

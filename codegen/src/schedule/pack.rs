@@ -73,6 +73,13 @@ impl<'a> Room<'a> {
         Buffer::Arena(self.add(elements, element))
     }
 
+    /// Takes back scratch that is not used after all.
+    pub(super) fn free(&mut self, scratch: Buffer) {
+        if let Buffer::Scratch(n) = scratch {
+            self.arena.sizes[n] = Dim::default();
+        }
+    }
+
     /// A buffer of which each thread has its own part.
     pub(super) fn own(&mut self, elements: &Dim, element: ElementType) -> Buffer {
         // Whole cache lines, where the size is known, so that no two threads write to the same line.

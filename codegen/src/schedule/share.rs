@@ -15,11 +15,10 @@
 //! - A team ends once it is worth many threads, and after some kernels: its buffers live as long as it does.
 
 use crate::abi::{LEAST_WORK, range};
-use crate::ir::affine::{Affine, Axis};
 use crate::ir::kernel::{Access, Buffer, Expression, Item, Kernel};
 use crate::plan::arena::Arena;
 use crate::plan::step::Repeat;
-use crate::schedule::divide::Division;
+use crate::schedule::divide::{Division, greatest_common_divisor, least_common_multiple, own_part};
 use crate::schedule::form::buffer_of;
 use crate::schedule::specialize::{Instance, Shared, guard};
 use crate::target::Target;
@@ -131,13 +130,12 @@ fn whole_loop(instances: &[Instance]) -> Option<Vec<Member>> {
 fn loop_at(instances: &[Instance], rows: &Dim) -> Option<Vec<Member>> {
     let mut members: Vec<Member> = Vec::with_capacity(instances.len());
     for instance in instances {
-        let division = instance.form.divisions.iter().find_map(|division| at_rows(division, rows))?;
-        members.push(Member::of(instance, Some(division)));
-        let member = members.last()?;
+        let divisions = instance.form.divisions.iter().filter_map(|division| at_rows(division, rows));
+        let mut choices = divisions.map(|division| Member::of(instance, Some(division)));
         // Turns of one kernel meet each other, too.
-        if !members.iter().all(|other| member.goes_with(other)) {
-            return None;
-        }
+        let goes =
+            |member: &Member| member.goes_with(member) && members.iter().all(|other| member.goes_with(other));
+        members.push(choices.find(goes)?);
     }
     Some(members)
 }
@@ -278,18 +276,6 @@ fn whole_rows(division: &Division) -> i64 {
     }
 }
 
-fn least_common_multiple(a: i64, b: i64) -> i64 {
-    a / greatest_common_divisor(a, b) * b
-}
-
-/// Of numbers of at least 1.
-fn greatest_common_divisor(mut a: i64, mut b: i64) -> i64 {
-    while b > 0 {
-        (a, b) = (b, a % b);
-    }
-    a
-}
-
 /// A division at so many rows, of whose elements the loop walks through all; the division itself if its iterations are these rows.
 fn at_rows(division: &Division, rows: &Dim) -> Option<Division> {
     if division.turns == *rows {
@@ -332,7 +318,7 @@ impl Member {
         let touched = shared.map(|(buffer, access, stores)| Touched {
             buffer: buffer_of(&instance.numbers, buffer),
             stores,
-            by: division.as_ref().and_then(|division| own_part(kernel, access, division)),
+            by: division.as_ref().and_then(|by| own_part(kernel, access, &by.axes, by.unit)),
             span: span(kernel, access),
         });
         let touched = touched.collect();
@@ -376,36 +362,6 @@ fn span(kernel: &Kernel, access: &Access) -> Option<[i64; 2]> {
         span[usize::from(way > 0)] = span[usize::from(way > 0)].checked_add(way)?;
     }
     Some(span)
-}
-
-/// How far an access moves with a row, if all positions of row i lie in `i·by .. (i + 1)·by`.
-fn own_part(kernel: &Kernel, access: &Access, division: &Division) -> Option<Dim> {
-    let step = access.at.coefficient(division.axis);
-    if step.is(0) || access.row.is_some() || access.by.is_some() {
-        return None;
-    }
-    let by = &step * &Dim::from(division.unit);
-    let last = &furthest(kernel, &access.at, division.axis)? + &(&step * &Dim::from(division.unit - 1));
-    let room = &(&by - &last) - &Dim::from(1);
-    is_never_negative(&room).then_some(by)
-}
-
-/// The greatest position in the first iteration of a loop, where the least is not negative.
-fn furthest(kernel: &Kernel, at: &Affine, axis: Axis) -> Option<Dim> {
-    let mut last = is_never_negative(&at.constant).then(|| at.constant.clone())?;
-    for (other, coefficient) in at.terms.iter().filter(|(other, _)| **other != axis) {
-        if !is_never_negative(coefficient) {
-            return None;
-        }
-        let turns = &kernel.extents[other.0 as usize] - &Dim::from(1);
-        last = &last + &(coefficient * &turns);
-    }
-    Some(last)
-}
-
-/// Whether a dim is a sum of sizes and numbers that are not negative.
-fn is_never_negative(dim: &Dim) -> bool {
-    !dim.overflows() && dim.terms().all(|(_, coefficient)| coefficient >= 0)
 }
 
 /// What a call of these kernels costs in a step, if threads share it or the loop around it.

@@ -21,6 +21,7 @@ use crate::schedule::divide::{Division, divisions};
 use crate::schedule::form::{buffer_of, form};
 use crate::schedule::loops::{Schedule, choose_lanes, choose_lanes_again, choose_rows, put_lanes_outside};
 use crate::schedule::pack::{Room, pack};
+use crate::schedule::panels::panels_ahead;
 use crate::target::Target;
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::hash::{Map, Set};
@@ -50,7 +51,7 @@ impl fmt::Display for Scheduled {
             writeln!(f, "  {rows} turns of {axis} together")?;
         }
         if let Some(division) = &self.division {
-            writeln!(f, "  threads share {} at multiples of {}", division.axis, division.multiple)?;
+            writeln!(f, "  threads share {division}")?;
         }
         Ok(())
     }
@@ -157,15 +158,25 @@ pub(crate) fn schedule(
     fixed: &Bindings,
     target: &Target,
 ) -> Vec<Instance> {
-    let mut known: Map<Kernel, Special> = Map::default();
+    // By form, and by which of its buffers stay the same in all turns of a loop.
+    let mut known: Map<(Kernel, Vec<Buffer>), Special> = Map::default();
     let (mut instances, mut count) = (Vec::new(), 0);
     let (mut before, mut steady) = (0, None);
 
     for (position, kernel) in kernels.iter().enumerate() {
+        // Outer loops stand behind inner ones.
+        let around = |repeat: &Repeat| repeat.kernels.contains(&position);
+        let [inner, outer] = [repeats.iter().position(around), repeats.iter().rposition(around)];
+        if outer.is_none_or(|outer| repeats[outer].kernels.start == position) {
+            before = instances.len();
+            steady = outer.map(|outer| Steady::of(kernels, repeats, &repeats[outer].kernels));
+        }
+
         let (form, mut numbers) = form(kernel);
         let buffers = numbers.len();
-        let special = known.entry(form).or_insert_with_key(|form| {
-            let special = specialize(form, buffers, fixed, target, count);
+        let stay = steady.as_ref().map(|steady| steady.read_by(&form, &numbers)).unwrap_or_default();
+        let special = known.entry((form, stay)).or_insert_with_key(|(form, stay)| {
+            let special = specialize(form, (buffers, stay), fixed, target, count);
             count += special.forms.len();
             special
         });
@@ -177,13 +188,6 @@ pub(crate) fn schedule(
             arena.lifetimes.push((position, position));
         }
 
-        // Outer loops stand behind inner ones.
-        let around = |repeat: &Repeat| repeat.kernels.contains(&position);
-        let [inner, outer] = [repeats.iter().position(around), repeats.iter().rposition(around)];
-        if outer.is_none_or(|outer| repeats[outer].kernels.start == position) {
-            before = instances.len();
-            steady = outer.map(|outer| Steady::of(kernels, repeats, &repeats[outer].kernels));
-        }
         for form in &special.forms {
             let instance = Instance {
                 form: form.clone(),
@@ -225,6 +229,16 @@ impl Steady {
         Steady { kernels: range.clone(), changes: stored.chain(moved).collect() }
     }
 
+    /// Buffers that a form reads and that stay the same.
+    fn read_by(&self, form: &Kernel, numbers: &[usize]) -> Vec<Buffer> {
+        let loads = form.accesses().into_iter().filter(|(_, _, store)| !store).map(|(buffer, ..)| buffer);
+        let mut stay: Vec<Buffer> =
+            loads.filter(|buffer| !self.changes.contains(&buffer_of(numbers, *buffer))).collect();
+        stay.sort_unstable();
+        stay.dedup();
+        stay
+    }
+
     /// Whether a kernel makes nothing but scratch, which is numbered behind the `buffers` of its form, of what stays the same.
     fn includes(&self, instance: &Instance, buffers: usize) -> bool {
         let kernel = &instance.form.scheduled.kernel;
@@ -238,9 +252,15 @@ impl Steady {
     }
 }
 
-/// Fixes sizes, then chooses what may differ between variants and targets. `buffers` is how many buffers the form has; the forms that
-/// are made of it are numbered from `first` on.
-fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, first: usize) -> Special {
+/// Fixes sizes, then chooses what may differ between variants and targets. `buffers` is how many buffers the form has, `stay` are those that
+/// stay the same in all turns of a loop around it; the forms that are made of it are numbered from `first` on.
+fn specialize(
+    form: &Kernel,
+    (buffers, stay): (usize, &[Buffer]),
+    fixed: &Bindings,
+    target: &Target,
+    first: usize,
+) -> Special {
     // Lane loops are chosen before sizes are bound: they decide the order of additions, which all variants share.
     let lanes = choose_lanes(form);
     let form = put_lanes_first(form.clone(), &lanes);
@@ -258,8 +278,16 @@ fn specialize(form: &Kernel, buffers: usize, fixed: &Bindings, target: &Target, 
         Scheduled { kernel, schedule: Schedule { lanes, rows }, division: None }
     };
 
-    let packed = pack(kernel, lanes, target, scratch).into_iter().map(scheduled);
-    let forms = packed.zip(first..).map(|(scheduled, number)| {
+    let mut packed = pack(kernel, lanes, target, scratch);
+    if !stay.is_empty() {
+        let (stay, mut room) =
+            (stay.iter().copied().collect(), Room::new(&mut arena, 0, target.thread_count()));
+        let ahead = packed.into_iter().flat_map(|(kernel, lanes)| {
+            panels_ahead(kernel, &stay, &mut room).into_iter().map(move |kernel| (kernel, lanes.clone()))
+        });
+        packed = ahead.collect();
+    }
+    let forms = packed.into_iter().map(scheduled).zip(first..).map(|(scheduled, number)| {
         let Scheduled { kernel, schedule, .. } = &scheduled;
         let work = work(kernel, &schedule.lanes);
         let (divisions, cost) = match target.worth() {
