@@ -229,6 +229,10 @@ fn pools() {
     }
     case(&[2, 3, 7, 5], false, |x| global_average_pool(x)).check(1e-6);
     case(&[2, 3, 7, 5], false, |x| adaptive_average_pool(x, &sizes(&[3, 5]))).check(1e-6);
+    let equal_parts = case(&[2, 3, 8, 6], false, |x| adaptive_average_pool(x, &sizes(&[4, 3])));
+    equal_parts.check(1e-6);
+    let is_product = |id: &NodeId| matches!(equal_parts.graph.op(*id), Op::DotGeneral { .. });
+    assert_eq!(equal_parts.graph.ids().filter(is_product).count(), 0, "{}", equal_parts.graph.to_text());
 }
 
 /// x → conv → relu → pool → conv → relu, as in a network: layouts meet.
