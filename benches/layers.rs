@@ -34,9 +34,9 @@ network! {
         loss 0.5 * sum(y * y);
     }
 
-    Convolution(channels: usize, size: usize, groups: usize) {
-        input x: [batch, channels, size, size];
-        output y = conv(x, channels, kernel: 3, padding: 1, groups: groups, bias: false);
+    Convolution(inputs: usize, size: usize, channels: usize, kernel: usize, stride: usize, padding: usize, groups: usize) {
+        input x: [batch, inputs, size, size];
+        output y = conv(x, channels, kernel: kernel, stride: stride, padding: padding, groups: groups, bias: false);
         loss 0.5 * sum(y * y);
     }
 
@@ -52,30 +52,66 @@ type Pass = Box<dyn FnMut()>;
 /// A name, and what prepares a pass.
 type Row = (&'static str, fn() -> Pass);
 
-const ROWS: [Row; 16] = [
+const ROWS: [Row; 7] = [
     ("attention_64", || attention(12, 64)),
     ("attention_512", || attention(4, 512)),
     ("attention_2048", || attention(1, 2048)),
     ("batch_norm", || normalised(BatchNorm::new(16, 32).batch_sizes([32]).build(), &[32, 16, 32, 32])),
     ("layer_norm", || normalised(LayerNorm::new(128).batch_sizes([768]).build(), &[768, 128])),
-    ("depthwise", || convolved(8, 128, 28, 128, &["x", "y.weight"])),
+    ("depthwise", || convolved(&Shape { batch: 8, groups: 128, ..SAME.of(128, 28) }, &["x", "y.weight"])),
     ("embedding", || embedded(50_000, 128, 4096)),
-    ("conv16", || convolved(32, 16, 32, 1, &[])),
-    ("conv16_by_x", || convolved(32, 16, 32, 1, &["x"])),
-    ("conv16_by_weight", || convolved(32, 16, 32, 1, &["y.weight"])),
-    ("conv32", || convolved(32, 32, 16, 1, &[])),
-    ("conv32_by_x", || convolved(32, 32, 16, 1, &["x"])),
-    ("conv32_by_weight", || convolved(32, 32, 16, 1, &["y.weight"])),
-    ("conv64", || convolved(32, 64, 8, 1, &[])),
-    ("conv64_by_x", || convolved(32, 64, 8, 1, &["x"])),
-    ("conv64_by_weight", || convolved(32, 64, 8, 1, &["y.weight"])),
 ];
+
+/// A convolution of square pictures.
+#[derive(Clone, Copy)]
+struct Shape {
+    batch: usize,
+    inputs: usize,
+    size: usize,
+    channels: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    groups: usize,
+}
+
+/// 3×3 that keeps channels and sizes.
+const SAME: Shape =
+    Shape { batch: 32, inputs: 16, size: 32, channels: 16, kernel: 3, stride: 1, padding: 1, groups: 1 };
+
+/// 5×5 without a padding, as in LeNet-5.
+const INSIDE: Shape = Shape { batch: 128, kernel: 5, padding: 0, ..SAME };
+
+impl Shape {
+    const fn of(self, channels: usize, size: usize) -> Shape {
+        Shape { inputs: channels, channels, size, ..self }
+    }
+}
+
+/// Each is measured forward, and with the gradient by its input, and by its weights.
+const CONVOLUTIONS: [(&str, Shape); 7] = [
+    ("conv16", SAME),
+    ("conv32", SAME.of(32, 16)),
+    ("conv64", SAME.of(64, 8)),
+    ("conv_1_to_6", Shape { inputs: 1, channels: 6, size: 28, ..INSIDE }),
+    ("conv_6_to_16", Shape { inputs: 6, channels: 16, size: 12, ..INSIDE }),
+    ("conv_16_to_6", Shape { inputs: 16, channels: 6, size: 12, ..INSIDE }),
+    ("conv_by_2", Shape { channels: 32, stride: 2, ..SAME }),
+];
+
+const FORMS: [(&str, &[&str]); 3] = [("", &[]), ("_by_x", &["x"]), ("_by_weight", &["y.weight"])];
 
 fn main() {
     let named: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    for (name, prepare) in ROWS {
+    let measure = |name: &str, prepare: &dyn Fn() -> Pass| {
         if named.is_empty() || named.iter().any(|part| name.contains(&**part)) {
             println!("{name} {:.1}", least(&mut *prepare()).as_secs_f64() * 1e6);
+        }
+    };
+    ROWS.iter().for_each(|(name, prepare)| measure(name, prepare));
+    for (name, shape) in &CONVOLUTIONS {
+        for (form, by) in FORMS {
+            measure(&format!("{name}{form}"), &|| convolved(shape, by));
         }
     }
 }
@@ -124,15 +160,17 @@ fn normalised(net: Result<Model, downhill::Error>, shape: &[usize]) -> Pass {
     })
 }
 
-fn convolved(batch: usize, channels: usize, size: usize, groups: usize, by: &'static [&'static str]) -> Pass {
-    let network = Convolution::new(channels, size, groups).batch_sizes([batch]);
-    let net = network.build().expect("a network");
-    let shape = [batch, channels, size, size];
-    let x = tensor(1, &shape);
+fn convolved(shape: &Shape, by: &'static [&'static str]) -> Pass {
+    let Shape { batch, inputs, size, channels, kernel, stride, padding, groups } = *shape;
+    let network = Convolution::new(inputs, size, channels, kernel, stride, padding, groups);
+    let net = network.batch_sizes([batch]).build().expect("a network");
+    let x = tensor(1, &[batch, inputs, size, size]);
     let weight = net.parameters().next().expect("a weight").1;
-    let (mut by_x, mut by_weight) = (room(&shape), room(&weight));
+    let places = (size + 2 * padding - kernel) / stride + 1;
+    let mut y = room(&[batch, channels, places, places]);
+    let (mut by_x, mut by_weight) = (room(&[batch, inputs, size, size]), room(&weight));
     Box::new(move || match *by {
-        [] => net.forward_into(&x, &mut by_x).expect("an output"),
+        [] => net.forward_into(&x, &mut y).expect("an output"),
         ["x"] => _ = net.gradients_into(None, ["x"], &x, (), [&mut by_x as _]).expect("a gradient"),
         ["y.weight"] => {
             let into = [&mut by_weight as _];

@@ -44,9 +44,9 @@ def differentiated(forward, leaves):
     return run
 
 
-def conv(batch, channels, size, by, groups=1):
-    module = nn.Conv2d(channels, channels, 3, padding=1, groups=groups, bias=False)
-    return layer(module, (batch, channels, size, size), by)
+def conv(batch, inputs, size, channels, by, kernel=3, stride=1, padding=1, groups=1):
+    module = nn.Conv2d(inputs, channels, kernel, stride, padding, groups=groups, bias=False)
+    return layer(module, (batch, inputs, size, size), by)
 
 
 def embedding(count, width, batch):
@@ -63,16 +63,26 @@ def embedding(count, width, batch):
 
 
 FORMS = {"": (), "_by_x": ("x",), "_by_weight": ("weight",)}
+INSIDE = {"kernel": 5, "padding": 0}
+CONVOLUTIONS = {
+    "conv16": ((32, 16, 32, 16), {}),
+    "conv32": ((32, 32, 16, 32), {}),
+    "conv64": ((32, 64, 8, 64), {}),
+    "conv_1_to_6": ((128, 1, 28, 6), INSIDE),
+    "conv_6_to_16": ((128, 6, 12, 16), INSIDE),
+    "conv_16_to_6": ((128, 16, 12, 6), INSIDE),
+    "conv_by_2": ((32, 16, 32, 32), {"stride": 2}),
+}
 ROWS = {
     "attention_64": lambda: attention(12, 64),
     "attention_512": lambda: attention(4, 512),
     "attention_2048": lambda: attention(1, 2048),
     "batch_norm": lambda: layer(nn.BatchNorm2d(16), (32, 16, 32, 32)),
     "layer_norm": lambda: layer(nn.LayerNorm(128), (768, 128)),
-    "depthwise": lambda: conv(8, 128, 28, ("x", "weight"), groups=128),
+    "depthwise": lambda: conv(8, 128, 28, 128, ("x", "weight"), groups=128),
     "embedding": lambda: embedding(50_000, 128, 4096),
-} | {f"conv{channels}{form}": lambda channels=channels, by=by: conv(32, channels, 512 // channels, by)
-     for channels in (16, 32, 64) for form, by in FORMS.items()}
+} | {name + form: lambda sizes=sizes, options=options, by=by: conv(*sizes, by, **options)
+     for name, (sizes, options) in CONVOLUTIONS.items() for form, by in FORMS.items()}
 
 
 def least(run, seconds=0.5):

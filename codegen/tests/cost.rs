@@ -5,7 +5,8 @@ mod common;
 use downhill_codegen::schedule::cost::{Cost, Counted, MemoryLevel, Speed};
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, Input, NodeId, Purpose, Role};
-use downhill_graph::op::{Binary, Op, Reduction, Unary};
+use downhill_graph::op::{Binary, Op, Reduction, Unary, Window};
+use downhill_graph::passes::optimize;
 use downhill_graph::types::{ElementType, Shape, Type};
 
 fn input(graph: &mut Graph, name: &str, dims: &[&str]) -> NodeId {
@@ -52,6 +53,41 @@ fn a_product_is_two_operations_a_term_and_touches_each_matrix_once() {
     assert_eq!(counted.bytes(), 4 * (64 * 784 + 784 * 128 + 64 * 128));
     assert_eq!(product(&known).at(&Bindings::new()).expect("no size is left open"), counted);
     assert_eq!(cost.at(&sizes(&[("m", 64)])), None);
+}
+
+/// Multiplications and additions of a fold of `[4, places, 32] · [32, taps, 16]` along its places, for each picture, input and output channel.
+fn of_fold(places: i64, taps: i64, stride: i64) -> i64 {
+    let numbers = |numbers: &[i64]| Shape(numbers.iter().copied().map(Dim::from).collect());
+    let mut graph = Graph::new();
+    let input = |graph: &mut Graph, name: &str, shape: &[i64]| {
+        let ty = Type::new(ElementType::F32, numbers(shape));
+        graph.add_input(Input { name: name.into(), ty, role: Role::Input, below: None })
+    };
+    let gradient = input(&mut graph, "gradient", &[4, places, 32]);
+    let weight = input(&mut graph, "weight", &[32, taps, 16]);
+    let product = Op::DotGeneral { batch: vec![], contract: vec![(2, 0)] };
+    let product = graph.add(product, &[gradient, weight]);
+    let [taps, stride] = [taps, stride].map(Dim::from);
+    let window = Window { axis: 1, taps, stride: stride.clone(), dilation: Dim::from(1) };
+    let size = &(&Dim::from(places - 1) * &stride) + &window.span();
+    let folded = graph.add(Op::Fold { window, size }, &[product]);
+    graph.results.push((Purpose::Output("z".into()), folded));
+
+    let functions = common::entry(&optimize(&graph), &Bindings::new()).functions;
+    let counted = functions.iter().map(|function| function.cost.at(&Bindings::new()).expect("numbers"));
+    let [all, each] = [counted.map(|counted| counted.arithmetic as i64).sum(), 2 * 4 * 32 * 16];
+    assert_eq!(all % each, 0, "{all} operations");
+    all / each
+}
+
+#[test]
+fn a_fold_of_a_product_multiplies_with_no_zeros_between_places() {
+    // 8 places of 3 taps see 17 elements: 9 by their first and last taps, and 8 by those in the middle.
+    assert_eq!(of_fold(8, 3, 2), 9 * 2 + 8);
+    // Each of 3 · 8 + 1 elements by one tap of four, or two.
+    assert_eq!(of_fold(8, 4, 3), 9 * 2 + 8 + 8);
+    assert_eq!(of_fold(8, 2, 2), 8 + 8);
+    assert_eq!(of_fold(8, 3, 1), 10 * 3);
 }
 
 #[test]

@@ -145,6 +145,33 @@ fn sums_beside_each_other() {
     }
 }
 
+/// Two sums of what is read once, less a number and times another one of each column: what is computed beside the sums is so for each block.
+#[test]
+fn sums_that_take_what_is_computed_beside_them() {
+    for (rows, columns) in [(3000, 40), (5001, 24), (9000, 20)] {
+        let mut case = Case::new();
+        let dims = ["n", &*columns.to_string()];
+        let x = case.input("x", &dims, &[rows, columns]);
+        let by = case.input("by", &dims, &[rows, columns]);
+        let [mean, scale] = ["mean", "scale"].map(|name| case.input(name, &dims[1..], &[columns]));
+        let binary = |case: &mut Case, op: Binary, x, y| case.graph.add(Op::Binary(op), &[x, y]);
+        let wide = |case: &mut Case, of_column: NodeId| {
+            let shape = case.graph.shape(x).clone();
+            case.graph.add(Op::Broadcast { shape, axes: vec![1] }, &[of_column])
+        };
+        let squared = binary(&mut case, Binary::Mul, scale, scale);
+        let [mean, squared] = [mean, squared].map(|of_column| wide(&mut case, of_column));
+        let centred = binary(&mut case, Binary::Sub, x, mean);
+        let product = binary(&mut case, Binary::Mul, by, centred);
+        let scaled = binary(&mut case, Binary::Mul, by, squared);
+        for (name, node) in [("by", by), ("product", product), ("scaled", scaled)] {
+            let folded = sum(&mut case, node, &[0]);
+            case.output(name, folded);
+        }
+        case.check(1e-4);
+    }
+}
+
 /// What is infinite or NaN comes through, wherever it stands, and so does an overflow within a chunk or between two.
 #[test]
 fn sums_of_what_is_not_finite() {

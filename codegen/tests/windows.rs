@@ -141,10 +141,7 @@ fn transposed_convolutions() {
     for (shape, more) in transposed_shapes() {
         let case = transposed(&shape, more, false);
         case.check(1e-5);
-        // A sum over one channel is no product, and what it multiplies is folded as it is.
-        let is_product = shape.x[1] as i64 > shape.groups;
-        let folds = case.graph.ids().filter(|id| matches!(case.graph.op(*id), Op::Fold { .. })).count();
-        assert_eq!(folds > 0, !is_product, "{}", case.graph.to_text());
+        assert_eq!(folds(&case.graph), 0, "{}", case.graph.to_text());
     }
     let (shape, more) = &transposed_shapes()[1];
     transposed(shape, more, true).check(1e-4);
@@ -196,11 +193,14 @@ fn convolutions_in_second_order() {
 
 #[test]
 fn no_window_of_a_convolution_is_written_down() {
-    for shape in shapes().into_iter().filter(|shape| shape.groups == 1) {
+    for shape in shapes() {
         let graph = shape.case(false).graph;
-        let folds = graph.ids().filter(|id| matches!(graph.op(*id), Op::Fold { .. })).count();
-        assert_eq!(folds, 0, "{}", graph.to_text());
+        assert_eq!(folds(&graph), 0, "{}", graph.to_text());
     }
+}
+
+fn folds(graph: &Graph) -> usize {
+    graph.ids().filter(|id| matches!(graph.op(*id), Op::Fold { .. })).count()
 }
 
 #[test]
@@ -229,6 +229,10 @@ fn pools() {
     }
     case(&[2, 3, 7, 5], false, |x| global_average_pool(x)).check(1e-6);
     case(&[2, 3, 7, 5], false, |x| adaptive_average_pool(x, &sizes(&[3, 5]))).check(1e-6);
+    let equal_parts = case(&[2, 3, 8, 6], false, |x| adaptive_average_pool(x, &sizes(&[4, 3])));
+    equal_parts.check(1e-6);
+    let is_product = |id: &NodeId| matches!(equal_parts.graph.op(*id), Op::DotGeneral { .. });
+    assert_eq!(equal_parts.graph.ids().filter(is_product).count(), 0, "{}", equal_parts.graph.to_text());
 }
 
 /// x → conv → relu → pool → conv → relu, as in a network: layouts meet.

@@ -4,11 +4,11 @@ mod support;
 
 use downhill_graph::dim::{Bindings, Dim};
 use downhill_graph::graph::{Graph, NodeId, Purpose};
-use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Unary};
+use downhill_graph::op::{Binary, Compare, Op, Padding, Range, Reduction, Unary, Window};
 use downhill_graph::passes::{bind, eliminate_dead, erase_gradient_markers, optimize, simplify};
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Shape};
-use support::{binary, environment, input, input_of, show, unary, value};
+use support::{Numbers, binary, environment, input, input_of, show, unary, value};
 
 /// The formula of the only result after `simplify`.
 fn simplified(build: impl Fn(&mut Graph) -> NodeId) -> String {
@@ -165,6 +165,10 @@ fn views_compose_and_cancel() {
     assert_eq!(views(&[wide([4, 2, 3], [1, 2]), wider]), "broadcast[2, 3](x0)");
     assert_eq!(views(&[Op::Broadcast { shape: [2, 3].into(), axes: vec![0, 1] }]), "x0");
     assert_eq!(views(&[Op::Reverse(vec![0]), Op::Reverse(vec![0])]), "x0");
+    let both = [Op::Reverse(vec![0, 1]), Op::Reverse(vec![1])];
+    assert_eq!(views(&both), views(&[Op::Reverse(vec![0])]));
+    let reversed = [wide([4, 2, 3], [1, 2]), Op::Reverse(vec![0, 2])];
+    assert_eq!(views(&reversed), views(&[Op::Reverse(vec![1]), wide([4, 2, 3], [1, 2])]));
     assert_eq!(views(&[Op::Convert(ElementType::F64)]), "x0");
     let all = |end: i64| Range { start: 0.into(), end: end.into(), stride: 1 };
     assert_eq!(views(&[Op::Slice(vec![all(2), all(3)])]), "x0");
@@ -311,4 +315,54 @@ fn views_settle() {
         assert_eq!(simple, simplify(&simple));
         assert!(simple.len() <= graph.len(), "{} nodes become {}", graph.len(), simple.len());
     }
+}
+
+/// Gradients of windows over single channels: no array with an element for each tap of each place is folded.
+#[test]
+fn folds_of_what_is_repeated_are_sums_over_windows() {
+    let fold = |axis: usize, taps: i64, stride: i64, size: i64| {
+        let window = Window { axis, taps: taps.into(), stride: stride.into(), dilation: 1.into() };
+        Op::Fold { window, size: size.into() }
+    };
+    let ops = |graph: &Graph, is: fn(&Op) -> bool| graph.ids().filter(|id| is(graph.op(*id))).count();
+    let check = |build: &dyn Fn(&mut Graph) -> NodeId, tensors: &[Tensor]| {
+        let mut graph = Graph::new();
+        let result = build(&mut graph);
+        graph.results.push((Purpose::Output("y".into()), result));
+        let simple = eliminate_dead(&simplify(&graph));
+        assert_eq!(ops(&simple, |op| matches!(op, Op::Fold { .. })), 0, "{}", simple.to_text());
+        assert_eq!(ops(&simple, |op| matches!(op, Op::Reduce { .. })), 1, "{}", simple.to_text());
+        let given = environment(tensors);
+        let [before, after] =
+            [(&graph, result), (&simple, simple.results[0].1)].map(|(graph, id)| value(graph, id, &given));
+        assert_eq!(before, after, "{}", simple.to_text());
+    };
+
+    // [lines, taps, places, taps, channels], folded to 6 by 5 pixels of each of 2 channels, and cut.
+    let mut numbers = Numbers::new(7);
+    let mut whole = |shape: &[usize]| {
+        let count = shape.iter().product();
+        let values = (0..count).map(|_| numbers.within(-8.0, 8.0).round()).collect();
+        Tensor::new(shape, values).expect("as many as the shape has")
+    };
+    let shape = || Shape::from([4, 3, 2, 3, 2]);
+    let gradient_of_pixels = |graph: &mut Graph| {
+        let (gradient, weight) = (input(graph, &[4, 2, 2]), input(graph, &[3, 3, 2]));
+        let gradient = graph.add(Op::Broadcast { shape: shape(), axes: vec![0, 2, 4] }, &[gradient]);
+        let weight = graph.add(Op::Broadcast { shape: shape(), axes: vec![1, 3, 4] }, &[weight]);
+        let terms = binary(graph, Binary::Mul, gradient, weight);
+        let lines = graph.add(fold(2, 3, 2, 5), &[terms]);
+        let pixels = graph.add(fold(0, 3, 1, 6), &[lines]);
+        let part = |size: i64| Range { start: 1.into(), end: (size - 1).into(), stride: 1 };
+        graph.add(Op::Slice(vec![part(6), part(5), Range::whole(&2.into())]), &[pixels])
+    };
+    check(&gradient_of_pixels, &[whole(&[4, 2, 2]), whole(&[3, 3, 2])]);
+
+    // Of a mean over overlapping windows.
+    let gradient_of_means = |graph: &mut Graph| {
+        let gradient = input(graph, &[4]);
+        let wide = graph.add(Op::Broadcast { shape: [4, 3].into(), axes: vec![0] }, &[gradient]);
+        graph.add(fold(0, 3, 2, 10), &[wide])
+    };
+    check(&gradient_of_means, &[whole(&[4])]);
 }

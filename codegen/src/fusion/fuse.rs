@@ -14,6 +14,7 @@ use super::group::{Group, group};
 use super::root::{Read, domain, is_view_of_all, moved_anyhow, root, root_of_rows};
 use crate::fusion::prepare::{Prepared, innermost_axis};
 use crate::fusion::rows::RowUpdate;
+use crate::fusion::spread::{is_bare, spread_values};
 use downhill_graph::facts::{Class, Cost};
 use downhill_graph::graph::{Graph, NodeId, bug};
 use downhill_graph::op::Op;
@@ -99,6 +100,8 @@ fn by_row(read: &Read) -> bool {
 }
 
 fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
+    let mut spread = spread_values(graph);
+    spread.retain(|id| matches!(graph.op(*id), Op::Pad(paddings) if is_bare(paddings)));
     let mut stored: BTreeSet<NodeId> = graph.results.iter().map(|(_, id)| *id).collect();
     let users = graph.users();
     let mut cost = vec![0_u32; graph.len()];
@@ -127,6 +130,14 @@ fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId
                     stored.insert(source);
                 }
             }
+            // Products see its elements alone, without the zeros between them.
+            Class::Pieces if spread.contains(&id) => {
+                let elements = beneath_moves(graph, &stored, operands[0]);
+                if computed(graph, elements) {
+                    stored.insert(elements);
+                }
+                continue;
+            }
             Class::Pieces | Class::Scatter => {
                 stored.insert(id);
             }
@@ -142,7 +153,7 @@ fn choose_stored(graph: &Graph, looked_up: &BTreeSet<NodeId>) -> BTreeSet<NodeId
                 // Each element of an operand is read many times: computed once, in memory.
                 for &operand in &operands {
                     let base = beneath_moves(graph, &stored, operand);
-                    if computed(graph, base) {
+                    if computed(graph, base) && !spread.contains(&base) {
                         stored.insert(base);
                     }
                 }

@@ -6,9 +6,11 @@ pub(crate) mod repeated;
 
 pub(crate) mod sums_behind;
 
-pub mod prepare;
-
 pub mod root;
+
+pub(crate) mod spread;
+
+pub mod prepare;
 
 pub mod group;
 

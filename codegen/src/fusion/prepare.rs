@@ -6,6 +6,7 @@
 
 use crate::fusion::repeated::merge_loops;
 use crate::fusion::rows::{RowUpdate, updates_of_rows};
+use crate::fusion::spread::{spread_values, with_border_inside};
 use crate::fusion::sums_behind::sums_behind_loops;
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::Class;
@@ -30,12 +31,15 @@ pub fn prepare(graph: &Graph) -> Prepared {
     let graph = &*sums_behind_loops(graph);
     let mut prepared = graph.same_interface();
     let mut rectified = HashMap::new();
+    let spread = spread_values(graph);
     let copies = copy_into(&mut prepared, graph, &mut |prepared, id, operands| {
         let op = graph.op(id);
         if let Op::ArgMax { axis } = op {
             first_of_greatest(prepared, operands[0], *axis)
         } else if let Op::Fold { window, size } = op {
             tap_by_tap(prepared, operands[0], window, size)
+        } else if let (Op::Pad(paddings), true) = (op, spread.contains(&id)) {
+            with_border_inside(prepared, operands[0], paddings)
         } else if *op == Op::Select {
             select(prepared, &mut rectified, operands)
         } else if op.class() == Class::Marker {

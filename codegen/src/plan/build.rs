@@ -13,9 +13,11 @@ use crate::fusion::fuse::Fused;
 use crate::fusion::group::Group;
 use crate::fusion::root::{Root, dot_axes, identity_index, index_of_lookup};
 use crate::fusion::rows::RowUpdate;
+use crate::fusion::spread::between_zeros;
 use crate::ir::affine::{Affine, Axis, linear, moved};
 use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, Term, ValueId};
 use crate::plan::nests::simplify;
+use crate::plan::phases::{Folded, Phase, phases};
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::Class;
 use downhill_graph::graph::{Graph, NodeId, Purpose, bug};
@@ -90,9 +92,17 @@ pub(crate) fn build(
 ) -> Result<Kernel, Error> {
     let name = group.roots.iter().map(|root| describe(graph, root.node)).collect::<Vec<_>>().join(", ");
     let kernel = Kernel { name, extents: Vec::new(), values: Vec::new(), body: Vec::new() };
-    let mut build = Build { graph, homes, row_updates, kernel, frames: vec![Frame::default()], error: None };
+    let mut build =
+        Build { graph, homes, row_updates, kernel, frames: vec![Frame::default()], phase: None, error: None };
 
-    for root in &group.roots {
+    for phase in phases(graph, &homes.read_from, group) {
+        build.close_to(0);
+        build.phase = Some(phase);
+        group.roots.iter().for_each(|root| build.root(root));
+    }
+    let others = if build.phase.is_some() { &[] } else { &*group.roots };
+
+    for root in others {
         if let Some(update) = row_updates.get(&root.node) {
             build.rows(root.node, update);
             continue;
@@ -168,6 +178,8 @@ pub(super) struct Build<'a> {
     pub(super) row_updates: &'a BTreeMap<NodeId, RowUpdate>,
     pub(super) kernel: Kernel,
     pub(super) frames: Vec<Frame>,
+    /// Of results that are made phase by phase, the one that is being made.
+    phase: Option<Phase>,
     error: Option<Error>,
 }
 
@@ -188,9 +200,11 @@ impl Pending {
 
 impl Build<'_> {
     fn root(&mut self, root: &Root) {
-        let extents: Vec<Dim> = root.domain.iter().map(|(_, dim)| dim.clone()).collect();
+        let mut extents: Vec<Dim> = root.domain.iter().map(|(_, dim)| dim.clone()).collect();
+        self.phase.iter().for_each(|phase| phase.narrow(&mut extents));
         let axes = self.open_loops(&extents);
-        let index = identity_index(self.graph, root.node, &axes);
+        let mut index = identity_index(self.graph, root.node, &axes);
+        self.phase.iter().for_each(|phase| phase.place(&axes, &mut index));
         let value = self.define(root.node, &index);
         self.store(root.node, &index, value);
     }
@@ -310,11 +324,16 @@ impl Build<'_> {
                 (pending.operands[1], at.into())
             }),
             Class::Marker => pending.values.is_empty().then(|| (operand, pending.index.clone())),
+            // The only ones that are computed within another kernel: `fusion/spread.rs`.
+            Class::Pieces => {
+                let Op::Pad(paddings) = self.graph.op(pending.node) else { return None };
+                let at = || between_zeros(paddings, &pending.index).into();
+                pending.values.is_empty().then(|| (operand, at()))
+            }
             Class::Source
             | Class::Fold
             | Class::Prefix
             | Class::Contraction
-            | Class::Pieces
             | Class::Scatter
             | Class::Loop => None,
         }
@@ -368,13 +387,13 @@ impl Build<'_> {
             | Op::Reverse(_)
             | Op::Window(_)
             | Op::Reshape(_)
+            | Op::Pad(_)
             | Op::StopGradient
             | Op::Surrogate => match values {
                 [same] => *same,
                 _ => self.relabelled(node, graph.operand(node, 0), index),
             },
-            Op::Pad(_)
-            | Op::Concatenate { .. }
+            Op::Concatenate { .. }
             | Op::CumulativeSum { .. }
             | Op::ScatterAdd { .. }
             | Op::ArgMax { .. }
@@ -448,8 +467,7 @@ impl Build<'_> {
         let kept = (0..shape.rank()).filter(|axis| !axes.contains(axis));
         kept.zip(index).for_each(|(axis, i)| full[axis] = i.clone());
 
-        let extents: Vec<(usize, Dim)> =
-            axes.iter().map(|&axis| (axis, shape.dims()[axis].clone())).collect();
+        let folded: Vec<Folded> = axes.iter().map(|&axis| Folded::whole(axis, &shape.dims()[axis])).collect();
 
         let element = self.graph.ty(operand).element;
         if element == ElementType::U32 && kind != Reduction::Sum {
@@ -459,7 +477,7 @@ impl Build<'_> {
         }
 
         self.at_depth(self.depth(index), |build| {
-            build.fold(kind, element, &extents, full, &mut |build, full| {
+            build.fold(kind, element, &folded, full, &mut |build, full| {
                 Term::Value(build.value(operand, full))
             })
         })
@@ -475,8 +493,13 @@ impl Build<'_> {
         let operands = self.graph.operands(node);
         let (x, y) = (operands[0], operands[1]);
         let kept = dot_axes(self.graph, node, batch, contract);
-        let extents: Vec<(usize, Dim)> =
-            contract.iter().map(|&(axis, _)| (axis, self.graph.shape(x).dims()[axis].clone())).collect();
+        let element = self.graph.ty(x).element;
+        let dims = self.graph.shape(x).dims();
+        let mut folded: Vec<Folded> =
+            contract.iter().map(|&(axis, _)| Folded::whole(axis, &dims[axis])).collect();
+        if self.phase.iter().any(|phase| !phase.keeps_terms(node, &mut folded)) {
+            return self.literal(Literal::new(element, 0.0));
+        }
 
         // The operands' indices along the axes that the result keeps.
         let mut full = vec![Affine::default(); self.graph.shape(x).rank()];
@@ -484,9 +507,8 @@ impl Build<'_> {
         let mut other = vec![Affine::default(); self.graph.shape(y).rank()];
         kept[1].iter().for_each(|&(axis, from)| other[axis] = index[from].clone());
 
-        let element = self.graph.ty(x).element;
         self.at_depth(self.depth(index), |build| {
-            build.fold(Reduction::Sum, element, &extents, full, &mut |build, full| {
+            build.fold(Reduction::Sum, element, &folded, full, &mut |build, full| {
                 let mut right = other.clone();
                 contract.iter().for_each(|&(i, j)| right[j] = full[i].clone());
                 Term::Product(build.value(x, full), build.value(y, &right))
@@ -494,19 +516,25 @@ impl Build<'_> {
         })
     }
 
-    /// Nested loops over `extents` (axis of the operand, size), each of which folds the results of the next inner one. Axes of size 1 need no
-    /// loop.
+    /// Nested loops over `folded` axes of the operand, each of which folds the results of the next inner one. One element needs no loop.
     fn fold(
         &mut self,
         kind: Reduction,
         element: ElementType,
-        extents: &[(usize, Dim)],
+        folded: &[Folded],
         mut full: Vec<Affine>,
         leaf: &mut dyn FnMut(&mut Self, &[Affine]) -> Term,
     ) -> ValueId {
-        let looped: Vec<&(usize, Dim)> = extents.iter().filter(|(_, dim)| !dim.is(1)).collect();
-        let axes: Vec<Axis> = looped.iter().map(|(_, dim)| self.open(dim.clone())).collect();
-        looped.iter().zip(&axes).for_each(|((axis, _), loop_axis)| full[*axis] = Affine::axis(*loop_axis));
+        let mut axes = Vec::new();
+        for folded in folded {
+            let from_first = if folded.count.is(1) {
+                Affine::default()
+            } else {
+                axes.push(self.open(folded.count.clone()));
+                Affine::axis(axes[axes.len() - 1]).times(&Dim::from(folded.step))
+            };
+            full[folded.axis] = from_first.offset(&Dim::from(folded.first));
+        }
 
         let mut term = leaf(self, &full);
         for _ in &axes {

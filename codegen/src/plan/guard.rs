@@ -26,6 +26,7 @@
 use crate::ir::affine::{Affine, Axis};
 use crate::ir::chain::is_ordered;
 use crate::ir::kernel::{Access, Accumulator, Buffer, Expression, Item, Kernel, Loop, ValueId, nest, store};
+use crate::plan::reach::{Run, reaches_all, runs};
 use crate::plan::step::Step;
 use downhill_graph::dim::Dim;
 use downhill_graph::facts::OfFinite;
@@ -288,46 +289,24 @@ fn summed(sum: &Accumulator) -> Vec<ValueId> {
     if sum.kind.facts().hands_on { sum.term.operands() } else { Vec::new() }
 }
 
-/// Whether an access, over all iterations, reaches every element of a buffer of so many bytes: its strides are those of a contiguous
-/// tensor.
-fn reaches_all(kernel: &Kernel, buffer: Buffer, access: &Access, bytes: &Dim) -> bool {
-    let extent = |axis: Axis| &kernel.extents[axis.0 as usize];
-    let mut axes: Vec<(Axis, &Dim)> = access.at.terms.iter().map(|(axis, stride)| (*axis, stride)).collect();
-    axes.retain(|(axis, _)| !extent(*axis).is(1));
-    let mut reached = Dim::from(1);
-    while let Some(next) = axes.iter().position(|(_, stride)| **stride == reached) {
-        reached = &reached * extent(axes.swap_remove(next).0);
-    }
-    let starts_at_0 = access.row.is_none() && access.by.is_none() && access.at.constant.is(0);
-    starts_at_0 && axes.is_empty() && &reached * &Dim::from(kernel.element_of(buffer).bytes()) == *bytes
-}
-
 /// A kernel that checks all elements that an access reaches, contiguous ones in the innermost loop.
 fn look(kernel: &Kernel, buffer: Buffer, access: &Access) -> Kernel {
-    let mut axes: Vec<(Option<i64>, Axis)> =
-        access.at.terms.iter().map(|(axis, stride)| (stride.as_constant(), *axis)).collect();
-    axes.extend(access.row.map(|(axis, _)| (None, axis)));
-    // Unknown strides count as the greatest.
-    axes.sort_by_key(|&(stride, axis)| (stride.unwrap_or(i64::MAX), axis));
-    axes.dedup_by_key(|(_, axis)| *axis);
+    let by_row = access.row.map(|(axis, _)| Run::of(kernel, access, axis));
+    let all: Vec<Run> = by_row.into_iter().chain(runs(kernel, access).into_iter().rev()).collect();
+    let loops: Vec<Axis> = (0..all.len() as u32).map(Axis).collect();
 
-    let new = |axis: Axis| Axis(axes.iter().rev().position(|&(_, old)| old == axis).unwrap_or(0) as u32);
-    let at =
-        access.at.terms.iter().fold(
-            Affine { constant: access.at.constant.clone(), ..Affine::default() },
-            |sum, (axis, stride)| sum.plus(&Affine::axis(new(*axis)).times(stride)),
-        );
-
-    let watched_at =
-        axes.iter().fold(Affine::default(), |sum, (_, axis)| sum.plus(&Affine::axis(new(*axis))));
-    let access = Access { row: access.row.map(|(axis, plus)| (new(axis), plus)), at, by: None };
+    let (mut at, mut watched_at) = (Affine::default().offset(&access.at.constant), Affine::default());
+    for (axis, run) in loops.iter().zip(&all) {
+        at = at.plus(&Affine::axis(*axis).times(&run.stride));
+        watched_at = watched_at.plus(&Affine::axis(*axis));
+    }
+    let access = Access { row: access.row.map(|(_, plus)| (Axis(0), plus)), at, by: None };
     let load = Item::Let(ValueId(0), Expression::Load(buffer, access));
     let watch = store(Buffer::Watched, watched_at, ValueId(0));
 
-    let loops: Vec<Axis> = (0..axes.len() as u32).map(Axis).collect();
     Kernel {
         name: format!("{buffer}:look"),
-        extents: axes.iter().rev().map(|(_, axis)| kernel.extents[axis.0 as usize].clone()).collect(),
+        extents: all.into_iter().map(|run| run.count).collect(),
         values: vec![kernel.element_of(buffer)],
         body: nest(&loops, vec![load, watch]),
     }

@@ -2,6 +2,8 @@
 
 pub(crate) mod nests;
 
+mod phases;
+
 pub mod build;
 
 mod lookups;
@@ -11,6 +13,8 @@ mod prefix;
 mod order;
 
 pub mod step;
+
+mod reach;
 
 pub mod guard;
 

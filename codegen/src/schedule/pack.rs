@@ -113,8 +113,13 @@ pub fn pack(
     packing.kernel.body = packing.items(&body, None);
     let Packing { kernel, lanes, ahead, .. } = packing;
 
-    // Several nests become kernels of their own where packing made them of a single one.
-    let nests = if nests(&body) == Some(1) { one_by_one(kernel) } else { vec![kernel] };
+    // Several nests become kernels of their own where packing made them of a single one, or each is a phase of a product.
+    let are_phases = || {
+        loops(&body).all(|nest| nest.accumulators.is_empty())
+            && loops(&body).any(|nest| products(&kernel, nest) > 0)
+    };
+    let is_apart = nests(&body).is_some_and(|count| count == 1 || are_phases());
+    let nests = if is_apart { one_by_one(kernel) } else { vec![kernel] };
     ahead.into_iter().chain(nests.into_iter().map(|kernel| (kernel, lanes.clone()))).collect()
 }
 

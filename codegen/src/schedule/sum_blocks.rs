@@ -8,7 +8,7 @@ use super::pack::{Packing, Read};
 use super::sum_nest::{Nest, Sum, Tile};
 use crate::ir::affine::{Affine, Axis};
 use crate::ir::chain::{chunk_of_known, terms_of_iteration};
-use crate::ir::kernel::{Item, Loop, ValueId, visit_items};
+use crate::ir::kernel::{Expression, Item, Loop, ValueId, visit_items};
 use crate::schedule::loops::extent;
 use downhill_graph::dim::Dim;
 use downhill_graph::types::ElementType;
@@ -58,6 +58,11 @@ impl Packing<'_> {
             && nested.sums.iter().all(is_plain)
             && !self.has_lanes(nested.body())
             && !nested.is_mixed()
+            && !nested.beside.iter().any(|item| self.reads_written(item))
+    }
+
+    fn reads_written(&self, item: &Item) -> bool {
+        matches!(item, Item::Let(_, Expression::Load(buffer, _)) if self.is_written(*buffer))
     }
 
     fn has_lanes(&self, items: &[Item]) -> bool {
@@ -136,9 +141,11 @@ impl Packing<'_> {
         }
     }
 
-    /// Whether the terms are walked through several times.
+    /// Whether the terms are walked through several times: what makes several sums at once is done one vector after another.
     fn walks(&self, nested: &Nest<'_>, tile: &Tile) -> bool {
-        let (lanes, vectors) = self.target.block_columns();
+        let (lanes, most) = self.target.block_columns();
+        let is_several = |sum: &Sum<'_>| !sum.is_product() && sum.results().count() > 1;
+        let vectors = if nested.sums.iter().any(is_several) { 1 } else { most };
         let [rows, columns] = tile.whole();
         !nested.outer.is_empty() || rows > i64::from(self.target.block_sums()) || columns > lanes * vectors
     }

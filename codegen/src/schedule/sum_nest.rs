@@ -19,8 +19,10 @@ pub(super) struct Nest<'a> {
     /// The loop over rows inside it, unless there is only one.
     pub(super) rows: Option<&'a Loop>,
     pub(super) sums: Vec<Sum<'a>>,
-    /// What is done with the sums.
+    /// What is done with the sums, and what is computed beside them.
     pub(super) rest: Vec<Item>,
+    /// Of that, what the sums take: it is computed again for each block.
+    pub(super) beside: Vec<Item>,
 }
 
 /// A sum over an axis.
@@ -66,40 +68,30 @@ impl<'a> Nest<'a> {
                 other => rest.push(other.clone()),
             }
         }
-        (!sums.is_empty()).then_some(Nest { outer, wide, rows, sums, rest })
+        let beside = taken(&sums, &rest);
+        (!sums.is_empty()).then_some(Nest { outer, wide, rows, sums, rest, beside })
     }
 
     pub(super) fn body(&self) -> &'a [Item] {
         self.rows.map_or(&self.wide.body, |rows| &rows.body)
     }
 
-    /// Whether a sum takes values that are computed beside it, or what is done with the sums looks anything up.
+    /// Whether a sum takes what another one has come to, or what is done with the sums looks anything up.
     pub(super) fn is_mixed(&self) -> bool {
-        let set: Set<ValueId> = self
-            .rest
-            .iter()
-            .filter_map(|item| if let Item::Let(value, _) = item { Some(*value) } else { None })
-            .chain(self.sums.iter().flat_map(Sum::results))
-            .collect();
-        let mut mixed = false;
-        for sum in &self.sums {
-            visit_items(&sum.fold.body, &mut |item| {
-                mixed |= match item {
-                    Item::Let(_, expression) => expression.operands().iter().any(|value| set.contains(value)),
-                    Item::Store(..) => true,
-                    Item::Loop(_) => false,
-                };
-            });
-            let operands = sum.fold.accumulators.iter().flat_map(|sum| sum.term.operands());
-            mixed |= operands.into_iter().any(|value| set.contains(&value));
-        }
+        let results: Set<ValueId> = self.sums.iter().flat_map(Sum::results).collect();
+        let of_results = |item: &Item| match item {
+            Item::Let(_, expression) => expression.operands().iter().any(|value| results.contains(value)),
+            Item::Store(..) | Item::Loop(_) => true,
+        };
         let looks_up = |item: &Item| match item {
             Item::Let(_, Expression::Load(_, access)) | Item::Store(_, access, _) => {
                 access.row.is_some() || access.by.is_some()
             }
             Item::Let(..) | Item::Loop(_) => false,
         };
-        mixed || self.rest.iter().any(looks_up)
+        let by_sums =
+            self.sums.iter().any(|sum| sum.stores() || sum.takes().any(|value| results.contains(&value)));
+        by_sums || self.beside.iter().any(of_results) || self.rest.iter().any(looks_up)
     }
 
     /// Whether what is done with the sums runs along memory from row to row.
@@ -114,6 +106,22 @@ impl<'a> Nest<'a> {
         }
         along
     }
+}
+
+/// What sums take of the items beside them, directly or not, in order.
+fn taken(sums: &[Sum<'_>], rest: &[Item]) -> Vec<Item> {
+    let mut wanted: Set<ValueId> = sums.iter().flat_map(Sum::takes).collect();
+    let mut taken = Vec::new();
+    for item in rest.iter().rev() {
+        if let Item::Let(value, expression) = item
+            && wanted.contains(value)
+        {
+            wanted.extend(expression.operands());
+            taken.push(item.clone());
+        }
+    }
+    taken.reverse();
+    taken
 }
 
 impl<'a> Sum<'a> {
@@ -141,6 +149,23 @@ impl<'a> Sum<'a> {
     pub(super) fn is_product(&self) -> bool {
         let adds = &self.inner.unwrap_or(self.fold).accumulators;
         adds.iter().any(|sum| matches!(sum.term, Term::Product(..)))
+    }
+
+    /// The values that its terms are made of.
+    fn takes(&self) -> impl Iterator<Item = ValueId> + use<> {
+        let mut taken = Vec::new();
+        visit_items(std::slice::from_ref(&Item::Loop(self.fold.clone())), &mut |item| match item {
+            Item::Let(_, expression) => taken.extend(expression.operands()),
+            Item::Loop(fold) => taken.extend(fold.accumulators.iter().flat_map(|sum| sum.term.operands())),
+            Item::Store(..) => {}
+        });
+        taken.into_iter()
+    }
+
+    fn stores(&self) -> bool {
+        let mut stores = false;
+        visit_items(&self.fold.body, &mut |item| stores |= matches!(item, Item::Store(..)));
+        stores
     }
 
     pub(super) fn results(&self) -> impl Iterator<Item = ValueId> + use<'a> {

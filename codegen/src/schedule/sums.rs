@@ -18,6 +18,8 @@
 //!   Zen 3, 512 KB of L2, GFLOP/s of 103): 46 → 85.
 //! - Where blocks that the first cache holds are too short for sums that are loaded and stored once a block, a block is for the second
 //!   cache, and its operands are copied to panels: 4096×512×512 as a gradient of weights 48 → 79.
+//! - What a sum takes of values beside it, such as a channel's mean, is loaded and computed again for each block. So the sums of a norm's gradient
+//!   are added block by block: four sums over three values of 32 channels at 8,192 places 273 → 209 µs, of 16 channels at 32,768 404 → 297.
 //! - Groups are those that read least: of 512×512 sums, which are 1 MB, four groups of 256×256 read each operand twice; groups of all rows
 //!   and few columns read one of them eight times.
 
@@ -282,7 +284,12 @@ impl Packing<'_> {
 
         let at = self.place_of_sum(nested, tile, &row, &column);
         let fold = Loop { axis: term, body, accumulators: fold.accumulators.clone() };
-        let added = self.going_on(fold, so_far, &at);
+        let of_group = |at: &Affine| tile.place(nested, at, &row, &column);
+        let mut added = map_items(&nested.beside, &of_group, &Dim::clone);
+        added.append(&mut self.going_on(fold, so_far, &at));
+        if !nested.beside.is_empty() {
+            added = self.renamed(&added);
+        }
         items.extend(nest(&[&*nested.outer, &*strips, &[lane], &*rows].concat(), added));
         items
     }

@@ -21,6 +21,7 @@ mod pieces;
 mod scale;
 mod views;
 mod windows;
+mod repeated;
 
 use crate::graph::Graph;
 use crate::rebuild::rebuild;
@@ -61,13 +62,16 @@ const RULES: &[Rule] = &[
     views::identity,
     views::composed,
     views::transposed_broadcast,
+    views::reversed_broadcast,
     views::outward,
     views::beside_transposed,
     views::beside_merged,
     windows::of_transposed,
     windows::fold_of_product,
     windows::fold_apart,
+    repeated::fold_of_repeated,
     windows::slice_inward,
+    repeated::slice_of_sum,
     pieces::one_behind_another,
     algebra::neg,
     algebra::add,

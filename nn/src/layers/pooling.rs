@@ -193,7 +193,19 @@ fn parts(x: &Value, sizes: &[Dim]) -> Option<Value> {
         return None;
     }
 
+    // Parts that divide their axes are windows beside each other. Others overlap: shares say what belongs to which.
+    let shape = x.shape()?;
+    let equal_parts = shape.dims()[2..].iter().zip(&sizes).map(|(size, parts)| size_of_equal(size, parts));
+    if let Some(kernel) = equal_parts.collect::<Option<Vec<Dim>>>() {
+        return average(x, &kernel, &Pooling::default(), true);
+    }
     along_each_axis(x, &sizes, |size, parts| shares(x, size, parts))
+}
+
+/// The size of each of so many equal parts of an axis, where they are numbers and there is nothing left over.
+fn size_of_equal(size: &Dim, parts: &Dim) -> Option<Dim> {
+    let (size, parts) = (size.as_constant()?, parts.as_constant()?);
+    (size.checked_rem(parts)? == 0 && size > 0).then(|| Dim::from(size / parts))
 }
 
 /// `[size, parts]`: the share of each element in each part. Element j is in part i of s where i·n < (j + 1)·s and j·s < (i + 1)·n.

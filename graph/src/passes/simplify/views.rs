@@ -37,8 +37,11 @@ pub(super) fn composed(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> O
         Op::Transpose(outer.iter().map(|&axis| inner[axis]).collect())
     } else if let (Op::Broadcast { shape, axes: outer }, Op::Broadcast { axes: inner, .. }) = (op, inside) {
         Op::Broadcast { shape: shape.clone(), axes: inner.iter().map(|&axis| outer[axis]).collect() }
-    } else if matches!(op, Op::Reverse(_)) && op == inside {
-        return Some(graph.operand(x, 0));
+    } else if let (Op::Reverse(outer), Op::Reverse(inner)) = (op, inside) {
+        let mut axes: Vec<usize> = outer.iter().filter(|axis| !inner.contains(axis)).copied().collect();
+        axes.extend(inner.iter().filter(|axis| !outer.contains(axis)));
+        axes.sort_unstable();
+        Op::Reverse(axes)
     } else {
         return None;
     };
@@ -58,6 +61,17 @@ pub(super) fn transposed_broadcast(graph: &mut Rewriting, op: &Op, operands: &[N
     let (axes, order) = placed.into_iter().unzip();
     let source = graph.operand(operands[0], 0);
     let source = add(graph, Op::Transpose(order), &[source]);
+    Some(add(graph, Op::Broadcast { shape, axes }, &[source]))
+}
+
+/// A reversed broadcast is a broadcast of the operand, reversed along the axes that it has.
+pub(super) fn reversed_broadcast(graph: &mut Rewriting, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+    let Op::Reverse(reversed) = op else { return None };
+    let Op::Broadcast { shape, axes } = graph.op(operands[0]).clone() else { return None };
+    let own = axes.iter().enumerate().filter(|(_, axis)| reversed.contains(axis)).map(|(own, _)| own);
+    let own: Vec<usize> = own.collect();
+    let source = graph.operand(operands[0], 0);
+    let source = add(graph, Op::Reverse(own), &[source]);
     Some(add(graph, Op::Broadcast { shape, axes }, &[source]))
 }
 

@@ -97,14 +97,9 @@ pub(super) fn fold_of_product(graph: &mut Rewriting, op: &Op, operands: &[NodeId
 
     let mut factors = [0, 1].map(|side| graph.operand(product, side));
     let seen = &graph.shape(factors[places.side]).dims()[places.axis];
-    let one = Dim::from(1);
-    let padding = Padding {
-        low: &window.span() - &one,
-        high: &(size - &(&(seen - &one) * &window.stride)) - &one,
-        interior: stride - 1,
-    };
+    let padding = fold_padding(window, size, seen, stride);
     let padded = padded(graph, factors[places.side], places.axis, padding);
-    let sliding = Window { axis: places.axis, stride: one, ..window.clone() };
+    let sliding = Window { axis: places.axis, stride: Dim::from(1), ..window.clone() };
     factors[places.side] = add(graph, Op::Window(sliding), &[padded]);
     factors[taps.side] = add(graph, Op::Reverse(vec![taps.axis]), &[factors[taps.side]]);
 
@@ -126,8 +121,19 @@ pub(super) fn fold_of_product(graph: &mut Rewriting, op: &Op, operands: &[NodeId
     Some(add(graph, Op::Transpose(order), &[product]))
 }
 
+/// The zeros around and between the places of a fold, so that a window that moves by single elements sees at each of the fold's elements the
+/// places that it is seen from.
+pub(super) fn fold_padding(window: &Window, size: &Dim, places: &Dim, stride: i64) -> Padding {
+    let one = Dim::from(1);
+    Padding {
+        low: &window.span() - &one,
+        high: &(size - &(&(places - &one) * &window.stride)) - &one,
+        interior: stride - 1,
+    }
+}
+
 /// The value that a node is a transposed view of, and the order of its axes: its own order if it is none.
-fn beneath_transpose(graph: &Graph, x: NodeId) -> (Vec<usize>, NodeId) {
+pub(super) fn beneath_transpose(graph: &Graph, x: NodeId) -> (Vec<usize>, NodeId) {
     if let Op::Transpose(order) = graph.op(x) {
         return (order.clone(), graph.operand(x, 0));
     }
@@ -135,7 +141,7 @@ fn beneath_transpose(graph: &Graph, x: NodeId) -> (Vec<usize>, NodeId) {
 }
 
 /// `x` with zeros along one axis: what a window sees of other axes is padded before it is seen, so that no window is written down.
-fn padded(graph: &mut Rewriting, x: NodeId, axis: usize, padding: Padding) -> NodeId {
+pub(super) fn padded(graph: &mut Rewriting, x: NodeId, axis: usize, padding: Padding) -> NodeId {
     if let Op::Window(window) = graph.op(x).clone()
         && axis != window.axis
         && axis != window.axis + 1
@@ -143,6 +149,11 @@ fn padded(graph: &mut Rewriting, x: NodeId, axis: usize, padding: Padding) -> No
         let (source, inner) = (graph.operand(x, 0), axis - usize::from(axis > window.axis));
         let source = padded(graph, source, inner, padding);
         return add(graph, Op::Window(window), &[source]);
+    }
+    if let Op::Transpose(order) = graph.op(x).clone() {
+        let source = graph.operand(x, 0);
+        let source = padded(graph, source, order[axis], padding);
+        return add(graph, Op::Transpose(order), &[source]);
     }
 
     let (mut paddings, mut source) = (vec![Padding::none(); graph.ty(x).rank()], x);
