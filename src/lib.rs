@@ -205,3 +205,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/from-pytorch.md")]
 struct FromPyTorch;
+
+/// Whole small programs, run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/programs.md")]
+struct Programs;
