@@ -39,6 +39,12 @@ pub(super) fn call(name: &str, given: &Given) -> Option<String> {
     if let Some((activation, rest)) = activated(given) {
         return Some(format!("{activation}({})", call(name, &rest)?));
     }
+    // The greater of two: axes are whole numbers.
+    if let ("max" | "min", [x, bound]) = (name, given.positional.as_slice())
+        && bound.contains('.')
+    {
+        return Some(format!("{}({x}, {bound})", if name == "max" { "maximum" } else { "minimum" }));
+    }
     // Copies of the whole along each axis.
     if let ("repeat", [x, counts @ ..]) = (name, given.positional.as_slice())
         && counts.len() > 1
@@ -175,8 +181,9 @@ fn translated(known: &Composite, given: &Given) -> Option<Vec<String>> {
     });
 
     let takes_values = parameters.first().is_some_and(|first| first.kind == Kind::Tensors);
+    let of_two = matches!(parameters, [a, b, ..] if a.kind == Kind::Tensor && b.kind == Kind::Tensor);
     let list = given.positional.first().and_then(|first| first.strip_prefix('[')?.strip_suffix(']'));
-    match list.filter(|_| takes_values) {
+    match list.filter(|_| takes_values || of_two) {
         // Values in a list are values one after another here; what follows them needs a name.
         Some(list) => {
             let rest = given.positional[1..].iter().zip(&parameters[1..]);
@@ -195,6 +202,9 @@ pub(super) fn is_left_out(word: &str) -> bool {
 /// A word in quotes, where a parameter takes words.
 fn word_of(kind: Option<Kind>, value: &str) -> String {
     let bare = value.trim_matches(['"', '\'']);
+    if kind == Some(Kind::Bool) && bare != value {
+        return (bare != "none").to_string();
+    }
     let is_word = kind.is_some_and(|kind| kind.vocabulary().contains(&bare));
     if is_word { bare.to_owned() } else { value.to_owned() }
 }

@@ -67,7 +67,7 @@ fn part(trees: &[TokenTree]) -> Option<Part> {
         "" => None,
         ":" | ".." => Some(Part::All),
         "..." => Some(Part::Rest),
-        "None" => Some(Part::New),
+        "None" | "np.newaxis" | "jnp.newaxis" | "tf.newaxis" => Some(Part::New),
         _ if text.starts_with("::") => Some(Part::Each(text[2..].to_owned())),
         _ => match text.split_once("..").or_else(|| text.split_once(':')) {
             Some((start, end)) => Some(Part::Range(start.into(), end.into())),

@@ -184,6 +184,10 @@ fn methods_and_indices_are_written_as_calls() {
     assert_eq!(help("x[..., None]"), "expand(x, -1)");
     assert_eq!(help("x[..., 0]"), "unstack(x, 0, axis: -1)");
     assert_eq!(help("layers.Dense(10, activation=\"relu\")(x)"), "relu(dense(x, 10))");
+    assert_eq!(help("Add()([a, b])"), "add(a, b)");
+    assert_eq!(help("F.gelu(x, approximate=\"tanh\")"), "gelu(x, approximate: true)");
+    assert_eq!(help("x.max(0.0)"), "maximum(x, 0.0)");
+    assert_eq!(help("x[:, np.newaxis]"), "expand(x, 1)");
     assert_eq!(help("x |> linear(8) |> relu"), "relu(linear(x, 8))");
     assert_eq!(help("x[:, ::2]"), "slice(x, axis: 1, stride: 2)");
     assert_eq!(help("x.repeat(1, 2)"), "tile(x, [1, 2])");

@@ -130,7 +130,7 @@ pub(super) const ARGUMENT_ADVICE: &[(&str, &str)] = &[
     ("inputshape", COMES_IN),
     ("inputsize", COMES_IN),
     ("kernelregularizer", PENALTY),
-    ("name", "a layer is named by its binding: `let name = …;`"),
+    ("name", "leave it out: a layer is named by its binding, `let name = …;`"),
     ("normalizedshape", COMES_IN),
     ("numfeatures", COMES_IN),
     ("requiresgrad", "leave it out: parameters are trained, inputs are not"),
