@@ -325,7 +325,7 @@ impl Program {
             let nodes = self.infer.outputs.iter().filter(|(known, _)| **known == *name);
             let nodes: Vec<NodeId> = nodes.map(|(_, node)| *node).collect();
             Ok(Draft {
-                name: format!("output {name}").into(),
+                name: format!("output {name}"),
                 loss: None,
                 graph: entry::output(&self.infer, name)?,
                 rate: 0.0,
