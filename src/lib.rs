@@ -218,6 +218,7 @@ pages! {
     Speed: "../docs/speed.md",
     Reproducibility: "../docs/reproducibility.md",
     Command: "../docs/command.md",
+    Programs: "../docs/programs.md",
     FromPyTorch: "../docs/from-pytorch.md",
     FromKeras: "../docs/from-keras.md",
     Errors: "../docs/errors.md",

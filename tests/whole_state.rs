@@ -146,6 +146,62 @@ fn a_part_of_a_network_takes_what_it_needs() {
 }
 
 #[test]
+fn a_target_network_follows() {
+    let mut net = noisy(7);
+    train(&mut net, 0..5);
+    let mut target = Noisy::new(6).seed(1).build().expect("a network");
+    let (before, wanted) = (target.state(), net.state());
+    target.move_parameters_towards(&net, 0.25).expect("the same network");
+    for (((name, own), (_, old)), (_, new)) in
+        target.state().parameters.iter().zip(&before.parameters).zip(&wanted.parameters)
+    {
+        let pairs = old.to_f64_vec().into_iter().zip(new.to_f64_vec());
+        for (found, (old, new)) in own.to_f64_vec().into_iter().zip(pairs) {
+            assert!((found - (0.75 * old + 0.25 * new)).abs() < 1e-6, "{name}: {found} of {old} and {new}");
+        }
+    }
+    // What is no parameter is taken as it is, as running statistics are.
+    for (name, _) in &before.states {
+        assert_eq!(target.state_of(name).expect("a state"), net.state_of(name).expect("a state"), "{name}");
+    }
+
+    target.move_parameters_towards(&net, 1.0).expect("all the way");
+    assert_eq!(target.forward(&x(0)).expect("p"), net.forward(&x(0)).expect("p"));
+    let there = target.state();
+    for share in [-0.1, 1.5, f64::NAN] {
+        let message = target.move_parameters_towards(&net, share).expect_err("no share").to_string();
+        assert!(message.contains("from 0 to 1"), "{message}");
+    }
+    let narrow = Noisy::new(5).build().expect("a network");
+    target.move_parameters_towards(&narrow, 0.5).expect_err("another width");
+    assert_eq!(target.state(), there);
+}
+
+#[test]
+fn one_output_needs_its_own_inputs() {
+    network! {
+        Pair(width: usize) {
+            input  picture: [batch, 3];
+            input  key: [batch, width];
+            let code = linear(picture, width);
+            output code, drawn = linear(key, 3), sum = code + key;
+        }
+    }
+    let net = Pair::new(2).seed(3).build().expect("a network");
+    let (picture, key) = ([[0.5_f32, -1.0, 2.0]], [[1.0_f32, 3.0]]);
+    let [code, drawn, sum] = net.forward_all((&picture, &key)).expect("outputs").into_array().expect("three");
+    assert_eq!(net.output("code", &picture).expect("a code"), code);
+    assert_eq!(net.output("drawn", &key).expect("a picture"), drawn);
+    assert_eq!(net.output("sum", (&picture, &key)).expect("a sum"), sum);
+    // All inputs may be given, too.
+    assert_eq!(net.output("code", (&picture, &key)).expect("a code"), code);
+    let message = net.output("drawn", ()).expect_err("no key").to_string();
+    assert!(message.contains("`key`") && !message.contains("`picture`"), "{message}");
+    let message = net.output("drwan", &key).expect_err("misspelt").to_string();
+    assert!(message.contains("no output is called `drwan`") && message.contains("`drawn`"), "{message}");
+}
+
+#[test]
 fn a_model_is_told_in_a_line() {
     let mut net = noisy(7);
     train(&mut net, 0..2);

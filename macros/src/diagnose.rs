@@ -6,6 +6,10 @@ use crate::syntax::Location;
 use downhill_graph::error::Error;
 use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, TokenStream, TokenTree};
 
+/// Stands, in a parser's error, before a mend that says how a form of another language is written here: the mend of more around it may
+/// take its place.
+pub(crate) const MEND: &str = "\n= mend: ";
+
 /// Mistakes so far, at most one for each location: the first is the cause, others follow from it.
 #[derive(Default, Debug)]
 pub(crate) struct Diagnostics {
@@ -27,7 +31,7 @@ impl Diagnostics {
     /// Records what a parser of Rust's own syntax refused.
     pub(crate) fn add_syn(&mut self, error: &syn::Error) {
         for part in error.clone() {
-            self.add(Location::at(part.span()), Error::new(part.to_string()));
+            self.add(Location::at(part.span()), Error::new(part.to_string().replace(MEND, "\n= help: ")));
         }
     }
 

@@ -621,6 +621,11 @@ impl Builder {
         std::mem::take(&mut self.state.borrow_mut().errors)
     }
 
+    /// How many mistakes are recorded.
+    pub fn count_errors(&self) -> usize {
+        self.state.borrow().errors.len()
+    }
+
     /// The handle of a node.
     pub fn value(&self, node: NodeId) -> Value {
         let body = self.bodies.borrow().holding(node);

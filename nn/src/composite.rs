@@ -10,7 +10,7 @@ use crate::builder::{Builder, Value};
 use crate::call::judge_given;
 pub use crate::call::{
     Argument, Arguments, Composite, Default, Head, Kind, Mistake, OfRust, Parameter, Several, Spot, advice,
-    argument_advice, judge, likely, likely_argument, mended, name_advice,
+    aliases, argument_advice, form, forms, judge, likely, likely_argument, mended, name_advice,
 };
 pub use crate::initializers::{NamedInitializer, find_initializer, initializer, initializers};
 pub use crate::layers::*;

@@ -47,6 +47,21 @@ pub fn forward_in(declaration: &Declaration, stages: &mut Stages<'_>) -> Result<
     Ok(passes(&graph, stages))
 }
 
+/// One of the declared outputs alone.
+///
+/// # Errors
+/// There is no such output; a size that comes out negative for the network's arguments.
+pub fn output(declaration: &Declaration, name: &str) -> Result<Graph, Error> {
+    let mut graph = start(declaration)?;
+    let found = declaration.outputs.iter().find(|(known, _)| **known == *name);
+    let Some((name, id)) = found else {
+        let known = declaration.outputs.iter().map(|(name, _)| &**name);
+        return Err(unknown(&format!("no output is called `{name}`"), name, "outputs", known));
+    };
+    graph.results = vec![(Purpose::Output(name.clone()), *id)];
+    Ok(optimize(&graph))
+}
+
 /// The stage of the passes.
 fn passes(graph: &Graph, stages: &mut Stages<'_>) -> Graph {
     stages.run(Stage::Passes, || optimize(graph), assert_valid, Graph::to_text)

@@ -137,8 +137,11 @@ pub fn no_list(builder: &Builder, argument: &Argument) {
         Argument::Value(value) if value.node().is_none() => return,
         Argument::Integer(number) => format!("count: `0..{number}`"),
         Argument::Dim(dim) => format!("count: `0..{dim}`"),
-        Argument::Value(_)
-        | Argument::Number(_)
+        Argument::Value(_) => {
+            "the steps of a sequence are a `scan`: `scan step in x along time, h = zeros([batch, n]) { h = …; yield h }`"
+                .into()
+        }
+        Argument::Number(_)
         | Argument::Bool(_)
         | Argument::Initializer(_)
         | Argument::Several(_)

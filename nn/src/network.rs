@@ -146,8 +146,14 @@ pub fn sized_by_data(declaration: &Declaration) -> Vec<Error> {
 pub fn hangs_on_data(storage: &Storage, symbol: &str) -> Error {
     let Storage { name, ty, kind, origin, .. } = storage;
     let what = if *kind == StorageKind::Parameter { "parameter" } else { "state" };
+    let column = match ty.shape.dims().first() {
+        Some(rows) if *rows == Dim::symbol(symbol) && name.ends_with(".weight") && symbol == "batch" => {
+            "; numbers of which each row has one are a column: `expand(x, 1)`"
+        }
+        _ => "",
+    };
     Error::new(format!("the size of {what} `{name}`, {}, hangs on the data", ty.shape))
-        .help(format!("make `{symbol}` an argument of the network, or a number"))
+        .help(format!("make `{symbol}` an argument of the network, or a number{column}"))
         .at(origin.clone())
 }
 

@@ -423,7 +423,7 @@ fn lookups_that_do_not_fit_say_what_would() {
     assert_eq!(
         mistake(&gather(&x, &words, 1)),
         "`x` and `words` do not fit in `gather`\n   = `x`: [batch, 5]    `words`: [batch]\n   \
-         = help: `gather` along axis 1 takes indices of shape [batch, …]; `take` takes the same ones for all"
+         = help: `pick` takes one element for each index: `pick(x, words)`"
     );
     assert_eq!(
         mistake(&pick(&x, &wide, -1)),

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::finding::Stopped;
 use crate::given::Given;
 use crate::model::{Model, check_rate};
-use crate::pack::steps_at_once;
+use crate::pack::{prefetch, steps_at_once};
 use crate::prepare::elements;
 use crate::sizes::number_rows;
 use crate::specialize::Specialize;
@@ -22,7 +22,7 @@ use crate::view::Extent;
 use crate::worker::Worker;
 use crate::workspace::Workspace;
 use downhill_graph::error::counted;
-use downhill_graph::random::threefry;
+use downhill_graph::random::threefry_from;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -348,11 +348,24 @@ fn order_of_rows<'a>(
 /// likely.
 pub fn shuffle<T>(items: &mut [T], seed: u64) {
     let mut words = Words { key: [seed as u32, (seed >> 32) as u32], block: [[0; 2]; BLOCK], next: 0 };
-    for last in (1..items.len()).rev() {
-        // Row numbers are u32s, so that a range fits.
-        items.swap(last, words.below(last as u32 + 1) as usize);
+    let (mut left, mut others) = (items.len(), [0; SWAPS]);
+    while left > 1 {
+        // What is swapped is known before it is, so that misses of the cache overlap.
+        let count = SWAPS.min(left - 1);
+        for (back, other) in others[..count].iter_mut().enumerate() {
+            // Row numbers are u32s, so that a range fits.
+            *other = words.below((left - back) as u32) as usize;
+            prefetch(&raw const items[*other]);
+        }
+        for (back, &other) in others[..count].iter().enumerate() {
+            items.swap(left - back - 1, other);
+        }
+        left -= count;
     }
 }
+
+/// How many swaps are looked up ahead.
+const SWAPS: usize = 64;
 
 /// Counters of Threefry at a time, so that the compiler vectorizes it.
 const BLOCK: usize = 32;
@@ -372,10 +385,7 @@ impl Words {
         let (index, half) = (self.next / 2, (self.next % 2) as usize);
         let position = (index % BLOCK as u64) as usize;
         if position == 0 && half == 0 {
-            for (offset, pair) in self.block.iter_mut().enumerate() {
-                let counter = index + offset as u64;
-                *pair = threefry(self.key, [counter as u32, ORDERS | (counter >> 32) as u32]);
-            }
+            self.block = threefry_from(self.key, index, ORDERS);
         }
         self.next += 1;
         self.block[position][half]
@@ -407,6 +417,20 @@ mod tests {
         assert_ne!(rows, again);
         rows.sort_unstable();
         assert!(rows.iter().copied().eq(0..1000));
+    }
+
+    #[test]
+    fn an_order_is_that_of_one_swap_after_another() {
+        for count in [0, 1, 2, 64, 65, 66, 1000] {
+            let mut swapped: Vec<u32> = (0..count).collect();
+            let mut words = Words { key: [7, 0], block: [[0; 2]; BLOCK], next: 0 };
+            for last in (1..swapped.len()).rev() {
+                swapped.swap(last, words.below(last as u32 + 1) as usize);
+            }
+            let mut rows: Vec<u32> = (0..count).collect();
+            shuffle(&mut rows, 7);
+            assert_eq!(rows, swapped, "{count}");
+        }
     }
 
     #[test]

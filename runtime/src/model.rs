@@ -109,7 +109,8 @@ fn initial(storage: &Storage, seed: u64, bindings: &Bindings) -> Result<Buffer, 
     let name = format!("`{}`", storage.name);
     let shape = concrete(&name, &storage.ty.shape, &Bindings::new())?;
     let mut buffer = Buffer::of(storage.ty.element, elements(&shape), &name)?;
-    let values = storage.initializer.sample(&storage.name, &shape, seed, bindings)?;
+    let values = storage.initializer.sample(&storage.name, &shape, seed, bindings);
+    let values = values.map_err(|error| error.at(storage.origin.clone()))?;
     buffer.set_numbers(storage.ty.element, &values);
     Ok(buffer)
 }

@@ -143,17 +143,18 @@ fn ask_for(all: &[u32], row: Option<&u32>, width: usize) {
     }
 }
 
+/// Has the line of the cache at an address brought near.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn prefetch(word: *const u32) {
+pub(crate) fn prefetch<T>(address: *const T) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     // SAFETY: a hint, which may be of any address and reads nothing that a program sees.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(word.cast()) };
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn prefetch(_: *const u32) {}
+pub(crate) fn prefetch<T>(_: *const T) {}
 
 #[cfg(test)]
 mod tests {

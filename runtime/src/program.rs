@@ -67,6 +67,8 @@ enum Later {
     Gradients(String, Vec<String>),
     /// A loss as inference has it.
     HeldOut(String),
+    /// One output alone.
+    Output(String),
 }
 
 /// Machine code of a network's entries, with what is known of them. Shared by the models that run it.
@@ -313,6 +315,23 @@ impl Program {
                 })
             },
         )
+    }
+
+    /// The entry that gives one output, from the inputs that it is made of; compiled when first asked for.
+    pub(crate) fn output(&self, name: &str) -> Result<Arc<CompiledEntry>, Error> {
+        let same = |known: &Later| matches!(known, Later::Output(of) if of == name);
+        let key = || Later::Output(name.to_owned());
+        self.later(same, key, || {
+            let nodes = self.infer.outputs.iter().filter(|(known, _)| **known == *name);
+            let nodes: Vec<NodeId> = nodes.map(|(_, node)| *node).collect();
+            Ok(Draft {
+                name: format!("output {name}"),
+                loss: None,
+                graph: entry::output(&self.infer, name)?,
+                rate: 0.0,
+                checks: self.infer.checks_of(&nodes).cloned().collect(),
+            })
+        })
     }
 
     fn later(

@@ -54,6 +54,35 @@ impl Model {
         })
     }
 
+    /// Inference with one output of several, from the inputs that it is made of: `net.output("code", &picture)?`, several as a tuple, none as
+    /// `()`. So a network holds an encoder and a decoder, a policy and its critic, and each is run alone. Compiled when first asked for.
+    ///
+    /// # Errors
+    /// There is no such output; inputs that do not fit, or another number of them than it needs.
+    ///
+    /// # Examples
+    /// ```ignore
+    /// network! {
+    ///     Coder() {
+    ///         input picture: [batch, 64];
+    ///         input key: [batch, 8];
+    ///         output code = linear(picture, 8), drawn = linear(key, 64);
+    ///     }
+    /// }
+    ///
+    /// let code = net.output("code", &picture)?; // `key` is not needed
+    /// ```
+    #[doc(alias("submodule", "encode", "partial_forward"))]
+    pub fn output<'a>(&self, name: &str, inputs: impl Feed<'a>) -> Result<Tensor, Error> {
+        let entry = self.program.output(name)?;
+        self.reading(|worker| {
+            let index = worker.entry_at(entry);
+            worker.ready(index, |interface, given| interface.place(Role::Input, &inputs, given))?;
+            let [only] = worker.outputs(index, "output")?.into_array()?;
+            Ok(only)
+        })
+    }
+
     /// Inference with the outputs written to the caller's memory; allocates nothing. For tight loops: `net.forward_into(&x, &mut p)?`, and
     /// with several outputs, in the order of declaration, `net.forward_into(&x, (&mut p, &mut v))?`. Each is a slice, a `Vec` or an array of
     /// the output's length, or a tensor of its shape.

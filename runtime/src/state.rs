@@ -146,6 +146,35 @@ impl Model {
         self.restore_parameters(&other.state())
     }
 
+    /// Moves every parameter by a share τ towards another model's, θ ← (1 − τ)·θ + τ·θ′, and takes its states as they are: what
+    /// target networks of DDPG, SAC and DQN do after each step (Lillicrap et al.: Continuous control with deep reinforcement learning, 2015).
+    /// `target.move_parameters_towards(&online, 0.005)?`; a share of 1 is [`Model::copy_parameters_from`].
+    ///
+    /// # Errors
+    /// A share outside of 0 to 1; as [`Model::restore_parameters`]. The model is then as it was.
+    #[doc(alias("soft_update", "polyak_update", "polyak", "ema", "lerp"))]
+    pub fn move_parameters_towards(&mut self, other: &Model, share: impl Into<f64>) -> Result<(), Error> {
+        let share = share.into();
+        if !(0.0..=1.0).contains(&share) {
+            return Err(Error::usage(
+                format!("parameters were to be moved by a share of {share}"),
+                "the share of the way to the other model is from 0 to 1, such as 0.005",
+            ));
+        }
+        let mut state = other.state();
+        let mismatch = self.compare(&state, Taken::Declared);
+        if share < 1.0 && mismatch == Mismatch::default() {
+            let (stays, moves) = ((1.0 - share) as f32, share as f32);
+            for (name, theirs) in &mut state.parameters {
+                let own = self.parameter(name)?;
+                let pairs = own.as_f32()?.iter().zip(theirs.as_f32()?);
+                let moved: Vec<f32> = pairs.map(|(own, theirs)| stays * own + moves * theirs).collect();
+                *theirs = Tensor::new(own.shape(), moved)?;
+            }
+        }
+        self.restore_parameters(&state)
+    }
+
     /// Takes every parameter and state of the declaration that both models have by name, and leaves the others: a decoder of its own takes
     /// what it needs of an autoencoder, a network for inference what it needs of one with more heads. Gives how many were taken.
     ///

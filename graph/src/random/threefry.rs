@@ -10,6 +10,14 @@ pub fn threefry(key: Words, counter: Words) -> Words {
     threefry_of(key, counter.map(|word| [word])).map(|[word]| word)
 }
 
+/// The same for so many counters from `first` on. `high` marks what they are for: it is joined with their upper halves.
+pub fn threefry_from<const N: usize>(key: Words, first: u64, high: u32) -> [Words; N] {
+    let counters = std::array::from_fn::<u64, N, _>(|offset| first.wrapping_add(offset as u64));
+    let [low, other] =
+        threefry_of(key, [counters.map(|it| it as u32), counters.map(|it| high | (it >> 32) as u32)]);
+    std::array::from_fn(|at| [low[at], other[at]])
+}
+
 /// The same for several counters: low words, then high words. Compilers make vectors of it, since every rotation is a constant.
 pub(super) fn threefry_of<const N: usize>(key: Words, counters: [[u32; N]; 2]) -> [[u32; N]; 2] {
     let schedule = [key[0], key[1], 0x1BD1_1BDA ^ key[0] ^ key[1]];

@@ -60,23 +60,38 @@ impl<'a> Checker<'a> {
         }
 
         if self.scopes.find(&name).is_some() {
+            // The mistake is in the declaration: it is told once.
+            if let Some(Named::Value(item)) = self.scopes.find_mut(&name) {
+                *item = AbstractValue::Unknown;
+            }
             let error = Error::new(format!("`{name}` is a value, not a function"));
-            return self.fail(location, error.help("write `*` between factors"));
+            let help = format!(
+                "one that is applied, `{name}(x)`, is declared by `shared {name} = linear(8);`, without the value; between factors stands `*`"
+            );
+            return self.fail(location, error.help(help));
         }
 
-        if find_initializer(&name).is_ok() {
-            let error = Error::new(format!("`{name}` is an initialiser, not a function"));
+        let callables = self.callables();
+        let known = || callables.iter().map(String::as_str);
+        let starts = composite::likely(&name, composite::initializers().map(|it| it.name));
+        if find_initializer(&name).is_ok() || starts.is_some() && composite::likely(&name, known()).is_none()
+        {
+            let called = starts.filter(|known| **known != *name);
+            let called = called.map_or(String::new(), |known| format!(", `{known}` here"));
+            let starts = starts.unwrap_or(&name);
+            let error = Error::new(format!("`{name}` is an initialiser{called}, not a function"));
             let error = error.note(
                 "random numbers, fresh in every training step, are `normal`, `uniform` and `bernoulli`",
             );
             return self.fail(
                 location,
-                error.help(format!("declare a parameter that starts so: `param w: [n, units] = {name}();`")),
+                error
+                    .help(format!("declare a parameter that starts so: `param w: [n, units] = {starts}();`")),
             );
         }
 
-        let (known, error) = (self.callables(), Error::new(format!("no function is called `{name}`")));
-        let mended = composite::mended(error, &name, known.iter().map(String::as_str));
+        let error = Error::new(format!("no function is called `{name}`"));
+        let mended = composite::mended(error, &name, known());
         self.fail(location, mended.unwrap_or_else(|error| {
             error.help(format!("declare `layer {name}(…) {{ … }}`, or call a Rust function by its path: `self::{name}(…)`"))
         }))
@@ -103,10 +118,35 @@ impl<'a> Checker<'a> {
         };
         // Positional arguments of an instance follow those of each use, which is the one tensor as a rule.
         let handed = self.arguments(arguments, &callee.parameters(), 1);
+        self.refuse_value(name, function, arguments, &handed);
         let instance = self.builder.instance(&name.to_string());
         let shared = Shared { instance, function, handed };
         self.scopes.declare(&name.to_string(), Named::Instance(shared));
         AbstractValue::Unknown
+    }
+
+    /// An instance is made without the value that each use gives.
+    fn refuse_value(&mut self, name: &Ident, function: &Ident, arguments: &Arguments, handed: &Handed<'a>) {
+        let is_value = |given: &Given<'_>| {
+            matches!(given.item, AbstractValue::Known(Argument::Value(_) | Argument::Several(_)))
+        };
+        let Some(expression) = arguments.positional.first() else { return };
+        let is_call = matches!(expression.kind, ExpressionKind::Call { .. });
+        // Another value may follow the one of each use, as that of `attention` does.
+        let alone = composite::find(&function.to_string())
+            .is_some_and(|it| it.parameters.iter().filter(|it| matches!(it.kind, Kind::Tensor)).count() == 1);
+        if !handed.positional.first().is_some_and(is_value) || !(is_call || alone) {
+            return;
+        }
+        let error = Error::new(format!("`shared {name}` is given a value, which each of its uses gives"));
+        let help = match is_call {
+            true => format!(
+                "what joins functions is a layer: `layer {name}(x) {{ {function}({}) }}`; `shared g = {name};` then has one set of parameters",
+                crate::signature::written(expression)
+            ),
+            false => format!("leave it out: `shared {name} = {function}(…);`, then `{name}(x)`"),
+        };
+        self.error(expression.location, error.help(help));
     }
 
     /// Evaluates the arguments of a call whose first positional one is the one at `first` of `parameters`.

@@ -58,7 +58,15 @@ impl<'a> Checker<'a> {
         right: &'a Expression,
     ) -> AbstractValue {
         let decides = connective == Connective::Or;
+        let (mask, mistakes) = (left, self.unsure);
+        self.unsure = false;
         let left = self.condition(connective.symbol(), left);
+        // Masks that are joined so are one mistake.
+        let is_mask = self.unsure && left.is_none() && matches!(mask.kind, ExpressionKind::Binary(..));
+        self.unsure |= mistakes;
+        if is_mask {
+            return AbstractValue::Unknown;
+        }
         if left == Some(decides) {
             self.names(right, None);
             return known(decides);

@@ -56,6 +56,16 @@ impl<'a> Checker<'a> {
     fn rust(&mut self, tokens: &TokenStream) -> AbstractValue {
         let trees: Vec<TokenTree> = tokens.clone().into_iter().collect();
         match seen_in(&trees).into_iter().find(|name| self.is_tensor(name)) {
+            Some(name) if trees.first().is_some_and(|first| first.to_string() == "let") => {
+                let error = Error::new(
+                    "braces hold Rust, which sees no values of the network such as `{name}`"
+                        .replace("{name}", &name.to_string()),
+                );
+                self.fail(
+                    Location::at(name.span()),
+                    error.help("write the `let` as a statement of its own, before this one"),
+                )
+            }
             Some(name) if !binds(&trees) => {
                 let error = Error::new(format!(
                     "`{name}` is a value of the network, which Rust in `{{ … }}` does not see"
@@ -78,7 +88,9 @@ impl<'a> Checker<'a> {
     fn shape_of(&mut self, parts: &'a [Expression], location: Location) -> AbstractValue {
         let mut dims = Vec::new();
         for part in parts {
-            let Some(dim) = self.size_if_any(part) else {
+            // A matrix of numbers is no list of sizes either: its first number says so.
+            let dim = self.size_if_any(part).filter(|_| !matches!(part.kind, ExpressionKind::Shape(_)));
+            let Some(dim) = dim else {
                 self.unsure = true;
                 return AbstractValue::Unknown;
             };
@@ -169,7 +181,12 @@ impl<'a> Checker<'a> {
         let error = Error::new(format!("no size is called `{name}` here"));
         let near = nearest(&name.to_string(), self.scopes.names());
         let near = near.map(|near| format!("did you mean `{near}`?"));
-        let help = "sizes are arguments, and what inputs (or the head of a layer) name";
+        let help = match composite::find(&name.to_string()) {
+            Some(_) => {
+                "a list holds sizes, not functions; one of two is chosen by `if n == 1 { relu(h) } else { tanh(h) }`"
+            }
+            None => "sizes are arguments, and what inputs (or the head of a layer) name",
+        };
         self.fail(Location::at(name.span()), error.help(near.unwrap_or_else(|| help.to_owned())))
     }
 
@@ -186,6 +203,15 @@ impl<'a> Checker<'a> {
         }
 
         match &path[0] {
+            base if self.scopes.find(base).is_none() && composite::find(base).is_some() => {
+                let error =
+                    Error::new(format!("`{base}` is a function, and has no `{}`", path[1..].join(".")));
+                let help = format!(
+                    "a parameter is named after its binding: `h.{0}` of `let h = {base}(…);`",
+                    path[1..].join(".")
+                );
+                self.fail(location, error.help(help))
+            }
             base if self.scopes.find(base).is_none() => self.unknown_name(base, location),
             // What is missing may have been made where the check cannot look.
             _ if self.unsure => AbstractValue::Unknown,

@@ -72,7 +72,13 @@ impl<'a> Checker<'a> {
         let builder = self.builder.clone();
         let inputs: Vec<(&str, &Argument)> = names.iter().map(String::as_str).zip(&arguments).collect();
         let item = language::layer(&builder, &inputs, || {
+            let before = self.builder.count_errors();
             self.head_fits(layer, &arguments, &call.locations);
+            // What does not fit the head fits nothing behind it.
+            if self.builder.count_errors() > before {
+                self.unsure = true;
+                return AbstractValue::Unknown;
+            }
             let framed = call.frame.is_some();
             self.frames.extend(call.frame);
             self.statements(&layer.body);

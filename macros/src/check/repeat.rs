@@ -105,7 +105,10 @@ impl<'a> Checker<'a> {
         let run = size.symbols().into_iter().find(|symbol| self.run_symbols.contains(&**symbol));
         if let Some(symbol) = run {
             let error = Error::new(format!("`{symbol}` is not known when the network is built, so {so}"));
-            self.error(written.location, error.help(format!("give {what} as an argument of the network")));
+            let help = format!(
+                "give {what} as an argument of the network; the steps of a sequence are a `scan`: `scan step in x along {symbol}, h = zeros([…]) {{ h = …; yield h }}`"
+            );
+            self.error(written.location, error.help(help));
         }
     }
 }

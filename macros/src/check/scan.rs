@@ -3,7 +3,7 @@
 use super::checker::Checker;
 use super::scope::{AbstractValue, Named};
 use crate::signature::axis_called;
-use crate::syntax::{Along, Carried, Expression, Location, Scan, Slices};
+use crate::syntax::{Along, Carried, Expression, Location, Scan, Slices, Statement, StatementKind};
 use downhill_graph::error::Error;
 use downhill_nn::composite::{Argument, Kind};
 use downhill_nn::language::{self, ScanHead, SliceOf};
@@ -40,6 +40,7 @@ impl<'a> Checker<'a> {
             }
 
             self.statements(&scan.body);
+            self.all_change(scan);
             let next = names.iter().map(|name| match self.scopes.here(&name.to_string()) {
                 Some(Named::Value(item)) => self.tensor_of(item.clone()),
                 _ => Argument::Unknown,
@@ -52,6 +53,27 @@ impl<'a> Checker<'a> {
             (next, yields)
         });
         self.known(given)
+    }
+
+    /// What is carried and never bound anew stays what it was before the first iteration.
+    fn all_change(&mut self, scan: &Scan) {
+        fn binds(name: &Ident, body: &[Statement]) -> bool {
+            body.iter().any(|statement| match &statement.kind {
+                StatementKind::Rebind { names, .. } | StatementKind::Broken(names) => names.contains(name),
+                StatementKind::For { body, .. } => binds(name, body),
+                _ => false,
+            })
+        }
+        for name in
+            scan.carried.iter().flat_map(|carried| &carried.names).filter(|name| !binds(name, &scan.body))
+        {
+            let error =
+                Error::new(format!("`{name}` is carried, but stays what it was before the first iteration"));
+            let help = format!(
+                "bind it anew in the body, `{name} = …;`; what never changes is seen without being carried"
+            );
+            self.error(Location::at(name.span()), error.help(help));
+        }
     }
 
     /// Declares a name of a scan's head in its body.

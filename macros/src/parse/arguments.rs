@@ -1,10 +1,8 @@
 //! Arguments of calls: by position, then by name.
 
-use super::calls::{Foreign, spelled};
 use super::expression::expression;
-use super::token::{here, mistake, separated};
-use crate::syntax::{Arguments, Expression, ExpressionKind, Location};
-use proc_macro2::{TokenStream, TokenTree};
+use super::token::{foreign, here, mistake, separated};
+use crate::syntax::Arguments;
 use syn::parse::{Parse, ParseStream};
 use syn::{Ident, Token, parenthesized};
 
@@ -15,48 +13,11 @@ impl Parse for Arguments {
     }
 }
 
-// What cannot be read is left out: the call itself is the mistake.
-impl Parse for Foreign {
-    fn parse(input: ParseStream) -> syn::Result<Foreign> {
-        let content;
-        parenthesized!(content in input);
-        let mut arguments = Arguments::default();
-        while !content.is_empty() {
-            match foreign(&content, &mut arguments) {
-                Ok(()) if content.is_empty() => break,
-                Ok(()) => content.parse::<Token![,]>().map(|_| ())?,
-                Err(error) => {
-                    content.parse::<TokenStream>()?;
-                    let kind = ExpressionKind::Parameter(vec!["…".into()]);
-                    let location = Location::at(error.span());
-                    arguments.positional.push(Expression { kind, location });
-                }
-            }
-        }
-        Ok(Foreign(arguments))
-    }
-}
-
-/// `value`, `name: value` or `name=value`.
-fn foreign(content: ParseStream, arguments: &mut Arguments) -> syn::Result<()> {
-    let named = content.peek2(Token![=]) || content.peek2(Token![:]);
-    if content.peek(Ident) && named && !content.peek2(Token![==]) && !content.peek2(Token![::]) {
-        let name = content.parse()?;
-        content.parse::<TokenTree>()?;
-        arguments.named.push((name, expression(content)?));
-    } else {
-        arguments.positional.push(expression(content)?);
-    }
-    Ok(())
-}
-
 /// The mistake of `name = value`.
 fn named_by_equals(content: ParseStream) -> syn::Error {
     let (name, span) = (content.parse::<Ident>(), here(content));
-    let value = content.parse::<TokenTree>().and_then(|_| expression(content)).map(|value| spelled(&value));
     let name = name.map_or_else(|_| "name".to_owned(), |name| name.to_string());
-    let help = format!("write `{name}: {}`", value.as_deref().unwrap_or("…"));
-    mistake(span, "an argument is named with `:`", help)
+    foreign(span, "an argument is named with `:`", format!("write `{name}: …`"))
 }
 
 /// `(positional, …, name: named, …)`.

@@ -2,8 +2,9 @@
 //!
 //! In: the input behind a value. Out: nothing where an operator or an end may follow, else a mistake that says how it is written here.
 
-use super::calls::{called, is_number, methods, spelled};
-use super::token::{here, mistake};
+use super::calls::spelled;
+use super::members::{called, member};
+use super::token::{self as tokens, here, mistake};
 use super::{foreign, index};
 use crate::signature::written;
 use crate::syntax::{Expression, ExpressionKind};
@@ -18,7 +19,7 @@ pub(super) fn nothing_foreign(input: ParseStream, value: &Expression) -> syn::Re
         return Ok(());
     }
     if input.peek(Token![.]) && !input.peek(Token![..]) {
-        return Err(methods(input, &spelled(value))?);
+        return Err(member(input)?);
     }
     if input.peek(token::Bracket) {
         return Err(indexed(input, value));
@@ -35,7 +36,18 @@ pub(super) fn nothing_foreign(input: ParseStream, value: &Expression) -> syn::Re
     if let Some(error) = power(input, value) {
         return Err(error);
     }
-    foreign::operator(input).map_or(Ok(()), |(message, help)| Err(mistake(here(input), message, help)))
+    match foreign::operator(input) {
+        None => Ok(()),
+        Some((message, help)) if joins(input) => Err(tokens::foreign(here(input), message, help)),
+        Some((message, help)) => Err(mistake(here(input), message, help)),
+    }
+}
+
+/// Whether a word or a sign that joins masks elsewhere is next.
+fn joins(input: ParseStream) -> bool {
+    ["and", "or"].iter().any(|word| tokens::word(input, word))
+        || input.peek(Token![&])
+        || input.peek(Token![|])
 }
 
 /// `x ** 2`, `x ^ 2`.
@@ -51,7 +63,7 @@ fn power(input: ParseStream, value: &Expression) -> Option<syn::Error> {
     };
     let exponent = behind.parse::<TokenTree>().map_or_else(|_| "2".to_owned(), |tree| tree.to_string());
     let help = format!("write `pow({}, {exponent})`", spelled(value));
-    Some(mistake(here(input), format!("`{sign}` is no operator"), help))
+    Some(tokens::foreign(here(input), format!("`{sign}` is no operator"), help))
 }
 
 /// `println!(…)`, `vec![…]` behind its name.
@@ -89,7 +101,8 @@ fn assigning(input: ParseStream, value: &Expression) -> Option<syn::Error> {
 /// A value or a function directly behind another one, on the same line.
 fn word_behind(input: ParseStream, value: &Expression) -> Option<syn::Error> {
     let is_same_line = here(input).start().line == value.location.end.end().line;
-    if is_number(value) && is_same_line && input.peek(Ident) && foreign::operator(input).is_none() {
+    let is_number = matches!(value.kind, ExpressionKind::Integer(_) | ExpressionKind::Number(_));
+    if is_number && is_same_line && input.peek(Ident) && foreign::operator(input).is_none() {
         let factor = input.fork().parse::<Ident>().ok()?;
         if ["along", "then", "step", "do", "by", "to"].iter().any(|word| factor == word) {
             return None;
@@ -162,15 +175,14 @@ fn indexed(input: ParseStream, value: &Expression) -> syn::Error {
             format!("name them: `let (y, h) = {function}(…);`, or the first alone: `let y = …;`"),
         );
     }
-    let mend = index::mend(&name, group.stream());
-    let help = match (mend, &value.kind) {
-        (Some(mend), ExpressionKind::Name(_)) if mend.ends_with("axis: 0)`") => {
-            format!("{mend}; of a list of sizes `{{ {name}[…] }}`")
+    let help = match (index::taken(&name, group.stream()), &value.kind) {
+        (Some(mend), ExpressionKind::Name(_)) if mend.ends_with("axis: 0)") => {
+            format!("write `{mend}`; of a list of sizes `{{ {name}[{}] }}`", group.stream())
         }
-        (Some(mend), _) => mend,
+        (Some(mend), _) => format!("write `{mend}`"),
         (None, _) => format!(
-            "`unstack({name}, 0, axis: 0)` takes one along an axis, `slice({name}, start: 0, end: 2, axis: 0)` a range"
+            "`unstack({name}, 0, axis: 0)` takes one along an axis, `slice({name}, start: 0, end: 2, axis: 0)` a range, `take({name}, indices)` several, `pick({name}, indices)` one of each row, `select(mask, a, b)` where a mask holds"
         ),
     };
-    mistake(span, "nothing has an index in this language", help)
+    tokens::foreign(span, "nothing has an index in this language", help)
 }

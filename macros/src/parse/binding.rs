@@ -1,8 +1,9 @@
 //! Statements that bind names: `let`, `name = …`, `yield`.
 
-use super::expression;
 use super::token::{comma_separated, here, mistake, name, semicolon};
+use super::{calls, expression};
 use crate::syntax::{Expression, StatementKind};
+use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::ParseStream;
 use syn::{Ident, Token, parenthesized, token};
 
@@ -19,11 +20,33 @@ pub(super) fn names(input: ParseStream) -> syn::Result<Vec<Ident>> {
     let content;
     let parens = parenthesized!(content in input);
     let help = "every value has a name; where the first ones stand for all, fewer will do: `let (y, h) = …;`";
-    let names = comma_separated(&content, |input| name(input, help))?;
+    let names = comma_separated(&content, |input| {
+        if input.peek(token::Paren) {
+            return Err(nested(&content));
+        }
+        name(input, help)
+    })?;
     if names.is_empty() {
         return Err(mistake(parens.span.open(), "names are missing", "write `(a, b) = …`"));
     }
     Ok(names)
+}
+
+/// The refusal of `(y, (h, c))`.
+fn nested(content: ParseStream) -> syn::Error {
+    fn names(tokens: TokenStream) -> Vec<String> {
+        let each = tokens.into_iter().flat_map(|tree| match tree {
+            TokenTree::Group(group) => names(group.stream()),
+            TokenTree::Ident(name) => vec![name.to_string()],
+            TokenTree::Punct(_) | TokenTree::Literal(_) => Vec::new(),
+        });
+        each.collect()
+    }
+    let span = here(content);
+    // What was read already stands before.
+    let rest = names(content.fork().parse().unwrap_or_default());
+    let help = format!("write `let (y, {}) = …;`: they come in this order", rest.join(", "));
+    mistake(span, "names stand side by side, not in each other", help)
 }
 
 pub(super) fn value_behind_equals(input: ParseStream) -> syn::Result<Expression> {
@@ -72,7 +95,34 @@ pub(super) fn binding(input: ParseStream) -> syn::Result<StatementKind> {
     if !input.peek(Token![=]) || input.peek(Token![==]) {
         return Err(mistake(here(input), "expected `=`", format!("write `let {} = …;`", names[0])));
     }
-    Ok(StatementKind::Let { names, value: value_behind_equals(input)? })
+    let value = value_behind_equals(input).map_err(|error| one_by_one(error, &names))?;
+    Ok(StatementKind::Let { names, value })
+}
+
+/// What other libraries give as a tuple of pieces is called once for each here.
+fn one_by_one(error: syn::Error, names: &[Ident]) -> syn::Error {
+    let text = error.to_string();
+    let piece = text.split_once("write `").and_then(|(_, help)| help.split_once('`')).map(|(mend, _)| mend);
+    match (piece.filter(|mend| mend.contains("index: 0")), names) {
+        (None, [a, b]) if second(piece.unwrap_or_default()).is_some() => {
+            let message = text.lines().next().unwrap_or_default();
+            let (values, places) =
+                (piece.unwrap_or_default(), second(piece.unwrap_or_default()).unwrap_or_default());
+            mistake(error.span(), message, format!("write `let {a} = {values};`, then `let {b} = {places};`"))
+        }
+        (Some(mend), [a, b, ..]) => {
+            let message = text.lines().next().unwrap_or_default();
+            let next = mend.replace("index: 0", "index: 1");
+            mistake(error.span(), message, format!("write `let {a} = {mend};`, then `let {b} = {next};`"))
+        }
+        _ => error,
+    }
+}
+
+/// Where the elements of `sort(x)` and the like were, as another call.
+fn second(call: &str) -> Option<String> {
+    let (name, arguments) = call.split_once('(')?;
+    calls::second(name).map(|second| format!("{second}({}", arguments.replace("axes:", "axis:")))
 }
 
 /// `yield value`: the last one of a body needs no `;`.

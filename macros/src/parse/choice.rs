@@ -43,7 +43,7 @@ pub(super) fn over(input: ParseStream) -> syn::Result<Over> {
 
 /// Refuses an `if` that stands for itself, with all of its branches.
 pub(super) fn conditional(input: ParseStream, diagnostics: &mut Diagnostics) -> StatementKind {
-    let help = "write `let name = if … { … } else { … };`, or `name = …` for a name that is there";
+    let help = "write `let name = if … { … } else { … };`, or `name = …` for a name that is there; where each run decides, by a tensor, `name = select(mask, a, b);`";
     diagnostics.add_syn(&mistake(here(input), "an `if` is a value, not a statement", help));
 
     let mut behind_branch = false;

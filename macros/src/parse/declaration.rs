@@ -1,7 +1,7 @@
 //! Statements that declare: inputs, targets, shared instances, parameters and states, updates, outputs, losses.
 
 use super::binding::{begins_rebinding, value_behind_equals};
-use super::calls::methods;
+use super::members::member;
 use super::token::{here, mistake, name, semicolon, word};
 use super::types::{element_type, tensor_type};
 use super::{expression, foreign};
@@ -193,7 +193,11 @@ pub(super) fn outputs(input: ParseStream) -> syn::Result<StatementKind> {
 pub(super) fn loss(input: ParseStream) -> syn::Result<StatementKind> {
     if input.peek(Token![.]) {
         // `loss.backward()`, as if it were a value.
-        return Err(methods(input, "loss")?);
+        return Err(member(input)?);
+    }
+    if input.peek(Token![+=]) || input.peek(Token![-=]) {
+        let help = "add up in one: `loss squared_error(p, y) + 1e-4 * squares(h.weight);`, or name a second: `loss second = …;`";
+        return Err(mistake(here(input), "a loss is not a variable", help));
     }
     let over_follows = |input: ParseStream| word(input, "over") && input.peek2(Ident);
     let second_is_over = || {

@@ -2,7 +2,7 @@
 
 use super::named::{literal, parameter, path_call};
 use super::token::{comma_separated, here, mistake, nothing_left, since, word};
-use super::{behind, foreign};
+use super::{behind, foreign, mend};
 use crate::syntax::{Arguments, Choice, Connective, Expression, ExpressionKind, Location, Operator};
 use proc_macro2::Span;
 use syn::parse::ParseStream;
@@ -19,7 +19,8 @@ enum Precedence {
 
 /// Reads an expression.
 pub(super) fn expression(input: ParseStream) -> syn::Result<Expression> {
-    connected(input, Connective::Or)
+    let before = input.fork();
+    connected(input, Connective::Or).map_err(|error| mend::of_expression(error, &before))
 }
 
 /// `a || b`, and within it `a && b`.
@@ -60,9 +61,9 @@ pub(super) fn placeholder(span: Span) -> Expression {
 
 fn binary(input: ParseStream, level: Precedence) -> syn::Result<Expression> {
     let Some(tighter) = level.next() else {
-        let value = unary(input)?;
-        behind::nothing_foreign(input, &value)?;
-        return Ok(value);
+        let before = input.fork();
+        let read = unary(input).and_then(|value| behind::nothing_foreign(input, &value).map(|()| value));
+        return read.map_err(|error| mend::of_operand(error, &before));
     };
     let mut left = binary(input, tighter)?;
     while let Some(operator) = operator(input, level) {
@@ -225,6 +226,9 @@ fn choice(input: ParseStream) -> syn::Result<ExpressionKind> {
     }
     let then = branch(input, ", or an operator")?;
 
+    if word(input, "elif") {
+        return Err(mistake(here(input), "`elif` is not of this language", "write `else if`"));
+    }
     if !input.peek(Token![else]) {
         let help = "write `else { … }` with the value for all other cases";
         return Err(mistake(keyword, "an `if` without `else` gives no value", help));

@@ -9,21 +9,28 @@ use syn::parse::ParseStream;
 pub(super) type Advice = (&'static str, &'static str);
 
 /// Modules of other libraries, whose functions stand alone here.
-const MODULES: [&str; 18] = [
+const MODULES: [&str; 25] = [
     "F",
     "K",
     "burn",
     "eqx",
     "flax",
+    "hk",
     "functional",
     "jax",
     "jnp",
     "keras",
     "layers",
     "lax",
+    "linen",
+    "math",
     "nn",
+    "nnx",
     "np",
     "numpy",
+    "onp",
+    "ops",
+    "scipy",
     "optax",
     "tch",
     "tf",
@@ -53,6 +60,7 @@ pub(super) const VALUES: &[(&str, Advice)] = &[
     (".", ("a number begins with a digit", "write `0.5`")),
     ("_", ("`_` is no value", "name what is meant")),
     ("~", ("`~` is no operator", "write `not(mask)`")),
+    ("++", COUNT),
     ("+", ("`+` stands between two values", "leave it out")),
     (
         "where",
@@ -143,6 +151,13 @@ pub(super) const STATEMENTS: &[(&str, Advice)] = &[
             "leave it out: `forward` follows no gradient; `stop_gradient(x)` is a constant to it",
         ),
     ),
+    (
+        "no_grad",
+        (
+            "`no_grad` is not of this language",
+            "leave it out: `forward` follows no gradient; `stop_gradient(x)` is a constant to it",
+        ),
+    ),
     ("pub", ("a statement has no visibility", "leave `pub` out")),
     ("break", UNROLLED),
     ("continue", UNROLLED),
@@ -175,6 +190,7 @@ pub(super) const STATEMENTS: &[(&str, Advice)] = &[
     ("layer", ("a `layer` stands beside networks, not in one", "move it before `pub Name(…)`")),
 ];
 
+const COUNT: Advice = ("nothing is counted up", "write `n = n + 1`");
 const LOOP: Advice = (
     "loops count",
     "write `for i in 0..depth { h = relu(linear(h, width)); }`; steps of a sequence are a `scan`",
@@ -251,7 +267,7 @@ fn next(input: ParseStream) -> Option<String> {
     match (&tree, rest.token_tree()) {
         (TokenTree::Punct(first), Some((TokenTree::Punct(second), _)))
             if first.spacing() == proc_macro2::Spacing::Joint
-                && ["**", "||", "&&", "==", "|>"].contains(&&*format!("{first}{second}")) =>
+                && ["**", "||", "&&", "==", "|>", "++"].contains(&&*format!("{first}{second}")) =>
         {
             Some(format!("{first}{second}"))
         }

@@ -11,36 +11,42 @@ enum Part {
     One(String),
     /// `1:3`, `1..3`: a range; either end may be left out.
     Range(String, String),
+    /// `::2`: each of so many.
+    Each(String),
     /// `None`: a new axis.
     New,
     /// `...`: all axes between.
     Rest,
 }
 
-/// The call that takes what `name[tokens]` would, where one part says more than all.
-pub(super) fn mend(name: &str, tokens: TokenStream) -> Option<String> {
+/// The calls that take what `name[tokens]` would.
+pub(super) fn taken(name: &str, tokens: TokenStream) -> Option<String> {
     let parts = parts(tokens)?;
-    let mut saying = parts.iter().enumerate().filter(|(_, part)| !matches!(part, Part::All | Part::Rest));
-    let (position, part) = saying.next()?;
-    if saying.next().is_some() {
-        return None;
-    }
-
     let rest = parts.iter().position(|part| *part == Part::Rest);
-    let axis = if rest.is_some_and(|rest| rest < position) {
-        format!("-{}", parts.len() - position)
-    } else {
-        position.to_string()
-    };
-    match part {
-        Part::All | Part::Rest => None,
-        Part::One(index) => Some(format!("write `unstack({name}, {index}, axis: {axis})`")),
-        Part::Range(start, end) => Some(format!(
-            "write `slice({name}{}{}, axis: {axis})`",
-            option("start", start),
-            option("end", end)
-        )),
-        Part::New => Some(format!("write `expand({name}, {axis})`")),
+    let mut text = name.to_owned();
+    // From the last to the first: what an axis loses moves no axis before it. Behind a rest, from the first: axes count from the end.
+    let (front, back) = parts.split_at(rest.unwrap_or(parts.len()));
+    for (axis, part) in front.iter().enumerate().rev() {
+        text = part.of(&text, &axis.to_string());
+    }
+    for (position, part) in back.iter().enumerate().skip(1) {
+        text = part.of(&text, &format!("-{}", back.len() - position));
+    }
+    (text != name).then_some(text)
+}
+
+impl Part {
+    /// What is taken of `name` along `axis`.
+    fn of(&self, name: &str, axis: &str) -> String {
+        match self {
+            Part::All | Part::Rest => name.to_owned(),
+            Part::One(index) => format!("unstack({name}, {index}, axis: {axis})"),
+            Part::Range(start, end) => {
+                format!("slice({name}{}{}, axis: {axis})", option("start", start), option("end", end))
+            }
+            Part::Each(stride) => format!("slice({name}, axis: {axis}, stride: {stride})"),
+            Part::New => format!("expand({name}, {axis})"),
+        }
     }
 }
 
@@ -61,7 +67,8 @@ fn part(trees: &[TokenTree]) -> Option<Part> {
         "" => None,
         ":" | ".." => Some(Part::All),
         "..." => Some(Part::Rest),
-        "None" => Some(Part::New),
+        "None" | "np.newaxis" | "jnp.newaxis" | "tf.newaxis" => Some(Part::New),
+        _ if text.starts_with("::") => Some(Part::Each(text[2..].to_owned())),
         _ => match text.split_once("..").or_else(|| text.split_once(':')) {
             Some((start, end)) => Some(Part::Range(start.into(), end.into())),
             // A mask or a list of indices is another thing.

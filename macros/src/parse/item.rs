@@ -222,8 +222,29 @@ fn argument(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<Ar
         let help = "write the type without `&`, such as `usize`, `Vec<usize>` or `String`";
         return Err(mistake(span, "a network owns its arguments", help));
     }
+    if let Some(meant) = python_type(&ty) {
+        return Err(mistake(span, "this is no type of Rust", format!("write `{name}: {meant}`")));
+    }
     let kind = argument_kind(&ty);
+    if input.peek(Token![=]) {
+        let help = "leave it out: `Name::new` is given all of them";
+        diagnostics.add_syn(&mistake(here(input), "an argument has no default", help));
+        input.parse::<Token![=]>()?;
+        input.parse::<TokenTree>()?;
+    }
     Ok(Argument { attributes, name, ty, kind })
+}
+
+/// The type that is meant by one of Python.
+fn python_type(ty: &syn::Type) -> Option<&'static str> {
+    let syn::Type::Path(path) = ty else { return None };
+    match path.path.segments.last()?.ident.to_string().as_str() {
+        "int" => Some("usize"),
+        "float" => Some("f64"),
+        "boolean" => Some("bool"),
+        "List" | "list" | "Sequence" | "tuple" => Some("Vec<usize>"),
+        _ => None,
+    }
 }
 
 fn argument_kind(ty: &syn::Type) -> ArgumentKind {

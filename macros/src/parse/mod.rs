@@ -46,6 +46,11 @@ mod index;
 
 mod calls;
 
+mod translate;
+
+mod mend;
+mod members;
+
 mod behind;
 
 mod named;

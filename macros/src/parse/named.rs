@@ -1,7 +1,7 @@
 //! Literals, paths of Rust functions, and parameters by their names.
 
 use super::token::{here, mistake};
-use super::{calls, foreign};
+use super::{foreign, members};
 use crate::syntax::{Arguments, ExpressionKind};
 use proc_macro2::Span;
 use syn::ext::IdentExt;
@@ -62,7 +62,7 @@ pub(super) fn path_call(input: ParseStream) -> syn::Result<ExpressionKind> {
     }
     let path = input.call(syn::Path::parse_mod_style)?;
     if let Some(error) = foreign_path(&path, input) {
-        return Err(error?);
+        return Err(error);
     }
     if !input.peek(token::Paren) {
         let help = "call a function `path(x)`, or put a Rust value inside `{ … }`";
@@ -77,18 +77,26 @@ pub(super) fn path_call(input: ParseStream) -> syn::Result<ExpressionKind> {
 }
 
 /// A path of another library, `nn::Linear`, or `self` as an object.
-fn foreign_path(path: &syn::Path, input: ParseStream) -> Option<syn::Result<syn::Error>> {
+fn foreign_path(path: &syn::Path, input: ParseStream) -> Option<syn::Error> {
     let (first, last) = (&path.segments.first()?.ident, &path.segments.last()?.ident);
     if path.segments.len() == 1 {
         let help = "a layer is called by its name, `linear(x, 8)`; `shared g = linear(8);` makes one that is used several times";
+        let behind = input.fork();
+        let member = behind.parse::<Token![.]>().and_then(|_| behind.call(Ident::parse_any));
+        let help = match member.is_ok_and(|member| member == "parameters" || member == "named_parameters") {
+            true => {
+                "the optimizer decays all parameters, `adamw(0.01)`; one stands by its name: `squares(h.weight)`"
+            }
+            false => help,
+        };
         let is_object = first == "self" && input.peek(Token![.]);
-        return is_object.then(|| Ok(mistake(first.span(), "there is no `self`", help)));
+        return is_object.then(|| mistake(first.span(), "there is no `self`", help));
     }
     // A module of the user's own may have this name, and a function in it.
     let is_class = last.to_string().starts_with(char::is_uppercase);
     let is_own = first == "nn" || first == "layers" || first == "functional";
     let is_foreign = foreign::is_module(&first.to_string()) && (is_class || !is_own);
-    is_foreign.then(|| calls::in_module(&first.to_string(), last, input))
+    is_foreign.then(|| members::in_module(&first.to_string(), last))
 }
 
 /// `.weight`, `.0.weight` behind a name.
@@ -105,9 +113,12 @@ pub(super) fn parameter(input: ParseStream, base: &Ident) -> syn::Result<Express
         }
         let name = input.call(Ident::parse_any)?;
         if input.peek(token::Paren) {
-            return Err(calls::member_called(input, &path, &name)?);
+            return Err(members::member_called(&path, &name));
         }
         path.push(name.to_string());
+        if foreign::is_module(&path[0]) && !input.peek(Token![.]) && path[0].len() > 1 {
+            return Err(members::in_module(&path[..path.len() - 1].join("."), &name));
+        }
     }
 
     Ok(ExpressionKind::Parameter(path))

@@ -31,6 +31,11 @@ pub(super) fn statements(input: ParseStream, diagnostics: &mut Diagnostics) -> V
 
 /// Reads doc comments, which may stand before every statement and are for its reader alone.
 fn skip_comments(input: ParseStream, diagnostics: &mut Diagnostics) {
+    if input.peek(Token![#]) && !input.peek2(token::Bracket) {
+        let line = here(input).start().line;
+        diagnostics.add_syn(&mistake(here(input), "`#` begins no comment", "a comment begins with `//`"));
+        while !input.is_empty() && here(input).start().line == line && input.parse::<TokenTree>().is_ok() {}
+    }
     match input.call(Attribute::parse_outer) {
         Ok(attributes) => {
             for attribute in attributes.iter().filter(|attribute| !attribute.path().is_ident("doc")) {
@@ -80,10 +85,7 @@ fn declared_names(input: ParseStream) -> Vec<Ident> {
             TokenTree::Ident(word) if word == "mut" => {}
             TokenTree::Ident(name) => names.push(name),
             TokenTree::Group(group) => {
-                names.extend(group.stream().into_iter().filter_map(|tree| match tree {
-                    TokenTree::Ident(name) => Some(name),
-                    TokenTree::Group(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => None,
-                }));
+                names.extend(names_in(group.stream()));
                 break;
             }
             TokenTree::Punct(comma) if comma.as_char() == ',' => {}
@@ -91,6 +93,15 @@ fn declared_names(input: ParseStream) -> Vec<Ident> {
         }
     }
     names
+}
+
+fn names_in(tokens: proc_macro2::TokenStream) -> Vec<Ident> {
+    let each = tokens.into_iter().flat_map(|tree| match tree {
+        TokenTree::Ident(name) => vec![name],
+        TokenTree::Group(group) => names_in(group.stream()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => Vec::new(),
+    });
+    each.collect()
 }
 
 /// Reads the body of a layer: statements, then the value it gives.

@@ -3,6 +3,7 @@
 use super::{foreign, program};
 use crate::signature::written;
 use crate::syntax::{Along, ExpressionKind, Network, Statement, StatementKind};
+use downhill_nn::composite;
 use proc_macro2::TokenStream;
 
 /// The first network of `source`, and the mistakes of form.
@@ -182,4 +183,50 @@ fn methods_and_indices_are_written_as_calls() {
     assert_eq!(help("x[-1]"), "unstack(x, -1, axis: 0)");
     assert_eq!(help("x[..., None]"), "expand(x, -1)");
     assert_eq!(help("x[..., 0]"), "unstack(x, 0, axis: -1)");
+    assert_eq!(help("layers.Dense(10, activation=\"relu\")(x)"), "relu(dense(x, 10))");
+    assert_eq!(help("Add()([a, b])"), "add(a, b)");
+    assert_eq!(help("F.gelu(x, approximate=\"tanh\")"), "gelu(x, approximate: true)");
+    assert_eq!(help("x.max(0.0)"), "maximum(x, 0.0)");
+    assert_eq!(help("x[:, np.newaxis]"), "expand(x, 1)");
+    assert_eq!(help("x |> linear(8) |> relu"), "relu(linear(x, 8))");
+    assert_eq!(help("x[:, ::2]"), "slice(x, axis: 1, stride: 2)");
+    assert_eq!(help("x.repeat(1, 2)"), "tile(x, [1, 2])");
+    assert_eq!(help("x[:, -1, 0]"), "unstack(unstack(x, 0, axis: 2), -1, axis: 1)");
+    assert_eq!(
+        help("q.gather(1, a.unsqueeze(1)).squeeze(1)"),
+        "unstack(gather(q, expand(a, 1), axis: 1), 0, axis: 1)"
+    );
+    assert_eq!(help("torch.autograd.grad(u.sum(), x, create_graph=True)[0]"), "gradient(sum(u), x)");
+    assert_eq!(help("x.max(dim=1)[1]"), "argmax(x, axis: 1)");
+    assert_eq!(help("x.max(1).values"), "max(x, axes: 1)");
+    assert_eq!(help("sum(x, dim=1, keepdim=True)"), "sum(x, axes: 1, keep: true)");
+    assert_eq!(help("cat([a, b], dim=1)"), "concatenate(a, b, axis: 1)");
+    assert_eq!(help("(x > 0) & (x < 1) | y"), "or(and(x > 0, x < 1), y)");
+    assert_eq!(help("1 + np.exp(a) * (b - c).pow(2)"), "1 + exp(a) * pow(b - c, 2)");
+    assert_eq!(help("x.transpose(1, 2)"), "transpose(x, [0, 2, 1])");
+    assert_eq!(help("torch.randn(batch, 4)"), "normal([batch, 4])");
+    assert_eq!(help("F.mse_loss(p, y, reduction=\"sum\")"), "mse(p, y, reduction: sum)");
+}
+
+/// The mend of `source`, and whether it is of this language.
+fn mend_is_read(source: &str) {
+    let tokens: TokenStream = format!("Net {{ let a = {source}; }}").parse().expect("tokens");
+    let text = program(tokens).1.into_syn().map(|error| error.to_string()).unwrap_or_default();
+    let mend = text.split_once("write `").and_then(|(_, mend)| mend.split('`').next());
+    // Where more must be given, the call says what.
+    let Some(mend) = mend else { return assert!(text.contains("it is called as `"), "{source}: {text}") };
+    let read: TokenStream = format!("Net {{ let a = {mend}; }}").parse().expect("tokens");
+    assert!(program(read).1.is_empty(), "{source}: {mend}");
+}
+
+#[test]
+fn forms_of_other_libraries_are_mended_into_this_language() {
+    for (call, _) in composite::forms() {
+        mend_is_read(&format!("torch.{call}"));
+    }
+    for (name, function) in composite::aliases() {
+        if composite::find(function).is_some() {
+            mend_is_read(&format!("torch.{name}(a, b)"));
+        }
+    }
 }

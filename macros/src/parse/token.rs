@@ -1,5 +1,6 @@
 //! Helpers of all parsers: locations of tokens, mistakes, separators.
 
+use crate::diagnose::MEND;
 use crate::syntax::Location;
 use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt;
@@ -13,6 +14,15 @@ pub(super) fn mistake(
     help: impl std::fmt::Display,
 ) -> syn::Error {
     syn::Error::new(span, format!("{message}\n= help: {help}"))
+}
+
+/// A mistake of a form of another language.
+pub(super) fn foreign(
+    span: Span,
+    message: impl std::fmt::Display,
+    help: impl std::fmt::Display,
+) -> syn::Error {
+    syn::Error::new(span, format!("{message}{MEND}{help}"))
 }
 
 /// The span of the next token; of a group, where it opens.
@@ -78,6 +88,10 @@ pub(super) fn nothing_left(content: ParseStream, expected: &str) -> syn::Result<
 pub(super) fn separated(content: ParseStream, before: ParseStream) -> syn::Result<()> {
     if content.is_empty() {
         return Ok(());
+    }
+    if content.peek(Token![for]) {
+        let help = "repeat with a loop: `for i in 0..3 { h = relu(linear(h, width)); }`";
+        return Err(mistake(here(content), "a list is written part by part", help));
     }
     let last = since(here(before), content, before).end;
     Err(mistake(last, "expected `,` or an operator behind this", "a comma stands between the parts: `a, b`"))

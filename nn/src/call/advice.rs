@@ -19,6 +19,7 @@ pub(super) const FUNCTION_ADVICE: &[(&str, &str)] = &[
     ("cosinesimilarity", "`sum(normalize(a) * normalize(b), axes: [1])`"),
     ("clone", "values are shared by their names: leave it out"),
     ("compile", OPTIMIZER),
+    ("contiguous", "leave it out: memory is planned"),
     ("cpu", DEVICE),
     ("cuda", DEVICE),
     ("depthwiseconv", "say it to the convolution: `conv(x, channels, kernel: 3, groups: channels)`"),
@@ -27,15 +28,22 @@ pub(super) const FUNCTION_ADVICE: &[(&str, &str)] = &[
     ("fit", "a network is trained where it is built: `net.epoch(&data, Epoch { batch: 32, seed })?`"),
     ("globalmaxpool", "`max(x, axes: [2, 3])`"),
     ("globalmaxpooling", "`max(x, axes: [2, 3])`"),
+    ("fulllike", "`full([batch, n], 0.5)` has the shape that is written"),
     ("identity", "name the value itself: `let y = x;`"),
     ("input", "declare it: `input x: [batch, 4];`"),
     ("isnan", "`not_equal(x, x)` holds for NaN alone"),
+    ("iter", WHOLE),
     ("item", "values are read from what `forward` and `step` give"),
+    (
+        "jacobian",
+        "`gradient(y, x)` is the sum over all of `y`; of one column of it: `gradient(unstack(y, 0, axis: 1), x)`",
+    ),
     ("jit", "leave it out: everything is compiled"),
     ("l2", "`squared_error(p, y)` of a prediction, `squares(h.weight)` of a parameter"),
     ("len", SIZE),
     ("lerp", "`a + t * (b - a)`"),
     ("linspace", CONSTANT),
+    ("map", WHOLE),
     ("modulelist", CHAIN),
     ("oneslike", "`ones([batch, n])` has the shape that is written"),
     ("optimizer", OPTIMIZER),
@@ -46,9 +54,14 @@ pub(super) const FUNCTION_ADVICE: &[(&str, &str)] = &[
     ("prod", "`exp(sum(log(x)))` of numbers above 0; `cumprod(x)` has all products so far"),
     ("range", "count in a loop: `for i in 0..depth { … }`"),
     ("rearrange", "`transpose(x, axes: […])` puts axes in order and `reshape(x, […])` joins or parts them"),
+    ("registerbuffer", "what is kept, not trained, is a `state`: `state m: [4] = zeros();`"),
     ("requiresgrad", "parameters are trained, inputs are not: `param` and `input` say so"),
     ("rmse", "`sqrt(squared_error(p, y))`"),
     ("rootmeansquarederror", "`sqrt(squared_error(p, y))`"),
+    (
+        "scan",
+        "`scan step in x along time, h = zeros([batch, units]) { h = …; yield h }` runs its body for each step",
+    ),
     ("separableconv", "a `conv` with `groups: channels`, then one with `kernel: 1`"),
     ("sequential", CHAIN),
     ("sgd", OPTIMIZER),
@@ -65,6 +78,8 @@ pub(super) const FUNCTION_ADVICE: &[(&str, &str)] = &[
     ("to", DEVICE),
     ("topkcategorical", "`top_k_indices(x, k)`"),
     ("train", TRAINING),
+    ("transformerencoder", TRANSFORMER),
+    ("transformerencoderlayer", TRANSFORMER),
     ("unwrap", "leave it out: nothing fails here"),
     ("vmap", "leave it out: the batch is an axis of the input, `[batch, 4]`"),
     ("vstack", "`concatenate(a, b, axis: 0)`"),
@@ -73,6 +88,9 @@ pub(super) const FUNCTION_ADVICE: &[(&str, &str)] = &[
     ("zeroslike", "`zeros([batch, n])` has the shape that is written"),
 ];
 
+const TRANSFORMER: &str = "a block is a layer of yours: `let a = x + attention(layer_norm(x), heads); a + linear(gelu(linear(layer_norm(a), 4 * width)), width)`";
+const WHOLE: &str =
+    "functions take whole tensors, `h * 2.0`; what repeats is a loop: `for i in 0..depth { h = relu(h); }`";
 const CHAIN: &str = "name one layer after the other: `let h = relu(linear(x, 8));`, then `let z = linear(h, 1);`; a `layer` block joins them";
 const CONSTANT: &str = "`full([2, 3], 0.5)`, or an `input`; a number stands for itself";
 const DEVICE: &str = "leave it out: code is made for this machine's processor; `f32(x)` and `i32(x)` convert";
@@ -97,24 +115,41 @@ pub(super) const NAME_ADVICE: &[(&str, &str)] = &[
 /// Arguments that no function takes, and what does their work.
 pub(super) const ARGUMENT_ADVICE: &[(&str, &str)] = &[
     ("activation", "call the activation around it: `relu(linear(x, 8))`"),
+    ("allowunused", SLOPE),
     ("batchfirst", "leave it out: the batch always comes first"),
+    ("activityregularizer", PENALTY),
+    ("biasregularizer", PENALTY),
+    ("creategraph", SLOPE),
     ("device", "leave it out: code is made for this machine's processor"),
     ("dtype", "leave it out: values are f32; `f32(x)` and `i32(x)` convert"),
+    ("gradoutputs", SLOPE),
     ("infeatures", COMES_IN),
     ("inchannels", COMES_IN),
     ("inplace", "leave it out: nothing is changed in place, and memory is planned"),
     ("inputdim", COMES_IN),
     ("inputshape", COMES_IN),
     ("inputsize", COMES_IN),
-    ("name", "a layer is named by its binding: `let name = …;`"),
+    ("kernelregularizer", PENALTY),
+    ("name", "leave it out: a layer is named by its binding, `let name = …;`"),
+    ("normalizedshape", COMES_IN),
+    ("numfeatures", COMES_IN),
     ("requiresgrad", "leave it out: parameters are trained, inputs are not"),
+    ("retaingraph", SLOPE),
     ("returnsequences", "leave it out: `let (y, h) = …` names all steps and the last state"),
     ("returnstate", "leave it out: `let (y, h) = …` names all steps and the last state"),
+    ("sizeaverage", "leave it out: the mean is taken; `reduction: sum` adds up"),
+    ("startdim", "leave it out: the batch stays, all other axes are made one"),
     ("trackrunningstats", "leave it out"),
     ("train", TRAINING),
     ("training", TRAINING),
+    ("unbiased", "write `correction: 1.0` for unbiased, `correction: 0.0` for the mean over all"),
+    ("weightdecay", PENALTY),
     ("deterministic", TRAINING),
 ];
 
+const PENALTY: &str =
+    "leave it out: the optimizer decays weights, `adamw(0.01)`, or the loss adds `1e-4 * squares(h.weight)`";
+const SLOPE: &str =
+    "leave it out: a `gradient` is the sum of slopes of all that is given, and can be differentiated again";
 const COMES_IN: &str = "leave it out: the size of what comes in follows from `x`";
 const TRAINING: &str = "leave it out: a training step and `forward` are told apart by themselves";

@@ -76,6 +76,17 @@ fn meant(callee: &str, kind: Kind, argument: &Argument) -> Option<String> {
         (Kind::Bool, Argument::Dim(dim)) => Some(format!(
             "what comes in has its size by itself: `{callee}(x, {dim})`, unless a flag is meant"
         )),
+        (Kind::Bool, Argument::Integer(size)) if *size > 1 => Some(format!(
+            "what comes in has its size by itself: `{callee}(x, {size})`, unless a flag is meant"
+        )),
+        // The shape of what is normalised, in other libraries.
+        (Kind::Number, Argument::Shape(_)) if callee.ends_with("norm") => {
+            Some(format!("what comes in has its size by itself: `{callee}(x)`"))
+        }
+        (Kind::Shape | Kind::Sizes | Kind::Padding, Argument::Several(_)) => {
+            Some("a list stands in brackets: `[batch, 4]`".into())
+        }
+        (Kind::Axes, Argument::Several(_)) => Some("axes are a list: `[0, 1]`".into()),
         (Kind::Equation, Argument::Value(_)) => {
             Some(format!("the equation comes first: `{callee}(\"ij,jk->ik\", a, b)`"))
         }

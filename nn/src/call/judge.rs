@@ -154,6 +154,43 @@ impl<'a> Head<'a> {
         format!("it is called as `{}`", self.signature())
     }
 
+    /// What must be given, values first: `linear(x, units)`.
+    fn value_first(&self) -> String {
+        let required = self.parameters.iter().filter(|it| it.default.is_none()).map(|it| it.name);
+        format!("the value stands first: `{}({})`", self.name, required.collect::<Vec<_>>().join(", "))
+    }
+
+    /// `linear(8)`: what is missing is the value, where a number stands in its place.
+    fn without_value(&self, first: Option<Argument>, mistakes: Vec<Mistake>) -> Vec<Mistake> {
+        let takes_value = self.parameters.first().is_some_and(|it| it.kind == Kind::Tensor);
+        let is_number = first.is_some_and(|first| is_number(&first));
+        let misses = |mistake: &Mistake| mistake.at == Spot::Call;
+        if !(takes_value && is_number && mistakes.iter().all(misses)) {
+            return mistakes;
+        }
+        let name = self.name;
+        let error = Error::new(format!("`{name}` misses the value that it is applied to")).help(format!(
+            "{}; an instance that is applied later, `f(x)`, is declared by `shared f = {name}(…);`",
+            self.value_first()
+        ));
+        vec![Mistake { at: Spot::Call, error }]
+    }
+
+    /// `max(x, 0)`, which is the greatest along an axis in one language and the greater of two in another.
+    fn of_two_meanings(&self, spots: &[Vec<Spot>]) -> Option<Mistake> {
+        let of_two = match self.name {
+            "max" => "maximum",
+            "min" => "minimum",
+            _ => return None,
+        };
+        let at = *spots.get(1)?.first().filter(|spot| matches!(spot, Spot::Positional(_)))?;
+        let error = Error::new(format!("`{}` takes its axes by name", self.name)).help(format!(
+            "write `{}(x, axes: 1)` for what is along axis 1, `{of_two}(x, 0)` for x and 0, element by element",
+            self.name
+        ));
+        Some(Mistake { at, error })
+    }
+
     fn too_many(&self, given: usize) -> Mistake {
         let most = self.parameters.len();
         let plural = if most == 1 { "" } else { "s" };
@@ -176,13 +213,24 @@ impl<'a> Head<'a> {
     fn missing(&self, spots: &[Vec<Spot>]) -> Option<Mistake> {
         let mut parameters = self.parameters.iter().zip(spots);
         let (missing, _) = parameters.find(|(it, spots)| it.default.is_none() && spots.is_empty())?;
-        let error = Error::new(format!("`{}` misses `{}`", self.name, missing.name)).help(self.usage());
+        let error = Error::new(format!("`{}` misses `{}`", self.name, missing.name)).note(self.usage());
+        let error = match missing.name {
+            "index" => error.note("it gives one piece, and is called once for each").help(format!(
+                "write `let a = {0}(…, index: 0);`, then `let b = {0}(…, index: 1);`",
+                self.name
+            )),
+            _ => Error { help: error.notes.last().cloned(), notes: Vec::new(), ..error },
+        };
         Some(Mistake { at: Spot::Call, error })
     }
 }
 
-/// Judges the arguments of a call: `positional` ones without a name and one for each of `words`. `argument` gives each, once, as the
-/// kind of its parameter asks for it.
+fn is_number(argument: &Argument) -> bool {
+    matches!(argument, Argument::Integer(_) | Argument::Number(_) | Argument::Dim(_))
+}
+
+/// Judges the arguments of a call: `positional` ones without a name and one for each of `words`. `argument` gives each as the kind of its
+/// parameter asks for it.
 ///
 /// # Errors
 /// Those of [`Head::assign`], and arguments that are not of their parameter's kind.
@@ -193,7 +241,13 @@ pub fn judge<'a>(
     words: &[&str],
     argument: &mut dyn FnMut(Spot, Kind) -> Argument,
 ) -> Result<Arguments<'a>, Vec<Mistake>> {
-    let spots = head.assign(positional, words)?;
+    let spots = head.assign(positional, words).map_err(|mistakes| {
+        let first = (positional > 0).then(|| argument(Spot::Positional(0), Kind::Any));
+        head.without_value(first, mistakes)
+    })?;
+    if let Some(mistake) = head.of_two_meanings(&spots) {
+        return Err(vec![mistake]);
+    }
     let (mut values, mut certain, mut mistakes) = (Vec::new(), true, Vec::new());
     for (parameter, spots) in head.parameters.iter().zip(spots) {
         let mut taken = Vec::new();
@@ -206,7 +260,12 @@ pub fn judge<'a>(
                 }
                 // What a word may be stands in the message.
                 Err(error) if error.help.is_none() && !matches!(parameter.kind, Kind::Word(_)) => {
-                    mistakes.push(Mistake { at, error: error.help(head.usage()) });
+                    let is_size = matches!(parameter.kind, Kind::Dim | Kind::Sizes | Kind::Shape);
+                    let mut is_value = || matches!(argument(at, Kind::Any), Argument::Value(_));
+                    let is_swapped = is_size && positional > 0 && is_value();
+                    let is_swapped = is_swapped && is_number(&argument(Spot::Positional(0), Kind::Any));
+                    let help = if is_swapped { head.value_first() } else { head.usage() };
+                    mistakes.push(Mistake { at, error: error.help(help) });
                 }
                 Err(error) => mistakes.push(Mistake { at, error }),
             }

@@ -57,6 +57,12 @@ pub(super) fn alias(wrong: &str) -> Option<&'static str> {
     find(FUNCTIONS, &plain(wrong))
 }
 
+/// What other libraries call functions, each with the name here: for tests of what is told.
+#[doc(hidden)]
+pub fn aliases() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FUNCTIONS.iter().copied()
+}
+
 /// The argument, among `known`, that is `wrong` but for case and `_`, or that another library calls so.
 pub(super) fn meant_argument<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
     let written = plain(wrong);
@@ -103,7 +109,7 @@ fn forms(wrong: &str) -> Vec<String> {
     forms
 }
 
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     name.chars().filter(|letter| *letter != '_').flat_map(char::to_lowercase).collect()
 }
 

@@ -12,6 +12,8 @@ mod spellings;
 
 mod likely;
 
+mod forms;
+
 mod argument;
 
 mod convert;
@@ -21,8 +23,9 @@ mod judge;
 mod row;
 
 pub use argument::{Argument, Default, Kind, OfRust, Parameter, Several};
+pub use forms::{form, forms};
 pub use judge::{Arguments, Head, Mistake, Spot, judge, likely_argument};
-pub use likely::{advice, argument_advice, likely, mended, name_advice};
+pub use likely::{advice, aliases, argument_advice, likely, mended, name_advice};
 pub use row::Composite;
 
 pub(crate) use argument::bound;

@@ -20,7 +20,10 @@ pub fn unpack(builder: &Builder, names: &[&str], argument: &Argument) -> Vec<Arg
         Argument::Several(several) => several,
         _ => {
             let error = Error::new(format!("{} names for one value", names.len()));
-            builder.error(error.help(format!("give it one name, `{}`", names[0])));
+            builder.error(error.help(format!(
+                "give it one name, `{}`, or as many values, `(a, b)`; where the elements of `max`, `sort` and `top_k` were is said by `argmax`, `argsort` and `top_k_indices`",
+                names[0]
+            )));
             return unknown();
         }
     };
@@ -33,7 +36,11 @@ pub fn unpack(builder: &Builder, names: &[&str], argument: &Argument) -> Vec<Arg
             _ => format!("{least} to {most} values"),
         };
         let error = Error::new(format!("{} names for {count}", names.len()));
-        builder.error(error.help("give each a name"));
+        let help = match names.get(most..) {
+            Some([]) | None => format!("give each a name: {least} at least"),
+            Some(surplus) => format!("leave out `{}`", surplus.join("`, `")),
+        };
+        builder.error(error.help(help));
         return unknown();
     }
     let values = several.values.iter().zip(names);

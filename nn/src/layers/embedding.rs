@@ -1,7 +1,7 @@
 //! Embeddings: a learned vector for each index.
 
 use crate::builder::{Builder, Value};
-use crate::call::{Arguments, Composite, Default, Kind, Parameter, given, optional, row};
+use crate::call::{Arguments, Composite, Default, Kind, Parameter, bound, given, optional, row};
 use crate::value::{dim_value, equal, expand, rows_of, select, stop_gradient};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
@@ -35,7 +35,7 @@ pub fn embedding(
     let builder = indices.builder();
 
     for (what, size) in [("indices", &count), ("numbers", &width)] {
-        if size.as_constant().is_some_and(|size| size < 1) {
+        if let Some(size @ ..1) = bound(builder, size) {
             let error = Error::new(format!("`embedding` of {size} {what}"));
             return builder.fail(error.help("it needs at least 1"));
         }

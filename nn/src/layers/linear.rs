@@ -1,7 +1,7 @@
 //! The linear layer.
 
 use crate::builder::{Builder, Value};
-use crate::call::{Arguments, Composite, Default, Kind, Parameter, X, given, optional, row};
+use crate::call::{Arguments, Composite, Default, Kind, Parameter, X, bound, given, optional, row};
 use crate::value::{add, matmul, require_float, spoken};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
@@ -45,7 +45,7 @@ pub fn linear(x: impl Borrow<Value>, units: impl Into<Dim>, options: Linear) -> 
         }));
     };
 
-    if units.as_constant().is_some_and(|units| units < 1) {
+    if let Some(units @ ..1) = bound(builder, &units) {
         return builder.fail(Error::new(format!("`linear` with {units} units")).help("it needs at least 1"));
     }
     if !require_float(x, "linear") {

@@ -3,6 +3,7 @@
 //! In: values as a declaration hands them over. Out: what the recurrence computes with, or a recorded mistake.
 
 use crate::builder::Value;
+use crate::call::bound;
 use crate::value::{index, less, require_float, reshape, slice, spoken};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
@@ -38,7 +39,7 @@ fn sizes<T>(user: &str, x: &Value, takes: &str, help: &str, sizes: Option<T>) ->
 }
 
 fn at_least_one(user: &str, x: &Value, units: &Dim) -> Option<()> {
-    if units.as_constant().is_some_and(|units| units < 1) {
+    if let Some(units @ ..1) = bound(x.builder(), units) {
         x.builder().error(Error::new(format!("`{user}` with {units} units")).help("it needs at least 1"));
         return None;
     }

@@ -354,7 +354,15 @@ pub(crate) fn require_float(value: &Value, what: &str) -> bool {
     let Some(ty) = value.ty() else { return true };
     if !ty.element.is_float() {
         let error = Error::new(format!("`{what}` needs floats but {} is {ty}", spoken(value, "its operand")));
-        value.builder().error(error.help("convert it: `f32(…)`"));
+        let name = spoken(value, "…");
+        let indices = match ty.element {
+            ElementType::I32 => format!(
+                "; class indices become vectors by `embedding({}, classes, width)`",
+                name.trim_matches('`')
+            ),
+            _ => String::new(),
+        };
+        value.builder().error(error.help(format!("convert it: `f32({})`{indices}", name.trim_matches('`'))));
     }
     ty.element.is_float()
 }

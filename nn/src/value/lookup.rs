@@ -186,6 +186,19 @@ fn within<'a>(user: &'static str, indices: &'a Value, size: &Dim) -> super::chec
 fn misfit<T>(user: &str, x: &Value, indices: &Value, help: String) -> Option<T> {
     let (a, b) = (spoken(x, "the operand"), spoken(indices, "its indices"));
     let error = Error::new(format!("{a} and {b} do not fit in `{user}`"));
+    // An index for each row takes one element of it.
+    let rows = |value: &Value| value.shape().map(|shape| shape.dims().to_vec());
+    let is_pick = user == "gather"
+        && rows(x).zip(rows(indices)).is_some_and(|(x, i)| x.len() == i.len() + 1 && x.starts_with(&i));
+    let help = if is_pick {
+        format!(
+            "`pick` takes one element for each index: `pick({}, {})`",
+            a.trim_matches('`'),
+            b.trim_matches('`')
+        )
+    } else {
+        help
+    };
     x.builder().error(error.note(both_shapes(x, indices)).help(help));
     None
 }
