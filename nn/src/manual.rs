@@ -174,8 +174,8 @@ item!(round, "`round(x)`: the nearest whole number; of two, the even one.", x: "
 item!(trunc, "`trunc(x)`: towards 0.", x: "a value");
 item!(ceil, "`ceil(x)`: towards +∞.", x: "a value");
 item!(fract, "`fract(x)`: x − trunc(x).", x: "a value");
-item!(floor_divide, "`floor_divide(a, b)`: the quotient of integers, rounded towards −∞.", a: "a value", b: "a value");
-item!(trunc_divide, "`trunc_divide(a, b)`: the quotient of integers, rounded towards 0.", a: "a value", b: "a value");
+item!(floor_divide, "`floor_divide(a, b)`: the whole quotient, rounded towards −∞.", a: "a value", b: "a value");
+item!(trunc_divide, "`trunc_divide(a, b)`: the whole quotient, rounded towards 0.", a: "a value", b: "a value");
 item!(remainder, "`remainder(a, b)`: what floor_divide leaves, with the sign of b.", a: "a value", b: "a value");
 item!(fmod, "`fmod(a, b)`: what trunc_divide leaves, with the sign of a.", a: "a value", b: "a value");
 item!(clamp, "`clamp(x, min: none, max: none)`: x within limits.", x: "a value", min: "a number known when the network is built", max: "a number known when the network is built");
