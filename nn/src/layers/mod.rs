@@ -35,6 +35,8 @@ mod recurrent_operands;
 
 mod recurrent;
 
+mod recurrent_weights;
+
 mod recurrent_rows;
 
 mod gru;
