@@ -29,13 +29,15 @@ mod query_parts;
 
 mod scaled_attention;
 
+mod projections;
+
 mod attention;
 
 mod recurrent_operands;
 
-mod recurrent;
-
 mod recurrent_weights;
+
+mod recurrent;
 
 mod recurrent_rows;
 
