@@ -99,7 +99,10 @@ fn layer(
     let braces = braced!(content in input);
 
     let (body, value) = statement::layer_body(&content, diagnostics);
-    let gradient = own_gradient(&content, diagnostics)?;
+    let gradient = own_gradient(&content, diagnostics).unwrap_or_else(|error| {
+        diagnostics.add_syn(&error);
+        None
+    });
     let value = value.unwrap_or_else(|| {
         // Where a statement was refused, the result may be what was skipped.
         if !body.iter().any(|statement| matches!(statement.kind, StatementKind::Broken(_))) {

@@ -117,7 +117,8 @@ pub(super) fn layer_body(
         if begins_gradient(input) {
             let help = "write what the layer gives before it: `floor(x) gradient(g) { g }`";
             diagnostics.add_syn(&mistake(span, "a gradient stands behind the value of the layer", help));
-            return (statements, Some(expression::placeholder(span)));
+            skip_statement(input, true, true);
+            continue;
         }
         match layer_value(input) {
             Ok(value) => return (statements, Some(value)),
