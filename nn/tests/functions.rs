@@ -320,7 +320,8 @@ fn sizes_that_arguments_tell_are_numbers_when_the_network_is_built_and_open_befo
 fn lengths_of_a_run_go_element_by_element() {
     let numbers = [1.5, -2.0, 0.0, 3.0, f64::NAN, 0.5, 0.5, 4.0, 4.0, -1.0, 2.0, 2.0, -0.5, 0.0, 1.0];
     let whole: Vec<f64> = numbers.map(|x| if x.is_nan() { 7.0 } else { x }).to_vec();
-    let cases: [(fn(&Value) -> Value, &[f64]); 4] = [
+    type Along<'a> = (fn(&Value) -> Value, &'a [f64]);
+    let cases: [Along<'_>; 4] = [
         (|x| cumprod(x, 0), &whole),
         (|x| cumprod(x, 1), &whole),
         (|x| cummax(x, 1), &numbers),
