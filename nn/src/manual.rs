@@ -266,4 +266,5 @@ pub mod initializers {
     item!(sparse, "`sparse(sparsity, deviation: 0.01)`: normal, with a share of the outputs of each input 0.", sparsity: "a number known when the network is built", deviation: "a number known when the network is built");
     item!(orthogonal, "`orthogonal(gain: 1.0)`: orthonormal rows or columns, times gain.", gain: "a number known when the network is built");
     item!(fan_in, "`fan_in(size)`: uniform within ±1/√size: what `linear` starts with, `size` being that of the last axis of x.", size: "a size");
+    item!(values, "`values(of)`: the elements of a tensor of the same shape: `values({ table })`.", of: "an initialiser such as `normal(0.0, 1.0)`");
 }
