@@ -147,7 +147,7 @@ impl Minimizing for Model {
         options.check()?;
         let loss = options.loss.as_deref();
         let (mut objective, start) =
-            Objective::new(self, |net, names: &[&str]| net.gradients_of(loss, names, inputs, targets))?;
+            Objective::new(self, |net| net.gradients_of(loss, &[], inputs, targets))?;
         if !start.is_finite() {
             return Err(misuse(
                 format!("the loss is {} to begin with, or its gradient is not finite", start.loss),

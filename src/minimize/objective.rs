@@ -10,10 +10,13 @@ use downhill_runtime::model::Model;
 use downhill_runtime::outputs::Outputs;
 use std::ops::Range;
 
+/// What gives a loss and its gradients by all that it trains.
+type Evaluate<'a> = dyn Fn(&Model) -> Result<Outputs, Error> + 'a;
+
 /// A loss, and where it is.
 pub(super) struct Objective<'a> {
     net: &'a mut Model,
-    evaluate: Box<dyn Fn(&Model, &[&str]) -> Result<Outputs, Error> + 'a>,
+    evaluate: Box<Evaluate<'a>>,
     /// The parameters that the loss trains, and where the numbers of each lie.
     parts: Vec<(String, Vec<usize>, Range<usize>)>,
     /// What they are, where it is.
@@ -23,13 +26,12 @@ pub(super) struct Objective<'a> {
 }
 
 impl<'a> Objective<'a> {
-    /// The loss that `evaluate` gives with its gradients by the parameters that are named, all that it trains where none is; and what both
-    /// are to begin with.
+    /// The loss that `evaluate` gives with its gradients, and what both are to begin with.
     pub(super) fn new(
         net: &'a mut Model,
-        evaluate: impl Fn(&Model, &[&str]) -> Result<Outputs, Error> + 'a,
+        evaluate: impl Fn(&Model) -> Result<Outputs, Error> + 'a,
     ) -> Result<(Objective<'a>, Point), Error> {
-        let given = evaluate(net, &[])?;
+        let given = evaluate(net)?;
         let (mut parts, mut here) = (Vec::new(), Vec::new());
         for (name, gradient) in given.iter() {
             let start = here.len();
@@ -45,7 +47,7 @@ impl<'a> Objective<'a> {
         self.tried.clone_from(&self.here);
         add(&mut self.tried, length, direction);
         self.write()?;
-        let given = (self.evaluate)(self.net, &[])?;
+        let given = (self.evaluate)(self.net)?;
         Ok(point(&given))
     }
 
