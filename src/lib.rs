@@ -155,6 +155,7 @@ pub mod metrics;
 pub mod schedules;
 
 pub mod fit;
+pub mod minimize;
 
 pub mod file;
 pub mod checkpoint;
@@ -174,6 +175,7 @@ pub mod prelude {
     pub use crate::data::{one_hot, split};
     pub use crate::fit::{Fit, Training};
     pub use crate::metrics::{accuracy, binary_accuracy};
+    pub use crate::minimize::{Lbfgs, Minimizing};
     pub use downhill_graph::tensor::Tensor;
     pub use downhill_macros::network;
     pub use downhill_nn::builder::Value;

@@ -1,4 +1,5 @@
-//! The next element of a sequence from scores: the greatest, one drawn at random, or that of the likeliest sequence.
+//! The next element of a sequence from scores: the greatest, one drawn at random, or that of the likeliest sequence; and labels read from a
+//! sequence that is longer than they are.
 //!
 //! In: scores, what a network says of each class: logits, or logarithms of probabilities. Out: indices of classes. What is random
 //! depends on a seed alone and is the same on every machine. A score of −∞ is a class that never comes.
@@ -20,6 +21,8 @@
 mod rows;
 mod choice;
 mod beam;
+mod ctc;
 
 pub use beam::{Beam, BeamSearch, beam_search};
 pub use choice::{Sampling, distribution, greedy, sample};
+pub use ctc::{ctc_greedy, ctc_search};

@@ -3,7 +3,9 @@
 
 use downhill::Error;
 use downhill::prelude::*;
-use downhill::sampling::{Beam, BeamSearch, Sampling, beam_search, distribution, greedy, sample};
+use downhill::sampling::{
+    Beam, BeamSearch, Sampling, beam_search, ctc_greedy, ctc_search, distribution, greedy, sample,
+};
 
 fn numbers(tensor: &Tensor) -> Vec<f64> {
     tensor.to_f64_vec()
@@ -195,4 +197,53 @@ fn mistakes_are_told() {
     );
     let one = beam_search(base, |_| -> Result<Tensor, Error> { Ok(Tensor::from([0.0_f32, 1.0])) });
     assert!(one.expect_err("a mistake").to_string().contains("for 1 sequences"));
+}
+
+/// The probability of each sequence of labels, by all alignments of so many steps.
+fn by_alignments(rows: &[[f64; 3]]) -> std::collections::BTreeMap<Vec<i32>, f64> {
+    let mut found = std::collections::BTreeMap::new();
+    for number in 0..3_usize.pow(rows.len() as u32) {
+        let classes: Vec<usize> = (0..rows.len()).map(|step| number / 3_usize.pow(step as u32) % 3).collect();
+        let probability: f64 = classes.iter().zip(rows).map(|(&class, row)| row[class]).product();
+        let mut labels: Vec<i32> = classes.iter().map(|&class| class as i32).collect();
+        labels.dedup();
+        labels.retain(|&label| label != 1);
+        *found.entry(labels).or_insert(0.0) += probability;
+    }
+    found
+}
+
+#[test]
+fn labels_that_are_not_aligned() -> Result<(), Error> {
+    // A softmax of these; the blank is 1.
+    let rows = [[0.3, 0.5, 0.2], [0.35, 0.4, 0.25], [0.2, 0.5, 0.3], [0.45, 0.1, 0.45]];
+    let logarithms = rows.map(|row| row.map(|p: f64| p.ln() as f32 + 3.0));
+    let scores = Tensor::new([2, 4, 3], [logarithms, logarithms].as_flattened().as_flattened().to_vec())?;
+    let lengths = Tensor::from([4, 2]);
+    assert_eq!(ctc_greedy(&scores, 1, Some(&lengths))?, [vec![0], vec![]]);
+
+    let found = ctc_search(&scores, 1, 100, Some(&lengths))?;
+    for (found, rows) in found.iter().zip([&rows[..], &rows[..2]]) {
+        let expected = by_alignments(rows);
+        assert_eq!(found.len(), expected.len());
+        for beam in found {
+            let expected = expected[&beam.classes].ln();
+            assert!((beam.log_probability - expected).abs() < 1e-6, "{beam:?} and {expected}");
+        }
+        assert!(found.windows(2).all(|pair| pair[0].score >= pair[1].score));
+    }
+    // Few beams find the best here, too.
+    assert_eq!(ctc_search(&scores, 1, 3, None)?[0][0].classes, found[0][0].classes);
+    assert!(ctc_search(&scores, 1, 3, None)?[0].len() <= 3);
+
+    let says = |found: Error, words: &str| assert!(found.to_string().contains(words), "{found}");
+    says(ctc_greedy(&Tensor::from([[0.0_f32]]), 0, None).expect_err("no time"), "[batch, time, classes]");
+    says(ctc_greedy(&scores, 3, None).expect_err("no class"), "the blank is 3, but there are 3 classes");
+    says(
+        ctc_greedy(&scores, 0, Some(&Tensor::from([5, 1]))).expect_err("too long"),
+        "the length of sample 0 is 5",
+    );
+    says(ctc_greedy(&scores, 0, Some(&Tensor::from([1]))).expect_err("one"), "lengths of shape [1]");
+    says(ctc_search(&scores, 0, 0, None).expect_err("none"), "0 beams");
+    Ok(())
 }

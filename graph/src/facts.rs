@@ -120,6 +120,8 @@ impl Op {
             Op::DotGeneral { .. } => row("dot_general", Class::Contraction, Some(2), [Other; 3]),
             Op::StopGradient => row("stop_gradient", Class::Marker, Some(1), [Zero; 3]),
             Op::Surrogate => row("surrogate", Class::Marker, Some(2), [Zero, Number, Number]),
+            Op::Arriving { .. } => source("arriving"),
+            Op::Pullback => row("pullback", Class::Marker, Some(4), [Number, Function, Zero]),
             // Which results depend on which operands only the body tells. Treating all as dependent costs only zeros.
             Op::Scan { .. } => row("scan", Class::Loop, None, [Function; 3]),
         }
@@ -142,6 +144,7 @@ impl Op {
             Op::Iota { shape: _, axis } => format!("axis {axis}"),
             Op::DimValue { dim, element: _ } => dim.to_string(),
             Op::RandomBits { stream, shape: _ } => format!("stream {stream}"),
+            Op::Arriving { number, ty: _ } => number.to_string(),
             Op::Convert(element) => element.to_string(),
             Op::Reduce { kind, axes } => format!("{} axes {axes:?}", kind.facts().name),
             Op::ArgMax { axis } | Op::CumulativeSum { axis } | Op::Concatenate { axis } => {
@@ -173,7 +176,8 @@ impl Op {
             | Op::Select
             | Op::Reshape(_)
             | Op::StopGradient
-            | Op::Surrogate => String::new(),
+            | Op::Surrogate
+            | Op::Pullback => String::new(),
         }
     }
 
@@ -211,6 +215,8 @@ impl Op {
             | Op::DotGeneral { .. }
             | Op::StopGradient
             | Op::Surrogate
+            | Op::Arriving { .. }
+            | Op::Pullback
             | Op::Scan { .. } => false,
         }
     }
@@ -249,7 +255,8 @@ macro_rules! walk_dims {
             Op::Iota { shape, .. }
             | Op::RandomBits { shape, .. }
             | Op::Reshape(shape)
-            | Op::Broadcast { shape, .. } => shape.0.$iter().collect(),
+            | Op::Broadcast { shape, .. }
+            | Op::Arriving { ty: Type { shape, .. }, .. } => shape.0.$iter().collect(),
             Op::DimValue { dim, .. } => vec![dim],
             Op::Slice(ranges) => ranges.$iter().flat_map(|Range { start, end, .. }| [start, end]).collect(),
             Op::Pad(paddings) => paddings.$iter().flat_map(|Padding { low, high, .. }| [low, high]).collect(),
@@ -276,7 +283,8 @@ macro_rules! walk_dims {
             | Op::Gather { .. }
             | Op::DotGeneral { .. }
             | Op::StopGradient
-            | Op::Surrogate => Vec::new(),
+            | Op::Surrogate
+            | Op::Pullback => Vec::new(),
         }
     };
 }
@@ -361,6 +369,8 @@ impl Op {
             | Op::DotGeneral { .. }
             | Op::StopGradient
             | Op::Surrogate
+            | Op::Arriving { .. }
+            | Op::Pullback
             | Op::Scan { .. } => Vec::new(),
         }
     }

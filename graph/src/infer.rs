@@ -113,6 +113,15 @@ pub fn infer(scope: &dyn Scope, op: &Op, types: &[&Type]) -> Result<Type, Error>
             same(scope, types[0], types[1])?;
             Ok(types[0].clone())
         }
+        Op::Arriving { number: _, ty } => {
+            require(ty.element.is_float(), || format!("a gradient of {}", ty.element))?;
+            Ok(ty.clone())
+        }
+        Op::Pullback => {
+            same(scope, types[0], types[2])?;
+            same(scope, types[1], types[3])?;
+            Ok(types[0].clone())
+        }
         Op::Scan { .. } => infer_scan(scope, op, types),
     }
 }

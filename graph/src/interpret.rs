@@ -214,7 +214,8 @@ impl Machine {
                 x[0].scatter_add(&x[1], operand_element(), (*axis, *batch, self.size(size)?))
             }
             Op::DotGeneral { batch, contract } => x[0].dot(&x[1], batch, contract),
-            Op::StopGradient | Op::Surrogate => Ok((*x[0]).clone()),
+            Op::StopGradient | Op::Surrogate | Op::Pullback => Ok((*x[0]).clone()),
+            Op::Arriving { number: _, ty } => Ok(Array::build(self.shape(&ty.shape)?, |_| 0.0)),
             Op::Scan { body, carried, sliced, length, reversed, recompute: _, result } => {
                 let iterations = self.size(length)?;
                 self.scan(body, [*carried, *sliced], (iterations, *reversed), x)?

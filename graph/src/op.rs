@@ -35,6 +35,9 @@
 //! - `surrogate(value, formula)` is a primitive: the value of one, the derivative of the other: the loss max(z,0) − z·y +
 //!   softplus(−∣z∣) is accurate at both ends, softplus(z) − z·y has the derivative that simplifies; `stop_gradient` is its
 //!   special case.
+//! - `pullback(value, x, arriving, share)` gives a value one more path backwards, with a rule of its own: `share` is a formula over `arriving`,
+//!   which stands for the gradient that comes. The formula is part of the graph around it and no body, so passes, loops and second
+//!   derivatives meet nothing new: differentiation writes it down once more, with the gradient in the place of its stand-in.
 //! - Φ is a primitive (`normal_cdf`), and so is e^(−x²/2) (`bell`), of which its derivatives and those of `erf` are made:
 //!   gelu's tail, value and gradient, keeps its bits: 1 + erf(x/√2) has none left from −6 down, and through erfc the rounding
 //!   of x/√2 alone costs x² ulp. Value and gradient share one exponential.
@@ -44,7 +47,7 @@
 
 use crate::dim::Dim;
 use crate::graph::Graph;
-use crate::types::{ElementType, Literal, Shape};
+use crate::types::{ElementType, Literal, Shape, Type};
 use std::fmt;
 use std::sync::Arc;
 
@@ -169,6 +172,16 @@ pub enum Op {
     /// (value, surrogate): the value; its derivative is the surrogate's. For formulas whose exact derivative is known in a better
     /// form than the rules find from the way the value is computed.
     Surrogate,
+    /// What stands in formulas of a [`Op::Pullback`] for the gradient that arrives there. As a value it is 0. No operands.
+    Arriving {
+        /// Which one; the builder hands them out, so that formulas within formulas keep theirs apart.
+        number: u32,
+        /// Type of the gradient.
+        ty: Type,
+    },
+    /// (value, x, arriving, share): the value. The gradient that arrives at it goes on to the value, and what the formula `share` makes of
+    /// it, when it takes the place of `arriving`, to x.
+    Pullback,
     /// One result of a loop of `length` iterations. Operands: carried initial values, sliced tensors (axis 0 has `length`), captured
     /// values. The body's inputs are in the same order (a sliced one without its axis 0); its outputs are the next carried values, then
     /// values to stack along a new axis 0. Nodes that differ only in `result` are one loop.

@@ -9,7 +9,10 @@
 mod bind;
 mod simplify;
 
+mod loops;
+
 pub use bind::bind;
+pub use loops::prune_loops;
 pub use simplify::simplify;
 
 use crate::facts::Class;
@@ -28,7 +31,13 @@ pub fn optimize(graph: &Graph) -> Graph {
         graph
     };
     let graph = checked("simplify", simplify(&graph));
-    if is_all_live(&graph) { graph } else { checked("eliminate_dead", eliminate_dead(&graph)) }
+    if has_loops(&graph) {
+        checked("prune_loops", prune_loops(&graph))
+    } else if live(&graph).into_iter().all(|live| live) {
+        graph
+    } else {
+        checked("eliminate_dead", eliminate_dead(&graph))
+    }
 }
 
 /// Whether `erase_gradient_markers` may have something to do.
@@ -36,10 +45,8 @@ fn has_gradient_markers(graph: &Graph) -> bool {
     graph.ids().any(|id| matches!(graph.op(id).class(), Class::Marker | Class::Loop))
 }
 
-/// Whether `eliminate_dead` has nothing to do.
-fn is_all_live(graph: &Graph) -> bool {
-    let has_body = graph.ids().any(|id| graph.op(id).class() == Class::Loop);
-    !has_body && live(graph).into_iter().all(|live| live)
+fn has_loops(graph: &Graph) -> bool {
+    graph.ids().any(|id| graph.op(id).class() == Class::Loop)
 }
 
 /// Drops the nodes that no result needs; the tables of inputs and storages stay.
@@ -47,7 +54,7 @@ pub fn eliminate_dead(graph: &Graph) -> Graph {
     rebuild(graph, &eliminate_dead, &mut |graph, op, operands| graph.add(op, operands))
 }
 
-/// Removes what only differentiation looks at: `StopGradient`, and `Surrogate`, of which the value stays.
+/// Removes what only differentiation looks at: `StopGradient`, and `Surrogate` and `Pullback`, of which the value stays.
 pub fn erase_gradient_markers(graph: &Graph) -> Graph {
     rebuild(graph, &erase_gradient_markers, &mut |graph, op, operands| {
         if op.class() == Class::Marker { operands[0] } else { graph.add(op, operands) }

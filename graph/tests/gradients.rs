@@ -266,7 +266,7 @@ fn expectation(op: &Op) -> (String, bool) {
             Reduction::Sum | Reduction::Max | Reduction::Min => (format!("reduce {kind:?}"), true),
         },
         Op::Input(_) | Op::Storage(_) | Op::Constant(_) | Op::Iota { .. } => ("source".into(), false),
-        Op::DimValue { .. } | Op::RandomBits { .. } => ("source".into(), false),
+        Op::DimValue { .. } | Op::RandomBits { .. } | Op::Arriving { .. } => ("source".into(), false),
         Op::Compare(_) | Op::ArgMax { .. } | Op::StopGradient => {
             ("constant to differentiation".into(), false)
         }
@@ -286,6 +286,8 @@ fn expectation(op: &Op) -> (String, bool) {
         Op::ScatterAdd { .. } => ("scatter add".into(), true),
         Op::DotGeneral { .. } => ("dot".into(), true),
         Op::Surrogate => ("surrogate".into(), true),
+        // Its gradient is what its formula says: `a_pullback_follows_its_formula`.
+        Op::Pullback => ("pullback".into(), false),
         // It has a gradient; its cases stand in `scans.rs`.
         Op::Scan { .. } => ("scan".into(), false),
     }
@@ -431,6 +433,38 @@ fn a_surrogate_gives_its_own_derivative() {
         graph.add(Op::Surrogate, &[value, surrogate])
     });
     assert_eq!(slope, [1.0, 4.0]);
+}
+
+#[test]
+fn a_pullback_follows_its_formula() {
+    // The value is x², the gradient g³·x: not linear in what arrives.
+    let cubed = |graph: &mut Graph, x: NodeId| {
+        let value = binary(graph, Binary::Mul, x, x);
+        let value = graph.add(Op::StopGradient, &[value]);
+        let arriving = graph.add(Op::Arriving { number: 0, ty: graph.ty(x).clone() }, &[]);
+        let square = binary(graph, Binary::Mul, arriving, arriving);
+        let cube = binary(graph, Binary::Mul, square, arriving);
+        let share = binary(graph, Binary::Mul, cube, x);
+        graph.add(Op::Pullback, &[value, x, arriving, share])
+    };
+    assert_eq!(slopes(&[0.5, 2.0], cubed), [0.5, 2.0]);
+    let tripled = |graph: &mut Graph, x: NodeId| {
+        let (y, three) = (cubed(graph, x), graph.full_like(x, 3.0));
+        binary(graph, Binary::Mul, y, three)
+    };
+    assert_eq!(slopes(&[0.5, 2.0], tripled), [13.5, 54.0]);
+    // (x·y)' = y + g³·x, where x itself arrives as g: x² + x⁴.
+    let through = |graph: &mut Graph, x: NodeId| {
+        let y = cubed(graph, x);
+        binary(graph, Binary::Mul, y, x)
+    };
+    assert_eq!(slopes(&[2.0], through), [4.0 + 16.0]);
+    // Of second order: 4x³ of the formula, and of y what it says itself, 1³·x.
+    let slope = |graph: &mut Graph, x: NodeId| {
+        let y = through(graph, x);
+        differentiate(graph, y, &[x]).expect("a gradient")[0]
+    };
+    assert_eq!(slopes(&[2.0], slope), [4.0 * 8.0 + 2.0]);
 }
 
 #[test]

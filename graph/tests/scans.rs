@@ -271,3 +271,69 @@ fn what_is_taken_back_was_never_there() {
     assert_eq!(graph.label(again), None);
     verify(&graph).expect("sound");
 }
+
+/// Carried: a, b, c [2]; sliced: x, z [2]; captured: u [2]. a ← a + x; b ← b·z + a; c ← c + b·u; yields a·a and c.
+fn three() -> Arc<Graph> {
+    let mut body = Graph::new();
+    let [a, b, c, x, z, u] = std::array::from_fn(|_| body_input(&mut body, &[2]));
+    let next_a = binary(&mut body, Binary::Add, a, x);
+    let product = binary(&mut body, Binary::Mul, b, z);
+    let next_b = binary(&mut body, Binary::Add, product, a);
+    let product = binary(&mut body, Binary::Mul, b, u);
+    let next_c = binary(&mut body, Binary::Add, c, product);
+    let square = binary(&mut body, Binary::Mul, a, a);
+    let results = [next_a, next_b, next_c, square, c].into_iter().enumerate();
+    body.results = results.map(|(n, id)| (Purpose::Output(format!("{n}").into()), id)).collect();
+    Arc::new(body)
+}
+
+/// How many values a graph's loops carry, slice, capture and stack.
+fn taken(graph: &Graph) -> Vec<[usize; 4]> {
+    let loops = graph.ids().filter_map(|id| {
+        let Op::Scan { body, carried, sliced, .. } = graph.op(id) else { return None };
+        let captured = graph.operands_of(id).len() - carried - sliced;
+        Some([*carried, *sliced, captured, body.results.len() - carried])
+    });
+    loops.collect()
+}
+
+#[test]
+fn what_nobody_needs_is_not_carried() {
+    let body = three();
+    // The result that is asked for, and what its loop takes then.
+    for (result, expected) in
+        [(0, [1, 1, 0, 0]), (1, [2, 2, 0, 0]), (2, [3, 2, 1, 0]), (3, [1, 1, 0, 1]), (4, [3, 2, 1, 1])]
+    {
+        let (mut graph, mut numbers) = (Graph::new(), Numbers::new(5));
+        let shapes: [&[usize]; 6] = [&[2], &[2], &[2], &[4, 2], &[4, 2], &[2]];
+        let given: Vec<NodeId> = shapes.iter().map(|shape| input(&mut graph, shape)).collect();
+        let point: Vec<Tensor> = shapes.iter().map(|shape| numbers.tensor(shape, -1.0, 1.0)).collect();
+        // What only the loop needs goes, too.
+        let operands: Vec<NodeId> = given.iter().map(|&x| unary(&mut graph, Unary::Exp, x)).collect();
+        let op = |result| Op::Scan {
+            body: body.clone(),
+            carried: 3,
+            sliced: 2,
+            length: 4.into(),
+            reversed: false,
+            recompute: false,
+            result,
+        };
+        let y = graph.add(op(result), &operands);
+        graph.results = vec![(Purpose::Output("y".into()), y)];
+        let optimized = optimize(&graph);
+        verify(&optimized).expect("a graph that holds");
+        assert_eq!(taken(&optimized), [expected]);
+        let exponentials = optimized.ids().filter(|&id| *optimized.op(id) == Op::Unary(Unary::Exp)).count();
+        assert_eq!(exponentials, expected[..3].iter().sum::<usize>());
+        let whole = value(&graph, y, &environment(&point)).to_f64_vec();
+        let pruned = value(&optimized, optimized.results[0].1, &environment(&point)).to_f64_vec();
+        assert_eq!(whole, pruned);
+
+        // Two results of one loop remain results of one loop.
+        let other = graph.add(op(0), &operands);
+        graph.results.push((Purpose::Output("other".into()), other));
+        let both = taken(&optimize(&graph));
+        assert!(both.windows(2).all(|pair| pair[0] == pair[1]), "{both:?}");
+    }
+}

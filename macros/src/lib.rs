@@ -72,6 +72,7 @@ use proc_macro::TokenStream;
 /// | `output p;` `output a, b = value;` | what `forward` gives, by name |
 /// | `loss value;` `loss name = value;` `loss name over g, d = value;` | a scalar to minimise; one training step each, over all parameters or over those of some shared instances |
 /// | `layer f(x: [batch, n], units) -> [batch, units] { …; value }` | a function with parameters of its own, whose backward pass comes by itself |
+/// | `layer f(x: [batch, n]) -> [batch, n] { …; value gradient(g) { …; value } }` | one whose backward pass is written; see below |
 ///
 /// A size is a number, an argument of type `usize`, a name that an input mentions for the first time (`batch`), or a sum, difference,
 /// product or quotient (rounded down) of sizes. Only an axis written as the number 1 broadcasts. Axes are lined up at the last; one that
@@ -180,6 +181,58 @@ use proc_macro::TokenStream;
 /// A layer called in the body, or a `param` there, has one set of parameters for all iterations. Random numbers, as `dropout` draws them,
 /// are others in each. A body updates no state. What is the same in every iteration is computed once. A product with all steps, `x @ u`,
 /// is fastest before the scan, where it is one product: `rnn`, `gru` and `lstm` do it so.
+///
+/// A sequence that is too long for one step is learned in parts, each from the state that the one before ended with (truncated
+/// backpropagation through time): the state is a `state`, an `update` hands it on, and no gradient goes back beyond the part.
+///
+/// ```ignore
+/// pub Stream(rows: usize, units: usize) {
+///     input  x: [rows, time, 3];
+///     target y: [rows, time, 2];
+///     state h: [rows, units] = zeros();
+///     state c: [rows, units] = zeros();
+///     let (steps, last_h, last_c) = lstm(x, units, h: h, c: c);
+///     update h = last_h;
+///     update c = last_c;
+///     output z = linear(steps, 2);
+///     output last_h, last_c;                             // `forward` updates nothing: hand them on by `net.set_state`
+///     loss   squared_error(z, y);
+/// }
+/// ```
+///
+/// A new sequence begins with `net.set_state("h", &zeros)`.
+///
+/// # Gradients of one's own
+///
+/// Behind the value of a layer, `gradient(g) { … }` says what becomes of the gradient `g` that arrives there, instead of what the chain
+/// rule says: PyTorch's `autograd.Function`.
+///
+/// ```ignore
+/// layer rounded(x: [batch, n]) -> [batch, n] {
+///     round(x)
+///     gradient(g) { g }                                   // straight through
+/// }
+///
+/// layer reversed(x: [batch, n], strength) -> [batch, n] {
+///     x
+///     gradient(g) { -strength * g }                       // from what comes behind, learn the opposite
+/// }
+///
+/// layer clipped(x: [batch, n]) -> [batch, n] {
+///     x
+///     gradient(g) { clamp(g, -1.0, 1.0) }
+/// }
+///
+/// layer product(a: [batch, n], b: [batch, n]) -> [batch, n] {
+///     let y = a * b;
+///     y
+///     gradient(g) { (g * b, g * a) }                      // one for each tensor of floats that the layer is given
+/// }
+/// ```
+///
+/// It sees what the layer's body sees, and gives a value for each argument that is a tensor of floats, in their order and shapes; a number
+/// stands for a tensor of it. `gradient(y, x)` and losses with derivatives differentiate what is written there. Parameters are handed in as
+/// arguments: those that the body declares or calls would get no gradient, and are refused. From Rust: `value::with_gradient`.
 ///
 /// # Names of parameters
 ///

@@ -67,6 +67,17 @@ pub(crate) struct Layer {
     pub(crate) results: Vec<TensorType>,
     pub(crate) body: Vec<Statement>,
     pub(crate) value: Expression,
+    /// A gradient of its own.
+    pub(crate) gradient: Option<Gradient>,
+}
+
+/// `gradient(g) { body; value }`, behind the value of a layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Gradient {
+    /// What arrives.
+    pub(crate) name: Ident,
+    pub(crate) body: Vec<Statement>,
+    pub(crate) value: Expression,
 }
 
 /// `x: [batch, n]` or `units`.

@@ -49,6 +49,8 @@ struct State {
     instances: Instances,
     labels: Labels,
     streams: u32,
+    /// How many gradients of one's own there are.
+    gradients: u32,
     fresh_dims: u32,
 }
 
@@ -78,6 +80,7 @@ impl Builder {
                 instances: Instances::default(),
                 labels: Labels::new(),
                 streams: 0,
+                gradients: 0,
                 fresh_dims: 0,
             })),
             bodies: Rc::default(),
@@ -94,14 +97,15 @@ impl Builder {
     /// A builder that goes on with `graph`: what is written stands behind what is there.
     pub(crate) fn resume(graph: Graph) -> Builder {
         let builder = Builder::new(Mode::Train);
-        let streams = graph.ids().filter_map(|id| {
-            let Op::RandomBits { stream, .. } = graph.op(id) else { return None };
-            Some(stream + 1)
-        });
-        let streams = streams.max().unwrap_or(0);
         {
             let mut state = builder.state.borrow_mut();
-            state.streams = streams;
+            for id in graph.ids() {
+                if let Op::RandomBits { stream, .. } = graph.op(id) {
+                    state.streams = state.streams.max(stream + 1);
+                } else if let Op::Arriving { number, .. } = graph.op(id) {
+                    state.gradients = state.gradients.max(number + 1);
+                }
+            }
             state.graph = graph;
         }
         builder
@@ -469,6 +473,16 @@ impl Builder {
     /// Leaves out a stream that training draws from and inference does not, so that those behind it have the same numbers in both.
     pub(crate) fn skip_stream(&self) {
         self.random_stream();
+    }
+
+    /// What stands for the gradient that arrives at a value of type `ty`, in the formulas of a gradient of one's own.
+    pub(crate) fn arriving(&self, ty: Type) -> Value {
+        let number = {
+            let mut state = self.state.borrow_mut();
+            state.gradients += 1;
+            state.gradients - 1
+        };
+        self.apply(Op::Arriving { number, ty }, &[])
     }
 
     /// Whether the body of a loop is being written.

@@ -183,6 +183,12 @@ static TABLE: &[NamedInitializer] = &[
         "uniform within ±1/√size: what `linear` starts with, `size` being that of the last axis of x",
         |given| given.dim("size").cloned().map_or(Initializer::Zeros, Initializer::FanIn),
     ),
+    entry(
+        "values",
+        &[given("of", Kind::Initializer)],
+        "the elements of a tensor of the same shape: `values({ table })`",
+        |given| given.initializer("of").unwrap_or(Initializer::Zeros),
+    ),
 ];
 
 impl NamedInitializer {

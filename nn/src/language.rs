@@ -13,9 +13,12 @@ mod several;
 
 mod scan;
 
+mod own_gradient;
+
 pub use arithmetic::{Operator, binary, compare, dim, list, negate, tensor, value};
 pub use condition::{and, condition, not, or};
 pub use layer::{LayerInput, fits, given, layer, parts, returned};
+pub use own_gradient::own_gradient;
 pub use scan::{Looped, ScanHead, SliceOf, axis, scan};
 pub use several::{together, unpack};
 

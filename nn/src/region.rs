@@ -142,8 +142,9 @@ impl Region {
         graph.set_origin(before);
     }
 
+    /// What an iteration is given; and what stands for a gradient, which another one arrives at in each iteration.
     fn is_placeholder(&self, op: &Op) -> bool {
-        matches!(op, Op::Input(input) if *input >= self.first_input)
+        matches!(op, Op::Arriving { .. }) || matches!(op, Op::Input(input) if *input >= self.first_input)
     }
 
     /// The node that a value is before the loop, where it is the same in each iteration.

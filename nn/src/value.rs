@@ -48,15 +48,17 @@ mod random;
 
 mod lookup;
 
+mod scan;
+
 mod cumulative;
 mod histogram;
 mod sorting;
 
 mod derivative;
 
-mod gamma;
+mod own_gradient;
 
-mod scan;
+mod gamma;
 
 mod recompute;
 
@@ -84,6 +86,7 @@ pub use matmul::matmul;
 pub use movement::{concatenate, expand, flatten, index, reshape, reverse, slice, transpose, transpose_by};
 pub use norm::{log_sum_exp, norm, normalize};
 pub use operand::Operand;
+pub use own_gradient::with_gradient;
 pub use pieces::{chunk, split, unstack};
 pub use powers::{exp2, hypot, log2, log10, reciprocal, rsqrt};
 pub use random::{bernoulli, normal, normal_like, uniform, uniform_like};

@@ -264,7 +264,7 @@ fn a_key_and_a_value_stand_before_the_heads_where_they_are_given() {
         wrong(vec![x()], vec![]),
         "`attention` misses `heads`\n   = help: it is called as `attention(query, key: query, value: key, heads, causal: false, \
          mask: none, lengths: none, kv_heads: heads, bias: true, dropout: 0.0, \
-         block: by size)`"
+         block: by size, past_keys: none, past_values: none)`"
     );
     assert!(wrong(vec![], heads()).starts_with("`attention` misses `query`"));
     assert!(

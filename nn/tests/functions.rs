@@ -4,9 +4,10 @@
 mod declared;
 mod differences;
 
-use declared::{input, mistake, shape, typed};
+use declared::{input, mistake, run, shape, tensor, typed};
 use differences::{Case, assert_differentiates};
 use downhill_graph::dim::Dim;
+use downhill_graph::interpret::Environment;
 use downhill_graph::types::ElementType::{Bool, F32, I32};
 use downhill_nn::builder::{Builder, Mode, Value};
 use downhill_nn::value::*;
@@ -164,15 +165,15 @@ fn functions_refuse_what_they_cannot_take() {
         assert!(mistake(&function(&whole)).starts_with(&told), "{name}");
     }
 
-    let of_integers: [Function; 4] = [
-        ("floor_divide", |x| floor_divide(x, 2)),
-        ("trunc_divide", |x| trunc_divide(x, 2)),
-        ("remainder", |x| remainder(x, 2)),
-        ("fmod", |x| fmod(x, 2)),
+    let of_numbers: [Function; 4] = [
+        ("floor_divide", |x| floor_divide(x, x)),
+        ("trunc_divide", |x| trunc_divide(x, x)),
+        ("remainder", |x| remainder(x, x)),
+        ("fmod", |x| fmod(x, x)),
     ];
-    for (name, function) in of_integers {
-        let told = format!("`{name}` needs integers but `x` is f32");
-        assert!(mistake(&function(&x)).starts_with(&told), "{name}");
+    for (name, function) in of_numbers {
+        let told = format!("`{name}` needs numbers but `mask` is a mask");
+        assert!(mistake(&function(&mask)).starts_with(&told), "{name}");
     }
     assert_eq!(
         mistake(&histogram(&x, 3, 1.0, 1.0)),
@@ -243,8 +244,6 @@ fn parts_and_orders_refuse_what_they_cannot_take() {
         let help = "make it an argument of the network, or a number";
         format!("`{user}` along a size of batch, which only a run can tell\n   = help: {help}")
     };
-    assert_eq!(mistake(&cumprod(&x, 0)), only_a_run("cumprod"));
-    assert_eq!(mistake(&cummax(&x, 0)), only_a_run("cummax"));
     assert_eq!(mistake(&quantile(&x, 0.5, 0, false)), only_a_run("quantile"));
     assert_eq!(mistake(&quantile(&x, 1.5, 1, false)), "`quantile` of 1.5\n   = help: a share is from 0 to 1");
     let none = input(&b, "none", &["2", "0"]);
@@ -312,6 +311,35 @@ fn sizes_that_arguments_tell_are_numbers_when_the_network_is_built_and_open_befo
     assert_eq!(open[..4], whole);
     assert_eq!(open[4..6], ["[diagonal", "[height, piece"]);
     let run = b.input("run", F32, [Dim::symbol("batch")]);
-    assert!(mistake(&cumprod(&run, 0)).contains("which only a run can tell"));
+    assert_eq!(shape(&cumprod(&run, 0)), "[batch]");
     assert!(mistake(&chunk(&run, 2, 0, 0)).contains("which only a run can tell"));
+}
+
+/// Where only a run tells the size of the axis, a loop goes along it: to the same values and gradients.
+#[test]
+fn lengths_of_a_run_go_element_by_element() {
+    let numbers = [1.5, -2.0, 0.0, 3.0, f64::NAN, 0.5, 0.5, 4.0, 4.0, -1.0, 2.0, 2.0, -0.5, 0.0, 1.0];
+    let whole: Vec<f64> = numbers.map(|x| if x.is_nan() { 7.0 } else { x }).to_vec();
+    type Along<'a> = (fn(&Value) -> Value, &'a [f64]);
+    let cases: [Along<'_>; 4] = [
+        (|x| cumprod(x, 0), &whole),
+        (|x| cumprod(x, 1), &whole),
+        (|x| cummax(x, 1), &numbers),
+        (|x| cummin(x, 0), &numbers),
+    ];
+    for (number, (function, numbers)) in cases.into_iter().enumerate() {
+        let of = |dims: [Dim; 2]| {
+            let b = Builder::new(Mode::Train);
+            let x = b.input("x", F32, dims);
+            let y = function(&x);
+            let places = convert(index(&b, y.shape().expect("known"), 1), F32);
+            let environment = Environment::new().input("x", tensor(&[3, 5], numbers));
+            run(b, &(y * (places + 1.0)), &[&x], &environment)
+        };
+        let (told, looped) = (of([3.into(), 5.into()]), of([Dim::symbol("batch"), Dim::symbol("time")]));
+        let same =
+            |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-5 * a.abs().max(1.0) || a.is_nan() && b.is_nan();
+        let pairs = told.iter().flatten().zip(looped.iter().flatten());
+        assert!(pairs.into_iter().all(same), "case {number}: {told:?} and {looped:?}");
+    }
 }

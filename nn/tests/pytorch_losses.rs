@@ -51,7 +51,8 @@ fn declared(name: &str, case: &Case) -> Declared {
     let mut inputs: BTreeMap<String, Value> = BTreeMap::new();
     let mut named: Vec<(&str, Argument)> = Vec::new();
     for (input, recorded) in under(case, "input/") {
-        let (element, called) = if input == "label" { (I32, "y") } else { (F32, input) };
+        let element = if is_counted(input) { I32 } else { F32 };
+        let called = if input == "label" { "y" } else { input };
         let value = builder.input(input, element, shape(recorded));
         named.push((called, value.clone().into()));
         inputs.insert(input.into(), value);
@@ -69,6 +70,11 @@ fn declared(name: &str, case: &Case) -> Declared {
 
     let loss = composite::call(&builder, loss, Vec::new(), named);
     Declared { builder, inputs, loss }
+}
+
+/// Class indices and lengths.
+fn is_counted(input: &str) -> bool {
+    ["label", "lengths", "target_lengths"].contains(&input)
 }
 
 /// A scalar is recorded as one element.
@@ -95,7 +101,7 @@ fn values(
     let float = if precision == Precision::F64 { F64 } else { F32 };
     let mut environment = Environment::new();
     for (name, recorded) in under(case, "input/").chain([("upstream", &case["upstream"])]) {
-        let element = if name == "label" { I32 } else { float };
+        let element = if is_counted(name) { I32 } else { float };
         let numbers = others.get(name).unwrap_or(&recorded.values);
         let tensor = Tensor::from_f64(element, recorded.dims.clone(), numbers).expect("a tensor");
         environment = environment.input(name, tensor);

@@ -130,7 +130,7 @@ fn assert_near(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
 
 fn assert_is_pytorchs(precision: Precision, passes: bool, tolerance: f64) {
     let golden = golden();
-    assert_eq!(golden.len(), 23);
+    assert_eq!(golden.len(), 25);
     for (name, case) in &golden {
         let graph = graph_of(name, case);
         let graph = if passes { optimize(&graph) } else { graph };

@@ -1,6 +1,6 @@
 //! The likeliest sequences, searched for with several at a time.
 
-use super::rows::{Rows, descending};
+use super::rows::{Rows, descending, log_sum_exp};
 use crate::mistake::misuse;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
@@ -172,11 +172,4 @@ impl BeamSearch {
         let best = |&log: &f64| self.score(log, length + 1).max(self.score(log, self.length));
         logs.iter().all(|log| best(log) <= worst.score)
     }
-}
-
-/// ln Σeˣ, without overflow.
-fn log_sum_exp(scores: &[f32]) -> f64 {
-    let highest = f64::from(scores.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    let sum: f64 = scores.iter().map(|&score| libm::exp(f64::from(score) - highest)).sum();
-    highest + libm::log(sum)
 }

@@ -71,3 +71,10 @@ pub(super) fn descending(scores: &[f32]) -> Vec<usize> {
     classes.sort_by(|&a, &b| scores[b].partial_cmp(&scores[a]).unwrap_or(std::cmp::Ordering::Equal));
     classes
 }
+
+/// ln Σeˣ, without overflow.
+pub(super) fn log_sum_exp(scores: &[f32]) -> f64 {
+    let highest = f64::from(scores.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let sum: f64 = scores.iter().map(|&score| libm::exp(f64::from(score) - highest)).sum();
+    highest + libm::log(sum)
+}

@@ -281,12 +281,14 @@ def gammas():
     yield from case("lgamma:poles", torch.lgamma, tensor(0, -1, -2, inf), gradient=False)
 
 
+QUOTIENTS = {"floor_divide": lambda a, b: a.div(b, rounding_mode="floor"), "remainder": torch.remainder, "fmod": torch.fmod,
+             "trunc_divide": lambda a, b: a.div(b, rounding_mode="trunc")}
+
+
 def whole():
     ends = (-2**31, -2**31 + 1, -1000, -7, -2, -1, 0, 1, 3, 7, 999, 65537, 2**31 - 1)
     a, b = (torch.tensor(side, dtype=torch.int32) for side in zip(*((a, b) for a in ends for b in ends if b and (a, b) != (-2**31, -1))))
-    functions = {"floor_divide": lambda a, b: a.div(b, rounding_mode="floor"), "remainder": torch.remainder, "fmod": torch.fmod,
-                 "trunc_divide": lambda a, b: a.div(b, rounding_mode="trunc")}
-    for name, function in functions.items():
+    for name, function in QUOTIENTS.items():
         yield from case(f"{name}:ends", function, a, b)
     x = torch.cat([numbers(40), tensor(-0.5, 0.75, 0.25, 2, -inf, nan)])
     yield from case("histogram:some", lambda x: x.histc(5, -0.5, 0.75), x, bins=5, min=-0.5, max=0.75, gradient=False)
@@ -299,7 +301,18 @@ def entropies():
     yield from case("entropy:sure", entropy, tensor(1e4, -1e4, 0, 9.9e3, 0, 0).reshape(2, 3))
 
 
-FAMILIES = (folds, norms, limits, matrices, arranged, sums, activations, elementwise, ordered, pieces, gammas, whole, entropies)
+def quotients():
+    for name, function in QUOTIENTS.items():
+        smooth = name in ("remainder", "fmod")
+        b = numbers(24)
+        # Of 64ths, which f32 holds, too.
+        a_float, b_float = (torch.round(64 * side) / 64 for side in (20 * numbers(24), 3 * b + torch.where(b < 0, -0.25, 0.25)))
+        yield from case(f"{name}:floats", function, a_float, b_float, gradient=smooth)
+        yield from case(f"{name}:exact", function, tensor(6, -6, 6, -6, 0, 0.5), tensor(2, 2, -2, -2, 3, 0.125), gradient=smooth)
+        yield from case(f"{name}:special", function, tensor(1, -1, inf, nan, 1, -1, 0), tensor(inf, inf, 2, 2, 0, 0, 0), gradient=False)
+
+
+FAMILIES = (folds, norms, limits, matrices, arranged, sums, activations, elementwise, ordered, pieces, gammas, whole, entropies, quotients)
 
 
 def main():

@@ -292,7 +292,32 @@ def info_nce(a, b, temperature, symmetric):
     return (terms + F.cross_entropy(scores.T, own, reduction="none")) / 2 if symmetric else terms
 
 
-FAMILIES = (differences, margins, of_two_classes, cross_entropies, of_each_class, likelihoods, similarities)
+def temporal():
+    def ctc(p, label, lengths, target_lengths, blank, zero_infinity, reduction):
+        return F.ctc_loss(p.log_softmax(-1).transpose(0, 1), label, lengths, target_lengths, blank=blank,
+                          zero_infinity=zero_infinity, reduction=reduction)
+
+    def built(name, steps, label, lengths, target_lengths, blank=0, zero_infinity=False, classes=4, reduction="mean", scale=2.0):
+        given = {"p": torch.round(numbers(len(label), steps, classes) * scale * 1000) / 1000, "label": torch.tensor(label, dtype=torch.long),
+                 "lengths": torch.tensor(lengths), "target_lengths": torch.tensor(target_lengths)}
+        options = {"blank": blank, "zero_infinity": int(zero_infinity), "reduction": reduction}
+        function = lambda **inputs: ctc(**inputs, blank=blank, zero_infinity=zero_infinity, reduction=reduction)
+        return case(f"ctc:{name}", function, given, ("p",), options)
+
+    labels = [[1, 2, 3], [3, 3, 1], [2, 2, 2]]
+    for reduction in ("mean", "sum", "none"):
+        yield from built(f"repeats_{reduction}", 7, labels, [7, 7, 7], [3, 3, 3], reduction=reduction)
+    yield from built("lengths", 7, labels, [7, 5, 3], [2, 3, 1])
+    yield from built("last_is_blank", 6, [[0, 1], [2, 2]], [6, 4], [2, 2], blank=3)
+    yield from built("empty", 5, [[1, 1], [2, 3]], [5, 3], [0, 2], reduction="none")
+    yield from built("exactly_fits", 5, [[1, 1, 2], [1, 2, 3]], [4, 3], [3, 3], reduction="none")
+    yield from built("edge_impossible", 5, [[1, 1, 1], [1, 2, 1]], [4, 5], [3, 3], zero_infinity=True, reduction="none")
+    yield from built("edge_no_steps", 3, [[1, 1], [1, 2]], [0, 3], [0, 2], zero_infinity=True, reduction="none")
+    yield from built("long", 60, [[1, 2, 2, 3, 1, 1, 4, 4, 2, 1, 3, 2]], [60], [12], classes=5)
+    yield from built("edge_certain", 6, [[1, 2, 1]], [6], [3], scale=60.0)
+
+
+FAMILIES = (differences, margins, of_two_classes, cross_entropies, of_each_class, likelihoods, similarities, temporal)
 
 
 def main():

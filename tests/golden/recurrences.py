@@ -94,18 +94,24 @@ def one_step(module, inputs):
     return dict(zip("hc", given if isinstance(given, tuple) else (given,)))
 
 
-def sequences(layer, make, states):
+def built_by(layer, make, states):
     def built(name, dims, units, start=False, lengths=None, **options):
         named = {"num_layers" if key == "layers" else key: value for key, value in options.items()}
         module = make(dims[2], units, batch_first=True, dtype=torch.float64, **named)
         count = options.get("layers", 1) * (2 if options.get("bidirectional") else 1)
         inputs = {"x": numbers(*dims)}
         if start:
-            inputs |= {key: numbers(count, dims[0], units) for key in states}
+            widths = {"h": options.get("proj_size", units)}
+            inputs |= {key: numbers(count, dims[0], widths.get(key, units)) for key in states}
         if lengths is not None:
             inputs["lengths"] = torch.tensor(lengths)
         return case(f"{layer}:{name}", module, inputs, over_time, {"units": units, **{k: int(v) for k, v in options.items()}})
 
+    return built
+
+
+def sequences(layer, make, states):
+    built = built_by(layer, make, states)
     yield from built("plain", (2, 4, 3), 2)
     yield from built("start_no_bias", (2, 3, 3), 2, start=True, bias=False)
     yield from built("layers_both_directions", (2, 3, 3), 2, start=True, layers=2, bidirectional=True)
@@ -132,6 +138,9 @@ def main():
     module = torch.nn.RNN(3, 2, num_layers=2, nonlinearity="relu", batch_first=True, dtype=torch.float64)
     options = {"units": 2, "layers": 2, "relu": 1}
     lines += case("rnn:relu", module, {"x": numbers(2, 3, 3)}, over_time, options)
+    built = built_by("lstm", torch.nn.LSTM, "hc")
+    lines += built("projected", (2, 4, 3), 3, start=True, proj_size=2)
+    lines += built("projected_layers", (3, 4, 2), 3, lengths=[1, 4, 2], layers=2, bidirectional=True, proj_size=1)
     (HERE / "recurrences.txt").write_text("".join(lines))
 
 

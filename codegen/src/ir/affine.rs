@@ -192,13 +192,14 @@ pub fn moved(graph: &Graph, node: NodeId, index: &[Affine]) -> Option<Vec<Affine
             Some(result)
         }
         Op::Reshape(shape) => reshaped(&operand_shape(), shape, index),
-        Op::StopGradient | Op::Surrogate => Some(index.to_vec()),
+        Op::StopGradient | Op::Surrogate | Op::Pullback => Some(index.to_vec()),
         Op::Input(_)
         | Op::Storage(_)
         | Op::Constant(_)
         | Op::Iota { .. }
         | Op::DimValue { .. }
         | Op::RandomBits { .. }
+        | Op::Arriving { .. }
         | Op::Unary(_)
         | Op::Binary(_)
         | Op::Compare(_)

@@ -361,6 +361,7 @@ impl Build<'_> {
             Op::Input(n) => self.load(Buffer::Input(*n), node, linear(graph.shape(node), index)),
             Op::Storage(n) => self.load(Buffer::Storage(*n), node, linear(graph.shape(node), index)),
             Op::Constant(literal) => self.literal(*literal),
+            Op::Arriving { .. } => self.literal(Literal::new(element, 0.0)),
             Op::Iota { axis, .. } => self.set(depth, element, Expression::Index(index[*axis].clone())),
             Op::DimValue { dim, .. } => self.set(0, element, Expression::Dim(dim.clone())),
             Op::Reduce { kind, axes } => self.reduce(graph.operand(node, 0), index, *kind, axes),
@@ -389,7 +390,8 @@ impl Build<'_> {
             | Op::Reshape(_)
             | Op::Pad(_)
             | Op::StopGradient
-            | Op::Surrogate => match values {
+            | Op::Surrogate
+            | Op::Pullback => match values {
                 [same] => *same,
                 _ => self.relabelled(node, graph.operand(node, 0), index),
             },

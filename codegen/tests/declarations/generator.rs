@@ -116,7 +116,7 @@ impl Generator<'_> {
 
     fn grow(&mut self) {
         let Made { value: x, exact, most } = self.pick();
-        match self.choices.below(15) {
+        match self.choices.below(18) {
             0 | 1 => {
                 let other = self.pick();
                 let (value, most) = match self.choices.below(4) {
@@ -194,11 +194,41 @@ impl Generator<'_> {
                     40.0 * self.elements(&x) * most * other.most,
                 );
             }
-            _ => {
+            14 => {
                 let value = if self.choices.below(2) == 0 { tanh(&x) } else { sigmoid(&x) };
                 self.keep(value, false, 1.0);
             }
+            15 => {
+                let axis = self.axis(&x);
+                let value = if self.choices.below(2) == 0 { cummax(&x, axis) } else { cummin(&x, axis) };
+                if exact {
+                    self.keep(value, true, most);
+                }
+            }
+            16 if exact => {
+                let by = self.choices.of(&[2.0, -3.0, 0.5]);
+                let (value, most) = match self.choices.below(4) {
+                    0 => (remainder(&x, by), 3.0),
+                    1 => (fmod(&x, by), 3.0),
+                    2 => (floor_divide(&x, by) + &x, 3.0 * most + 1.0),
+                    _ => (trunc_divide(&x, by) + &x, 3.0 * most + 1.0),
+                };
+                self.keep(value, true, most);
+            }
+            _ => self.grow_own_gradient(&x),
         }
+    }
+
+    /// A value whose gradients are others than those of how it was made.
+    fn grow_own_gradient(&mut self, x: &Value) {
+        let (other, choice) = (self.pick().value, self.choices.below(3));
+        let value = add(tanh(x), sum(tanh(&other)));
+        let own = with_gradient(value, &[x.clone(), other.clone()], |g| match choice {
+            0 => vec![multiply(sum(g), cos(x)), multiply(tanh(&other), 0.5)],
+            1 => vec![clamp(sum(square(g)), Some(0.0), Some(2.0)), sum(g)],
+            _ => vec![sum(g) * 0.0, sum(multiply(g, 2.0))],
+        });
+        self.keep(own, false, 2001.0);
     }
 
     /// Outputs, and a loss in which the parameters are.

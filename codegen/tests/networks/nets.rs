@@ -277,7 +277,12 @@ fn behind_dense((name, layer): (&str, fn(&Value) -> Value)) -> Net {
 /// Recurrences of rows with a time axis, [batch, time, 6], and a derivative through one in the network's own loss.
 pub(crate) fn recurrences() -> Vec<Net> {
     type Layer = (&'static str, fn(&Value) -> Value);
-    let all: [Layer; 5] = [
+    let all: [Layer; 6] = [
+        ("lstm with projected states", |x| {
+            let options =
+                Recurrent { proj_size: Some(3.into()), bidirectional: true, ..Recurrent::default() };
+            lstm(x, 5, [None, None], &options).output
+        }),
         ("rnn", |x| rnn(x, 6, Nonlinearity::Tanh, None, &Recurrent::default()).output),
         ("gru", |x| gru(x, 5, None, &Recurrent::default()).output),
         ("lstm", |x| lstm(x, 5, [None, None], &Recurrent::default()).output),
@@ -298,7 +303,12 @@ pub(crate) fn recurrences() -> Vec<Net> {
 /// derivatives of the network in its own loss.
 pub(crate) fn attentions() -> Vec<Net> {
     type Layer = (&'static str, fn(&Value) -> Value);
-    let all: [Layer; 10] = [
+    let all: [Layer; 11] = [
+        ("causal attention behind a past", |x| {
+            let past = Some([0, 1].map(|start| slice(x, 1, 0, None, 1) * (start as f64 + 0.5)));
+            let seen = Seen { causal: true, ..Seen::default() };
+            attention(x, 2, Attention { seen, past, ..Attention::default() })
+        }),
         ("attention", |x| attention(x, 2, Attention::default())),
         ("causal attention", |x| {
             attention(

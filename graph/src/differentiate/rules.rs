@@ -15,7 +15,9 @@ use crate::dim::Dim;
 use crate::error::Error;
 use crate::graph::{Graph, NodeId, bug};
 use crate::op::{Binary, Compare, Op, Padding, Range, Reduction, Unary, Window};
+use crate::rebuild::remake;
 use crate::types::Shape;
+use std::collections::HashMap;
 
 /// The gradient of operand `position` of `id` where `g` is the gradient of `id`, and where it counts.
 pub(super) fn pull(
@@ -39,6 +41,7 @@ pub(super) fn pull(
         | Op::Compare(_)
         | Op::ArgMax { .. }
         | Op::StopGradient
+        | Op::Arriving { .. }
         | Op::Select
         | Op::Scan { .. } => bug("a gradient through an op that has no rule here"),
         Op::Unary(function) => r.unary(*function, x),
@@ -71,6 +74,8 @@ pub(super) fn pull(
         }
         Op::DotGeneral { batch, contract } => r.dot_right(operands[0], operands[1], batch, contract),
         Op::Surrogate => g,
+        Op::Pullback if position == 0 => g,
+        Op::Pullback => r.share(operands[2], operands[3]),
     };
 
     Ok((share, r.guard))
@@ -94,6 +99,14 @@ struct Rule<'a> {
 }
 
 impl Rule<'_> {
+    /// What the formula `share` is where the gradient takes the place of its stand-in.
+    fn share(&mut self, arriving: NodeId, share: NodeId) -> NodeId {
+        let mut replaced = HashMap::from([(arriving, self.g)]);
+        let formula = self.graph.ids_from(arriving.index()).take_while(|&id| id <= share);
+        remake(self.graph, formula, &mut replaced);
+        replaced.get(&share).copied().unwrap_or(share)
+    }
+
     fn unary(&mut self, function: Unary, x: NodeId) -> NodeId {
         let (y, g) = (self.y, self.g);
         match function {

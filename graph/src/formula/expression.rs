@@ -55,7 +55,7 @@ pub(crate) fn is_transparent(graph: &Graph, id: NodeId) -> bool {
 /// The operands that the node's expression mentions.
 pub(crate) fn mentioned(graph: &Graph, id: NodeId) -> Vec<NodeId> {
     let mut operands = graph.operands(id);
-    if *graph.op(id) == Op::Surrogate {
+    if matches!(graph.op(id), Op::Surrogate | Op::Pullback) {
         operands.truncate(1);
     }
     if let Some(x) = relu_operand(graph, id) {
@@ -148,6 +148,9 @@ impl Expressions<'_> {
         }
         if let Op::Iota { axis, .. } = op {
             return Some(atom(format!("index(axis: {axis})")));
+        }
+        if let Op::Arriving { number, .. } = op {
+            return Some(atom(format!("arriving({number})")));
         }
         let Op::RandomBits { stream, .. } = op else { return None };
         Some(atom(format!("random({stream})")))

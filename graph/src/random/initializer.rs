@@ -10,6 +10,7 @@ use super::source::{AT_ONCE, Source};
 use crate::dim::{Bindings, Dim};
 use crate::error::Error;
 use crate::option::{Allowed, check, refused};
+use std::sync::Arc;
 
 /// How a storage starts.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,6 +104,13 @@ pub enum Initializer {
         /// Gain.
         gain: f64,
     },
+    /// These values.
+    Values {
+        /// The shape that they have.
+        shape: Vec<usize>,
+        /// The values, row-major.
+        values: Arc<[f64]>,
+    },
 }
 
 impl Initializer {
@@ -183,6 +191,8 @@ impl Initializer {
                 values
             }
             Initializer::Orthogonal { gain } => orthogonal(&source, shape, *gain),
+            Initializer::Values { shape: given, values } if given == shape => values.to_vec(),
+            Initializer::Values { shape: given, .. } => return Err(of_other_shape(name, shape, given)),
         };
 
         // Numbers within f32 may make values beyond it: some of a normal distribution lie far out.
@@ -203,6 +213,7 @@ impl Initializer {
             | Initializer::Ones
             | Initializer::FanIn(_)
             | Initializer::Identity
+            | Initializer::Values { .. }
             | Initializer::Dirac { .. } => Ok(()),
             Initializer::Constant(value) => check("a constant", *value, Allowed::Finite),
             Initializer::Uniform { low, high } => check_range(*low, *high),
@@ -261,6 +272,11 @@ fn unbound(name: &str, fan: &Dim) -> Error {
     Error::new(format!(
         "`{name}` starts with a fan of `{fan}`, which is no size above 0 when the network is built"
     ))
+}
+
+fn of_other_shape(name: &str, shape: &[usize], given: &[usize]) -> Error {
+    Error::new(format!("`{name}` has shape {shape:?} but would start with values of shape {given:?}"))
+        .help("give it a tensor of its own shape")
 }
 
 fn no_row(name: &str, rows: usize) -> Error {

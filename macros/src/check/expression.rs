@@ -55,7 +55,9 @@ impl<'a> Checker<'a> {
     /// `{ … }`, which Rust computes: it sees the network's arguments, not its values.
     fn rust(&mut self, tokens: &TokenStream) -> AbstractValue {
         let trees: Vec<TokenTree> = tokens.clone().into_iter().collect();
-        match seen_in(&trees).into_iter().find(|name| self.is_tensor(name)) {
+        let own = bound_in(&trees);
+        let mut seen = seen_in(&trees).into_iter().filter(|name| !own.contains(name));
+        match seen.find(|name| self.is_tensor(name)) {
             Some(name) if trees.first().is_some_and(|first| first.to_string() == "let") => {
                 let error = Error::new(
                     "braces hold Rust, which sees no values of the network such as `{name}`"
@@ -318,6 +320,16 @@ fn binds(trees: &[TokenTree]) -> bool {
         TokenTree::Group(group) => binds(&group.stream().into_iter().collect::<Vec<_>>()),
         TokenTree::Literal(_) => false,
     })
+}
+
+/// The names that `let`s of a block bind.
+fn bound_in(trees: &[TokenTree]) -> Vec<Ident> {
+    let words: Vec<&Ident> = trees
+        .iter()
+        .filter_map(|tree| if let TokenTree::Ident(word) = tree { Some(word) } else { None })
+        .filter(|word| *word != "mut")
+        .collect();
+    words.windows(2).filter(|two| two[0] == "let").map(|two| two[1].clone()).collect()
 }
 
 /// The names in Rust's tokens that are neither members of something nor paths.

@@ -84,6 +84,7 @@ impl<'a> Checker<'a> {
             self.statements(&layer.body);
             let item = self.expression(&layer.value);
             self.result_fits(layer, &item);
+            let item = self.with_gradient(layer, &inputs, item);
             if let AbstractValue::Known(result) = &item {
                 language::gives(&builder, result);
             }
@@ -149,6 +150,30 @@ impl<'a> Checker<'a> {
             self.at(layer.value.location);
             language::returned(&self.builder, &name, &part, ty.element, &dims);
         }
+    }
+
+    /// What a layer gives, with the gradient that it writes.
+    fn with_gradient(
+        &mut self,
+        layer: &'a Layer,
+        inputs: &[(&str, &Argument)],
+        item: AbstractValue,
+    ) -> AbstractValue {
+        let Some(gradient) = &layer.gradient else { return item };
+        let builder = self.builder.clone();
+        let (name, result) = (layer.name.to_string(), self.plain(item, Kind::Tensor));
+        let given = language::own_gradient(&builder, &name, inputs, &result, |arriving| {
+            self.scopes.open();
+            let arriving = self.known(arriving);
+            self.scopes
+                .declare(&gradient.name.to_string(), Named::Fixed("the gradient that arrives", arriving));
+            self.statements(&gradient.body);
+            let item = self.expression(&gradient.value);
+            self.scopes.close();
+            self.at(gradient.value.location);
+            self.plain(item, Kind::Tensor)
+        });
+        self.known(given)
     }
 
     /// A size of what a layer gives; nothing where it may be any.

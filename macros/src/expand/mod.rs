@@ -21,11 +21,11 @@ mod tests;
 
 use crate::shapes::Shapes;
 use crate::signature::{self, Axis, written};
-use crate::syntax::{ArgumentKind, Declarations, ExpressionKind, Layer, Network};
+use crate::syntax::{ArgumentKind, Declarations, ExpressionKind, Gradient, Layer, Network};
 use expander::{Expander, builder, layer_function, local, location, optional_element};
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use syn::Ident;
 
 /// The whole expansion.
@@ -142,6 +142,7 @@ impl<'a> Expander<'a> {
         let value = self.expression(&layer.value);
 
         let returned = self.returned(layer);
+        let gradient = self.own_gradient(layer);
         let attributes = &layer.attributes;
         quote! {
             #(#attributes)*
@@ -156,10 +157,34 @@ impl<'a> Expander<'a> {
                     #builder.at(#location);
                     let __result = #value;
                     #returned
+                    #gradient
                     __language::gives(#builder, &__result);
                     __result
                 })
             }
+        }
+    }
+
+    /// Gives the result of a layer the gradient that it writes.
+    fn own_gradient(&self, layer: &'a Layer) -> TokenStream {
+        let Some(Gradient { name, body, value }) = &layer.gradient else { return TokenStream::new() };
+        let (builder, text, arriving) = (builder(), layer.name.to_string(), local(name));
+        let texts = layer.arguments.iter().map(|argument| argument.name.to_string());
+        let locals = layer.arguments.iter().map(|argument| local(&argument.name));
+        let location = location(value.location);
+
+        // A block of its own: what it declares ends with it.
+        let mut inside = self.clone();
+        inside.instances.push(HashMap::new());
+        let (body, value) = (inside.statements(body), inside.expression(value));
+        quote! {
+            let __arguments = [#((#texts, &#locals.clone())),*];
+            let __result = __language::own_gradient(#builder, #text, &__arguments, &__result, |#arriving| {
+                #body
+                let __share = #value;
+                #builder.at(#location);
+                __share
+            });
         }
     }
 

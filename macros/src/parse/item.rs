@@ -1,10 +1,12 @@
 //! Layers and networks.
 
-use super::token::{comma_separated, here, mistake, name, word};
+use super::token::{comma_separated, here, mistake, name, nothing_left, word};
 use super::types::{result_types, tensor_type};
 use super::{expression, statement};
 use crate::diagnose::Diagnostics;
-use crate::syntax::{Argument, ArgumentKind, Declarations, Layer, LayerArgument, Network, StatementKind};
+use crate::syntax::{
+    Argument, ArgumentKind, Declarations, Gradient, Layer, LayerArgument, Network, StatementKind,
+};
 use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
@@ -97,6 +99,10 @@ fn layer(
     let braces = braced!(content in input);
 
     let (body, value) = statement::layer_body(&content, diagnostics);
+    let gradient = own_gradient(&content, diagnostics).unwrap_or_else(|error| {
+        diagnostics.add_syn(&error);
+        None
+    });
     let value = value.unwrap_or_else(|| {
         // Where a statement was refused, the result may be what was skipped.
         if !body.iter().any(|statement| matches!(statement.kind, StatementKind::Broken(_))) {
@@ -110,7 +116,33 @@ fn layer(
         expression::placeholder(name.span())
     });
 
-    Ok(Layer { attributes, name, arguments, results, body, value })
+    Ok(Layer { attributes, name, arguments, results, body, value, gradient })
+}
+
+/// `gradient(g) { … }`, where it stands behind the value of a layer.
+fn own_gradient(input: ParseStream, diagnostics: &mut Diagnostics) -> syn::Result<Option<Gradient>> {
+    if !statement::begins_gradient(input) {
+        return Ok(None);
+    }
+    let help = "write `gradient(g) { … }`: `g` is the gradient that arrives";
+    input.call(Ident::parse_any)?;
+    let content;
+    parenthesized!(content in input);
+    let name = name(&content, help)?;
+    if !content.is_empty() {
+        return Err(mistake(here(&content), "one gradient arrives at a layer", help));
+    }
+
+    let content;
+    let braces = braced!(content in input);
+    let (body, value) = statement::layer_body(&content, diagnostics);
+    let Some(value) = value else {
+        let help = "end it with an expression that has no `;`: the gradient by the argument, or `(a, b)`";
+        return Err(mistake(braces.span.close(), "a gradient gives no value", help));
+    };
+    nothing_left(&content, "the end of the gradient")?;
+    nothing_left(input, "the end of the layer")?;
+    Ok(Some(Gradient { name, body, value }))
 }
 
 fn layer_argument(input: ParseStream) -> syn::Result<LayerArgument> {

@@ -104,7 +104,15 @@ fn names_in(tokens: proc_macro2::TokenStream) -> Vec<Ident> {
     each.collect()
 }
 
-/// Reads the body of a layer: statements, then the value it gives.
+/// Whether the gradient of a layer begins, which stands behind its value: `gradient(g) { … }`.
+pub(super) fn begins_gradient(input: ParseStream) -> bool {
+    let behind = input.fork();
+    let called =
+        behind.call(Ident::parse_any).is_ok_and(|found| found == "gradient") && behind.peek(token::Paren);
+    called && behind.parse::<TokenTree>().is_ok() && behind.peek(token::Brace)
+}
+
+/// Reads the body of a layer: statements, then the value it gives; its gradient is left.
 pub(super) fn layer_body(
     input: ParseStream,
     diagnostics: &mut Diagnostics,
@@ -117,6 +125,12 @@ pub(super) fn layer_body(
             continue;
         }
         let span = here(input);
+        if begins_gradient(input) {
+            let help = "write what the layer gives before it: `floor(x) gradient(g) { g }`";
+            diagnostics.add_syn(&mistake(span, "a gradient stands behind the value of the layer", help));
+            skip_statement(input, true, true);
+            continue;
+        }
         match layer_value(input) {
             Ok(value) => return (statements, Some(value)),
             Err(error) => {
@@ -138,7 +152,9 @@ fn layer_value(input: ParseStream) -> syn::Result<Expression> {
         let help = "leave out the `;` where it is what the layer gives, or name it: `let name = …;`";
         return Err(mistake(value.location.start, "this value is not used", help));
     }
-    nothing_left(input, "the end of the layer or an operator")?;
+    if !begins_gradient(input) {
+        nothing_left(input, "the end of the layer or an operator")?;
+    }
     Ok(value)
 }
 

@@ -6,6 +6,7 @@ use crate::builder::{Builder, Value};
 use downhill_graph::dim::Dim;
 use downhill_graph::op::Op;
 use downhill_graph::random::Initializer;
+use downhill_graph::tensor::Tensor;
 use downhill_graph::types::ElementType;
 use std::sync::Arc;
 
@@ -366,6 +367,20 @@ macro_rules! of_rust {
             }
         })*
     };
+}
+
+/// How a parameter starts: with the elements of the tensor.
+impl OfRust for &Tensor {
+    fn argument(self) -> Argument {
+        let values = self.to_f64_vec().into();
+        Argument::Initializer(Initializer::Values { shape: self.shape().to_vec(), values })
+    }
+}
+
+impl OfRust for Tensor {
+    fn argument(self) -> Argument {
+        (&self).argument()
+    }
 }
 
 // One by one: of all that can be made into an argument rustc would name the conversion that is missing.

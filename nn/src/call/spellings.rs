@@ -83,6 +83,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("meanabsoluteerror", "absolute_error"),
     ("kld", "kl_divergence"),
     ("kldiv", "kl_divergence"),
+    ("ctcloss", "ctc"),
     ("kullbackleiblerdivergence", "kl_divergence"),
     ("poisson", "poisson_nll"),
     ("quantileloss", "pinball"),

@@ -1,7 +1,8 @@
 //! Gated recurrent units: over time, and one step of them.
 
-use super::recurrent::{Cell, Recurred, Recurrent, recur, split, stepped};
+use super::recurrent::{Recurred, Recurrent, recur, split, stepped};
 use super::recurrent_rows::{BIASED, BIDIRECTIONAL, DROPPED, LAYERED, START, STEPS, options, several, units};
+use super::recurrent_weights::Cell;
 use crate::activations::sigmoid;
 use crate::builder::{Builder, Value};
 use crate::call::{Arguments, Composite, Kind, Several, X, given, row, row_of_several};

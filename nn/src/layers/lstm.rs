@@ -1,7 +1,8 @@
 //! Long short-term memory: over time, and one step of it.
 
-use super::recurrent::{Cell, Recurred, Recurrent, recur, split, stepped};
+use super::recurrent::{Recurred, Recurrent, recur, split, stepped};
 use super::recurrent_rows::{BIASED, BIDIRECTIONAL, DROPPED, LAYERED, START, STEPS, options, several, units};
+use super::recurrent_weights::Cell;
 use crate::activations::sigmoid;
 use crate::builder::{Builder, Value};
 use crate::call::{Arguments, Composite, Default, Kind, Several, X, given, optional, row_of_several};
@@ -18,14 +19,17 @@ use std::borrow::Borrow;
 /// h = o·tanh(c)
 /// ```
 ///
+/// With a `proj_size`, h = (o·tanh(c))·weight_hr is so narrow (Sak, Senior, Beaufays: Long Short-Term Memory Based Recurrent Neural Network
+/// Architectures; 2014).
+///
 /// # Shapes
 /// `[batch, time, n]` to `[batch, time, units]`, in both directions `[batch, time, 2·units]`. `start` is h and c before the first step,
 /// zeros where it is left out, each `[batch, units]`, or `[layers·directions, batch, units]` of several layers or directions; so are the
-/// last ones. Parameters are PyTorch's under their names, `weight_ih_l0`, …, with weights turned: `[n, 4·units]`, the gates in the order
+/// last ones. h and the outputs have `proj_size` in the place of `units`, where it is given. Parameters are PyTorch's under their names, `weight_ih_l0`, …, with weights turned: `[n, 4·units]`, the gates in the order
 /// above. They start uniform in ±1/√units.
 ///
 /// # Errors
-/// Operands of other shapes or types, no units, no layers, a rate of dropout outside of 0 to 1.
+/// Operands of other shapes or types, no units, no layers, a rate of dropout outside of 0 to 1, a `proj_size` that is not below `units`.
 pub fn lstm(
     x: impl Borrow<Value>,
     units: impl Into<Dim>,
@@ -54,7 +58,7 @@ pub fn lstm_cell(
 const LSTM: Cell = Cell { user: "lstm", states: &["h", "c"], gates: 4, separate: false, next };
 
 fn next(given: &Value, from_state: &Value, states: &[Value]) -> Vec<Value> {
-    let [input, forget, cell, output] = split(&add(given, from_state), &states[0]);
+    let [input, forget, cell, output] = split(&add(given, from_state), &states[1]);
     let c = add(multiply(sigmoid(forget), &states[1]), multiply(sigmoid(input), tanh(cell)));
     vec![multiply(sigmoid(output), tanh(&c)), c]
 }
@@ -62,7 +66,8 @@ fn next(given: &Value, from_state: &Value, states: &[Value]) -> Vec<Value> {
 fn lstm_row(builder: &Builder, given: &Arguments<'_>) -> Several {
     let Some(units) = units(given) else { return several(builder, 3) };
     let start = ["h", "c"].map(|name| given.optional_tensor(name).cloned());
-    let Recurred { output, last } = lstm(given.tensor("x"), units.clone(), start, &options(given));
+    let options = Recurrent { proj_size: given.dim("proj_size").cloned(), ..options(given) };
+    let Recurred { output, last } = lstm(given.tensor("x"), units.clone(), start, &options);
     Several { values: [vec![output], last].concat(), least: 1 }
 }
 
@@ -85,6 +90,7 @@ pub(super) const ROWS: &[Composite] = &[
             STEPS,
             DROPPED,
             BIASED,
+            optional("proj_size", Kind::Dim, Default::Unset("units")),
         ],
         "long short-term memory over [batch, time, n]: its outputs, and behind them the last h and c",
         lstm_row,

@@ -29,9 +29,13 @@ mod query_parts;
 
 mod scaled_attention;
 
+mod projections;
+
 mod attention;
 
 mod recurrent_operands;
+
+mod recurrent_weights;
 
 mod recurrent;
 

@@ -8,14 +8,13 @@
 
 use super::dropout::dropout;
 use super::recurrent_operands::{initial, seen_steps, sequence, step};
+use super::recurrent_weights::{Cell, Weights, Widths};
 use crate::builder::{Builder, Value};
-use crate::value::{
-    Iteration, Scan, Scanned, Slices, add, concatenate, expand, full, matmul, scan, select, slice,
-};
+use crate::call::bound;
+use crate::value::{Iteration, Scan, Scanned, Slices, concatenate, expand, full, scan, select, slice};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
 use downhill_graph::option::{Allowed, check};
-use downhill_graph::random::Initializer;
 
 /// What a recurrence may have otherwise than by default.
 #[derive(Clone)]
@@ -30,84 +29,32 @@ pub struct Recurrent {
     pub dropout: f64,
     /// How many steps each sample has, counted from the first: `i32[batch]`. Beyond them its state stays, and its output is 0.
     pub lengths: Option<Value>,
+    /// How wide the state h is, where a product makes it narrower than the units of the gates: of an `lstm` alone.
+    pub proj_size: Option<Dim>,
 }
 
 impl Default for Recurrent {
     fn default() -> Recurrent {
-        Recurrent { layers: 1, bidirectional: false, bias: true, dropout: 0.0, lengths: None }
+        Recurrent {
+            layers: 1,
+            bidirectional: false,
+            bias: true,
+            dropout: 0.0,
+            lengths: None,
+            proj_size: None,
+        }
     }
 }
 
 /// What a recurrence gives.
 #[derive(Clone)]
 pub struct Recurred {
-    /// The last layer's state at each step: `[batch, time, units]`, or `[batch, time, 2·units]` of both directions.
+    /// The last layer's state at each step: `[batch, time, units]`, or `[batch, time, 2·units]` of both directions; `proj_size` stands for
+    /// `units` where h is projected.
     pub output: Value,
     /// The states behind the last step: `[batch, units]`, or `[layers·directions, batch, units]` of several, in PyTorch's order. For an
     /// `lstm` h and c.
     pub last: Vec<Value>,
-}
-
-/// How a state follows from the one before.
-pub(super) struct Cell {
-    /// What messages call the layer.
-    pub(super) user: &'static str,
-    /// Names of its states; the first is the output.
-    pub(super) states: &'static [&'static str],
-    /// How many gates it has, each as wide as the state.
-    pub(super) gates: i64,
-    /// Whether the bias of the state's product is part of that product, and not of the input's.
-    pub(super) separate: bool,
-    /// The next states of x·W, h·U and the states.
-    pub(super) next: fn(&Value, &Value, &[Value]) -> Vec<Value>,
-}
-
-/// The parameters of one layer in one direction, with names and gates as PyTorch's and products turned: `[n, gates·units]`.
-struct Weights {
-    ih: Value,
-    hh: Value,
-    bias: Option<(Value, Value)>,
-}
-
-impl Weights {
-    /// Declares them. All start uniform in ±1/√units.
-    fn declare(
-        builder: &Builder,
-        suffix: &str,
-        inputs: &Dim,
-        units: &Dim,
-        gates: i64,
-        bias: bool,
-    ) -> Weights {
-        let width = units * &Dim::from(gates);
-        let start = || Initializer::FanIn(units.clone());
-        let matrix = |name: &str, rows: &Dim| {
-            builder.turned(&format!("{name}{suffix}"), [rows.clone(), width.clone()], start())
-        };
-        let vector = |name: &str| builder.parameter(&format!("{name}{suffix}"), [width.clone()], start());
-        let (ih, hh) = (matrix("weight_ih", inputs), matrix("weight_hh", units));
-        let bias = bias.then(|| (vector("bias_ih"), vector("bias_hh")));
-        Weights { ih, hh, bias }
-    }
-
-    /// What the inputs give to the gates, of one step or of all.
-    fn of_input(&self, x: &Value, cell: &Cell) -> Value {
-        let product = matmul(x, &self.ih);
-        match &self.bias {
-            Some((own, _)) if cell.separate => add(product, own),
-            Some((own, other)) => add(product, add(own, other)),
-            None => product,
-        }
-    }
-
-    /// What the state gives to the gates.
-    fn of_state(&self, h: &Value, cell: &Cell) -> Value {
-        let product = matmul(h, &self.hh);
-        match &self.bias {
-            Some((_, bias)) if cell.separate => add(product, bias),
-            _ => product,
-        }
-    }
 }
 
 /// Runs `cell` over time, in all layers and directions; `start` are the states before the first step, zeros where there are none.
@@ -132,7 +79,7 @@ fn layers(
 ) -> Option<Recurred> {
     let builder = x.builder();
     let [batch, time, _] = sequence(cell.user, x, units)?;
-    sensible(builder, cell.user, options)?;
+    sensible(builder, cell, units, options)?;
     let directions: &[bool] = if options.bidirectional { &[false, true] } else { &[false] };
     let count = usize::try_from(options.layers).ok()? * directions.len();
     let seen = match &options.lengths {
@@ -140,9 +87,10 @@ fn layers(
         None => None,
     };
 
-    let shape = [batch, units.clone()];
+    let projected = options.proj_size.as_ref();
     let mut starts = Vec::new();
-    for (name, given) in cell.states.iter().zip(start) {
+    for (position, (name, given)) in cell.states.iter().zip(start).enumerate() {
+        let shape = [batch.clone(), Widths { inputs: units, units, projected }.of_state(position).clone()];
         starts.push(match given {
             Some(given) => initial(cell.user, name, given, count, &shape)?,
             None => vec![full(builder, shape.to_vec(), 0.0); count],
@@ -160,7 +108,8 @@ fn layers(
         let mut outputs = Vec::new();
         for &reverse in directions {
             let suffix = format!("_l{layer}{}", if reverse { "_reverse" } else { "" });
-            let weights = Weights::declare(builder, &suffix, &inputs, units, cell.gates, options.bias);
+            let widths = Widths { inputs: &inputs, units, projected };
+            let weights = Weights::declare(builder, &suffix, widths, cell.gates, options.bias);
             let position = last[0].len();
             let states = starts.iter().map(|all| all[position].clone()).collect();
             let Scanned { yields, last: ended } =
@@ -189,7 +138,7 @@ fn direction(
     sliced.extend(seen.map(|seen| slices("seen", seen)));
     let carried = cell.states.iter().copied().zip(states).collect();
     scan(x.builder(), Scan { slices: sliced, carried, reverse, ..Scan::default() }, |slices, states| {
-        let next = (cell.next)(&slices[0], &weights.of_state(&states[0], cell), states);
+        let next = weights.step(cell, &slices[0], states);
         let Some(seen) = slices.get(1) else { return Iteration { yields: vec![next[0].clone()], next } };
         let seen = expand(seen, -1);
         let output = select(&seen, &next[0], 0.0);
@@ -229,8 +178,9 @@ fn next_of(cell: &Cell, x: &Value, states: &[Value], bias: bool) -> Option<Vec<V
         initial(cell.user, name, state, 1, &shape)?;
     }
     builder.layer(|| {
-        let weights = Weights::declare(builder, "", &inputs, &units, cell.gates, bias);
-        Some((cell.next)(&weights.of_input(x, cell), &weights.of_state(&states[0], cell), states))
+        let widths = Widths { inputs: &inputs, units: &units, projected: None };
+        let weights = Weights::declare(builder, "", widths, cell.gates, bias);
+        Some(weights.step(cell, &weights.of_input(x, cell), states))
     })
 }
 
@@ -243,7 +193,13 @@ fn together(builder: &Builder, states: Vec<Value>) -> Value {
     concatenate(builder, &rows, 0)
 }
 
-fn sensible(builder: &Builder, user: &str, options: &Recurrent) -> Option<()> {
+fn sensible(builder: &Builder, cell: &Cell, units: &Dim, options: &Recurrent) -> Option<()> {
+    let user = cell.user;
+    if let Some(narrow) = &options.proj_size
+        && !is_narrower(builder, cell, narrow, units)
+    {
+        return None;
+    }
     if options.layers < 1 {
         builder.error(
             Error::new(format!("`{user}` with {} layers", options.layers)).help("it needs at least 1"),
@@ -257,4 +213,20 @@ fn sensible(builder: &Builder, user: &str, options: &Recurrent) -> Option<()> {
         }
         _ => Some(()),
     }
+}
+
+/// Whether h can be projected to a width of `narrow`; a mistake is recorded.
+fn is_narrower(builder: &Builder, cell: &Cell, narrow: &Dim, units: &Dim) -> bool {
+    if cell.states.len() == 1 {
+        let error = Error::new(format!("`{}` with a `proj_size`", cell.user));
+        builder.error(error.help("only the state h of an `lstm` is projected"));
+        return false;
+    }
+    let (width, whole) = (bound(builder, narrow), bound(builder, units));
+    let is_less = width.is_none_or(|width| width >= 1 && whole.is_none_or(|whole| width < whole));
+    if !is_less {
+        let error = Error::new(format!("`{}` with a `proj_size` of {narrow} for {units} units", cell.user));
+        builder.error(error.help("it makes the state narrower: at least 1, and below the number of units"));
+    }
+    is_less
 }

@@ -21,6 +21,7 @@ pub(super) fn options(given: &Arguments<'_>) -> Recurrent {
         bias: given.flag("bias"),
         dropout: given.number("dropout"),
         lengths: given.optional_tensor("lengths").cloned(),
+        proj_size: None,
     }
 }
 

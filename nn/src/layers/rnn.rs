@@ -1,7 +1,8 @@
 //! The plain recurrence: over time, and one step of it.
 
-use super::recurrent::{Cell, Recurred, Recurrent, recur, stepped};
+use super::recurrent::{Recurred, Recurrent, recur, stepped};
 use super::recurrent_rows::{BIASED, BIDIRECTIONAL, DROPPED, LAYERED, START, STEPS, options, several, units};
+use super::recurrent_weights::Cell;
 use crate::activations::relu;
 use crate::builder::{Builder, Value};
 use crate::call::{

@@ -35,6 +35,8 @@ mod similarity;
 
 mod contrastive;
 
+mod ctc;
+
 mod penalty;
 
 use crate::call::families;
@@ -44,4 +46,4 @@ pub use options::{LossOptions, LossReduction};
 pub use penalty::penalty;
 pub use targets::CrossEntropy;
 
-families!(squared, margin, binary, cross_entropy, classes, focal, likelihood, similarity, contrastive);
+families!(squared, margin, binary, cross_entropy, classes, focal, likelihood, similarity, contrastive, ctc);

@@ -1,28 +1,29 @@
 //! Products and extremes of each element and of those before it.
 //!
 //! They double what they reach: after a step each element knows of the one before it, then of two more, then of four. So an axis of n takes
-//! log₂ n passes, and its size must be known when the network is built.
+//! log₂ n passes. Where only a run tells its size, a loop goes from element to element.
 
 use super::align::resolve_axis;
 use super::elementwise::{and, equal, greater, less, multiply, not_equal, or, select};
 use super::lookup::moved;
 use super::movement::{concatenate, index, slice};
 use super::reduce::numbers;
-use super::told::number_along;
+use super::scan::{Iteration, Scan, Slices, scan};
+use super::told::{Told, told};
 use crate::builder::Value;
 use crate::call::{Composite, LAST, X, row};
 use downhill_graph::dim::Dim;
 use downhill_graph::op::{Op, Reduction};
 use std::borrow::Borrow;
 
-/// The product of each element and of those before it along `axis`, as PyTorch's `cumprod`, off by log₂ n roundings at most. Its gradient
-/// divides by nothing: zeros among the elements are fine.
+/// The product of each element and of those before it along `axis`, as PyTorch's `cumprod`, off by log₂ n roundings at most where its size
+/// is known when the network is built, else by n. Its gradient divides by nothing: zeros among the elements are fine.
 ///
 /// # Shapes
 /// That of `x`, and its element type; integers wrap.
 ///
 /// # Errors
-/// A mask, an axis that `x` does not have, and a size that only a run tells are mistakes of the declaration.
+/// A mask and an axis that `x` does not have are mistakes of the declaration.
 pub fn cumprod(x: impl Borrow<Value>, axis: i64) -> Value {
     let x = x.borrow();
     product(x, axis).unwrap_or_else(|| x.builder().unknown())
@@ -31,9 +32,12 @@ pub fn cumprod(x: impl Borrow<Value>, axis: i64) -> Value {
 fn product(x: &Value, axis: i64) -> Option<Value> {
     let ty = numbers(x)?;
     let axis = resolve_axis(x, axis, ty.rank())?;
-    steps("cumprod", x, axis)?
-        .into_iter()
-        .try_fold(x.clone(), |reached, step| Some(multiply(&reached, later(&reached, step, axis, 1.0)?)))
+    let Some(steps) = steps(x, axis)? else {
+        let step = |slice: &Value, before: &Value| multiply(before, slice);
+        return along(x, axis, 1.0, step);
+    };
+    let double = |reached: Value, step| Some(multiply(&reached, later(&reached, step, axis, 1.0)?));
+    steps.into_iter().try_fold(x.clone(), double)
 }
 
 /// The greatest of each element and of those before it along `axis`, as PyTorch's `cummax`; NaN from the first NaN on. The gradient goes to
@@ -46,7 +50,7 @@ fn product(x: &Value, axis: i64) -> Option<Value> {
 /// Those of [`cumprod`].
 pub fn cummax(x: impl Borrow<Value>, axis: i64) -> Value {
     let x = x.borrow();
-    extreme("cummax", x, axis, Reduction::Max).unwrap_or_else(|| x.builder().unknown())
+    extreme(x, axis, Reduction::Max).unwrap_or_else(|| x.builder().unknown())
 }
 
 /// The least of each element and of those before it along `axis`, as PyTorch's `cummin`.
@@ -58,22 +62,25 @@ pub fn cummax(x: impl Borrow<Value>, axis: i64) -> Value {
 /// Those of [`cumprod`].
 pub fn cummin(x: impl Borrow<Value>, axis: i64) -> Value {
     let x = x.borrow();
-    extreme("cummin", x, axis, Reduction::Min).unwrap_or_else(|| x.builder().unknown())
+    extreme(x, axis, Reduction::Min).unwrap_or_else(|| x.builder().unknown())
 }
 
-fn extreme(user: &str, x: &Value, axis: i64, kind: Reduction) -> Option<Value> {
+fn extreme(x: &Value, axis: i64, kind: Reduction) -> Option<Value> {
     let ty = numbers(x)?;
     let axis = resolve_axis(x, axis, ty.rank())?;
+    let nothing = kind.of_nothing(ty.element);
+    let Some(steps) = steps(x, axis)? else {
+        let step = |slice: &Value, before: &Value| select(stays(before, slice, kind), before, slice);
+        return along(x, axis, nothing, step);
+    };
     let end = ty.rank() - 1;
     let last = moved(x, axis, end);
 
     let mut reached = last.clone();
     let mut at = index(x.builder(), last.shape()?, end);
-    for step in steps(user, x, axis)? {
-        let before = later(&reached, step, end, kind.of_nothing(ty.element))?;
-        let wins = if kind == Reduction::Max { greater(&before, &reached) } else { less(&before, &reached) };
-        // A NaN goes on, but for the sake of another one.
-        let wins = or(wins, and(not_equal(&before, &before), equal(&reached, &reached)));
+    for step in steps {
+        let before = later(&reached, step, end, nothing)?;
+        let wins = stays(&before, &reached, kind);
         at = select(&wins, later(&at, step, end, 0.0)?, &at);
         reached = select(&wins, before, &reached);
     }
@@ -81,11 +88,40 @@ fn extreme(user: &str, x: &Value, axis: i64, kind: Reduction) -> Option<Value> {
     Some(moved(&found, end, axis))
 }
 
-/// How far each pass reaches; none while the size is not known yet.
-fn steps(user: &str, x: &Value, axis: usize) -> Option<Vec<i64>> {
+/// Whether what was found before is kept beside the element `at` a later place. A NaN goes on, but for the sake of another one.
+fn stays(before: &Value, at: &Value, kind: Reduction) -> Value {
+    let wins = if kind == Reduction::Max { greater(before, at) } else { less(before, at) };
+    or(wins, and(not_equal(before, before), equal(at, at)))
+}
+
+/// How far each pass reaches; none while the size is not known yet, and nothing where only a run tells it.
+fn steps(x: &Value, axis: usize) -> Option<Option<Vec<i64>>> {
     let size = x.shape()?.0.swap_remove(axis);
-    let count = number_along(user, x, &size).ok()?.unwrap_or(0);
-    Some(std::iter::successors(Some(1), |step| Some(step * 2)).take_while(|step| *step < count).collect())
+    let count = match told(x.builder(), &size) {
+        Told::Now(count) => count,
+        Told::Later => 0,
+        Told::Run => return Some(None),
+    };
+    let doubled = std::iter::successors(Some(1), |step| Some(step * 2));
+    Some(Some(doubled.take_while(|step| *step < count).collect()))
+}
+
+/// What `step` makes of each slice and of what it made of those before, beginning with `first`.
+fn along(x: &Value, axis: usize, first: f64, step: impl Fn(&Value, &Value) -> Value) -> Option<Value> {
+    let (builder, ty) = (x.builder(), x.ty()?);
+    let mut shape = ty.shape;
+    shape.0.remove(axis);
+    let start = builder.with_graph(|graph| {
+        let scalar = graph.constant(ty.element, first);
+        graph.spread(scalar, &shape)
+    });
+    let slices = vec![Slices { name: "element", of: x.clone(), axis: axis as i64 }];
+    let over = Scan { slices, carried: vec![("before", builder.value(start))], ..Scan::default() };
+    let given = scan(builder, over, |slices, before| {
+        let next = step(&slices[0], &before[0]);
+        Iteration { next: vec![next.clone()], yields: vec![next] }
+    });
+    given.yields.into_iter().next()
 }
 
 /// The elements `step` places later, behind as many of `first`.
