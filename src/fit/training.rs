@@ -32,7 +32,7 @@ impl Training for Model {
         let mut run = Run {
             limits: Limits { start: Instant::now(), time: options.time, stop: options.stop },
             epochs: Epochs::new(data, &options),
-            teller: Teller::new(options.progress, options.epochs, data.steps(options.batch)),
+            teller: Teller::new(options.progress, options.epochs, data.steps(options.rows_of_step())),
             best: Best::new(&options, &resume),
             history: History { resume, ..History::default() },
             data,
