@@ -65,7 +65,7 @@ pub mod csv;
 mod pieces;
 pub mod idx;
 mod header;
-mod archive;
+pub(crate) mod archive;
 pub mod npy;
 #[cfg(feature = "files")]
 pub mod images;
