@@ -1,11 +1,12 @@
-//! Files that are written whole or not at all.
+//! Files that are written whole or not at all, and such as grow.
 //!
 //! In: a path, bytes. Out: the file.
 //!
-//! Must hold: whoever reads the path sees the old file or the new one, whenever the process or the machine ends.
+//! Must hold of whole ones: whoever reads the path sees the old file or the new one, whenever the process or the machine ends.
 
 use crate::mistake::broken;
 use downhill_runtime::error::Error;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use tempfile::Builder;
@@ -16,6 +17,16 @@ use tempfile::Builder;
 /// What the system says; nothing is left behind.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     whole(path, bytes).map_err(|error| broken(path, format!("cannot be written: {error}")))
+}
+
+/// Opens a file to write behind what is there. Missing folders are made.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn append(path: &Path) -> Result<File, Error> {
+    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let file = folder.and_then(|()| File::options().create(true).append(true).open(path));
+    file.map_err(|error| broken(path, format!("cannot be written: {error}")))
 }
 
 fn whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -50,7 +61,7 @@ fn readable(_: &mut Builder<'_, '_>) {}
 /// Has the new name on the disk too, where the file system knows of that. The file is whole either way.
 #[cfg(unix)]
 fn synced(folder: &Path) {
-    _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
 #[cfg(not(unix))]

@@ -149,6 +149,7 @@ pub mod build;
 
 mod mistake;
 mod arrays;
+mod checksum;
 
 pub mod data;
 pub mod metrics;
@@ -157,6 +158,7 @@ pub mod schedules;
 pub mod fit;
 
 mod file;
+pub mod logs;
 pub mod checkpoint;
 
 pub mod many;

@@ -6,6 +6,7 @@
 //! hold: every place and every length is checked before it is used, and what is unpacked has the length and the checksum that it
 //! should.
 
+use crate::checksum::crc32;
 use crate::mistake::{broken, one_line};
 use downhill_runtime::error::Error;
 use std::path::Path;
@@ -150,7 +151,7 @@ impl<'a> Archive<'a> {
             8 => self.inflated(packed, entry)?,
             other => return Err(self.wrong(&format!("`{}` is packed by method {other}", entry.name))),
         };
-        if bytes.len() != entry.size || checksum(&bytes) != entry.checksum {
+        if bytes.len() != entry.size || crc32(&bytes) != entry.checksum {
             return Err(self.wrong(&format!("`{}` is not what it was when it was saved", entry.name)));
         }
         Ok(bytes)
@@ -170,24 +171,5 @@ impl<'a> Archive<'a> {
     #[cfg(not(feature = "files"))]
     fn inflated(&self, _: &[u8], _: &Entry) -> Result<Vec<u8>, Error> {
         Err(broken(self.path, "is packed, which the feature `files` of downhill unpacks"))
-    }
-}
-
-/// CRC-32 of zip and gzip, bit by bit of the reflected polynomial.
-fn checksum(bytes: &[u8]) -> u32 {
-    let table: [u32; 256] = std::array::from_fn(|byte| {
-        (0..8).fold(byte as u32, |word, _| if word & 1 == 1 { word >> 1 ^ 0xedb8_8320 } else { word >> 1 })
-    });
-    !bytes.iter().fold(u32::MAX, |word, &byte| table[((word ^ u32::from(byte)) & 255) as usize] ^ word >> 8)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn checksums_are_those_of_zip() {
-        assert_eq!(checksum(b"123456789"), 0xcbf4_3926);
-        assert_eq!(checksum(b""), 0);
     }
 }
