@@ -156,6 +156,11 @@ fn fit_counts_whole_steps() {
         own.epoch_with(&data, Epoch { batch: 16, seed: seed_of(5, epoch) }, said).expect("an epoch");
     }
     assert_eq!(own.state(), parts.state());
+    let variants = own.report().variants;
+    assert!(
+        variants.iter().any(|variant| variant.entry == "accumulate" && variant.sizes[0].1 == 16),
+        "{variants:?}"
+    );
     // A limit ends it between steps, and it goes on from there.
     let mut resumed = net(adam(0.01));
     let limited = Fit { time: Some(std::time::Duration::ZERO), ..options(4, 16) };

@@ -189,8 +189,11 @@ impl Program {
     /// What building it took, and which sizes have code of their own by now.
     pub fn report(&self) -> Report {
         let known = self.later.lock().unwrap_or_else(PoisonError::into_inner);
-        let later: Vec<Arc<CompiledEntry>> = known.iter().map(|(_, entry)| entry.clone()).collect();
+        let mut later: Vec<Arc<CompiledEntry>> = known.iter().map(|(_, entry)| entry.clone()).collect();
         drop(known);
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        later.extend(parts.iter().flat_map(|(_, parts)| [parts.accumulate.clone(), parts.apply.clone()]));
+        drop(parts);
         let variants = self.entries().chain(later).flat_map(|entry| entry.own_variants().collect::<Vec<_>>());
         Report { variants: variants.collect(), ..self.report.clone() }
     }
