@@ -22,4 +22,4 @@ mod initializer;
 pub use fan::Fan;
 pub use initializer::Initializer;
 pub use numbers::{normals, uniforms};
-pub use threefry::{Words, random_bits, stream_key, stream_seed, threefry};
+pub use threefry::{Words, random_bits, stream_key, stream_seed, threefry, threefry_of};

@@ -11,7 +11,7 @@ pub fn threefry(key: Words, counter: Words) -> Words {
 }
 
 /// The same for several counters: low words, then high words. Compilers make vectors of it, since every rotation is a constant.
-pub(super) fn threefry_of<const N: usize>(key: Words, counters: [[u32; N]; 2]) -> [[u32; N]; 2] {
+pub fn threefry_of<const N: usize>(key: Words, counters: [[u32; N]; 2]) -> [[u32; N]; 2] {
     let schedule = [key[0], key[1], 0x1BD1_1BDA ^ key[0] ^ key[1]];
     let add = |words: [u32; N], word: u32| words.map(|x| x.wrapping_add(word));
 
