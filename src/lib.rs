@@ -129,6 +129,9 @@
 //! # }
 //! ```
 //!
+//! With the feature `tracing`, the stages of builds (`stage`, at the level of debugging) and the epochs of `fit` (`epoch`, with an event of its
+//! loss) are spans of that crate.
+//!
 //! With the feature `pictures`, `downhill::pictures` draws curves, heat maps, confusion matrices, decision boundaries and histograms, and
 //! puts pictures into grids.
 #![forbid(unsafe_code)]
