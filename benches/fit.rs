@@ -34,9 +34,11 @@ const EPOCHS: u64 = 20;
 /// How long a ratio is measured.
 const MEASURED: Duration = Duration::from_secs(3);
 
+/// An epoch, several times.
+type Way = fn(&mut Ways);
+
 /// Every way to train, by its name.
-const WAYS: [(&str, fn(&mut Ways)); 3] =
-    [("steps", Ways::steps), ("epochs", Ways::epochs), ("fit", Ways::fit)];
+const WAYS: [(&str, Way); 3] = [("steps", Ways::steps), ("epochs", Ways::epochs), ("fit", Ways::fit)];
 
 /// A table and what trains on it.
 struct Ways {

@@ -426,7 +426,8 @@ fn order_of_rows<'a>(
     order: &'a mut Vec<u32>,
 ) -> Result<&'a [u32], Error> {
     if let Some(rows) = given {
-        return match rows.iter().find(|&&row| row as usize >= data.rows()) {
+        // The greatest of all is found faster than the first that is too great.
+        return match rows.iter().max().filter(|&&row| row as usize >= data.rows()) {
             Some(row) => Err(Error::usage(
                 format!("there is no row {row}"),
                 format!("the data set has {}", counted(data.rows(), "row")),

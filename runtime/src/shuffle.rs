@@ -15,7 +15,7 @@ pub fn shuffle<T>(items: &mut [T], seed: u64) {
     }
 }
 
-/// Counters of Threefry at a time: a third of the time of an order goes to them, and half of it where they come one by one.
+/// Counters of Threefry at a time, so that the compiler vectorizes it.
 const BLOCK: usize = 32;
 
 /// A stream of random words.
@@ -31,22 +31,27 @@ struct Words {
 const ORDERS: u32 = 2 << 30;
 
 impl Words {
+    #[inline]
     fn word(&mut self) -> u32 {
         let (index, is_first) = (self.next / 2, self.next.is_multiple_of(2));
         let position = (index % BLOCK as u64) as usize;
         if position == 0 && is_first {
-            let counters = std::array::from_fn(|offset| index + offset as u64);
-            let words = [
-                counters.map(|counter| counter as u32),
-                counters.map(|counter| ORDERS | (counter >> 32) as u32),
-            ];
-            [self.low, self.high] = threefry_of(self.key, words);
+            self.refill(index);
         }
         self.next += 1;
         if is_first { self.low[position] } else { self.high[position] }
     }
 
+    /// The words of the block that begins with this counter.
+    fn refill(&mut self, first: u64) {
+        let counters = std::array::from_fn(|offset| first + offset as u64);
+        let words =
+            [counters.map(|counter| counter as u32), counters.map(|counter| ORDERS | (counter >> 32) as u32)];
+        [self.low, self.high] = threefry_of(self.key, words);
+    }
+
     /// A number below `range`, each equally likely (Lemire: Fast Random Integer Generation in an Interval, 2019).
+    #[inline]
     fn below(&mut self, range: u32) -> u32 {
         loop {
             let product = u64::from(self.word()) * u64::from(range);
