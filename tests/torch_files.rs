@@ -135,7 +135,7 @@ fn broken_files_are_errors() {
     for name in ["kinds.pt", "nested.pt", "module.pt", "evil.pt", "state_dict.pt"] {
         let whole = std::fs::read(golden(name)).expect("bytes");
         let (pickle, listed) = pickle_of(&whole);
-        for case in 0..1200 {
+        for case in 0..400 {
             let mut bytes = whole.clone();
             match case % 4 {
                 0 => bytes.truncate(below(bytes.len())),
@@ -171,6 +171,6 @@ fn broken_files_are_errors() {
             );
         }
     }
-    assert!(read > 100 && refused > 2000, "{read} {refused}");
+    assert!(read > 30 && refused > 600, "{read} {refused}");
     std::fs::remove_dir_all(&folder).ok();
 }
