@@ -1,4 +1,4 @@
-//! Elements of other programs' arrays: axes in another order, numbers of 16 bits.
+//! Elements of other programs' arrays: axes in another order, views, numbers of 16 bits.
 //!
 //! In: elements as a file has them. Out: elements as tensors have them.
 
@@ -12,21 +12,30 @@ pub(crate) fn turned<E: Copy>(shape: &[usize], axes: &[usize], elements: &[E]) -
     for axis in (0..shape.len().saturating_sub(1)).rev() {
         strides[axis] = strides[axis + 1] * shape[axis + 1];
     }
-    let mut indices = vec![0; axes.len()];
-    let mut turned = Vec::with_capacity(elements.len());
-    for _ in 0..elements.len() {
-        turned.push(
-            elements[indices.iter().zip(axes).map(|(index, &axis)| index * strides[axis]).sum::<usize>()],
-        );
-        for (index, &axis) in indices.iter_mut().zip(axes).rev() {
+    let of_axes = |of: &[usize]| -> Vec<usize> { axes.iter().map(|&axis| of[axis]).collect() };
+    strided(elements, 0, &of_axes(shape), &of_axes(&strides))
+}
+
+/// An array of these sizes, row-major, whose element at indices i lies at `offset` + Σ i·strides. All of them are there.
+pub(crate) fn strided<E: Copy>(elements: &[E], offset: usize, sizes: &[usize], strides: &[usize]) -> Vec<E> {
+    if sizes.contains(&0) {
+        return Vec::new();
+    }
+    let count = sizes.iter().product();
+    let mut indices = vec![0; sizes.len()];
+    let mut taken = Vec::with_capacity(count);
+    for _ in 0..count {
+        let place: usize = indices.iter().zip(strides).map(|(index, stride)| index * stride).sum();
+        taken.push(elements[offset + place]);
+        for (index, &size) in indices.iter_mut().zip(sizes).rev() {
             *index += 1;
-            if *index < shape[axis] {
+            if *index < size {
                 break;
             }
             *index = 0;
         }
     }
-    turned
+    taken
 }
 
 /// A number of IEEE 754's binary16, as the f32 that it is.

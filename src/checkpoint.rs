@@ -1,10 +1,12 @@
-//! Models as files: safetensors, with PyTorch's names and layouts.
+//! Models as files: safetensors, with PyTorch's names and layouts; `.pt` files are read too.
 //!
 //! In: a model and a path. Out: a file that holds a [`State`](crate::state::State), or a model that goes on from one.
 //!
 //! - `net.save(path)` writes all that the model has learned and where it is; `net.load(path)` goes on from there with the same bits.
 //! - `net.load_parameters(path)` takes what inference reads, from such a file or from one that PyTorch's `safetensors.torch.save_file`
-//!   wrote of a `state_dict`: weights of linear layers, convolutions, recurrences and attention are turned as PyTorch has them.
+//!   or `torch.save` wrote of a `state_dict`: weights of linear layers, convolutions, recurrences and attention are turned as PyTorch has
+//!   them. A state dict within another dictionary (`{"model": net.state_dict(), …}`) is found, and so is one whose names begin with
+//!   `module.`. Nothing of a `.pt` file is executed: one that names more than tensors need is an error which tells the name.
 //! - A file is written beside its place, brought to the disk and renamed: whenever the process ends, the old file or the new one is there.
 //!
 //! # Examples
@@ -43,6 +45,8 @@
 
 mod tensors;
 mod exchange;
+mod pickle;
+mod torch;
 mod format;
 mod saving;
 

@@ -4,6 +4,7 @@
 //! alone. What is broken is an error of one line, with the file and the place; nothing is half read.
 //!
 //! - A file of columns: [`csv::Csv`] reads it to a [`table::Table`], which gives a data set.
+//! - Arrays of the crate `ndarray`, with the feature of that name: `Dataset::of(&[("x", &array), ("y", &labels)])`.
 //! - Parts: [`split`] and [`parts`] for training, validation and test, [`folds`] for all of them in turn; [`By`] says what is kept together
 //!   or even.
 //! - More than memory holds: [`csv::Csv::pieces`], [`npy::pieces`], [`idx::pieces`] or any iterator of data sets, through [`stream::Shuffled`] and [`stream::ahead`].
@@ -65,7 +66,7 @@ pub mod csv;
 mod pieces;
 pub mod idx;
 mod header;
-mod archive;
+pub(crate) mod archive;
 pub mod npy;
 #[cfg(feature = "files")]
 pub mod images;

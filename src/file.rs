@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all.
+//! Files that are written whole or not at all, and such as grow.
 //!
 //! In: a path, bytes. Out: the file.
 //!
@@ -7,6 +7,7 @@
 
 use crate::mistake::broken;
 use downhill_runtime::error::Error;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile};
@@ -42,6 +43,16 @@ pub fn check(path: impl AsRef<Path>) -> Result<(), Error> {
         Place::File(path) => partial(folder_of(&path)).map(|_| ()),
     });
     checked.map_err(|error| broken(path, format!("cannot be written: {error}")))
+}
+
+/// Opens a file to write behind what is there. Missing folders are made.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn append(path: &Path) -> Result<File, Error> {
+    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let file = folder.and_then(|()| File::options().create(true).append(true).open(path));
+    file.map_err(|error| broken(path, format!("cannot be written: {error}")))
 }
 
 /// What a path leads to.
@@ -105,7 +116,7 @@ fn readable(_: &mut Builder<'_, '_>) {}
 /// Has the new name on the disk too, where the file system knows of that. The file is whole either way.
 #[cfg(unix)]
 fn synced(folder: &Path) {
-    _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
 #[cfg(not(unix))]

@@ -129,6 +129,9 @@
 //! # }
 //! ```
 //!
+//! With the feature `tracing`, the stages of builds (`stage`, at the level of debugging) and the epochs of `fit` (`epoch`, with an event of its
+//! loss) are spans of that crate.
+//!
 //! With the feature `pictures`, `downhill::pictures` draws curves, heat maps, confusion matrices, decision boundaries and histograms, and
 //! puts pictures into grids.
 #![forbid(unsafe_code)]
@@ -149,6 +152,7 @@ pub mod build;
 
 mod mistake;
 mod arrays;
+mod checksum;
 
 pub mod data;
 pub mod metrics;
@@ -158,6 +162,7 @@ pub mod fit;
 pub mod minimize;
 
 pub mod file;
+pub mod logs;
 pub mod checkpoint;
 
 pub mod many;

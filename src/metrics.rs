@@ -7,7 +7,8 @@
 //!
 //! # Shapes
 //! Scores of classes are `[…, classes]`, f32, their labels `[…]`, of integers. Scores of two classes may be the probability of the second alone, as
-//! `[n]` or `[n, 1]`; their labels, 0 and 1, are then of any type, as `[n]` or `[n, 1]`. Predicted numbers and their targets are alike, f32.
+//! `[n]` or `[n, 1]`; their labels, 0 and 1, are then of any type, as `[n]` or `[n, 1]`. Where the class alone counts (accuracy, confusion and what is
+//! made of it), predicted classes, integers like the labels, may stand in the place of scores. Predicted numbers and their targets are alike, f32.
 //!
 //! # What is not defined
 //! No rows give NaN. A NaN among scores is refused, but by [`Accuracy`] and [`TopK`], where such a row is not right. Each metric says what
@@ -29,6 +30,8 @@
 //! }
 //! assert_eq!(right.value(), 0.75);
 //! assert!((f1.value() - 7.0 / 9.0).abs() < 1e-12);
+//! // Of one piece alone, here of classes that were predicted:
+//! assert_eq!(Accuracy::new().of(&Tensor::from([1, 2, 0]), &Tensor::from([1, 2, 2]))?, 2.0 / 3.0);
 //! # Ok::<(), downhill::Error>(())
 //! ```
 

@@ -87,6 +87,10 @@ fn allocate_nothing(width: usize, threads: usize) {
         net.step((&wide, &keep), &places).expect("a step");
         net.step_with(&[("label", &label), ("keep", &keep), ("x", &x)]).expect("a step");
         net.epoch_into(&data, Epoch { batch: 16, seed }, options, &mut report).expect("an epoch");
+        let in_parts = EpochOptions { accumulate: 3, ..EpochOptions::default() };
+        net.epoch_into(&data, Epoch { batch: 16, seed }, in_parts, &mut report).expect("an epoch");
+        net.accumulate((&x, &keep), &label).expect("a part");
+        net.apply_gradients().expect("a step");
         net.forward_into((&x, &keep), &mut logits).expect("logits");
         let gradients = [&mut slope as &mut dyn DataMut];
         net.gradients_into(None, ["x"], (&x, &keep), &label, gradients).expect("gradients");

@@ -216,7 +216,7 @@ fn wrong_data_sets() {
     assert_eq!(says(net.epoch(&misnamed, epoch)), "there is no input `yy`; there are `x`, `y`");
     let short = Dataset::new([("x", x.clone())]).expect("data");
     assert_eq!(says(net.epoch(&short, epoch)), "`step` reads input `y`, which was not given");
-    let options = |rows, learning_rates| EpochOptions { rows, learning_rates, loss: None };
+    let options = |rows, learning_rates| EpochOptions { rows, learning_rates, ..EpochOptions::default() };
     assert_eq!(
         says(net.epoch_with(&data(&x, &y), epoch, options(Some(&[0, 4]), None))),
         "there is no row 4\n   = help: the data set has 4 rows"

@@ -1,11 +1,11 @@
-//! What an entry must be given: the inputs that it reads, and those that tell the sizes it needs.
+//! What an entry must be given: the inputs that it reads, and those that tell the sizes it needs, the number of rows first.
 //!
-//! In: the graph of an entry. Out: indices of inputs, or the sizes that none of them tells.
+//! In: the graph of an entry. Out: indices of inputs, symbols, or the sizes that none of them tells.
 
 use crate::agreement::told_by;
 use crate::dim::Dim;
 use crate::error::Error;
-use crate::graph::{Graph, NodeId, Purpose, Role};
+use crate::graph::{Graph, Input, NodeId, Purpose, Role};
 use crate::op::Op;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,6 +20,42 @@ pub fn asked_inputs(graph: &Graph) -> BTreeSet<usize> {
 pub fn needed_symbols(graph: &Graph) -> BTreeSet<Arc<str>> {
     let of_nodes = graph.ids().flat_map(|id| needed_dims(graph, id)).flat_map(Dim::symbols);
     of_nodes.chain(asked_inputs(graph).into_iter().flat_map(|input| symbols_of(graph, input))).collect()
+}
+
+/// The symbol that counts the rows of an entry's data, if its values depend on one.
+pub fn rows_symbol(graph: &Graph) -> Option<Arc<str>> {
+    let first = run_symbols(graph).into_iter().next()?;
+    let counts_rows = !inputs_with_rows(graph, Some(&Dim::symbol(&first))).is_empty();
+    counts_rows.then_some(first)
+}
+
+fn data(graph: &Graph) -> impl Iterator<Item = (usize, &Input)> {
+    let inputs = graph.inputs.iter().enumerate();
+    inputs.filter(|(_, input)| matches!(input.role, Role::Input | Role::Target))
+}
+
+/// The run-time symbols that a graph's values depend on: first the one that counts the rows of its inputs, then the others in the order in
+/// which they occur. Symbols that nothing depends on are left out, so that a caller need not supply their sizes.
+pub fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
+    let used = needed_symbols(graph);
+    let mut symbols: Vec<Arc<str>> = Vec::new();
+    let leading = data(graph).filter_map(|(_, input)| input.ty.shape.dims().first());
+    let rows = leading.filter(|dim| used.iter().any(|name| **dim == Dim::symbol(name)));
+
+    for dim in rows.take(1).chain(data(graph).flat_map(|(_, input)| input.ty.shape.dims())) {
+        for name in dim.symbols() {
+            if used.contains(&name) && !symbols.contains(&name) {
+                symbols.push(name);
+            }
+        }
+    }
+    symbols
+}
+
+/// The positions of data whose rows this dim counts.
+pub fn inputs_with_rows(graph: &Graph, rows: Option<&Dim>) -> BTreeSet<usize> {
+    let has_rows = |input: &Input| rows.is_some() && input.ty.shape.dims().first() == rows;
+    data(graph).filter(|(_, input)| has_rows(input)).map(|(position, _)| position).collect()
 }
 
 /// Refuses an entry, called `name`, that needs a size which none of its possible inputs tells.

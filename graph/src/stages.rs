@@ -177,6 +177,8 @@ impl<'w> Stages<'w> {
 
     /// Runs a part of a stage.
     pub fn time<R>(&mut self, stage: Stage, work: impl FnOnce() -> R) -> R {
+        #[cfg(feature = "tracing")]
+        let _span = tracing::debug_span!("stage", name = stage.name(), entry = %self.entry).entered();
         let start = Instant::now();
         let result = work();
         let time = start.elapsed();

@@ -1,7 +1,8 @@
 //! Entries: the graphs that a program is made of.
 //!
 //! In: a [`Declaration`]. Out: one optimized graph for what is to be run: `forward` gives the outputs, `gradients` a loss and
-//! derivatives of it, `step` a loss and the next values of parameters and states, `diagnosis` all that tells why a step was stopped.
+//! derivatives of it, `step` a loss and the next values of parameters and states, `accumulate` and `apply` a step in parts, `diagnosis` all
+//! that tells why a step was stopped.
 //!
 //! Must hold: all entries of a declaration have the same storages in the same order (an optimizer's states behind them), so
 //! that they run over the same memory. Inputs that an entry does not read stay in its table.
@@ -17,16 +18,19 @@ pub use states::unchanging;
 pub use training::find_loss;
 
 use crate::declaration::{Declaration, Loss};
-use crate::optimizers::Optimizer;
+use crate::optimizers::{Gather, Gathered, Optimizer};
+use downhill_graph::asked::rows_symbol;
 use downhill_graph::differentiate::differentiate;
+use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
-use downhill_graph::graph::{Graph, NodeId, Purpose};
+use downhill_graph::graph::{Graph, NodeId, Purpose, Role};
 use downhill_graph::op::Op;
 use downhill_graph::passes::optimize;
+use downhill_graph::rebuild::ancestors;
 use downhill_graph::stages::{Stage, Stages};
 use downhill_graph::verify::assert_valid;
 use std::sync::Arc;
-use training::{append_updates, differentiated, start, trained, unknown};
+use training::{append_updates, differentiated, not_frozen, prefix, start, trained, unknown};
 
 /// The declared outputs.
 ///
@@ -139,6 +143,72 @@ pub fn step_in(
     stages.time(Stage::Updates, || append_updates(declaration, loss, optimizer, &mut graph, &parameters))?;
     stages.show(Stage::Updates, || graph.to_text());
     Ok(passes(&graph, stages))
+}
+
+/// A part of a training step: the loss of a batch, whose gradients are added to those gathered. States that the loss updates, such as running
+/// statistics, change with each batch.
+///
+/// # Errors
+/// As [`step_in`].
+pub fn accumulate_in(
+    declaration: &Declaration,
+    name: Option<&str>,
+    optimizer: &Optimizer,
+    stages: &mut Stages<'_>,
+) -> Result<Graph, Error> {
+    let rows = rows_symbol(&loss(declaration, name)?);
+    // A loss of no rows is counted by its batches.
+    let rows = rows.map_or_else(|| Dim::from(1), |symbol| Dim::symbol(&symbol));
+    let gather = Optimizer::from(Gather { optimizer: optimizer.clone(), rows });
+    step_in(declaration, name, &gather, stages)
+}
+
+/// The rest of a step in parts: the update of all that a loss trains, by the gradients gathered, which both entries call by the same names.
+///
+/// # Errors
+/// As [`step_in`]; an optimizer that looks at data.
+pub fn apply_in(
+    declaration: &Declaration,
+    name: Option<&str>,
+    optimizer: &Optimizer,
+    stages: &mut Stages<'_>,
+) -> Result<Graph, Error> {
+    optimizer.check()?;
+    let (mut graph, loss) = (start(declaration)?, find_loss(declaration, name)?);
+    let trained = trained(&mut graph, loss);
+    let trained = not_frozen(trained, declaration, loss, optimizer)?;
+    // The rule puts what was gathered into the place of each gradient.
+    let parameters: Vec<(usize, NodeId, NodeId)> =
+        trained.into_iter().map(|(index, node)| (index, node, node)).collect();
+    let gathered = Optimizer::from(Gathered { optimizer: optimizer.clone() });
+    stages.time(Stage::Updates, || {
+        gathered.append(&mut graph, prefix(declaration, loss), loss.node, &parameters)
+    })?;
+    refuse_data(&graph)?;
+    stages.show(Stage::Updates, || graph.to_text());
+    Ok(passes(&graph, stages))
+}
+
+/// Refuses updates that read an input, of which nothing is left when they are made.
+fn refuse_data(graph: &Graph) -> Result<(), Error> {
+    let results: Vec<NodeId> = graph.results.iter().map(|(_, node)| *node).collect();
+    let needed = ancestors(graph, &results);
+    let input = graph.ids().filter(|id| needed[id.index()]).find_map(|id| {
+        let Op::Input(index) = graph.op(id) else { return None };
+        Some(&graph.inputs[*index]).filter(|input| input.role != Role::Hyper)
+    });
+    match input {
+        None => Ok(()),
+        Some(input) => {
+            let message = format!(
+                "the optimizer looks at data, `{}`, which gathered gradients leave behind",
+                input.name
+            );
+            let help =
+                "take one that reads gradients alone (not `sharpness_aware`), or make steps of whole batches";
+            Err(Error::new(message).help(help))
+        }
+    }
 }
 
 /// The declared nodes that a step of `loss` computes: the loss, and what states are updated with.

@@ -10,9 +10,9 @@ use crate::error::Error;
 use crate::report::{Origin, Report, VariantReport};
 use crate::specialize::OwnCode;
 use downhill_codegen::entry::description::Entry;
-use downhill_codegen::entry::ports::rows_symbol;
 use downhill_codegen::pipeline::{Planned, Purposes, Wanted, compile};
 use downhill_codegen::target::Target;
+use downhill_graph::asked::rows_symbol;
 use downhill_graph::check::Check;
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, Purpose, Storage, bug};
@@ -53,6 +53,17 @@ pub(crate) struct Variant {
     pub(crate) function: Function,
     /// What is told of it; nothing of a generic one.
     pub(crate) report: Option<VariantReport>,
+}
+
+/// The entries of a step in parts.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// Gives the loss of a batch and adds its gradients to those gathered.
+    pub(crate) accumulate: Arc<CompiledEntry>,
+    /// Makes the step.
+    pub(crate) apply: Arc<CompiledEntry>,
+    /// What is gathered, for all losses whose steps had been made in parts by then, behind the program's storages.
+    pub(crate) gathered: Vec<Storage>,
 }
 
 /// An entry that is to be compiled.

@@ -43,7 +43,7 @@ impl Worker<'_> {
     }
 
     /// The names of parameters and states that are not finite.
-    fn broken_storages(&self) -> Vec<String> {
+    pub(crate) fn broken_storages(&self) -> Vec<String> {
         let storages = self.program.storages().iter().zip(&*self.storages);
         let broken = storages.filter(|(storage, buffer)| buffer.first_broken(storage.ty.element).is_some());
         broken.map(|(storage, _)| storage.name.to_string()).collect()

@@ -7,22 +7,24 @@
 //! - the remainder of the rows, where the batch does not divide them, is a last, smaller step, as in PyTorch: nothing is dropped;
 //! - an epoch allocates nothing if its report has held one of as many steps before.
 
+use crate::accumulate::not_gathered;
 use crate::bind::Interface;
 use crate::call::Stop;
+use crate::compiled::Parts;
 use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::finding::Stopped;
 use crate::given::Given;
 use crate::model::{Model, check_rate};
-use crate::pack::{prefetch, steps_at_once};
+use crate::pack::steps_at_once;
 use crate::prepare::elements;
+pub use crate::shuffle::shuffle;
 use crate::sizes::number_rows;
 use crate::specialize::Specialize;
 use crate::view::Extent;
-use crate::worker::Worker;
+use crate::worker::{FIRST_STEP, Worker};
 use crate::workspace::Workspace;
 use downhill_graph::error::counted;
-use downhill_graph::random::threefry_from;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -36,7 +38,7 @@ pub struct Epoch {
 }
 
 /// What else can be said of an epoch; `EpochOptions::default()` says nothing.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct EpochOptions<'a> {
     /// Which loss to train, where there are several.
     pub loss: Option<&'a str>,
@@ -44,6 +46,15 @@ pub struct EpochOptions<'a> {
     pub learning_rates: Option<&'a [f32]>,
     /// The rows in this order instead of the seed's; a row may be left out or come several times.
     pub rows: Option<&'a [u32]>,
+    /// Batches that make one step together, 1 unless said: a step of `accumulate · batch` rows in the memory of one of `batch`. See
+    /// [`Model::accumulate`].
+    pub accumulate: usize,
+}
+
+impl Default for EpochOptions<'_> {
+    fn default() -> Self {
+        EpochOptions { loss: None, learning_rates: None, rows: None, accumulate: 1 }
+    }
 }
 
 /// What an epoch did.
@@ -121,18 +132,32 @@ impl Model {
     ) -> Result<(), Error> {
         let (start, steps_before) = (Instant::now(), self.steps_made);
         report.losses.clear();
-        (report.rows, report.batch) = (0, epoch.batch);
+        (report.rows, report.batch) = (0, epoch.batch.saturating_mul(options.accumulate));
         let step = self.program.step_of(options.loss)?;
+        let parts = match options.accumulate {
+            0 => {
+                return Err(Error::usage(
+                    "steps of 0 batches were asked for",
+                    "a step is of 1 batch at least",
+                ));
+            }
+            1 => None,
+            _ => Some(self.parts_to_begin(step)?),
+        };
         let mut order = std::mem::take(&mut self.order);
-        let trained =
-            self.training(|worker| worker.train_rows(step, data, epoch, options, &mut order, report));
+        let trained = self.training(|worker| {
+            worker.train_rows((step, parts.as_deref()), data, epoch, options, &mut order, report)
+        });
         self.order = order;
 
         // The report keeps the losses of the steps that were made.
         if trained.is_err() {
+            if parts.is_some() {
+                self.zero_gradients();
+            }
             let made = (self.steps_made - steps_before) as usize;
             report.losses.truncate(made);
-            report.rows = report.rows.min(made.saturating_mul(epoch.batch));
+            report.rows = report.rows.min(made.saturating_mul(report.batch));
         }
         report.time = start.elapsed();
         trained
@@ -142,7 +167,7 @@ impl Model {
 impl Worker<'_> {
     fn train_rows(
         &mut self,
-        step: usize,
+        (step, parts): (usize, Option<&Parts>),
         data: &Dataset,
         epoch: Epoch,
         options: EpochOptions<'_>,
@@ -154,7 +179,7 @@ impl Worker<'_> {
         }
 
         let rows = order_of_rows(data, epoch.seed, options.rows, order)?;
-        let steps = rows.len().div_ceil(epoch.batch);
+        let steps = rows.len().div_ceil(report.batch);
         if let Some(rates) = options.learning_rates
             && rates.len() != steps
         {
@@ -166,9 +191,16 @@ impl Worker<'_> {
         options.learning_rates.unwrap_or_default().iter().try_for_each(|&rate| check_rate(rate))?;
         self.check_columns(step, data)?;
 
-        // All full batches in one call, then the remainder in another.
         report.losses.resize(steps, 0.0);
         report.rows = rows.len();
+        if let Some(parts) = parts {
+            let rate = |at: usize, own: &[f32]| {
+                options.learning_rates.map_or(own[step - FIRST_STEP], |rates| rates[at])
+            };
+            return self.train_in_parts(parts, data, (rows, epoch.batch), rate, report);
+        }
+
+        // All full batches in one call, then the remainder in another.
         let full = rows.len() / epoch.batch;
         let (full_rows, rest) = rows.split_at(full * epoch.batch);
         let (full_rates, last_rate) = match options.learning_rates {
@@ -197,6 +229,73 @@ impl Worker<'_> {
         })
     }
 
+    /// Makes a step of every so many batches: their gradients are gathered, then applied.
+    fn train_in_parts(
+        &mut self,
+        parts: &Parts,
+        data: &Dataset,
+        (rows, batch): (&[u32], usize),
+        rate: impl Fn(usize, &[f32]) -> f32,
+        report: &mut EpochReport,
+    ) -> Result<(), Error> {
+        let (index, of_step, steps) =
+            (self.entry_at(parts.accumulate.clone()), report.batch, report.losses.len());
+        // Behind the losses of steps stand those of a step's batches, until the last is made.
+        report.losses.resize(steps + of_step.min(rows.len()).div_ceil(batch), 0.0);
+        let mut ready = 0;
+        for (step, of_step) in rows.chunks(of_step).enumerate() {
+            self.part = Some(0);
+            let (full, rest) = of_step.split_at(of_step.len() / batch * batch);
+            let mut sum = 0.0;
+            for (part, batch) in [(full, batch), (rest, rest.len())] {
+                if part.is_empty() {
+                    continue;
+                }
+                if batch != ready {
+                    let calls = if rest.len() == batch { 1 } else { often(rows.len() / batch) };
+                    self.make_ready(index, data, (batch, rows), calls)?;
+                    ready = batch;
+                }
+                let losses = &mut report.losses[steps..][..part.len() / batch];
+                // SAFETY: as in `train_batches`; no learning rate is read.
+                let stopped = unsafe { self.launch_steps(index, (part, batch), None, losses) }?;
+                if let Some(Stop { step: at, updated }) = stopped {
+                    let (rows, loss) = (&part[at * batch..][..batch], losses[at]);
+                    let stopped = Stopped { index, step, updated, rows, loss, rate: None };
+                    // SAFETY: the columns are borrowed until this function returns.
+                    let error = unsafe { self.not_finite(stopped) };
+                    return Err(not_gathered(error, self.steps_made));
+                }
+                sum += losses.iter().map(|&loss| f64::from(loss) * batch as f64).sum::<f64>();
+            }
+            report.losses[step] = (sum / of_step.len() as f64) as f32;
+            let rate = rate(step, self.rates);
+            self.apply(parts, rate, step)?;
+        }
+        report.losses.truncate(steps);
+        Ok(())
+    }
+
+    /// Makes an entry ready for batches of this size, for an epoch that uses these rows. So many calls of this size are
+    /// about to come.
+    fn make_ready(
+        &mut self,
+        index: usize,
+        data: &Dataset,
+        (batch, used): (usize, &[u32]),
+        calls: usize,
+    ) -> Result<(), Error> {
+        let interface = &self.work.entries[index].entry.interface;
+        self.work.frame.given.clear();
+        self.work.frame.given.resize(interface.slots.len(), None);
+        place_columns(interface, data, batch, &mut self.work.frame.given);
+        // SAFETY: the caller borrows the columns until it has launched what is made ready; every row is one of theirs.
+        unsafe { self.take_in(index, Some(used)) }?;
+        self.count_calls(index, u32::try_from(calls).unwrap_or(u32::MAX));
+        self.work.frame.outputs.clear();
+        Ok(())
+    }
+
     /// Makes a step of `batch` rows for each loss. `used` are all rows that the epoch uses; `before` of its steps have been made.
     fn train_batches(
         &mut self,
@@ -210,17 +309,10 @@ impl Worker<'_> {
         if losses.is_empty() {
             return Ok(());
         }
-        let interface = &self.work.entries[step].entry.interface;
-        self.work.frame.given.clear();
-        self.work.frame.given.resize(interface.slots.len(), None);
-        place_columns(interface, data, batch, &mut self.work.frame.given);
-        // SAFETY: the columns are borrowed until this function returns; every row is one of theirs.
-        unsafe { self.take_in(step, Some(used)) }?;
         // The smaller batch at the end is one step of many. The others come again in the next epoch.
-        let calls = if before > 0 { 1 } else { losses.len().max(Specialize::CALLS as usize + 1) };
-        self.count_calls(step, u32::try_from(calls).unwrap_or(u32::MAX));
+        let calls = if before > 0 { 1 } else { often(losses.len()) };
+        self.make_ready(step, data, (batch, used), calls)?;
 
-        self.work.frame.outputs.clear();
         // SAFETY: the columns are borrowed until this function returns and have `data.rows()` rows, which every row number is
         // below; `rows` has `batch` numbers a loss; a step has no outputs; there is a learning rate a loss.
         let stopped = unsafe { self.launch_steps(step, (rows, batch), rates, losses) }?;
@@ -256,7 +348,7 @@ impl Worker<'_> {
         let Some(at_once) = steps_at_once(slots, ready, &frame.given, rows, batch) else {
             // SAFETY: as promised.
             let stopped = unsafe { self.launch(step, rows, rates, losses, None) };
-            self.steps_made += made(stopped, losses.len()) as u64;
+            self.count_made(made(stopped, losses.len()) as u64);
             return Ok(stopped);
         };
 
@@ -275,7 +367,7 @@ impl Worker<'_> {
             let (numbers, rates) = (&numbers[..count * batch], rates.map(|rates| &rates[steps.clone()]));
             // SAFETY: as promised; what is packed has a row for each number, and is kept until the next piece.
             let stop = unsafe { self.launch(step, numbers, rates, &mut losses[steps], None) };
-            self.steps_made += made(stop, count) as u64;
+            self.count_made(made(stop, count) as u64);
             stopped = stop.map(|stop| Stop { step: first + stop.step, ..stop });
             first += count;
         }
@@ -301,6 +393,11 @@ impl Worker<'_> {
             )),
         }
     }
+}
+
+/// Calls that have code made for a size at once: so many now, and as many again in the next epoch.
+fn often(calls: usize) -> usize {
+    calls.max(Specialize::CALLS as usize + 1)
 }
 
 /// How many of these steps have changed the model.
@@ -329,7 +426,8 @@ fn order_of_rows<'a>(
     order: &'a mut Vec<u32>,
 ) -> Result<&'a [u32], Error> {
     if let Some(rows) = given {
-        return match rows.iter().find(|&&row| row as usize >= data.rows()) {
+        // The greatest of all is found faster than the first that is too great.
+        return match rows.iter().max().filter(|&&row| row as usize >= data.rows()) {
             Some(row) => Err(Error::usage(
                 format!("there is no row {row}"),
                 format!("the data set has {}", counted(data.rows(), "row")),
@@ -344,106 +442,9 @@ fn order_of_rows<'a>(
     Ok(order)
 }
 
-/// Puts `items` into an order that depends on the seed and on how many there are: Fisher and Yates' shuffle, every order equally
-/// likely.
-pub fn shuffle<T>(items: &mut [T], seed: u64) {
-    let mut words = Words { key: [seed as u32, (seed >> 32) as u32], block: [[0; 2]; BLOCK], next: 0 };
-    let (mut left, mut others) = (items.len(), [0; SWAPS]);
-    while left > 1 {
-        // What is swapped is known before it is, so that misses of the cache overlap.
-        let count = SWAPS.min(left - 1);
-        for (back, other) in others[..count].iter_mut().enumerate() {
-            // Row numbers are u32s, so that a range fits.
-            *other = words.below((left - back) as u32) as usize;
-            prefetch(&raw const items[*other]);
-        }
-        for (back, &other) in others[..count].iter().enumerate() {
-            items.swap(left - back - 1, other);
-        }
-        left -= count;
-    }
-}
-
-/// How many swaps are looked up ahead.
-const SWAPS: usize = 64;
-
-/// Counters of Threefry at a time, so that the compiler vectorizes it.
-const BLOCK: usize = 32;
-
-/// A stream of random words.
-struct Words {
-    key: [u32; 2],
-    block: [[u32; 2]; BLOCK],
-    next: u64,
-}
-
-/// Separates the random words of an order of rows from every other use of the same seed.
-const ORDERS: u32 = 2 << 30;
-
-impl Words {
-    fn word(&mut self) -> u32 {
-        let (index, half) = (self.next / 2, (self.next % 2) as usize);
-        let position = (index % BLOCK as u64) as usize;
-        if position == 0 && half == 0 {
-            self.block = threefry_from(self.key, index, ORDERS);
-        }
-        self.next += 1;
-        self.block[position][half]
-    }
-
-    /// A number below `range`, each equally likely (Lemire: Fast Random Integer Generation in an Interval, 2019).
-    fn below(&mut self, range: u32) -> u32 {
-        loop {
-            let product = u64::from(self.word()) * u64::from(range);
-            if product as u32 >= range || product as u32 >= range.wrapping_neg() % range {
-                return (product >> 32) as u32;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_order_has_every_row_once() {
-        let mut rows: Vec<u32> = (0..1000).collect();
-        shuffle(&mut rows, 7);
-        let mut again: Vec<u32> = (0..1000).collect();
-        shuffle(&mut again, 7);
-        assert_eq!(rows, again);
-        shuffle(&mut again, 8);
-        assert_ne!(rows, again);
-        rows.sort_unstable();
-        assert!(rows.iter().copied().eq(0..1000));
-    }
-
-    #[test]
-    fn an_order_is_that_of_one_swap_after_another() {
-        for count in [0, 1, 2, 64, 65, 66, 1000] {
-            let mut swapped: Vec<u32> = (0..count).collect();
-            let mut words = Words { key: [7, 0], block: [[0; 2]; BLOCK], next: 0 };
-            for last in (1..swapped.len()).rev() {
-                swapped.swap(last, words.below(last as u32 + 1) as usize);
-            }
-            let mut rows: Vec<u32> = (0..count).collect();
-            shuffle(&mut rows, 7);
-            assert_eq!(rows, swapped, "{count}");
-        }
-    }
-
-    #[test]
-    fn every_order_of_three_is_as_likely() {
-        let mut counts = std::collections::BTreeMap::new();
-        for seed in 0..6000 {
-            let mut items = [0, 1, 2];
-            shuffle(&mut items, seed);
-            *counts.entry(items).or_insert(0) += 1;
-        }
-        assert_eq!(counts.len(), 6);
-        assert!(counts.values().all(|&count| (880..1120).contains(&count)), "{counts:?}");
-    }
 
     #[test]
     fn the_mean_counts_rows() {

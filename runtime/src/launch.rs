@@ -13,33 +13,35 @@ use crate::finding::Stopped;
 use crate::given::Given;
 use crate::marks::Marks;
 use crate::outputs::{OutputBuffer, Outputs, name_of};
-use crate::view::{Data, Feed, ViewMut};
+use crate::view::{Feed, ViewMut};
 use crate::worker::{FIRST_STEP, Worker};
 use crate::workspace::Workspace;
 use downhill_codegen::abi::InputBinding;
 use downhill_graph::graph::{Role, bug};
 
 impl Worker<'_> {
-    pub(crate) fn step_at<'a>(
+    /// Runs an entry that trains, on what `place` puts into its slots. Gives its loss.
+    pub(crate) fn train(
         &mut self,
-        step: usize,
-        inputs: &impl Feed<'a>,
-        targets: &impl Feed<'a>,
+        index: usize,
+        place: impl FnOnce(&Interface, &mut [Option<Given>]) -> Result<(), Error>,
     ) -> Result<f32, Error> {
-        self.ready(step, |interface, given| place_both(interface, inputs, targets, given))?;
-        self.train_once(step)
-    }
-
-    pub(crate) fn step_with(&mut self, step: usize, data: &[(&str, &dyn Data)]) -> Result<f32, Error> {
-        self.ready(step, |interface, given| interface.place_named(data, given))?;
-        self.train_once(step)
-    }
-
-    fn train_once(&mut self, step: usize) -> Result<f32, Error> {
-        self.refuse_empty(step)?;
-        let loss = self.launch_once(step, &mut [])?;
-        self.steps_made += 1;
+        self.ready(index, place)?;
+        self.refuse_empty(index)?;
+        let loss = self.launch_once(index, &mut [])?;
+        self.count_made(1);
         Ok(loss)
+    }
+
+    /// Runs an entry that reads no data, with this learning rate. Gives where it was stopped, if it was.
+    pub(crate) fn launch_update(&mut self, index: usize, rate: f32) -> Result<Option<Stop>, Error> {
+        // A place for each input, whatever is in it: data of another entry stays for its next call.
+        let slots = self.work.entries[index].entry.interface.slots.len();
+        let given = &mut self.work.frame.given;
+        given.resize(given.len().max(slots), None);
+        self.prepare(index)?;
+        // SAFETY: no input but the rate is read, there are no outputs, and no row is looked up.
+        Ok(unsafe { self.launch(index, &[], Some(&[rate]), &mut [0.0], None) })
     }
 
     /// Makes an entry ready: `place` puts data into its slots, which is checked; its size is prepared.
@@ -111,7 +113,7 @@ impl Worker<'_> {
             // SAFETY: what is given was made ready and is still borrowed.
             None => unsafe { self.violated(index, loss) },
             Some(Stop { step, updated }) => {
-                self.steps_made += u64::from(updated);
+                self.count_made(u64::from(updated));
                 let stopped = Stopped { index, step, updated, rows, loss, rate: None };
                 // SAFETY: as above.
                 Err(unsafe { self.not_finite(stopped) })
@@ -164,13 +166,14 @@ impl Worker<'_> {
         losses: &mut [f32],
         marks: Option<&mut Marks>,
     ) -> Option<Stop> {
+        let drawn = self.drawn();
         let Workspace { arena, frame, entries, .. } = &mut *self.work;
         let runnable = &entries[index];
         let prepared = runnable.prepared();
         if runnable.entry.updates && matches!(self.storages, Storages::Read(_)) {
             bug("an entry that updates storages was given some to read");
         }
-        let said = self.random_step.filter(|_| runnable.draws_as_said);
+        let drawn = self.random_step.filter(|_| runnable.draws_as_said).unwrap_or(drawn);
 
         // Data is bound as it was given; the only other input is the learning rate, which may change with every step.
         let (rates, rate_stride) = match rates {
@@ -200,7 +203,7 @@ impl Worker<'_> {
             offsets: &prepared.offsets,
             numbers: &prepared.numbers,
             rows,
-            random: (&runnable.keys, said.unwrap_or(self.steps_made)),
+            random: (&runnable.keys, drawn),
             steps: losses.len(),
             losses,
             pool: self.program.pool(),

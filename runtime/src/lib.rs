@@ -47,10 +47,12 @@ mod launch;
 
 pub mod model;
 mod run;
+mod accumulate;
 pub mod state;
 mod averages;
 
 pub mod dataset;
+mod shuffle;
 pub mod epoch;
 pub mod evaluate;
 

@@ -39,6 +39,8 @@ pub struct Model {
     pub(crate) random_step: Option<u64>,
     /// The learning rate of each loss that has a step.
     pub(crate) rates: Vec<f32>,
+    /// Batches whose gradients wait to be applied, for each of these.
+    pub(crate) waiting: Vec<u64>,
     /// An epoch's order of rows.
     pub(crate) order: Vec<u32>,
 }
@@ -61,6 +63,7 @@ impl Program {
             steps_made: 0,
             random_step: None,
             rates: self.steps().iter().map(|step| step.rate).collect(),
+            waiting: vec![0; self.steps().len()],
             order: Vec::new(),
         })
     }
@@ -76,6 +79,7 @@ impl Clone for Model {
             steps_made: self.steps_made,
             random_step: self.random_step,
             rates: self.rates.clone(),
+            waiting: self.waiting.clone(),
             order: Vec::new(),
         }
     }

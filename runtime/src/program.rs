@@ -6,7 +6,7 @@
 //! Must hold: a program never changes what a model sees; code that is compiled when first asked for, that of gradients, of profiles and of
 //! sizes that repeat, is the only thing added to it.
 
-use crate::compiled::{CompiledEntry, Draft, Making, Outline, Variant};
+use crate::compiled::{CompiledEntry, Draft, Making, Outline, Parts, Variant};
 use crate::dump::{self, Dump};
 use crate::error::Error;
 use crate::host;
@@ -95,6 +95,8 @@ pub struct Program {
     later: Mutex<Vec<(Later, Arc<CompiledEntry>)>>,
     /// By the name of a loss; nothing where one cannot be compiled.
     diagnoses: Mutex<Vec<(String, Option<Arc<Diagnosis>>)>>,
+    /// By the name of a loss.
+    parts: Mutex<Vec<(String, Arc<Parts>)>>,
     report: Report,
 }
 
@@ -165,6 +167,7 @@ impl Program {
             steps: entries.collect(),
             later: Mutex::default(),
             diagnoses: Mutex::default(),
+            parts: Mutex::default(),
             report,
         };
         program.start_threads(&program.report)?;
@@ -188,8 +191,11 @@ impl Program {
     /// What building it took, and which sizes have code of their own by now.
     pub fn report(&self) -> Report {
         let known = self.later.lock().unwrap_or_else(PoisonError::into_inner);
-        let later: Vec<Arc<CompiledEntry>> = known.iter().map(|(_, entry)| entry.clone()).collect();
+        let mut later: Vec<Arc<CompiledEntry>> = known.iter().map(|(_, entry)| entry.clone()).collect();
         drop(known);
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        later.extend(parts.iter().flat_map(|(_, parts)| [parts.accumulate.clone(), parts.apply.clone()]));
+        drop(parts);
         let variants = self.entries().chain(later).flat_map(|entry| entry.own_variants().collect::<Vec<_>>());
         Report { variants: variants.collect(), ..self.report.clone() }
     }
@@ -381,6 +387,52 @@ impl Program {
         Ok(Diagnosis { entry: self.compile_later(making, |stages| draft.plan(stages))?, watched })
     }
 
+    /// The entries that make a step of this loss, which has an optimizer, in parts.
+    ///
+    /// # Errors
+    /// An optimizer that looks at data; what the machine lacks.
+    pub(crate) fn parts(&self, loss: &str) -> Result<Arc<Parts>, Error> {
+        let mut added = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, parts)) = added.iter().find(|(name, _)| name == loss) {
+            return Ok(parts.clone());
+        }
+        let before = added.last().map_or(&[][..], |(_, last)| &last.gathered);
+        let parts = Arc::new(self.staged(|stages, report| {
+            let drafts = self.draft_parts(loss, stages)?;
+            let mut storages = [&*self.storages, before].concat();
+            append_new(&mut storages, &drafts[0].graph);
+            let making = Making { storages: &storages, ..self.making(false) };
+            let outlines =
+                drafts.into_iter().map(|draft| draft.plan(stages)).collect::<Result<_, Error>>()?;
+            let [accumulate, apply] = making
+                .compile(outlines, stages, report)?
+                .try_into()
+                .unwrap_or_else(|_| bug("two drafts, but not two entries"));
+            Ok(Parts { accumulate, apply, gathered: storages.split_off(self.storages.len()) })
+        })?);
+        added.push((loss.to_owned(), parts.clone()));
+        Ok(parts)
+    }
+
+    fn draft_parts(&self, loss: &str, stages: &mut Stages<'_>) -> Result<[Draft; 2], Error> {
+        let (all, own) = &self.optimizers;
+        let optimizer = optimizer_of(all, own, loss).unwrap_or_else(|| bug("a step without an optimizer"));
+        let [accumulate, apply] =
+            ["accumulate", "apply_gradients"].map(|what| entry_name(&self.train, what, loss));
+        let roots = entry::roots_of_step(&self.train, loss)?;
+        stages.of(&accumulate);
+        let accumulate = Draft {
+            name: accumulate.clone(),
+            loss: Some(loss.into()),
+            graph: entry::accumulate_in(&self.train, Some(loss), optimizer, stages)?,
+            rate: 0.0,
+            checks: self.train.checks_of(&roots).cloned().collect(),
+        };
+        stages.of(&apply);
+        let graph = entry::apply_in(&self.train, Some(loss), optimizer, stages)?;
+        Ok([accumulate, Draft { name: apply, loss: None, graph, rate: 0.0, checks: Vec::new() }])
+    }
+
     /// Whether a step of this loss computes checks.
     pub(crate) fn computes_checks(&self, loss: &str) -> bool {
         checks_of_loss(&self.train, loss).iter().any(|check| matches!(check.made, Made::Computed(_)))
@@ -546,6 +598,14 @@ fn union_of_storages(train: &Declaration, drafts: &[Draft]) -> Result<Vec<Storag
         }
     }
     Ok(union)
+}
+
+/// Adds the storages of a graph that are not there yet.
+fn append_new(storages: &mut Vec<Storage>, graph: &Graph) {
+    let first = storages.len();
+    let is_new = |storage: &&Storage| storages[..first].iter().all(|known| known.name != storage.name);
+    let new: Vec<Storage> = graph.storages.iter().filter(is_new).cloned().collect();
+    storages.extend(new);
 }
 
 /// Refuses sizes that are not known when a network is built, and sizes that no memory holds, before anything is made of them.

@@ -112,7 +112,9 @@ impl Model {
     #[doc(alias("train_step", "train_on_batch", "backward", "zero_grad"))]
     pub fn step<'a>(&mut self, inputs: impl Feed<'a>, targets: impl Feed<'a>) -> Result<f32, Error> {
         let step = self.program.step_of(None)?;
-        self.training(|worker| worker.step_at(step, &inputs, &targets))
+        self.training(|worker| {
+            worker.train(step, |interface, given| place_both(interface, &inputs, &targets, given))
+        })
     }
 
     /// One training step on the loss of this name.
@@ -126,7 +128,9 @@ impl Model {
         targets: impl Feed<'a>,
     ) -> Result<f32, Error> {
         let step = self.program.step_of(Some(loss))?;
-        self.training(|worker| worker.step_at(step, &inputs, &targets))
+        self.training(|worker| {
+            worker.train(step, |interface, given| place_both(interface, &inputs, &targets, given))
+        })
     }
 
     /// One training step from inputs and targets by name: `net.step_with(&[("x", &x), ("y", &y)])?`.
@@ -135,7 +139,7 @@ impl Model {
     /// As [`Model::step`]; unknown names.
     pub fn step_with(&mut self, data: &[(&str, &dyn Data)]) -> Result<f32, Error> {
         let step = self.program.step_of(None)?;
-        self.training(|worker| worker.step_with(step, data))
+        self.training(|worker| worker.train(step, |interface, given| interface.place_named(data, given)))
     }
 
     /// The loss and its gradients by all parameters that it trains, without training. Compiled when first asked for. Infinities and NaN
@@ -217,6 +221,7 @@ impl Model {
                     seed: *seed,
                     steps_made: *steps_made,
                     random_step: *random_step,
+                    part: None,
                     rates,
                 })
             },
@@ -232,6 +237,7 @@ impl Model {
             seed: self.seed,
             steps_made: self.steps_made,
             random_step: self.random_step,
+            part: None,
             rates: &self.rates,
         };
         let result = body(&mut worker);

@@ -117,6 +117,7 @@ impl Model {
             *rate = given.map_or(*rate, |(_, given)| *given);
         }
         (self.steps_made, self.seed) = (state.steps_made, state.seed);
+        self.zero_gradients();
         self.workspaces.set_seed(state.seed);
         Ok(())
     }

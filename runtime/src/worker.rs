@@ -27,11 +27,33 @@ pub(crate) struct Worker<'m> {
     pub(crate) steps_made: u64,
     /// The step whose random numbers gradients draw, if one was said.
     pub(crate) random_step: Option<u64>,
+    /// The batches gathered for the step to come, while another one is; nothing while whole steps are made.
+    pub(crate) part: Option<u64>,
     /// The learning rate of each step.
     pub(crate) rates: &'m [f32],
 }
 
+/// Numbers of batches that are gathered begin here, above those of steps; a step has room for so many of them.
+const PARTS: u64 = 1 << 63;
+const PARTS_OF_STEP: u64 = 1 << 24;
+
 impl Worker<'_> {
+    /// Whose random numbers training draws next: the number of the step, or one that the batch of a step in parts has to itself.
+    pub(crate) fn drawn(&self) -> u64 {
+        match self.part {
+            None => self.steps_made,
+            Some(part) => PARTS.wrapping_add(self.steps_made.wrapping_mul(PARTS_OF_STEP)).wrapping_add(part),
+        }
+    }
+
+    /// Counts what native code has made: steps, or batches of one.
+    pub(crate) fn count_made(&mut self, made: u64) {
+        match &mut self.part {
+            None => self.steps_made += made,
+            Some(part) => *part += made,
+        }
+    }
+
     /// The position of an entry of gradients.
     pub(crate) fn gradients_entry(&mut self, loss: Option<&str>, by: &[&str]) -> Result<usize, Error> {
         let entry = self.program.gradients(self.program.loss_name(loss)?, by)?;

@@ -25,6 +25,24 @@ pub(super) fn is_wanted(storages: &[Storage], name: &str) -> bool {
     storages.iter().any(|storage| name_of(storage) == name)
 }
 
+/// What stands before the name of every parameter in a file whose state dict lies within another dictionary, or is of a wrapped module:
+/// `model.`, `module.`. Nothing where a parameter is there by its own name, or where several such state dicts are.
+pub(super) fn prefix_in(storages: &[Storage], file: &Named) -> Option<String> {
+    let parameters = storages.iter().filter(|storage| storage.kind == StorageKind::Parameter);
+    let wanted: Vec<String> = parameters.map(name_of).collect();
+    let names: HashSet<&str> = file.iter().map(|(name, _)| &**name).collect();
+    if wanted.iter().any(|name| names.contains(&**name)) {
+        return None;
+    }
+    let first = format!(".{}", wanted.first()?);
+    let is_whole = |prefix: &&str| wanted.iter().all(|name| names.contains(&*format!("{prefix}.{name}")));
+    let mut prefixes = names.iter().filter_map(|name| name.strip_suffix(&*first)).filter(is_whole);
+    match (prefixes.next(), prefixes.next()) {
+        (Some(only), None) => Some(format!("{only}.")),
+        _ => None,
+    }
+}
+
 /// The tensors of a state as a file has them.
 pub(super) fn outward(storages: &[Storage], state: &State) -> Result<Named, Error> {
     let known: HashMap<&str, &Storage> = storages.iter().map(|storage| (&*storage.name, storage)).collect();

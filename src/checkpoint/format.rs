@@ -6,6 +6,7 @@
 
 use super::exchange::Named;
 use super::tensors::{bytes_of, tensor_of};
+use super::torch;
 use crate::mistake::{broken, unreadable};
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
@@ -66,6 +67,10 @@ impl Checkpoint {
 
     /// What these bytes of a file say.
     pub(super) fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Checkpoint, Error> {
+        if torch::is_of_torch(bytes) {
+            let (tensors, unread) = torch::read(path, bytes)?;
+            return Ok(Checkpoint { tensors, unread, ..Checkpoint::default() }.sorted());
+        }
         let no_file = |error| broken(path, format!("is no safetensors file: {error}"));
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(no_file)?;
         let header = metadata.metadata().clone().unwrap_or_default();
@@ -77,14 +82,18 @@ impl Checkpoint {
                 Err(what) => unread.push((name.to_owned(), what)),
             }
         }
-        unread.sort();
-        tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
-
-        let mut checkpoint = Checkpoint { tensors, unread, ..Checkpoint::default() };
+        let mut checkpoint = Checkpoint { tensors, unread, ..Checkpoint::default() }.sorted();
         if let Some(told) = header.get(OWN) {
             checkpoint.take(told).ok_or_else(|| broken(path, format!("has a broken entry `{OWN}`")))?;
         }
         Ok(checkpoint)
+    }
+
+    /// In the order of names.
+    fn sorted(mut self) -> Checkpoint {
+        self.unread.sort();
+        self.tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
+        self
     }
 
     /// Takes what is no tensor; nothing where it is not what was written.
@@ -106,10 +115,11 @@ impl Checkpoint {
     }
 }
 
-/// What a safetensors file holds, whoever wrote it.
+/// What a safetensors file holds, whoever wrote it, or a file of `torch.save`: of that the tensors, named by the way to them, such as
+/// `model.h.weight`.
 ///
 /// # Errors
-/// A file that cannot be read, or is no safetensors file.
+/// A file that cannot be read, or is none of these; a file of `torch.save` that names more than tensors need.
 pub fn read(path: impl AsRef<Path>) -> Result<Checkpoint, Error> {
     let path = path.as_ref();
     let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;

@@ -1,6 +1,6 @@
 //! Models to files, and files to models.
 
-use super::exchange::{inward, is_wanted, outward};
+use super::exchange::{inward, is_wanted, outward, prefix_in};
 use super::format::{Checkpoint, read};
 use crate::file;
 use crate::mistake::broken;
@@ -13,7 +13,7 @@ use std::path::Path;
 /// What else was said when a model was saved.
 pub type Notes = BTreeMap<String, String>;
 
-#[doc(alias("safetensors", "save_weights", "load_weights", "Recorder"))]
+#[doc(alias("safetensors", "pt", "pth", "torch_load", "save_weights", "load_weights", "Recorder"))]
 /// Files of models. Every [`Model`] has it. See [`checkpoint`](crate::checkpoint).
 pub trait Saving {
     /// Writes all that it has learned, and where it is.
@@ -80,11 +80,17 @@ impl Saving for Model {
 
 /// The state that a file holds for this model, its notes, and the name of the network that wrote it.
 fn taken(net: &Model, path: &Path) -> Result<(State, Notes, String), Error> {
-    let Checkpoint { tensors, unread, states, network, steps_made, seed, learning_rates, notes } =
+    let Checkpoint { mut tensors, mut unread, states, network, steps_made, seed, learning_rates, notes } =
         read(path)?;
-    if let Some((name, what)) = unread.iter().find(|(name, _)| is_wanted(net.program().storages(), name)) {
+    let storages = net.program().storages();
+    if let Some(prefix) = prefix_in(storages, &tensors) {
+        let own = |name: &str| name.strip_prefix(&*prefix).map(str::to_owned);
+        tensors = tensors.into_iter().filter_map(|(name, tensor)| Some((own(&name)?, tensor))).collect();
+        unread = unread.into_iter().filter_map(|(name, what)| Some((own(&name)?, what))).collect();
+    }
+    if let Some((name, what)) = unread.iter().find(|(name, _)| is_wanted(storages, name)) {
         return Err(broken(path, format!("`{name}` {what}")));
     }
-    let (parameters, states) = inward(net.program().storages(), tensors, &states)?;
+    let (parameters, states) = inward(storages, tensors, &states)?;
     Ok((State { parameters, states, steps_made, seed, learning_rates }, notes, network))
 }

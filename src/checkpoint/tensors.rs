@@ -27,6 +27,10 @@ pub(super) fn tensor_of(dtype: Dtype, shape: &[usize], bytes: &[u8]) -> Result<T
         Dtype::I32 => Tensor::new(shape, words(bytes, i32::from_le_bytes)),
         Dtype::U32 => Tensor::new(shape, words(bytes, u32::from_le_bytes)),
         Dtype::BOOL => Tensor::new(shape, bytes.iter().map(|&byte| byte != 0).collect()),
+        Dtype::U8 => Tensor::new(shape, words(bytes, |word| i32::from(u8::from_le_bytes(word)))),
+        Dtype::I8 => Tensor::new(shape, words(bytes, |word| i32::from(i8::from_le_bytes(word)))),
+        Dtype::U16 => Tensor::new(shape, words(bytes, |word| i32::from(u16::from_le_bytes(word)))),
+        Dtype::I16 => Tensor::new(shape, words(bytes, |word| i32::from(i16::from_le_bytes(word)))),
         Dtype::F16 => Tensor::new(shape, words(bytes, |bits| half(u16::from_le_bytes(bits)))),
         Dtype::BF16 => Tensor::new(shape, words(bytes, of_brain)),
         Dtype::I64 => {

@@ -1,4 +1,4 @@
-//! Zip archives, as far as `.npz` files need them.
+//! Zip archives, as far as `.npz` and `.pt` files need them.
 //!
 //! In: the bytes of an archive. Out: its entries, unpacked.
 //!
@@ -6,6 +6,7 @@
 //! hold: every place and every length is checked before it is used, and what is unpacked has the length and the checksum that it
 //! should.
 
+use crate::checksum::crc32;
 use crate::mistake::{broken, one_line};
 use downhill_runtime::error::Error;
 use std::path::Path;
@@ -31,14 +32,19 @@ pub(crate) struct Entry {
 const END: [u8; 4] = *b"PK\x05\x06";
 const LISTED: [u8; 4] = *b"PK\x01\x02";
 const LOCAL: [u8; 4] = *b"PK\x03\x04";
+const LARGE_END: [u8; 4] = *b"PK\x06\x06";
 /// What stands for a size in an archive of more than 4 GB, where it does not fit.
-const ELSEWHERE: u32 = u32::MAX;
+const ELSEWHERE: usize = u32::MAX as usize;
+/// What stands for a number of files that does not fit.
+const MANY: usize = u16::MAX as usize;
+/// The kind of the field that has what did not fit.
+const LARGE: usize = 1;
 
 impl<'a> Archive<'a> {
     pub(crate) fn new(path: &'a Path, bytes: &'a [u8]) -> Result<Archive<'a>, Error> {
         match bytes.starts_with(&LOCAL) || bytes.starts_with(&END) {
             true => Ok(Archive { path, bytes }),
-            false => Err(broken(path, "is no npz file: it does not begin with `PK`")),
+            false => Err(broken(path, "is no npz or pt file: it does not begin with `PK`")),
         }
     }
 
@@ -46,69 +52,106 @@ impl<'a> Archive<'a> {
         broken(self.path, format!("is broken: {what}"))
     }
 
-    fn bytes<const N: usize>(&self, at: usize) -> Result<[u8; N], Error> {
-        let end = at.checked_add(N).ok_or_else(|| self.wrong("a place is beyond its end"))?;
-        let bytes = self.bytes.get(at..end).and_then(|bytes| bytes.try_into().ok());
+    /// The bytes behind two places, whose sum may be anything.
+    fn bytes<const N: usize>(&self, at: usize, behind: usize) -> Result<[u8; N], Error> {
+        let rest = at.checked_add(behind).and_then(|at| self.bytes.get(at..));
+        let bytes = rest.and_then(<[u8]>::first_chunk).copied();
         bytes.ok_or_else(|| self.wrong("a place is beyond its end"))
     }
 
-    fn short(&self, at: usize) -> Result<usize, Error> {
-        Ok(usize::from(u16::from_le_bytes(self.bytes(at)?)))
+    fn short(&self, at: usize, behind: usize) -> Result<usize, Error> {
+        Ok(usize::from(u16::from_le_bytes(self.bytes(at, behind)?)))
     }
 
-    fn size(&self, at: usize) -> Result<usize, Error> {
-        match u32::from_le_bytes(self.bytes(at)?) {
-            ELSEWHERE => {
-                Err(broken(self.path, "is an archive of more than 4 GB; save its arrays one by one (npy)"))
+    fn word(&self, at: usize, behind: usize) -> Result<usize, Error> {
+        Ok(u32::from_le_bytes(self.bytes(at, behind)?) as usize)
+    }
+
+    fn long(&self, at: usize, behind: usize) -> Result<usize, Error> {
+        let long = u64::from_le_bytes(self.bytes(at, behind)?);
+        usize::try_from(long).map_err(|_| self.wrong("a place is beyond its end"))
+    }
+
+    /// How many files there are, and where the directory of them is.
+    fn directory(&self) -> Result<(usize, usize), Error> {
+        // A comment may follow the end.
+        let end = self.bytes.windows(4).rposition(|bytes| bytes == END);
+        let end = end.ok_or_else(|| self.wrong("its directory is missing"))?;
+        if end + 22 + self.short(end, 20)? != self.bytes.len() {
+            return Err(self.wrong("it does not end behind its directory"));
+        }
+        let (count, at) = (self.short(end, 10)?, self.word(end, 16)?);
+        if at != ELSEWHERE && count != MANY {
+            return Ok((count, at));
+        }
+        // What says where the larger end is stands right before the end.
+        match end.checked_sub(20).map(|locator| self.long(locator, 8)).transpose()? {
+            Some(large) if self.bytes::<4>(large, 0)? == LARGE_END => {
+                Ok((self.long(large, 32)?, self.long(large, 48)?))
             }
-            size => Ok(size as usize),
+            _ => Err(self.wrong("its directory is missing")),
         }
     }
 
     /// The files in it, in order.
     pub(crate) fn entries(&self) -> Result<Vec<Entry>, Error> {
-        // A comment may follow the end.
-        let end = self.bytes.windows(4).rposition(|bytes| bytes == END);
-        let end = end.ok_or_else(|| self.wrong("its directory is missing"))?;
-        let (count, mut at) = (self.short(end.saturating_add(10))?, self.size(end.saturating_add(16))?);
-
+        let (count, mut at) = self.directory()?;
         let mut entries = Vec::new();
         for _ in 0..count {
-            if self.bytes::<4>(at)? != LISTED {
+            if self.bytes::<4>(at, 0)? != LISTED {
                 return Err(self.wrong("its directory does not list a file"));
             }
-            let (name, extra, comment) = (self.short(at + 28)?, self.short(at + 30)?, self.short(at + 32)?);
-            let text = self
-                .bytes
-                .get(at + 46..at + 46 + name)
-                .ok_or_else(|| self.wrong("a name is beyond its end"))?;
+            let [name, extra, comment] = [28, 30, 32].map(|behind| self.short(at, behind));
+            let (name, extra, comment) = (name?, extra?, comment?);
+            let text = self.bytes.get(at + 46..).and_then(|rest| rest.get(..name));
+            let text = text.ok_or_else(|| self.wrong("a name is beyond its end"))?;
+
+            let mut large = self.large(at + 46 + name, extra)?.into_iter();
+            let mut size = |behind: usize| match self.word(at, behind)? {
+                ELSEWHERE => large.next().ok_or_else(|| self.wrong("a size is missing")),
+                size => Ok(size),
+            };
+            let (whole, packed, begin) = (size(24)?, size(20)?, size(42)?);
             entries.push(Entry {
                 name: one_line(&String::from_utf8_lossy(text)),
-                method: u16::from_le_bytes(self.bytes(at + 10)?),
-                checksum: u32::from_le_bytes(self.bytes(at + 16)?),
-                packed: self.size(at + 20)?,
-                size: self.size(at + 24)?,
-                at: self.size(at + 42)?,
+                method: u16::from_le_bytes(self.bytes(at, 10)?),
+                checksum: u32::from_le_bytes(self.bytes(at, 16)?),
+                packed,
+                size: whole,
+                at: begin,
             });
             at += 46 + name + extra + comment;
         }
         Ok(entries)
     }
 
+    /// The sizes of a file that its entry has no room for, from the fields behind its name.
+    fn large(&self, at: usize, len: usize) -> Result<Vec<usize>, Error> {
+        let mut field = at;
+        while field + 4 <= at + len {
+            let size = self.short(field, 2)?;
+            if self.short(field, 0)? == LARGE {
+                return (0..size / 8).map(|number| self.long(field + 4, 8 * number)).collect();
+            }
+            field += 4 + size;
+        }
+        Ok(Vec::new())
+    }
+
     /// The bytes of a file.
     pub(crate) fn unpacked(&self, entry: &Entry) -> Result<Vec<u8>, Error> {
-        if self.bytes::<4>(entry.at)? != LOCAL {
+        if self.bytes::<4>(entry.at, 0)? != LOCAL {
             return Err(self.wrong("a file does not begin where its directory says"));
         }
-        let start = entry.at + 30 + self.short(entry.at + 26)? + self.short(entry.at + 28)?;
-        let packed = start.checked_add(entry.packed).and_then(|end| self.bytes.get(start..end));
+        let start = entry.at + 30 + self.short(entry.at, 26)? + self.short(entry.at, 28)?;
+        let packed = self.bytes.get(start..).and_then(|rest| rest.get(..entry.packed));
         let packed = packed.ok_or_else(|| self.wrong("a file ends beyond its end"))?;
         let bytes = match entry.method {
             0 => packed.to_vec(),
             8 => self.inflated(packed, entry)?,
             other => return Err(self.wrong(&format!("`{}` is packed by method {other}", entry.name))),
         };
-        if bytes.len() != entry.size || checksum(&bytes) != entry.checksum {
+        if bytes.len() != entry.size || crc32(&bytes) != entry.checksum {
             return Err(self.wrong(&format!("`{}` is not what it was when it was saved", entry.name)));
         }
         Ok(bytes)
@@ -128,24 +171,5 @@ impl<'a> Archive<'a> {
     #[cfg(not(feature = "files"))]
     fn inflated(&self, _: &[u8], _: &Entry) -> Result<Vec<u8>, Error> {
         Err(broken(self.path, "is packed, which the feature `files` of downhill unpacks"))
-    }
-}
-
-/// CRC-32 of zip and gzip, bit by bit of the reflected polynomial.
-fn checksum(bytes: &[u8]) -> u32 {
-    let table: [u32; 256] = std::array::from_fn(|byte| {
-        (0..8).fold(byte as u32, |word, _| if word & 1 == 1 { word >> 1 ^ 0xedb8_8320 } else { word >> 1 })
-    });
-    !bytes.iter().fold(u32::MAX, |word, &byte| table[((word ^ u32::from(byte)) & 255) as usize] ^ word >> 8)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn checksums_are_those_of_zip() {
-        assert_eq!(checksum(b"123456789"), 0xcbf4_3926);
-        assert_eq!(checksum(b""), 0);
     }
 }

@@ -15,6 +15,7 @@ use downhill_runtime::error::Error;
 ///
 /// # Errors
 /// A share that is not between 0 and 1.
+#[doc(alias("train_test_split", "random_split"))]
 pub fn split(data: &Dataset, share: f64, seed: u64) -> Result<(Dataset, Dataset), Error> {
     if !(0.0..=1.0).contains(&share) {
         return Err(misuse(format!("a share of {share} was asked for"), "a share is between 0 and 1"));
@@ -43,6 +44,7 @@ pub fn split(data: &Dataset, share: f64, seed: u64) -> Result<(Dataset, Dataset)
 /// assert_eq!(test.column("kind")?.as_i32()?.iter().sum::<i32>(), 2);
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[doc(alias("train_test_split", "StratifiedShuffleSplit", "GroupShuffleSplit"))]
 pub fn parts<const N: usize>(data: &Dataset, shares: [f64; N], by: By<'_>) -> Result<[Dataset; N], Error> {
     let sum: f64 = shares.iter().sum();
     if !shares.iter().all(|share| (0.0..=1.0).contains(share)) || (sum - 1.0).abs() > 1e-9 {
@@ -99,6 +101,7 @@ pub struct Fold {
 /// assert_eq!((&*by_order[1].training, &*by_order[1].validation), (&[0, 1, 2, 3][..], &[4, 5][..]));
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[doc(alias("KFold", "StratifiedKFold", "GroupKFold", "TimeSeriesSplit", "cross_validation"))]
 pub fn folds(data: &Dataset, count: usize, by: By<'_>) -> Result<Vec<Fold>, Error> {
     let one_way = matches!(by, By::Order | By::Time(_));
     let least = if one_way { 1 } else { 2 };

@@ -4,6 +4,13 @@
 //!
 //! Must hold: what comes out depends on the pieces and the seed alone, never on threads; an error ends the stream and is told; a panic of the
 //! other thread goes on in the one that asks.
+//!
+//! # Decisions
+//!
+//! - Files are read piece by piece and not mapped into memory: reading goes on while steps run ([`ahead`]), asks for no `unsafe`, and a file that
+//!   somebody shortens meanwhile is an error instead of a signal.
+//! - Parquet is not read: its library brings some 40 crates, one of them in C. `frame.to_csv(path)` and `numpy.save(path, frame.to_numpy())`
+//!   write what is.
 
 use crate::mistake::misuse;
 use downhill_runtime::dataset::Dataset;

@@ -27,6 +27,40 @@ pub struct Record {
 }
 
 impl Record {
+    /// The names of [`Record::values`], in their order.
+    pub const NAMES: [&str; 8] =
+        ["epoch", "loss", "validation", "metric", "learning_rate", "steps", "rows", "seconds"];
+
+    /// Its numbers as texts; nothing for what was not measured.
+    pub fn values(&self) -> [Option<String>; 8] {
+        [
+            Some(self.epoch.to_string()),
+            Some(self.loss.to_string()),
+            self.validation.map(|number| number.to_string()),
+            self.metric.map(|number| number.to_string()),
+            Some(self.learning_rate.to_string()),
+            Some(self.steps.to_string()),
+            Some(self.rows.to_string()),
+            Some(self.time.as_secs_f64().to_string()),
+        ]
+    }
+
+    /// A line of separated values, without its end.
+    pub fn to_csv(&self) -> String {
+        self.values().map(Option::unwrap_or_default).join(",")
+    }
+
+    /// A line of JSON, without its end; what was not measured, or is infinite or NaN, is `null`.
+    pub fn to_json(&self) -> String {
+        let values = self.values().map(|value| {
+            let finite = value.filter(|text| text.parse::<f64>().is_ok_and(f64::is_finite));
+            finite.unwrap_or_else(|| "null".to_owned())
+        });
+        let pairs: Vec<String> =
+            Record::NAMES.iter().zip(values).map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        format!("{{{}}}", pairs.join(","))
+    }
+
     /// What judges the epoch; the loss is that on the validation data, where there is any.
     pub(super) fn watched(&self, watch: Watch) -> Option<f64> {
         match watch {
@@ -113,16 +147,8 @@ impl History {
 
     /// A line an epoch behind a line of names; what was not measured is empty.
     pub fn to_csv(&self) -> String {
-        let cell = |number: Option<f64>| number.map_or(String::new(), |number| number.to_string());
-        let mut text = String::from("epoch,loss,validation,metric,learning_rate,steps,rows,seconds\n");
-        for record in &self.epochs {
-            let Record { epoch, loss, learning_rate, steps, rows, .. } = record;
-            let (validation, metric) = (cell(record.validation), cell(record.metric));
-            let seconds = record.time.as_secs_f64();
-            text +=
-                &format!("{epoch},{loss},{validation},{metric},{learning_rate},{steps},{rows},{seconds}\n");
-        }
-        text
+        let lines = self.epochs.iter().map(Record::to_csv);
+        std::iter::once(Record::NAMES.join(",")).chain(lines).map(|line| line + "\n").collect()
     }
 }
 

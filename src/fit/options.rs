@@ -31,6 +31,9 @@ pub struct Fit<'a> {
     pub epochs: u64,
     /// Rows a step; 32 unless said. The last batch of an epoch may be smaller.
     pub batch: usize,
+    /// Batches whose gradients make one step together; 1 unless said. `batch: 32, accumulate: 4` trains as `batch: 128` does, in the memory of 32
+    /// rows: see [`Model::accumulate`] for what is equal. Steps, schedules and limits count whole steps.
+    pub accumulate: usize,
     /// Of the orders of rows: each epoch has another.
     pub seed: u64,
     /// Where an earlier training ended: with `resume: Some(history.resume)` on the model as it ended, or after [`Model::restore`] of its state,
@@ -71,6 +74,7 @@ impl Default for Fit<'_> {
         Fit {
             epochs: 1,
             batch: 32,
+            accumulate: 1,
             seed: 0,
             resume: None,
             validation: None,
@@ -95,17 +99,26 @@ impl fmt::Debug for Fit<'_> {
         f.debug_struct("Fit")
             .field("epochs", &self.epochs)
             .field("batch", &self.batch)
+            .field("accumulate", &self.accumulate)
             .field("seed", &self.seed)
             .finish_non_exhaustive()
     }
 }
 
 impl Fit<'_> {
+    /// Rows of a step.
+    pub(super) fn rows_of_step(&self) -> usize {
+        self.batch.saturating_mul(self.accumulate)
+    }
+
     /// Refuses options that make no sense.
     pub(super) fn check(&self) -> Result<(), Error> {
         let options = self;
         if options.batch == 0 {
             return Err(misuse("training with a batch of 0 was asked for", "a batch is at least 1"));
+        }
+        if options.accumulate == 0 {
+            return Err(misuse("steps of 0 batches were asked for", "`accumulate` is at least 1"));
         }
         if options.schedule.is_some() && options.plateau.is_some() {
             return Err(misuse("a schedule and a plateau were given", "one of them says the learning rate"));

@@ -26,14 +26,15 @@ pub(super) struct Made {
 /// The memory that epochs are made with.
 pub(super) struct Epochs<'a> {
     data: &'a Dataset,
-    batch: usize,
+    /// Rows of a step.
+    of_step: usize,
     order: Vec<u32>,
     report: EpochReport,
 }
 
 impl<'a> Epochs<'a> {
     pub(super) fn new(data: &'a Dataset, options: &Fit<'_>) -> Epochs<'a> {
-        Epochs { data, batch: options.batch, order: Vec::new(), report: EpochReport::default() }
+        Epochs { data, of_step: options.rows_of_step(), order: Vec::new(), report: EpochReport::default() }
     }
 
     /// Trains on every row from place `first` of the order on, or until a limit is reached.
@@ -54,12 +55,12 @@ impl<'a> Epochs<'a> {
         let looks = limits.exist() || teller.looks();
         let (mut sum, mut done, mut steps) = (0.0, first, if looks { 1 } else { usize::MAX });
         while done < self.order.len() && limits.reached().is_none() {
-            let rows = steps.saturating_mul(self.batch).min(self.order.len() - done);
+            let rows = steps.saturating_mul(self.of_step).min(self.order.len() - done);
             let called = Instant::now();
             self.call(net, done..done + rows, options)?;
             // Step by step, so that the sum does not depend on where calls end.
             for (step, &loss) in self.report.losses.iter().enumerate() {
-                sum += f64::from(loss) * (rows - step * self.batch).min(self.batch) as f64;
+                sum += f64::from(loss) * (rows - step * self.of_step).min(self.of_step) as f64;
             }
             done += rows;
             let (made, took) = (self.report.losses.len(), called.elapsed().as_secs_f64().max(1e-9));
@@ -85,9 +86,14 @@ impl<'a> Epochs<'a> {
     ) -> Result<(), Error> {
         let rows = &self.order[places];
         let rates = options.schedule.as_ref();
-        let rates = rates.map(|schedule| schedule.rates(net.steps_made(), rows.len().div_ceil(self.batch)));
-        let epoch = Epoch { batch: self.batch, seed: 0 };
-        let said = EpochOptions { loss: options.loss, learning_rates: rates.as_deref(), rows: Some(rows) };
+        let rates = rates.map(|schedule| schedule.rates(net.steps_made(), rows.len().div_ceil(self.of_step)));
+        let epoch = Epoch { batch: options.batch, seed: 0 };
+        let said = EpochOptions {
+            loss: options.loss,
+            learning_rates: rates.as_deref(),
+            rows: Some(rows),
+            accumulate: options.accumulate,
+        };
         net.epoch_into(self.data, epoch, said, &mut self.report)
     }
 }

@@ -32,7 +32,7 @@ impl Training for Model {
         let mut run = Run {
             limits: Limits { start: Instant::now(), time: options.time, stop: options.stop },
             epochs: Epochs::new(data, &options),
-            teller: Teller::new(options.progress, options.epochs, data.steps(options.batch)),
+            teller: Teller::new(options.progress, options.epochs, data.steps(options.rows_of_step())),
             best: Best::new(&options, &resume),
             history: History { resume, ..History::default() },
             data,
@@ -99,6 +99,8 @@ impl Run<'_, '_> {
 
     /// Makes an epoch, or the rest of one; tells what ends training, if something does.
     fn epoch(&mut self, net: &mut Model, number: u64) -> Result<Option<Ended>, Error> {
+        #[cfg(feature = "tracing")]
+        let _span = tracing::info_span!("epoch", number).entered();
         let Run { options, limits, .. } = self;
         if let Some(plateau) = &options.plateau {
             match options.loss {
@@ -116,6 +118,13 @@ impl Run<'_, '_> {
         }
         let record = judged(net, self.data, number, options, made)?;
         self.teller.epoch(&record);
+        #[cfg(feature = "tracing")]
+        tracing::info!(
+            loss = record.loss,
+            validation = record.validation,
+            metric = record.metric,
+            rows = record.rows
+        );
         // A part of an epoch is told and judges nothing: its rest is still to come.
         let watched = record.watched(options.watch).filter(|_| is_whole);
         if let (Some(plateau), Some(watched)) = (&mut options.plateau, watched) {

@@ -1,6 +1,6 @@
 //! What share of the rows is right.
 
-use crate::metrics::rows::{Metric, Rows, predicted};
+use crate::metrics::rows::{Metric, Rows, predicted, told_classes};
 use crate::mistake::misuse;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
@@ -9,7 +9,7 @@ use downhill_runtime::error::Error;
 /// one whose label is no class. NaN for no rows.
 ///
 /// # Shapes
-/// Scores (logits or probabilities) `[…, classes]`, f32; labels `[…]`, i32.
+/// Scores (logits or probabilities) `[…, classes]`, f32, or predicted classes `[…]`, of integers; labels `[…]`, i32.
 ///
 /// # Errors
 /// Other shapes or types. One score a row is no score of classes: [`binary_accuracy`] takes it.
@@ -22,7 +22,11 @@ use downhill_runtime::error::Error;
 /// assert_eq!(accuracy(&scores, &Tensor::from([1_i32, 1]))?, 0.5);
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[doc(alias("accuracy_score", "sparse_categorical_accuracy"))]
 pub fn accuracy(scores: &Tensor, labels: &Tensor) -> Result<f64, Error> {
+    if scores.as_f32().is_err() {
+        return Accuracy::new().of(scores, labels);
+    }
     let (shape, numbers) = (scores.shape(), scores.as_f32()?);
     if let [_] | [_, 1] = shape {
         return Err(misuse(
@@ -94,7 +98,7 @@ impl Share {
 }
 
 /// What share of the rows have their greatest score (the first of equals) at their label; of one probability a row, what share lies on
-/// the right side of one half. A row with a NaN is not right.
+/// the right side of one half. A row with a NaN is not right. Predicted classes may stand in the place of scores.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Accuracy {
     share: Share,
@@ -109,6 +113,10 @@ impl Accuracy {
 
 impl Metric for Accuracy {
     fn add(&mut self, scores: &Tensor, labels: &Tensor) -> Result<(), Error> {
+        if let Some(pairs) = told_classes(scores, labels, usize::MAX)? {
+            self.share.add(pairs.into_iter().map(|(class, label)| class == label));
+            return Ok(());
+        }
         let rows = Rows::of(scores, labels)?;
         self.share.add(rows.predicted().map(|(class, label)| class == Some(label)));
         Ok(())
@@ -174,6 +182,9 @@ mod tests {
     fn accuracy_counts_what_is_right() {
         let scores = Tensor::from([[0.1_f32, 0.9], [0.8, 0.2], [f32::NAN, 1.0], [2.0, 2.0]]);
         assert_eq!(accuracy(&scores, &Tensor::from([1_i32, 1, 1, 0])).expect("a share"), 0.5);
+        let classes = Tensor::from([1_i32, 0, 2]);
+        assert_eq!(accuracy(&classes, &Tensor::from([1_i32, 1, 2])).expect("a share"), 2.0 / 3.0);
+        assert!(accuracy(&classes, &Tensor::from([1_i32, 1])).is_err());
         let p = Tensor::from([[0.2_f32], [0.9]]);
         assert_eq!(binary_accuracy(&p, &Tensor::from([[0.0_f32], [0.0]])).expect("a share"), 0.5);
         let error = accuracy(&p, &Tensor::from([0_i32, 0])).expect_err("one score").to_string();

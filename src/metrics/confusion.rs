@@ -1,12 +1,12 @@
 //! Which classes are taken for which, and what is counted from it.
 
-use crate::metrics::rows::{Metric, Rows};
+use crate::metrics::rows::{Metric, Rows, told_classes};
 use crate::mistake::misuse;
 use downhill_graph::tensor::Tensor;
 use downhill_runtime::error::Error;
 use std::fmt;
 
-/// How often each class was taken for each.
+/// How often each class was taken for each. Predicted classes, integers like the labels, may stand in the place of scores.
 ///
 /// # Examples
 /// ```
@@ -17,10 +17,13 @@ use std::fmt;
 /// confusion.add(&Tensor::from([0.9_f32, 0.2, 0.8]), &Tensor::from([1_i32, 0, 0]))?;
 /// assert_eq!((confusion.count(0, 1), confusion.count(1, 1)), (1, 1)); // of label 0 taken for 1, of label 1
 /// assert_eq!(confusion.value(), 2.0 / 3.0); // the accuracy
+/// confusion.add(&Tensor::from([1, 1]), &Tensor::from([1, 0]))?; // classes that something else has predicted
+/// assert_eq!((confusion.count(0, 1), confusion.count(1, 1)), (2, 2));
 /// println!("{confusion}");
 /// # Ok::<(), downhill::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[doc(alias("confusion_matrix", "ConfusionMatrix"))]
 pub struct Confusion {
     classes: usize,
     /// By label, then by prediction; none before the first row.
@@ -126,6 +129,13 @@ fn ratio(above: f64, below: f64) -> f64 {
 
 impl Metric for Confusion {
     fn add(&mut self, scores: &Tensor, labels: &Tensor) -> Result<(), Error> {
+        if let Some(pairs) = told_classes(scores, labels, self.classes)? {
+            self.make_room()?;
+            pairs
+                .into_iter()
+                .for_each(|(predicted, label)| self.counts[label * self.classes + predicted] += 1);
+            return Ok(());
+        }
         let rows = Rows::checked(scores, labels)?;
         if rows.classes() != self.classes && !rows.labels.is_empty() {
             return Err(misuse(

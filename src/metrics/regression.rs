@@ -89,8 +89,8 @@ fn rows_and_width(predicted: &Tensor, targets: &Tensor) -> Result<(usize, usize)
 }
 
 macro_rules! of_columns {
-    ($($(#[$doc:meta])* $name:ident: $value:expr),* $(,)?) => {$(
-        $(#[$doc])*
+    ($($(#[$about:meta])* $name:ident: $value:expr),* $(,)?) => {$(
+        $(#[$about])*
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct $name {
             columns: Columns,
@@ -134,16 +134,21 @@ of_columns! {
     /// assert_eq!((error.value(), r2.value()), (1.0 / 3.0, 0.5));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "mae")]
     MeanAbsoluteError: |column, rows| column.absolute / rows,
     /// The mean of (p − y)².
+    #[doc(alias = "mse")]
     MeanSquaredError: |column, rows| column.square / rows,
     /// The root of the mean of (p − y)².
+    #[doc(alias = "rmse")]
     RootMeanSquaredError: |column, rows| (column.square / rows).sqrt(),
     /// The mean of |p − y| / |y|, as a share: 0.1 is ten per cent. Targets are taken no nearer to 0 than an f64's epsilon, so that one of 0 gives
     /// a huge number.
+    #[doc(alias = "mape")]
     MeanAbsolutePercentageError: |column, rows| column.share / rows,
     /// Which share of the targets' variance the predictions explain: 1 − Σ (p − y)² / Σ (y − mean)². Of targets that are all equal 1 where the
     /// predictions are, and 0 where they are not; NaN for fewer than two rows.
+    #[doc(alias = "r2_score")]
     R2: r_squared,
 }
 

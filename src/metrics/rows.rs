@@ -19,6 +19,19 @@ pub trait Metric {
 
     /// Forgets all pieces.
     fn reset(&mut self);
+
+    /// The metric of one piece alone: `F1::new(3, Average::Macro).of(&scores, &labels)?`.
+    ///
+    /// # Errors
+    /// As [`Metric::add`].
+    fn of(mut self, scores: &Tensor, labels: &Tensor) -> Result<f64, Error>
+    where
+        Self: Sized,
+    {
+        self.reset();
+        self.add(scores, labels)?;
+        Ok(self.value())
+    }
 }
 
 /// Scores of classes with their labels.
@@ -57,7 +70,7 @@ impl<'a> Rows<'a> {
             return Err(misuse("scores of no classes", "give a score for each class"));
         }
         let classes = if width == 1 { 2 } else { width };
-        Ok(Rows { scores: numbers, width, labels: classes_of(labels, classes)? })
+        Ok(Rows { scores: numbers, width, labels: classes_of("labels", labels, classes)? })
     }
 
     /// How many classes the labels are of.
@@ -90,6 +103,27 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// Predicted classes with their labels, both below `classes`, where integers were given in the place of scores; nothing where scores were.
+pub(crate) fn told_classes(
+    predicted: &Tensor,
+    labels: &Tensor,
+    classes: usize,
+) -> Result<Option<Vec<(usize, usize)>>, Error> {
+    if !matches!(predicted.data(), Data::I32(_) | Data::U32(_)) {
+        return Ok(None);
+    }
+    if predicted.shape() != labels.shape() {
+        let (p, y) = (predicted.shape(), labels.shape());
+        return Err(misuse(
+            format!("predicted classes of shape {p:?} for labels of shape {y:?}"),
+            "give a class for each label, or scores, f32, [rows, classes]",
+        ));
+    }
+    let predicted = classes_of("predicted classes", predicted, classes)?;
+    let labels = classes_of("labels", labels, classes)?;
+    Ok(Some(predicted.into_iter().zip(labels).collect()))
+}
+
 /// The class of the greatest score, the first of equals; of one score whether it is above one half. `None` where one is NaN.
 pub(crate) fn predicted(scores: &[f32]) -> Option<usize> {
     if scores.iter().any(|score| score.is_nan()) {
@@ -114,11 +148,11 @@ fn unlike(scores: &[usize], labels: &[usize]) -> Error {
 }
 
 /// Labels as classes, of whatever type they are.
-fn classes_of(labels: &Tensor, classes: usize) -> Result<Vec<usize>, Error> {
+fn classes_of(name: &str, labels: &Tensor, classes: usize) -> Result<Vec<usize>, Error> {
     let count = i64::try_from(classes).unwrap_or(i64::MAX);
     let found = |position: usize, value: i64| match usize::try_from(value) {
         Ok(class) if class < classes => Ok(class),
-        _ => Err(Error::Class { name: "labels".into(), position, value, classes: count }),
+        _ => Err(Error::Class { name: name.into(), position, value, classes: count }),
     };
     let real = |(position, value): (usize, f64)| match value.fract() == 0.0 {
         true => found(position, value as i64),

@@ -1,8 +1,10 @@
-"""A model of PyTorch's as a file, with what it gives: state_dict.safetensors and state_dict_values.safetensors.
+"""A model of PyTorch's as files, with what it gives: state_dict.safetensors, state_dict.pt and state_dict_values.safetensors; and what else
+`torch.save` writes: kinds.pt, nested.pt, module.pt, old.pt, evil.pt, expanded.pt.
 
     python tests/golden/state_dict.py    # needs torch and safetensors
 """
 
+import os
 from pathlib import Path
 
 import torch
@@ -49,9 +51,40 @@ def main():
                   "keys": torch.randn(2, 3, 4), "values": torch.randn(2, 3, 5)}
         outputs = net(*inputs.values())
     save_file(net.state_dict(), HERE / "state_dict.safetensors")
+    torch.save(net.state_dict(), HERE / "state_dict.pt")
     told = {**inputs, **outputs}
     save_file({name: value.contiguous() for name, value in told.items()}, HERE / "state_dict_values.safetensors")
 
 
+class Evil:
+    def __reduce__(self):
+        return os.system, ("touch /tmp/downhill-was-here",)
+
+
+def others():
+    """Files whose tensors hold 0, 1, 2, … in the order of their storages."""
+    matrix = torch.arange(12, dtype=torch.float32).reshape(3, 4)
+    torch.save({
+        "f32": matrix, "turned": matrix.t(), "rows": matrix[1:], "columns": matrix[:, 1:4:2], "same": matrix,
+        "f64": torch.arange(3, dtype=torch.float64), "f16": torch.arange(3, dtype=torch.float16),
+        "bf16": torch.arange(3, dtype=torch.bfloat16), "i64": torch.arange(-1, 2), "i32": torch.arange(3, dtype=torch.int32),
+        "i16": torch.arange(-1, 2, dtype=torch.int16), "i8": torch.arange(-1, 2, dtype=torch.int8),
+        "u8": torch.tensor([0, 255], dtype=torch.uint8), "bool": torch.tensor([False, True]), "scalar": torch.tensor(7.0),
+        "nothing": torch.zeros(0, 3), "parameter": nn.Parameter(torch.ones(2)),
+        "steps": 3, "rate": 0.1, "name": "net", "flag": True, "none": None, "large": 1 << 70, "list": [1, (torch.ones(1), 2.0)],
+    }, HERE / "kinds.pt")
+    torch.manual_seed(2)
+    net = nn.DataParallel(nn.ModuleDict({"scores": nn.Linear(3, 2)}))
+    optimizer = torch.optim.Adam(net.parameters())
+    net.module["scores"](torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    torch.save({"epoch": 4, "model": net.state_dict(), "optimizer": optimizer.state_dict()}, HERE / "nested.pt", pickle_protocol=4)
+    torch.save(nn.Linear(3, 2), HERE / "module.pt")
+    torch.save(nn.Linear(3, 2).state_dict(), HERE / "old.pt", _use_new_zipfile_serialization=False)
+    torch.save({"weight": torch.ones(2), "evil": Evil()}, HERE / "evil.pt")
+    torch.save({"weight": torch.ones(1).expand(1000)}, HERE / "expanded.pt")
+
+
 if __name__ == "__main__":
     main()
+    others()

@@ -3,9 +3,9 @@
 //! In: the graph of an entry. Out: what all its variants have in common.
 
 use crate::entry::description::InputSlot;
-use downhill_graph::asked::{asked_inputs, needed_symbols};
+use downhill_graph::asked::{asked_inputs, inputs_with_rows, run_symbols};
 use downhill_graph::dim::Dim;
-use downhill_graph::graph::{Graph, Input, NodeId, Purpose, Role};
+use downhill_graph::graph::{Graph, NodeId, Purpose};
 use downhill_graph::op::Op;
 use downhill_graph::types::Type;
 use std::collections::BTreeSet;
@@ -50,42 +50,6 @@ impl Ports {
         let looked_up = |&id: &NodeId| matches!(graph.op(id), Op::Input(n) if self.looked_up.contains(n));
         graph.ids().filter(looked_up).collect()
     }
-}
-
-/// The symbol that counts the rows of an entry's data, if its values depend on one.
-pub fn rows_symbol(graph: &Graph) -> Option<Arc<str>> {
-    let first = run_symbols(graph).into_iter().next()?;
-    let counts_rows = !inputs_with_rows(graph, Some(&Dim::symbol(&first))).is_empty();
-    counts_rows.then_some(first)
-}
-
-fn data(graph: &Graph) -> impl Iterator<Item = (usize, &Input)> {
-    let inputs = graph.inputs.iter().enumerate();
-    inputs.filter(|(_, input)| matches!(input.role, Role::Input | Role::Target))
-}
-
-/// The run-time symbols that a graph's values depend on: first the one that counts the rows of its inputs, then the others in the order in
-/// which they occur. Symbols that nothing depends on are left out, so that a caller need not supply their sizes.
-fn run_symbols(graph: &Graph) -> Vec<Arc<str>> {
-    let used = needed_symbols(graph);
-    let mut symbols: Vec<Arc<str>> = Vec::new();
-    let leading = data(graph).filter_map(|(_, input)| input.ty.shape.dims().first());
-    let rows = leading.filter(|dim| used.iter().any(|name| **dim == Dim::symbol(name)));
-
-    for dim in rows.take(1).chain(data(graph).flat_map(|(_, input)| input.ty.shape.dims())) {
-        for name in dim.symbols() {
-            if used.contains(&name) && !symbols.contains(&name) {
-                symbols.push(name);
-            }
-        }
-    }
-    symbols
-}
-
-/// The positions of data whose rows this dim counts.
-fn inputs_with_rows(graph: &Graph, rows: Option<&Dim>) -> BTreeSet<usize> {
-    let has_rows = |input: &Input| rows.is_some() && input.ty.shape.dims().first() == rows;
-    data(graph).filter(|(_, input)| has_rows(input)).map(|(position, _)| position).collect()
 }
 
 /// Results other than updates and losses, in order.

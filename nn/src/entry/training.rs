@@ -33,7 +33,7 @@ pub(super) fn differentiated(
 }
 
 /// Of what a loss trains, what `optimizer` does not freeze.
-fn not_frozen(
+pub(super) fn not_frozen(
     mut trained: Vec<(usize, NodeId)>,
     declaration: &Declaration,
     loss: &Loss,
@@ -61,11 +61,14 @@ pub(super) fn append_updates(
     graph: &mut Graph,
     parameters: &[Trained],
 ) -> Result<(), Error> {
-    // With several losses each has an optimizer of its own, with states of its own.
-    let prefix = if declaration.losses.len() > 1 { &*loss.name } else { "" };
-    optimizer.append(graph, prefix, loss.node, parameters)?;
+    optimizer.append(graph, prefix(declaration, loss), loss.node, parameters)?;
     states::append(declaration, loss, graph);
     Ok(())
+}
+
+/// What stands before the names of an optimizer's states: with several losses each has an optimizer of its own, with states of its own.
+pub(super) fn prefix<'a>(declaration: &Declaration, loss: &'a Loss) -> &'a str {
+    if declaration.losses.len() > 1 { &loss.name } else { "" }
 }
 
 /// The loss called `name`, or the only one.

@@ -32,6 +32,8 @@ mod rule;
 
 mod moments;
 
+mod accumulation;
+
 mod norm;
 
 mod sgd;
@@ -74,6 +76,7 @@ mod groups;
 
 mod compose;
 
+pub(crate) use accumulation::{Gather, Gathered};
 pub use adadelta::{Adadelta, adadelta};
 pub use adagrad::{Adagrad, adagrad};
 pub use adam::{Adam, adam, adamw};

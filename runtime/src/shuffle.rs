@@ -1,0 +1,123 @@
+//! Random orders.
+//!
+//! In: items, a seed. Out: the items in an order that depends on the seed and on how many there are, on every machine alike.
+
+use crate::pack::prefetch;
+use downhill_graph::random::threefry_from;
+
+/// Puts `items` into an order that depends on the seed and on how many there are: Fisher and Yates' shuffle, every order equally
+/// likely.
+pub fn shuffle<T>(items: &mut [T], seed: u64) {
+    let mut words = Words::of(seed);
+    let (mut left, mut others) = (items.len(), [0; SWAPS]);
+    while left > 1 {
+        // What is swapped is known before it is, so that misses of the cache overlap.
+        let count = SWAPS.min(left - 1);
+        for (back, other) in others[..count].iter_mut().enumerate() {
+            // Row numbers are u32s, so that a range fits.
+            *other = words.below((left - back) as u32) as usize;
+            prefetch(&raw const items[*other]);
+        }
+        for (back, &other) in others[..count].iter().enumerate() {
+            items.swap(left - back - 1, other);
+        }
+        left -= count;
+    }
+}
+
+/// How many swaps are looked up ahead.
+const SWAPS: usize = 64;
+
+/// Counters of Threefry at a time, so that the compiler vectorizes it.
+const BLOCK: usize = 32;
+
+/// A stream of random words.
+struct Words {
+    key: [u32; 2],
+    block: [[u32; 2]; BLOCK],
+    next: u64,
+}
+
+/// Separates the random words of an order of rows from every other use of the same seed.
+const ORDERS: u32 = 2 << 30;
+
+impl Words {
+    fn of(seed: u64) -> Words {
+        Words { key: [seed as u32, (seed >> 32) as u32], block: [[0; 2]; BLOCK], next: 0 }
+    }
+
+    #[inline]
+    fn word(&mut self) -> u32 {
+        let (index, half) = (self.next / 2, (self.next % 2) as usize);
+        let position = (index % BLOCK as u64) as usize;
+        if position == 0 && half == 0 {
+            self.block = threefry_from(self.key, index, ORDERS);
+        }
+        self.next += 1;
+        self.block[position][half]
+    }
+
+    /// A number below `range`, each equally likely (Lemire: Fast Random Integer Generation in an Interval, 2019).
+    #[inline]
+    fn below(&mut self, range: u32) -> u32 {
+        loop {
+            let product = u64::from(self.word()) * u64::from(range);
+            if product as u32 >= range || product as u32 >= range.wrapping_neg() % range {
+                return (product >> 32) as u32;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_has_every_row_once() {
+        let mut rows: Vec<u32> = (0..1000).collect();
+        shuffle(&mut rows, 7);
+        let mut again: Vec<u32> = (0..1000).collect();
+        shuffle(&mut again, 7);
+        assert_eq!(rows, again);
+        shuffle(&mut again, 8);
+        assert_ne!(rows, again);
+        rows.sort_unstable();
+        assert!(rows.iter().copied().eq(0..1000));
+    }
+
+    #[test]
+    fn an_order_is_that_of_one_swap_after_another() {
+        for count in [0, 1, 2, 64, 65, 66, 1000] {
+            let mut swapped: Vec<u32> = (0..count).collect();
+            let mut words = Words::of(7);
+            for last in (1..swapped.len()).rev() {
+                swapped.swap(last, words.below(last as u32 + 1) as usize);
+            }
+            let mut rows: Vec<u32> = (0..count).collect();
+            shuffle(&mut rows, 7);
+            assert_eq!(rows, swapped, "{count}");
+        }
+    }
+
+    #[test]
+    fn a_seed_means_the_same_order_forever() {
+        let mut rows: Vec<u32> = (0..200).collect();
+        shuffle(&mut rows, 0x1234_5678_9abc_def0);
+        assert_eq!(rows[..8], FIRST);
+    }
+
+    const FIRST: [u32; 8] = [12, 197, 142, 133, 129, 9, 198, 126];
+
+    #[test]
+    fn every_order_of_three_is_as_likely() {
+        let mut counts = std::collections::BTreeMap::new();
+        for seed in 0..6000 {
+            let mut items = [0, 1, 2];
+            shuffle(&mut items, seed);
+            *counts.entry(items).or_insert(0) += 1;
+        }
+        assert_eq!(counts.len(), 6);
+        assert!(counts.values().all(|&count| (880..1120).contains(&count)), "{counts:?}");
+    }
+}
