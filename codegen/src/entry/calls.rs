@@ -14,6 +14,7 @@
 //!   calls were most of the code of a deep network and a third of the time to build it. Few values live across calls, because the
 //!   register allocator compares each of them with every call.
 
+use crate::abi::Share;
 use crate::code::{FunctionId, Functions};
 use crate::emit::kernel::{Number, Pointer};
 use crate::emit::parts::Part;
@@ -28,6 +29,7 @@ use crate::schedule::specialize::Shared;
 use downhill_graph::dim::Dim;
 use downhill_graph::hash::Map;
 use std::fmt;
+use std::mem::size_of;
 use std::ops::Range;
 
 /// What an entry's function calls at once: one function, or those that threads share.
@@ -150,6 +152,12 @@ impl SharedCall {
     pub(crate) fn multiple(&self) -> i64 {
         self.division.as_ref().map_or(1, |division| division.multiple)
     }
+}
+
+/// Bytes of what threads are handed for a call.
+pub(crate) fn handed_bytes(call: &Call) -> u32 {
+    let words: usize = call.functions.iter().map(Called::table_words).sum();
+    (call.functions.len() * size_of::<Share>()) as u32 + words as u32 * size_of::<i64>() as u32
 }
 
 /// What an entry's function is made of.
@@ -291,7 +299,7 @@ pub(crate) fn stretches<'a>(
     stretches
 }
 
-/// The most cases of one section: compile time grows faster than the length of a function.
+/// The most functions in the cases of one section: compile time grows faster than the length of a function.
 const CASES: usize = 64;
 
 /// Divides `calls` into consecutive sections.
@@ -305,7 +313,9 @@ pub(crate) fn sections<'a>(calls: &'a [Call], looked_up: &dyn Fn(usize) -> bool)
         // Inputs that are looked up are addressed otherwise, so they make another case.
         let key = (call.case(&buffers), buffers.iter().map(by_row).collect());
 
-        let is_full = |section: &Section<'_>| section.cases.len() == CASES && !known.contains_key(&key);
+        let functions =
+            |section: &Section<'_>| section.cases.iter().map(|case| case.functions.len()).sum::<usize>();
+        let is_full = |section: &Section<'_>| functions(section) >= CASES && !known.contains_key(&key);
         if sections.last().is_none_or(is_full) {
             known.clear();
             sections.push(Section::default());

@@ -17,7 +17,7 @@ use downhill_graph::dim::Dim;
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// The most calls of one function: compile time grows faster than the length of a function. Longer steps go through tables of calls, in
+/// The most functions that one calls: compile time grows faster than the length of a function. Longer steps go through tables of calls, in
 /// sections, which a tree of functions calls; the root of the tree is the entry's own function. A loop is a function of its own.
 const CALLS: usize = 16;
 
@@ -33,7 +33,8 @@ pub(crate) fn define(
     let mut numbers = Numbers::default();
 
     // A short step calls its kernels itself; a long one calls sections of them. The guard stands between two lists of sections.
-    let is_long = launch.calls.len() > CALLS || !launch.repeats.is_empty();
+    let functions_called: usize = launch.calls.iter().map(|call| call.functions.len()).sum();
+    let is_long = functions_called > CALLS || !launch.repeats.is_empty();
     let own = if is_long { &[] } else { launch.calls };
     let mut made = [Vec::new(), Vec::new()];
     if own.is_empty() {

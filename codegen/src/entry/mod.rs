@@ -10,4 +10,6 @@ pub(crate) mod calls;
 
 mod steps;
 
+mod shared;
+
 pub(crate) mod launch;

@@ -8,6 +8,7 @@
 use crate::ir::affine::{Affine, Axis};
 use crate::ir::kernel::{Access, Buffer, Expression, Item, Kernel, Loop, visit_items};
 use crate::schedule::cost::assumed_turns;
+use crate::schedule::divisors::least_common_multiple;
 use crate::schedule::loops::Schedule;
 use downhill_graph::dim::Dim;
 use std::fmt;
@@ -84,19 +85,6 @@ fn loops_alike(kernel: &Kernel) -> Option<Vec<Axis>> {
     let turns = |axis: &Axis| &kernel.extents[axis.0 as usize];
     let alike = axes.windows(2).all(|two| turns(&two[0]) == turns(&two[1]));
     (axes.len() > 1 && alike).then_some(axes)
-}
-
-/// The least number that both divide, of numbers of at least 1.
-pub(super) fn least_common_multiple(a: i64, b: i64) -> i64 {
-    a / greatest_common_divisor(a, b) * b
-}
-
-/// The greatest number that divides both, of numbers of at least 1.
-pub(super) fn greatest_common_divisor(mut a: i64, mut b: i64) -> i64 {
-    while b > 0 {
-        (a, b) = (b, a % b);
-    }
-    a
 }
 
 /// The loops, from the outermost inward, that each enclose everything a kernel stores and that fold nothing; and whether something is packed

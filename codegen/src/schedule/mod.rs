@@ -3,6 +3,8 @@
 
 pub mod cost;
 
+mod divisors;
+
 pub mod loops;
 
 pub mod pack;

@@ -9,6 +9,7 @@ use super::sum_nest::{Nest, Sum, Tile};
 use crate::ir::affine::{Affine, Axis};
 use crate::ir::chain::{chunk_of_known, terms_of_iteration};
 use crate::ir::kernel::{Expression, Item, Loop, ValueId, visit_items};
+use crate::schedule::divisors::{divisor, divisor_or, greatest_common_divisor};
 use crate::schedule::loops::extent;
 use downhill_graph::dim::Dim;
 use downhill_graph::types::ElementType;
@@ -180,7 +181,8 @@ impl Packing<'_> {
         let by_row = reads.iter().any(|read| read.access.row.is_some() && !is_row(read));
         let by_value = reads.iter().any(|read| read.access.by.is_some());
         let looked_up = reads.iter().any(is_row);
-        let together = if looked_up { 1 } else { divisor(gcd_of(chunk, pictures), near / picture) };
+        let together =
+            if looked_up { 1 } else { divisor(greatest_common_divisor(chunk, pictures), near / picture) };
         let fits = !by_row && !by_value && (!looked_up || chunk == 1 || chunk == pictures);
         let walks = picture * pictures > second / 2 && self.walks(nested, tile);
 
@@ -309,24 +311,4 @@ impl Packing<'_> {
         });
         last.sum()
     }
-}
-
-/// The greatest divisor of `of` that is at most so much.
-fn divisor(of: i64, most: i64) -> i64 {
-    (1..=most.clamp(1, of)).rev().find(|part| of % part == 0).unwrap_or(1)
-}
-
-/// The same, unless it is less than half of that: then what is left over is one block more.
-fn divisor_or(of: i64, most: i64) -> i64 {
-    let even = divisor(of, most);
-    if 2 * even >= most { even } else { most.min(of) }
-}
-
-/// The greatest number of pictures that divides a chunk and the last one.
-fn gcd_of(chunk: i64, pictures: i64) -> i64 {
-    let (mut a, mut b) = (chunk, pictures % chunk);
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a
 }
