@@ -320,7 +320,8 @@ impl Member {
             buffer: buffer_of(&instance.numbers, buffer),
             stores,
             by: division.as_ref().and_then(|by| own_part(kernel, access, &by.axes, by.unit)),
-            span: span(kernel, access),
+            // In a loop that is shared as a whole, the loops within move buffers.
+            span: if instance.around.is_none() { span(kernel, access) } else { None },
         });
         let touched = touched.collect();
         let rows = division.as_ref().map(|division| division.turns.divide(&Dim::from(division.unit)));
