@@ -47,11 +47,23 @@ impl<'p> Select<'p> {
 
         self.strip.piece_by_piece = outer;
         for (carried, places) in item.carried.iter().zip(&places) {
-            places.iter().enumerate().for_each(|(piece, &place)| self.set(carried.after, piece, place));
+            let waits = is_loop && self.lane_var.is_some() && !self.targets.contains_key(&carried.after);
+            for (piece, &place) in places.iter().enumerate() {
+                let kept = if waits { self.kept(place) } else { place };
+                self.set(carried.after, piece, kept);
+            }
         }
         if is_loop {
             self.leave_loop();
         }
+    }
+
+    /// A sum behind its loop, in a register of its own: where what follows needs more registers than there are, it waits in memory from here
+    /// on, and not in the loop. Where it does not wait, this is no instruction.
+    fn kept(&mut self, place: V) -> V {
+        let kept = self.code.register(self.code.class(place));
+        self.copy(kept, Source::Register(place));
+        kept
     }
 
     /// Prefetches the epilogue's cache lines before a long fold: in a product those are elements of a large matrix that nothing else has
