@@ -34,13 +34,8 @@ pub(crate) const TRANSPOSED: usize = 8;
 
 /// Chooses the lane loops by an estimate of the cost in vector statements, in which a strided access costs one for each element.
 pub fn choose_lanes(kernel: &Kernel) -> BTreeSet<Axis> {
-    choose(kernel, Width::ANY)
-}
-
-/// The same for vectors of so many lanes.
-fn choose(kernel: &Kernel, width: Width) -> BTreeSet<Axis> {
     let mut lanes = BTreeSet::new();
-    best(kernel, &kernel.body, None, &mut lanes, width);
+    Choice { kernel, width: Width::ANY, folds: None }.best(&kernel.body, None, &mut lanes);
     lanes
 }
 
@@ -54,61 +49,71 @@ pub fn choose_lanes_again(
     let mut folds = BTreeSet::new();
     kernel.visit(&mut |item| {
         if let Item::Loop(fold) = item
-            && !fold.accumulators.is_empty()
-            && !extent(kernel, fold.axis).is(1)
+            && is_fold(kernel, fold)
         {
             folds.insert(fold.axis);
         }
     });
 
     let (width, _) = target.block_columns();
-    let chosen = choose(kernel, Width::of(width));
+    let mut chosen = BTreeSet::new();
+    Choice { kernel, width: Width::of(width), folds: Some(&generic) }.best(&kernel.body, None, &mut chosen);
     let agree = chosen.intersection(&folds).eq(generic.intersection(&folds));
     if agree { chosen } else { generic }
 }
 
-/// Cost of items with the best choice of lane loops among them, which is added to `lanes`. `rows` is the loop directly around the items,
-/// unless that is a fold.
-fn best(
-    kernel: &Kernel,
-    items: &[Item],
-    rows: Option<Axis>,
-    lanes: &mut BTreeSet<Axis>,
+/// Whether a loop folds several terms.
+fn is_fold(kernel: &Kernel, inner: &Loop) -> bool {
+    !inner.accumulators.is_empty() && !extent(kernel, inner.axis).is(1)
+}
+
+/// What lane loops are chosen for.
+struct Choice<'a> {
+    kernel: &'a Kernel,
     width: Width,
-) -> f64 {
-    items
-        .iter()
-        .map(|item| match item {
-            Item::Loop(inner) => {
-                let iterations = assumed_turns(kernel, inner.axis);
-                let fold = if inner.accumulators.is_empty() { 0.0 } else { FOLD_LANES };
+    /// The only folds that may be lane loops; `None`: any.
+    folds: Option<&'a BTreeSet<Axis>>,
+}
 
-                // This loop as the lane loop, unless it runs in order: what all rows share counts as packed.
-                let body = rows.map(|rows| as_packed(&inner.body, inner.axis, rows, &[]));
-                let body = body.as_ref().unwrap_or(&inner.body);
-                let wide = if is_ordered(inner) {
-                    f64::INFINITY
-                } else {
-                    width.vectors(iterations)
-                        * vectors(kernel, body, &BTreeSet::new(), Some(inner.axis), width)
-                        + fold
-                };
+impl Choice<'_> {
+    /// Cost of items with the best choice of lane loops among them, which is added to `lanes`. `rows` is the loop directly around the items,
+    /// unless that is a fold.
+    fn best(&self, items: &[Item], rows: Option<Axis>, lanes: &mut BTreeSet<Axis>) -> f64 {
+        let cost = |item: &Item| match item {
+            Item::Loop(inner) => self.best_of_loop(inner, rows, lanes),
+            other => statement(self.kernel, other, None, self.width),
+        };
+        items.iter().map(cost).sum()
+    }
 
-                // Or this loop runs over scalars, and lane loops are chosen inside it.
-                let mut deeper = BTreeSet::new();
-                let rows = inner.accumulators.is_empty().then_some(inner.axis);
-                let narrow = iterations * best(kernel, &inner.body, rows, &mut deeper, width);
+    fn best_of_loop(&self, inner: &Loop, rows: Option<Axis>, lanes: &mut BTreeSet<Axis>) -> f64 {
+        let Choice { kernel, width, folds } = *self;
+        let iterations = assumed_turns(kernel, inner.axis);
+        let fold = if inner.accumulators.is_empty() { 0.0 } else { FOLD_LANES };
 
-                if wide <= narrow {
-                    lanes.insert(inner.axis);
-                } else {
-                    lanes.append(&mut deeper);
-                }
-                wide.min(narrow)
-            }
-            other => statement(kernel, other, None, width),
-        })
-        .sum()
+        // This loop as the lane loop, if it may be one: what all rows share counts as packed.
+        let body = rows.map(|rows| as_packed(&inner.body, inner.axis, rows, &[]));
+        let body = body.as_ref().unwrap_or(&inner.body);
+        let is_kept = folds.is_some_and(|folds| is_fold(kernel, inner) && !folds.contains(&inner.axis));
+        let wide = if is_ordered(inner) || is_kept {
+            f64::INFINITY
+        } else {
+            width.vectors(iterations) * vectors(kernel, body, &BTreeSet::new(), Some(inner.axis), width)
+                + fold
+        };
+
+        // Or this loop runs over scalars, and lane loops are chosen inside it.
+        let mut deeper = BTreeSet::new();
+        let rows = inner.accumulators.is_empty().then_some(inner.axis);
+        let narrow = iterations * self.best(&inner.body, rows, &mut deeper);
+
+        if wide <= narrow {
+            lanes.insert(inner.axis);
+        } else {
+            lanes.append(&mut deeper);
+        }
+        wide.min(narrow)
+    }
 }
 
 /// True when an access in a sum reads the same elements for all rows, but others in each lane and each iteration of the sum, as a

@@ -19,6 +19,8 @@
 //!   cache wide) and 32 rows or more read it. Each of its rows lies in a page of its own, and every block of rows would fetch
 //!   these again: 75 → 100 GFLOP/s at 256×2048×2048; with AVX2, whose strips are 16 columns, 63 → 93 at 128×512×512 and 34 → 69 at
 //!   1024×256×2048, as weight gradients. Smaller ones lose by the copy: 110 → 101 at 1024×64×1024.
+//! - A small one goes to panels where its rows lie so far apart that the lines of a strip fight for a few sets of the first cache, and 128 rows or
+//!   more read it: 128×128 behind 768 rows 85–94 → 96 GFLOP/s, behind 4,096 rows 69–92 → 97 (AMD Zen 3; the copy costs as much as 64 rows gain).
 //! - The left operand is relaid ahead where a sum is long (1024 iterations and more, or not known) and the operand is not
 //!   contiguous along it; otherwise it is read in place. Each iteration of such a sum reads a page of its own, which every block
 //!   of rows and every strip would fetch again: the weight gradient of 1024×1024 at batch 4096 took 290 ms, now 82. At 1024×256×2048 and 2048×256×1000
@@ -45,6 +47,8 @@ const MANY_ROWS: i64 = 32;
 const MANY_COLUMNS: i64 = 256;
 /// With at least so many columns a copy of rows that fight for a few sets of a cache pays.
 const SOME_COLUMNS: i64 = 64;
+/// With at least so many rows a copy of a right operand whose lines fight for a few sets of a cache pays.
+const REPAID: i64 = 128;
 /// Rows of a batch whose size is not known.
 const SOME_ROWS: i64 = 64;
 /// Iterations of a sum, each in a page of its own, that need more translations than the TLB holds.
@@ -353,14 +357,19 @@ impl Packing<'_> {
     }
 
     /// True for strided reads, and for those of an operand too large for the cache: a strip of it spans as many pages as the sum has
-    /// iterations, and each block of rows would fetch them again.
+    /// iterations, and each block of rows would fetch them again. True too where the lines of a strip fight for a few sets of the first cache,
+    /// and many rows would fetch them again.
     pub(super) fn pays(&self, read: &Read<'_>, lane: Axis, rows: Axis) -> bool {
         if !read.access.at.coefficient(lane).is(1) {
             return true;
         }
-        let elements = &read.depth(&self.kernel) * extent(&self.kernel, lane);
-        let is_far = elements.as_constant().is_some_and(|elements| elements > self.target.near());
-        is_far && extent(&self.kernel, rows).as_constant().is_none_or(|rows| rows >= MANY_ROWS)
+        let depth = read.depth(&self.kernel);
+        let rows = extent(&self.kernel, rows).as_constant();
+        let elements = (&depth * extent(&self.kernel, lane)).as_constant();
+        let is_far = elements.is_some_and(|elements| elements > self.target.near());
+        let fights = || depth.as_constant().is_some_and(|depth| self.fights(read, Some(depth)));
+        is_far && rows.is_none_or(|rows| rows >= MANY_ROWS)
+            || rows.is_some_and(|rows| rows >= REPAID) && fights()
     }
 
     /// Columns of a strip: as many as a block of registers holds, fewer where that leaves no remainder or a wider last strip.

@@ -365,7 +365,7 @@ impl Count<'_> {
     /// Lanes that are not contiguous in memory are read and written one by one.
     fn element_by_element(&mut self, access: &Access, depth: usize) {
         let lane = self.path[..depth].iter().find(|axis| self.lanes.contains(axis)).copied();
-        let vectors = access_cost(self.kernel, access, lane, WIDTH as f64);
+        let vectors = access_cost(self.kernel, access, lane, &|_| WIDTH as f64);
         if vectors > 1.0 {
             self.add(Work { arithmetic: 0, instructions: vectors as i64 }, depth);
         }
