@@ -147,45 +147,9 @@ fn as_packed(items: &[Item], lane: Axis, rows: Axis, sums: &[Axis]) -> Vec<Item>
     items.iter().map(packed).collect()
 }
 
-/// Interchanges loops: a lane loop of sums of products moves around the loop over rows that enclosed it. Each strip of the shared
-/// operand then stays in cache while all blocks of rows read it. A loop of few rows is interchanged too. Only whole chains of
-/// additions move, so no bit changes.
-pub fn put_lanes_outside(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> Kernel {
-    Kernel { body: lanes_outside(kernel, &kernel.body, lanes), ..kernel.clone() }
-}
-
-fn lanes_outside(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>) -> Vec<Item> {
-    items
-        .iter()
-        .map(|item| {
-            let Item::Loop(rows) = item else { return item.clone() };
-            match rows.body.as_slice() {
-                [Item::Loop(wide)]
-                    if lanes.contains(&wide.axis)
-                        && are_independent(rows, wide)
-                        && (products(kernel, wide) > 0 || has_few(kernel, rows)) =>
-                {
-                    let inside = Loop { body: wide.body.clone(), ..rows.clone() };
-                    Item::Loop(Loop { body: vec![Item::Loop(inside)], ..wide.clone() })
-                }
-                _ => Item::Loop(Loop { body: lanes_outside(kernel, &rows.body, lanes), ..rows.clone() }),
-            }
-        })
-        .collect()
-}
-
-/// Few rows are unrolled completely, and a lane loop around them can be merged with others over the same lanes.
-fn has_few(kernel: &Kernel, rows: &Loop) -> bool {
-    extent(kernel, rows.axis).as_constant().is_some_and(|rows| rows <= 4)
-}
-
 /// True when a loop over rows of products stands inside the lane loop.
 fn has_rows(kernel: &Kernel, wide: &Loop) -> bool {
     loops(&wide.body).any(|rows| rows.accumulators.is_empty() && products(kernel, rows) > 0)
-}
-
-fn are_independent(x: &Loop, y: &Loop) -> bool {
-    x.accumulators.is_empty() && y.accumulators.is_empty()
 }
 
 /// Blocks of rows for products: the loop over rows of sums of products is unrolled, so that several rows share each load. `target` says

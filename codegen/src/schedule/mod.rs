@@ -9,6 +9,8 @@ pub mod loops;
 
 pub mod pack;
 
+mod interchange;
+
 mod blocks;
 
 mod sum_nest;

@@ -49,8 +49,8 @@ const MANY_COLUMNS: i64 = 256;
 const SOME_COLUMNS: i64 = 64;
 /// With at least so many rows a copy of a right operand whose lines fight for a few sets of a cache pays.
 const REPAID: i64 = 128;
-/// Rows of a batch whose size is not known.
-const SOME_ROWS: i64 = 64;
+/// Terms of a sum over a batch whose size is not known.
+const SOME_TERMS: i64 = 256;
 /// Iterations of a sum, each in a page of its own, that need more translations than the TLB holds.
 const LONG: i64 = 1024;
 
@@ -165,7 +165,7 @@ pub(super) struct Read<'a> {
 
 impl Packing<'_> {
     /// Packs the items of a body. `around` is the loop around them, unless that is a fold.
-    fn items(&mut self, items: &[Item], around: Option<Axis>) -> Vec<Item> {
+    pub(super) fn items(&mut self, items: &[Item], around: Option<Axis>) -> Vec<Item> {
         let mut packed = Vec::new();
         for item in items {
             let Item::Loop(inner) = item else {
@@ -275,7 +275,7 @@ impl Packing<'_> {
         let bytes = self.kernel.element(read.value).bytes() as u64;
         let stride = read.access.at.coefficient(axis).as_constant().map(i64::unsigned_abs);
         let lines = stride.map(|stride| self.caches.first.lines_apart(stride.saturating_mul(bytes)));
-        lines.is_some_and(|lines| depth.unwrap_or(SOME_ROWS) as u64 > lines)
+        lines.is_some_and(|lines| depth.unwrap_or(SOME_TERMS) as u64 > lines)
     }
 
     /// The strips of a product; `None` where its right operand is read in place.
@@ -318,7 +318,7 @@ impl Packing<'_> {
     }
 
     /// Adds a kernel that copies an operand ahead of this one, with the axes `inner` innermost. Returns where it is read then.
-    fn relay(&mut self, read: &Read<'_>, inner: &[Axis]) -> (Buffer, Access) {
+    pub(super) fn relay(&mut self, read: &Read<'_>, inner: &[Axis]) -> (Buffer, Access) {
         let used = read.access.at.terms.keys().copied().chain(read.access.row.map(|(axis, _)| axis));
         let outer: BTreeSet<Axis> = used.filter(|axis| !inner.contains(axis)).collect();
         let axes: Vec<Axis> = outer.into_iter().chain(inner.iter().copied()).collect();
@@ -562,7 +562,7 @@ pub(super) fn reads_of_fold<'a>(fold: &'a Loop, sums: &mut Vec<Axis>, reads: &mu
 }
 
 /// The items with some loads replaced by loads from elsewhere.
-fn replace_loads(items: &[Item], replaced: &[(ValueId, (Buffer, Access))]) -> Vec<Item> {
+pub(super) fn replace_loads(items: &[Item], replaced: &[(ValueId, (Buffer, Access))]) -> Vec<Item> {
     let load = |item: &Item| match item {
         Item::Let(value, _) => match replaced.iter().find(|(known, _)| known == value) {
             Some((_, (buffer, access))) => Item::Let(*value, Expression::Load(*buffer, access.clone())),

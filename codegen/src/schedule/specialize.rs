@@ -19,7 +19,8 @@ use crate::plan::step::Repeat;
 use crate::schedule::cost::{Cost, work};
 use crate::schedule::divide::{Division, divisions};
 use crate::schedule::form::{buffer_of, form};
-use crate::schedule::loops::{Schedule, choose_lanes, choose_lanes_again, choose_rows, put_lanes_outside};
+use crate::schedule::interchange::{put_lanes_outside, put_rows_inside};
+use crate::schedule::loops::{Schedule, choose_lanes, choose_lanes_again, choose_rows};
 use crate::schedule::pack::{Room, pack};
 use crate::schedule::panels::panels_ahead;
 use crate::target::Target;
@@ -266,7 +267,7 @@ fn specialize(
     let form = put_lanes_first(form.clone(), &lanes);
     let kernel = form.map_dims(&|dim| dim.bind(fixed));
     let lanes = choose_lanes_again(&kernel, lanes, target.instructions());
-    let kernel = put_lanes_outside(&kernel, &lanes);
+    let kernel = put_lanes_outside(&put_rows_inside(&kernel, &lanes), &lanes);
 
     // Scratch buffers are numbered after the form's own.
     let mut arena = Arena { sizes: vec![Dim::default(); buffers], lifetimes: vec![(0, 0); buffers] };

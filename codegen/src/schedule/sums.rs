@@ -20,10 +20,12 @@
 //!   cache, and its operands are copied to panels: 4096×512×512 as a gradient of weights 48 → 79.
 //! - What a sum takes of values beside it, such as a channel's mean, is loaded and computed again for each block. So the sums of a norm's gradient
 //!   are added block by block: four sums over three values of 32 channels at 8,192 places 273 → 209 µs, of 16 channels at 32,768 404 → 297.
+//! - What all rows share and is strided along the lanes is relaid ahead, since a block of lines is read in place: the gradient of a transposed
+//!   convolution by its input, 128→64 4×4 on 7×7, batch 64, 139 → 10 ms.
 //! - Groups are those that read least: of 512×512 sums, which are 1 MB, four groups of 256×256 read each operand twice; groups of all rows
 //!   and few columns read one of them eight times.
 
-use super::pack::{Packing, reads_of_fold};
+use super::pack::{Packing, reads_of_fold, replace_loads};
 use super::sum_blocks::Blocks;
 use super::sum_nest::{Nest, Sum, Tile};
 use crate::ir::affine::{Affine, Axis};
@@ -60,6 +62,9 @@ impl Packing<'_> {
         if !blocks.iter().any(|blocks| blocks.pays) {
             return None;
         }
+        if let Some(relaid) = self.with_columns_relaid(around, &nested) {
+            return Some(self.items(&[Item::Loop(relaid)], None));
+        }
 
         let groups = tile.groups.map(|groups| self.axis(Dim::from(groups)));
         tile.place_groups(groups);
@@ -71,6 +76,24 @@ impl Packing<'_> {
         }
         body.append(&mut self.behind(&nested, &tile, &all));
         Some(nest(&groups, body))
+    }
+
+    /// The loop with what all rows share relaid ahead, where it is strided along the lanes: a block of it would be read one element after another;
+    /// `None` where nothing is.
+    fn with_columns_relaid(&mut self, around: &Loop, nested: &Nest<'_>) -> Option<Loop> {
+        let mut relaid = Vec::new();
+        for read in nested.sums.iter().flat_map(Sum::reads) {
+            let by_lane = read.access.at.coefficient(nested.wide.axis);
+            let of_rows = nested.rows.is_some_and(|rows| read.access.uses(rows.axis));
+            let is_shared = !of_rows && !nested.outer.iter().any(|axis| read.access.uses(*axis));
+            let is_looked_up = read.access.row.is_some() || read.access.by.is_some();
+            if !by_lane.is(0) && !by_lane.is(1) && is_shared && !is_looked_up {
+                let inner: Vec<Axis> = read.summed.iter().copied().chain([nested.wide.axis]).collect();
+                relaid.push((read.value, self.relay(&read, &inner)));
+            }
+        }
+        let body = replace_loads(&around.body, &relaid);
+        (!relaid.is_empty()).then(|| Loop { body, ..around.clone() })
     }
 
     /// Scratch for the sums of an accumulator.
