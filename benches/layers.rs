@@ -40,6 +40,13 @@ network! {
         loss 0.5 * sum(y * y);
     }
 
+    /// Four pixels of each, as decoders and generators of pictures have it.
+    Transposed(inputs: usize, size: usize, channels: usize) {
+        input x: [batch, inputs, size, size];
+        output y = conv_transpose(x, channels, kernel: 4, stride: 2, padding: 1, bias: false);
+        loss 0.5 * sum(y * y);
+    }
+
     Embedding(count: usize, width: usize) {
         input x: i32[batch];
         output y = embedding(x, count, width);
@@ -114,6 +121,9 @@ fn main() {
             measure(&format!("{name}{form}"), &|| convolved(shape, by));
         }
     }
+    for (form, by) in FORMS {
+        measure(&format!("transposed{form}"), &|| transposed([64, 128, 7, 64], by));
+    }
 }
 
 /// The least time of a pass, of those of half a second and at least ten.
@@ -164,11 +174,20 @@ fn convolved(shape: &Shape, by: &'static [&'static str]) -> Pass {
     let Shape { batch, inputs, size, channels, kernel, stride, padding, groups } = *shape;
     let network = Convolution::new(inputs, size, channels, kernel, stride, padding, groups);
     let net = network.batch_sizes([batch]).build().expect("a network");
-    let x = tensor(1, &[batch, inputs, size, size]);
-    let weight = net.parameters().next().expect("a weight").1;
     let places = (size + 2 * padding - kernel) / stride + 1;
-    let mut y = room(&[batch, channels, places, places]);
-    let (mut by_x, mut by_weight) = (room(&[batch, inputs, size, size]), room(&weight));
+    of_pictures(net, [&[batch, inputs, size, size], &[batch, channels, places, places]], by)
+}
+
+fn transposed([batch, inputs, size, channels]: [usize; 4], by: &'static [&'static str]) -> Pass {
+    let net = Transposed::new(inputs, size, channels).batch_sizes([batch]).build().expect("a network");
+    of_pictures(net, [&[batch, inputs, size, size], &[batch, channels, 2 * size, 2 * size]], by)
+}
+
+/// A pass of a layer with one parameter, from pictures of a shape to those of another.
+fn of_pictures(net: Model, [from, to]: [&[usize]; 2], by: &'static [&'static str]) -> Pass {
+    let x = tensor(1, from);
+    let weight = net.parameters().next().expect("a weight").1;
+    let (mut y, mut by_x, mut by_weight) = (room(to), room(from), room(&weight));
     Box::new(move || match *by {
         [] => net.forward_into(&x, &mut y).expect("an output"),
         ["x"] => _ = net.gradients_into(None, ["x"], &x, (), [&mut by_x as _]).expect("a gradient"),

@@ -49,6 +49,10 @@ def conv(batch, inputs, size, channels, by, kernel=3, stride=1, padding=1, group
     return layer(module, (batch, inputs, size, size), by)
 
 
+def transposed(by):
+    return layer(nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=False), (64, 128, 7, 7), by)
+
+
 def embedding(count, width, batch):
     table, x = nn.Embedding(count, width), torch.randint(count, (batch,))
     optimizer = torch.optim.SGD(table.parameters(), lr=0.01)
@@ -82,7 +86,8 @@ ROWS = {
     "depthwise": lambda: conv(8, 128, 28, 128, ("x", "weight"), groups=128),
     "embedding": lambda: embedding(50_000, 128, 4096),
 } | {name + form: lambda sizes=sizes, options=options, by=by: conv(*sizes, by, **options)
-     for name, (sizes, options) in CONVOLUTIONS.items() for form, by in FORMS.items()}
+     for name, (sizes, options) in CONVOLUTIONS.items() for form, by in FORMS.items()} | {
+    "transposed" + form: lambda by=by: transposed(by) for form, by in FORMS.items()}
 
 
 def least(run, seconds=0.5):

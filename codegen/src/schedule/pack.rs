@@ -346,7 +346,14 @@ impl Packing<'_> {
             Item::Let(ValueId(0), Expression::Load(read.buffer, fresh(read.access))),
             Item::Store(buffer, fresh(&to), ValueId(0)),
         ];
-        let loops: Vec<Axis> = (0..axes.len() as u32).map(Axis).collect();
+        // What it is contiguous along stands around the lanes: tiles are then transposed in registers.
+        let mut loops: Vec<Axis> = (0..axes.len() as u32).map(Axis).collect();
+        if let Some(along) = axes.iter().position(|axis| read.access.at.coefficient(*axis).is(1))
+            && along + 1 < axes.len()
+        {
+            let along = loops.remove(along);
+            loops.insert(loops.len() - 1, along);
+        }
         let body = nest(&loops, body);
 
         let lanes = BTreeSet::from([Axis(axes.len() as u32 - 1)]);
