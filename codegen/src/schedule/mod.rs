@@ -11,6 +11,8 @@ pub mod pack;
 
 mod interchange;
 
+mod layout;
+
 mod blocks;
 
 mod sum_nest;

@@ -214,6 +214,9 @@ impl Packing<'_> {
         {
             return None;
         }
+        if let Some(together) = self.with_lanes_together(wide, rows) {
+            return Some(self.product(&together).unwrap_or_else(|| vec![Item::Loop(together)]));
+        }
         let relaid = self.with_rows_relaid(wide, rows);
         if let Some(blocks) = relaid.as_ref().and_then(|relaid| self.sums_in_blocks(relaid)) {
             return Some(blocks);
