@@ -114,3 +114,41 @@ fn parts_of_a_value_are_divided_alike() {
     let calls = calls_of_three(&case.graph, &batch(50));
     assert!(calls.contains("threads share i0, i"), "{calls}");
 }
+
+/// What is packed for a kernel amid a team is packed ahead of it by one thread, unless that is work for several.
+#[test]
+fn small_panels_are_packed_ahead() {
+    let calls = |[rows, depth, columns]: [usize; 3], contract: (usize, usize)| {
+        let mut case = Case::new();
+        let x = case.input("x", &["40", "64"], &[40, 64]);
+        let h = layer(&mut case, x, [64, 16]);
+        let a = if contract.0 == 0 { [depth, rows] } else { [rows, depth] };
+        let b = if contract.1 == 0 { [depth, columns] } else { [columns, depth] };
+        let [a, b] = [("a", a), ("b", b)].map(|(name, sizes)| case.storage(name, &sizes));
+        let z = case.graph.add(Op::DotGeneral { batch: vec![], contract: vec![contract] }, &[a, b]);
+        case.output("h", h);
+        case.output("z", z);
+        calls_of_three(&case.graph, &Bindings::new())
+    };
+    let alone = |calls: &str| calls.lines().filter(|line| !line.contains("thread")).count();
+    // A panel of a few columns; the left operand of a long sum.
+    for (text, count) in [(calls([40, 33, 8], (1, 1)), 1), (calls([256, 4096, 64], (0, 0)), 0)] {
+        assert_eq!(alone(&text), count, "{text}");
+    }
+}
+
+/// A value of many parts is shared as one of few, in a time that grows with their number.
+#[test]
+fn many_parts_are_divided_alike() {
+    let mut case = Case::new();
+    let parts: Vec<NodeId> = (0..400)
+        .map(|part| {
+            let x = case.input(&format!("x{part}"), &["batch", "2"], &[50, 2]);
+            case.graph.add(Op::Unary(Unary::Tanh), &[x])
+        })
+        .collect();
+    let whole = case.graph.add(Op::Concatenate { axis: 1 }, &parts);
+    case.output("whole", whole);
+    let calls = calls_of_three(&case.graph, &batch(50));
+    assert!(calls.contains("threads share i0, i"), "{calls}");
+}

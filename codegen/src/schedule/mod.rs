@@ -25,4 +25,6 @@ pub mod form;
 
 pub mod specialize;
 
+mod meet;
+
 pub(crate) mod share;
