@@ -7,6 +7,7 @@ use common::case::Case;
 use downhill_graph::dim::Bindings;
 use downhill_graph::graph::{Graph, NodeId};
 use downhill_graph::op::{Op, Padding, Range, Unary};
+use downhill_graph::types::Shape;
 
 /// Kernels that threads share with the one before.
 fn together(case: &Case, sizes: &Bindings) -> usize {
@@ -68,8 +69,16 @@ fn rows_that_meet_are_not_shared_at_once() {
     };
     let mixed: Between =
         |graph, x| graph.add(Op::DotGeneral { batch: vec![], contract: vec![(0, 0)] }, &[x, x]);
-    // What mixes rows has rows of its own, which are those of the layer behind it.
-    for (between, behind) in [(flipped, 0), (shifted, 0), (mixed, 1)] {
+    // As many rows of half the length, which lie in the first half of memory.
+    let halved: Between = |graph, x| {
+        let row = graph.add(Op::Reshape(Shape::from([640])), &[x]);
+        let half = Range { start: 0.into(), end: 320.into(), stride: 1 };
+        let half = graph.add(Op::Slice(vec![half]), &[row]);
+        let rows = graph.add(Op::Reshape(Shape::from([40, 8])), &[half]);
+        graph.add(Op::Concatenate { axis: 1 }, &[rows, rows])
+    };
+    // What mixes rows or cuts them anew has rows of its own, which are those of the layer behind it.
+    for (between, behind) in [(flipped, 0), (shifted, 0), (halved, 1), (mixed, 1)] {
         let mut case = Case::new();
         let x = case.input("x", &["40", "8"], &[40, 8]);
         let h = layer(&mut case, x, [8, 16]);

@@ -251,4 +251,18 @@ mod tests {
         let both = copy([4000, 1000], (Buffer::Arena(1), [1001, 2]), [1000, 1]);
         assert_eq!(divided(&both), None);
     }
+
+    /// Rows of eight elements: their parts, a few of their elements, what reaches into the next row or begins before the first.
+    #[test]
+    fn a_row_keeps_to_its_own_part() {
+        let own = |first: i64, by: i64, elements: i64, unit: i64| {
+            let kernel = copy([40, elements], (Buffer::Arena(0), [8, 1]), [8, 1]);
+            let row = Affine::axis(Axis(0)).times(&Dim::from(by));
+            let access = Access::at(row.plus(&Affine::axis(Axis(1))).offset(&Dim::from(first)));
+            let by = own_part(&kernel, &access, &BTreeSet::from([Axis(0)]), unit);
+            by.and_then(|by| by.as_constant())
+        };
+        assert_eq!([own(0, 8, 8, 1), own(3, 8, 5, 1), own(0, 4, 4, 2)], [Some(8); 3]);
+        assert_eq!([own(0, 8, 12, 1), own(3, 8, 6, 1), own(-1, 8, 8, 1), own(0, 4, 5, 2)], [None; 4]);
+    }
 }

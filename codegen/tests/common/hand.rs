@@ -6,6 +6,7 @@ use downhill_codegen::entry::description::Entry;
 use downhill_graph::dim::Bindings;
 use std::cell::Cell;
 use std::ffi::c_void;
+use std::sync::Barrier;
 
 /// In which order ranges run.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +17,8 @@ pub(crate) enum Order {
     Backwards,
     /// As many ranges as chance says, each as far ahead of the others: numbers that look random, from this one on.
     Mixed(u64),
+    /// Each range on a thread of its own, all at once.
+    AtOnce,
 }
 
 /// Where the arena's buffers lie.
@@ -28,11 +31,12 @@ pub(crate) enum Layout {
 }
 
 /// The orders and layouts that code for several threads is run in: one after the other, all must give the same bits.
-pub(crate) const HANDS: [(Order, Layout); 4] = [
+pub(crate) const HANDS: [(Order, Layout); 5] = [
     (Order::Backwards, Layout::Apart),
     (Order::Forwards, Layout::Planned),
     (Order::Mixed(1), Layout::Planned),
     (Order::Mixed(2), Layout::Planned),
+    (Order::AtOnce, Layout::Planned),
 ];
 
 /// What [`divide`] is given.
@@ -72,7 +76,7 @@ impl Hand {
             ranges.flat_map(|range| std::iter::repeat_n(range, kernels)).collect()
         };
         match self.order {
-            Order::Forwards => (self.threads, in_turn(&mut (0..self.threads))),
+            Order::Forwards | Order::AtOnce => (self.threads, in_turn(&mut (0..self.threads))),
             Order::Backwards => (self.threads, in_turn(&mut (0..self.threads).rev())),
             Order::Mixed(_) => {
                 let ranges = 1 + self.below(self.threads);
@@ -102,17 +106,46 @@ pub(crate) unsafe extern "C" fn divide(hand: *const c_void, shares: *const Share
         unsafe { (&*hand.cast::<Hand>(), std::slice::from_raw_parts(shares, count as usize)) };
     DIVIDED.with(|divided| divided.set(divided.get() + shares.len()));
     let (ranges, turns) = hand.turns(shares.len());
+    if matches!(hand.order, Order::AtOnce) {
+        return at_once(shares, ranges);
+    }
     let mut next = vec![0; ranges as usize];
     for range in turns {
-        let share = &shares[next[range as usize]];
+        // SAFETY: native code's own shares.
+        unsafe { run(&shares[next[range as usize]], range, ranges) };
         next[range as usize] += 1;
-        let (begin, end) = share.range(range, ranges);
-        if begin < end {
-            // SAFETY: native code's own task and arguments.
-            unsafe { (share.task)(share.arguments, begin, end, range) };
-        }
     }
     assert!(next.iter().all(|&done| done == shares.len()), "a range that nobody ran");
+}
+
+/// # Safety
+/// The task may be called with its arguments.
+unsafe fn run(share: &Share, range: i64, ranges: i64) {
+    let (begin, end) = share.range(range, ranges);
+    if begin < end {
+        // SAFETY: the caller's promise.
+        unsafe { (share.task)(share.arguments, begin, end, range) };
+    }
+}
+
+/// Shares that go to other threads, whose caller waits for these.
+struct Sent<'a>(&'a [Share]);
+
+// SAFETY: what shares point to may be used by all threads at once; that it is so is what is tested.
+unsafe impl Sync for Sent<'_> {}
+
+fn at_once(shares: &[Share], ranges: i64) {
+    let (sent, ready) = (Sent(shares), Barrier::new(ranges as usize));
+    std::thread::scope(|scope| {
+        for range in 0..ranges {
+            let (sent, ready) = (&sent, &ready);
+            scope.spawn(move || {
+                ready.wait();
+                // SAFETY: native code's own shares.
+                sent.0.iter().for_each(|share| unsafe { run(share, range, ranges) });
+            });
+        }
+    });
 }
 
 /// The memory of intermediate values, which nothing was written to yet: NaN.

@@ -286,6 +286,12 @@ fn call(
     Outcome { results, stopped: context.stopped, updated: context.updated }
 }
 
+/// What is known of a graph's entry in code for so many threads, which divides every kernel however small.
+pub(crate) fn entry_for(threads: usize, graph: &Graph, fixed: &Bindings) -> Entry {
+    let target = host::target().expect("a supported processor").threads(threads).dividing_from(0);
+    compiled(graph, fixed, &target, false).expect("it compiles").1
+}
+
 /// What is known of a graph's compiled entry, with what its functions cost.
 pub(crate) fn entry(graph: &Graph, fixed: &Bindings) -> Entry {
     let target = host::target().expect("a supported processor");

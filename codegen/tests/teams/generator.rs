@@ -45,7 +45,7 @@ struct Generator<'a> {
 
 /// The network that these dice throw, and the sizes to run it with.
 pub(crate) fn network(dice: &mut Dice) -> (Result<Declaration, Errors>, Bindings) {
-    let batch = dice.of(&[5_i64, 33, 7, 3, 2, 1, 0, 20]);
+    let batch = dice.of(&[5_i64, 33, 7, 3, 2, 1, 1, 0, 20]);
     let time = dice.of(&[4_i64, 1, 2, 3, 7, 5, 0]);
     let sizes = Bindings::from([("batch".into(), batch), ("time".into(), time)]);
     let b = Builder::new(Mode::Train);
@@ -74,7 +74,7 @@ impl Generator<'_> {
                 Flow::Sequence(self.named(|_| embedding(&ids, SYMBOLS, width, Embedding::default())))
             }
             _ => {
-                let [channels, height, width] = [[2_i64, 6, 6], [3, 5, 7], [1, 8, 4]][self.dice.below(3)];
+                let [channels, height, width] = [[2_i64, 6, 6], [3, 5, 7], [1, 12, 4]][self.dice.below(3)];
                 Flow::Picture(b.input("x", F32, [batch(), channels.into(), height.into(), width.into()]))
             }
         }
@@ -131,7 +131,7 @@ impl Generator<'_> {
                 }
             }
             6 => looped(x, dice.below(2) == 0, dice.below(2) == 0),
-            7 => nested(x, dice.below(2) == 0),
+            7 => nested(x, dice.below(3)),
             8 => cumsum(x, 1),
             9 => reverse(x, 1),
             10 => {
@@ -231,28 +231,33 @@ fn looped(x: &Value, reverse: bool, recompute: bool) -> Value {
     scanned.yields[0].clone()
 }
 
-/// A loop over features in a loop over time.
-fn nested(x: &Value, by_rows: bool) -> Value {
+/// A loop over features in a loop over time, which goes on with what the inner one came to: row by row, with that of all rows, or with the other
+/// rows' last step.
+fn nested(x: &Value, mixing: usize) -> Value {
     let b = x.builder().clone();
+    let features = x.shape().expect("known").dims()[2].clone();
     let over = Scan {
         slices: vec![Slices { name: "step", of: x.clone(), axis: 1 }],
         carried: vec![("h", full(&b, [batch()], 0.2))],
         ..Scan::default()
     };
     let outer = scan(&b, over, |step, h| {
-        let inner = Scan {
+        let over = Scan {
             slices: vec![Slices { name: "feature", of: step[0].clone(), axis: 1 }],
             carried: vec![("g", h[0].clone())],
             ..Scan::default()
         };
-        let inner = scan(&b, inner, |feature, g| {
+        let inner = scan(&b, over, |feature, g| {
             let next = sin(&g[0] * 0.5 + &feature[0]);
             Iteration { yields: vec![next.clone()], next: vec![next] }
         });
-        // By rows, or by what all of them come to.
-        let next =
-            if by_rows { inner.last[0].clone() } else { &inner.last[0] * 0.5 + tanh(sum(&inner.last[0])) };
-        Iteration { yields: vec![inner.yields[0].clone()], next: vec![next] }
+        let (last, steps) = (&inner.last[0], &inner.yields[0]);
+        let next = match mixing {
+            0 => last.clone(),
+            1 => last * 0.5 + tanh(sum(last)),
+            _ => last + reverse(reshape(slice(steps, 1, &features - &Dim::from(1), None, 1), [batch()]), 0),
+        };
+        Iteration { yields: vec![steps.clone()], next: vec![next] }
     });
     outer.yields[0].clone()
 }
