@@ -336,6 +336,36 @@ fn loops_in_loops() {
     }
 }
 
+/// The outer loop reads what the inner one has written last, from the rows of other threads: where a loop moves a buffer, positions alone say
+/// nothing.
+#[test]
+fn rows_that_meet_behind_an_inner_loop_are_waited_for() {
+    let mut inner = Body::new();
+    let (g, x) = (inner.input(&["200"]), inner.input(&["200"]));
+    let sum = binary(&mut inner.0, Binary::Add, g, x);
+    let next = inner.0.add(Op::Unary(Unary::Sin), &[sum]);
+    let inner = inner.finish(&[next, next]);
+
+    let mut outer = Body::new();
+    let (h, x) = (outer.input(&["200"]), outer.input(&["3", "200"]));
+    let g = &mut outer.0;
+    let [last, steps] = [0, 1].map(|result| scan(g, &inner, [1, 1], &Dim::from(3), &[h, x], result));
+    let end = Range { start: 2.into(), end: 3.into(), stride: 1 };
+    let step = g.add(Op::Slice(vec![end, Range::whole(&Dim::from(200))]), &[steps]);
+    let step = g.add(Op::Reshape(shape(&["200"])), &[step]);
+    let others = g.add(Op::Reverse(vec![0]), &[step]);
+    let next = binary(g, Binary::Sub, last, others);
+    let outer = outer.finish(&[next]);
+
+    let mut case = Case::new();
+    let operands = [case.input("h", &["200"], &[200]), case.input("x", &["4", "3", "200"], &[4, 3, 200])];
+    let last = scan(&mut case.graph, &outer, [1, 1], &Dim::from(4), &operands, 0);
+    case.output("last", last);
+    case.check(1e-4);
+    let calls = common::calls_of_three(&case.graph, &Bindings::new());
+    assert!(calls.contains("threads share") && !calls.contains("in all turns"), "{calls}");
+}
+
 /// A step: the loss comes from a loop, its gradient updates a parameter, and what the loop has come to is kept.
 #[test]
 fn a_step_around_a_loop() {

@@ -45,7 +45,7 @@ struct Generator<'a> {
 
 /// The network that these dice throw, and the sizes to run it with.
 pub(crate) fn network(dice: &mut Dice) -> (Result<Declaration, Errors>, Bindings) {
-    let batch = dice.of(&[5_i64, 33, 7, 3, 2, 1, 1, 0, 20]);
+    let batch = dice.of(&[5_i64, 33, 7, 3, 2, 1, 1, 0, 20, 130]);
     let time = dice.of(&[4_i64, 1, 2, 3, 7, 5, 0]);
     let sizes = Bindings::from([("batch".into(), batch), ("time".into(), time)]);
     let b = Builder::new(Mode::Train);
