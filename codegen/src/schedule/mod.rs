@@ -27,4 +27,6 @@ pub mod specialize;
 
 mod meet;
 
+mod cuts;
+
 pub(crate) mod share;

@@ -22,8 +22,8 @@ use crate::abi::LEAST_WORK;
 use crate::ir::kernel::{Buffer, Expression, Item};
 use crate::plan::arena::Arena;
 use crate::plan::step::Repeat;
+use crate::schedule::cuts::{are_fine, same_cuts};
 use crate::schedule::divide::Division;
-use crate::schedule::divisors::{greatest_common_divisor, least_common_multiple};
 use crate::schedule::meet::{Member, at_rows};
 use crate::schedule::specialize::{Form, Instance, Shared, guard};
 use crate::target::Target;
@@ -39,6 +39,11 @@ const MOST_OF_LOOP: usize = 64;
 const ENOUGH: i64 = 32;
 /// A loop that gives each thread so many pieces is as good as one that gives more.
 const PIECES: i64 = 4;
+
+/// So many pieces are as good as more.
+fn enough_pieces(target: &Target) -> i64 {
+    PIECES * target.thread_count() as i64
+}
 
 /// Decides for all kernels how threads share them; of the loops around them the sizes are `fixed`. Lifetimes of buffers in `arena` are made as
 /// long as their teams.
@@ -57,7 +62,7 @@ pub(crate) fn share(
             |instance: &Instance| instance.around.is_some() && outer.kernels.contains(&instance.step);
         let Some(first) = instances.iter().position(inside) else { continue };
         let count = instances[first..].iter().take_while(|instance| inside(instance)).count();
-        let members = whole_loop(&instances[first..first + count]);
+        let members = whole_loop(&instances[first..first + count], target);
         let own = &mut instances[first..first + count];
         let costs = own.iter().map(|instance| &instance.form.cost * &turns(instance, repeats, fixed));
         if let Some(members) = members
@@ -119,7 +124,7 @@ fn turns(instance: &Instance, repeats: &[Repeat], fixed: &Bindings) -> Dim {
 }
 
 /// The kernels of a loop, divided at the same rows, if each thread can run all turns for its rows.
-fn whole_loop(instances: &[Instance]) -> Option<Vec<Member>> {
+fn whole_loop(instances: &[Instance], target: &Target) -> Option<Vec<Member>> {
     if instances.len() > MOST_OF_LOOP {
         return None;
     }
@@ -129,7 +134,8 @@ fn whole_loop(instances: &[Instance]) -> Option<Vec<Member>> {
             rows.push(&division.turns);
         }
     }
-    rows.into_iter().find_map(|rows| loop_at(instances, rows))
+    let is_fine = |members: &Vec<Member>, rows: &Dim| are_fine(members.iter(), rows, enough_pieces(target));
+    rows.into_iter().find_map(|rows| loop_at(instances, rows).filter(|members| is_fine(members, rows)))
 }
 
 fn loop_at(instances: &[Instance], rows: &Dim) -> Option<Vec<Member>> {
@@ -221,7 +227,7 @@ impl Team {
 
         let divisions = &instance.form.divisions;
         let best = divisions.first().map_or(0, |division| division.pieces);
-        let enough = best.min(PIECES * target.thread_count() as i64);
+        let enough = best.min(enough_pieces(target));
         let good = divisions.iter().filter(|division| division.pieces >= enough);
         let rows = self.members.last().and_then(|member| member.rows.clone());
         let behind = |division| rows.as_ref().and_then(|rows| at_rows(division, rows));
@@ -234,34 +240,17 @@ impl Team {
         }
 
         let mut members = choices.into_iter().map(|division| Member::of(instance, division));
-        let goes = |member: &Member| self.members.iter().all(|other| member.goes_with(other));
+        let is_fine = |member: &Member| {
+            let all = self.members.iter().chain([member]);
+            member.rows.as_ref().is_none_or(|rows| are_fine(all, rows, enough_pieces(target)))
+        };
+        let goes =
+            |member: &Member| self.members.iter().all(|other| member.goes_with(other)) && is_fine(member);
         let Some(member) = members.find(goes) else { return false };
         self.members.push(member);
         self.kernels.end += 1;
         self.work = &self.work + &instance.form.cost;
         true
-    }
-}
-
-/// Kernels over the same rows are cut at the same places, which are no block of any of them.
-fn same_cuts(members: &mut [Member]) {
-    let cut = |rows: &Dim| {
-        let same = members.iter().filter(|member| member.rows.as_ref() == Some(rows));
-        same.filter_map(|member| member.division.as_ref()).map(whole_rows).fold(1, least_common_multiple)
-    };
-    let cuts: Vec<i64> = members.iter().map(|member| member.rows.as_ref().map_or(1, cut)).collect();
-    for (member, cut) in members.iter_mut().zip(cuts) {
-        if let Some(division) = &mut member.division {
-            division.multiple = cut * division.unit;
-        }
-    }
-}
-
-/// Rows between which a loop may be cut. One that walks through the elements of its rows in vectors may be cut anywhere.
-fn whole_rows(division: &Division) -> i64 {
-    match (division.is_wide, division.unit) {
-        (true, 2..) => 1,
-        (_, unit) => division.multiple / greatest_common_divisor(division.multiple, unit),
     }
 }
 
