@@ -40,11 +40,6 @@ const ENOUGH: i64 = 32;
 /// A loop that gives each thread so many pieces is as good as one that gives more.
 const PIECES: i64 = 4;
 
-/// So many pieces are as good as more.
-fn enough_pieces(target: &Target) -> i64 {
-    PIECES * target.thread_count() as i64
-}
-
 /// Decides for all kernels how threads share them; of the loops around them the sizes are `fixed`. Lifetimes of buffers in `arena` are made as
 /// long as their teams.
 pub(crate) fn share(
@@ -84,6 +79,11 @@ pub(crate) fn share(
             live_as_one(own, arena);
         }
     }
+}
+
+/// So many pieces are as good as more.
+fn enough_pieces(target: &Target) -> i64 {
+    PIECES * target.thread_count() as i64
 }
 
 /// Consecutive kernels that go together, of those that are not shared yet. One in a loop is alone.
