@@ -184,6 +184,61 @@ fn threads_share_a_recurrence_as_a_whole() {
     assert!(calls.contains("threads share") && !calls.contains("in all turns"), "{calls}");
 }
 
+/// Threads that share a loop are in different turns, so what a turn leaves free is used again only behind the loop.
+#[test]
+fn memory_is_not_used_again_within_a_shared_loop() {
+    let mut case = Case::new();
+    let widths = [8, 24, 5, 40, 8];
+    let mut operands = vec![case.input("h", &["batch", "8"], &[40, 8])];
+    let mut body = Body::new();
+    let mut h = body.input(&["batch", "8"]);
+    for (number, pair) in widths.windows(2).enumerate() {
+        let dims = [pair[0].to_string(), pair[1].to_string()];
+        let dims = dims.each_ref().map(String::as_str);
+        operands.push(case.input(&format!("w{number}"), &dims, &[pair[0], pair[1]]));
+        let w = body.input(&dims);
+        let z = product(&mut body.0, h, w);
+        h = body.0.add(Op::Unary(Unary::Tanh), &[z]);
+    }
+    let body = body.finish(&[h]);
+    let last = scan(&mut case.graph, &body, [1, 0], &Dim::from(30), &operands, 0);
+    case.output("last", last);
+    case.check(1e-4);
+
+    let sizes = Bindings::from([("batch".into(), 40)]);
+    let bytes = |threads: usize| {
+        let entry = common::entry_for(threads, &case.graph, &sizes);
+        let all = entry.arena.sizes.iter().map(|bytes| bytes.evaluate(&sizes).expect("known") as usize);
+        (entry.arena.layout(&sizes).expect("known").bytes, all.sum::<usize>())
+    };
+    let (alone, shared) = (bytes(1), bytes(3));
+    assert!(alone.0 < alone.1, "one thread uses memory again: {alone:?}");
+    assert!(shared.0 >= shared.1, "{shared:?}");
+}
+
+/// What a loop multiplies with and changes is packed anew in each turn.
+#[test]
+fn what_a_loop_changes_is_packed_in_each_turn() {
+    for k in [8, 33] {
+        let (mut case, width) = (Case::new(), k.to_string());
+        let operands =
+            [case.input("h", &["batch", &width], &[20, k]), case.input("w", &[&width, &width], &[k, k])];
+        let mut body = Body::new();
+        let (h, w) = (body.input(&["batch", &width]), body.input(&[&width, &width]));
+        let g = &mut body.0;
+        let z = g.add(Op::DotGeneral { batch: vec![], contract: vec![(1, 1)] }, &[h, w]);
+        let next = g.add(Op::Unary(Unary::Tanh), &[z]);
+        let share = g.full_like(w, 0.75);
+        let less = binary(g, Binary::Mul, w, share);
+        let body = body.finish(&[next, less]);
+        for result in [0, 1] {
+            let node = scan(&mut case.graph, &body, [2, 0], &Dim::from(4), &operands, result);
+            case.output(&format!("{result}"), node);
+        }
+        case.check(1e-4);
+    }
+}
+
 #[test]
 fn a_recurrence_from_the_end() {
     for (time, batch, sizes) in [(1, 2, [2, 3]), (5, 3, [4, 7])] {
@@ -279,6 +334,36 @@ fn loops_in_loops() {
         }
         case.check(1e-3);
     }
+}
+
+/// The outer loop reads what the inner one has written last, from the rows of other threads: where a loop moves a buffer, positions alone say
+/// nothing.
+#[test]
+fn rows_that_meet_behind_an_inner_loop_are_waited_for() {
+    let mut inner = Body::new();
+    let (g, x) = (inner.input(&["200"]), inner.input(&["200"]));
+    let sum = binary(&mut inner.0, Binary::Add, g, x);
+    let next = inner.0.add(Op::Unary(Unary::Sin), &[sum]);
+    let inner = inner.finish(&[next, next]);
+
+    let mut outer = Body::new();
+    let (h, x) = (outer.input(&["200"]), outer.input(&["3", "200"]));
+    let g = &mut outer.0;
+    let [last, steps] = [0, 1].map(|result| scan(g, &inner, [1, 1], &Dim::from(3), &[h, x], result));
+    let end = Range { start: 2.into(), end: 3.into(), stride: 1 };
+    let step = g.add(Op::Slice(vec![end, Range::whole(&Dim::from(200))]), &[steps]);
+    let step = g.add(Op::Reshape(shape(&["200"])), &[step]);
+    let others = g.add(Op::Reverse(vec![0]), &[step]);
+    let next = binary(g, Binary::Sub, last, others);
+    let outer = outer.finish(&[next]);
+
+    let mut case = Case::new();
+    let operands = [case.input("h", &["200"], &[200]), case.input("x", &["4", "3", "200"], &[4, 3, 200])];
+    let last = scan(&mut case.graph, &outer, [1, 1], &Dim::from(4), &operands, 0);
+    case.output("last", last);
+    case.check(1e-4);
+    let calls = common::calls_of_three(&case.graph, &Bindings::new());
+    assert!(calls.contains("threads share") && !calls.contains("in all turns"), "{calls}");
 }
 
 /// A step: the loss comes from a loop, its gradient updates a parameter, and what the loop has come to is kept.

@@ -32,6 +32,7 @@ use downhill_graph::graph::bug;
 use downhill_graph::hash::{Map, Set};
 use downhill_graph::op::{Compare, Reduction};
 use downhill_graph::types::ElementType;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Numbers up to this are constants in the code: sums of a few of them do not overflow. Greater ones are loaded.
@@ -155,7 +156,7 @@ pub fn emit(kernels: &[Scheduled], overlap: &dyn Fn(Buffer, Buffer) -> bool) -> 
         let mut emit = Emit {
             kernel,
             schedule,
-            divided: division.as_ref().map(|division| division.axes.as_slice()).unwrap_or_default(),
+            divided: division.as_ref().map(|division| &division.axes),
             definitions,
             b: &mut b,
             pointers: &mut emitted.pointers,
@@ -208,7 +209,7 @@ pub(super) struct Emit<'a> {
     pub(super) kernel: &'a Kernel,
     pub(super) schedule: &'a Schedule,
     /// The loops of which each thread runs a range.
-    divided: &'a [Axis],
+    divided: Option<&'a BTreeSet<Axis>>,
     definitions: Map<ValueId, &'a Expression>,
     pub(super) b: &'a mut ProgramBuilder,
     pointers: &'a mut Vec<Pointer>,
@@ -412,7 +413,7 @@ impl Emit<'_> {
 
     /// The first value of a loop's counter and the end: this thread's range if the loop is divided.
     fn range(&mut self, axis: Axis) -> [Integer; 2] {
-        if self.divided.contains(&axis) {
+        if self.divided.is_some_and(|axes| axes.contains(&axis)) {
             return [Number::Begin, Number::End].map(|number| self.integer(number));
         }
         let iterations = self.kernel.extents[axis.0 as usize].clone();

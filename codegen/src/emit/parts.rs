@@ -10,7 +10,7 @@ use crate::plan::arena::Arena;
 use crate::schedule::form::buffer_of;
 use crate::schedule::specialize::{Instance, Scheduled, Shared};
 use downhill_graph::types::ElementType;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::rc::Rc;
 
@@ -50,13 +50,13 @@ pub(crate) fn emit_parts(parts: &[&[Instance]], arena: &Arena) -> Result<Vec<Par
 
     let overlap = |x: Buffer, y: Buffer| arena.may_overlap(x, y);
     // By form, and by the loops that threads divide.
-    let mut known: HashMap<(usize, Vec<Axis>), Rc<Emitted>> = HashMap::new();
+    let mut known: HashMap<(usize, Option<BTreeSet<Axis>>), Rc<Emitted>> = HashMap::new();
     let emitted = parts.iter().map(|part| {
         let (emitted, arguments) = match part {
             [alone] => {
                 // All buffers of one kernel are in use at the same time, so none overlap.
                 let emit = || Rc::new(emit(&[alone.of_form()], &|_, _| false));
-                let key = (alone.form.number, alone.division().map(|by| by.axes.clone()).unwrap_or_default());
+                let key = (alone.form.number, alone.division().map(|by| by.axes.clone()));
                 let emitted = known.entry(key).or_insert_with(emit).clone();
                 let arguments = emitted.arguments(|buffer| buffer_of(&alone.numbers, buffer));
                 (emitted, arguments)

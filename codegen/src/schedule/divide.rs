@@ -11,13 +11,15 @@ use crate::schedule::cost::assumed_turns;
 use crate::schedule::divisors::least_common_multiple;
 use crate::schedule::loops::Schedule;
 use downhill_graph::dim::Dim;
+use downhill_graph::hash::{Map, Set};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A loop of a kernel that threads may divide, or loops that follow one another and are divided alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Division {
     /// The loops: mostly one.
-    pub axes: Vec<Axis>,
+    pub axes: BTreeSet<Axis>,
     /// Its iterations.
     pub turns: Dim,
     /// Whether it is a lane loop.
@@ -47,8 +49,9 @@ const PACKED_AGAIN: i64 = 8;
 /// The loops that threads may divide, but for those that are known to be a single piece. Those with the most pieces come first; of
 /// equals the outer one.
 pub fn divisions(kernel: &Kernel, schedule: &Schedule) -> Vec<Division> {
-    let independent =
-        independent_loops(kernel).into_iter().map(|(axis, packs_again)| (vec![axis], packs_again));
+    let independent = independent_loops(kernel)
+        .into_iter()
+        .map(|(axis, packs_again)| (BTreeSet::from([axis]), packs_again));
     let independent = independent.chain(loops_alike(kernel).map(|axes| (axes, false)));
     let mut divisions: Vec<Division> = independent
         .filter(|(axes, _)| writes_apart(kernel, axes))
@@ -60,7 +63,12 @@ pub fn divisions(kernel: &Kernel, schedule: &Schedule) -> Vec<Division> {
 }
 
 /// Loops over the same turns as a division, unless vectors run along some of them alone.
-fn division(kernel: &Kernel, schedule: &Schedule, axes: Vec<Axis>, packs_again: bool) -> Option<Division> {
+fn division(
+    kernel: &Kernel,
+    schedule: &Schedule,
+    axes: BTreeSet<Axis>,
+    packs_again: bool,
+) -> Option<Division> {
     let axis = *axes.first()?;
     let is_wide = schedule.lanes.contains(&axis);
     if axes.iter().any(|axis| schedule.lanes.contains(axis) != is_wide) {
@@ -75,7 +83,7 @@ fn division(kernel: &Kernel, schedule: &Schedule, axes: Vec<Axis>, packs_again: 
 }
 
 /// Several loops over the same turns that fold nothing, one behind the other, and nothing stored outside of them: parts of one value.
-fn loops_alike(kernel: &Kernel) -> Option<Vec<Axis>> {
+fn loops_alike(kernel: &Kernel) -> Option<BTreeSet<Axis>> {
     let loops = kernel.body.iter().filter_map(|item| match item {
         Item::Let(..) => None,
         Item::Store(..) => Some(None),
@@ -84,7 +92,7 @@ fn loops_alike(kernel: &Kernel) -> Option<Vec<Axis>> {
     let axes = loops.map(|inner| inner.map(|inner| inner.axis)).collect::<Option<Vec<Axis>>>()?;
     let turns = |axis: &Axis| &kernel.extents[axis.0 as usize];
     let alike = axes.windows(2).all(|two| turns(&two[0]) == turns(&two[1]));
-    (axes.len() > 1 && alike).then_some(axes)
+    (axes.len() > 1 && alike).then(|| axes.into_iter().collect())
 }
 
 /// The loops, from the outermost inward, that each enclose everything a kernel stores and that fold nothing; and whether something is packed
@@ -133,28 +141,30 @@ pub(super) fn is_packing(kernel: &Kernel, packing: &Loop) -> bool {
 /// True when no iteration of these loops touches what another one writes: every access to a written buffer moves by the same stride with
 /// its loop, and that stride is not zero; where there are several loops, each iteration keeps to its own part. Scratch is ignored, because
 /// each thread has its own.
-fn writes_apart(kernel: &Kernel, axes: &[Axis]) -> bool {
-    let accesses = kernel.accesses();
-    let shared = |buffer: &Buffer| !matches!(buffer, Buffer::Scratch(_) | Buffer::Watched);
-    accesses.iter().filter(|(buffer, _, store)| *store && shared(buffer)).all(|(buffer, written, _)| {
-        let by = stride(written, axes);
-        let mut same = accesses.iter().filter(|(other, _, _)| other == buffer).map(|(_, access, _)| *access);
-        let apart = |access: &Access| match axes {
-            [_] => access.row.is_none() && stride(access, axes) == by,
-            _ => own_part(kernel, access, axes, 1).as_ref() == Some(&by),
+fn writes_apart(kernel: &Kernel, axes: &BTreeSet<Axis>) -> bool {
+    let mut accesses = kernel.accesses();
+    accesses.retain(|(buffer, ..)| !matches!(buffer, Buffer::Scratch(_) | Buffer::Watched));
+    let written: Set<Buffer> =
+        accesses.iter().filter(|(_, _, store)| *store).map(|(buffer, ..)| *buffer).collect();
+    let mut strides: Map<Buffer, Dim> = Map::default();
+    accesses.iter().filter(|(buffer, ..)| written.contains(buffer)).all(|(buffer, access, _)| {
+        let by = match axes.len() {
+            1 => Some(stride(access, axes)).filter(|_| access.row.is_none()),
+            _ => own_part(kernel, access, axes, 1),
         };
-        !by.is(0) && same.all(apart)
+        by.is_some_and(|by| !by.is(0) && *strides.entry(*buffer).or_insert_with(|| by.clone()) == by)
     })
 }
 
 /// By how much an access moves with the one of these loops that it is in.
-fn stride(access: &Access, axes: &[Axis]) -> Dim {
-    axes.iter().fold(Dim::default(), |sum, axis| &sum + &access.at.coefficient(*axis))
+fn stride(access: &Access, axes: &BTreeSet<Axis>) -> Dim {
+    let own = access.at.terms.iter().filter(|(axis, _)| axes.contains(axis));
+    own.fold(Dim::default(), |sum, (_, coefficient)| &sum + coefficient)
 }
 
 /// How far an access moves with `unit` iterations of the one of these loops that it is in, if the positions of all of them lie in
 /// `i·by .. (i + 1)·by`, for the i-th of them.
-pub(super) fn own_part(kernel: &Kernel, access: &Access, axes: &[Axis], unit: i64) -> Option<Dim> {
+pub(super) fn own_part(kernel: &Kernel, access: &Access, axes: &BTreeSet<Axis>, unit: i64) -> Option<Dim> {
     let step = stride(access, axes);
     if step.is(0) || access.row.is_some() || access.by.is_some() {
         return None;
@@ -166,7 +176,7 @@ pub(super) fn own_part(kernel: &Kernel, access: &Access, axes: &[Axis], unit: i6
 }
 
 /// The greatest position in the first iteration of these loops, where the least is not negative.
-fn furthest(kernel: &Kernel, at: &Affine, axes: &[Axis]) -> Option<Dim> {
+fn furthest(kernel: &Kernel, at: &Affine, axes: &BTreeSet<Axis>) -> Option<Dim> {
     let mut last = is_never_negative(&at.constant).then(|| at.constant.clone())?;
     for (other, coefficient) in at.terms.iter().filter(|(other, _)| !axes.contains(other)) {
         if !is_never_negative(coefficient) {
@@ -188,7 +198,6 @@ mod tests {
     use super::*;
     use crate::ir::kernel::ValueId;
     use downhill_graph::types::ElementType;
-    use std::collections::BTreeSet;
 
     /// `for i0 { for i1 { arena1[written] = arena0[read] } }`, its inner loop a lane loop.
     fn copy(extents: [i64; 2], read: (Buffer, [i64; 2]), written: [i64; 2]) -> Kernel {
@@ -211,7 +220,7 @@ mod tests {
 
     fn divided(kernel: &Kernel) -> Option<Axis> {
         let schedule = Schedule { lanes: BTreeSet::from([Axis(1)]), ..Schedule::default() };
-        divisions(kernel, &schedule).first().map(|division| division.axes[0])
+        divisions(kernel, &schedule).first().and_then(|division| division.axes.first().copied())
     }
 
     #[test]
@@ -228,7 +237,7 @@ mod tests {
         let schedule = Schedule { lanes: BTreeSet::from([Axis(1)]), ..Schedule::default() };
         let among = |lanes: i64| {
             let row = copy([1, lanes], (Buffer::Arena(0), [lanes, 1]), [lanes, 1]);
-            divisions(&row, &schedule).first().map(|division| division.axes[0])
+            divisions(&row, &schedule).first().and_then(|division| division.axes.first().copied())
         };
         assert_eq!([2 * LANES - 1, 2 * LANES].map(among), [None, Some(Axis(1))]);
     }
@@ -241,5 +250,19 @@ mod tests {
         assert_eq!(divided(&shifts), Some(Axis(1)));
         let both = copy([4000, 1000], (Buffer::Arena(1), [1001, 2]), [1000, 1]);
         assert_eq!(divided(&both), None);
+    }
+
+    /// Rows of eight elements: their parts, a few of their elements, what reaches into the next row or begins before the first.
+    #[test]
+    fn a_row_keeps_to_its_own_part() {
+        let own = |first: i64, by: i64, elements: i64, unit: i64| {
+            let kernel = copy([40, elements], (Buffer::Arena(0), [8, 1]), [8, 1]);
+            let row = Affine::axis(Axis(0)).times(&Dim::from(by));
+            let access = Access::at(row.plus(&Affine::axis(Axis(1))).offset(&Dim::from(first)));
+            let by = own_part(&kernel, &access, &BTreeSet::from([Axis(0)]), unit);
+            by.and_then(|by| by.as_constant())
+        };
+        assert_eq!([own(0, 8, 8, 1), own(3, 8, 5, 1), own(0, 4, 4, 2)], [Some(8); 3]);
+        assert_eq!([own(0, 8, 12, 1), own(3, 8, 6, 1), own(-1, 8, 8, 1), own(0, 4, 5, 2)], [None; 4]);
     }
 }

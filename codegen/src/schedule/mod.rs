@@ -29,4 +29,8 @@ pub mod form;
 
 pub mod specialize;
 
+mod meet;
+
+mod cuts;
+
 pub(crate) mod share;

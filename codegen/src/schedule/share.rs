@@ -4,9 +4,9 @@
 //! and *teams*: consecutive kernels that threads run one after another, each thread its part of all of them, without waiting for
 //! the others. A loop of the plan whose kernels could be one team is shared as a whole: each thread runs all turns for its rows.
 //!
-//! Must hold: within a team or such a loop, nobody touches what another thread writes. Kernels that touch the same memory, which one of them writes, are
-//! divided at the same rows, and each row stays with itself: all positions of row i lie in `i·by .. (i + 1)·by`. Memory of its
-//! buffers is not used again before its end. A kernel that walks through all elements of its rows in one loop is divided between rows.
+//! Must hold: within a team or such a loop, nobody touches what another thread writes ([`crate::schedule::meet`]), and those over the same
+//! rows are cut at the same places. Memory of its buffers is not used again before its end. A kernel that walks through all elements of its rows
+//! in one loop is divided between rows.
 //!
 //! # Decisions
 //!
@@ -15,21 +15,23 @@
 //!   many times as fast as on one, each kernel divided by itself and now (Zen 3): w = 46 at batch 1,024 0.99 and 1.11, at 4,096
 //!   1.13 and 1.49, w = 64 at 1,024 0.98 and 1.73, at 4,096 1.48 and 1.62, w = 128 at 1,024 1.57 and 1.78.
 //! - A team ends once it is worth many threads, and after some kernels: its buffers live as long as it does.
+//! - What only packs for later kernels of a team, such as a panel of weights, is done before it, by one thread: otherwise it would end the
+//!   team. A large copy, or one whose size is not known, is shared as any kernel.
 
-use crate::abi::{LEAST_WORK, range};
-use crate::ir::kernel::{Access, Buffer, Expression, Item, Kernel};
+use crate::abi::LEAST_WORK;
+use crate::ir::kernel::{Buffer, Expression, Item};
 use crate::plan::arena::Arena;
 use crate::plan::step::Repeat;
-use crate::schedule::divide::{Division, own_part};
-use crate::schedule::divisors::{greatest_common_divisor, least_common_multiple};
-use crate::schedule::form::buffer_of;
-use crate::schedule::specialize::{Instance, Shared, guard};
+use crate::schedule::cuts::{are_fine, same_cuts};
+use crate::schedule::divide::Division;
+use crate::schedule::meet::{Member, at_rows};
+use crate::schedule::specialize::{Form, Instance, Shared, guard};
 use crate::target::Target;
 use downhill_graph::dim::{Bindings, Dim};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// The most kernels of a team.
+/// The most kernels of a team, and the most that pack something ahead of it.
 const MOST: usize = 16;
 /// The most kernels of a loop that is shared as a whole: each is held against every other.
 const MOST_OF_LOOP: usize = 64;
@@ -55,7 +57,7 @@ pub(crate) fn share(
             |instance: &Instance| instance.around.is_some() && outer.kernels.contains(&instance.step);
         let Some(first) = instances.iter().position(inside) else { continue };
         let count = instances[first..].iter().take_while(|instance| inside(instance)).count();
-        let members = whole_loop(&instances[first..first + count]);
+        let members = whole_loop(&instances[first..first + count], target);
         let own = &mut instances[first..first + count];
         let costs = own.iter().map(|instance| &instance.form.cost * &turns(instance, repeats, fixed));
         if let Some(members) = members
@@ -77,6 +79,11 @@ pub(crate) fn share(
             live_as_one(own, arena);
         }
     }
+}
+
+/// So many pieces are as good as more.
+fn enough_pieces(target: &Target) -> i64 {
+    PIECES * target.thread_count() as i64
 }
 
 /// Consecutive kernels that go together, of those that are not shared yet. One in a loop is alone.
@@ -117,7 +124,7 @@ fn turns(instance: &Instance, repeats: &[Repeat], fixed: &Bindings) -> Dim {
 }
 
 /// The kernels of a loop, divided at the same rows, if each thread can run all turns for its rows.
-fn whole_loop(instances: &[Instance]) -> Option<Vec<Member>> {
+fn whole_loop(instances: &[Instance], target: &Target) -> Option<Vec<Member>> {
     if instances.len() > MOST_OF_LOOP {
         return None;
     }
@@ -127,7 +134,8 @@ fn whole_loop(instances: &[Instance]) -> Option<Vec<Member>> {
             rows.push(&division.turns);
         }
     }
-    rows.into_iter().find_map(|rows| loop_at(instances, rows))
+    let is_fine = |members: &Vec<Member>, rows: &Dim| are_fine(members.iter(), rows, enough_pieces(target));
+    rows.into_iter().find_map(|rows| loop_at(instances, rows).filter(|members| is_fine(members, rows)))
 }
 
 fn loop_at(instances: &[Instance], rows: &Dim) -> Option<Vec<Member>> {
@@ -192,23 +200,6 @@ struct Team {
     work: Dim,
 }
 
-struct Member {
-    division: Option<Division>,
-    /// The rows that it is divided at.
-    rows: Option<Dim>,
-    touched: Vec<Touched>,
-}
-
-/// What a kernel does to a buffer in one of the rows that it is divided at.
-struct Touched {
-    buffer: Buffer,
-    stores: bool,
-    /// How far the next row is, where each keeps to its own part.
-    by: Option<Dim>,
-    /// The first and the last position of all, where they are known.
-    span: Option<[i64; 2]>,
-}
-
 impl Team {
     fn begin(position: usize, instance: &Instance) -> Team {
         let division = instance.form.divisions.first().cloned();
@@ -219,23 +210,24 @@ impl Team {
 
     fn has_room(&self) -> bool {
         let enough = self.work.as_constant().is_some_and(|work| work >= ENOUGH * LEAST_WORK);
-        self.members.len() < MOST && !enough
+        self.members.len() < MOST && self.ahead.len() < MOST && !enough
     }
 
     /// Takes in the kernel behind the last one, if one of its loops allows it; a kernel without such a loop, if it has nothing to do with
     /// the others. What only packs for kernels behind it is done ahead, so that these may join.
     fn join(&mut self, instance: &Instance, target: &Target) -> bool {
-        let undivided = Member::of(instance, None);
-        if packs(&instance.form.scheduled.kernel)
-            && self.members.iter().all(|other| undivided.goes_with(other))
-        {
-            self.ahead.push(self.kernels.len());
-            self.kernels.end += 1;
-            return true;
+        if packs_little(&instance.form) {
+            let undivided = Member::of(instance, None);
+            if self.members.iter().all(|other| undivided.goes_with(other)) {
+                self.ahead.push(self.kernels.len());
+                self.kernels.end += 1;
+                return true;
+            }
         }
+
         let divisions = &instance.form.divisions;
         let best = divisions.first().map_or(0, |division| division.pieces);
-        let enough = best.min(PIECES * target.thread_count() as i64);
+        let enough = best.min(enough_pieces(target));
         let good = divisions.iter().filter(|division| division.pieces >= enough);
         let rows = self.members.last().and_then(|member| member.rows.clone());
         let behind = |division| rows.as_ref().and_then(|rows| at_rows(division, rows));
@@ -247,9 +239,14 @@ impl Team {
             choices.push(None);
         }
 
-        let members = choices.into_iter().map(|division| Member::of(instance, division));
-        let found = members.into_iter().find(|one| self.members.iter().all(|other| one.goes_with(other)));
-        let Some(member) = found else { return false };
+        let mut members = choices.into_iter().map(|division| Member::of(instance, division));
+        let is_fine = |member: &Member| {
+            let all = self.members.iter().chain([member]);
+            member.rows.as_ref().is_none_or(|rows| are_fine(all, rows, enough_pieces(target)))
+        };
+        let goes =
+            |member: &Member| self.members.iter().all(|other| member.goes_with(other)) && is_fine(member);
+        let Some(member) = members.find(goes) else { return false };
         self.members.push(member);
         self.kernels.end += 1;
         self.work = &self.work + &instance.form.cost;
@@ -257,41 +254,10 @@ impl Team {
     }
 }
 
-/// Kernels over the same rows are cut at the same places, which are no block of any of them.
-fn same_cuts(members: &mut [Member]) {
-    let cut = |rows: &Dim| {
-        let same = members.iter().filter(|member| member.rows.as_ref() == Some(rows));
-        same.filter_map(|member| member.division.as_ref()).map(whole_rows).fold(1, least_common_multiple)
-    };
-    let cuts: Vec<i64> = members.iter().map(|member| member.rows.as_ref().map_or(1, cut)).collect();
-    for (member, cut) in members.iter_mut().zip(cuts) {
-        if let Some(division) = &mut member.division {
-            division.multiple = cut * division.unit;
-        }
-    }
-}
-
-/// Rows between which a loop may be cut. One that walks through the elements of its rows in vectors may be cut anywhere.
-fn whole_rows(division: &Division) -> i64 {
-    match (division.is_wide, division.unit) {
-        (true, 2..) => 1,
-        (_, unit) => division.multiple / greatest_common_divisor(division.multiple, unit),
-    }
-}
-
-/// A division at so many rows, of whose elements the loop walks through all; the division itself if its iterations are these rows.
-fn at_rows(division: &Division, rows: &Dim) -> Option<Division> {
-    if division.turns == *rows {
-        return Some(division.clone());
-    }
-    let unit = division.turns.divide(rows).as_constant().filter(|unit| *unit > 1)?;
-    (rows * &Dim::from(unit) == division.turns).then(|| Division { unit, ..division.clone() })
-}
-
-/// Whether a kernel does nothing but copy.
-fn packs(kernel: &Kernel) -> bool {
-    let mut copies = true;
-    kernel.visit(&mut |item| match item {
+/// Whether a kernel does nothing but copy, and so little that it is one thread's.
+fn packs_little(form: &Form) -> bool {
+    let mut copies = form.cost.as_constant().is_some_and(|cost| cost < LEAST_WORK);
+    form.scheduled.kernel.visit(&mut |item| match item {
         Item::Let(_, expression) => {
             copies &= matches!(expression, Expression::Load(..) | Expression::Constant(_))
         }
@@ -299,73 +265,6 @@ fn packs(kernel: &Kernel) -> bool {
         Item::Loop(inner) => copies &= inner.accumulators.is_empty(),
     });
     copies
-}
-
-impl Member {
-    /// Which part of a kernel each of so many threads runs.
-    fn pieces(&self, threads: i64) -> impl Iterator<Item = f64> {
-        let division = self.division.as_ref();
-        let known =
-            division.and_then(|division| Some((division.turns.as_constant()?, division.multiple.max(1))));
-        (0..threads).map(move |thread| {
-            let Some((turns, multiple)) = known else { return 1.0 / threads as f64 };
-            let (begin, end) = range(turns, multiple, thread, threads);
-            (end - begin) as f64 / turns.max(1) as f64
-        })
-    }
-
-    fn of(instance: &Instance, division: Option<Division>) -> Member {
-        let kernel = &instance.form.scheduled.kernel;
-        let accesses = kernel.accesses().into_iter();
-        let shared = accesses.filter(|(buffer, ..)| !matches!(buffer, Buffer::Scratch(_) | Buffer::Watched));
-        let touched = shared.map(|(buffer, access, stores)| Touched {
-            buffer: buffer_of(&instance.numbers, buffer),
-            stores,
-            by: division.as_ref().and_then(|by| own_part(kernel, access, &by.axes, by.unit)),
-            // In a loop that is shared as a whole, the loops within move buffers.
-            span: if instance.around.is_none() { span(kernel, access) } else { None },
-        });
-        let touched = touched.collect();
-        let rows = division.as_ref().map(|division| division.turns.divide(&Dim::from(division.unit)));
-        Member { division, rows, touched }
-    }
-
-    /// Whether threads may run both without waiting for each other in between.
-    fn goes_with(&self, other: &Member) -> bool {
-        let same_rows = self.rows == other.rows;
-        self.touched.iter().all(|here| {
-            let mut there = other.touched.iter().filter(|there| here.may_meet(there));
-            there.all(|there| same_rows && here.by.is_some() && here.by == there.by)
-        })
-    }
-}
-
-impl Touched {
-    /// Whether one of them writes what the other one touches, as far as is known.
-    fn may_meet(&self, other: &Touched) -> bool {
-        let apart = match (self.span, other.span) {
-            (Some([first, last]), Some([others_first, others_last])) => {
-                last < others_first || others_last < first
-            }
-            _ => false,
-        };
-        self.buffer == other.buffer && (self.stores || other.stores) && !apart
-    }
-}
-
-/// Between which positions all of an access lies, where sizes are known.
-fn span(kernel: &Kernel, access: &Access) -> Option<[i64; 2]> {
-    if access.row.is_some() || access.by.is_some() {
-        return None;
-    }
-    let first = access.at.constant.as_constant()?;
-    let mut span = [first, first];
-    for (axis, coefficient) in access.at.terms.iter() {
-        let last = kernel.extents[axis.0 as usize].as_constant()?.checked_sub(1)?;
-        let way = coefficient.as_constant()?.checked_mul(last)?;
-        span[usize::from(way > 0)] = span[usize::from(way > 0)].checked_add(way)?;
-    }
-    Some(span)
 }
 
 /// What a call of these kernels costs in a step, if threads share it or the loop around it.

@@ -1,7 +1,7 @@
 //! Runs the graph of an entry as machine code, for comparison with the interpreter.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
-use downhill_codegen::abi::{Context, InputBinding, Share};
+use downhill_codegen::abi::{Context, InputBinding};
 use downhill_codegen::artifact::Artifact;
 use downhill_codegen::caches::{Cache, Caches};
 use downhill_codegen::entry::description::Entry;
@@ -17,14 +17,18 @@ use downhill_graph::tensor::{Data, Tensor};
 use downhill_graph::types::{ElementType, Type};
 use downhill_runtime::code::{Executable, Function};
 use downhill_runtime::host;
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::ffi::c_void;
 
 pub(crate) mod case;
 mod memory;
+
+pub(crate) mod hand;
+
 pub(crate) mod units;
 
+#[allow(unused_imports, reason = "not every test counts them")]
+pub(crate) use hand::divided;
+use hand::{Arena, HANDS, Hand, Layout, Order};
 use memory::Memory;
 
 /// A list of choices; when it ends, all are the first.
@@ -76,6 +80,7 @@ pub(crate) fn bits(tensor: &Tensor) -> Vec<u64> {
 }
 
 /// What one call of an entry left behind.
+#[derive(Clone)]
 pub(crate) struct Outcome {
     /// Results by purpose, in the order of the graph's results.
     pub(crate) results: Vec<(Purpose, Tensor)>,
@@ -85,6 +90,17 @@ pub(crate) struct Outcome {
     pub(crate) updated: i64,
 }
 
+impl Outcome {
+    /// Panics where another call, which `what` says, came to anything else.
+    pub(crate) fn assert_same(&self, other: &Outcome, what: &dyn Fn() -> String) {
+        let end = |outcome: &Outcome| (outcome.stopped, outcome.updated);
+        assert_eq!(end(self), end(other), "{}", what());
+        for ((purpose, one), (_, other)) in self.results.iter().zip(&other.results) {
+            assert_eq!(bits(one), bits(other), "{purpose:?} differs: {}", what());
+        }
+    }
+}
+
 /// Compiles `graph`, with the sizes in `fixed` fixed, and runs one step of it in `environment`: on every target that this machine
 /// has, whole and divided, whose results must be the same bits.
 pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) -> Result<Outcome, Error> {
@@ -92,18 +108,8 @@ pub(crate) fn run(graph: &Graph, environment: &Environment, fixed: &Bindings) ->
     let targets = host::available().into_iter().flat_map(|lanes| [(lanes, 1), (lanes, 3)]);
     for (lanes, threads) in targets {
         let outcome = run_on(lanes, threads, graph, environment, fixed)?;
-        if let Some(first) = &first {
-            let end = |outcome: &Outcome| (outcome.stopped, outcome.updated);
-            assert_eq!(end(first), end(&outcome), "{lanes:?}, {threads} threads");
-            for ((purpose, one), (_, other)) in first.results.iter().zip(&outcome.results) {
-                assert_eq!(
-                    bits(one),
-                    bits(other),
-                    "{purpose:?} on {lanes:?}, {threads} threads, differs from the portable target's"
-                );
-            }
-        }
-        first.get_or_insert(outcome);
+        let what = || format!("{threads} threads on {lanes:?}");
+        first.get_or_insert_with(|| outcome.clone()).assert_same(&outcome, &what);
     }
     Ok(first.expect("the portable target is always there"))
 }
@@ -126,7 +132,8 @@ pub(crate) fn calls_of_three(graph: &Graph, sizes: &Bindings) -> String {
     text
 }
 
-/// Runs one step. Code for several threads is given its turns in ranges, the last first, and is made for small caches.
+/// Runs one step. Code for several threads is made for small caches, and is run again with its ranges in other orders and its memory laid out
+/// otherwise: the bits must be the same.
 pub(crate) fn run_on(
     lanes: InstructionSet,
     threads: usize,
@@ -142,7 +149,15 @@ pub(crate) fn run_on(
     let executable = Executable::load(&artifact.code).expect("executable memory");
     // SAFETY: the function of an entry, of the code that was loaded.
     let native = unsafe { executable.function(&artifact.code, entry.function) };
-    Ok(call(graph, environment, &entry, &native))
+
+    let hands = if threads > 1 { &HANDS[..] } else { &[(Order::Forwards, Layout::Apart)] };
+    let mut first: Option<Outcome> = None;
+    for &(order, layout) in hands {
+        let outcome = call(graph, environment, &entry, &native, (&Hand::new(order, threads), layout));
+        let what = || format!("{order:?}, {layout:?}, {threads} threads on {lanes:?}");
+        first.get_or_insert_with(|| outcome.clone()).assert_same(&outcome, &what);
+    }
+    Ok(first.expect("some order"))
 }
 
 /// The code of a graph for these sizes: the generic variant for none.
@@ -160,31 +175,6 @@ fn compiled(
     Ok((artifact, entry))
 }
 
-thread_local! {
-    static DIVIDED: Cell<usize> = const { Cell::new(0) };
-}
-
-/// How many kernels have been divided on this thread.
-pub(crate) fn divided() -> usize {
-    DIVIDED.with(Cell::get)
-}
-
-/// Three ranges, the last first; as if every turn were worth a thread. Each thread runs its part of all kernels before the next begins.
-unsafe extern "C" fn divide_in_three(_: *const c_void, shares: *const Share, count: i64, _: i64) {
-    // SAFETY: native code's own shares.
-    let shares = unsafe { std::slice::from_raw_parts(shares, count as usize) };
-    DIVIDED.with(|divided| divided.set(divided.get() + shares.len()));
-    for range in (0..3).rev() {
-        for share in shares {
-            let (begin, end) = share.range(range, 3);
-            if begin < end {
-                // SAFETY: native code's own task and arguments.
-                unsafe { (share.task)(share.arguments, begin, end, range) };
-            }
-        }
-    }
-}
-
 /// Rows at the odd places of a table, in descending order; NaN at the even ones.
 fn in_a_table(words: &[u32], rows: usize) -> Vec<u32> {
     let row = words.len() / rows.max(1);
@@ -196,7 +186,13 @@ fn in_a_table(words: &[u32], rows: usize) -> Vec<u32> {
     table
 }
 
-fn call(graph: &Graph, environment: &Environment, entry: &Entry, native: &Function) -> Outcome {
+fn call(
+    graph: &Graph,
+    environment: &Environment,
+    entry: &Entry,
+    native: &Function,
+    (hand, layout): (&Hand, Layout),
+) -> Outcome {
     let sizes = environment.bindings(graph).expect("consistent sizes");
     let words = |ty: &Type| ty.shape.evaluate(&sizes).expect("sizes are known").iter().product::<usize>();
     let mut storages: Vec<Memory> = graph
@@ -222,15 +218,7 @@ fn call(graph: &Graph, environment: &Environment, entry: &Entry, native: &Functi
     let mut outputs: Vec<Memory> =
         entry.outputs.iter().map(|(_, ty)| Memory::new(&vec![0; words(ty)])).collect();
     let numbers: Vec<i64> = entry.numbers.iter().map(|n| n.at(&sizes).expect("sizes are known")).collect();
-    // Each buffer of the arena has pages of its own. Those that may share memory are tested where plans are.
-    let mut arena: Vec<Memory> = entry
-        .arena
-        .sizes
-        .iter()
-        .map(|bytes| bytes.evaluate(&sizes).expect("sizes are known") as usize)
-        .map(|bytes| Memory::new(&vec![0x7fc0_0000; bytes / 4]))
-        .collect();
-    let offsets: Vec<i64> = arena.iter_mut().map(|memory| memory.pointer() as i64).collect();
+    let arena = Arena::new(entry, &sizes, layout);
     // What is looked up lies in every other row of a table, the last one first, with NaN between.
     let batch = entry.symbols.first().map_or(0, |name| sizes[name]) as u32;
     let rows: Vec<u32> = (0..batch).map(|row| 2 * (batch - 1 - row) + 1).collect();
@@ -260,7 +248,7 @@ fn call(graph: &Graph, environment: &Environment, entry: &Entry, native: &Functi
         outputs: output_pointers.as_ptr(),
         // Offsets from nowhere are addresses.
         arena: std::ptr::null_mut(),
-        offsets: offsets.as_ptr(),
+        offsets: arena.1.as_ptr(),
         numbers: numbers.as_ptr(),
         rows: rows.as_ptr(),
         keys: keys.as_ptr(),
@@ -270,14 +258,14 @@ fn call(graph: &Graph, environment: &Environment, entry: &Entry, native: &Functi
         stopped: 0,
         updated: 0,
         alarm: 0,
-        pool: std::ptr::null(),
-        divide: divide_in_three,
+        pool: std::ptr::from_ref(hand).cast(),
+        divide: hand::divide,
         marks: std::ptr::null_mut(),
         mark: None,
     };
     // SAFETY: every pointer is to memory as large as the entry says for these sizes.
     unsafe { native.call(&mut context) };
-    arena.iter().for_each(|memory| _ = memory.words());
+    arena.assert_whole();
     inputs.iter().for_each(|memory| _ = memory.words());
     let mut named: BTreeMap<Purpose, Tensor> = BTreeMap::new();
     for ((purpose, ty), memory) in entry.outputs.iter().zip(&outputs) {
@@ -296,6 +284,12 @@ fn call(graph: &Graph, environment: &Environment, entry: &Entry, native: &Functi
         })
         .collect();
     Outcome { results, stopped: context.stopped, updated: context.updated }
+}
+
+/// What is known of a graph's entry in code for so many threads, which divides every kernel however small.
+pub(crate) fn entry_for(threads: usize, graph: &Graph, fixed: &Bindings) -> Entry {
+    let target = host::target().expect("a supported processor").threads(threads).dividing_from(0);
+    compiled(graph, fixed, &target, false).expect("it compiles").1
 }
 
 /// What is known of a graph's compiled entry, with what its functions cost.
