@@ -408,7 +408,8 @@ impl Program {
                 .compile(outlines, stages, report)?
                 .try_into()
                 .unwrap_or_else(|_| bug("two drafts, but not two entries"));
-            Ok(Parts { accumulate, apply, gathered: storages.split_off(self.storages.len()) })
+            let gathered = storages.split_off(self.storages.len());
+            Ok(Parts { accumulate, apply, gathered, own: before.len() })
         })?);
         added.push((loss.to_owned(), parts.clone()));
         Ok(parts)

@@ -33,6 +33,10 @@ pub struct Checkpoint {
     pub seed: u64,
     /// Learning rates by the name of the loss.
     pub learning_rates: Vec<(String, f32)>,
+    /// How many batches' gradients wait to be applied, by the name of the loss.
+    pub waiting: Vec<(String, u64)>,
+    /// Which tensors are those gradients.
+    pub gathered: Vec<String>,
     /// What else was said when it was saved.
     pub notes: BTreeMap<String, String>,
 }
@@ -45,7 +49,9 @@ impl Checkpoint {
     pub(super) fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
         let rates: BTreeMap<&str, String> =
             self.learning_rates.iter().map(|(loss, rate)| (&**loss, rate.to_string())).collect();
-        let told = json!({
+        let waiting: BTreeMap<&str, u64> =
+            self.waiting.iter().map(|(loss, count)| (&**loss, *count)).collect();
+        let mut told = json!({
             "network": self.network,
             "steps_made": self.steps_made,
             "seed": self.seed,
@@ -53,6 +59,9 @@ impl Checkpoint {
             "states": self.states,
             "notes": self.notes,
         });
+        if !waiting.is_empty() {
+            (told["waiting"], told["gathered"]) = (json!(waiting), json!(self.gathered));
+        }
         // One text, so that a state has the same bytes whenever it is saved: the header's own entries are in no order.
         let header = HashMap::from([(OWN.to_owned(), told.to_string())]);
         let bytes: Vec<_> =
@@ -107,6 +116,15 @@ impl Checkpoint {
         }
         for state in told["states"].as_array()? {
             self.states.push(state.as_str()?.to_owned());
+        }
+        // Where no gradients wait, nothing is said of them.
+        if let Some(waiting) = told.get("waiting") {
+            for (loss, count) in waiting.as_object()? {
+                self.waiting.push((loss.clone(), count.as_u64()?));
+            }
+            for name in told["gathered"].as_array()? {
+                self.gathered.push(name.as_str()?.to_owned());
+            }
         }
         for (key, note) in told["notes"].as_object()? {
             self.notes.insert(key.clone(), note.as_str()?.to_owned());

@@ -46,8 +46,12 @@ pub trait Saving {
 impl Saving for Model {
     fn save_with(&self, path: impl AsRef<Path>, notes: &[(&str, &str)]) -> Result<(), Error> {
         let state = self.state();
+        let mut tensors = outward(self.program().storages(), &state)?;
+        tensors.extend(state.gathered.iter().cloned());
         let checkpoint = Checkpoint {
-            tensors: outward(self.program().storages(), &state)?,
+            tensors,
+            gathered: state.gathered.into_iter().map(|(name, _)| name).collect(),
+            waiting: state.waiting,
             states: state.states.iter().map(|(name, _)| name.clone()).collect(),
             network: self.program().name().to_owned(),
             steps_made: state.steps_made,
@@ -80,8 +84,10 @@ impl Saving for Model {
 
 /// The state that a file holds for this model, its notes, and the name of the network that wrote it.
 fn taken(net: &Model, path: &Path) -> Result<(State, Notes, String), Error> {
-    let Checkpoint { mut tensors, mut unread, states, network, steps_made, seed, learning_rates, notes } =
-        read(path)?;
+    let file = read(path)?;
+    let (is_gathered, mut unread) = (|name: &String| file.gathered.contains(name), file.unread);
+    let (gathered, mut tensors): (Vec<_>, Vec<_>) =
+        file.tensors.into_iter().partition(|(name, _)| is_gathered(name));
     let storages = net.program().storages();
     if let Some(prefix) = prefix_in(storages, &tensors) {
         let own = |name: &str| name.strip_prefix(&*prefix).map(str::to_owned);
@@ -91,6 +97,15 @@ fn taken(net: &Model, path: &Path) -> Result<(State, Notes, String), Error> {
     if let Some((name, what)) = unread.iter().find(|(name, _)| is_wanted(storages, name)) {
         return Err(broken(path, format!("`{name}` {what}")));
     }
-    let (parameters, states) = inward(storages, tensors, &states)?;
-    Ok((State { parameters, states, steps_made, seed, learning_rates }, notes, network))
+    let (parameters, states) = inward(storages, tensors, &file.states)?;
+    let state = State {
+        parameters,
+        states,
+        steps_made: file.steps_made,
+        seed: file.seed,
+        learning_rates: file.learning_rates,
+        waiting: file.waiting,
+        gathered,
+    };
+    Ok((state, file.notes, file.network))
 }
