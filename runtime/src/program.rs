@@ -284,7 +284,7 @@ impl Program {
     }
 
     /// Whether a state is one of the declaration's: others are the optimizers'.
-    pub(crate) fn declares(&self, storage: &str) -> bool {
+    pub fn declares(&self, storage: &str) -> bool {
         self.train.graph.storages.iter().any(|declared| *declared.name == *storage)
     }
 

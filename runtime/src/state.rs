@@ -40,7 +40,7 @@ use std::collections::{HashMap, HashSet};
 /// assert_eq!(net.step(&[3.0, 4.0], ())?.to_bits(), ahead.to_bits());
 /// # Ok::<(), downhill::error::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     /// By name, in the order of declaration.
     pub parameters: Vec<(String, Tensor)>,

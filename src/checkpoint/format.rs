@@ -37,6 +37,9 @@ pub struct Checkpoint {
     pub waiting: Vec<(String, u64)>,
     /// Which tensors are those gradients.
     pub gathered: Vec<String>,
+    /// Where a training is that [`Fit::save`](crate::fit::Fit::save) wrote down; nothing in other files. Tensors whose names begin with `best `
+    /// are those of its best epoch.
+    pub training: BTreeMap<String, String>,
     /// What else was said when it was saved.
     pub notes: BTreeMap<String, String>,
 }
@@ -61,6 +64,9 @@ impl Checkpoint {
         });
         if !waiting.is_empty() {
             (told["waiting"], told["gathered"]) = (json!(waiting), json!(self.gathered));
+        }
+        if !self.training.is_empty() {
+            told["training"] = json!(self.training);
         }
         // One text, so that a state has the same bytes whenever it is saved: the header's own entries are in no order.
         let header = HashMap::from([(OWN.to_owned(), told.to_string())]);
@@ -126,11 +132,14 @@ impl Checkpoint {
                 self.gathered.push(name.as_str()?.to_owned());
             }
         }
-        for (key, note) in told["notes"].as_object()? {
-            self.notes.insert(key.clone(), note.as_str()?.to_owned());
-        }
+        self.notes = texts(&told["notes"])?;
+        self.training = told.get("training").map_or_else(|| Some(BTreeMap::new()), texts)?;
         Some(())
     }
+}
+
+fn texts(told: &Value) -> Option<BTreeMap<String, String>> {
+    told.as_object()?.iter().map(|(key, text)| Some((key.clone(), text.as_str()?.to_owned()))).collect()
 }
 
 /// What a safetensors file holds, whoever wrote it, or a file of `torch.save`: of that the tensors, named by the way to them, such as
