@@ -1,6 +1,6 @@
 //! Training that is written down after each epoch goes on from its file with the bits of one that was never interrupted.
 
-use downhill::fit::{Resume, Verdict};
+use downhill::fit::{Ended, Resume, Verdict};
 use downhill::prelude::*;
 use downhill::schedules::ReduceOnPlateau;
 use std::path::{Path, PathBuf};
@@ -114,6 +114,13 @@ fn a_training_that_ends_at_any_moment_goes_on_with_the_same_bits() {
     assert_eq!(resumed.state(), whole.state());
     assert!(std::fs::read(&one).expect("a file") == std::fs::read(&other).expect("a file"));
     assert_eq!(std::fs::read_dir(&folder.0).expect("a folder").count(), 2);
+
+    // One whose patience had ended stays ended.
+    assert_eq!(history.ended, Ended::Patience);
+    let (again, ended) = go_on(&one, &training, options(&validation, &one));
+    let ended = ended.expect("nothing to do");
+    assert_eq!((ended.ended, ended.epochs.len()), (Ended::Patience, 0));
+    assert_eq!(again.state().parameters, whole.state().parameters);
 }
 
 #[test]
@@ -121,23 +128,22 @@ fn a_training_that_is_stopped_within_an_epoch_is_written_down() {
     let folder = Folder::new("stopped-training");
     let (training, validation) = (data(150, 0), data(60, 500));
     let (one, other) = (folder.0.join("whole.safetensors"), folder.0.join("pieces.safetensors"));
-    let mut whole = net(1);
+    let program = net(1).program().clone();
+    let mut whole = program.model(1).expect("a model");
     whole.fit(&training, Fit { epochs: 4, patience: None, ..options(&validation, &one) }).expect("training");
 
     let (mut rows, mut ends) = (Vec::new(), 0);
-    let mut last = net(1);
+    let mut last = program.model(1).expect("a model");
     let mut resume = Resume::default();
     while resume.epoch < 4 {
         let stop = Arc::new(AtomicBool::new(false));
-        last = net(77);
         if other.exists() {
+            last = program.model(77).expect("a model");
             resume = last.load_training(&other).expect("its file");
-        } else {
-            last = net(1);
         }
         let flag = stop.clone();
         let stopper = std::thread::spawn(move || {
-            std::thread::sleep(std::time::Duration::from_micros(300 + 400 * ends));
+            std::thread::sleep(std::time::Duration::from_micros(500 * ends));
             flag.store(true, Ordering::Relaxed);
         });
         let epochs = 4 - resume.epoch;

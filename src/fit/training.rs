@@ -52,7 +52,7 @@ pub trait Training {
     ///         // The second time it is begun, it goes on behind the third epoch.
     ///         let mut net = Line::new().seed(1).optimizer(adam(0.1)).build()?;
     ///         let resume = if path.exists() { net.load_training(&path)? } else { Resume::default() };
-    ///         let epochs = epochs - resume.epoch;
+    ///         let epochs = u64::saturating_sub(epochs, resume.epoch);
     ///         net.fit(&data, Fit { epochs, resume: Some(resume), save: Some(&path), ..Fit::default() })?;
     ///         assert_eq!(net.steps_made(), net.load_training(&path)?.epoch);
     ///     }
@@ -146,6 +146,11 @@ impl Run<'_, '_> {
     }
 
     fn all(&mut self, net: &mut Model) -> Result<(), Error> {
+        // A training that had ended so is not taken up for another epoch.
+        if self.best.is_tired() {
+            self.history.ended = Ended::Patience;
+            return Ok(());
+        }
         let first = self.history.resume.epoch;
         let end = first.saturating_add(self.options.epochs);
         for number in first..end {
