@@ -147,8 +147,8 @@ fn broken_files_are_errors() {
     LARGEST.store(0, Ordering::Relaxed);
     let (mut cut, mut flipped) = (Vec::new(), Vec::new());
     for whole in &files {
-        cut.extend((0..whole.len()).step_by(97).map(|end| read(&whole[..end])));
-        flipped.extend((0..whole.len()).step_by(7).map(|at| {
+        cut.extend((0..whole.len()).step_by(397).map(|end| read(&whole[..end])));
+        flipped.extend((0..whole.len()).step_by(41).map(|at| {
             let mut bytes = whole.clone();
             bytes[at] ^= 1 << (at % 8);
             read(&bytes)
@@ -167,8 +167,5 @@ fn broken_files_are_errors() {
     // Most of a file is statistics and texts that may say anything.
     let refused = flipped.iter().flatten().count();
     assert!(refused > flipped.len() / 20, "{refused} of {}", flipped.len());
-    println!(
-        "{refused} of {} files with a bit flipped refused; at most {largest} bytes at once",
-        flipped.len()
-    );
+    assert!(largest < 1 << 22, "{largest} bytes at once for files of 10 KB");
 }
