@@ -8,7 +8,7 @@
 //! it needs (Xu et al.: Show, Attend and Tell; 2015). It is examined on pictures made of digits that were in no training picture.
 //!
 //! ```sh
-//! cargo run --release --example caption          # the pictures go to target/pictures/caption.png
+//! cargo run --release --example caption          # the pictures go to target/pictures, or to a folder that is given
 //! cargo run --release --example caption quick    # learns for some seconds: the loss is examined alone
 //! ```
 
@@ -20,6 +20,7 @@ use downhill::random::random_bits;
 use downhill::sampling::{Beam, BeamSearch, beam_search, greedy};
 use downhill::schedules::cosine;
 use std::error::Error;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -71,7 +72,9 @@ network! {
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let is_quick = std::env::args().nth(1).as_deref() == Some("quick");
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let is_quick = words.iter().any(|word| word == "quick");
+    let folder = words.iter().find(|&word| word != "quick").map_or("target/pictures", String::as_str);
     let (epochs, rows): (u64, usize) = if is_quick { (2, 1500) } else { (14, 8000) };
     let (training, unseen) = split(&mnist::digits()?, 0.2, SEED)?;
     let examination = pairs(&unseen, 1000, u64::MAX, 0)?;
@@ -94,7 +97,11 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 
     let shown: Vec<u32> = (0..8).collect();
     let pictures = examination.select(&shown)?.column("picture")?.clone();
-    grid("target/pictures/caption.png", &pictures, Grid { columns: 2, scale: Some(4), ..Grid::default() })?;
+    grid(
+        Path::new(folder).join("caption.png"),
+        &pictures,
+        Grid { columns: 2, scale: Some(4), padding: 4, background: 0.5 },
+    )?;
     for picture in pictures.as_f32()?.chunks(HEIGHT * WIDTH) {
         let found = likeliest(&net, picture)?;
         let listed = found

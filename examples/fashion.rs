@@ -9,6 +9,8 @@
 //! cargo run --release --example fashion residual
 //! ```
 //!
+//! Of the 10,000 clothes `lenet` knows 92.2 % after four epochs, `residual` 92.9 % after eight; they fail below 91.5 and 92.5 %.
+//!
 //! Fashion-MNIST is Debian's package `dataset-fashion-mnist`; a folder with its four files may also be given behind the network's name.
 
 mod mnist;
@@ -107,14 +109,14 @@ fn learn<N: Network>(network: downhill::build::Build<N>, task: &Task) -> Result<
 
     let schedule = one_cycle(task.rate, task.epochs * task.training.steps(BATCH) as u64);
     let start = Instant::now();
-    let (image, label) = (task.examination.column("image")?, task.examination.column("label")?);
+    let label = task.examination.column("label")?;
     let mut accurate = 0.0;
     for epoch in 0..task.epochs {
         let data = varied(&task.training, task.vary, epoch)?;
         let rates = schedule.rates(net.steps_made(), data.steps(BATCH));
         let options = EpochOptions { learning_rates: Some(&rates), ..EpochOptions::default() };
         let report = net.epoch_with(&data, Epoch { batch: BATCH, seed: epoch }, options)?;
-        accurate = accuracy(&net.forward(image)?, label)?;
+        accurate = accuracy(&net.predict(&task.examination)?, label)?;
         let (seconds, loss) = (report.time.as_secs_f64(), report.mean());
         println!("epoch {:2}   loss {loss:.4}   accuracy {accurate:.4}   {seconds:.1} s", epoch + 1);
     }

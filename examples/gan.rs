@@ -7,7 +7,7 @@
 //! learned to read real ones.
 //!
 //! ```sh
-//! cargo run --release --example gan            # the pictures go to target/pictures/gan.png
+//! cargo run --release --example gan            # the pictures go to target/pictures, or to a folder that is given
 //! cargo run --release --example gan quick      # a few steps: the ink is examined alone
 //! ```
 
@@ -17,6 +17,7 @@ use downhill::pictures::{Grid, grid};
 use downhill::prelude::*;
 use downhill::random::random_bits;
 use std::error::Error;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -71,7 +72,9 @@ network! {
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let is_quick = std::env::args().nth(1).as_deref() == Some("quick");
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let is_quick = words.iter().any(|word| word == "quick");
+    let folder = words.iter().find(|&word| word != "quick").map_or("target/pictures", String::as_str);
     let steps = if is_quick { 40 } else { 1000 };
     let digits = mnist::digits()?;
     let reader = reader(&digits, if is_quick { 1 } else { 3 })?;
@@ -86,7 +89,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let wishes: Vec<i32> = (0..1000).map(|row| row % 10).collect();
     let pictures = net.forward((&noise(u64::MAX, 1000)?, &wishes))?;
     let shown = Tensor::new([80, SIDE, SIDE], pictures.as_f32()?[..80 * SIDE * SIDE].to_vec())?;
-    grid("target/pictures/gan.png", &shown, Grid { columns: 10, ..Grid::default() })?;
+    grid(Path::new(folder).join("gan.png"), &shown, Grid { columns: 10, ..Grid::default() })?;
 
     let counts = recognised(&reader.forward(&pictures)?)?;
     let share = f64::from(counts.iter().sum::<u32>()) / 1000.0;

@@ -52,3 +52,4 @@ mod saving;
 
 pub use self::format::{Checkpoint, read};
 pub use self::saving::{Notes, Saving};
+pub(crate) use self::saving::{save_training, taken};

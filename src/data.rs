@@ -1,13 +1,14 @@
 //! Data: from files to data sets, split, encoded and scaled.
 //!
-//! In: files of separated values ([`csv`]), of arrays ([`idx`], [`npy`]), of pictures (`images`); tensors. Out: tensors and data sets. What is random depends on a seed
+//! In: files of separated values ([`csv`]), of typed columns (`parquet`, with the feature of that name), of arrays ([`idx`], [`npy`]), of pictures
+//! (`images`); tensors. Out: tensors and data sets. What is random depends on a seed
 //! alone. What is broken is an error of one line, with the file and the place; nothing is half read.
 //!
-//! - A file of columns: [`csv::Csv`] reads it to a [`table::Table`], which gives a data set.
+//! - A file of columns: [`csv::Csv`] or `parquet::Parquet` reads it to a [`table::Table`], which gives a data set.
 //! - Arrays of the crate `ndarray`, with the feature of that name: `Dataset::of(&[("x", &array), ("y", &labels)])`.
 //! - Parts: [`split`] and [`parts`] for training, validation and test, [`folds`] for all of them in turn; [`By`] says what is kept together
 //!   or even.
-//! - More than memory holds: [`csv::Csv::pieces`], [`npy::pieces`], [`idx::pieces`] or any iterator of data sets, through [`stream::Shuffled`] and [`stream::ahead`].
+//! - More than memory holds: [`csv::Csv::pieces`], [`npy::pieces`], [`idx::pieces`], `parquet::Parquet::pieces` or any iterator of data sets, through [`stream::Shuffled`] and [`stream::ahead`].
 //! - Numbers made fit: a [`Transform`] is measured on the training data and applied to all.
 //!
 //! # Examples
@@ -63,6 +64,8 @@ mod column;
 mod records;
 mod layout;
 pub mod csv;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 mod pieces;
 pub mod idx;
 mod header;

@@ -48,6 +48,7 @@ mod progress;
 mod options;
 mod rows;
 mod best;
+mod saved;
 mod training;
 
 pub use self::history::{Ended, History, Record, Resume};

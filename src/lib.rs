@@ -153,17 +153,17 @@ pub mod build;
 mod mistake;
 mod arrays;
 mod checksum;
+pub mod file;
 
 pub mod data;
 pub mod metrics;
 pub mod schedules;
 
+pub mod checkpoint;
 pub mod fit;
 pub mod minimize;
 
-pub mod file;
 pub mod logs;
-pub mod checkpoint;
 
 pub mod many;
 pub mod search;

@@ -3,6 +3,8 @@
 //! In: axes (how many layers, which activation, what rate), a method, and a function that trains with a trial's settings and gives its error
 //! on validation data. Out: [`Findings`], a table of all trials, the best first. Examine the best on test data that no trial has seen.
 //!
+//! [`Search::halving`] gives bad trials up early instead of training all to the end.
+//!
 //! Settings depend on the seed and the number of the trial alone, so results do not depend on the number of threads, and a search that is
 //! resumed from its table goes on as if it had never ended.
 //!
@@ -54,7 +56,9 @@ mod axis;
 mod findings;
 mod grid;
 mod tpe;
+mod table;
 mod searching;
+mod halving;
 
 pub use self::axis::{Axis, choice, log, number, whole};
 pub use self::findings::{Finding, Findings};

@@ -245,7 +245,12 @@ fn what_waits_is_dropped_or_kept_as_said() {
     let (mut net, (x, t)) = (net(sgd(0.1)), numbers(32));
     let kept = net.state();
     net.accumulate(&x, &t).expect("a part");
-    assert_eq!(net.state(), kept, "nothing is trained yet");
+    let waits = net.state();
+    assert_eq!(
+        (&waits.parameters, &waits.states),
+        (&kept.parameters, &kept.states),
+        "nothing is trained yet"
+    );
     let copy = net.clone();
     let message = net
         .epoch_with(
@@ -268,7 +273,7 @@ fn what_waits_is_dropped_or_kept_as_said() {
         net.apply_gradients().expect("a step");
     }
     assert_eq!(net.state(), copied.state());
-    // A restored state has none, nor has a model that was told to forget.
+    // A state of before has none, nor has a model that was told to forget.
     let (mut restored, mut forgot) = (copy.clone(), copy);
     restored.restore(&kept).expect("its own");
     forgot.zero_gradients();
@@ -318,4 +323,92 @@ fn an_optimizer_that_looks_at_data_is_refused() {
     let zero = EpochOptions { accumulate: 0, ..EpochOptions::default() };
     assert!(net.epoch_with(&data(8), Epoch { batch: 4, seed: 0 }, zero).is_err());
     assert!(net.fit(&data(8), Fit { accumulate: 0, ..Fit::default() }).is_err());
+}
+
+/// Gradients of two losses wait, of unequally many batches, each with dropout masks of its own.
+fn in_the_midst() -> Model {
+    network! {
+        Both() {
+            input  x: [batch, 6];
+            target t: i32[batch];
+            let h = dropout(linear(x, 8), 0.5);
+            let k = dropout(linear(x, 4), 0.5);
+            output a = linear(h, 3), b = k;
+            loss first = cross_entropy(a, t);
+            loss second = cross_entropy(k, t);
+        }
+    }
+    let mut net = Both::new().seed(4).optimizer(adam(0.01)).build().expect("a network");
+    let (x, t) = numbers(12);
+    for (loss, batches) in [("second", 1), ("first", 2)] {
+        net.step_loss(loss, &x, &t).expect("a step");
+        for _ in 0..batches {
+            net.accumulate_loss(loss, &x, &t).expect("a part");
+        }
+    }
+    net
+}
+
+/// Some more of it.
+fn go_on(net: &mut Model) -> Vec<u32> {
+    let (x, t) = numbers(20);
+    let mut seen = Vec::new();
+    for loss in ["first", "second", "first"] {
+        seen.push(net.accumulate_loss(loss, &x, &t).expect("a part").to_bits());
+        net.apply_gradients_of(loss).expect("a step");
+    }
+    seen.push(net.step_loss("first", &x, &t).expect("a step").to_bits());
+    seen
+}
+
+#[test]
+fn training_goes_on_in_the_midst_of_a_step() {
+    let mut net = in_the_midst();
+    let state = net.state();
+    assert_eq!(state.waiting, [("first".to_owned(), 2), ("second".to_owned(), 1)]);
+    let path = std::env::temp_dir().join(format!("downhill-midst-{}.safetensors", std::process::id()));
+    net.save(&path).expect("a file");
+    let ahead = go_on(&mut net);
+
+    // Into a model of the same program, into one that never gathered anything, and from a file.
+    let program = net.program().clone();
+    let mut same = program.model(9).expect("a model");
+    same.restore(&state).expect("its own");
+    let mut fresh = in_the_midst().program().model(8).expect("a model");
+    fresh.restore(&state).expect("the same network");
+    let mut loaded = program.model(7).expect("a model");
+    loaded.load(&path).expect("the same network");
+    for other in [&mut same, &mut fresh, &mut loaded] {
+        assert_eq!(other.state(), state);
+        assert_eq!(go_on(other), ahead);
+        assert_eq!(other.state(), net.state());
+    }
+
+    // Inference takes of the file what it reads.
+    let mut served = program.model(6).expect("a model");
+    served.load_parameters(&path).expect("the same network");
+    assert_eq!((served.state().parameters, served.state().waiting.len()), (state.parameters.clone(), 0));
+    std::fs::remove_file(&path).ok();
+}
+
+#[test]
+fn gradients_that_do_not_fit_are_told_and_change_nothing() {
+    let net = in_the_midst();
+    let state = net.state();
+    let refused = |state: &downhill::state::State| {
+        let mut net = net.clone();
+        let message = net.restore(state).expect_err("it does not fit").to_string();
+        assert_eq!(net.state(), self::in_the_midst().state(), "{message}");
+        message
+    };
+    let (mut missing, mut strange, mut other, mut none) =
+        (state.clone(), state.clone(), state.clone(), state.clone());
+    let (name, _) = missing.gathered.remove(0);
+    assert!(refused(&missing).contains(&format!("missing: `{name}`")));
+    strange.gathered[0].1 = Tensor::from([0.0_f32; 7]);
+    assert!(refused(&strange).contains("but was given as f32[7]"));
+    other.waiting[0].0 = "third".to_owned();
+    assert!(refused(&other).contains("unexpected: `gradients of loss third`"));
+    none.waiting[0].1 = u64::MAX;
+    assert!(refused(&none).contains("gradients of 18446744073709551615 batches"));
 }

@@ -101,7 +101,7 @@ fn pieces_of_any_length_are_a_whole_training() {
             let options = Fit {
                 epochs: 12 - resume.epoch,
                 stop: Some(&stop),
-                resume: Some(resume),
+                resume: Some(resume.clone()),
                 ..judged(&validation)
             };
             pieces.fit(&training, options).expect("training")

@@ -3,7 +3,8 @@
 use downhill::data::{By, folds};
 use downhill::many;
 use downhill::prelude::*;
-use downhill::search::{Findings, Method, Search, Setting, Trial, choice, log, number, whole};
+use downhill::search::{Finding, Findings, Method, Search, Setting, Trial, choice, log, number, whole};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn space() -> Search {
@@ -129,6 +130,62 @@ fn halving_spends_on_the_better_half() {
     let random = space().run(Method::Random(16), bowl).expect("findings");
     assert_eq!(best.trial, random.best().expect("a best").trial);
     assert!(space().halving(4, &[2, 2], |_, _, _: Option<()>| Ok((0.0, ()))).is_err());
+}
+
+#[test]
+fn a_halving_that_was_interrupted_goes_on() {
+    let budgets = [1, 2, 4];
+    // Begun anew where nothing is kept; one trial fails at the first budget, some at the second.
+    let train = |trial: &Trial, budget: u64, kept: Option<u64>| {
+        assert!(kept.is_none_or(|kept| kept < budget));
+        if trial.number == 3 || budget == 2 && trial.number.is_multiple_of(5) {
+            return Err(downhill::Error::Usage { message: "it broke".into(), help: "none".into() });
+        }
+        Ok((bowl(trial)? + trial.number as f64 / budget as f64, budget))
+    };
+    let whole = space().halving(16, &budgets, train).expect("findings");
+    assert_eq!(whole.trials.iter().map(|it| it.budget).max(), Some(Some(4)));
+    assert!(whole.trials.iter().any(|it| it.failure.is_some() && it.budget == Some(2)));
+
+    // As tables stand after so many trainings: each trial at the largest budget that it had reached.
+    for ended in [0, 5, 16, 19, 25, 27, 28] {
+        let (left, table) = (AtomicUsize::new(ended), Mutex::new(Vec::<Finding>::new()));
+        let interrupted = space().threads(1).halving(16, &budgets, |trial, budget, kept| {
+            let stopped = || downhill::Error::Usage { message: "stopped".into(), help: String::new() };
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+                .map_err(|_| stopped())?;
+            let made = train(trial, budget, kept);
+            let (error, failure) = match &made {
+                Ok((error, _)) => (*error, None),
+                Err(failure) => (f64::INFINITY, Some(failure.to_string())),
+            };
+            let mut table = table.lock().expect("a table");
+            table.retain(|it| it.trial.number != trial.number);
+            table.push(Finding { trial: trial.clone(), error, failure, budget: Some(budget) });
+            made
+        });
+        assert!(ended > 0 || interrupted.is_err());
+        let table = Findings { trials: table.into_inner().expect("a table") }.to_csv();
+        let made = AtomicUsize::new(0);
+        let counted = |trial: &Trial, budget, kept| {
+            made.fetch_add(1, Ordering::Relaxed);
+            train(trial, budget, kept)
+        };
+        let search = if ended == 0 { space() } else { space().resume(&table).expect("its own table") };
+        let resumed = search.halving(16, &budgets, counted).expect("findings");
+        assert_eq!(resumed, whole, "after {ended}");
+        let all = 16 + 8 + whole.trials.iter().filter(|it| it.budget == Some(4)).count();
+        assert_eq!(made.load(Ordering::Relaxed), all - ended.min(all), "after {ended}");
+    }
+
+    let again = space().resume(&whole.to_csv()).expect("its own table");
+    let none = |_: &Trial, _, _: Option<()>| unreachable!("all are made");
+    assert_eq!(again.halving(16, &budgets, none).expect("findings"), whole);
+    let message = again.halving(16, &[1, 3], none).expect_err("other budgets").to_string();
+    assert!(message.contains("none of the budgets [1, 3]"), "{message}");
+    // A trial in the midst of its budgets is no whole one.
+    let random = again.run(Method::Random(2), bowl).expect("findings");
+    assert_eq!(random, space().run(Method::Random(2), bowl).expect("findings"));
 }
 
 #[test]

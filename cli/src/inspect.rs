@@ -2,7 +2,7 @@
 
 use crate::columns::Goal;
 use crate::failure::Failure;
-use crate::report::{Report, grouped, listed, number};
+use crate::report::{Report, counted, grouped, listed, number};
 use crate::saved::Saved;
 use downhill::checkpoint::{self, Checkpoint};
 use downhill::data::schema::Kind;
@@ -28,7 +28,7 @@ impl Options {
 }
 
 fn tell_origin(file: &str, checkpoint: &Checkpoint, report: &mut Report) -> Result<(), Failure> {
-    let Checkpoint { network, steps_made, seed, learning_rates, notes, .. } = checkpoint;
+    let Checkpoint { network, steps_made, seed, learning_rates, notes, waiting, training, .. } = checkpoint;
     let mut text = match network.is_empty() {
         true => format!("{file}: tensors of another program"),
         false => {
@@ -37,6 +37,12 @@ fn tell_origin(file: &str, checkpoint: &Checkpoint, report: &mut Report) -> Resu
     };
     for (loss, rate) in learning_rates {
         text += &format!("\n  learning rate of `{loss}`: {rate}");
+    }
+    for (loss, batches) in waiting {
+        text += &format!("\n  gradients of {} wait for `{loss}`", counted(*batches as usize, "batch"));
+    }
+    for (key, told) in training {
+        text += &format!("\n  training, {key}: {told}");
     }
     let is_own = Saved::of_notes(notes).is_some();
     let others = notes.iter().filter(|_| !is_own);
@@ -47,6 +53,7 @@ fn tell_origin(file: &str, checkpoint: &Checkpoint, report: &mut Report) -> Resu
     let rates: Vec<Json> =
         learning_rates.iter().map(|(loss, rate)| json!({ "loss": loss, "rate": rate })).collect();
     report.document("file", json!(file));
+    report.document("training", training.iter().map(|(key, told)| (key.clone(), json!(told))).collect());
     report.document("notes_of_file", others.map(|(key, note)| (key.clone(), json!(note))).collect());
     let document = match network.is_empty() {
         true => Json::Null,

@@ -26,6 +26,7 @@ mod fit;
 mod predict;
 mod evaluate;
 mod axes;
+mod written;
 mod search;
 mod inspect;
 mod bench;

@@ -84,7 +84,7 @@ pub(crate) fn aside(kind: &str, text: &str) {
 pub(crate) fn counted(count: usize, what: &str) -> String {
     let ending = match (count, what) {
         (1, _) => "",
-        (_, "class") => "es",
+        (_, "class" | "batch") => "es",
         _ => "s",
     };
     format!("{} {what}{ending}", grouped(count))

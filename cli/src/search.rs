@@ -7,14 +7,14 @@ use crate::network::{Activation, Layers, Rule};
 use crate::options::{Data, Settings, count};
 use crate::report::{Report, counted};
 use crate::training::{Divided, divided, stop};
+use crate::written::Written;
 use clap::ValueEnum;
 use downhill::fit::Resume;
 use downhill::prelude::*;
-use downhill::search::{Axis, Finding, Findings, Method, Search, Trial};
+use downhill::search::{Axis, Findings, Method, Search};
 use serde_json::{Map, Value as Json, json};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// How settings are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -71,9 +71,6 @@ impl Options {
             return Err(Failure::Usage(
                 "a search judges settings by the rows of `--validation`, which is 0".into(),
             ));
-        }
-        if self.resume && self.method == How::Halving {
-            return Err(Failure::Usage("`--method halving` is made in one go: leave out `--resume`".into()));
         }
         let picture = self.pictures.as_ref().map(|folder| folder.join("x"));
         let files: Vec<PathBuf> = self.table.clone().into_iter().chain(picture).collect();
@@ -136,65 +133,48 @@ impl Options {
             How::Grid => Method::Grid(self.points),
             How::Random => Method::Random(self.trials),
             How::Tpe => Method::Tpe(self.trials),
-            How::Halving => return self.halved(search, divided, tried),
+            How::Halving => return self.halved(search, divided, tried, report),
         };
         let stop = stop()?;
-        let written = Written { path: self.table.as_ref(), made: Mutex::new(search.made().to_vec()) };
+        let written = Written::new(self.table.as_ref(), search);
         let made = search.run(method, |trial| {
             let settings = tried.of(trial)?;
             let result = trained(divided, &settings, self.data.seed, &stop);
             if !stop.load(Ordering::Relaxed) {
-                written.add(trial, &result)?;
+                written.add(trial, &result, None)?;
             }
             result
         });
-        // What was stopped has no error to be compared by; where nothing else is there, neither has the search.
-        match (stop.load(Ordering::Relaxed), made) {
-            (true, made) => {
-                let mut made = made.unwrap_or_default();
-                let whole = written.made();
-                report.note("the search was ended; `--table FILE --resume` goes on with it");
-                made.trials.retain(|it| whole.iter().any(|made| made.trial == it.trial));
-                Ok(made)
-            }
-            (false, made) => Ok(made?),
+        match stop.load(Ordering::Relaxed) {
+            true => Ok(written.before_the_end(made, report)),
+            false => Ok(made?),
         }
     }
 
-    /// Trials that go on to the next budget keep their model.
-    fn halved(&self, search: &Search, divided: &Divided, tried: &Tried) -> Result<Findings, Failure> {
+    /// Trials that go on to the next budget keep their model; one of which only a table tells is trained from the start, to the same bits.
+    fn halved(
+        &self,
+        search: &Search,
+        divided: &Divided,
+        tried: &Tried,
+        report: &mut Report,
+    ) -> Result<Findings, Failure> {
         let stop = stop()?;
         let mut budgets = vec![self.epochs.div_ceil(4), self.epochs.div_ceil(2), self.epochs];
         budgets.dedup();
-        let mut findings =
-            search.halving(self.trials, &budgets, |trial, budget, kept: Option<(Box<Model>, Resume)>| {
-                let settings = tried.of(trial)?;
-                let (mut net, resume) = match kept {
-                    Some(kept) => kept,
-                    None => (
-                        Box::new(divided.built(&settings, self.data.seed).map_err(unbuilt)?),
-                        Resume::default(),
-                    ),
-                };
-                let epochs = budget.saturating_sub(resume.epoch);
-                let options = Fit {
-                    epochs,
-                    patience: None,
-                    keep_best: false,
-                    resume: Some(resume),
-                    ..divided.fit(&settings, self.data.seed, &stop)
-                };
-                let history = net.fit(&divided.training, options)?;
-                let best = history.resume.best.ok_or_else(stopped)?;
-                Ok((best, (net, history.resume)))
-            })?;
-        if stop.load(Ordering::Relaxed) {
-            findings.trials.retain(|it| it.failure.is_none());
+        let written = Written::new(self.table.as_ref(), search);
+        let made = search.halving(self.trials, &budgets, |trial, budget, kept: Option<Kept>| {
+            let settings = tried.of(trial)?;
+            let made = trained_to(budget, kept, divided, &settings, self.data.seed, &stop);
+            if !stop.load(Ordering::Relaxed) {
+                written.add(trial, &made.as_ref().map(|(error, _)| *error), Some(budget))?;
+            }
+            made
+        });
+        match stop.load(Ordering::Relaxed) {
+            true => Ok(written.before_the_end(made, report)),
+            false => Ok(made?),
         }
-        if let Some(path) = &self.table {
-            downhill::file::write(path, findings.to_csv().as_bytes())?;
-        }
-        Ok(findings)
     }
 
     fn tell(&self, findings: &Findings, tried: &Tried, report: &mut Report) -> Result<(), Failure> {
@@ -229,32 +209,6 @@ impl Options {
     }
 }
 
-/// Trials that are done, on the disk as soon as they are.
-struct Written<'a> {
-    path: Option<&'a PathBuf>,
-    made: Mutex<Vec<Finding>>,
-}
-
-impl Written<'_> {
-    fn add(&self, trial: &Trial, result: &Result<f64, downhill::Error>) -> Result<(), downhill::Error> {
-        let (error, failure) = match result {
-            Ok(error) => (*error, None),
-            Err(failure) => (f64::INFINITY, Some(failure.to_string())),
-        };
-        // Written under the lock: an older table must not take the place of a newer one.
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.push(Finding { trial: trial.clone(), error, failure });
-        match self.path {
-            Some(path) => downhill::file::write(path, Findings { trials: made.clone() }.to_csv().as_bytes()),
-            None => Ok(()),
-        }
-    }
-
-    fn made(self) -> Vec<Finding> {
-        self.made.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// The loss of the best epoch on the rows that judge.
 fn trained(
     divided: &Divided,
@@ -268,6 +222,37 @@ fn trained(
     let mut net = divided.built(settings, seed).map_err(unbuilt)?;
     let history = net.fit(&divided.training, divided.fit(settings, seed, stop))?;
     history.resume.best.ok_or_else(stopped)
+}
+
+/// A model and where its training is.
+type Kept = (Box<Model>, Resume);
+
+/// Trains until so many epochs are made; gives the loss of the best so far.
+fn trained_to(
+    budget: u64,
+    kept: Option<Kept>,
+    divided: &Divided,
+    settings: &Settings,
+    seed: u64,
+    stop: &AtomicBool,
+) -> Result<(f64, Kept), downhill::Error> {
+    if stop.load(Ordering::Relaxed) {
+        return Err(stopped());
+    }
+    let (mut net, resume) = match kept {
+        Some(kept) => kept,
+        None => (Box::new(divided.built(settings, seed).map_err(unbuilt)?), Resume::default()),
+    };
+    let options = Fit {
+        epochs: budget.saturating_sub(resume.epoch),
+        patience: None,
+        keep_best: false,
+        resume: Some(resume),
+        ..divided.fit(settings, seed, stop)
+    };
+    let history = net.fit(&divided.training, options)?;
+    let best = history.resume.best.ok_or_else(stopped)?;
+    Ok((best, (net, history.resume)))
 }
 
 fn stopped() -> downhill::Error {

@@ -176,3 +176,34 @@ fn a_model_is_saved_whoever_reads_the_report() {
     assert_eq!(running.wait().expect("it ends").code(), Some(0));
     folder.run("evaluate m flowers.csv").done();
 }
+
+#[test]
+fn a_training_that_is_to_go_on_is_told() {
+    use downhill::prelude::*;
+    network! {
+        Line() {
+            input  x: [batch, 1];
+            target y: [batch, 1];
+            output p = linear(x, 1);
+            loss squared_error(p, y);
+        }
+    }
+    let (folder, x, y) = (Folder::new(), [[0.5_f32], [1.0]], [[1.0_f32], [2.0]]);
+    let path = folder.at("run");
+    let mut net = Line::new().seed(1).optimizer(adam(0.1)).build().expect("a network");
+    let data = Dataset::of(&[("x", &x), ("y", &y)]).expect("data");
+    let options = Fit { epochs: 3, validation: Some(&data), save: Some(&path), ..Fit::default() };
+    net.fit(&data, options).expect("training");
+    let said = folder.run("inspect run").done();
+    assert!(
+        said.out.contains("\n  training, epoch: 3\n") && said.out.contains("best p.weight"),
+        "{}",
+        said.out
+    );
+    assert_eq!(folder.run("inspect run --json").json()["training"]["row"], "0");
+
+    net.accumulate(&x, &y).expect("a part");
+    net.save(&path).expect("a file");
+    let said = folder.run("inspect run").done();
+    assert!(said.out.contains("gradients of 1 batch wait for `loss`"), "{}", said.out);
+}

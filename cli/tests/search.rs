@@ -106,6 +106,27 @@ fn a_search_that_is_ended_keeps_what_was_tried() {
 }
 
 #[test]
+fn a_halving_goes_on_from_its_table() {
+    let folder = Folder::new();
+    folder.write("a.csv", flowers(90));
+    let line = "search a.csv --target kind --layers 1 --units 4,8 --rate 1e-3..1e-1 --epochs 8 --trials 6 --method halving --table t.csv --json";
+    let whole = folder.run(line).json();
+    let table = folder.read("t.csv");
+    assert!(table.starts_with("trial,error,failure,budget,"), "{table}");
+    // Without the lines of the trials that went farthest.
+    let kept = table.lines().filter(|line| line.split(',').nth(3) != Some("8"));
+    folder.write("t.csv", kept.map(|line| line.to_owned() + "\n").collect::<String>());
+    let resumed = folder.run(&format!("{line} --resume")).json();
+    assert_eq!((&resumed["trials"], &resumed["best"]), (&whole["trials"], &whole["best"]));
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&folder.read("t.csv")), sorted(&table));
+}
+
+#[test]
 fn this_machine_is_measured() {
     let json = Folder::new().run("bench --seconds 0.01 --json").json();
     assert!(json["machine"]["multiply_adds_per_second"].as_f64().expect("a number") > 1e8, "{json:#}");

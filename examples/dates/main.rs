@@ -10,7 +10,7 @@
 //! 2015). Nobody tells it what a month is. The days that it is examined on were in no training pair, in no form.
 //!
 //! ```sh
-//! cargo run --release --example dates                      # the picture of where it looks goes to target/pictures/dates.svg
+//! cargo run --release --example dates                      # where it looks is drawn into target/pictures, or a folder given
 //! cargo run --release --example dates "march 3rd, 1999"    # and then a date of your own
 //! ```
 
@@ -23,6 +23,7 @@ use downhill::random::random_bits;
 use downhill::sampling::greedy;
 use downhill::schedules::cosine;
 use std::error::Error;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -70,11 +71,14 @@ network! {
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let argument = std::env::args().nth(1);
-    let is_quick = argument.as_deref() == Some("quick");
+    let (folders, words): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|word| Path::new(word).is_dir());
+    let folder = folders.first().map_or("target/pictures", String::as_str);
+    let is_quick = words.first().is_some_and(|word| word == "quick");
     let (epochs, good) = if is_quick { (2, 0.9) } else { (4, 0.99) };
 
-    let own = argument.filter(|_| !is_quick).unwrap_or("wednesday, september 30, 2026".into());
+    let own = words.into_iter().next().filter(|_| !is_quick);
+    let own = own.unwrap_or("wednesday, september 30, 2026".into());
     letters(std::slice::from_ref(&own))?;
 
     // The days of the training and those of the examination, each in a form drawn for it.
@@ -105,7 +109,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let names = |text: &str| text.chars().map(String::from).collect::<Vec<String>>();
     let title = "Where it looked for each sign that it wrote";
     let (rows, columns) = (&names(&date), &names(&own));
-    heat_map("target/pictures/dates.svg", &looks, HeatMap { title, rows, columns, ..HeatMap::default() })?;
+    let picture = Path::new(folder).join("dates.svg");
+    heat_map(picture, &looks, HeatMap { title, rows, columns, ..HeatMap::default() })?;
     println!("exact dates {right:.3} of {} days never seen", examination.rows());
     Ok(if right >= good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -2,7 +2,7 @@
 //!
 //! In: a model, batches one after another. Out: a loss for each, and a step of all of them.
 //!
-//! Must hold: until gradients are applied nothing that is trained changes. What waits is no part of a model's state.
+//! Must hold: until gradients are applied nothing that is trained changes.
 
 use crate::cause::Part;
 use crate::compiled::Parts;
@@ -25,7 +25,8 @@ impl Model {
     /// a batch as a whole sees the small ones: `batch_norm` takes their statistics, and updates its own with each, as in PyTorch. Each batch
     /// has dropout masks of its own.
     ///
-    /// A second set of gradients is kept in memory from the first call on. Compiled when first called.
+    /// A second set of gradients is kept in memory from the first call on. What waits is a part of [`Model::state`], and of files that are
+    /// saved. Compiled when first called.
     ///
     /// # Errors
     /// As [`Model::step`]: what waited is still there, but for an overflow within the mean itself, which leaves nothing. An optimizer that looks

@@ -64,6 +64,8 @@ pub(crate) struct Parts {
     pub(crate) apply: Arc<CompiledEntry>,
     /// What is gathered, for all losses whose steps had been made in parts by then, behind the program's storages.
     pub(crate) gathered: Vec<Storage>,
+    /// Where what this loss gathers begins in it; it goes to the end.
+    pub(crate) own: usize,
 }
 
 /// An entry that is to be compiled.

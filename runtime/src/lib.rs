@@ -48,6 +48,7 @@ mod launch;
 pub mod model;
 mod run;
 mod accumulate;
+mod gathered;
 pub mod state;
 mod averages;
 

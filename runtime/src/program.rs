@@ -284,7 +284,7 @@ impl Program {
     }
 
     /// Whether a state is one of the declaration's: others are the optimizers'.
-    pub(crate) fn declares(&self, storage: &str) -> bool {
+    pub fn declares(&self, storage: &str) -> bool {
         self.train.graph.storages.iter().any(|declared| *declared.name == *storage)
     }
 
@@ -408,7 +408,8 @@ impl Program {
                 .compile(outlines, stages, report)?
                 .try_into()
                 .unwrap_or_else(|_| bug("two drafts, but not two entries"));
-            Ok(Parts { accumulate, apply, gathered: storages.split_off(self.storages.len()) })
+            let gathered = storages.split_off(self.storages.len());
+            Ok(Parts { accumulate, apply, gathered, own: before.len() })
         })?);
         added.push((loss.to_owned(), parts.clone()));
         Ok(parts)

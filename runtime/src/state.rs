@@ -6,15 +6,16 @@
 //! not fit changes nothing, and everything that does not fit is told at once.
 
 use crate::error::Error;
+use crate::gathered::{misshaped, named};
 use crate::mismatch::Mismatch;
-use crate::model::{Model, check_rate, storage_shape};
+use crate::model::{Model, check_rate};
 use crate::view::Data;
 use downhill_graph::graph::{Storage, StorageKind};
 use downhill_graph::tensor::Tensor;
 use std::collections::{HashMap, HashSet};
 
 /// All that a model has learned, and where it is: parameters, states (an optimizer's moments among them), the number of steps made, the
-/// seed, the learning rates. Hyper-parameters other than the rate belong to the program, as the architecture does.
+/// seed, the learning rates, the gradients that wait to be applied. Hyper-parameters other than the rate belong to the program, as the architecture does.
 ///
 /// ```
 /// # use downhill_runtime as downhill;
@@ -39,7 +40,7 @@ use std::collections::{HashMap, HashSet};
 /// assert_eq!(net.step(&[3.0, 4.0], ())?.to_bits(), ahead.to_bits());
 /// # Ok::<(), downhill::error::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     /// By name, in the order of declaration.
     pub parameters: Vec<(String, Tensor)>,
@@ -51,6 +52,10 @@ pub struct State {
     pub seed: u64,
     /// By the name of the loss.
     pub learning_rates: Vec<(String, f32)>,
+    /// How many batches' gradients wait ([`Model::accumulate`]), by the name of the loss; losses of which none do are left out.
+    pub waiting: Vec<(String, u64)>,
+    /// The gradients that wait, and of how many rows they are, by name.
+    pub gathered: Vec<(String, Tensor)>,
 }
 
 /// Which entries a model takes of a state.
@@ -68,30 +73,30 @@ impl Model {
     pub fn state(&self) -> State {
         let of_kind = |kind: StorageKind| {
             let storages = self.program.storages().iter().zip(&self.storages);
-            let named =
-                storages.filter(|(storage, _)| storage.kind == kind).filter_map(|(storage, buffer)| {
-                    let tensor = buffer.tensor(storage.ty.element, storage_shape(storage)).ok()?;
-                    Some((storage.name.to_string(), tensor))
-                });
-            named.collect()
+            let of_kind = storages.filter(|(storage, _)| storage.kind == kind);
+            of_kind.filter_map(|(storage, buffer)| named(storage, buffer)).collect()
         };
-        let losses =
-            self.program.steps().iter().map(|step| step.loss.as_deref().unwrap_or_default().to_owned());
+        let losses = || self.program.steps().iter().map(|step| step.loss.as_deref().unwrap_or_default());
+        let waiting = losses().zip(&self.waiting).filter(|(_, batches)| **batches > 0);
+        let waiting: Vec<(String, u64)> =
+            waiting.map(|(loss, batches)| (loss.to_owned(), *batches)).collect();
         State {
             parameters: of_kind(StorageKind::Parameter),
             states: of_kind(StorageKind::State),
             steps_made: self.steps_made,
             seed: self.seed,
-            learning_rates: losses.zip(self.rates.iter().copied()).collect(),
+            learning_rates: losses().map(str::to_owned).zip(self.rates.iter().copied()).collect(),
+            gathered: waiting.iter().flat_map(|(loss, _)| self.gathered(loss)).collect(),
+            waiting,
         }
     }
 
     /// Goes on from a state of the same network with the same optimizer: the steps to come have the same bits as if they had been made
-    /// where the state was taken, dropout included.
+    /// where the state was taken, dropout and gradients that wait included. Other gradients that waited are forgotten.
     ///
     /// # Errors
-    /// [`Error::State`], with every name that is missing, unexpected or of another type or shape; a learning rate that is none. The model
-    /// is then as it was.
+    /// [`Error::State`], with every name that is missing, unexpected or of another type or shape; a learning rate that is none; with
+    /// gradients that wait, what [`Model::accumulate`] cannot compile. The model is then as it was.
     #[doc(alias("load_state_dict", "set_weights", "load_record"))]
     pub fn restore(&mut self, state: &State) -> Result<(), Error> {
         state.learning_rates.iter().try_for_each(|(_, rate)| check_rate(*rate))?;
@@ -103,6 +108,7 @@ impl Model {
         mismatch
             .unexpected
             .extend(given.iter().filter(|loss| !known.contains(loss)).map(|loss| rate_of(&loss)));
+        let waiting = self.compare_gathered(&state.waiting, &state.gathered, &mut mismatch)?;
         if mismatch != Mismatch::default() {
             if self.compare(state, Taken::Declared) == Mismatch::default() {
                 let help = "only what optimizers keep differs: build it with the same one, or take the parameters alone (`restore_parameters`, `load_parameters`)";
@@ -117,9 +123,9 @@ impl Model {
             *rate = given.map_or(*rate, |(_, given)| *given);
         }
         (self.steps_made, self.seed) = (state.steps_made, state.seed);
-        self.zero_gradients();
         self.workspaces.set_seed(state.seed);
-        Ok(())
+        self.zero_gradients();
+        self.take_gathered(&waiting, &state.gathered)
     }
 
     /// Takes what inference reads from a state: the parameters, and the states of the declaration, such as running statistics. What
@@ -260,14 +266,4 @@ impl State {
             StorageKind::State => &self.states,
         }
     }
-}
-
-fn misshaped(storage: &Storage, tensor: &Tensor) -> Option<(String, String, String)> {
-    let shape = storage_shape(storage);
-    if storage.ty.element == tensor.element() && shape == tensor.shape() {
-        return None;
-    }
-    let told = |element, shape: &[usize]| format!("{element}{shape:?}");
-    let (expected, found) = (told(storage.ty.element, &shape), told(tensor.element(), tensor.shape()));
-    Some((storage.name.to_string(), expected, found))
 }

@@ -35,7 +35,7 @@ pub(crate) struct Worker<'m> {
 
 /// Numbers of batches that are gathered begin here, above those of steps; a step has room for so many of them.
 const PARTS: u64 = 1 << 63;
-const PARTS_OF_STEP: u64 = 1 << 24;
+pub(crate) const PARTS_OF_STEP: u64 = 1 << 24;
 
 impl Worker<'_> {
     /// Whose random numbers training draws next: the number of the step, or one that the batch of a step in parts has to itself.

@@ -33,6 +33,13 @@ pub struct Checkpoint {
     pub seed: u64,
     /// Learning rates by the name of the loss.
     pub learning_rates: Vec<(String, f32)>,
+    /// How many batches' gradients wait to be applied, by the name of the loss.
+    pub waiting: Vec<(String, u64)>,
+    /// Which tensors are those gradients.
+    pub gathered: Vec<String>,
+    /// Where a training is that [`Fit::save`](crate::fit::Fit::save) wrote down; nothing in other files. Tensors whose names begin with `best `
+    /// are those of its best epoch.
+    pub training: BTreeMap<String, String>,
     /// What else was said when it was saved.
     pub notes: BTreeMap<String, String>,
 }
@@ -45,7 +52,9 @@ impl Checkpoint {
     pub(super) fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
         let rates: BTreeMap<&str, String> =
             self.learning_rates.iter().map(|(loss, rate)| (&**loss, rate.to_string())).collect();
-        let told = json!({
+        let waiting: BTreeMap<&str, u64> =
+            self.waiting.iter().map(|(loss, count)| (&**loss, *count)).collect();
+        let mut told = json!({
             "network": self.network,
             "steps_made": self.steps_made,
             "seed": self.seed,
@@ -53,6 +62,12 @@ impl Checkpoint {
             "states": self.states,
             "notes": self.notes,
         });
+        if !waiting.is_empty() {
+            (told["waiting"], told["gathered"]) = (json!(waiting), json!(self.gathered));
+        }
+        if !self.training.is_empty() {
+            told["training"] = json!(self.training);
+        }
         // One text, so that a state has the same bytes whenever it is saved: the header's own entries are in no order.
         let header = HashMap::from([(OWN.to_owned(), told.to_string())]);
         let bytes: Vec<_> =
@@ -108,11 +123,23 @@ impl Checkpoint {
         for state in told["states"].as_array()? {
             self.states.push(state.as_str()?.to_owned());
         }
-        for (key, note) in told["notes"].as_object()? {
-            self.notes.insert(key.clone(), note.as_str()?.to_owned());
+        // Where no gradients wait, nothing is said of them.
+        if let Some(waiting) = told.get("waiting") {
+            for (loss, count) in waiting.as_object()? {
+                self.waiting.push((loss.clone(), count.as_u64()?));
+            }
+            for name in told["gathered"].as_array()? {
+                self.gathered.push(name.as_str()?.to_owned());
+            }
         }
+        self.notes = texts(&told["notes"])?;
+        self.training = told.get("training").map_or_else(|| Some(BTreeMap::new()), texts)?;
         Some(())
     }
+}
+
+fn texts(told: &Value) -> Option<BTreeMap<String, String>> {
+    told.as_object()?.iter().map(|(key, text)| Some((key.clone(), text.as_str()?.to_owned()))).collect()
 }
 
 /// What a safetensors file holds, whoever wrote it, or a file of `torch.save`: of that the tensors, named by the way to them, such as

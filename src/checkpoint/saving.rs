@@ -45,43 +45,102 @@ pub trait Saving {
 
 impl Saving for Model {
     fn save_with(&self, path: impl AsRef<Path>, notes: &[(&str, &str)]) -> Result<(), Error> {
-        let state = self.state();
-        let checkpoint = Checkpoint {
-            tensors: outward(self.program().storages(), &state)?,
-            states: state.states.iter().map(|(name, _)| name.clone()).collect(),
-            network: self.program().name().to_owned(),
-            steps_made: state.steps_made,
-            seed: state.seed,
-            learning_rates: state.learning_rates,
-            notes: notes.iter().map(|(key, note)| ((*key).to_owned(), (*note).to_owned())).collect(),
-            unread: Vec::new(),
-        };
-        let path = path.as_ref();
-        file::write(path, &checkpoint.to_bytes(path)?)
+        let notes = notes.iter().map(|(key, note)| ((*key).to_owned(), (*note).to_owned())).collect();
+        write(path.as_ref(), &Checkpoint { notes, ..checkpoint_of(self)? })
     }
 
     fn load(&mut self, path: impl AsRef<Path>) -> Result<Notes, Error> {
         let path = path.as_ref();
-        let (state, notes, network) = taken(self, path)?;
-        if network.is_empty() {
-            let message = "holds tensors alone, and not where training was: `load_parameters` takes them";
-            return Err(broken(path, message));
-        }
-        self.restore(&state)?;
-        Ok(notes)
+        let taken = taken(self, path)?.whole(path)?;
+        self.restore(&taken.state)?;
+        Ok(taken.notes)
     }
 
     fn load_parameters(&mut self, path: impl AsRef<Path>) -> Result<Notes, Error> {
-        let (state, notes, _) = taken(self, path.as_ref())?;
-        self.restore_parameters(&state)?;
-        Ok(notes)
+        let taken = taken(self, path.as_ref())?;
+        self.restore_parameters(&taken.state)?;
+        Ok(taken.notes)
     }
 }
 
-/// The state that a file holds for this model, its notes, and the name of the network that wrote it.
-fn taken(net: &Model, path: &Path) -> Result<(State, Notes, String), Error> {
-    let Checkpoint { mut tensors, mut unread, states, network, steps_made, seed, learning_rates, notes } =
-        read(path)?;
+/// How names of the best epoch's tensors begin; no name of a declaration has a space.
+const BEST: &str = "best ";
+
+/// All that a model is, for a file.
+fn checkpoint_of(net: &Model) -> Result<Checkpoint, Error> {
+    let state = net.state();
+    let mut tensors = outward(net.program().storages(), &state)?;
+    tensors.extend(state.gathered.iter().cloned());
+    Ok(Checkpoint {
+        tensors,
+        gathered: state.gathered.into_iter().map(|(name, _)| name).collect(),
+        waiting: state.waiting,
+        states: state.states.iter().map(|(name, _)| name.clone()).collect(),
+        network: net.program().name().to_owned(),
+        steps_made: state.steps_made,
+        seed: state.seed,
+        learning_rates: state.learning_rates,
+        ..Checkpoint::default()
+    })
+}
+
+fn write(path: &Path, checkpoint: &Checkpoint) -> Result<(), Error> {
+    file::write(path, &checkpoint.to_bytes(path)?)
+}
+
+/// Writes a model, where its training is, and what it was at its best.
+pub(crate) fn save_training(
+    net: &Model,
+    path: &Path,
+    training: Notes,
+    best: Option<&State>,
+) -> Result<(), Error> {
+    let mut checkpoint = Checkpoint { training, ..checkpoint_of(net)? };
+    if let Some(best) = best {
+        let tensors = outward(net.program().storages(), best)?;
+        checkpoint
+            .tensors
+            .extend(tensors.into_iter().map(|(name, tensor)| (format!("{BEST}{name}"), tensor)));
+    }
+    write(path, &checkpoint)
+}
+
+/// What a file holds for a model.
+pub(crate) struct Taken {
+    pub(crate) state: State,
+    /// The parameters of the best epoch.
+    pub(crate) best: Option<State>,
+    /// Where training is.
+    pub(crate) training: Notes,
+    notes: Notes,
+    /// The network that wrote it.
+    network: String,
+}
+
+impl Taken {
+    /// Refuses a file that does not say where training was.
+    pub(crate) fn whole(self, path: &Path) -> Result<Taken, Error> {
+        match self.network.is_empty() {
+            false => Ok(self),
+            true => Err(broken(
+                path,
+                "holds tensors alone, and not where training was: `load_parameters` takes them",
+            )),
+        }
+    }
+}
+
+/// What a file holds for this model.
+pub(crate) fn taken(net: &Model, path: &Path) -> Result<Taken, Error> {
+    let file = read(path)?;
+    let (mut gathered, mut best, mut tensors, mut unread) = (Vec::new(), Vec::new(), Vec::new(), file.unread);
+    for (name, tensor) in file.tensors {
+        match name.strip_prefix(BEST) {
+            Some(own) if !file.training.is_empty() => best.push((own.to_owned(), tensor)),
+            _ if file.gathered.contains(&name) => gathered.push((name, tensor)),
+            _ => tensors.push((name, tensor)),
+        }
+    }
     let storages = net.program().storages();
     if let Some(prefix) = prefix_in(storages, &tensors) {
         let own = |name: &str| name.strip_prefix(&*prefix).map(str::to_owned);
@@ -91,6 +150,18 @@ fn taken(net: &Model, path: &Path) -> Result<(State, Notes, String), Error> {
     if let Some((name, what)) = unread.iter().find(|(name, _)| is_wanted(storages, name)) {
         return Err(broken(path, format!("`{name}` {what}")));
     }
-    let (parameters, states) = inward(storages, tensors, &states)?;
-    Ok((State { parameters, states, steps_made, seed, learning_rates }, notes, network))
+    let inward = |tensors| inward(storages, tensors, &file.states);
+    let best = if best.is_empty() { None } else { Some(inward(best)?) };
+    let best = best.map(|(parameters, states)| State { parameters, states, ..State::default() });
+    let (parameters, states) = inward(tensors)?;
+    let state = State {
+        parameters,
+        states,
+        steps_made: file.steps_made,
+        seed: file.seed,
+        learning_rates: file.learning_rates,
+        waiting: file.waiting,
+        gathered,
+    };
+    Ok(Taken { state, best, training: file.training, notes: file.notes, network: file.network })
 }

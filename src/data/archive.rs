@@ -173,3 +173,74 @@ impl<'a> Archive<'a> {
         Err(broken(self.path, "is packed, which the feature `files` of downhill unpacks"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An archive of one stored file that says every size and place as one of more than 4 GB does: behind names, and in a larger end.
+    fn large(name: &str, content: &[u8]) -> Vec<u8> {
+        let short = |number: usize| (number as u16).to_le_bytes().to_vec();
+        let word = |number: usize| (number as u32).to_le_bytes().to_vec();
+        let long = |number: usize| (number as u64).to_le_bytes().to_vec();
+        let sum = (crc32(content) as usize, short(name.len()), name.as_bytes().to_vec());
+        // Another field stands before that of the sizes.
+        let field =
+            [short(7), short(1), vec![0], short(LARGE), short(24), long(content.len()), long(content.len())];
+        let field = [field.concat(), long(0)].concat();
+
+        let mut bytes =
+            [LOCAL.to_vec(), short(45), vec![0; 8], word(sum.0), word(ELSEWHERE), word(ELSEWHERE)].concat();
+        bytes.extend(
+            [sum.1.clone(), short(field.len()), sum.2.clone(), field.clone(), content.to_vec()].concat(),
+        );
+        let directory = bytes.len();
+        bytes.extend([LISTED.to_vec(), short(45), short(45), vec![0; 8], word(sum.0)].concat());
+        bytes.extend(
+            [word(ELSEWHERE), word(ELSEWHERE), sum.1, short(field.len()), vec![0; 10], word(ELSEWHERE)]
+                .concat(),
+        );
+        bytes.extend([sum.2, field].concat());
+        let end = bytes.len();
+        bytes.extend(
+            [
+                LARGE_END.to_vec(),
+                long(44),
+                vec![0; 12],
+                long(1),
+                long(1),
+                long(end - directory),
+                long(directory),
+            ]
+            .concat(),
+        );
+        bytes.extend([b"PK\x06\x07".to_vec(), word(0), long(end), word(1)].concat());
+        bytes.extend(
+            [END.to_vec(), vec![0; 4], short(MANY), short(MANY), word(ELSEWHERE), word(ELSEWHERE), short(0)]
+                .concat(),
+        );
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        let archive = Archive::new(Path::new("large.npz"), bytes)?;
+        archive.entries()?.iter().map(|entry| Ok((entry.name.clone(), archive.unpacked(entry)?))).collect()
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_are_elsewhere() {
+        let bytes = large("x.npy", b"elements");
+        assert_eq!(read(&bytes).expect("an archive"), [("x.npy".to_owned(), b"elements".to_vec())]);
+        // Cut or changed anywhere it is an error or what it was, never a panic or a place beyond its end.
+        for at in 0..bytes.len() {
+            assert!(read(&bytes[..at]).is_err(), "cut at {at}");
+            for bit in 0..8 {
+                let mut broken = bytes.clone();
+                broken[at] ^= 1 << bit;
+                if let Ok(files) = read(&broken) {
+                    assert!(files.iter().all(|(_, content)| content == b"elements"), "bit {bit} of {at}");
+                }
+            }
+        }
+    }
+}

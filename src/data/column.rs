@@ -80,6 +80,26 @@ impl Growing {
         Ok(())
     }
 
+    /// Takes a number of a file whose columns have types; NaN is missing. `text` is what a column of texts takes.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn push_number(
+        &mut self,
+        value: f64,
+        text: impl FnOnce() -> String,
+        name: &str,
+    ) -> Result<(), String> {
+        match self {
+            _ if value.is_nan() => self.push(None, name),
+            Growing::Numbers(values, _) => {
+                values.push(held(value, name)?);
+                Ok(())
+            }
+            Growing::Open(_) | Growing::Texts { .. } | Growing::Fixed { .. } => {
+                self.push(Some(&text()), name)
+            }
+        }
+    }
+
     /// The column. Categories are in the order of their texts.
     pub(crate) fn finish(self) -> (Kind, Values) {
         match self {
@@ -115,8 +135,13 @@ fn checked(text: &str, name: &str, asked: bool) -> Result<f64, String> {
             false => mixed(name, &format!("numbers, but here `{text}`")),
         });
     };
+    held(value, name)
+}
+
+/// A number that networks can take.
+fn held(value: f64, name: &str) -> Result<f64, String> {
     if value.is_finite() && (value as f32).is_infinite() {
-        return Err(format!("`{text}` in column `{name}` is beyond what an f32 holds"));
+        return Err(format!("`{value:e}` in column `{name}` is beyond what an f32 holds"));
     }
     Ok(value)
 }

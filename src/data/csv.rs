@@ -4,7 +4,7 @@
 
 use crate::data::column::Growing;
 use crate::data::input::Input;
-use crate::data::layout::{Column, Layout};
+use crate::data::layout::{Layout, Said};
 use crate::data::records::Records;
 use crate::data::schema::Schema;
 use crate::data::table::Table;
@@ -50,27 +50,13 @@ pub struct Csv {
     separator: char,
     header: bool,
     missing: Vec<String>,
-    numbers: Vec<String>,
-    categories: Vec<String>,
-    skip: Vec<String>,
-    schema: Option<Schema>,
+    said: Said,
 }
 
 impl Csv {
     /// The file to read.
     pub fn new(path: impl Into<PathBuf>) -> Csv {
-        let none = Vec::new;
-        let (missing, numbers, categories, skip) = (none(), none(), none(), none());
-        Csv {
-            path: path.into(),
-            separator: ',',
-            header: true,
-            missing,
-            numbers,
-            categories,
-            skip,
-            schema: None,
-        }
+        Csv { path: path.into(), separator: ',', header: true, missing: Vec::new(), said: Said::default() }
     }
 
     /// What separates fields: `,` unless another is said.
@@ -97,28 +83,28 @@ impl Csv {
     /// Columns whose fields must be numbers.
     #[must_use]
     pub fn numbers<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Csv {
-        self.numbers.extend(names.into_iter().map(Into::into));
+        self.said.numbers.extend(names.into_iter().map(Into::into));
         self
     }
 
     /// Columns whose fields are categories, whatever they look like: postcodes, numbered kinds.
     #[must_use]
     pub fn categories<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Csv {
-        self.categories.extend(names.into_iter().map(Into::into));
+        self.said.categories.extend(names.into_iter().map(Into::into));
         self
     }
 
     /// Columns that are left out.
     #[must_use]
     pub fn skip<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Csv {
-        self.skip.extend(names.into_iter().map(Into::into));
+        self.said.skip.extend(names.into_iter().map(Into::into));
         self
     }
 
     /// The columns to read, found by name, with their kinds and categories: those of an earlier file. Further columns are left out.
     #[must_use]
     pub fn schema(mut self, schema: &Schema) -> Csv {
-        self.schema = Some(schema.clone());
+        self.said.schema = Some(schema.clone());
         self
     }
 
@@ -155,7 +141,7 @@ impl Csv {
     /// # Errors
     /// As [`Csv::read`], for each piece; no schema; pieces of no rows.
     pub fn pieces(&self, rows: usize) -> Result<Pieces, Error> {
-        if rows == 0 || self.schema.is_none() {
+        if rows == 0 || self.said.schema.is_none() {
             return Err(misuse(
                 format!("pieces of {} of `{}`", counted(rows, "row"), self.path.display()),
                 "say how many rows a piece has and what the columns are: `.schema(table.schema())`",
@@ -198,43 +184,13 @@ impl Csv {
 
     fn begin(&self, reader: Box<dyn BufRead + Send>) -> Result<(Records, Layout), Error> {
         let (records, names) = self.heading(reader)?;
+        let columns = self.said.columns(&names, |_| Growing::Open(0))?;
         let missing = self.missing.clone();
-        let mut layout = Layout { fields: names.len(), columns: self.columns(&names)?, missing };
+        let mut layout = Layout { fields: names.len(), columns, missing };
         if !self.header {
             layout.take(&records)?;
         }
         Ok((records, layout))
-    }
-
-    /// The columns to fill.
-    fn columns(&self, names: &[String]) -> Result<Vec<Column>, Error> {
-        let position = |wanted: &str| {
-            names.iter().position(|name| name == wanted).ok_or_else(|| Error::Unknown {
-                kind: "column",
-                name: wanted.into(),
-                known: names.to_vec(),
-            })
-        };
-        if let Some(schema) = &self.schema {
-            let columns = schema.columns().map(|(name, kind)| {
-                Ok(Column { name: name.into(), field: position(name)?, growing: Growing::of(kind) })
-            });
-            return columns.collect();
-        }
-
-        for said in [&self.numbers, &self.categories, &self.skip].into_iter().flatten() {
-            position(said)?;
-        }
-        let kept = names.iter().enumerate().filter(|(_, name)| !self.skip.contains(name));
-        let columns = kept.map(|(field, name)| {
-            let growing = match (self.categories.contains(name), self.numbers.contains(name)) {
-                (true, _) => Growing::texts(),
-                (false, true) => Growing::numbers(),
-                (false, false) => Growing::Open(0),
-            };
-            Column { name: name.clone(), field, growing }
-        });
-        Ok(columns.collect())
     }
 }
 
@@ -265,7 +221,7 @@ impl Pieces {
         // A file without header has given its first record already.
         let first = self.layout.rows();
         let read = first + self.layout.fill(&mut self.records, self.rows - first)?;
-        let Some(schema) = self.csv.schema.as_ref().filter(|_| read > 0) else { return Ok(None) };
+        let Some(schema) = self.csv.said.schema.as_ref().filter(|_| read > 0) else { return Ok(None) };
         let next = self.layout.again(schema);
         std::mem::replace(&mut self.layout, next).finish().map(Some)
     }

@@ -1,6 +1,6 @@
-//! The columns of a file of separated values, filled record by record.
+//! The columns of a file: which are read, and those of separated values filled record by record.
 //!
-//! In: records. Out: a [`Table`].
+//! In: what was said of columns, records. Out: a [`Table`].
 
 use crate::data::column::Growing;
 use crate::data::records::Records;
@@ -23,6 +23,67 @@ pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) field: usize,
     pub(crate) growing: Growing,
+}
+
+/// What was said of a file's columns before it is read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Said {
+    /// Those whose fields must be numbers.
+    pub(crate) numbers: Vec<String>,
+    /// Those whose fields are categories, whatever they look like.
+    pub(crate) categories: Vec<String>,
+    /// Those that are left out.
+    pub(crate) skip: Vec<String>,
+    /// All that are read, of an earlier file.
+    pub(crate) schema: Option<Schema>,
+}
+
+impl Said {
+    /// The columns to fill, of a file's; `kind` begins one of which nothing was said.
+    pub(crate) fn columns(
+        &self,
+        names: &[String],
+        kind: impl Fn(usize) -> Growing,
+    ) -> Result<Vec<Column>, Error> {
+        let position = |wanted: &str| {
+            names.iter().position(|name| name == wanted).ok_or_else(|| Error::Unknown {
+                kind: "column",
+                name: wanted.into(),
+                known: names.to_vec(),
+            })
+        };
+        if let Some(schema) = &self.schema {
+            let columns = schema.columns().map(|(name, kind)| {
+                Ok(Column { name: name.into(), field: position(name)?, growing: Growing::of(kind) })
+            });
+            return columns.collect();
+        }
+
+        for said in [&self.numbers, &self.categories, &self.skip].into_iter().flatten() {
+            position(said)?;
+        }
+        let kept = names.iter().enumerate().filter(|(_, name)| !self.skip.contains(name));
+        let columns = kept.map(|(field, name)| {
+            let growing = match (self.categories.contains(name), self.numbers.contains(name)) {
+                (true, _) => Growing::texts(),
+                (false, true) => Growing::numbers(),
+                (false, false) => kind(field),
+            };
+            Column { name: name.clone(), field, growing }
+        });
+        Ok(columns.collect())
+    }
+}
+
+/// The table of columns that are filled.
+pub(crate) fn table_of(columns: Vec<Column>) -> Result<Table, Error> {
+    let (mut kinds, mut values) = (Vec::new(), Vec::new());
+    for column in columns {
+        let (kind, of_column) = column.growing.finish();
+        kinds.push((column.name, kind));
+        values.push(of_column);
+    }
+    Table::new(Schema::new(kinds)?, values)
 }
 
 /// What stands for a value that is missing.
@@ -73,12 +134,6 @@ impl Layout {
     }
 
     pub(crate) fn finish(self) -> Result<Table, Error> {
-        let (mut kinds, mut values) = (Vec::new(), Vec::new());
-        for column in self.columns {
-            let (kind, of_column) = column.growing.finish();
-            kinds.push((column.name, kind));
-            values.push(of_column);
-        }
-        Table::new(Schema::new(kinds)?, values)
+        table_of(self.columns)
     }
 }

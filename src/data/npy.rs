@@ -10,10 +10,10 @@ use crate::data::archive::Archive;
 use crate::data::header::{Header, Kind, header_text};
 use crate::data::input::Input;
 use crate::data::pieces::Pieces;
+use crate::file;
 use crate::mistake::{broken, unreadable};
 use downhill_graph::tensor::{Data, Element, Tensor};
 use downhill_runtime::error::Error;
-use std::io::Write;
 use std::path::Path;
 
 /// The array of an `.npy` file.
@@ -62,9 +62,8 @@ pub fn read_npz(path: impl AsRef<Path>) -> Result<Vec<(String, Tensor)>, Error> 
 /// Writes an array that `numpy.load` reads.
 ///
 /// # Errors
-/// A file that cannot be written.
+/// A file that cannot be written: the one that was there before is whole.
 pub fn write(path: impl AsRef<Path>, tensor: &Tensor) -> Result<(), Error> {
-    let path = path.as_ref();
     let mut bytes = header_text(tensor);
     match tensor.data() {
         Data::F32(values) => bytes.extend(values.iter().flat_map(|value| value.to_le_bytes())),
@@ -73,8 +72,7 @@ pub fn write(path: impl AsRef<Path>, tensor: &Tensor) -> Result<(), Error> {
         Data::U32(values) => bytes.extend(values.iter().flat_map(|value| value.to_le_bytes())),
         Data::Bool(values) => bytes.extend(values.iter().map(|&value| u8::from(value))),
     }
-    let written = std::fs::File::create(path).and_then(|mut file| file.write_all(&bytes));
-    written.map_err(|error| broken(path, format!("cannot be written: {error}")))
+    file::write(path, &bytes)
 }
 
 /// The rows of an `.npy` file that may be larger than memory: tensors of `rows` rows each, one after another.

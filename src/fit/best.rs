@@ -6,6 +6,7 @@ use super::watch::Watch;
 use downhill_runtime::error::Error;
 use downhill_runtime::model::Model;
 use downhill_runtime::state::State;
+use std::sync::Arc;
 
 /// The best epoch so far.
 pub(super) struct Best {
@@ -16,14 +17,15 @@ pub(super) struct Best {
     best: Option<f64>,
     /// Epochs since the best.
     since: u64,
-    state: Option<State>,
+    weights: Option<Arc<State>>,
 }
 
 impl Best {
     pub(super) fn new(options: &Fit<'_>, resume: &Resume) -> Best {
         let Fit { watch, least_gain, patience, .. } = *options;
         let keeps = options.keep_best && (options.validation.is_some() || patience.is_some());
-        Best { watch, least_gain, patience, keeps, best: resume.best, since: resume.since, state: None }
+        let weights = resume.weights.clone().filter(|_| keeps);
+        Best { watch, least_gain, patience, keeps, best: resume.best, since: resume.since, weights }
     }
 
     /// Looks at an epoch; tells whether it is the best so far. NaN never is.
@@ -38,16 +40,16 @@ impl Best {
         });
         if is_better {
             (self.best, self.since) = (Some(watched), 0);
-            self.state = self.keeps.then(|| net.state());
+            self.weights = self.keeps.then(|| Arc::new(declared(net)));
         } else {
             self.since += 1;
         }
         is_better
     }
 
-    /// What was watched at its best, and the epochs since then.
-    pub(super) fn so_far(&self) -> (Option<f64>, u64) {
-        (self.best, self.since)
+    /// Writes what it knows into where training is.
+    pub(super) fn tell(&self, resume: &mut Resume) {
+        (resume.best, resume.since, resume.weights) = (self.best, self.since, self.weights.clone());
     }
 
     /// Whether nothing has got better for as long as the patience says.
@@ -57,9 +59,16 @@ impl Best {
 
     /// Gives the model the parameters and statistics of its best epoch, where a later one was not better.
     pub(super) fn restore(self, net: &mut Model) -> Result<(), Error> {
-        match self.state {
-            Some(state) if self.since > 0 => net.restore_parameters(&state),
+        match self.weights {
+            Some(weights) if self.since > 0 => net.restore_parameters(&weights),
             _ => Ok(()),
         }
     }
+}
+
+/// What inference reads of a model: not what optimizers keep.
+fn declared(net: &Model) -> State {
+    let mut state = net.state();
+    state.states.retain(|(name, _)| net.program().declares(name));
+    State { parameters: state.parameters, states: state.states, ..State::default() }
 }

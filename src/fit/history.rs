@@ -2,7 +2,9 @@
 
 use super::watch::Watch;
 use crate::schedules::ReduceOnPlateau;
+use downhill_runtime::state::State;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An epoch.
@@ -88,7 +90,7 @@ pub enum Ended {
 }
 
 /// Where training ended, and what it waits for: what [`Fit::resume`](crate::fit::Fit::resume) goes on from.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resume {
     /// The epoch that comes next, from 0.
     pub epoch: u64,
@@ -98,6 +100,8 @@ pub struct Resume {
     pub best: Option<f64>,
     /// Epochs since then.
     pub since: u64,
+    /// The parameters of the best epoch, where they are kept.
+    pub weights: Option<Arc<State>>,
     /// The plateau with what it has observed.
     pub plateau: Option<ReduceOnPlateau>,
 }

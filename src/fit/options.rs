@@ -9,6 +9,7 @@ use downhill_runtime::dataset::Dataset;
 use downhill_runtime::error::Error;
 use downhill_runtime::model::Model;
 use std::fmt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -36,10 +37,14 @@ pub struct Fit<'a> {
     pub accumulate: usize,
     /// Of the orders of rows: each epoch has another.
     pub seed: u64,
-    /// Where an earlier training ended: with `resume: Some(history.resume)` on the model as it ended, or after [`Model::restore`] of its state,
-    /// training goes on with the bits of one that was never interrupted. That state is the model's own where `keep_best` is false; else it
-    /// is what a callback saved.
+    /// Where an earlier training ended: with `resume: Some(history.resume)` on the model as it ended, after [`Model::restore`] of its state,
+    /// or with what [`Training::load_training`](super::Training::load_training) gives, training goes on with the bits of one that was never
+    /// interrupted. The model is as it ended where `keep_best` is false; else it has the parameters of its best epoch.
     pub resume: Option<Resume>,
+    /// A file to which training is written after each epoch, and where it ends within one: the model, where training is, and the parameters
+    /// of the best epoch. Whenever the process ends, the file of this epoch or of the one before is there, and
+    /// [`Training::load_training`](super::Training::load_training) goes on from it.
+    pub save: Option<&'a Path>,
     /// Data that is not trained on, by which epochs are judged; it goes through in batches as large as those of training. Without it they are judged by the loss of training.
     pub validation: Option<&'a Dataset>,
     /// Which loss, where there are several.
@@ -77,6 +82,7 @@ impl Default for Fit<'_> {
             accumulate: 1,
             seed: 0,
             resume: None,
+            save: None,
             validation: None,
             loss: None,
             schedule: None,

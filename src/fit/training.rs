@@ -1,14 +1,17 @@
 //! The loop over epochs.
 
 use super::best::Best;
-use super::history::{Ended, History, Record};
+use super::history::{Ended, History, Record, Resume};
 use super::options::{Fit, Limits, Verdict};
 use super::progress::Teller;
 use super::rows::{Epochs, Made};
-use crate::mistake::misuse;
+use super::saved;
+use crate::file;
+use crate::mistake::{counted, misuse};
 use downhill_runtime::dataset::Dataset;
 use downhill_runtime::error::Error;
 use downhill_runtime::model::Model;
+use std::path::Path;
 use std::time::Instant;
 
 /// Training over epochs. Every [`Model`] has it.
@@ -19,13 +22,53 @@ pub trait Training {
     /// Those of [`Model::epoch`] and [`Model::evaluate_loss`]; options that make no sense together; what a callback returns. The steps
     /// before an error are made; where the best epoch is kept, the model has its parameters.
     fn fit(&mut self, data: &Dataset, options: Fit<'_>) -> Result<History, Error>;
+
+    /// Goes on from a file that [`Fit::save`] wrote: the model is as it was then, and what this gives is for [`Fit::resume`]. With the same
+    /// data, options and optimizer training goes on with the bits of one that was never interrupted.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or does not tell where a training is; [`Error::State`], where it is another network's or of another
+    /// optimizer. The model is then as it was.
+    ///
+    /// # Examples
+    /// ```
+    /// use downhill::fit::Resume;
+    /// use downhill::prelude::*;
+    ///
+    /// network! {
+    ///     Line() {
+    ///         input  x: [batch, 1];
+    ///         target y: [batch, 1];
+    ///         output p = linear(x, 1);
+    ///         loss squared_error(p, y);
+    ///     }
+    /// }
+    ///
+    /// fn main() -> Result<(), downhill::Error> {
+    /// #   let folder = std::env::temp_dir().join(format!("downhill-training-{}", std::process::id()));
+    ///     let path = folder.join("run.safetensors");
+    ///     let data = Dataset::of(&[("x", &[[0.5_f32], [1.0]]), ("y", &[[1.0_f32], [2.0]])])?;
+    ///     for epochs in [3, 10] {
+    ///         // The second time it is begun, it goes on behind the third epoch.
+    ///         let mut net = Line::new().seed(1).optimizer(adam(0.1)).build()?;
+    ///         let resume = if path.exists() { net.load_training(&path)? } else { Resume::default() };
+    ///         let epochs = u64::saturating_sub(epochs, resume.epoch);
+    ///         net.fit(&data, Fit { epochs, resume: Some(resume), save: Some(&path), ..Fit::default() })?;
+    ///         assert_eq!(net.steps_made(), net.load_training(&path)?.epoch);
+    ///     }
+    /// #   std::fs::remove_dir_all(folder).ok();
+    ///     Ok(())
+    /// }
+    /// ```
+    #[doc(alias("BackupAndRestore", "resume_from_checkpoint", "ckpt_path", "load_checkpoint"))]
+    fn load_training(&mut self, path: impl AsRef<Path>) -> Result<Resume, Error>;
 }
 
 impl Training for Model {
     fn fit(&mut self, data: &Dataset, mut options: Fit<'_>) -> Result<History, Error> {
         options.check()?;
-        check(self, data, &options)?;
         let resume = options.resume.take().unwrap_or_default();
+        check(self, data, &options, &resume)?;
         if resume.plateau.is_some() {
             options.plateau = resume.plateau;
         }
@@ -39,22 +82,36 @@ impl Training for Model {
             options,
         };
         let made = run.all(self);
-        let Run { limits, teller, best, options, mut history, .. } = run;
-        (history.resume.best, history.resume.since) = best.so_far();
-        history.resume.plateau = options.plateau;
+        run.history.resume = run.resume();
+        let Run { limits, teller, best, mut history, .. } = run;
         history.time = limits.start.elapsed();
         teller.end(&history);
         // After an error too: it may have come from parameters that went astray.
         best.restore(self)?;
         made.map(|()| history)
     }
+
+    fn load_training(&mut self, path: impl AsRef<Path>) -> Result<Resume, Error> {
+        saved::load(self, path.as_ref())
+    }
 }
 
 /// Refuses data that has nothing to train on, and finds out before the first epoch whether the validation data fits.
-fn check(net: &Model, data: &Dataset, options: &Fit<'_>) -> Result<(), Error> {
+fn check(net: &Model, data: &Dataset, options: &Fit<'_>, resume: &Resume) -> Result<(), Error> {
     if data.rows() == 0 {
         return Err(misuse("there are no rows to train on", "give a data set with at least one"));
     }
+    if resume.row >= data.rows() {
+        return Err(misuse(
+            format!(
+                "training goes on behind row {} of an epoch, but the data has {}",
+                resume.row,
+                counted(data.rows(), "row")
+            ),
+            "give the data that it was trained on before",
+        ));
+    }
+    options.save.map_or(Ok(()), file::check)?;
     let losses: Vec<&str> = net.program().losses().collect();
     if let (None, [first, _, ..]) = (options.loss, &*losses) {
         let help = format!("name one: `Fit {{ loss: Some(\"{first}\"), … }}`");
@@ -81,7 +138,19 @@ struct Run<'d, 'a> {
 }
 
 impl Run<'_, '_> {
+    /// Where training is.
+    fn resume(&self) -> Resume {
+        let mut resume = Resume { plateau: self.options.plateau, ..self.history.resume.clone() };
+        self.best.tell(&mut resume);
+        resume
+    }
+
     fn all(&mut self, net: &mut Model) -> Result<(), Error> {
+        // A training that had ended so is not taken up for another epoch.
+        if self.best.is_tired() {
+            self.history.ended = Ended::Patience;
+            return Ok(());
+        }
         let first = self.history.resume.epoch;
         let end = first.saturating_add(self.options.epochs);
         for number in first..end {
@@ -136,11 +205,14 @@ impl Run<'_, '_> {
             (Some(call), Some(record)) => call(net, record)?,
             _ => Verdict::Continue,
         };
+        if let Some(path) = self.options.save {
+            saved::save(net, path, &self.resume())?;
+        }
         Ok(match verdict {
             Verdict::Stop => Some(Ended::Callback),
             Verdict::Continue if self.best.is_tired() => Some(Ended::Patience),
             Verdict::Continue if is_whole => None,
-            Verdict::Continue => limits.reached(),
+            Verdict::Continue => self.limits.reached(),
         })
     }
 }

@@ -88,6 +88,37 @@ impl ReduceOnPlateau {
         ReduceOnPlateau { maximize: true, ..self }
     }
 
+    /// All of it, what it has observed included, as [`ReduceOnPlateau::of_text`] reads it.
+    pub(crate) fn to_text(self) -> String {
+        let ReduceOnPlateau { rate, factor, patience, threshold, cooldown, least, eps, .. } = self;
+        let ReduceOnPlateau { maximize, bad, cooling, .. } = self;
+        let best = self.best.map_or_else(|| "none".to_owned(), |best| best.to_string());
+        format!(
+            "{rate} {factor} {patience} {threshold} {cooldown} {least} {eps} {maximize} {best} {bad} {cooling}"
+        )
+    }
+
+    pub(crate) fn of_text(text: &str) -> Option<ReduceOnPlateau> {
+        let words: Vec<&str> = text.split(' ').collect();
+        let [rate, factor, patience, threshold, cooldown, least, eps, maximize, best, bad, cooling] = *words
+        else {
+            return None;
+        };
+        Some(ReduceOnPlateau {
+            rate: rate.parse().ok()?,
+            factor: factor.parse().ok()?,
+            patience: patience.parse().ok()?,
+            threshold: threshold.parse().ok()?,
+            cooldown: cooldown.parse().ok()?,
+            least: least.parse().ok()?,
+            eps: eps.parse().ok()?,
+            maximize: maximize.parse().ok()?,
+            best: if best == "none" { None } else { Some(best.parse().ok()?) },
+            bad: bad.parse().ok()?,
+            cooling: cooling.parse().ok()?,
+        })
+    }
+
     /// The rate now.
     pub fn rate(&self) -> f32 {
         self.rate as f32

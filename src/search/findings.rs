@@ -14,6 +14,8 @@ pub struct Finding {
     pub error: f64,
     /// Why it failed, if it did.
     pub failure: Option<String>,
+    /// The budget that it reached or failed at, by [`Search::halving`](super::Search::halving).
+    pub budget: Option<u64>,
 }
 
 /// All trials of a search, the best first. Prints as a table.
@@ -37,13 +39,18 @@ impl Findings {
     pub fn to_csv(&self) -> String {
         let mut made: Vec<&Finding> = self.trials.iter().collect();
         made.sort_by_key(|finding| finding.trial.number);
+        let has_budgets = made.iter().any(|finding| finding.budget.is_some());
         let mut text = String::from("trial,error,failure");
+        text += if has_budgets { ",budget" } else { "" };
         for (axis, _) in made.first().map_or(&[][..], |finding| &finding.trial.settings) {
             text += &format!(",{}", field(axis));
         }
-        for Finding { trial, error, failure } in made {
+        for Finding { trial, error, failure, budget } in made {
             let failure = field(failure.as_deref().unwrap_or_default());
             text += &format!("\n{},{error:?},{failure}", trial.number);
+            if has_budgets {
+                text += &format!(",{}", budget.map_or_else(String::new, |budget| budget.to_string()));
+            }
             for (_, setting) in &trial.settings {
                 text += &format!(",{}", field(&setting.to_string()));
             }
@@ -121,7 +128,7 @@ impl fmt::Display for Findings {
         for (axis, _) in &first.trial.settings {
             write!(f, "  {axis:>0$}", width(axis))?;
         }
-        for Finding { trial, error, failure } in &self.trials {
+        for Finding { trial, error, failure, .. } in &self.trials {
             write!(f, "\n{:>5}  {error:>10.5}", trial.number)?;
             for (axis, setting) in &trial.settings {
                 write!(f, "  {:>1$}", short(setting), width(axis))?;

@@ -6,9 +6,7 @@ use super::axis::Axis;
 use super::draws::Draws;
 use super::findings::{Finding, Findings};
 use super::trial::{Setting, Trial};
-use super::{grid, tpe};
-use crate::data::csv::Csv;
-use crate::data::table::Values;
+use super::{grid, table, tpe};
 use crate::many;
 use crate::mistake::misuse;
 use downhill_runtime::error::Error;
@@ -35,7 +33,7 @@ pub struct Search {
     axes: Vec<Axis>,
     seed: u64,
     threads: Option<usize>,
-    made: Vec<Finding>,
+    pub(super) made: Vec<Finding>,
 }
 
 impl Search {
@@ -53,7 +51,7 @@ impl Search {
             ));
         }
         for (at, (name, axis)) in names.iter().zip(&axes).enumerate() {
-            if names[..at].contains(name) || ["trial", "error", "failure"].contains(&&**name) {
+            if names[..at].contains(name) || table::OWN.contains(&&**name) {
                 return Err(Error::Duplicate { kind: "axis", name: name.clone() });
             }
             if let Some(mistake) = axis.mistake() {
@@ -78,49 +76,12 @@ impl Search {
         Search { threads: Some(threads), ..self }
     }
 
-    /// Takes the trials of a table that [`Findings::to_csv`] made as made.
+    /// Takes the trials of a table that [`Findings::to_csv`] made as made: [`Search::run`] those of its kind, [`Search::halving`] its own.
     ///
     /// # Errors
     /// A table of other axes, or that is none.
     pub fn resume(mut self, csv: &str) -> Result<Search, Error> {
-        let words = self.names.iter().zip(&self.axes).filter(|(_, axis)| matches!(axis, Axis::Choice(_)));
-        let words: Vec<&str> = words.map(|(name, _)| &**name).chain(["failure", "error"]).collect();
-        let table = Csv::new("the table of trials").categories(words).parse(csv)?;
-        let texts = |name: &str| -> Result<Vec<Option<String>>, Error> {
-            let names = || table.schema().categories(name);
-            Ok(match table.column(name)? {
-                Values::Numbers(numbers) => {
-                    numbers.iter().map(|number| Some(format!("{number:?}"))).collect()
-                }
-                Values::Categories(places) => {
-                    let names = names()?;
-                    places.iter().map(|place| names.get(usize::try_from(*place).ok()?).cloned()).collect()
-                }
-            })
-        };
-        let (numbers, errors, failures) = (texts("trial")?, texts("error")?, texts("failure")?);
-        let settings: Vec<Vec<Option<String>>> =
-            self.names.iter().map(|name| texts(name)).collect::<Result<_, _>>()?;
-        for row in 0..table.rows() {
-            let broken = |what: &str| format!("trial {row} of the table has no {what} of this search");
-            let parsed = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<f64>().ok());
-            let (Some(number), Some(error)) = (parsed(&numbers[row]), parsed(&errors[row])) else {
-                return Err(misuse(broken("number or error"), "give what `to_csv` made of the same search"));
-            };
-            let mut trial = Trial { number: number as u64, settings: Vec::new() };
-            for ((name, axis), column) in self.names.iter().zip(&self.axes).zip(&settings) {
-                let setting = column[row].as_deref().and_then(|text| read(axis, text));
-                let Some(setting) = setting.filter(|setting| axis.place(setting).is_some()) else {
-                    return Err(misuse(
-                        broken(&format!("setting of `{name}`")),
-                        "give what `to_csv` made of the same search",
-                    ));
-                };
-                trial.settings.push((name.clone(), setting));
-            }
-            let failure = failures[row].clone().filter(|failure| !failure.is_empty());
-            self.made.push(Finding { trial, error, failure });
-        }
+        self.made.extend(table::read(&self.names, &self.axes, csv)?);
         Ok(self)
     }
 
@@ -140,8 +101,9 @@ impl Search {
         train: impl Fn(&Trial) -> Result<f64, Error> + Sync,
     ) -> Result<Findings, Error> {
         let count = self.count(method)?;
-        let mut findings =
-            Findings { trials: self.made.iter().filter(|made| made.trial.number < count).cloned().collect() };
+        // One of a halving may be in the midst of it.
+        let is_whole = |made: &&Finding| made.trial.number < count && made.budget.is_none();
+        let mut findings = Findings { trials: self.made.iter().filter(is_whole).cloned().collect() };
         let first_failure = Mutex::new(None);
         let mut number = 0;
         while number < count {
@@ -170,7 +132,7 @@ impl Search {
                         (f64::INFINITY, Some(told))
                     }
                 };
-                Ok(Finding { trial, error, failure })
+                Ok(Finding { trial, error, failure, budget: None })
             })?;
             findings.trials.extend(made);
             number = round;
@@ -183,58 +145,7 @@ impl Search {
         }
     }
 
-    /// Successive halving (Jamieson, Talwalkar: Non-stochastic Best Arm Identification and Hyperparameter Optimization; AISTATS 2016): `count`
-    /// random trials are trained to the first budget, the better half of them on to the second, and so on; the last budgets are spent on few.
-    /// `train` is given the trial, the budget to reach, and what it kept of the trial at the budget before.
-    ///
-    /// # Errors
-    /// No trials or budgets, budgets that do not grow; the first failure, where all trials failed.
-    pub fn halving<K: Send>(
-        &self,
-        count: usize,
-        budgets: &[u64],
-        train: impl Fn(&Trial, u64, Option<K>) -> Result<(f64, K), Error> + Sync,
-    ) -> Result<Findings, Error> {
-        if budgets.is_empty() || budgets.windows(2).any(|pair| pair[0] >= pair[1]) {
-            return Err(misuse(format!("budgets of {budgets:?}"), "give several that grow: `[1, 3, 9]`"));
-        }
-        let total = self.count(Method::Random(count))?;
-        let nothing = Findings::default();
-        let mut open: Vec<(Trial, Option<K>)> =
-            (0..total).map(|number| (self.trial(Method::Random(count), number, &nothing), None)).collect();
-        let mut findings = Findings::default();
-        let mut failed = None;
-        for &budget in budgets {
-            let made = self.on_threads(open, |(trial, kept)| {
-                let made = train(&trial, budget, kept);
-                Ok((trial, made))
-            })?;
-            let mut alive: Vec<(f64, Trial, K)> = Vec::new();
-            for (trial, made) in made {
-                match made {
-                    Ok((error, kept)) if !error.is_nan() => alive.push((error, trial, kept)),
-                    Ok(_) => findings.trials.push(failure(trial, "its error is NaN".into())),
-                    Err(error) => {
-                        findings.trials.push(failure(trial, error.to_string()));
-                        failed.get_or_insert(error);
-                    }
-                }
-            }
-            alive.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.number.cmp(&b.1.number)));
-            let goes_on = if Some(&budget) == budgets.last() { 0 } else { alive.len().div_ceil(2) };
-            let rest = alive.split_off(goes_on);
-            let ended = rest.into_iter().map(|(error, trial, _)| Finding { trial, error, failure: None });
-            findings.trials.extend(ended);
-            open = alive.into_iter().map(|(_, trial, kept)| (trial, Some(kept))).collect();
-        }
-        findings.sort();
-        match failed {
-            Some(failure) if findings.best().is_none() => Err(failure),
-            _ => Ok(findings),
-        }
-    }
-
-    fn on_threads<J: Send, R: Send>(
+    pub(super) fn on_threads<J: Send, R: Send>(
         &self,
         jobs: Vec<J>,
         work: impl Fn(J) -> Result<R, Error> + Sync,
@@ -246,7 +157,7 @@ impl Search {
     }
 
     /// How many trials a method makes.
-    fn count(&self, method: Method) -> Result<u64, Error> {
+    pub(super) fn count(&self, method: Method) -> Result<u64, Error> {
         const MOST: u64 = 1 << 20;
         let (count, help) = match method {
             Method::Grid(0) => (0, "give at least 1 setting an axis"),
@@ -262,7 +173,7 @@ impl Search {
         Ok(count)
     }
 
-    fn trial(&self, method: Method, number: u64, before: &Findings) -> Trial {
+    pub(super) fn trial(&self, method: Method, number: u64, before: &Findings) -> Trial {
         let settings = match method {
             Method::Grid(points) => grid::settings(&self.axes, points, number).unwrap_or_default(),
             Method::Random(_) => self.drawn(number),
@@ -291,20 +202,5 @@ impl Search {
             if places.is_empty() { axis.at(draws.unit()) } else { tpe::suggest(axis, &places, &mut draws) }
         })
         .collect()
-    }
-}
-
-fn failure(trial: Trial, told: String) -> Finding {
-    Finding { trial, error: f64::INFINITY, failure: Some(told) }
-}
-
-/// A setting as a table has it.
-fn read(axis: &Axis, text: &str) -> Option<Setting> {
-    match axis {
-        Axis::Whole(..) => {
-            text.parse::<f64>().ok().filter(|it| it.fract() == 0.0).map(|it| Setting::Whole(it as i64))
-        }
-        Axis::Number(..) | Axis::Log(..) => text.parse().ok().map(Setting::Number),
-        Axis::Choice(_) => Some(Setting::Choice(text.to_owned())),
     }
 }
