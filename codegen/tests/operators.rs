@@ -21,7 +21,7 @@ macro_rules! all {
     }};
 }
 
-const UNARY: [Unary; 19] = all![Unary: Neg, Exp, Expm1, Log, Log1p, Sqrt, Tanh, Logistic, Softplus, Sin, Cos, Erf, NormalCdf, Bell, Abs, Sign, Floor, IsFinite, Not];
+const UNARY: [Unary; 20] = all![Unary: Neg, Exp, Expm1, Log, Log1p, Sqrt, Tanh, Logistic, Softplus, Sin, Cos, Erf, NormalCdf, Bell, Abs, Sign, Floor, IsFinite, Ordinal, Not];
 const BINARY: [Binary; 13] =
     all![Binary: Add, Sub, Mul, Div, Max, Min, Pow, And, Or, Xor, ShiftLeft, ShiftRight, Threefry];
 const COMPARE: [Compare; 6] = all![Compare: Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual];
@@ -206,7 +206,7 @@ fn ops_by_type() {
     };
     let (comparisons, conversions, select) = (6, 4, 1);
     let common = comparisons + conversions + select;
-    assert_eq!(count(F32), 18 + 7 + common + 1, "all unary but `not`; + − · / max min pow; the rectifier");
+    assert_eq!(count(F32), 19 + 7 + common + 1, "all unary but `not`; + − · / max min pow; the rectifier");
     assert_eq!(count(I32), 4 + 11 + common, "neg abs sign not; + − · max min, and or xor, shifts, hash");
     assert_eq!(count(U32), 4 + 11 + common);
     assert_eq!(count(Bool), 1 + 3 + common, "not; and or xor");

@@ -331,6 +331,8 @@ pub enum Unary {
     Floor,
     /// Neither NaN nor infinite; gives bool.
     IsFinite,
+    /// A u32 that ascends with an f32: equal numbers, and the two zeros, have one; NaN has the greatest. Of an f64 that of the nearest f32.
+    Ordinal,
     /// Logical on bool, bitwise on integers.
     Not,
 }

@@ -52,6 +52,8 @@ mod scan;
 
 mod cumulative;
 mod histogram;
+
+mod order;
 mod sorting;
 
 mod derivative;
@@ -95,9 +97,9 @@ pub use reduce::{
     Over, absolutes, argmax, argmin, cumsum, max, max_over, mean, mean_over, min, min_over, squares, sum,
     sum_over,
 };
-pub use rounding::{ceil, fract, round, trunc};
+pub use rounding::{ceil, fract, round, round_to, trunc};
 pub use scan::{Iteration, Scan, Scanned, Slices, scan};
-pub use sorting::{argsort, median, quantile, sort, top_k, top_k_indices};
+pub use sorting::{Interpolation, argsort, median, quantile, sort, top_k, top_k_indices};
 pub use triangles::{diagonal, outer, trace, tril, triu};
 pub use truth::{all, any, count};
 pub use variance::{standard_deviation, variance};

@@ -22,6 +22,12 @@ fn rows() -> Over {
     Over::axes(&[1])
 }
 
+/// 300 elements: each of 12 times 25 factors.
+fn in_steps(x: &Value) -> Value {
+    let factors = convert(index(x.builder(), [Dim::from(25)], 0), F32) * 0.37 + 0.2;
+    reshape(outer(reshape(x, [Dim::from(12)]), factors), [Dim::from(300)])
+}
+
 const CASES: &[Case] = &[
     // The third power has a second derivative where the function itself has none.
     case("clamp", MATRIX, |x| pow(clamp(&x[0] * 2.0 + 3.0, Some(2.1), Some(4.3)), 3.0)),
@@ -63,9 +69,10 @@ const CASES: &[Case] = &[
     case("lgamma", MATRIX, |x| lgamma(&x[0] * 3.0 + 3.2)),
     case("digamma", MATRIX, |x| digamma(&x[0] + 3.2)),
     case("sort", MATRIX, |x| square(sort(&x[0], 1, true))),
+    case("sort, many", MATRIX, |x| square(sort(in_steps(&x[0]), 0, true))),
     case("top_k", MATRIX, |x| square(top_k(&x[0], 2, -1, false))),
     case("median", MATRIX, |x| square(median(&x[0], 1, false))),
-    case("quantile", MATRIX, |x| square(quantile(&x[0], 0.4, 1, true))),
+    case("quantile", MATRIX, |x| square(quantile(&x[0], 0.4, Interpolation::Linear, 1, true))),
     case("cumprod", MATRIX, |x| cumprod(&x[0], 1)),
     case("cummax", MATRIX, |x| square(cummax(&x[0], 1))),
     case("cummin", MATRIX, |x| square(cummin(&x[0], 0))),
@@ -107,7 +114,7 @@ fn functions_keep_shapes_that_only_a_run_tells() {
     assert_eq!(shape(&argsort(&x, 0, false)), "[batch, time, 6]");
     assert_eq!(shape(&top_k(&x, 2, 1, true)), "[batch, 2, 6]");
     assert_eq!(shape(&median(&x, 1, false)), "[batch, 6]");
-    assert_eq!(shape(&quantile(&x, 0.5, -1, true)), "[batch, time, 1]");
+    assert_eq!(shape(&quantile(&x, 0.5, Interpolation::Linear, -1, true)), "[batch, time, 1]");
     assert_eq!(shape(&cumprod(&x, 2)), "[batch, time, 6]");
     assert_eq!(shape(&unstack(&x, -1, 1)), "[batch, 6]");
     assert_eq!(shape(&split(&x, 4, 1, 2)), "[batch, time, 2]");
@@ -244,8 +251,11 @@ fn parts_and_orders_refuse_what_they_cannot_take() {
         let help = "make it an argument of the network, or a number";
         format!("`{user}` along a size of batch, which only a run can tell\n   = help: {help}")
     };
-    assert_eq!(mistake(&quantile(&x, 0.5, 0, false)), only_a_run("quantile"));
-    assert_eq!(mistake(&quantile(&x, 1.5, 1, false)), "`quantile` of 1.5\n   = help: a share is from 0 to 1");
+    assert_eq!(mistake(&quantile(&x, 0.5, Interpolation::Linear, 0, false)), only_a_run("quantile"));
+    assert_eq!(
+        mistake(&quantile(&x, 1.5, Interpolation::Linear, 1, false)),
+        "`quantile` of 1.5\n   = help: a share is from 0 to 1"
+    );
     let none = input(&b, "none", &["2", "0"]);
     assert_eq!(mistake(&median(&none, 1, false)), "`median` of no elements\n   = its shape is [2, 0]");
     assert_eq!(
@@ -280,7 +290,7 @@ fn sizes_that_arguments_tell_are_numbers_when_the_network_is_built_and_open_befo
         let made = [
             cumprod(&x, 1),
             cummax(&x, 1),
-            quantile(&x, 0.5, 1, true),
+            quantile(&x, 0.5, Interpolation::Linear, 1, true),
             roll(&x, 9, Some(1)),
             diagonal(&x, 1, [0, 1]),
             split(&x, 3, 1, 1),

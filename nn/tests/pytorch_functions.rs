@@ -52,6 +52,7 @@ fn options<'a>(function: &str, case: &'a Case) -> Vec<(&'a str, Argument)> {
             Kind::Axes | Kind::Shape | Kind::Sizes => {
                 Argument::Shape(recorded.values.iter().map(|&n| Dim::from(n as i64)).collect())
             }
+            Kind::Word(words) => Argument::Word(words[recorded.values[0] as usize]),
             Kind::Bool => Argument::Bool(recorded.values[0] != 0.0),
             _ => Argument::Number(recorded.values[0]),
         }

@@ -68,6 +68,7 @@ def case(name, function, *inputs, **options):
 def folds():
     x, ties = numbers(2, 3, 4), tensor(1, 3, -2, 3, -2, 0).reshape(2, 3)
     yield from case("argmin:last", lambda x: x.argmin(-1), ties, gradient=False)
+    yield from case("argmin:kept", lambda x: x.argmin(-1, keepdim=True), ties, axis=-1, keep=1, gradient=False)
     yield from case("argmin:first", lambda x: x.argmin(0), ties, axis=0, gradient=False)
     for name in ("any", "all"):
         function = getattr(torch, name)
@@ -181,6 +182,8 @@ def activations():
     # Of infinities PyTorch's are NaN, here they are the limits.
     for name, function in (("hard_swish", F.hardswish), ("mish", F.mish), ("softsign", F.softsign)):
         yield from case(f"{name}:wide", function, wide(-inf, inf))
+    yield from case("softplus:wide", F.softplus, wide())
+    yield from case("softplus:steep", lambda x: F.softplus(x, 2.5, 1.5), wide(), beta=2.5, threshold=1.5)
     yield from case("snake:wide", lambda x: x + x.sin().square(), wide(-inf, inf))
     yield from case("snake:slow", lambda x: x + (x * 0.2).sin().square() / 0.2, wide(-inf, inf), alpha=0.2)
     yield from case("sine:fast", lambda x: (30 * x).sin(), numbers(5))
@@ -206,6 +209,9 @@ def elementwise():
         function = getattr(torch, {"fract": "frac"}.get(name, name))
         yield from case(f"{name}:wide", function, x)
         yield from case(f"{name}:nan", function, tensor(nan), gradient=False)
+    digits = tensor(0.123456, -2.5, 1234.5678, 15, 25, -35, 1e30, -inf, nan)
+    for decimals in (2, -1, 3):
+        yield from case(f"round:{decimals}", lambda x: torch.round(x, decimals=decimals), digits, decimals=decimals, gradient=False)
     yield from case("asin:beyond", torch.asin, tensor(-1.1, 2), gradient=False)
     yield from case("acosh:below", torch.acosh, tensor(0.9, -2), gradient=False)
     y, x = (side.ravel() for side in torch.meshgrid(tensor(-1e15, -2, -1, 0, 1e-9, 1, 3), tensor(-1e9, -1, 0, 1e-12, 1, 2), indexing="ij"))
@@ -234,6 +240,10 @@ def ordered():
     yield from case("median:nan", lambda x: x.median(-1, keepdim=True)[0], ties, keep=1, gradient=False)
     for q in (0, 0.3, 0.5, 0.75, 1):
         yield from case(f"quantile:{q}", lambda x: x.quantile(q, 1), x, q=q, axis=1)
+    kinds = ("linear", "lower", "higher", "midpoint", "nearest")
+    for number, kind in enumerate(kinds):
+        for q in (0.3, 0.5, 0.625, 0.9):
+            yield from case(f"quantile:{kind}_{q}", lambda x: x.quantile(q, 1, interpolation=kind), x, q=q, axis=1, interpolation=number)
     yield from case("quantile:nan", lambda x: x.quantile(0.5, -1, keepdim=True), tensor(1, nan, 3, 4).reshape(2, 2), q=0.5, keep=1, gradient=False)
     zeros = x.clone()
     zeros[0, 2, 1] = zeros[1, 0, 2] = zeros[1, 3, 2] = 0

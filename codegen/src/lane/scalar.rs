@@ -75,6 +75,7 @@ pub(crate) fn unary(b: &mut ProgramBuilder, unary: Unary, element: ElementType, 
         }
         Unary::Floor => b.unary(U::FloorF, x),
         Unary::IsFinite => math::is_finite(b, x),
+        Unary::Ordinal => math::ordinal(b, x),
         Unary::Not if element == ElementType::Bool => b.unary(U::NotMask, x),
         Unary::Not => b.unary(U::NotI, x),
     }

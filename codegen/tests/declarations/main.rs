@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod generator;
+mod palette;
 
 use common::Outcome;
 use downhill_codegen::target::InstructionSet;
@@ -16,6 +17,7 @@ use downhill_graph::sizes;
 use downhill_graph::tensor::Tensor;
 use downhill_graph::types::{ElementType, Type};
 use downhill_nn::builder::Declaration;
+use downhill_nn::composite;
 use downhill_nn::entry;
 use downhill_nn::optimizers::{Optimizer, adam, sgd};
 use downhill_runtime::host;
@@ -44,12 +46,16 @@ struct Counts {
     stopped: usize,
 }
 
+/// A number in the environment.
+fn said(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
 /// What long runs have found, each mended: a slice of a column of one element, zeros around a piece in an axis of one element.
 const FOUND: [u64; 2] = [1_000_448, 1_057_140];
 
 #[test]
 fn declarations_mean_the_same_to_everyone() {
-    let said = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     let (cases, first) = (said("DOWNHILL_CASES").unwrap_or(200), said("DOWNHILL_SEED").unwrap_or(0));
     FOUND.into_iter().for_each(|seed| try_case(seed, &mut Counts::default()));
     let mut counts = Counts::default();
@@ -68,15 +74,52 @@ fn declarations_mean_the_same_to_everyone() {
     }
 }
 
+#[test]
+fn every_built_in_is_drawn() {
+    for name in composite::names() {
+        let is_given = palette::given(name).is_some();
+        let is_left_out = palette::NOT_DRAWN.iter().any(|(other, _)| *other == name);
+        assert!(
+            is_given != is_left_out,
+            "`{name}` is drawn, or left out with a reason: {is_given}, {is_left_out}"
+        );
+    }
+    let listed = palette::GIVEN.iter().flat_map(|(names, _)| names.split_whitespace());
+    for name in listed.chain(palette::NOT_DRAWN.iter().map(|(name, _)| *name)) {
+        assert!(composite::find(name).is_some(), "there is no `{name}`");
+    }
+}
+
+#[test]
+fn every_built_in_means_the_same_to_everyone() {
+    let calls = said("DOWNHILL_CASES").map_or(1, |cases| 1 + cases / 200);
+    let mut noise = Noise(5);
+    for name in composite::names().filter(|name| palette::given(name).is_some()) {
+        let built_in = composite::find(name).expect("it is listed");
+        let mut counts = Counts::default();
+        for turn in 0..calls {
+            println!("{name}, call {turn}");
+            let bytes: Vec<u8> = (0..40).map(|_| noise.next() as u8).collect();
+            let (declaration, run) = palette::declare(built_in, &bytes);
+            let declaration = declaration.unwrap_or_else(|errors| panic!("{name}: {errors}"));
+            try_declaration(turn, &declaration, &run, &mut counts);
+        }
+        assert!(counts.ran > 0, "{name} never ran: {counts:?}");
+    }
+}
+
 fn try_case(seed: u64, counts: &mut Counts) {
     let mut noise = Noise(seed);
     let length = 20 + noise.next() % 80;
     let bytes: Vec<u8> = (0..length).map(|_| noise.next() as u8).collect();
     let (declaration, run) = declare(&bytes);
-    let Ok(declaration) = declaration else {
-        counts.mistakes += 1;
-        return;
-    };
+    match declaration {
+        Ok(declaration) => try_declaration(seed, &declaration, &run, counts),
+        Err(_) => counts.mistakes += 1,
+    }
+}
+
+fn try_declaration(seed: u64, declaration: &Declaration, run: &Run, counts: &mut Counts) {
     let optimizer: Optimizer = if seed.is_multiple_of(3) { adam(0.5).into() } else { sgd(0.5).into() };
     let entries: [fn(&Declaration, &Optimizer) -> Result<Graph, _>; 3] = [
         |declaration, _| entry::forward(declaration),
@@ -84,8 +127,8 @@ fn try_case(seed: u64, counts: &mut Counts) {
         |declaration, _| entry::gradients(declaration, None, &[]),
     ];
     for (place, make) in entries.into_iter().enumerate() {
-        match make(&declaration, &optimizer) {
-            Ok(graph) => try_entry(seed + place as u64, &graph, &run, counts)
+        match make(declaration, &optimizer) {
+            Ok(graph) => try_entry(seed + place as u64, &graph, run, counts)
                 .unwrap_or_else(|message| panic!("seed {seed}: {message}\nin\n{}", graph.to_text())),
             Err(_) => counts.refused += 1,
         }
@@ -199,6 +242,7 @@ fn environment(graph: &Graph, run: &Run) -> Environment {
         let classes = if run.labels_fit { CLASSES } else { CLASSES + 1 } as u64;
         let tensor = tensor(&input.ty, &mut |noise| match (&*input.name, input.ty.element) {
             ("learning_rate", _) => 0.5,
+            (name, _) if let Some(number) = palette::number(name, noise) => number,
             (_, ElementType::I32) => (noise % classes) as f64,
             _ => (noise % 5) as f64 - 2.0,
         });

@@ -70,6 +70,7 @@ impl Generator<'_> {
             Unary::Sign,
             Unary::Floor,
             Unary::IsFinite,
+            Unary::Ordinal,
         ]);
         let mut node = x.node;
         let numbers = match function {
@@ -87,9 +88,10 @@ impl Generator<'_> {
                 node = self.away_from_zero(node);
                 n.plus(Numbers::exact(0.5, 1)).through(n.most + 1.0, 2.2)
             }
-            Unary::Sign | Unary::Floor | Unary::IsFinite if !n.is_exact() => return,
+            Unary::Sign | Unary::Floor | Unary::IsFinite | Unary::Ordinal if !n.is_exact() => return,
             Unary::Floor => Numbers { most: n.most + 1.0, ..n },
             Unary::Sign => Numbers { most: 1.0, ..n },
+            Unary::Ordinal => any_integer(),
             Unary::IsFinite | Unary::Not => Numbers::exact(1.0, 0),
         };
         self.push(Op::Unary(function), &[node], x.sizes, numbers);

@@ -170,7 +170,7 @@ impl Rule<'_> {
                 let slope = self.one(Unary::Sign, x);
                 self.mul(g, slope)
             }
-            Unary::Sign | Unary::Floor | Unary::IsFinite | Unary::Not => {
+            Unary::Sign | Unary::Floor | Unary::IsFinite | Unary::Ordinal | Unary::Not => {
                 bug("a gradient through a step function")
             }
         }

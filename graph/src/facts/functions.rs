@@ -145,6 +145,7 @@ impl Unary {
             Unary::Sign => UnaryFacts { takes: Takes::Numbers, bound: Bound::One, ..step("sign") },
             Unary::Floor => step("floor"),
             Unary::IsFinite => UnaryFacts { gives: Some(ElementType::Bool), ..step("is_finite") },
+            Unary::Ordinal => UnaryFacts { gives: Some(ElementType::U32), ..step("ordinal") },
             Unary::Not => UnaryFacts { takes: Takes::Bits, of_finite: Plain, ..step("not") },
         }
     }

@@ -47,8 +47,19 @@ pub(crate) fn unary(function: Unary, element: ElementType, x: f64) -> f64 {
         Unary::Sign => sign(x),
         Unary::Floor => libm::floor(x),
         Unary::IsFinite => truth(x.is_finite()),
+        Unary::Ordinal => f64::from(ordinal(x as f32)),
         Unary::Not if element == ElementType::Bool => truth(x == 0.0),
         Unary::Not => from_bits(element, !to_bits(x)),
+    }
+}
+
+/// The bits of a float ascend with its magnitude: those of a negative number are turned over, and all others lie behind them.
+fn ordinal(x: f32) -> u32 {
+    let bits = (x + 0.0).to_bits();
+    match x.is_nan() {
+        true => u32::MAX,
+        false if bits >> 31 == 1 => !bits,
+        false => bits | 1 << 31,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::value::{
     abs, add, divide, greater, less, logistic, maximum, minimum, multiply, negate, normal_cdf, select,
     softplus, square, tanh,
 };
+use downhill_graph::option::{Allowed, check};
 use std::borrow::Borrow;
 use std::f64::consts::PI;
 
@@ -52,6 +53,24 @@ pub fn log_sigmoid(x: impl Borrow<Value>) -> Value {
     negate(softplus(negate(x)))
 }
 
+/// ln(1 + e^(beta·x))/beta, and x where beta·x is above `threshold`: PyTorch's `softplus` with its options. That of a beta of 1 is
+/// [`softplus`] as far as f32 tells them apart, if the threshold is 20 or more.
+///
+/// # Errors
+/// A beta that is not above 0, and a threshold that is no number, are mistakes of the declaration.
+pub fn softplus_with(x: impl Borrow<Value>, beta: f64, limit: f64) -> Value {
+    let x = x.borrow();
+    let checks = check("a beta", beta, Allowed::AboveZero).and(check("a threshold", limit, Allowed::Finite));
+    if let Err(error) = checks {
+        return x.builder().fail(error);
+    }
+    if beta == 1.0 && limit >= 20.0 {
+        return softplus(x);
+    }
+    let scaled = x * beta;
+    select(greater(&scaled, limit), x, divide(softplus(&scaled), beta))
+}
+
 /// x/(1 + |x|). Beyond ±1 it is taken as ±(1 − 1/(1 + |x|)), whose gradient keeps its bits; at the infinities it is ±1.
 pub fn softsign(x: impl Borrow<Value>) -> Value {
     let x = x.borrow();
@@ -74,7 +93,16 @@ pub(super) const ROWS: &[Composite] = &[
     of_one!("mish", mish, "x·tanh(ln(1 + eˣ))"),
     of_one!("log_sigmoid", log_sigmoid, "ln sigmoid(x), without overflow"),
     of_one!("softsign", softsign, "x/(1 + |x|)"),
-    of_one!("softplus", softplus, "ln(1 + eˣ)"),
+    row(
+        "softplus",
+        &[
+            X,
+            optional("beta", Kind::Number, Default::Number(1.0)),
+            optional("threshold", Kind::Number, Default::Number(20.0)),
+        ],
+        "ln(1 + e^(beta·x))/beta, and x where beta·x is above the threshold",
+        |_, given| softplus_with(given.tensor("x"), given.number("beta"), given.number("threshold")),
+    ),
     of_one!("sigmoid", sigmoid, "1/(1 + e⁻ˣ)"),
     of_one!("tanh", tanh, "tanh x"),
 ];

@@ -206,6 +206,18 @@ macro_rules! folding {
     };
 }
 
+/// The indices, with the axis along which they were found where it is kept.
+fn kept(found: Value, given: &Arguments<'_>) -> Value {
+    let (x, axis) = (given.tensor("x"), given.integer("axis"));
+    if found.node().is_none() || !given.flag("keep") {
+        return found;
+    }
+    let Some(mut shape) = x.shape() else { return found };
+    let Some(position) = resolve_axis(x, axis, shape.rank()) else { return found };
+    shape.0[position] = Dim::from(1);
+    x.builder().apply(Op::Reshape(shape), &[&found])
+}
+
 /// What declarations call these functions by.
 pub(super) const ROWS: &[Composite] = &[
     folding!("sum", Sum, "the sum"),
@@ -214,11 +226,11 @@ pub(super) const ROWS: &[Composite] = &[
     folding!("min", Min, "the least"),
     of_one!("squares", squares, "Σ x²"),
     of_one!("absolutes", absolutes, "Σ |x|"),
-    row("argmax", &[X, LAST], "index of the greatest", |_, given| {
-        argmax(given.tensor("x"), given.integer("axis"))
+    row("argmax", &[X, LAST, KEEP], "index of the greatest", |_, given| {
+        kept(argmax(given.tensor("x"), given.integer("axis")), given)
     }),
-    row("argmin", &[X, LAST], "index of the least", |_, given| {
-        argmin(given.tensor("x"), given.integer("axis"))
+    row("argmin", &[X, LAST, KEEP], "index of the least", |_, given| {
+        kept(argmin(given.tensor("x"), given.integer("axis")), given)
     }),
     row("cumsum", &[X, LAST], "the sum of each element and of those before it along an axis", |_, given| {
         cumsum(given.tensor("x"), given.integer("axis"))

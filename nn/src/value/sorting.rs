@@ -1,14 +1,15 @@
 //! Elements by their order along an axis.
 //!
-//! An element's place is the number of elements that come before it, found by comparing each with each: n² comparisons for an axis of n. It
-//! is for axes of some hundreds. NaN is more than all numbers; equal elements keep their order.
+//! `order.rs` finds the order; what stands there is a lookup, and its gradient goes to the elements that were found. NaN is more than all
+//! numbers; equal elements keep their order.
 
 use super::align::{require_float, resolve_axis, spoken};
-use super::elementwise::{and, convert, equal, greater, less, not_equal, or, select};
+use super::elementwise::{not_equal, select};
 use super::lookup::moved;
-use super::movement::{expand, index, slice};
+use super::movement::slice;
+use super::order::order;
 use super::pieces::unstack;
-use super::reduce::{Over, numbers, sum_over};
+use super::reduce::{Over, numbers};
 use super::told::number_along;
 use super::truth::any;
 use crate::builder::{Builder, Value};
@@ -18,7 +19,6 @@ use crate::call::{
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
 use downhill_graph::op::Op;
-use downhill_graph::types::ElementType;
 use std::borrow::Borrow;
 
 /// The elements along `axis` in ascending order, or in descending one, as PyTorch's `sort`. The gradient of a place goes to the element that
@@ -95,15 +95,45 @@ pub fn median(x: impl Borrow<Value>, axis: i64, keep: bool) -> Value {
     ranked("median", x, axis, keep, |sorted, size| Some(at(sorted, of(size)?, axis)))
 }
 
-/// The number below which a share `q` of the elements along `axis` lies, between two elements by their distance, as PyTorch's `quantile`;
-/// NaN where one is.
+/// What [`quantile`] takes where a share ends between two elements: PyTorch's `interpolation`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, std::default::Default)]
+pub enum Interpolation {
+    /// Between them, by the distance from each.
+    #[default]
+    Linear,
+    /// The lesser.
+    Lower,
+    /// The greater.
+    Higher,
+    /// Their mean.
+    Midpoint,
+    /// The nearer one; of two, the one at an even place.
+    Nearest,
+}
+
+impl Interpolation {
+    /// How far on from the element below a place it is.
+    fn share(self, place: f64) -> f64 {
+        let share = place.fract();
+        match self {
+            Interpolation::Linear => share,
+            Interpolation::Lower => 0.0,
+            Interpolation::Higher => share.ceil(),
+            Interpolation::Midpoint => share.ceil() / 2.0,
+            Interpolation::Nearest => place.round_ties_even() - place.floor(),
+        }
+    }
+}
+
+/// The number below which a share `q` of the elements along `axis` lies, as PyTorch's `quantile`; NaN where one is. Between two elements it is
+/// what `interpolation` says.
 ///
 /// # Shapes
 /// Those of [`median`].
 ///
 /// # Errors
 /// Those of [`median`]; a `q` outside 0..=1; a size that only a run tells.
-pub fn quantile(x: impl Borrow<Value>, q: f64, axis: i64, keep: bool) -> Value {
+pub fn quantile(x: impl Borrow<Value>, q: f64, interpolation: Interpolation, axis: i64, keep: bool) -> Value {
     let x = x.borrow();
     if !(0.0..=1.0).contains(&q) {
         return x.builder().fail(Error::new(format!("`quantile` of {q}")).help("a share is from 0 to 1"));
@@ -112,12 +142,15 @@ pub fn quantile(x: impl Borrow<Value>, q: f64, axis: i64, keep: bool) -> Value {
         // While the number is not told yet, any element has the shape.
         let count = number_along("quantile", x, size).ok()?.unwrap_or(1);
         let place = q * (count - 1) as f64;
-        let (low, share) = (place.floor() as i64, place.fract());
+        let (low, share) = (place.floor() as i64, interpolation.share(place));
         let below = at(sorted, Dim::from(low), axis);
         if share == 0.0 {
             return Some(below);
         }
         let above = at(sorted, Dim::from(low + 1), axis);
+        if share == 1.0 {
+            return Some(above);
+        }
         Some(&below + (&above - &below) * share)
     })
 }
@@ -163,25 +196,8 @@ fn sorted(x: &Value, axis: i64, descending: bool) -> Option<Sorted> {
     let axis = resolve_axis(x, axis, ty.rank())?;
     let end = ty.rank() - 1;
     let last = moved(x, axis, end);
-    let shape = last.shape()?;
-
-    // Row i is compared with column j.
-    let (rows, columns) = (expand(&last, -1), expand(&last, -2));
-    let at = index(x.builder(), shape.clone(), end);
-    let is_earlier = less(expand(&at, -2), expand(&at, -1));
-    let mut comes_first = if descending { greater(&columns, &rows) } else { less(&columns, &rows) };
-    let mut is_equal = equal(&columns, &rows);
-    if ty.element.is_float() {
-        let [row, column] = [&rows, &columns].map(|side| not_equal(side, side));
-        let [broken, whole] = if descending { [&column, &row] } else { [&row, &column] };
-        comes_first = or(comes_first, and(broken, equal(whole, x.builder().flag(false))));
-        is_equal = or(is_equal, and(row, column));
-    }
-    let before = or(comes_first, and(is_equal, is_earlier));
-    let place = sum_over(convert(before, ElementType::I32), &[-1]);
-
-    let scatter = Op::ScatterAdd { axis: end, batch: end, size: shape.dims()[end].clone() };
-    Some(Sorted { order: x.builder().apply(scatter, &[&at, &place]), last, axis })
+    let order = order(&last, descending)?;
+    Some(Sorted { last, order, axis })
 }
 
 impl Sorted {
@@ -206,6 +222,22 @@ fn top(builder: &Builder, given: &Arguments<'_>, function: fn(&Value, Dim, i64, 
     function(given.tensor("x"), k.clone(), given.integer("axis"), given.flag("largest"))
 }
 
+const INTERPOLATION: Parameter<'static> = optional(
+    "interpolation",
+    Kind::Word(&["linear", "lower", "higher", "midpoint", "nearest"]),
+    Default::Word("linear"),
+);
+
+fn between(given: &Arguments<'_>) -> Interpolation {
+    match given.word("interpolation") {
+        Some("lower") => Interpolation::Lower,
+        Some("higher") => Interpolation::Higher,
+        Some("midpoint") => Interpolation::Midpoint,
+        Some("nearest") => Interpolation::Nearest,
+        _ => Interpolation::Linear,
+    }
+}
+
 /// What declarations call these functions by.
 pub(super) const ROWS: &[Composite] = &[
     row("sort", &[X, LAST, DESCENDING], "the elements along an axis in order", |_, given| {
@@ -225,8 +257,11 @@ pub(super) const ROWS: &[Composite] = &[
     }),
     row(
         "quantile",
-        &[X, given("q", Kind::Number), LAST, KEEP],
+        &[X, given("q", Kind::Number), INTERPOLATION, LAST, KEEP],
         "what a share q of the elements is below",
-        |_, given| quantile(given.tensor("x"), given.number("q"), given.integer("axis"), given.flag("keep")),
+        |_, given| {
+            let (axis, keep) = (given.integer("axis"), given.flag("keep"));
+            quantile(given.tensor("x"), given.number("q"), between(given), axis, keep)
+        },
     ),
 ];

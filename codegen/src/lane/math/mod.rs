@@ -39,6 +39,6 @@ mod trigonometric;
 pub use exponential::{bell, exp, expm1};
 pub use hyperbolic::{erf, logistic, normal_cdf, softplus, tanh};
 pub use logarithm::{log, log1p};
-pub use parts::{is_finite, sign};
+pub use parts::{is_finite, ordinal, sign};
 pub use power::pow;
 pub use trigonometric::{cos, sin};

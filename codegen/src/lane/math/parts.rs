@@ -24,6 +24,18 @@ pub fn is_finite(b: &mut ProgramBuilder, x: Reg) -> Reg {
     b.compare(Compare::LtF, magnitude, infinity)
 }
 
+/// A u32 that ascends with x: the bits of a negative number turned over, all others behind them, and NaN last.
+pub fn ordinal(b: &mut ProgramBuilder, x: Reg) -> Reg {
+    let (zero, sign, all) = (b.constant_f(0.0), b.constant_i(SIGN), b.constant_i(-1));
+    let number = b.binary(Binary::AddF, x, zero); // one zero of two
+    let bits = b.unary(Unary::BitsOf, number);
+    let is_negative = b.compare(Compare::LtF, number, zero);
+    let turned = b.select(is_negative, all, sign);
+    let ordinal = b.binary(Binary::XorI, bits, turned);
+    let is_broken = b.compare(Compare::NeF, x, x);
+    b.select(is_broken, all, ordinal)
+}
+
 /// `magnitude` (≥ 0) with the sign of `x`.
 pub(super) fn copy_sign(b: &mut ProgramBuilder, magnitude: Reg, x: Reg) -> Reg {
     let (mask, bits) = (b.constant_i(SIGN), b.unary(Unary::BitsOf, x));
