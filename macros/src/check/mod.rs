@@ -32,7 +32,9 @@ mod scan;
 use crate::diagnose::Diagnostics;
 use crate::shapes::Shapes;
 use crate::signature::{self, Axis};
-use crate::syntax::{ArgumentKind, Declarations, Layer, Location, Network, Statement};
+use crate::syntax::{
+    ArgumentKind, Declarations, ExpressionKind, Layer, Location, Network, Statement, StatementKind,
+};
 use checker::Checker;
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
@@ -66,6 +68,18 @@ pub(crate) fn program(program: &Declarations, diagnostics: &mut Diagnostics) -> 
         Checker::new(program, diagnostics, &mut shapes).lone_layer(layer);
     }
     shapes
+}
+
+/// The names that a statement binds.
+fn bound(statement: &Statement) -> Vec<&Ident> {
+    match &statement.kind {
+        StatementKind::Let { names, .. } => names.iter().collect(),
+        StatementKind::Input { name, .. } => vec![name],
+        StatementKind::Output(outputs) => {
+            outputs.iter().filter(|it| it.value.is_some()).map(|it| &it.name).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn duplicates(program: &Declarations, diagnostics: &mut Diagnostics) {
@@ -105,6 +119,7 @@ impl<'a> Checker<'a> {
             self.scopes.declare(&name, named);
         }
 
+        self.bound = network.body.iter().flat_map(bound).map(Ident::to_string).collect();
         self.typed = signature::typed_inputs(&network.body);
         self.statements(&network.body);
         self.report();
@@ -143,6 +158,30 @@ impl<'a> Checker<'a> {
         for error in missing {
             self.add(error);
         }
+        if !self.unsure {
+            self.note_unused(network);
+        }
+    }
+
+    /// Notes inputs and targets that nothing uses, but for one that brings a size, and one whose name begins with `_`.
+    fn note_unused(&mut self, network: &Network) {
+        let inputs = network.body.iter().filter_map(|statement| match &statement.kind {
+            StatementKind::Input { name, ty, .. } => Some((name, ty)),
+            _ => None,
+        });
+        let mut known = HashSet::new();
+        for (name, ty) in inputs {
+            let sizes = ty.dims.iter().filter_map(|dim| match &dim.kind {
+                ExpressionKind::Name(size) => Some(size.to_string()),
+                _ => None,
+            });
+            let is_argument = |size: &str| network.arguments.iter().any(|argument| argument.name == size);
+            let brings = sizes.filter(|size| known.insert(size.clone()) && !is_argument(size)).count() > 0;
+            let text = name.to_string();
+            if !brings && !self.used.contains(&text) && !text.starts_with('_') {
+                self.shapes.unused.push(name.clone());
+            }
+        }
     }
 
     /// Checks a layer that nothing calls, with symbols for all its sizes.
@@ -153,7 +192,7 @@ impl<'a> Checker<'a> {
             let symbols = axes.iter().map(|axis| match axis {
                 Axis::Binds(name) => Some(self.builder.open_dim(&name.to_string())),
                 Axis::Equals(expression) => match expression.kind {
-                    crate::syntax::ExpressionKind::Integer(number) => Some(Dim::from(number)),
+                    ExpressionKind::Integer(number) => Some(Dim::from(number)),
                     _ => None,
                 },
             });

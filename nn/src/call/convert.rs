@@ -94,6 +94,9 @@ fn meant(callee: &str, kind: Kind, argument: &Argument) -> Option<String> {
             Some(format!("a number stands without quotes: `{text}`"))
         }
         (Kind::Dim, Argument::Shape(_)) => Some("one size stands without brackets".into()),
+        (Kind::Tensor, Argument::Text(text)) if ["mean", "sum", "none"].contains(&&**text) => {
+            Some(format!("an option has its name before it: `reduction: {text}`"))
+        }
         (Kind::Bool, Argument::Text(_)) => Some("flags are `true` and `false`".into()),
         (Kind::Bool, Argument::Integer(0 | 1)) => Some("flags are `true` and `false`".into()),
         _ => None,
