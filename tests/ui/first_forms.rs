@@ -511,4 +511,82 @@ network! {
     }
 }
 
+network! {
+    pub First47(h: usize) {
+        input x: [batch, 10];
+        target y: [batch, 1];
+        let a = linear(x, h, relu);
+        output p = linear(a, 1);
+        loss mse_loss(y, p);
+    }
+}
+
+network! {
+    pub First48(h: usize) {
+        input image: [batch, 3, 32, 32];
+        target label: i32[batch];
+        let a = conv(image, 16, 3, padding: "same", activation: "relu");
+        let b = max_pool(a, (2, 2));
+        output z = linear(b, 10);
+        loss cross_entropy(z, label);
+    }
+}
+
+network! {
+    layer ema(x: [batch, time, n], rate) -> [batch, time, n] {
+        scan step in x along time, m = step {
+            m = rate * m + (1 - rate) * step;
+            yield m
+        }
+    }
+    pub First49() {
+        input x: [batch, time, 4];
+        target y: [batch, time, 4];
+        output p = ema(x, 0.9);
+        loss squared_error(p, y);
+    }
+}
+
+network! {
+    pub First50() {
+        input t: i32[batch, time];
+        target y: i32[batch, time];
+        let e = embedding(t, 100, 64);
+        let a = attention(e, 8, causal=true, dropout_p=0.1);
+        output z = linear(a, 100);
+        loss cross_entropy(z.view(-1, 100), y.view(-1));
+    }
+}
+
+network! {
+    pub First51() {
+        input x: [batch, 8];
+        target y: [batch, 1];
+        output z = linear(x, 1);
+        loss squared_error(z, y) + l1_penalty(z.weight, 0.01);
+    }
+}
+
+network! {
+    pub First52() {
+        input z: [batch, 8];
+        input real: [batch, 16];
+        shared g = linear(16);
+        shared d = linear(1);
+        output fake = g(z);
+        loss d_loss = bce_with_logits(d(real), 1) + bce_with_logits(d(fake), 0);
+        loss g_loss over generator = bce_with_logits(d(fake), 1);
+    }
+}
+
+network! {
+    pub First53(n: usize) {
+        input x: [batch, n];
+        target y: [batch, 1];
+        let layers = [linear(x, 8)] * 3;
+        output p = linear(x, 1);
+        loss squared_error(p, y);
+    }
+}
+
 fn main() {}

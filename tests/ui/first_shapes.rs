@@ -197,4 +197,27 @@ network! {
     }
 }
 
+network! {
+    pub First19() {
+        input a: [batch, 8];
+        input b: [other, 8];
+        target y: [batch, 1];
+        output p = linear(a * b, 1);
+        loss squared_error(p, y);
+    }
+}
+
+network! {
+    layer se(x: [batch, c, h, w], r) -> [batch, c, h, w] {
+        let s = sigmoid(linear(relu(linear(global_average_pool(x), c / r)), c));
+        x * s
+    }
+    pub First20() {
+        input image: [batch, 8, 16, 16];
+        target label: i32[batch];
+        output z = linear(global_average_pool(se(image, 4)), 10);
+        loss cross_entropy(z, label);
+    }
+}
+
 fn main() {}

@@ -33,6 +33,8 @@ pub(super) struct Checker<'a> {
     pub(super) run_symbols: HashSet<String>,
     /// Names of the layers called so far.
     pub(super) called: HashSet<String>,
+    /// What a `scan` gives its body, while it is seen what it starts with.
+    pub(super) slices: Vec<String>,
     /// Names that statements of the network bind, at whatever place.
     pub(super) bound: HashSet<String>,
     /// Names that a network's own statements have used.
@@ -75,6 +77,7 @@ impl<'a> Checker<'a> {
             binding: String::new(),
             run_symbols: HashSet::new(),
             called: HashSet::new(),
+            slices: Vec::new(),
             bound: HashSet::new(),
             used: HashSet::new(),
             in_loss: false,

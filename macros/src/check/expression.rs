@@ -133,6 +133,9 @@ impl<'a> Checker<'a> {
                 "a tensor of one number is `full([4], 0.5)`".into()
             }
             ExpressionKind::Number(_) => format!("a tensor of numbers is `stack({all})`"),
+            _ if parts.len() == 1 => {
+                "what repeats is a loop: `for i in 0..3 { h = relu(linear(h, width)); }`".into()
+            }
             _ => {
                 format!("values beside each other are `concatenate({all})`, along a new axis `stack({all})`")
             }
@@ -181,6 +184,14 @@ impl<'a> Checker<'a> {
         let error =
             if near.is_none() && advice.is_none() && !callable { self.with_names(error) } else { error };
         let help = match (advice, near) {
+            _ if self.slices.iter().any(|slice| slice == name) => {
+                format!(
+                    "`{name}` is there in the body alone, and what is carried starts before: `zeros([batch, units])`, or `unstack(x, 0, axis: 1)`"
+                )
+            }
+            _ if composite::is_activation(name) && self.layer(name).is_none() => {
+                format!("an activation is called around a value: `{name}(linear(x, 8))`")
+            }
             _ if callable => format!("`{name}` is a function: `{name}(…)`"),
             _ if self.frames.is_empty() && self.bound.contains(name) => {
                 format!("`{name}` is declared further down: move that statement before this one")

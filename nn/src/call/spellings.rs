@@ -208,6 +208,7 @@ pub(super) const ARGUMENTS: &[(&str, &[&str])] = &[
     ("dilationrate", &["dilation"]),
     ("dim", &["axis", "axes", "width"]),
     ("dims", &["axes", "axis", "shape"]),
+    ("dropoutp", &["rate", "dropout"]),
     ("droprate", &["rate", "dropout"]),
     ("dropoutrate", &["rate", "dropout"]),
     ("embeddim", &["width"]),

@@ -339,6 +339,10 @@ fn of_pictures(rank: usize, from_end: usize, m: &Dim, n: &Dim) -> Option<String>
 }
 
 fn misfit_help(m: &Dim, n: &Dim) -> String {
+    let is_name = |dim: &Dim| dim.symbols().len() == 1 && dim.to_string() == *dim.symbols()[0];
+    if m != n && is_name(m) && is_name(n) {
+        return format!("`{m}` and `{n}` are two sizes: where they are one, give it one name in both");
+    }
     if m.compare(n) == Agreement::Undecided {
         return format!("give both the same size: {m} and {n} agree for some values only");
     }
@@ -349,6 +353,12 @@ fn misfit_help(m: &Dim, n: &Dim) -> String {
 fn lacks_last(a: &Value, b: &Value) -> Option<String> {
     let (x, y) = (a.shape()?, b.shape()?);
     let (short, whole, value) = if x.rank() < y.rank() { (x, y, a) } else { (y, x, b) };
+    // A number for each channel of pictures lacks several.
+    if whole.rank() > short.rank() + 1 && short.rank() > 1 && whole.dims().starts_with(short.dims()) {
+        let expanded =
+            (short.rank()..whole.rank()).fold(bare(value), |text, axis| format!("expand({text}, {axis})"));
+        return Some(format!("axes are lined up at the last: `{expanded}` adds those that are missing"));
+    }
     let (_, leading) = whole.dims().split_last()?;
     let mut padded = vec![Dim::from(1); leading.len().checked_sub(short.rank())?];
     padded.extend(short.dims().iter().cloned());
