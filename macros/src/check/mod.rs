@@ -33,7 +33,8 @@ use crate::diagnose::Diagnostics;
 use crate::shapes::Shapes;
 use crate::signature::{self, Axis};
 use crate::syntax::{
-    ArgumentKind, Declarations, ExpressionKind, Layer, Location, Network, Statement, StatementKind,
+    ArgumentKind, Declarations, Expression, ExpressionKind, Layer, Location, Network, Statement,
+    StatementKind,
 };
 use checker::Checker;
 use downhill_graph::dim::Dim;
@@ -68,6 +69,21 @@ pub(crate) fn program(program: &Declarations, diagnostics: &mut Diagnostics) -> 
         Checker::new(program, diagnostics, &mut shapes).lone_layer(layer);
     }
     shapes
+}
+
+/// The names in a size.
+fn sizes(dim: &Expression, names: &mut BTreeSet<String>) {
+    match &dim.kind {
+        ExpressionKind::Name(name) => {
+            names.insert(name.to_string());
+        }
+        ExpressionKind::Negate(operand) => sizes(operand, names),
+        ExpressionKind::Binary(_, left, right) => {
+            sizes(left, names);
+            sizes(right, names);
+        }
+        _ => {}
+    }
 }
 
 /// The names that a statement binds.
@@ -163,22 +179,23 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Notes inputs and targets that nothing uses, but for one that brings a size, and one whose name begins with `_`.
+    /// Notes inputs and targets that nothing uses, but for one that alone tells a size, and one whose name begins with `_`.
     fn note_unused(&mut self, network: &Network) {
         let inputs = network.body.iter().filter_map(|statement| match &statement.kind {
-            StatementKind::Input { name, ty, .. } => Some((name, ty)),
+            StatementKind::Input { name, ty, target } => Some((name, &ty.dims, *target)),
             _ => None,
         });
-        let mut known = HashSet::new();
-        for (name, ty) in inputs {
-            let sizes = ty.dims.iter().filter_map(|dim| match &dim.kind {
-                ExpressionKind::Name(size) => Some(size.to_string()),
-                _ => None,
-            });
-            let is_argument = |size: &str| network.arguments.iter().any(|argument| argument.name == size);
-            let brings = sizes.filter(|size| known.insert(size.clone()) && !is_argument(size)).count() > 0;
-            let text = name.to_string();
-            if !brings && !self.used.contains(&text) && !text.starts_with('_') {
+        let (used, unused): (Vec<_>, Vec<_>) =
+            inputs.partition(|(name, ..)| self.used.contains(&name.to_string()));
+
+        for (name, dims, target) in unused {
+            let (mut own, mut told) = (BTreeSet::new(), BTreeSet::new());
+            dims.iter().for_each(|dim| sizes(dim, &mut own));
+            told.extend(network.arguments.iter().map(|argument| argument.name.to_string()));
+            // `forward` is given no targets.
+            let telling = used.iter().filter(|(_, _, is_target)| target || !is_target);
+            telling.flat_map(|(_, dims, _)| *dims).for_each(|dim| sizes(dim, &mut told));
+            if own.is_subset(&told) && !name.to_string().starts_with('_') {
                 self.shapes.unused.push(name.clone());
             }
         }
