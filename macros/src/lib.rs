@@ -253,6 +253,8 @@ use proc_macro::TokenStream;
 ///
 /// An entry asks for the inputs that it reads, and for one that tells a size it needs. A size that no input tells is an error.
 ///
+/// Of an input or a target that nothing uses rustc warns, but for one that alone tells a size, and one whose name begins with `_`.
+///
 /// A network needs an output, and a loss to be trained with; one without is for inference. Beside a loss, a parameter that no loss depends
 /// on is an error: it would never be trained. (One that an output depends on passes when a loss trains another parameter of the same layer:
 /// from a loss made of derivatives, a bias drops out.) An output must not depend on a target.

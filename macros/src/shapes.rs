@@ -6,14 +6,19 @@ use downhill_graph::types::Type;
 use std::collections::HashMap;
 use syn::Ident;
 
-/// Types in words, by name.
+/// What is known of the names of a declaration.
 #[derive(Default)]
-pub(crate) struct Shapes(HashMap<*const Ident, String>);
+pub(crate) struct Shapes {
+    /// Types in words, by name.
+    types: HashMap<*const Ident, String>,
+    /// Inputs and targets that nothing uses.
+    pub(crate) unused: Vec<Ident>,
+}
 
 impl Shapes {
     /// Notes what the value called `name` is; in a loop it may be another thing in each iteration.
     pub(crate) fn note(&mut self, name: &Ident, ty: &Type) {
-        let found = self.0.entry(std::ptr::from_ref(name)).or_insert_with(|| ty.to_string());
+        let found = self.types.entry(std::ptr::from_ref(name)).or_insert_with(|| ty.to_string());
         if *found != ty.to_string() {
             *found = "another shape in each iteration".into();
         }
@@ -21,6 +26,6 @@ impl Shapes {
 
     /// What the value called `name` is, where that is known.
     pub(crate) fn of(&self, name: &Ident) -> Option<&str> {
-        self.0.get(&std::ptr::from_ref(name)).map(String::as_str)
+        self.types.get(&std::ptr::from_ref(name)).map(String::as_str)
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Read alike by the check and the expansion, so that both bind the same names in the same order.
 
-use crate::syntax::{Choice, Expression, ExpressionKind, Layer, Statement, StatementKind, TensorType};
+use crate::syntax::{
+    Arguments, Choice, Expression, ExpressionKind, Layer, Statement, StatementKind, TensorType,
+};
 use quote::ToTokens;
 use syn::Ident;
 
@@ -104,6 +106,23 @@ fn within(operand: &Expression) -> String {
         ExpressionKind::Binary(..) | ExpressionKind::Logical(..) => format!("({})", written(operand)),
         _ => written(operand),
     }
+}
+
+/// An expression as it is written, if that is short.
+pub(crate) fn spelled(expression: &Expression) -> String {
+    let short = |text: String, or: String| if text.chars().count() <= 40 { text } else { or };
+    match &expression.kind {
+        ExpressionKind::Call { function, arguments } => {
+            short(format!("{function}({})", given(arguments)), format!("{function}(…)"))
+        }
+        _ => written(expression),
+    }
+}
+
+/// Arguments as they are written.
+fn given(arguments: &Arguments) -> String {
+    let named = arguments.named.iter().map(|(name, value)| format!("{name}: {}", spelled(value)));
+    arguments.positional.iter().map(spelled).chain(named).collect::<Vec<_>>().join(", ")
 }
 
 /// `a, b, c`.

@@ -48,6 +48,8 @@ struct State {
     names: Names,
     instances: Instances,
     labels: Labels,
+    /// How the declaration writes values without a name.
+    written: Labels,
     streams: u32,
     /// How many gradients of one's own there are.
     gradients: u32,
@@ -79,6 +81,7 @@ impl Builder {
                 names: Names::default(),
                 instances: Instances::default(),
                 labels: Labels::new(),
+                written: Labels::new(),
                 streams: 0,
                 gradients: 0,
                 fresh_dims: 0,
@@ -508,6 +511,8 @@ impl Builder {
         let results = {
             let state = &mut *self.state.borrow_mut();
             let Some(open) = self.bodies.borrow_mut().leave() else { bug("a body ends that did not begin") };
+            // The nodes of the body move.
+            state.written.clear();
             close(&mut state.graph, &mut state.labels, &mut state.checks, &open, of)
         };
         results.into_iter().map(|node| self.value(node)).collect()
@@ -763,11 +768,18 @@ impl Value {
         self
     }
 
-    /// How messages speak of it: its name in backticks, or what made it.
+    /// Has messages speak of it as it is written, where it has no name; what was first written stays.
+    pub fn written(&self, text: &str) {
+        if let Some(node) = self.node() {
+            self.builder.state.borrow_mut().written.entry(node).or_insert_with(|| text.into());
+        }
+    }
+
+    /// How messages speak of it: its name or how it is written, in backticks, or what made it.
     pub fn label(&self) -> String {
         let Some(node) = self.node() else { return "an unknown value".into() };
         let state = self.builder.state.borrow();
-        if let Some(name) = state.labels.get(&node) {
+        if let Some(name) = state.labels.get(&node).or_else(|| state.written.get(&node)) {
             return format!("`{name}`");
         }
         let Op::Constant(literal) = state.graph.op(node) else { return "this value".into() };

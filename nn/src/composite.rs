@@ -45,6 +45,12 @@ pub fn is_loss(name: &str) -> bool {
     likely(name, names()).is_some_and(is_row)
 }
 
+/// Whether a name is that of an activation, here or elsewhere.
+pub fn is_activation(name: &str) -> bool {
+    let is_row = |name: &str| activations::ROWS.iter().copied().flatten().any(|row| row.name == name);
+    likely(name, names()).is_some_and(is_row)
+}
+
 /// The names of all composites.
 pub fn names() -> impl Iterator<Item = &'static str> {
     groups().flat_map(|(_, composites)| composites).map(|composite| composite.name)

@@ -245,8 +245,13 @@ pub fn initializer(
 
 fn unknown(name: &str) -> Error {
     let error = Error::new(format!("no initialiser is called `{name}`"));
+    if name == "full" {
+        return error.help("the shape stands before it: `param b: [8] = constant(0.1);`");
+    }
     mended(error, name, initializers().map(|known| known.name)).unwrap_or_else(|error| {
         let known: Vec<String> = initializers().map(|known| format!("`{}`", known.name)).collect();
-        error.help(format!("there are {}", known.join(", ")))
+        error.note(format!("there are {}", known.join(", "))).help(
+            "the usual ones are `xavier_uniform()` and `kaiming_uniform()` for weights, `zeros()` for biases, `normal(0.0, 0.02)` for tables",
+        )
     })
 }

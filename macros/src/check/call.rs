@@ -4,11 +4,29 @@
 use super::checker::Checker;
 use super::scope::{AbstractValue, Given, Handed, Named, Shared};
 use crate::callee::{Callee, Function};
+use crate::signature::spelled;
 use crate::syntax::{Arguments, Expression, ExpressionKind, Layer, Location};
 use downhill_graph::error::{Error, nearest};
 use downhill_graph::random::Initializer;
 use downhill_nn::composite::{self, Argument, Head, Kind, Mistake, Parameter, find_initializer, judge};
 use syn::Ident;
+
+/// `mistakes` of a call whose arguments stand as in another library: the first, with the call as it is written here.
+fn in_form(mut mistakes: Vec<Mistake>, head: Head<'_>, handed: &Handed<'_>) -> Vec<Mistake> {
+    let positional: Vec<String> = handed.positional.iter().map(|given| spelled(given.expression)).collect();
+    let named: Vec<_> =
+        handed.named.iter().map(|(name, given)| (name.to_string(), spelled(given.expression))).collect();
+    let says_usage = |mistake: &Mistake| {
+        mistake.error.help.as_ref().is_some_and(|help| help.starts_with("it is called as"))
+    };
+    if mistakes.iter().all(says_usage)
+        && let Some(form) = composite::form(head.name, &positional, &named)
+    {
+        mistakes.truncate(1);
+        mistakes.iter_mut().for_each(|mistake| mistake.error.help = Some(format!("write `{form}`")));
+    }
+    mistakes
+}
 
 impl<'a> Checker<'a> {
     pub(super) fn layer(&self, name: &str) -> Option<&'a Layer> {
@@ -59,6 +77,11 @@ impl<'a> Checker<'a> {
             return AbstractValue::Unknown;
         }
 
+        if let Some(Named::Rust) = self.scopes.find(&name) {
+            let error = Error::new(format!("`{name}` is an argument of Rust, which is not called here"));
+            let help = "functions are named where they are called, `self::swish(x)`; which of two, a flag decides: `if smooth { tanh(x) } else { relu(x) }`";
+            return self.fail(location, error.help(help));
+        }
         if self.scopes.find(&name).is_some() {
             // The mistake is in the declaration: it is told once.
             if let Some(Named::Value(item)) = self.scopes.find_mut(&name) {
@@ -314,7 +337,7 @@ impl<'a> Checker<'a> {
         let judged = judge(&self.builder, head, handed.positional.len(), &words, &mut |spot, kind| {
             handed.at(spot).map_or(Argument::Unknown, |given| self.plain(given.item.clone(), kind))
         });
-        judged.map_err(|mistakes| self.mistaken(mistakes, handed, location)).ok()
+        judged.map_err(|mistakes| self.mistaken(in_form(mistakes, head, handed), handed, location)).ok()
     }
 
     /// Puts each mistake on its token.

@@ -16,7 +16,7 @@ pub(super) struct Checker<'a> {
     pub(super) program: &'a Declarations,
     pub(super) diagnostics: &'a mut Diagnostics,
     /// What the values of networks are, by name.
-    shapes: &'a mut Shapes,
+    pub(super) shapes: &'a mut Shapes,
     pub(super) builder: Builder,
     /// What each number in [`Origin::token`] (from 1) stands for.
     pub(super) tokens: Vec<(Location, Vec<String>)>,
@@ -33,6 +33,12 @@ pub(super) struct Checker<'a> {
     pub(super) run_symbols: HashSet<String>,
     /// Names of the layers called so far.
     pub(super) called: HashSet<String>,
+    /// What a `scan` gives its body, while it is seen what it starts with.
+    pub(super) slices: Vec<String>,
+    /// Names that statements of the network bind, at whatever place.
+    pub(super) bound: HashSet<String>,
+    /// Names that a network's own statements have used.
+    pub(super) used: HashSet<String>,
     /// The value of a loss is being checked.
     pub(super) in_loss: bool,
     /// A layer is checked on its own.
@@ -71,6 +77,9 @@ impl<'a> Checker<'a> {
             binding: String::new(),
             run_symbols: HashSet::new(),
             called: HashSet::new(),
+            slices: Vec::new(),
+            bound: HashSet::new(),
+            used: HashSet::new(),
             in_loss: false,
             lone: false,
             broken: false,

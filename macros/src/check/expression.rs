@@ -2,6 +2,7 @@
 
 use super::checker::Checker;
 use super::scope::{AbstractValue, Named};
+use crate::signature::{spelled, written};
 use crate::syntax::{Expression, ExpressionKind, Location, Operator};
 use downhill_graph::dim::Dim;
 use downhill_graph::error::{Error, nearest};
@@ -12,6 +13,18 @@ use syn::Ident;
 
 impl<'a> Checker<'a> {
     pub(super) fn expression(&mut self, expression: &'a Expression) -> AbstractValue {
+        let item = self.evaluated(expression);
+        if let AbstractValue::Known(Argument::Value(value)) = &item {
+            match &expression.kind {
+                ExpressionKind::Call { .. } => value.written(&spelled(expression)),
+                ExpressionKind::Binary(..) => value.written(&written(expression)),
+                _ => {}
+            }
+        }
+        item
+    }
+
+    fn evaluated(&mut self, expression: &'a Expression) -> AbstractValue {
         let location = expression.location;
         match &expression.kind {
             ExpressionKind::Integer(number) => AbstractValue::Known(Argument::Integer(*number)),
@@ -91,6 +104,9 @@ impl<'a> Checker<'a> {
         let mut dims = Vec::new();
         for part in parts {
             // A matrix of numbers is no list of sizes either: its first number says so.
+            if let Some(error) = self.values_in_list(parts, part) {
+                return self.fail(part.location, error);
+            }
             let dim = self.size_if_any(part).filter(|_| !matches!(part.kind, ExpressionKind::Shape(_)));
             let Some(dim) = dim else {
                 self.unsure = true;
@@ -102,6 +118,34 @@ impl<'a> Checker<'a> {
         AbstractValue::Known(language::list(&self.builder, &dims))
     }
 
+    /// The mistake of a list of values or of numbers with a point, which is no list of sizes.
+    fn values_in_list(&mut self, parts: &[Expression], part: &Expression) -> Option<Error> {
+        let is_value = match &part.kind {
+            ExpressionKind::Number(number) => number.fract() != 0.0 || parts.len() > 1,
+            ExpressionKind::Name(name) => self.is_tensor(name),
+            ExpressionKind::Call { .. } => true,
+            _ => false,
+        };
+        let all: Vec<String> = parts.iter().map(spelled).collect();
+        let all = all.join(", ");
+        let help = match part.kind {
+            ExpressionKind::Number(_) if parts.len() == 1 => {
+                "a tensor of one number is `full([4], 0.5)`".into()
+            }
+            ExpressionKind::Number(_) => format!("a tensor of numbers is `stack({all})`"),
+            _ if parts.len() == 1 => {
+                "what repeats is a loop: `for i in 0..3 { h = relu(linear(h, width)); }`".into()
+            }
+            _ => {
+                format!("values beside each other are `concatenate({all})`, along a new axis `stack({all})`")
+            }
+        };
+        is_value.then(|| {
+            Error::new(format!("`{}` is no size", spelled(part)))
+                .help(format!("a list in brackets holds sizes; {help}"))
+        })
+    }
+
     pub(super) fn is_rust_value(&self, expression: &Expression) -> bool {
         let ExpressionKind::Name(name) = &expression.kind else { return false };
         matches!(self.scopes.find(&name.to_string()), Some(Named::Rust))
@@ -109,6 +153,9 @@ impl<'a> Checker<'a> {
 
     pub(super) fn name(&mut self, name: &Ident) -> AbstractValue {
         let (text, location) = (name.to_string(), Location::at(name.span()));
+        if self.frames.is_empty() {
+            self.used.insert(text.clone());
+        }
         match self.scopes.find(&text) {
             Some(Named::Argument(item) | Named::Size(item) | Named::Value(item) | Named::Fixed(_, item)) => {
                 item.clone()
@@ -137,7 +184,18 @@ impl<'a> Checker<'a> {
         let error =
             if near.is_none() && advice.is_none() && !callable { self.with_names(error) } else { error };
         let help = match (advice, near) {
+            _ if self.slices.iter().any(|slice| slice == name) => {
+                format!(
+                    "`{name}` is there in the body alone, and what is carried starts before: `zeros([batch, units])`, or `unstack(x, 0, axis: 1)`"
+                )
+            }
+            _ if composite::is_activation(name) && self.layer(name).is_none() => {
+                format!("an activation is called around a value: `{name}(linear(x, 8))`")
+            }
             _ if callable => format!("`{name}` is a function: `{name}(…)`"),
+            _ if self.frames.is_empty() && self.bound.contains(name) => {
+                format!("`{name}` is declared further down: move that statement before this one")
+            }
             (Some(advice), None) => advice,
             (Some(advice), Some(near)) => format!("did you mean `{near}`? {advice}"),
             (None, Some(near)) => format!("did you mean `{near}`?"),

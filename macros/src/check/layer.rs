@@ -83,7 +83,11 @@ impl<'a> Checker<'a> {
             self.frames.extend(call.frame);
             self.statements(&layer.body);
             let item = self.expression(&layer.value);
+            let before = self.builder.count_errors();
             self.result_fits(layer, &item);
+            // What is not as the head says fits nothing behind it either.
+            let item = if self.builder.count_errors() > before { AbstractValue::Unknown } else { item };
+            self.unsure |= matches!(item, AbstractValue::Unknown);
             let item = self.with_gradient(layer, &inputs, item);
             if let AbstractValue::Known(result) = &item {
                 language::gives(&builder, result);

@@ -32,7 +32,10 @@ mod scan;
 use crate::diagnose::Diagnostics;
 use crate::shapes::Shapes;
 use crate::signature::{self, Axis};
-use crate::syntax::{ArgumentKind, Declarations, Layer, Location, Network, Statement};
+use crate::syntax::{
+    ArgumentKind, Declarations, Expression, ExpressionKind, Layer, Location, Network, Statement,
+    StatementKind,
+};
 use checker::Checker;
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
@@ -66,6 +69,33 @@ pub(crate) fn program(program: &Declarations, diagnostics: &mut Diagnostics) -> 
         Checker::new(program, diagnostics, &mut shapes).lone_layer(layer);
     }
     shapes
+}
+
+/// The names in a size.
+fn sizes(dim: &Expression, names: &mut BTreeSet<String>) {
+    match &dim.kind {
+        ExpressionKind::Name(name) => {
+            names.insert(name.to_string());
+        }
+        ExpressionKind::Negate(operand) => sizes(operand, names),
+        ExpressionKind::Binary(_, left, right) => {
+            sizes(left, names);
+            sizes(right, names);
+        }
+        _ => {}
+    }
+}
+
+/// The names that a statement binds.
+fn bound(statement: &Statement) -> Vec<&Ident> {
+    match &statement.kind {
+        StatementKind::Let { names, .. } => names.iter().collect(),
+        StatementKind::Input { name, .. } => vec![name],
+        StatementKind::Output(outputs) => {
+            outputs.iter().filter(|it| it.value.is_some()).map(|it| &it.name).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn duplicates(program: &Declarations, diagnostics: &mut Diagnostics) {
@@ -105,6 +135,7 @@ impl<'a> Checker<'a> {
             self.scopes.declare(&name, named);
         }
 
+        self.bound = network.body.iter().flat_map(bound).map(Ident::to_string).collect();
         self.typed = signature::typed_inputs(&network.body);
         self.statements(&network.body);
         self.report();
@@ -143,6 +174,31 @@ impl<'a> Checker<'a> {
         for error in missing {
             self.add(error);
         }
+        if !self.unsure {
+            self.note_unused(network);
+        }
+    }
+
+    /// Notes inputs and targets that nothing uses, but for one that alone tells a size, and one whose name begins with `_`.
+    fn note_unused(&mut self, network: &Network) {
+        let inputs = network.body.iter().filter_map(|statement| match &statement.kind {
+            StatementKind::Input { name, ty, target } => Some((name, &ty.dims, *target)),
+            _ => None,
+        });
+        let (used, unused): (Vec<_>, Vec<_>) =
+            inputs.partition(|(name, ..)| self.used.contains(&name.to_string()));
+
+        for (name, dims, target) in unused {
+            let (mut own, mut told) = (BTreeSet::new(), BTreeSet::new());
+            dims.iter().for_each(|dim| sizes(dim, &mut own));
+            told.extend(network.arguments.iter().map(|argument| argument.name.to_string()));
+            // `forward` is given no targets.
+            let telling = used.iter().filter(|(_, _, is_target)| target || !is_target);
+            telling.flat_map(|(_, dims, _)| *dims).for_each(|dim| sizes(dim, &mut told));
+            if own.is_subset(&told) && !name.to_string().starts_with('_') {
+                self.shapes.unused.push(name.clone());
+            }
+        }
     }
 
     /// Checks a layer that nothing calls, with symbols for all its sizes.
@@ -153,7 +209,7 @@ impl<'a> Checker<'a> {
             let symbols = axes.iter().map(|axis| match axis {
                 Axis::Binds(name) => Some(self.builder.open_dim(&name.to_string())),
                 Axis::Equals(expression) => match expression.kind {
-                    crate::syntax::ExpressionKind::Integer(number) => Some(Dim::from(number)),
+                    ExpressionKind::Integer(number) => Some(Dim::from(number)),
                     _ => None,
                 },
             });

@@ -13,8 +13,10 @@ impl<'a> Checker<'a> {
     pub(super) fn scan(&mut self, scan: &'a Scan, location: Location) -> AbstractValue {
         let sliced: Vec<(String, Argument, Argument)> =
             scan.slices.iter().map(|slices| self.sliced(slices)).collect();
+        self.slices = scan.slices.iter().map(|slices| slices.name.to_string()).collect();
         let carried: Vec<(String, AbstractValue)> =
             scan.carried.iter().flat_map(|carried| self.start(carried)).collect();
+        self.slices.clear();
 
         let slices: Vec<SliceOf<'_>> = sliced
             .iter()

@@ -342,6 +342,7 @@ impl<'a> Checker<'a> {
                 item
             }
             None => {
+                self.used.insert(name.clone());
                 let reference = self.scopes.find(&name).cloned();
                 match reference {
                     Some(Named::Value(item) | Named::Fixed(_, item)) => item,
@@ -376,6 +377,15 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// The mend of an unknown instance: those that there are, or the declaration.
+    fn known_instances(&self, name: &Ident) -> String {
+        let known: Vec<String> = self.scopes.instances().map(|known| format!("`{known}`")).collect();
+        match known.is_empty() {
+            true => format!("declare it: `shared {name} = …;`"),
+            false => format!("shared instances are {}", known.join(", ")),
+        }
+    }
+
     /// The storages of the instances that a loss trains.
     fn over(&mut self, over: &[Ident]) -> Option<Vec<usize>> {
         let mut storages = Vec::new();
@@ -385,7 +395,12 @@ impl<'a> Checker<'a> {
                 let error = Error::new(format!("`{name}` is no shared instance, so no loss can be over it"));
                 let near =
                     nearest(&text, self.scopes.instances()).map(|near| format!("did you mean `{near}`?"));
-                let help = near.unwrap_or_else(|| format!("declare it: `shared {name} = …;`"));
+                let help = match self.layer(&text) {
+                    Some(_) => format!(
+                        "one instance of the layer is declared, `shared one = {name};`, used, `one(x)`, and trained: `over one`"
+                    ),
+                    None => near.unwrap_or_else(|| self.known_instances(name)),
+                };
                 self.error(location, error.help(help));
                 continue;
             };

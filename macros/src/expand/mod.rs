@@ -24,7 +24,7 @@ use crate::signature::{self, Axis, written};
 use crate::syntax::{ArgumentKind, Declarations, ExpressionKind, Gradient, Layer, Network};
 use expander::{Expander, builder, layer_function, local, location, optional_element};
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use std::collections::{BTreeSet, HashMap};
 use syn::Ident;
 
@@ -36,8 +36,10 @@ pub(crate) fn program(program: &Declarations, shapes: &Shapes) -> TokenStream {
 
     let networks: TokenStream =
         program.networks.iter().map(|network| Expander::new(program, shapes).network(network)).collect();
+    let unused = shapes.unused.iter().map(unused_input);
     quote! {
         #types
+        #(#unused)*
         #[allow(
             unused_mut, unused_variables, unused_assignments, unused_imports, unused_braces, dead_code, non_snake_case,
             non_upper_case_globals,
@@ -49,6 +51,19 @@ pub(crate) fn program(program: &Declarations, shapes: &Shapes) -> TokenStream {
             use __nn::language as __language;
             #layers
             #networks
+        };
+    }
+}
+
+/// What has rustc warn of an input or a target that nothing uses: something deprecated that stands where the name does. A macro, since
+/// rustc calls it by its name alone and suggests nothing of its own.
+fn unused_input(name: &Ident) -> TokenStream {
+    let about = format!("no output and no loss uses it: leave it out, or call it `_{name}`");
+    quote_spanned! {name.span()=>
+        const _: () = {
+            #[deprecated(note = #about)]
+            macro_rules! #name { () => {} }
+            #name!();
         };
     }
 }

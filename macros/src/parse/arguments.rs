@@ -2,7 +2,10 @@
 
 use super::expression::expression;
 use super::token::{foreign, here, mistake, separated};
-use crate::syntax::Arguments;
+use crate::signature::spelled;
+use crate::syntax::{Arguments, Expression, ExpressionKind};
+use downhill_nn::composite;
+use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{Ident, Token, parenthesized};
 
@@ -20,6 +23,27 @@ fn named_by_equals(content: ParseStream) -> syn::Error {
     foreign(span, "an argument is named with `:`", format!("write `{name}: …`"))
 }
 
+/// The mistake of `0..1` as an argument.
+fn range(content: ParseStream, from: &Expression) -> syn::Error {
+    let help = match from.kind {
+        ExpressionKind::Integer(_) => "say where it starts and ends: `slice(x, start: 0, end: 2, axis: 1)`",
+        _ => "its ends are two arguments: `uniform(-0.1, 0.1)`",
+    };
+    mistake(here(content), "an argument is no range", help)
+}
+
+/// The mistake of an argument without a name behind one with a name.
+fn behind_named(value: &Expression) -> syn::Error {
+    let text = spelled(value);
+    let help = match &value.kind {
+        ExpressionKind::Name(name) if composite::is_activation(&name.to_string()) => {
+            format!("an activation is called around it: `{text}(linear(x, 8))`")
+        }
+        _ => format!("arguments without a name come first; give `{text}` its name too: `name: {text}`"),
+    };
+    mistake(value.location.start, "an argument without a name behind one with a name", help)
+}
+
 /// `(positional, …, name: named, …)`.
 pub(super) fn arguments(input: ParseStream) -> syn::Result<Arguments> {
     let content;
@@ -31,19 +55,17 @@ pub(super) fn arguments(input: ParseStream) -> syn::Result<Arguments> {
             return Err(named_by_equals(&content));
         }
         let before = content.fork();
-        if content.peek(Ident) && content.peek2(Token![:]) && !content.peek2(Token![::]) {
-            let name = content.parse()?;
+        if content.peek(Ident::peek_any) && content.peek2(Token![:]) && !content.peek2(Token![::]) {
+            let name = content.call(Ident::parse_any)?;
             content.parse::<Token![:]>()?;
             arguments.named.push((name, expression(&content)?));
         } else {
             let value = expression(&content)?;
             if content.peek(Token![..]) {
-                let help = "say where it starts and ends: `slice(x, start: 0, end: 2, axis: 1)`";
-                return Err(mistake(here(&content), "an argument is no range", help));
+                return Err(range(&content, &value));
             }
             if !arguments.named.is_empty() {
-                let help = "positional arguments come first";
-                return Err(mistake(value.location.start, "a positional argument behind a named one", help));
+                return Err(behind_named(&value));
             }
             arguments.positional.push(value);
         }

@@ -2,11 +2,10 @@
 //!
 //! In: the input behind a value. Out: nothing where an operator or an end may follow, else a mistake that says how it is written here.
 
-use super::calls::spelled;
 use super::members::{called, member};
 use super::token::{self as tokens, here, mistake};
 use super::{foreign, index};
-use crate::signature::written;
+use crate::signature::{spelled, written};
 use crate::syntax::{Expression, ExpressionKind};
 use downhill_nn::composite;
 use proc_macro2::TokenTree;
@@ -23,6 +22,11 @@ pub(super) fn nothing_foreign(input: ParseStream, value: &Expression) -> syn::Re
     }
     if input.peek(token::Bracket) {
         return Err(indexed(input, value));
+    }
+    if let (ExpressionKind::Name(name), true) = (&value.kind, input.peek(token::Brace))
+        && is_function(name)
+    {
+        return Err(in_parentheses(input, name));
     }
     if input.peek(token::Paren) {
         return Err(called(input, value));
@@ -62,7 +66,10 @@ fn power(input: ParseStream, value: &Expression) -> Option<syn::Error> {
         "**"
     };
     let exponent = behind.parse::<TokenTree>().map_or_else(|_| "2".to_owned(), |tree| tree.to_string());
-    let help = format!("write `pow({}, {exponent})`", spelled(value));
+    let mut help = format!("write `pow({}, {exponent})`", spelled(value));
+    if let ExpressionKind::Integer(base) = value.kind {
+        help += &format!("; as a size `{{ {base}usize.pow({exponent} as u32) }}`");
+    }
     Some(tokens::foreign(here(input), format!("`{sign}` is no operator"), help))
 }
 
@@ -138,9 +145,32 @@ fn is_function(name: &Ident) -> bool {
     composite::find(&name.to_string()).is_some()
 }
 
+/// The mistake of `linear[x, 8]`, `linear { x, 8 }`.
+fn in_parentheses(input: ParseStream, function: &Ident) -> syn::Error {
+    let arguments = match input.cursor().token_tree() {
+        Some((TokenTree::Group(group), _)) => group.stream().to_string(),
+        _ => "…".into(),
+    };
+    mistake(here(input), "arguments stand in parentheses", format!("write `{function}({arguments})`"))
+}
+
 fn without_parentheses(input: ParseStream, name: &Ident) -> syn::Error {
     let next = input.cursor().token_tree().map_or_else(String::new, |(tree, _)| tree.to_string());
     mistake(name.span(), format!("`{name}` is called without parentheses"), format!("write `{name}({next})`"))
+}
+
+/// What `name[index]` may mean: an element or a range of a tensor, or of a list of sizes, or an element of each row.
+fn of_name(name: &str, mend: &str, index: &str) -> String {
+    match index.split_once(':').or_else(|| index.split_once("..")) {
+        Some((from, to)) => {
+            let range = format!("{}..{}", from.trim(), to.trim());
+            format!("write `{mend}`; of a list of sizes `{{ {name}[{range}].to_vec() }}`")
+        }
+        None if index.starts_with(char::is_alphabetic) => format!(
+            "of a list of sizes write `{{ {name}[{index}] }}`; of a tensor `{mend}`, or where `{index}` is a tensor too `pick({name}, {index})`"
+        ),
+        None => format!("write `{mend}`; of a list of sizes `{{ {name}[{index}] }}`"),
+    }
 }
 
 /// `x[…]`: one element or a range along an axis.
@@ -153,8 +183,7 @@ fn indexed(input: ParseStream, value: &Expression) -> syn::Error {
     if let ExpressionKind::Name(function) = &value.kind
         && is_function(function)
     {
-        let help = format!("write `{function}({})`", group.stream());
-        return mistake(span, "arguments stand in parentheses", help);
+        return in_parentheses(input, function);
     }
     if let ExpressionKind::Parameter(path) = &value.kind
         && path.last().is_some_and(|last| last == "shape" || last == "size")
@@ -177,7 +206,7 @@ fn indexed(input: ParseStream, value: &Expression) -> syn::Error {
     }
     let help = match (index::taken(&name, group.stream()), &value.kind) {
         (Some(mend), ExpressionKind::Name(_)) if mend.ends_with("axis: 0)") => {
-            format!("write `{mend}`; of a list of sizes `{{ {name}[{}] }}`", group.stream())
+            of_name(&name, &mend, &group.stream().to_string())
         }
         (Some(mend), _) => format!("write `{mend}`"),
         (None, _) => format!(

@@ -3,7 +3,8 @@
 use super::token::{comma_separated, here, mistake, name, semicolon};
 use super::{calls, expression};
 use crate::syntax::{Expression, StatementKind};
-use proc_macro2::{TokenStream, TokenTree};
+use downhill_nn::composite;
+use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::parse::ParseStream;
 use syn::{Ident, Token, parenthesized, token};
 
@@ -20,9 +21,10 @@ pub(super) fn names(input: ParseStream) -> syn::Result<Vec<Ident>> {
     let content;
     let parens = parenthesized!(content in input);
     let help = "every value has a name; where the first ones stand for all, fewer will do: `let (y, h) = …;`";
+    let all = content.fork();
     let names = comma_separated(&content, |input| {
         if input.peek(token::Paren) {
-            return Err(nested(&content));
+            return Err(nested(here(&content), &all));
         }
         name(input, help)
     })?;
@@ -33,7 +35,7 @@ pub(super) fn names(input: ParseStream) -> syn::Result<Vec<Ident>> {
 }
 
 /// The refusal of `(y, (h, c))`.
-fn nested(content: ParseStream) -> syn::Error {
+fn nested(span: Span, all: ParseStream) -> syn::Error {
     fn names(tokens: TokenStream) -> Vec<String> {
         let each = tokens.into_iter().flat_map(|tree| match tree {
             TokenTree::Group(group) => names(group.stream()),
@@ -42,10 +44,8 @@ fn nested(content: ParseStream) -> syn::Error {
         });
         each.collect()
     }
-    let span = here(content);
-    // What was read already stands before.
-    let rest = names(content.fork().parse().unwrap_or_default());
-    let help = format!("write `let (y, {}) = …;`: they come in this order", rest.join(", "));
+    let all = names(all.fork().parse().unwrap_or_default());
+    let help = format!("write `let ({}) = …;`: they come in this order", all.join(", "));
     mistake(span, "names stand side by side, not in each other", help)
 }
 
@@ -82,8 +82,7 @@ pub(super) fn binding(input: ParseStream) -> syn::Result<StatementKind> {
     }
     let names = names(input)?;
     if input.peek(Token![,]) {
-        let help = format!("write `let ({}, …) = …;`", names[0]);
-        return Err(mistake(here(input), "names together stand in parentheses", help));
+        return Err(without_parentheses(input, &names[0]));
     }
     if input.peek(Token![:]) && !input.peek2(Token![=]) {
         return Err(mistake(
@@ -97,6 +96,32 @@ pub(super) fn binding(input: ParseStream) -> syn::Result<StatementKind> {
     }
     let value = value_behind_equals(input).map_err(|error| one_by_one(error, &names))?;
     Ok(StatementKind::Let { names, value })
+}
+
+/// The refusal of `let a, b = f(x)`.
+fn without_parentheses(input: ParseStream, first: &Ident) -> syn::Error {
+    let (fork, mut all) = (input.fork(), vec![first.to_string()]);
+    while fork.parse::<Token![,]>().is_ok() {
+        all.extend(fork.parse::<Ident>().map(|name| name.to_string()));
+    }
+    let function = fork.parse::<Token![=]>().and_then(|_| fork.parse::<Ident>());
+    let function = function.map_or_else(|_| String::new(), |function| function.to_string());
+    // Pieces, and where elements were, are other calls.
+    let is_whole =
+        |known: &&str| ["attention", "gru_cell", "rnn_cell", "linear", "conv", "embedding"].contains(known);
+    match composite::likely(&function, composite::names())
+        .filter(is_whole)
+        .filter(|_| fork.peek(token::Paren))
+    {
+        Some(known) => {
+            let help = format!("write `let {first} = {known}(…);`");
+            mistake(here(input), format!("`{known}` gives one value"), help)
+        }
+        None => {
+            let help = format!("write `let ({}) = …;`", all.join(", "));
+            mistake(here(input), "names together stand in parentheses", help)
+        }
+    }
 }
 
 /// What other libraries give as a tuple of pieces is called once for each here.

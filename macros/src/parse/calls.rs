@@ -2,8 +2,6 @@
 //!
 //! In: a name and arguments, as text that is of this language already. Out: the call here; nothing where none does the same.
 
-use crate::signature::written;
-use crate::syntax::{Arguments, Expression, ExpressionKind};
 use downhill_nn::composite::{self, Composite, Kind};
 
 /// Arguments of a call in another language, each as it is written here.
@@ -16,23 +14,6 @@ pub(super) struct Given {
 /// Methods elsewhere that give the value itself.
 pub(super) const IN_PLACE: [&str; 8] =
     ["to", "cuda", "cpu", "clone", "contiguous", "unwrap", "into", "requires_grad_"];
-
-/// An expression as it is written, if that is short.
-pub(super) fn spelled(expression: &Expression) -> String {
-    let short = |text: String, or: String| if text.chars().count() <= 40 { text } else { or };
-    match &expression.kind {
-        ExpressionKind::Call { function, arguments } => {
-            short(format!("{function}({})", given(arguments)), format!("{function}(…)"))
-        }
-        _ => written(expression),
-    }
-}
-
-/// Arguments as they are written.
-fn given(arguments: &Arguments) -> String {
-    let named = arguments.named.iter().map(|(name, value)| format!("{name}: {}", spelled(value)));
-    arguments.positional.iter().map(spelled).chain(named).collect::<Vec<_>>().join(", ")
-}
 
 /// `name(given)`, a function of another library or one of the user's own, as a call here.
 pub(super) fn call(name: &str, given: &Given) -> Option<String> {

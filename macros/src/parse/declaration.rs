@@ -75,6 +75,10 @@ pub(super) fn shared(input: ParseStream) -> syn::Result<StatementKind> {
     input.parse::<Token![=]>()?;
     let function = self::name(input, help)?;
     let arguments = if input.peek(token::Paren) { input.parse()? } else { Arguments::default() };
+    if input.peek(Token![,]) {
+        let help = "end it with `;` and write `shared` again";
+        return Err(mistake(here(input), "one `shared` a statement", help));
+    }
     semicolon(input, &before)?;
     Ok(StatementKind::Shared { name, function, arguments })
 }
@@ -155,6 +159,13 @@ pub(super) fn update(input: ParseStream) -> syn::Result<StatementKind> {
         let help = format!("declare it before, `state {name}: … = zeros();`, and write `update {name} = …;`");
         return Err(mistake(here(input), "an update declares nothing", help));
     }
+    let sign = input.fork().parse::<syn::BinOp>().map(|sign| sign.to_token_stream().to_string());
+    if let Some(operator) =
+        sign.ok().as_deref().and_then(|sign| sign.strip_suffix('=')).filter(|it| "+-*/".contains(it))
+    {
+        let help = format!("write `update {name} = {name} {operator} …;`");
+        return Err(mistake(here(input), format!("`{operator}=` is not of this language"), help));
+    }
     Ok(StatementKind::Update { name, value: value_behind_equals(input)? })
 }
 
@@ -219,7 +230,14 @@ pub(super) fn loss(input: ParseStream) -> syn::Result<StatementKind> {
     }
 
     if name.is_some() || !over.is_empty() {
-        return Ok(StatementKind::Loss { name, over, value: value_behind_equals(input)? });
+        let value = value_behind_equals(input).map_err(|error| match over_follows(input) {
+            true => {
+                let help = "write `loss first over g = …;`: `g` is a `shared` instance, whose parameters alone are trained";
+                mistake(here(input), "`over` stands before the `=`", help)
+            }
+            false => error,
+        })?;
+        return Ok(StatementKind::Loss { name, over, value });
     }
     if input.peek(Token![:]) {
         return Err(mistake(

@@ -77,7 +77,7 @@ pub(super) const VALUES: &[(&str, Advice)] = &[
 pub(super) const OPERATORS: &[(&str, Advice)] = &[
     ("**", ("`**` is no operator", "write `pow(x, 2)`, or `square(x)`")),
     ("^", ("`^` is no operator", "write `pow(x, 2)`, or `square(x)`")),
-    ("%", ("`%` is no operator", "of integers write `remainder(a, b)`, of floats `a - b * floor(a / b)`")),
+    ("%", ("`%` is no operator", "write `remainder(a, b)`")),
     ("&", ("`&` is no operator", "join masks by `and(a, b)`, conditions by `&&`")),
     ("|", ("`|` is no operator", "join masks by `or(a, b)`, conditions by `||`")),
     ("and", ("`and` is a function", "join masks by `and(a, b)`, conditions by `&&`")),
@@ -168,6 +168,9 @@ pub(super) const STATEMENTS: &[(&str, Advice)] = &[
     ("label", TARGET),
     ("labels", TARGET),
     ("inputs", ("`inputs` begins no statement", "write `input` before each: `input x: [batch, 4];`")),
+    ("frozen", FROZEN),
+    ("fixed", FROZEN),
+    ("constant", FROZEN),
     ("parameter", PARAM),
     ("parameters", PARAM),
     ("weight", PARAM),
@@ -179,6 +182,8 @@ pub(super) const STATEMENTS: &[(&str, Advice)] = &[
             "what is kept, not trained, is a `state`: `state s: [n] = zeros();`",
         ),
     ),
+    ("metric", METRIC),
+    ("metrics", METRIC),
     ("minimize", LOSS),
     ("minimise", LOSS),
     ("cost", LOSS),
@@ -197,7 +202,7 @@ const LOOP: Advice = (
 );
 const RETURN: Advice = (
     "nothing is returned",
-    "a layer gives the expression at its end, without `;`; a network says `output name = …;`",
+    "a layer gives the expression at its end, without `;`; a `scan` says `yield h`, a network `output name = …;`",
 );
 pub(super) const CLOSURE: Advice =
     ("there are no closures", "declare `layer name(x) { … }` beside the network, and call it");
@@ -216,6 +221,14 @@ const LOSS: Advice = ("what is minimised is a `loss`", "write `loss squared_erro
 const OPTIMIZER: Advice = (
     "a network has no optimizer",
     "it is chosen where the network is built: `Net::new().optimizer(adam(0.01)).build()`",
+);
+const FROZEN: Advice = (
+    "what is not trained is a `state`",
+    "write `state w: [n, units] = xavier_uniform();`; a `param` is frozen by the optimizer: `adam(0.01).freeze(\"w\")`",
+);
+const METRIC: Advice = (
+    "a network counts no metrics",
+    "they are counted in Rust: `accuracy(&net.predict(&data)?, data.column(\"y\")?)?`",
 );
 const PRINT: Advice =
     ("nothing is printed here", "declare `output h;`: `forward` gives it, and Rust prints it");

@@ -40,6 +40,10 @@ impl Part {
     fn of(&self, name: &str, axis: &str) -> String {
         match self {
             Part::All | Part::Rest => name.to_owned(),
+            // A letter is the variable of a loop, as a rule, and a word a tensor of indices.
+            Part::One(index) if index.len() > 1 && index.starts_with(char::is_alphabetic) => {
+                format!("take({name}, {index}, axis: {axis})")
+            }
             Part::One(index) => format!("unstack({name}, {index}, axis: {axis})"),
             Part::Range(start, end) => {
                 format!("slice({name}{}{}, axis: {axis})", option("start", start), option("end", end))

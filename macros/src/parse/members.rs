@@ -25,7 +25,8 @@ pub(super) fn member(input: ParseStream) -> syn::Result<syn::Error> {
 
 /// `path.name(…)`: a method, or a function of another library's module.
 pub(super) fn member_called(path: &[String], name: &Ident) -> syn::Error {
-    match path.first().is_some_and(|base| is_module(base)) {
+    let is_of_list = path.len() == 1 && ["len", "iter"].contains(&name.to_string().as_str());
+    match path.first().is_some_and(|base| is_module(base)) && !is_of_list {
         true => in_module(&path.join("."), name),
         false => method(name, (path.len() == 1).then(|| path[0].as_str())),
     }

@@ -4,8 +4,9 @@ use super::binding::{begins_rebinding, binding, names, value_behind_equals, yiel
 use super::choice::{conditional, over};
 use super::declaration::{declared, loss, outputs, shared, storage, update};
 use super::token::{here, mistake, name, nothing_left, since, word};
-use super::{calls, expression, foreign};
+use super::{expression, foreign};
 use crate::diagnose::Diagnostics;
+use crate::signature::spelled;
 use crate::syntax::{Expression, ExpressionKind, Location, Statement, StatementKind};
 use downhill_graph::graph::StorageKind;
 use downhill_nn::composite;
@@ -120,7 +121,7 @@ pub(super) fn layer_body(
     let mut statements = Vec::new();
     while !input.is_empty() {
         skip_comments(input, diagnostics);
-        if begins_statement(input) {
+        if begins_statement(input) || declares_something(input) {
             statements.push(statement_or_broken(input, diagnostics));
             continue;
         }
@@ -152,6 +153,12 @@ fn layer_value(input: ParseStream) -> syn::Result<Expression> {
         let help = "leave out the `;` where it is what the layer gives, or name it: `let name = …;`";
         return Err(mistake(value.location.start, "this value is not used", help));
     }
+    if ["backward", "grad", "vjp", "backprop"].iter().any(|known| word(input, known))
+        && input.peek2(token::Paren)
+    {
+        let help = "write `gradient(g) { … }`: a value for each argument of the layer that is a tensor";
+        return Err(mistake(here(input), "what becomes of the gradient is said by `gradient`", help));
+    }
     if !begins_gradient(input) {
         nothing_left(input, "the end of the layer or an operator")?;
     }
@@ -160,12 +167,15 @@ fn layer_value(input: ParseStream) -> syn::Result<Expression> {
 
 /// The refusal of a value that stands for itself: what it most likely is.
 fn unused(value: &Expression) -> syn::Error {
-    let text = calls::spelled(value);
+    let text = spelled(value);
     let (name, help) = match &value.kind {
         ExpressionKind::Call { function, .. } => {
             (function.to_string(), format!("name it: `let h = {text};`"))
         }
-        ExpressionKind::Name(_) => (String::new(), format!("leave it out, or write `output {text};`")),
+        ExpressionKind::Name(_) => (
+            String::new(),
+            format!("leave it out, or write `output {text};`; the body of a `scan` says `yield {text}`"),
+        ),
         _ => (String::new(), "name it: `let h = …;`".into()),
     };
     let help = match composite::advice(&name) {
@@ -181,6 +191,14 @@ fn unused(value: &Expression) -> syn::Error {
 
 fn begins_statement(input: ParseStream) -> bool {
     begins_with_keyword(input) || begins_rebinding(input)
+}
+
+/// Whether a word that begins no statement stands where one does: `frozen w: [2] = …`.
+fn declares_something(input: ParseStream) -> bool {
+    let fork = input.fork();
+    fork.parse::<Ident>().is_ok()
+        && fork.parse::<Ident>().is_ok()
+        && (fork.peek(Token![:]) || fork.peek(Token![=]))
 }
 
 fn begins_with_keyword(input: ParseStream) -> bool {

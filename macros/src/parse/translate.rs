@@ -278,6 +278,8 @@ impl<'t> Reader<'t> {
         }
         let text = if path.contains("::") {
             format!("{path}({})", made.positional.join(", "))
+        } else if let ("float", Some(number)) = (name.as_str(), infinite(&made)) {
+            number.to_owned()
         } else if is_foreign {
             method(&name, &made)?
         } else {
@@ -319,8 +321,22 @@ impl<'t> Reader<'t> {
     }
 }
 
+/// What Python's `float("inf")` is, in Rust.
+fn infinite(made: &Given) -> Option<&'static str> {
+    match made.positional.first()?.trim_matches(['"', '\'']) {
+        "inf" => Some("{ f64::INFINITY }"),
+        "-inf" => Some("{ f64::NEG_INFINITY }"),
+        _ => None,
+    }
+}
+
 /// A method as a call: one that nobody knows is none.
 fn method(name: &str, given: &Given) -> Option<String> {
+    // A function that follows its value elsewhere, `h.then(relu)`, stands around it here.
+    if let ("then" | "pipe" | "apply", [value, function]) = (name, given.positional.as_slice()) {
+        let given = Given { positional: vec![value.clone()], named: Vec::new() };
+        return calls::call(function, &given);
+    }
     let is_known = composite::likely(name, composite::names()).is_some();
     let has_form = composite::form(name, &given.positional, &given.named).is_some();
     (is_known || has_form).then(|| calls::call(name, given)).flatten()

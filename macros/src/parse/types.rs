@@ -65,7 +65,12 @@ fn typed(
             false if input.peek(Token![&]) => {
                 "leave out `&` and the type: a tensor has a shape, `[batch, 2]`"
             }
-            false if input.peek(Lit) => "put the size into brackets: `[4]`",
+            false if input.peek(Lit) => {
+                "put the size into brackets, `[4]`; a size that a layer is given has no type and no default: leave out the `:`"
+            }
+            false if element.is_some() => {
+                "one number has no axes: `i32[]`; several have brackets with their sizes: `i32[batch]`"
+            }
             false => "write `[batch, 2]` or `i32[batch]`",
         };
         return Err(mistake(here(input), "expected a shape in brackets", help));

@@ -17,17 +17,23 @@ pub(super) const FUNCTION_ADVICE: &[(&str, &str)] = &[
     ("broadcastto", "a size of 1 stretches by itself; `expand(x, axis)` adds an axis of 1"),
     ("cast", "`f32(x)` and `i32(x)` convert"),
     ("cosinesimilarity", "`sum(normalize(a) * normalize(b), axes: [1])`"),
+    ("causalmask", CAUSAL),
     ("clone", "values are shared by their names: leave it out"),
     ("compile", OPTIMIZER),
     ("contiguous", "leave it out: memory is planned"),
     ("cpu", DEVICE),
     ("cuda", DEVICE),
     ("depthwiseconv", "say it to the convolution: `conv(x, channels, kernel: 3, groups: channels)`"),
+    ("derivative", DERIVATIVE),
+    ("diff", DERIVATIVE),
     ("eval", TRAINING),
     ("expandas", "a size of 1 stretches by itself; `expand(x, axis)` adds an axis of 1"),
     ("fit", "a network is trained where it is built: `net.epoch(&data, Epoch { batch: 32, seed })?`"),
+    ("generatesquaresubsequentmask", CAUSAL),
     ("globalmaxpool", "`max(x, axes: [2, 3])`"),
     ("globalmaxpooling", "`max(x, axes: [2, 3])`"),
+    ("forward", CALLED),
+    ("init", CALLED),
     ("fulllike", "`full([batch, n], 0.5)` has the shape that is written"),
     ("identity", "name the value itself: `let y = x;`"),
     ("input", "declare it: `input x: [batch, 4];`"),
@@ -40,6 +46,11 @@ pub(super) const FUNCTION_ADVICE: &[(&str, &str)] = &[
     ),
     ("jit", "leave it out: everything is compiled"),
     ("l2", "`squared_error(p, y)` of a prediction, `squares(h.weight)` of a parameter"),
+    ("l1penalty", "`1e-4 * absolutes(h.weight)` of a parameter"),
+    ("l1regularization", "`1e-4 * absolutes(h.weight)` of a parameter"),
+    ("l2penalty", "`1e-4 * squares(h.weight)` of a parameter"),
+    ("l2regularization", "`1e-4 * squares(h.weight)` of a parameter"),
+    ("last", "the last step is `unstack(x, -1, axis: 1)`"),
     ("len", SIZE),
     ("lerp", "`a + t * (b - a)`"),
     ("linspace", CONSTANT),
@@ -76,6 +87,10 @@ pub(super) const FUNCTION_ADVICE: &[(&str, &str)] = &[
     ("step", OPTIMIZER),
     ("tensor", CONSTANT),
     ("to", DEVICE),
+    (
+        "timedistributed",
+        "leave it out: `linear` and the like work along the last axis, whatever stands before it",
+    ),
     ("topkcategorical", "`top_k_indices(x, k)`"),
     ("train", TRAINING),
     ("transformerencoder", TRANSFORMER),
@@ -88,6 +103,9 @@ pub(super) const FUNCTION_ADVICE: &[(&str, &str)] = &[
     ("zeroslike", "`zeros([batch, n])` has the shape that is written"),
 ];
 
+const CAUSAL: &str = "say it to the attention: `attention(x, heads, causal: true)`";
+const DERIVATIVE: &str = "the derivative is `gradient(y, x)`, the second one `gradient(gradient(y, x), x)`; differences are `slice(x, start: 1) - slice(x, end: -1)`";
+const CALLED: &str = "a layer is called where it is used, `linear(x, 8)`; one that is used several times is `shared f = linear(8);`, then `f(x)`";
 const TRANSFORMER: &str = "a block is a layer of yours: `let a = x + attention(layer_norm(x), heads); a + linear(gelu(linear(layer_norm(a), 4 * width)), width)`";
 const WHOLE: &str =
     "functions take whole tensors, `h * 2.0`; what repeats is a loop: `for i in 0..depth { h = relu(h); }`";
@@ -122,7 +140,18 @@ pub(super) const ARGUMENT_ADVICE: &[(&str, &str)] = &[
     ("creategraph", SLOPE),
     ("device", "leave it out: code is made for this machine's processor"),
     ("dtype", "leave it out: values are f32; `f32(x)` and `i32(x)` convert"),
+    (
+        "fromlogits",
+        "leave it out: `cross_entropy` and `bce_with_logits` take logits, `categorical_cross_entropy` and `binary_cross_entropy` probabilities",
+    ),
     ("gradoutputs", SLOPE),
+    ("biasinit", BIAS),
+    ("biasinitializer", BIAS),
+    (
+        "ceilmode",
+        "leave it out: windows that would stand beyond the end are left out; `padding: 1` lets them in",
+    ),
+    ("in", COMES_IN),
     ("infeatures", COMES_IN),
     ("inchannels", COMES_IN),
     ("inplace", "leave it out: nothing is changed in place, and memory is planned"),
@@ -147,6 +176,7 @@ pub(super) const ARGUMENT_ADVICE: &[(&str, &str)] = &[
     ("deterministic", TRAINING),
 ];
 
+const BIAS: &str = "leave it out, or declare the bias: `bias: false`, and `param b: [8] = zeros();` to add";
 const PENALTY: &str =
     "leave it out: the optimizer decays weights, `adamw(0.01)`, or the loss adds `1e-4 * squares(h.weight)`";
 const SLOPE: &str =

@@ -5,7 +5,7 @@
 use super::argument::{Argument, Kind, Parameter};
 use super::equation::Equation;
 use super::likely::alias;
-use crate::builder::Builder;
+use crate::builder::{Builder, Value};
 use downhill_graph::error::Error;
 
 /// `argument` as what the parameter of `callee` takes; `None` where that is not known yet.
@@ -52,6 +52,13 @@ pub(super) fn convert(
     }
 }
 
+/// The number that a value is.
+fn number(value: &Value) -> Option<String> {
+    let text = value.label();
+    let text = text.trim_matches('`');
+    text.parse::<f64>().ok().map(|number| number.to_string())
+}
+
 /// What is likely meant by an argument of the wrong kind.
 fn meant(callee: &str, kind: Kind, argument: &Argument) -> Option<String> {
     match (kind, argument) {
@@ -83,8 +90,12 @@ fn meant(callee: &str, kind: Kind, argument: &Argument) -> Option<String> {
         (Kind::Number, Argument::Shape(_)) if callee.ends_with("norm") => {
             Some(format!("what comes in has its size by itself: `{callee}(x)`"))
         }
-        (Kind::Shape | Kind::Sizes | Kind::Padding, Argument::Several(_)) => {
-            Some("a list stands in brackets: `[batch, 4]`".into())
+        (Kind::Shape | Kind::Sizes | Kind::Padding, Argument::Several(several)) => {
+            let numbers: Option<Vec<_>> = several.values.iter().map(number).collect();
+            Some(match numbers {
+                Some(numbers) => format!("a list stands in brackets: `[{}]`", numbers.join(", ")),
+                None => "a list stands in brackets: `[batch, 4]`".into(),
+            })
         }
         (Kind::Axes, Argument::Several(_)) => Some("axes are a list: `[0, 1]`".into()),
         (Kind::Equation, Argument::Value(_)) => {
@@ -94,6 +105,9 @@ fn meant(callee: &str, kind: Kind, argument: &Argument) -> Option<String> {
             Some(format!("a number stands without quotes: `{text}`"))
         }
         (Kind::Dim, Argument::Shape(_)) => Some("one size stands without brackets".into()),
+        (Kind::Tensor, Argument::Text(text)) if ["mean", "sum", "none"].contains(&&**text) => {
+            Some(format!("an option has its name before it: `reduction: {text}`"))
+        }
         (Kind::Bool, Argument::Text(_)) => Some("flags are `true` and `false`".into()),
         (Kind::Bool, Argument::Integer(0 | 1)) => Some("flags are `true` and `false`".into()),
         _ => None,

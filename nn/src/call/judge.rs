@@ -154,9 +154,10 @@ impl<'a> Head<'a> {
         format!("it is called as `{}`", self.signature())
     }
 
-    /// What must be given, values first: `linear(x, units)`.
-    fn value_first(&self) -> String {
-        let required = self.parameters.iter().filter(|it| it.default.is_none()).map(|it| it.name);
+    /// What must be given, values first, and what is told `beside`: `linear(x, units)`.
+    fn value_first(&self, beside: &str) -> String {
+        let is_said = |it: &&Parameter<'_>| it.default.is_none() || it.name == beside;
+        let required = self.parameters.iter().filter(is_said).map(|it| it.name);
         format!("the value stands first: `{}({})`", self.name, required.collect::<Vec<_>>().join(", "))
     }
 
@@ -171,7 +172,7 @@ impl<'a> Head<'a> {
         let name = self.name;
         let error = Error::new(format!("`{name}` misses the value that it is applied to")).help(format!(
             "{}; an instance that is applied later, `f(x)`, is declared by `shared f = {name}(…);`",
-            self.value_first()
+            self.value_first("")
         ));
         vec![Mistake { at: Spot::Call, error }]
     }
@@ -260,11 +261,13 @@ pub fn judge<'a>(
                 }
                 // What a word may be stands in the message.
                 Err(error) if error.help.is_none() && !matches!(parameter.kind, Kind::Word(_)) => {
-                    let is_size = matches!(parameter.kind, Kind::Dim | Kind::Sizes | Kind::Shape);
+                    let is_size =
+                        matches!(parameter.kind, Kind::Dim | Kind::Sizes | Kind::Shape | Kind::Number);
                     let mut is_value = || matches!(argument(at, Kind::Any), Argument::Value(_));
                     let is_swapped = is_size && positional > 0 && is_value();
-                    let is_swapped = is_swapped && is_number(&argument(Spot::Positional(0), Kind::Any));
-                    let help = if is_swapped { head.value_first() } else { head.usage() };
+                    let is_swapped =
+                        is_swapped && !matches!(argument(Spot::Positional(0), Kind::Any), Argument::Value(_));
+                    let help = if is_swapped { head.value_first(parameter.name) } else { head.usage() };
                     mistakes.push(Mistake { at, error: error.help(help) });
                 }
                 Err(error) => mistakes.push(Mistake { at, error }),

@@ -81,10 +81,19 @@ pub(super) fn mended_argument(error: Error, wrong: &str, known: &[&str]) -> Erro
     if let Some(advice) = argument_advice(wrong) {
         return error.help(advice);
     }
-    match nearest(wrong, known.iter().copied()) {
+    match nearest(wrong, known.iter().copied()).or_else(|| shortened(wrong, known)) {
         Some(name) => error.help(near(name)),
         None => error,
     }
+}
+
+/// The one name of which `wrong` is the beginning, or which is the beginning of `wrong`: `var`, `kernel_shape`.
+fn shortened<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
+    let is_part = |name: &&&str| {
+        wrong.len().min(name.len()) > 2 && (name.starts_with(wrong) || wrong.starts_with(**name))
+    };
+    let mut parts = known.iter().filter(is_part);
+    parts.next().copied().filter(|_| parts.next().is_none())
 }
 
 /// The name that is `wrong` but for case and `_`, or what another library calls so.

@@ -51,7 +51,7 @@ pub(super) fn share(builder: &Builder, whole: &Dim, parts: &Dim, words: &Divisio
 /// The divisors of `size` next to `count`, which is none: the one below, and the one above if there is any.
 fn divisors_around(size: i64, count: i64) -> Vec<i64> {
     let divides = |&number: &i64| size % number == 0;
-    let below = (1..count.min(size)).rev().find(divides);
+    let below = (1..=size.min(count - 1)).rev().find(divides);
     let above = (count + 1..=size).find(divides);
     below.into_iter().chain(above).collect()
 }

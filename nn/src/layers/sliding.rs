@@ -6,7 +6,7 @@
 use crate::builder::Value;
 use crate::call::bound;
 use crate::value::{
-    and, channels_last, channels_second, greater_equal, index, less, spoken, transpose_by, window,
+    and, bare, channels_last, channels_second, greater_equal, index, less, spoken, transpose_by, window,
     zero_padded,
 };
 use downhill_graph::dim::Dim;
@@ -21,6 +21,15 @@ pub(super) struct Sliding {
     /// (before, after).
     pub(super) padding: Vec<(Dim, Dim)>,
     pub(super) dilation: Vec<Dim>,
+}
+
+/// `x` with its channels first, where it seems to have them last.
+fn turned(x: &Value) -> Option<String> {
+    let shape = x.shape()?;
+    let [_, height, _, channels] = shape.dims() else { return None };
+    let (height, channels) = (bound(x.builder(), height)?, bound(x.builder(), channels)?);
+    ([1, 3, 4].contains(&channels) && height > channels)
+        .then(|| format!("`transpose({}, [0, 3, 1, 2])`", bare(x)))
 }
 
 /// The rank of `x`, which is `[batch, channels, …]` with at least one further axis; a mistake is recorded.
@@ -75,7 +84,12 @@ impl Sliding {
                     most @ 1.. => format!("take a kernel of at most {most}, or {more}"),
                     _ => more,
                 };
-                x.builder().error(error.note(note).help(help));
+                x.builder().error(error.note(note).help(match turned(x) {
+                    Some(turned) => {
+                        format!("pictures have channels first, `[batch, channels, height, width]`: {turned}")
+                    }
+                    None => help,
+                }));
                 return false;
             }
         }

@@ -3,6 +3,7 @@
 use super::confusion::{Takes, confused};
 use super::operands::{from_zero, is_pair, on_pair, target_shares};
 use super::options::{LossOptions, REDUCTION, WEIGHT, spread};
+use super::order::swapped_third;
 use crate::builder::Value;
 use crate::call::{Composite, Default, Kind, P, Y, given, optional, row};
 use crate::value::{
@@ -88,7 +89,7 @@ pub fn gaussian_nll(
         return p.builder().fail(error);
     }
     let y = &y.beside(p);
-    if !is_pair("gaussian_nll", p, y) {
+    if !is_pair("gaussian_nll", p, y) || swapped_third("gaussian_nll", p, y, variance) {
         return p.builder().unknown();
     }
 

@@ -7,11 +7,12 @@ use super::options::LossOptions;
 use super::order::swapped;
 use crate::builder::Value;
 use crate::value::{Demand, Operand, User, bare, both_shapes, demand, require_float, resolve_axis, spoken};
+
 use downhill_graph::check::Rule;
-use downhill_graph::dim::Dim;
+use downhill_graph::dim::{Agreement, Dim};
 use downhill_graph::error::Error;
 use downhill_graph::op::Op;
-use downhill_graph::types::ElementType;
+use downhill_graph::types::{ElementType, Shape};
 
 /// What `options` make of `f` of two operands that are of one shape: [`is_pair`].
 pub(super) fn on_pair(
@@ -42,14 +43,47 @@ pub(super) fn is_pair(name: &str, p: &Value, y: &Value) -> bool {
     if !agrees {
         let (a, b) = (spoken(p, "the first operand"), spoken(y, "the second"));
         let error = Error::new(format!("`{name}` compares {a}, which is {left}, with {b}, which is {right}"));
-        let both = "both must have the same shape, or the second be a scalar";
-        let help = match column(y, p).or_else(|| column(p, y)) {
-            Some(column) => format!("{both}; `{column}` makes them so"),
-            None => format!("{both}; `reshape` makes them so"),
-        };
-        builder.error(error.help(help));
+        builder.error(error.help(of_one_shape(p, y, &left, &right)));
     }
     agrees
+}
+
+/// The mend of two operands that are not of one shape.
+fn of_one_shape(p: &Value, y: &Value, left: &Shape, right: &Shape) -> String {
+    let both = "both must have the same shape, or the second be a scalar";
+    if let Some(column) = column(y, p).or_else(|| column(p, y)) {
+        return format!("{both}; `{column}` makes them so");
+    }
+    if left.rank() == right.rank() {
+        let mut pairs = left.dims().iter().zip(right.dims()).enumerate();
+        let differing = pairs.find(|(_, (a, b))| !agree(p, std::slice::from_ref(a), std::slice::from_ref(b)));
+        return match differing {
+            Some((axis, (a, b))) if a.compare(b) == Agreement::Undecided => {
+                format!("{both}: axis {axis} is {a} in one and {b} in the other, so give it one name in both")
+            }
+            Some((axis, (a, b))) => {
+                format!(
+                    "{both}: axis {axis} is {a} in one and {b} in the other; what the last layer gives must be what the target has"
+                )
+            }
+            None => both.into(),
+        };
+    }
+    // Each step of a series beside one target for all of it.
+    let (whole, short) = (left.dims(), right.dims());
+    if whole.len() == short.len() + 1
+        && whole.len() > 2
+        && agree(p, &[&whole[..1], &whole[2..]].concat(), short)
+    {
+        return format!(
+            "{both}: of all steps take the last, `unstack({0}, -1, axis: 1)`, or their mean, `mean({0}, axes: [1])`",
+            bare(p)
+        );
+    }
+    match left.size().compare(&right.size()) {
+        Agreement::Unequal => both.into(),
+        Agreement::Equal | Agreement::Undecided => format!("{both}; `reshape` makes them so"),
+    }
 }
 
 /// `value` with a last axis of 1, where it is then of the other's shape.

@@ -44,6 +44,22 @@ pub(super) fn swapped(name: &str, p: &Value, y: &Value) -> bool {
     true
 }
 
+/// Whether the target stands in the place of a third operand, and what the network computes in that of the target; the mistake is recorded.
+pub(super) fn swapped_third(name: &str, p: &Value, y: &Value, third: &Value) -> bool {
+    let (Some(second), Some(last)) = (y.node(), third.node()) else { return false };
+    let builder = p.builder();
+    let is_swapped =
+        builder.with_graph(|graph| is_trained(graph, second) && data(graph, last) == Some(Role::Target));
+    if is_swapped {
+        let error = Error::new(format!(
+            "`{name}` takes the target second, but `{}` is what the network computes",
+            bare(y)
+        ));
+        builder.error(error.help(format!("write `{name}({}, {}, {})`", bare(p), bare(third), bare(y))));
+    }
+    is_swapped
+}
+
 /// What the data is for whose elements `node` has, arranged or converted.
 fn data(graph: &Graph, mut node: NodeId) -> Option<Role> {
     loop {

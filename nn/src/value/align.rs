@@ -229,6 +229,13 @@ pub(crate) fn bare(value: &Value) -> String {
     spoken(value, "…").trim_matches('`').to_owned()
 }
 
+/// The same as a factor: what is written with operators stands in parentheses.
+pub(crate) fn factor(value: &Value) -> String {
+    let text = bare(value);
+    let is_call = text.ends_with(')') && text.find('(').is_some_and(|at| !text[..at].contains(' '));
+    if text.contains(' ') && !is_call { format!("({text})") } else { text }
+}
+
 /// The shape two operands broadcast to, or the axis (counted from the end, from 1) that does not fit.
 pub(crate) fn common_dims(graph: &Graph, a: &[Dim], b: &[Dim]) -> Result<Vec<Dim>, usize> {
     let rank = a.len().max(b.len());
@@ -295,7 +302,12 @@ fn misfit(a: &Value, b: &Value, from_end: usize) -> Error {
     let verb = if certain { "do not fit" } else { "may not fit" };
     Error::new(format!("{pair} {verb}: {axis} is {m} in one and {n} in the other"))
         .note(both_shapes(a, b))
-        .help(lacks_last(a, b).or_else(|| product(a, b)).unwrap_or_else(|| misfit_help(m, n)))
+        .help(
+            lacks_last(a, b)
+                .or_else(|| product(a, b))
+                .or_else(|| of_pictures(x.rank().min(y.rank()), from_end, m, n))
+                .unwrap_or_else(|| misfit_help(m, n)),
+        )
 }
 
 /// The mend where one is a matrix of parameters, with a row for each column of the other.
@@ -309,12 +321,28 @@ fn product(a: &Value, b: &Value) -> Option<String> {
         let (left, right) = (x.shape()?, w.shape()?);
         let [rows, _] = right.dims() else { return None };
         let fits = left.rank() > 1 && left.dims().last() == Some(rows);
-        fits.then(|| format!("`{} @ {}` is the product of matrices", bare(x), bare(w)))
+        fits.then(|| format!("`{} @ {}` is the product of matrices", factor(x), factor(w)))
     };
     product(a, b).or_else(|| product(b, a))
 }
 
+/// The mend of pictures: what keeps sizes, what makes channels equal.
+fn of_pictures(rank: usize, from_end: usize, m: &Dim, n: &Dim) -> Option<String> {
+    let (2.., Some(_), Some(_)) = (rank.checked_sub(2)?, m.as_constant(), n.as_constant()) else {
+        return None;
+    };
+    Some(match rank - from_end {
+        0 => return None,
+        1 => "of pictures, a `conv` with `kernel: 1` gives one as many channels as the other".into(),
+        _ => "of pictures, `padding: same` keeps the sizes of a convolution; where one has a `stride`, the other needs it too".into(),
+    })
+}
+
 fn misfit_help(m: &Dim, n: &Dim) -> String {
+    let is_name = |dim: &Dim| dim.symbols().len() == 1 && dim.to_string() == *dim.symbols()[0];
+    if m != n && is_name(m) && is_name(n) {
+        return format!("`{m}` and `{n}` are two sizes: where they are one, give it one name in both");
+    }
     if m.compare(n) == Agreement::Undecided {
         return format!("give both the same size: {m} and {n} agree for some values only");
     }
@@ -325,6 +353,12 @@ fn misfit_help(m: &Dim, n: &Dim) -> String {
 fn lacks_last(a: &Value, b: &Value) -> Option<String> {
     let (x, y) = (a.shape()?, b.shape()?);
     let (short, whole, value) = if x.rank() < y.rank() { (x, y, a) } else { (y, x, b) };
+    // A number for each channel of pictures lacks several.
+    if whole.rank() > short.rank() + 1 && short.rank() > 1 && whole.dims().starts_with(short.dims()) {
+        let expanded =
+            (short.rank()..whole.rank()).fold(bare(value), |text, axis| format!("expand({text}, {axis})"));
+        return Some(format!("axes are lined up at the last: `{expanded}` adds those that are missing"));
+    }
     let (_, leading) = whole.dims().split_last()?;
     let mut padded = vec![Dim::from(1); leading.len().checked_sub(short.rank())?];
     padded.extend(short.dims().iter().cloned());

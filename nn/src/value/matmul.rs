@@ -7,7 +7,8 @@
 //! own matrix (`expand(x, 1)`) or every one (`expand(x, 0)`).
 
 use super::align::{
-    Laid, bare, both_shapes, coerce, common_dims, paired, put_beside_itself, require_float, spoken, stretch,
+    Laid, bare, both_shapes, coerce, common_dims, factor, paired, put_beside_itself, require_float, spoken,
+    stretch,
 };
 use crate::builder::Value;
 use crate::call::{Composite, of_two};
@@ -154,7 +155,12 @@ fn mend(a: &Value, b: &Value, m: &Dim, y: &Shape) -> String {
     if is_parameter && name.starts_with('`') {
         let mut dims = y.dims().to_vec();
         let rows = dims.len().saturating_sub(2);
-        dims[rows] = m.clone();
+        // A matrix that is written the other way round, as in PyTorch.
+        if dims.len() == 2 && dims[1] == *m {
+            dims.swap(0, 1);
+        } else {
+            dims[rows] = m.clone();
+        }
         return format!("declare `param {}: {}`", name.trim_matches('`'), Shape(dims));
     }
 
@@ -165,7 +171,7 @@ fn mend(a: &Value, b: &Value, m: &Dim, y: &Shape) -> String {
 }
 
 fn named(value: &Value, instead: &str) -> String {
-    spoken(value, instead).trim_matches('`').to_owned()
+    if value.label().starts_with('`') { factor(value) } else { instead.into() }
 }
 
 /// What declarations call these functions by.

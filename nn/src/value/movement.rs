@@ -1,6 +1,6 @@
 //! The same elements at other indices.
 
-use super::align::{both_shapes, coerce, resolve_axis, spoken};
+use super::align::{bare, both_shapes, coerce, resolve_axis, spoken};
 use crate::builder::{Builder, Value};
 use crate::call::{Arguments, Composite, Default, Kind, LAST, SHAPE, X, given, of_one, optional, row};
 use downhill_graph::dim::Dim;
@@ -122,7 +122,7 @@ fn join(values: &[&Value], axis: i64) -> Option<Value> {
                 other.node().and_then(|id| other.builder().with_graph(|graph| graph.constant_value(id)));
             first.builder().error(error.help(match number.filter(|_| shape.rank() == 0) {
                 Some(number) => format!("the axis is said by its name: `axis: {number}`"),
-                None => format!("all axes but axis {axis} must be equal"),
+                None => beside((first, &shapes[0]), (other, shape), axis),
             }));
             return None;
         }
@@ -133,6 +133,23 @@ fn join(values: &[&Value], axis: i64) -> Option<Value> {
         return values.into_iter().next();
     }
     Some(first.builder().apply(Op::Concatenate { axis }, &values.iter().collect::<Vec<_>>()))
+}
+
+/// The mend of two shapes that do not fit beside each other along `axis`: the one along which they do.
+fn beside((one, a): (&Value, &Shape), (other, b): (&Value, &Shape), axis: usize) -> String {
+    let all = format!("all axes but axis {axis} must be equal");
+    // A mean or a sum of the other has lost the axis.
+    let (short, lacks, whole) = if a.rank() < b.rank() { (one, a, b) } else { (other, b, a) };
+    if whole.rank() == lacks.rank() + 1 && whole.dims()[..axis] == lacks.dims()[..axis] {
+        return format!("{all}: `expand({}, {axis})` adds the axis that is missing", bare(short));
+    }
+    let mut differing = (0..a.rank()).filter(|&at| a.dims().get(at) != b.dims().get(at));
+    match (differing.next(), differing.next()) {
+        (Some(other), None) if a.rank() == b.rank() => {
+            format!("{all}; along axis {other} they fit: `axis: {other}`")
+        }
+        _ => all,
+    }
 }
 
 /// Elements `start`, `start + stride`, … before `end` along `axis`. Negative numbers count from the end; no end is the axis' end.
