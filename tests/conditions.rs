@@ -29,6 +29,16 @@ network! {
     }
 }
 
+network! {
+    /// Arguments that are called like functions.
+    pub Alike(norm: bool, repeat: usize) {
+        input  x: [batch, 4];
+        let h = x;
+        for _ in 0..repeat { h = relu(linear(h, 4)); }
+        output y = if norm { layer_norm(h) } else { h };
+    }
+}
+
 fn declared(network: &impl Network) -> Declaration {
     network.declaration(Mode::Train).unwrap_or_else(|errors| panic!("{errors}"))
 }
@@ -40,6 +50,12 @@ fn storages(network: &impl Network) -> Vec<String> {
         format!("{}: {}", storage.name, storage.ty.shape.bind(&graph.bindings))
     };
     graph.storages.iter().map(line).collect()
+}
+
+#[test]
+fn arguments_may_be_called_like_functions() {
+    assert_eq!(storages(&Alike::new(false, 1)), ["h.weight: [4, 4]", "h.bias: [4]"]);
+    assert_eq!(storages(&Alike::new(true, 0)), ["y.weight: [4]", "y.bias: [4]"]);
 }
 
 #[test]

@@ -23,8 +23,10 @@ pub(super) fn nothing_foreign(input: ParseStream, value: &Expression) -> syn::Re
     if input.peek(token::Bracket) {
         return Err(indexed(input, value));
     }
+    // Behind a condition called like a function there is a block, which has no list in it.
     if let (ExpressionKind::Name(name), true) = (&value.kind, input.peek(token::Brace))
         && is_function(name)
+        && is_list(input)
     {
         return Err(in_parentheses(input, name));
     }
@@ -143,6 +145,12 @@ fn word_behind(input: ParseStream, value: &Expression) -> Option<syn::Error> {
 
 fn is_function(name: &Ident) -> bool {
     composite::find(&name.to_string()).is_some()
+}
+
+/// Whether a group comes that has a comma in it.
+fn is_list(input: ParseStream) -> bool {
+    let Some((TokenTree::Group(group), _)) = input.cursor().token_tree() else { return false };
+    group.stream().into_iter().any(|token| matches!(token, TokenTree::Punct(point) if point.as_char() == ','))
 }
 
 /// The mistake of `linear[x, 8]`, `linear { x, 8 }`.
