@@ -54,7 +54,7 @@ fn storages(network: &impl Network) -> Vec<String> {
 
 #[test]
 fn arguments_may_be_called_like_functions() {
-    assert_eq!(storages(&Alike::new(false, 1)), ["h.weight: [4, 4]", "h.bias: [4]"]);
+    assert_eq!(storages(&Alike::new(false, 1)), ["h.0.weight: [4, 4]", "h.0.bias: [4]"]);
     assert_eq!(storages(&Alike::new(true, 0)), ["y.weight: [4]", "y.bias: [4]"]);
 }
 
