@@ -23,7 +23,7 @@
 //! - Lines of fewer than eight terms are added so many at once that the second cache holds them: the gradient of 32→64 4×4 by 2 on 14², batch 64,
 //!   whose lines have seven, was not added block by block, and copied each picture's windows: 6.7 → 3.4 ms.
 //! - What all rows share and is strided along the lanes is relaid ahead, since a block of lines is read in place: the gradient of a transposed
-//!   convolution by its input, 128→64 4×4 on 7×7, batch 64, 139 → 10 ms.
+//!   convolution by its input, 128→64 4×4 on 7×7, batch 64, 139 → 14 ms.
 //! - Groups are those that read least: of 512×512 sums, which are 1 MB, four groups of 256×256 read each operand twice; groups of all rows
 //!   and few columns read one of them eight times.
 
