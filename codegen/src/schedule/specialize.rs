@@ -189,6 +189,8 @@ pub(crate) fn schedule(
             arena.lifetimes.push((position, position));
         }
 
+        // Scratch that is made in each turn, since what it is made of is not the same.
+        let mut changing: Set<Buffer> = Set::default();
         for form in &special.forms {
             let instance = Instance {
                 form: form.clone(),
@@ -198,7 +200,7 @@ pub(crate) fn schedule(
                 around: inner,
                 shared: None,
             };
-            match steady.as_ref().filter(|steady| steady.includes(&instance, buffers)) {
+            match steady.as_ref().filter(|steady| steady.includes(&instance, buffers, &changing)) {
                 Some(steady) => {
                     for buffer in instance.stored() {
                         arena.lifetimes[buffer] = (steady.kernels.start, steady.kernels.end - 1);
@@ -207,7 +209,11 @@ pub(crate) fn schedule(
                     instances.insert(before, Instance { step, around: None, ..instance });
                     before += 1;
                 }
-                None => instances.push(instance),
+                None => {
+                    let accesses = instance.form.scheduled.kernel.accesses().into_iter();
+                    changing.extend(accesses.filter(|(_, _, store)| *store).map(|(buffer, ..)| buffer));
+                    instances.push(instance);
+                }
             }
         }
     }
@@ -240,13 +246,15 @@ impl Steady {
         stay
     }
 
-    /// Whether a kernel makes nothing but scratch, which is numbered behind the `buffers` of its form, of what stays the same.
-    fn includes(&self, instance: &Instance, buffers: usize) -> bool {
+    /// Whether a kernel makes nothing but scratch, which is numbered behind the `buffers` of its form, of what stays the same; not of scratch
+    /// that is `changing`.
+    fn includes(&self, instance: &Instance, buffers: usize, changing: &Set<Buffer>) -> bool {
         let kernel = &instance.form.scheduled.kernel;
         kernel.accesses().into_iter().all(|(buffer, _, store)| match store {
             true => matches!(buffer, Buffer::Arena(n) if n >= buffers),
             false => {
                 !matches!(buffer, Buffer::Scratch(_))
+                    && !changing.contains(&buffer)
                     && !self.changes.contains(&buffer_of(&instance.numbers, buffer))
             }
         })

@@ -27,7 +27,7 @@
 //! - Groups are those that read least: of 512×512 sums, which are 1 MB, four groups of 256×256 read each operand twice; groups of all rows
 //!   and few columns read one of them eight times.
 
-use super::pack::{Packing, reads_of_fold, replace_loads};
+use super::pack::{Packing, Read, reads_of_fold, replace_loads};
 use super::sum_blocks::Blocks;
 use super::sum_nest::{Nest, Sum, Tile};
 use crate::ir::affine::{Affine, Axis};
@@ -89,13 +89,27 @@ impl Packing<'_> {
             let of_rows = nested.rows.is_some_and(|rows| read.access.uses(rows.axis));
             let is_shared = !of_rows && !nested.outer.iter().any(|axis| read.access.uses(*axis));
             let is_looked_up = read.access.row.is_some() || read.access.by.is_some();
-            if !by_lane.is(0) && !by_lane.is(1) && is_shared && !is_looked_up {
+            // Of one row alone each element is read once, and what windows read would be written once for each of them.
+            let is_used = nested.rows.is_some() && !self.is_of_windows(&read);
+            if !by_lane.is(0) && !by_lane.is(1) && is_shared && is_used && !is_looked_up {
                 let inner: Vec<Axis> = read.summed.iter().copied().chain([nested.wide.axis]).collect();
                 relaid.push((read.value, self.relay(&read, &inner)));
             }
         }
         let body = replace_loads(&around.body, &relaid);
         (!relaid.is_empty()).then(|| Loop { body, ..around.clone() })
+    }
+
+    /// Whether the loops that a read depends on have more iterations than there are elements that it reaches.
+    fn is_of_windows(&self, read: &Read<'_>) -> bool {
+        let (mut iterations, mut reach) = (1_i64, 1_i64);
+        for (axis, by) in read.access.at.terms.iter() {
+            let turns = extent(&self.kernel, *axis).as_constant().unwrap_or(i64::MAX);
+            let by = by.as_constant().map_or(0, i64::abs);
+            iterations = iterations.saturating_mul(turns);
+            reach = reach.saturating_add(by.saturating_mul(turns.saturating_sub(1).max(0)));
+        }
+        iterations > reach
     }
 
     /// Scratch for the sums of an accumulator.
