@@ -121,7 +121,7 @@ fn norms_refuse_what_they_cannot_take() {
         "`group_norm` cannot divide 12 channels into 5 groups\n   \
          = help: the number of groups must divide that of channels: 4 or 6"
     );
-    assert!(groups(24).ends_with("that of channels: 6"));
+    assert!(groups(24).ends_with("that of channels: 12"));
     assert!(groups(0).starts_with("`group_norm` with 0 groups"));
     let of_time = input(&b, "of_time", &["batch", "time"]);
     assert_eq!(
