@@ -18,7 +18,7 @@ use crate::schedule::loops::{extent, products};
 use crate::schedule::pack::reads_of;
 use std::collections::BTreeSet;
 
-/// Puts the best loop over rows directly around each lane loop of sums of products.
+/// Puts a loop over rows that shares vectors directly around each lane loop of sums of products.
 pub(crate) fn put_rows_inside(kernel: &Kernel, lanes: &BTreeSet<Axis>) -> Kernel {
     Kernel { body: rows_inside(kernel, &kernel.body, lanes), ..kernel.clone() }
 }
@@ -35,7 +35,7 @@ fn rows_inside(kernel: &Kernel, items: &[Item], lanes: &BTreeSet<Axis>) -> Vec<I
     items.iter().map(each).collect()
 }
 
-/// A nest of parallel loops around a lane loop of products, with another one of them innermost; `None` where there is no such nest, or none is
+/// A nest of parallel loops around a lane loop of products, with the nearest better one of them innermost; `None` where there is no such nest, or none is
 /// better than the one that is.
 fn with_rows_inside(kernel: &Kernel, outer: &Loop, lanes: &BTreeSet<Axis>) -> Option<Loop> {
     let mut around = vec![outer];

@@ -45,9 +45,9 @@ use std::collections::BTreeSet;
 const MANY_ROWS: i64 = 32;
 /// With at least so many columns a copy of all rows costs little, however long the sum.
 const MANY_COLUMNS: i64 = 256;
-/// With at least so many columns a copy of rows that fight for a few sets of a cache pays.
+/// With at least so many columns a copy of a left operand pays whose lines fight for a few sets of a cache.
 const SOME_COLUMNS: i64 = 64;
-/// With at least so many rows a copy of a right operand whose lines fight for a few sets of a cache pays.
+/// With at least so many rows a copy of a right operand pays whose lines fight for a few sets of a cache.
 const REPAID: i64 = 128;
 /// Terms of a sum over a batch whose size is not known.
 const SOME_TERMS: i64 = 256;
@@ -320,7 +320,7 @@ impl Packing<'_> {
         Some(strips)
     }
 
-    /// Adds a kernel that copies an operand ahead of this one, with the axes `inner` innermost. Returns where it is read then.
+    /// Adds a kernel that copies an operand ahead of this one; in the copy the axes `inner` lie innermost. Returns where it is read then.
     pub(super) fn relay(&mut self, read: &Read<'_>, inner: &[Axis]) -> (Buffer, Access) {
         let used = read.access.at.terms.keys().copied().chain(read.access.row.map(|(axis, _)| axis));
         let outer: BTreeSet<Axis> = used.filter(|axis| !inner.contains(axis)).collect();

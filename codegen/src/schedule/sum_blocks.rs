@@ -201,7 +201,8 @@ impl Packing<'_> {
             let strip = Some(self.strip_of(tile));
             return Some(Blocks { together, lines: far, strip, pays: walks && far >= FEW_TERMS, ..blocks });
         }
-        // Lines of few terms would have their sums loaded and stored for next to nothing: more of them at once stay in the second cache.
+        // Where one picture is added at once. Lines of few terms would have their sums loaded and stored for next to nothing: more of them at once
+        // stay in the second cache.
         let is_few = |lines: i64| together * lines * self.terms_of_line(inner) < FEW_TERMS;
         let lines = if is_few(in_place) { far } else { in_place };
         let is_short = is_few(lines);
