@@ -10,12 +10,11 @@
 //!   apart, and each is read once for every tap of the window: six channels to one, 5×5, 128 pictures of 28×28 took 19 ms, the copy and
 //!   the product together 1.3 (AMD Zen 3). Windows overlap, so it is the operand that is copied, not what each sum reads.
 
-use super::pack::{Packing, Read, reads_of, replace_loads};
+use super::pack::{Packing, Read, in_order, reading, reads_of};
 use crate::ir::affine::{Affine, Axis};
-use crate::ir::kernel::{Access, Buffer, Expression, Item, Kernel, Loop, ValueId, nest};
+use crate::ir::kernel::{Access, Buffer, Loop};
 use crate::schedule::loops::extent;
 use downhill_graph::dim::Dim;
-use std::collections::BTreeSet;
 
 /// How often each element is read at least for a copy to pay.
 const OFTEN: i64 = 4;
@@ -29,7 +28,8 @@ struct Dimension {
 }
 
 impl Packing<'_> {
-    /// The lane loop of a product around its loop over rows, with its strided operands laid out anew; `None` where there is none, or it is read too seldom.
+    /// The lane loop of a product around its loop over rows, with its strided operands laid out anew; `None` where there is none, or it is read
+    /// too seldom.
     pub(super) fn with_lanes_together(&mut self, wide: &Loop, rows: &Loop) -> Option<Loop> {
         let mut relaid = Vec::new();
         for read in reads_of(&rows.body) {
@@ -39,8 +39,7 @@ impl Packing<'_> {
                 relaid.push((read.value, self.lay_out(&read, wide.axis, dimensions)));
             }
         }
-        let body = replace_loads(&wide.body, &relaid);
-        (!relaid.is_empty()).then(|| Loop { body, ..wide.clone() })
+        reading(wide, &relaid)
     }
 
     /// The dimensions that a read walks through, the nearest elements first; `None` where they cannot be told, its lanes lie side by side already,
@@ -84,42 +83,19 @@ impl Packing<'_> {
         let of_lane = read.access.at.coefficient(lane);
         dimensions.reverse();
         dimensions.sort_by_key(|dimension| of_lane.is(dimension.stride));
-        let sizes = || dimensions.iter().map(|dimension| Dim::from(dimension.size));
-        let elements = sizes().fold(Dim::from(1), |product, size| &product * &size);
-        let element = self.kernel.element(read.value);
-        let buffer = self.scratch.common(&elements, element);
+        let extents: Vec<Dim> = dimensions.iter().map(|dimension| Dim::from(dimension.size)).collect();
 
-        // In the copy a dimension lies as far apart as those behind it are long.
-        let apart = |place: usize| dimensions[place + 1..].iter().map(|behind| behind.size).product::<i64>();
-        let (mut from, mut to) = (Affine::default().offset(&read.access.at.constant), Affine::default());
-        for (place, dimension) in dimensions.iter().enumerate() {
-            let axis = Affine::axis(Axis(place as u32));
-            from = from.plus(&axis.times(&Dim::from(dimension.stride)));
-            to = to.plus(&axis.times(&Dim::from(apart(place))));
-        }
-        let body = vec![
-            Item::Let(ValueId(0), Expression::Load(read.buffer, Access::at(from))),
-            Item::Store(buffer, Access::at(to), ValueId(0)),
-        ];
-
-        // What it is contiguous along stands around the lanes: tiles are then transposed in registers.
-        let mut loops: Vec<Axis> = (0..dimensions.len() as u32).map(Axis).collect();
-        loops.sort_by_key(|axis| match dimensions[axis.0 as usize].stride {
-            stride if of_lane.is(stride) => 2,
-            stride => i32::from(stride == 1),
+        let constant = Affine::default().offset(&read.access.at.constant);
+        let from = dimensions.iter().zip(0..).fold(constant, |from, (dimension, number)| {
+            from.plus(&Affine::axis(Axis(number)).times(&Dim::from(dimension.stride)))
         });
-        let lanes = BTreeSet::from([Axis(dimensions.len() as u32 - 1)]);
-        let name = format!("{}:relaid", self.kernel.name);
-        let copy =
-            Kernel { name, extents: sizes().collect(), values: vec![element], body: nest(&loops, body) };
-        self.ahead.push((copy, lanes));
-
-        let mut at = Affine::default();
-        for (place, dimension) in dimensions.iter().enumerate() {
-            for (axis, step) in &dimension.walks {
-                at = at.plus(&Affine::axis(*axis).times(&Dim::from(step * apart(place))));
-            }
-        }
-        (buffer, Access::at(at))
+        let place = |dimension: &Dimension| {
+            dimension.walks.iter().fold(Affine::default(), |place, (axis, step)| {
+                place.plus(&Affine::axis(*axis).times(&Dim::from(*step)))
+            })
+        };
+        let places: Vec<Affine> = dimensions.iter().map(place).collect();
+        let at = in_order(&places, &extents);
+        (self.copied_ahead(read, Access::at(from), extents), Access::at(at))
     }
 }

@@ -204,7 +204,7 @@ impl Packing<'_> {
                 relaid.push((read.value, self.relay(&read, &inner)));
             }
         }
-        Loop { body: replace_loads(&wide.body, &relaid), ..wide.clone() }
+        reading(wide, &relaid).unwrap_or_else(|| wide.clone())
     }
 
     /// The strips of a lane loop around a loop over rows of sums of products; `None` where nothing is packed.
@@ -242,8 +242,7 @@ impl Packing<'_> {
             }
         }
 
-        let body = replace_loads(&wide.body, &relaid);
-        (!relaid.is_empty()).then(|| Loop { body, ..wide.clone() })
+        reading(wide, &relaid)
     }
 
     /// Whether a sum is long enough for a copy of the left operand to pay. Where its length is known at run time only, whether the copy is
@@ -327,43 +326,46 @@ impl Packing<'_> {
         let axes: Vec<Axis> = outer.into_iter().chain(inner.iter().copied()).collect();
         let extents: Vec<Dim> = axes.iter().map(|axis| extent(&self.kernel, *axis).clone()).collect();
 
-        let elements = extents.iter().fold(Dim::from(1), |product, extent| &product * extent);
-        let buffer = self.scratch.common(&elements, self.kernel.element(read.value));
-        let at = axes
-            .iter()
-            .zip(&extents)
-            .fold(Affine::default(), |at, (axis, extent)| at.times(extent).plus(&Affine::axis(*axis)));
-        let to = Access::at(at);
-
-        let fresh = |access: &Access| {
-            let renamed =
-                |axis: Axis| axes.iter().position(|known| *known == axis).map_or(axis, |n| Axis(n as u32));
-            let terms = access.at.terms.iter().map(|(axis, c)| (renamed(*axis), c.clone())).collect();
-            Access {
-                row: access.row.map(|(axis, plus)| (renamed(axis), plus)),
-                at: Affine { constant: access.at.constant.clone(), terms },
-                by: None,
-            }
+        let renamed =
+            |axis: Axis| axes.iter().position(|known| *known == axis).map_or(axis, |n| Axis(n as u32));
+        let terms = read.access.at.terms.iter().map(|(axis, c)| (renamed(*axis), c.clone())).collect();
+        let from = Access {
+            row: read.access.row.map(|(axis, plus)| (renamed(axis), plus)),
+            at: Affine { constant: read.access.at.constant.clone(), terms },
+            by: None,
         };
-        let body = vec![
-            Item::Let(ValueId(0), Expression::Load(read.buffer, fresh(read.access))),
-            Item::Store(buffer, fresh(&to), ValueId(0)),
-        ];
+        let places: Vec<Affine> = axes.into_iter().map(Affine::axis).collect();
+        let at = in_order(&places, &extents);
+        (self.copied_ahead(read, from, extents), Access::at(at))
+    }
+
+    /// Adds a kernel ahead of this one that copies what a read reads, as an access over the axes 0, 1, … of these extents. In the copy they lie in
+    /// their order, the last one innermost, along which its lanes are.
+    pub(super) fn copied_ahead(&mut self, read: &Read<'_>, from: Access, extents: Vec<Dim>) -> Buffer {
+        let mut loops: Vec<Axis> = (0..extents.len() as u32).map(Axis).collect();
+        let places: Vec<Affine> = loops.iter().copied().map(Affine::axis).collect();
+        let (to, lanes) =
+            (Access::at(in_order(&places, &extents)), loops.last().copied().into_iter().collect());
+
         // What it is contiguous along stands around the lanes: tiles are then transposed in registers.
-        let mut loops: Vec<Axis> = (0..axes.len() as u32).map(Axis).collect();
-        if let Some(along) = axes.iter().position(|axis| read.access.at.coefficient(*axis).is(1))
-            && along + 1 < axes.len()
+        if let Some(along) = loops.iter().position(|axis| from.at.coefficient(*axis).is(1))
+            && along + 1 < loops.len()
         {
             let along = loops.remove(along);
             loops.insert(loops.len() - 1, along);
         }
-        let body = nest(&loops, body);
 
-        let lanes = BTreeSet::from([Axis(axes.len() as u32 - 1)]);
-        let values = vec![self.kernel.element(read.value)];
+        let element = self.kernel.element(read.value);
+        let elements = extents.iter().fold(Dim::from(1), |product, extent| &product * extent);
+        let buffer = self.scratch.common(&elements, element);
+        let body = vec![
+            Item::Let(ValueId(0), Expression::Load(read.buffer, from)),
+            Item::Store(buffer, to, ValueId(0)),
+        ];
         let name = format!("{}:relaid", self.kernel.name);
-        self.ahead.push((Kernel { name, extents, values, body }, lanes));
-        (buffer, to)
+        let copy = Kernel { name, extents, values: vec![element], body: nest(&loops, body) };
+        self.ahead.push((copy, lanes));
+        buffer
     }
 
     /// True for strided reads, and for those of an operand too large for the cache: a strip of it spans as many pages as the sum has
@@ -571,8 +573,19 @@ pub(super) fn reads_of_fold<'a>(fold: &'a Loop, sums: &mut Vec<Axis>, reads: &mu
     sums.pop();
 }
 
+/// Where indices along dimensions of these extents lie among each other, the last one innermost.
+pub(super) fn in_order(places: &[Affine], extents: &[Dim]) -> Affine {
+    places.iter().zip(extents).fold(Affine::default(), |at, (place, extent)| at.times(extent).plus(place))
+}
+
+/// A loop with some loads replaced by loads from elsewhere; `None` without any.
+pub(super) fn reading(around: &Loop, replaced: &[(ValueId, (Buffer, Access))]) -> Option<Loop> {
+    let loads = || Loop { body: replace_loads(&around.body, replaced), ..around.clone() };
+    (!replaced.is_empty()).then(loads)
+}
+
 /// The items with some loads replaced by loads from elsewhere.
-pub(super) fn replace_loads(items: &[Item], replaced: &[(ValueId, (Buffer, Access))]) -> Vec<Item> {
+fn replace_loads(items: &[Item], replaced: &[(ValueId, (Buffer, Access))]) -> Vec<Item> {
     let load = |item: &Item| match item {
         Item::Let(value, _) => match replaced.iter().find(|(known, _)| known == value) {
             Some((_, (buffer, access))) => Item::Let(*value, Expression::Load(*buffer, access.clone())),

@@ -189,8 +189,6 @@ pub(crate) fn schedule(
             arena.lifetimes.push((position, position));
         }
 
-        // Scratch that is made in each turn, since what it is made of is not the same.
-        let mut changing: Set<Buffer> = Set::default();
         for form in &special.forms {
             let instance = Instance {
                 form: form.clone(),
@@ -200,7 +198,7 @@ pub(crate) fn schedule(
                 around: inner,
                 shared: None,
             };
-            match steady.as_ref().filter(|steady| steady.includes(&instance, buffers, &changing)) {
+            match steady.as_ref().filter(|steady| steady.includes(&instance, buffers)) {
                 Some(steady) => {
                     for buffer in instance.stored() {
                         arena.lifetimes[buffer] = (steady.kernels.start, steady.kernels.end - 1);
@@ -210,8 +208,10 @@ pub(crate) fn schedule(
                     before += 1;
                 }
                 None => {
-                    let accesses = instance.form.scheduled.kernel.accesses().into_iter();
-                    changing.extend(accesses.filter(|(_, _, store)| *store).map(|(buffer, ..)| buffer));
+                    // Scratch that it makes is made in each turn.
+                    if let Some(steady) = &mut steady {
+                        steady.changes.extend(instance.stored().into_iter().map(Buffer::Arena));
+                    }
                     instances.push(instance);
                 }
             }
@@ -246,15 +246,13 @@ impl Steady {
         stay
     }
 
-    /// Whether a kernel makes nothing but scratch, which is numbered behind the `buffers` of its form, of what stays the same; not of scratch
-    /// that is `changing`.
-    fn includes(&self, instance: &Instance, buffers: usize, changing: &Set<Buffer>) -> bool {
+    /// Whether a kernel makes nothing but scratch, which is numbered behind the `buffers` of its form, of what stays the same.
+    fn includes(&self, instance: &Instance, buffers: usize) -> bool {
         let kernel = &instance.form.scheduled.kernel;
         kernel.accesses().into_iter().all(|(buffer, _, store)| match store {
             true => matches!(buffer, Buffer::Arena(n) if n >= buffers),
             false => {
                 !matches!(buffer, Buffer::Scratch(_))
-                    && !changing.contains(&buffer)
                     && !self.changes.contains(&buffer_of(&instance.numbers, buffer))
             }
         })

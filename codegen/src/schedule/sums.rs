@@ -27,7 +27,7 @@
 //! - Groups are those that read least: of 512×512 sums, which are 1 MB, four groups of 256×256 read each operand twice; groups of all rows
 //!   and few columns read one of them eight times.
 
-use super::pack::{Packing, Read, reads_of_fold, replace_loads};
+use super::pack::{Packing, Read, reading, reads_of_fold};
 use super::sum_blocks::Blocks;
 use super::sum_nest::{Nest, Sum, Tile};
 use crate::ir::affine::{Affine, Axis};
@@ -96,8 +96,7 @@ impl Packing<'_> {
                 relaid.push((read.value, self.relay(&read, &inner)));
             }
         }
-        let body = replace_loads(&around.body, &relaid);
-        (!relaid.is_empty()).then(|| Loop { body, ..around.clone() })
+        reading(around, &relaid)
     }
 
     /// Whether the loops that a read depends on have more iterations than there are elements that it reaches.
