@@ -5,7 +5,7 @@
 
 use super::align::resolve_axis;
 use super::elementwise::{and, equal, greater, less, multiply, not_equal, or, select};
-use super::lookup::moved;
+use super::lookup::{found_at, moved};
 use super::movement::{concatenate, index, slice};
 use super::reduce::numbers;
 use super::scan::{Iteration, Scan, Slices, scan};
@@ -13,7 +13,7 @@ use super::told::{Told, told};
 use crate::builder::Value;
 use crate::call::{Composite, LAST, X, row};
 use downhill_graph::dim::Dim;
-use downhill_graph::op::{Op, Reduction};
+use downhill_graph::op::Reduction;
 use std::borrow::Borrow;
 
 /// The product of each element and of those before it along `axis`, as PyTorch's `cumprod`, off by log₂ n roundings at most where its size
@@ -84,8 +84,7 @@ fn extreme(x: &Value, axis: i64, kind: Reduction) -> Option<Value> {
         at = select(&wins, later(&at, step, end, 0.0)?, &at);
         reached = select(&wins, before, &reached);
     }
-    let found = x.builder().apply(Op::Gather { axis: end, batch: end }, &[&last, &at]);
-    Some(moved(&found, end, axis))
+    Some(moved(&found_at(&last, &at)?, end, axis))
 }
 
 /// Whether what was found before is kept beside the element `at` a later place. A NaN goes on, but for the sake of another one.

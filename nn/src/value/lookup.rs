@@ -89,7 +89,7 @@ fn along(x: &Value, indices: &Value, axis: i64) -> Option<Value> {
     let demanded = within("gather", indices, &shape.dims()[axis]);
     let last = rank - 1;
     let [from, at] = [x, indices].map(|value| moved(value, axis, last));
-    let found = x.builder().apply(Op::Gather { axis: last, batch: last }, &[&from, &at]);
+    let found = found_at(&from, &at)?;
     Some(demanded.poison_along(moved(&found, last, axis), (0..rank).collect()))
 }
 
@@ -119,7 +119,7 @@ fn one_of_each(x: &Value, indices: &Value, axis: i64) -> Option<Value> {
 
     let demanded = within("pick", indices, &shape.dims()[axis]);
     let last = shape.rank() - 1;
-    let found = x.builder().apply(Op::Gather { axis: last, batch: last }, &[&moved(x, axis, last), indices]);
+    let found = found_at(&moved(x, axis, last), indices)?;
     Some(demanded.poison_along(found, (0..last).collect()))
 }
 
@@ -216,6 +216,12 @@ fn wanted(shape: &Shape, axis: usize, instead: Option<&str>) -> String {
 
 fn without(shape: &Shape, axis: usize) -> impl Iterator<Item = &Dim> {
     shape.dims().iter().enumerate().filter(move |(other, _)| *other != axis).map(|(_, dim)| dim)
+}
+
+/// The elements of `x` at indices along its last axis, which are within it.
+pub(super) fn found_at(x: &Value, indices: &Value) -> Option<Value> {
+    let end = x.shape()?.rank() - 1;
+    Some(x.builder().apply(Op::Gather { axis: end, batch: end }, &[x, indices]))
 }
 
 /// The value with one axis moved elsewhere.

@@ -15,7 +15,7 @@
 
 use super::align::{coerce, stretch_together};
 use super::elementwise::{and, convert, equal, greater, less, not, not_equal, or};
-use super::lookup::pick;
+use super::lookup::{found_at, pick};
 use super::movement::{expand, index};
 use super::reduce::{cumsum, sum_over};
 use super::scan::{Iteration, Scan, Slices, scan};
@@ -95,7 +95,7 @@ fn ordinal(x: &Value, element: ElementType) -> Option<Value> {
 
 /// `order`, sorted by one digit of the elements.
 fn by_digit(ordinal: &Value, order: &Value, number: &Value) -> Option<Value> {
-    let found = along(ordinal, order)?;
+    let found = found_at(ordinal, order)?;
     let shift = convert(number * f64::from(BITS), ElementType::U32);
     let rest = bitwise(Binary::ShiftRight, &found, &shift)?;
     let digit = convert(and(rest, (VALUES - 1) as f64), ElementType::I32);
@@ -103,15 +103,9 @@ fn by_digit(ordinal: &Value, order: &Value, number: &Value) -> Option<Value> {
     let values = index(order.builder(), vec![Dim::from(VALUES)], 0);
     let has = convert(equal(expand(&digit, -1), values), ElementType::I32);
     let each = sum_over(&has, &[-2]);
-    let lesser = along(&(cumsum(&each, -1) - each), &digit)?;
+    let lesser = found_at(&(cumsum(&each, -1) - each), &digit)?;
     let same = pick(cumsum(has, -2), &digit, -1);
     put(order, &(lesser + same - 1.0))
-}
-
-/// The elements of `x` at indices along the last axis of both.
-fn along(x: &Value, indices: &Value) -> Option<Value> {
-    let end = x.shape()?.rank() - 1;
-    Some(x.builder().apply(Op::Gather { axis: end, batch: end }, &[x, indices]))
 }
 
 /// `x` with each element at its place along the last axis.

@@ -5,7 +5,7 @@
 
 use super::align::{require_float, resolve_axis, spoken};
 use super::elementwise::{not_equal, select};
-use super::lookup::moved;
+use super::lookup::{found_at, moved};
 use super::movement::slice;
 use super::order::order;
 use super::pieces::unstack;
@@ -18,7 +18,6 @@ use crate::call::{
 };
 use downhill_graph::dim::Dim;
 use downhill_graph::error::Error;
-use downhill_graph::op::Op;
 use std::borrow::Borrow;
 
 /// The elements along `axis` in ascending order, or in descending one, as PyTorch's `sort`. The gradient of a place goes to the element that
@@ -202,9 +201,7 @@ fn sorted(x: &Value, axis: i64, descending: bool) -> Option<Sorted> {
 
 impl Sorted {
     fn values(&self) -> Value {
-        let Some(end) = self.last.shape().map(|shape| shape.rank() - 1) else { return self.last.clone() };
-        let gather = Op::Gather { axis: end, batch: end };
-        self.back(&self.last.builder().apply(gather, &[&self.last, &self.order]))
+        found_at(&self.last, &self.order).map_or_else(|| self.last.clone(), |found| self.back(&found))
     }
 
     /// With the axis where it was.
